@@ -1,0 +1,135 @@
+"""Compare the inputs a market model may be given, over seeds, horizons and two indices.
+
+    python experiments/inputs/compare.py sp500.csv nasdaq.csv --seeds 3 --out results.json
+
+Each cell trains the same small PatchTST (64 wide, 3 layers, 8 heads) with the training part of a
+rendered script, and keeps the best epoch by validation loss. Two cores need about half an hour.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import runpy
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hpogen.render import render
+from hpogen.spec import make_spec
+
+INPUTS = ("revin", "revin_stats", "scale_free")
+CONFIG = {
+    "learning_rate": 3e-4,
+    "weight_decay": 1e-3,
+    "dropout": 0.2,
+    "warmup_steps": 50,
+    "epochs": 40,
+}
+
+
+def script_of(inputs: str, horizon: int, data: Path) -> dict[str, Any]:
+    """Render a script and return its names."""
+    spec = make_spec(
+        budget="150K",
+        horizon=horizon,
+        data=str(data),
+        options={"inputs": inputs},
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "script.py")
+        path.write_text(render(spec))
+        return runpy.run_path(str(path))
+
+
+def run_cell(inputs: str, horizon: int, data: Path, seeds: int) -> dict[str, Any]:
+    """Train one kind of inputs with several seeds; return the best epochs' means."""
+    script = script_of(inputs, horizon, data)
+    task = script["make_task"](str(data))
+    device = torch.device("cpu")
+    task.load(device)
+    arch = {"d_model": 64, "n_layers": 3, "n_heads": 8, "d_ff": 256}
+    config = {**script["FIXED_PARAMS"], **CONFIG}
+    found = []
+    for seed in range(seeds):
+        curve = []
+        stopping = script["EarlyStopping"](patience=8, min_delta=0.0)
+        for point in script["train"](
+            task,
+            arch,
+            config,
+            key=(seed, 0),
+            device=device,
+            micro_batch=256,
+            progress=lambda _share: None,
+        ):
+            curve.append(point)
+            if stopping.should_stop(point["val_loss"]):
+                break
+        best = min(curve, key=lambda point: point["val_loss"])
+        found.append(best)
+        print(f"{data.stem} h{horizon} {inputs} seed {seed}: {best}", file=sys.stderr, flush=True)
+    about = task.describe()
+    return {
+        "data": data.stem,
+        "horizon": horizon,
+        "inputs": inputs,
+        "auc": [point["auc"] for point in found],
+        "val_loss": [point["val_loss"] for point in found],
+        "prior_loss": about["prior_loss"],
+        "one_feature_auc": about["one_feature_auc"],
+        "val_rate": about["val_rate"],
+    }
+
+
+def table(cells: list[dict[str, Any]]) -> str:
+    """Return the results as Markdown: mean ± SD over seeds, AUC then validation loss."""
+    lines = [
+        "| data | h | prior loss | one feature | " + " | ".join(INPUTS) + " |",
+        "|---" * (4 + len(INPUTS)) + "|",
+    ]
+    by_place: dict[tuple[str, int], dict[str, dict[str, Any]]] = {}
+    for cell in cells:
+        by_place.setdefault((cell["data"], cell["horizon"]), {})[cell["inputs"]] = cell
+    for (data, horizon), row in by_place.items():
+        first = next(iter(row.values()))
+        values = []
+        for inputs in INPUTS:
+            auc, loss = row[inputs]["auc"], row[inputs]["val_loss"]
+            spread = statistics.stdev(auc) if len(auc) > 1 else 0.0
+            mean = statistics.mean
+            values.append(f"{mean(auc):.3f} ± {spread:.3f}, loss {mean(loss):.3f}")
+        lines.append(
+            f"| {data} | {horizon} | {first['prior_loss']:.3f} | {first['one_feature_auc']:.3f} | "
+            + " | ".join(values)
+            + " |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run every cell and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("data", nargs="+", type=Path)
+    parser.add_argument("--horizons", nargs="+", type=int, default=[1, 3, 5])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path, help="keep the results as JSON")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    cells = [
+        run_cell(inputs, horizon, data, arguments.seeds)
+        for data in arguments.data
+        for horizon in arguments.horizons
+        for inputs in INPUTS
+    ]
+    if arguments.out:
+        arguments.out.write_text(json.dumps(cells, indent=1) + "\n")
+    print(table(cells))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""`python -m hpogen`."""
+
+from hpogen.cli import main
+
+main()

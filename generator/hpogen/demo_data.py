@@ -1,0 +1,49 @@
+"""Demo data: real prices and real text that are already on the machine."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import sysconfig
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from hpogen.errors import HpogenError, MissingDependencyError
+
+
+def prices(name: str) -> bytes:
+    """Return daily OHLCV, 1999-2018, from the `arch` package, with ISO dates.
+
+    The package is located, not imported: that would take seconds.
+    """
+    spec = importlib.util.find_spec("arch")
+    if spec is None or spec.origin is None:
+        raise MissingDependencyError("demo data need the arch package: python -m pip install arch")
+    packed = Path(spec.origin).parent / "data" / name / f"{name}.csv.gz"
+    header, *rows = gzip.decompress(packed.read_bytes()).decode("utf-8").splitlines()
+    lines = [header]
+    for row in rows:
+        date, _, values = row.partition(",")
+        lines.append(f"{datetime.strptime(date, '%m/%d/%Y'):%Y-%m-%d},{values}")
+    return "\n".join([*lines, ""]).encode()
+
+
+def standard_library(name: str) -> bytes:
+    """Return the sources of this Python's standard library, without its tests."""
+    del name
+    root = Path(sysconfig.get_paths()["stdlib"])
+    skipped = {"site-packages", "test", "tests", "idlelib", "__pycache__"}
+    files = sorted(
+        path for path in root.rglob("*.py") if not skipped & set(path.relative_to(root).parts)
+    )
+    if not files:
+        raise HpogenError(f"{root}: this Python has no sources of its standard library")
+    return b"\n".join(path.read_bytes() for path in files)
+
+
+SOURCES: dict[str, tuple[str, Callable[[str], bytes]]] = {
+    "sp500": ("data/sp500.csv", prices),
+    "nasdaq": ("data/nasdaq.csv", prices),
+    "stdlib": ("data/stdlib.txt", standard_library),
+}

@@ -1,0 +1,34 @@
+"""Errors that are told to the user; anything else is a bug and keeps its traceback.
+
+HpogenError            exit code 2
+├── UsageError         a wrong value on the command line
+├── ConfigError        a configuration file, all its errors at once
+├── PartError          a part of the script breaks the rules of inlining
+└── MissingDependencyError  exit code 3, with the command that installs it
+"""
+
+from __future__ import annotations
+
+
+class HpogenError(Exception):
+    """A message for the user that names the value, the place and the way out."""
+
+    exit_code = 2
+
+
+class UsageError(HpogenError):
+    """A value that cannot be used."""
+
+
+class ConfigError(HpogenError):
+    """A configuration that cannot be used; one line per error."""
+
+
+class PartError(HpogenError):
+    """A part that cannot be inlined."""
+
+
+class MissingDependencyError(HpogenError):
+    """An optional package is needed."""
+
+    exit_code = 3

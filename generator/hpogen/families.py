@@ -1,0 +1,308 @@
+"""The task families: the only module that knows any of them by name."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from hpo_script.gpt.arch import count_params as gpt_params
+from hpo_script.patchtst.arch import count_params as patchtst_params
+from hpogen.family import Choice, Constant, Family, Param, TaskKind
+
+Positive = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Zero = Annotated[float, Field(ge=0)]
+AboveZero = Annotated[float, Field(gt=0)]
+UpToOne = Annotated[float, Field(ge=0, le=1)]
+BelowOne = Annotated[float, Field(ge=0, lt=1)]
+Name = Annotated[str, Field(min_length=1)]
+Columns = Annotated[list[Name], Field(min_length=1)]
+
+
+def log_float(low: float, high: float) -> dict[str, Any]:
+    """Return the search entry of a float on a log scale."""
+    return {"type": "float", "low": low, "high": high, "log": True}
+
+
+def uniform(low: float, high: float) -> dict[str, Any]:
+    """Return the search entry of a float."""
+    return {"type": "float", "low": low, "high": high, "log": False}
+
+
+def categorical(*choices: float) -> dict[str, Any]:
+    """Return the search entry of a few values."""
+    return {"type": "categorical", "choices": list(choices)}
+
+
+def optimizer_params(
+    *,
+    learning_rate: dict[str, Any],
+    weight_decay: dict[str, Any],
+    dropout: dict[str, Any],
+    warmup_steps: dict[str, Any],
+) -> tuple[Param, ...]:
+    """Return the parameters every family trains with; only the searched ranges differ."""
+    return (
+        Param("learning_rate", learning_rate, AboveZero, "peak of the schedule"),
+        Param("weight_decay", weight_decay, Zero, "AdamW, on matrices only"),
+        Param("dropout", dropout, BelowOne, "on the embedding and on each residual branch"),
+        Param("warmup_steps", warmup_steps, Count, "optimizer steps of linear warm-up"),
+        Param("batch_size", 256, Positive, "samples per optimizer step, whatever fits at once"),
+        Param("clip_norm", 1.0, AboveZero, "largest norm of the gradient"),
+        Param("beta1", 0.9, BelowOne, "AdamW"),
+        Param("beta2", 0.999, BelowOne, "AdamW"),
+        Param("min_lr_ratio", 0.1, UpToOne, "end of the cosine, as a share of the peak"),
+        Param("patience", 10, Positive, "evaluations without a gain before a trial stops"),
+        Param("min_delta", 0.001, Zero, "smallest gain that counts for patience"),
+    )
+
+
+def shapes(axes: Mapping[str, Any]) -> Iterator[dict[str, int]]:
+    """Yield every combination of axes whose heads divide the width."""
+    combinations = itertools.product(*(axes[name] for name in AXES))
+    for d_model, n_layers, n_heads, d_ff_ratio in combinations:
+        d_ff = d_model * d_ff_ratio
+        if d_model % n_heads == 0 and d_ff == int(d_ff):
+            yield {
+                "d_model": d_model,
+                "n_layers": n_layers,
+                "n_heads": n_heads,
+                "d_ff": int(d_ff),
+            }
+
+
+AXES: dict[str, tuple[float, ...]] = {
+    "d_model": (64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048),
+    "n_layers": (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 160, 180, 192, 256),
+    "n_heads": (2, 4, 8, 16, 32),
+    "d_ff_ratio": (2, 4),
+}
+
+
+def check_market(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return (constant, what is wrong) for values that do not go together."""
+    wrong = []
+    context, longest = constants["context_length"], constants["max_context_length"]
+    if context > longest:
+        wrong.append(("context_length", f"{context} is above max_context_length {longest}"))
+    if constants["patch_length"] > context:
+        wrong.append(("patch_length", f"{constants['patch_length']} is above {context} days"))
+    if constants["train_fraction"] + constants["val_fraction"] >= 1:
+        wrong.append(("val_fraction", "no rows are left for the test split"))
+    if (constants["train_end"] is None) != (constants["val_end"] is None):
+        wrong.append(("train_end", "give both train_end and val_end, or neither"))
+    return wrong
+
+
+def check_text(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return (constant, what is wrong) for values that do not go together."""
+    if constants["train_fraction"] + constants["val_fraction"] >= 1:
+        return [("val_fraction", "no bytes are left for the test split")]
+    return []
+
+
+def count_market(
+    arch: Mapping[str, int], constants: Mapping[str, Any], options: Mapping[str, str]
+) -> int:
+    """Return the exact number of parameters of an architecture."""
+    return patchtst_params(
+        arch,
+        inputs=options["inputs"],
+        n_columns=len(constants["feature_columns"]),
+        context_length=constants["context_length"],
+        patch_length=constants["patch_length"],
+        stride=constants["stride"],
+    )
+
+
+def count_text(
+    arch: Mapping[str, int], constants: Mapping[str, Any], options: Mapping[str, str]
+) -> int:
+    """Return the exact number of parameters of an architecture."""
+    del options
+    return gpt_params(arch, context_length=constants["context_length"])
+
+
+DATE = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+SP500_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
+
+MARKET = Family(
+    name="patchtst",
+    tasks=(
+        TaskKind(
+            r"threshold_(?!0+(\.0+)?pct)\d{1,3}(\.\d{1,4})?pct",
+            "threshold_<x>pct",
+            "will the High rise by the threshold within {horizon} trading days?",
+            {"labels": "patchtst/labels_threshold"},
+        ),
+        TaskKind(
+            "direction",
+            "direction",
+            "will the Close be higher {horizon} trading days ahead?",
+            {"labels": "patchtst/labels_direction"},
+        ),
+    ),
+    default_task="threshold_1pct",
+    has_horizon=True,
+    axes=AXES,
+    candidates=shapes,
+    count_params=count_market,
+    free_axes=("n_heads",),
+    extreme_axes=("d_model", "n_layers", "n_heads"),
+    constants=(
+        Constant("data_path", "data", "data/sp500.csv", Name, "CSV or Parquet"),
+        Constant("feature_columns", "data", SP500_COLUMNS, Columns, "columns the model sees"),
+        Constant("train_fraction", "splits", 0.7, Share, "of all rows, in the order of dates"),
+        Constant("val_fraction", "splits", 0.15, Share, "the rest is test, never read here"),
+        Constant("train_end", "splits", None, DATE | None, "last training date, if given"),
+        Constant("val_end", "splits", None, DATE | None, "last validation date, if given"),
+        Constant("min_val_samples", "splits", 100, Positive, "fewer are refused"),
+        Constant("min_class_samples", "splits", 10, Positive, "fewer of a class are refused"),
+        Constant("context_length", "model", 60, Positive, "days the model sees"),
+        Constant("max_context_length", "model", 60, Positive, "trims the label days"),
+        Constant("patch_length", "model", 10, Positive, "days per patch"),
+        Constant("stride", "model", 5, Positive, "days between patches"),
+    ),
+    check=check_market,
+    params=(
+        Param("epochs", categorical(50, 75, 100), Positive, "passes over the training days"),
+        *optimizer_params(
+            learning_rate=log_float(1e-4, 1e-3),
+            weight_decay=log_float(1e-4, 5e-3),
+            dropout=uniform(0.1, 0.3),
+            warmup_steps=categorical(100, 200, 300, 500),
+        ),
+    ),
+    options={
+        "inputs": {
+            "revin": Choice(
+                {"inputs": "patchtst/inputs_revin"}, "raw columns, normalised per window"
+            ),
+            "revin_stats": Choice(
+                {"inputs": "patchtst/inputs_revin_stats"},
+                "the same, with the removed level and spread given back",
+            ),
+            "scale_free": Choice(
+                {"inputs": "patchtst/inputs_scale_free"},
+                "log ratios, range and relative volume, standardised on training rows",
+            ),
+        },
+        "loss": {
+            "bce": Choice(
+                {"loss": "losses/bce", "accumulate": "accumulate_mean"}, "binary cross-entropy"
+            ),
+            "weighted_bce": Choice(
+                {"loss": "losses/weighted_bce", "accumulate": "accumulate_mean"},
+                "cross-entropy, the rarer class weighted up",
+                (Param("class_balance", 1.0, UpToOne, "0 plain, 1 both classes weigh the same"),),
+                "auc",
+            ),
+            "focal": Choice(
+                {"loss": "losses/focal", "accumulate": "accumulate_mean"},
+                "focal loss",
+                (
+                    Param("focal_gamma", 2.0, Zero, "how much easy samples are weighted down"),
+                    Param("focal_alpha", 0.25, UpToOne, "weight of the positives"),
+                ),
+                "auc",
+            ),
+            "soft_auc": Choice(
+                {"loss": "losses/soft_auc", "accumulate": "accumulate_pairs"},
+                "pairs in the wrong order, smoothed",
+                (Param("auc_gamma", 2.0, AboveZero, "steepness"),),
+                "auc",
+            ),
+        },
+    },
+    default_options={"inputs": "revin_stats", "loss": "bce"},
+    metrics={"val_loss": "minimize", "auc": "maximize", "brier": "minimize"},
+    default_metric="val_loss",
+    parts=(
+        "command_line",
+        "trial_log",
+        "log_writer",
+        "streams",
+        "arch_space",
+        "experiment",
+        "label_metrics",
+        "{loss}",
+        "{labels}",
+        "{inputs}",
+        "transformer",
+        "patchtst/model",
+        "patchtst/data",
+        "device",
+        "{accumulate}",
+        "training",
+        "sampler",
+        "results",
+        "recorder",
+        "progress",
+        "dry_run",
+        "search",
+    ),
+    unit_param="epochs",
+)
+
+TEXT = Family(
+    name="gpt",
+    tasks=(TaskKind("byte_lm", "byte_lm", "predict the next byte of a text"),),
+    default_task=None,
+    has_horizon=False,
+    axes={**AXES, "d_ff_ratio": (4,)},
+    candidates=shapes,
+    count_params=count_text,
+    free_axes=("n_heads",),
+    extreme_axes=("d_model", "n_layers", "n_heads"),
+    constants=(
+        Constant("data_path", "data", "data/stdlib.txt", Name, "text file or folder"),
+        Constant("file_pattern", "data", "**/*.py", Name, "which files of a folder"),
+        Constant("train_fraction", "splits", 0.8, Share, "of all bytes, from the start"),
+        Constant("val_fraction", "splits", 0.1, Share, "the rest is test, never read here"),
+        Constant("val_bytes", "splits", 262_144, Positive, "most that an evaluation reads"),
+        Constant("context_length", "model", 256, Positive, "bytes the model sees"),
+    ),
+    check=check_text,
+    params=(
+        Param("steps", categorical(500, 1000, 2000), Positive, "optimizer steps"),
+        Param("eval_interval", 50, Positive, "optimizer steps between evaluations"),
+        *optimizer_params(
+            learning_rate=log_float(3e-4, 3e-3),
+            weight_decay=log_float(1e-2, 3e-1),
+            dropout=uniform(0.0, 0.2),
+            warmup_steps=categorical(50, 100, 200),
+        ),
+    ),
+    options={},
+    default_options={},
+    metrics={"val_loss": "minimize", "bits_per_byte": "minimize"},
+    default_metric="bits_per_byte",
+    parts=(
+        "command_line",
+        "trial_log",
+        "log_writer",
+        "streams",
+        "arch_space",
+        "experiment",
+        "transformer",
+        "gpt/model",
+        "gpt/data",
+        "device",
+        "accumulate_mean",
+        "training",
+        "sampler",
+        "results",
+        "recorder",
+        "progress",
+        "dry_run",
+        "search",
+    ),
+    unit_param="steps",
+)
+
+FAMILIES = (MARKET, TEXT)
+DEFAULT_TASK = "threshold_1pct"

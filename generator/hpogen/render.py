@@ -1,0 +1,264 @@
+"""Rendering: a specification becomes one script; same specification, same bytes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from typing import Any
+
+import jinja2
+
+from hpogen import __version__
+from hpogen.budget import format_budget
+from hpogen.errors import PartError
+from hpogen.extremes import extreme_indices
+from hpogen.family import Family
+from hpogen.inline import WIDTH, Imports, Part, check_parts, heading, read_part, section
+from hpogen.spec import Spec
+
+MARK = "#:hpogen:"  # one word, so that linters let it be long, and kept by formatters
+# What a script may import besides the standard library, as a requirement.
+REQUIREMENTS = {
+    "numpy": "numpy",
+    "optuna": "optuna>=4,<6",
+    "pandas": "pandas",
+    "torch": "torch>=2.4",
+}
+
+
+def render(spec: Spec) -> str:
+    """Return the script of a specification. Raises UsageError when no architecture fits."""
+    family = spec.family
+    parts = [read_part(name) for name in family.part_names(spec.task, spec.options)]
+    constants = script_constants(spec)
+    check_parts(parts, [name for _, group in constants for name, _, _ in group])
+    preamble, rest = parts[:1], parts[1:]
+    if preamble[0].third_party.roots():
+        raise PartError(f"{preamble[0].name}: needs a package before the command line is read")
+    stdlib, third_party = merged(parts)
+    stdlib.modules.add("sys")
+    stdlib.names.setdefault("typing", set()).update({"Any", "Literal"})
+    packages = sorted(third_party.roots())
+    template = environment().from_string(
+        resources.files("hpo_script").joinpath("script.py.j2").read_text(encoding="utf-8")
+    )
+    title = family.kind(spec.task).title.format(horizon=spec.horizon)
+    return template.render(
+        spec=spec,
+        budget=format_budget(spec.budget),
+        title=title,
+        version=__version__,
+        command=render_command(spec),
+        mark=f"{MARK}{__version__}:{spec.sha256()}:{spec.to_json()}",
+        requirements=[REQUIREMENTS[package] for package in packages],
+        packages=packages,
+        stdlib=stdlib.lines(),
+        third_party=third_party.lines(indent="    "),
+        heading=heading,
+        constants=[
+            (about, [constant_line(*constant) for constant in group]) for about, group in constants
+        ],
+        preamble=[section(part) for part in preamble],
+        sections=[section(part) for part in rest],
+        task_arguments=task_arguments(family),
+        spec_sha256=spec.sha256(),
+    )
+
+
+def environment() -> jinja2.Environment:
+    """Return Jinja, strict: a name the template does not get is an error."""
+    return jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  the output is Python; values go through `literal`
+    )
+
+
+def merged(parts: Iterable[Part]) -> tuple[Imports, Imports]:
+    """Return the imports of all parts: standard library, third party."""
+    stdlib, third_party = Imports(), Imports()
+    for part in parts:
+        stdlib.merge(part.stdlib)
+        third_party.merge(part.third_party)
+    return stdlib, third_party
+
+
+def render_command(spec: Spec) -> str | None:
+    """Return the command that renders this script again, if its defaults say all but the flags."""
+    from hpogen.spec import make_spec
+
+    mention = spec.name.count("_") > (1 if spec.horizon is None else 2)
+    again = make_spec(
+        budget=str(spec.budget),
+        horizon=spec.horizon,
+        task=spec.task if mention or not spec.family.default_task else None,
+    )
+    if again != spec:
+        return None
+    horizon = "" if spec.horizon is None else f" --horizon {spec.horizon}"
+    task = f" --task {spec.task}" if mention else ""
+    return f"hpogen render --budget {format_budget(spec.budget)}{horizon}{task}"
+
+
+def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]:
+    """Return the constants in groups: (what the group is, [(NAME, value, comment)])."""
+    family = spec.family
+    rows = spec.architectures()
+    extremes = extreme_indices(rows, family.extreme_axes)
+    groups = {"data": "Data", "splits": "Splits, contiguous and in order", "model": "Model"}
+    own = [
+        (
+            title,
+            [
+                (c.name.upper(), spec.constants[c.name], c.about)
+                for c in family.constants
+                if c.section == name
+            ],
+        )
+        for name, title in groups.items()
+    ]
+    params = family.all_params(spec.options)
+    searched = Rows({name: f"# {params[name].about}" for name in spec.search})
+    fixed = Rows({name: f"# {params[name].about}" for name in spec.fixed})
+    return [
+        (
+            "Experiment",
+            [
+                ("NAME", spec.name, ""),
+                ("BUDGET", Underscored(spec.budget), "parameters"),
+                ("TOLERANCE", spec.tolerance, "of the budget, up and down"),
+                *([("HORIZON", spec.horizon, "trading days ahead")] if family.has_horizon else []),
+                ("TASK", spec.task, ""),
+                ("METRIC", spec.metric, "a trial's value: its best evaluation"),
+                ('DIRECTION: Literal["minimize", "maximize"]', family.metrics[spec.metric], ""),
+                ("N_TRIALS", spec.n_trials, "in all, over every run of this script"),
+                ("SEED", spec.seed, "of every random stream"),
+            ],
+        ),
+        *own,
+        (
+            "Searched parameters, besides the architecture",
+            [
+                (
+                    "SEARCH_SPACE: dict[str, dict[str, Any]]",
+                    searched.of({name: e.model_dump() for name, e in spec.search.items()}),
+                    "",
+                )
+            ],
+        ),
+        (
+            "Parameters that are not searched",
+            [("FIXED_PARAMS: dict[str, Any]", fixed.of(spec.fixed), "")],
+        ),
+        (
+            "Optuna's TPESampler and MedianPruner (steps in the unit of evaluations)",
+            [
+                ("SAMPLER", Rows({}).of(spec.sampler.model_dump()), ""),
+                ("PRUNER", Rows({}).of(spec.pruner.model_dump()), ""),
+            ],
+        ),
+        (
+            "Architectures within the budget, deep and narrow to shallow and wide, exact params",
+            [
+                ("FREE_AXES", list(family.free_axes), "do not change the parameter count"),
+                ("ARCHITECTURES", Rows({}).of_items(rows), ""),
+            ],
+        ),
+        (
+            "Architectures that are tried in any case: one at each end of each axis",
+            [("EXTREME_INDICES", Rows({}).of(extremes), "")],
+        ),
+    ]
+
+
+class Underscored(int):
+    """A whole number written with underscores."""
+
+
+class Rows:
+    """A dict or list written one item per line, with a comment on some."""
+
+    def __init__(self, comments: Mapping[str, str]) -> None:
+        self.comments = comments
+        self.items: list[str] = []
+        self.brackets = "{}"
+
+    def of(self, table: Mapping[Any, Any]) -> Rows:
+        """Hold a dict."""
+        for key, value in table.items():
+            comment = self.comments.get(key, "")
+            text = f"    {literal(key)}: {literal(value)},"
+            if comment and len(text) + 2 + len(comment) > WIDTH:
+                self.items.append(f"    {comment}")
+                comment = ""
+            self.items.append(f"{text}  {comment}".rstrip())
+        return self
+
+    def of_items(self, values: Iterable[Any]) -> Rows:
+        """Hold a list."""
+        self.brackets = "[]"
+        self.items = [f"    {literal(value)}," for value in values]
+        return self
+
+    def __str__(self) -> str:
+        """Return Python source."""
+        if not self.items:
+            return self.brackets
+        return "\n".join([self.brackets[0], *self.items, self.brackets[1]])
+
+
+def literal(value: Any) -> str:
+    """Return a value as Python source in the formatter's style; text cannot break out of it."""
+    if isinstance(value, Rows):
+        return str(value)
+    if isinstance(value, Underscored):
+        return f"{value:_}"
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{literal(k)}: {literal(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(literal(item) for item in value) + "]"
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} has no literal")
+    return repr(value)
+
+
+def quoted(text: str) -> str:
+    """Return a string literal: double quotes unless that needs more escapes."""
+    inner = ascii(text)[1:-1].replace("\\'", "'")  # escapes all but printable ASCII
+    mark = "'" if inner.count('"') > inner.count("'") else '"'
+    return mark + inner.replace(mark, f"\\{mark}") + mark
+
+
+def constant_line(name: str, value: Any, about: str) -> str:
+    """Return an assignment, its comment behind it or, where that is too long, above it."""
+    text = f"{name} = {literal(value)}"
+    if len(text) > WIDTH and isinstance(value, list):
+        text = f"{name} = {Rows({}).of_items(value)}"
+    if not about:
+        return text
+    if "\n" in text or len(text) + 4 + len(about) > WIDTH:
+        return f"# {about}\n{text}"
+    return f"{text}  # {about}"
+
+
+def task_arguments(family: Family) -> list[tuple[str, str]]:
+    """Return (argument, expression) of the task's constructor."""
+    found = [(c.name, c.name.upper()) for c in family.constants if c.name != "data_path"]
+    own = [("task", "TASK"), ("horizon", "HORIZON")] if family.has_horizon else []
+    return [("data_path", "data_path"), *own, *found]
+
+
+def read_mark(script: str) -> dict[str, Any] | None:
+    """Return the specification that a script's header line holds, None if it has none."""
+    for line in script.splitlines()[:40]:
+        if line.startswith(MARK):
+            text = line.removeprefix(MARK).split(":", 2)[2]
+            found: dict[str, Any] = json.loads(text)
+            return found
+    return None

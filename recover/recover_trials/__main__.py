@@ -1,0 +1,5 @@
+"""`python -m recover_trials`."""
+
+from recover_trials.cli import main
+
+main()

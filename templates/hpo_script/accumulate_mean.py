@@ -1,0 +1,26 @@
+"""Gradient accumulation: micro-batches that add up to the gradient of the whole batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from hpo_script.task import Task
+
+
+def accumulate(
+    model: nn.Module, task: Task, batch: Tensor, *, config: Mapping[str, Any], micro_batch: int
+) -> Tensor:
+    """Add the gradient of the batch's mean loss; return the loss (on the device, no sync).
+
+    Each micro-batch is weighted by its own size, so a smaller last one counts for what it is.
+    """
+    total = batch.new_zeros((), dtype=next(model.parameters()).dtype)
+    for indices in batch.split(micro_batch):
+        inputs, targets = task.training_batch(indices)
+        loss = task.loss(model(inputs), targets, config) * (len(indices) / len(batch))
+        loss.backward()
+        total += loss.detach()
+    return total

@@ -1,0 +1,37 @@
+"""Gradient accumulation for a loss over pairs, which is no mean over samples.
+
+The outputs of all micro-batches are computed first, the loss of the whole batch gives the
+gradient at each output, and a second pass, under the same dropout, carries it into the weights
+(Gao et al. 2021, arXiv:2101.06983).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hpo_script.task import Task
+
+
+def accumulate(
+    model: nn.Module, task: Task, batch: Tensor, *, config: Mapping[str, Any], micro_batch: int
+) -> Tensor:
+    """Add the gradient of the batch's loss; return the loss (on the device, no sync)."""
+    micro_batches = [task.training_batch(indices) for indices in batch.split(micro_batch)]
+    seeds = torch.randint(2**62, (len(micro_batches),)).tolist()
+
+    def forward(index: int) -> Tensor:
+        torch.manual_seed(seeds[index])
+        return model(micro_batches[index][0])
+
+    with torch.no_grad():
+        outputs = torch.cat([forward(index) for index in range(len(micro_batches))])
+    outputs.requires_grad_()
+    loss = task.loss(outputs, torch.cat([targets for _, targets in micro_batches]), config)
+    (gradient,) = torch.autograd.grad(loss, outputs)
+    for index, part in enumerate(gradient.split(micro_batch)):
+        forward(index).backward(part)
+    return loss.detach()

@@ -1,0 +1,47 @@
+"""Command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+
+def positive(text: str) -> int:
+    """Read a whole number above zero."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def parse_arguments(
+    *, doc: str, name: str, data_path: str, n_trials: int, seed: int
+) -> argparse.Namespace:
+    """Read the command line; what is not given keeps the value of the constant above."""
+    about, _, usage = doc.partition("\n\n")
+    parser = argparse.ArgumentParser(
+        prog=f"{name}.py",
+        description=about,
+        epilog=usage,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--data", default=data_path, metavar="PATH", help=f"default: {data_path}")
+    add("--n-trials", default=n_trials, type=positive, metavar="N", help="total over all runs")
+    add("--seed", default=seed, type=int, metavar="N", help=f"default: {seed}")
+    add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="default: auto")
+    add("--out", type=Path, metavar="DIR", help=f"results; default: outputs/{name}")
+    add("--log", type=Path, metavar="FILE", help=f"trial log; default: logs/{name}.log")
+    storage = os.environ.get("OPTUNA_STORAGE")
+    add("--storage", default=storage, metavar="URL", help="default: OPTUNA_STORAGE, or --out")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--dry-run", action="store_true", help="check everything, train nothing")
+    mode.add_argument("--smoke", action="store_true", help="two trials of a few real steps")
+    arguments = parser.parse_args()
+    given = vars(arguments).items()
+    arguments.overrides = {k: str(v) for k, v in given if v != parser.get_default(k)}
+    suffix = "-smoke" if arguments.smoke else ""
+    arguments.out = arguments.out or Path("outputs", name + suffix)
+    arguments.log = arguments.log or Path("logs", f"{name}{suffix}.log")
+    return arguments

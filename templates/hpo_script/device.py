@@ -1,0 +1,97 @@
+"""Device: where to train, and how many samples fit in its memory at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from hpo_script.task import Task
+
+# fp32 weights, gradients and Adam's two moments.
+BYTES_PER_PARAMETER = 16
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device asked for; auto takes cuda, then mps, then cpu."""
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Return bfloat16 autocast on CUDA; elsewhere it is slower than float32 or not offered."""
+    if device.type == "cuda":
+        return torch.autocast("cuda", torch.bfloat16)
+    return nullcontext()
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that training may use."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        table = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        return int(table["MemAvailable"].split()[0]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def bytes_per_sample(task: Task, model: nn.Module) -> int:
+    """Return what one sample keeps for the backward pass.
+
+    A forward pass of two samples on the meta device is recorded; storages are counted once and
+    the weights not at all.
+    """
+    weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
+    saved: dict[int, int] = {}
+    kept: list[Tensor] = []
+
+    def record(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in weights:
+            saved[storage._cdata] = storage.nbytes()
+            kept.append(tensor)  # a freed storage's address would be used again
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
+        model(task.sample(2, torch.device("meta")))
+    return sum(saved.values()) // 2
+
+
+def fitting_micro_batch(n_params: int, sample_bytes: int, free: int, batch_size: int) -> int:
+    """Return the largest power of two of samples that fits, at most the batch; 0 if none."""
+    room = int(free * 0.92) - BYTES_PER_PARAMETER * n_params
+    fitting = room // sample_bytes
+    if fitting >= batch_size:
+        return batch_size
+    return 1 << (fitting.bit_length() - 1) if fitting > 0 else 0
+
+
+def check_count(task: Task, arch: Mapping[str, int]) -> nn.Module:
+    """Return a model on the meta device, which takes no memory.
+
+    Raises ValueError when it does not have the number of parameters its row says.
+    """
+    with torch.device("meta"):
+        model = task.build_model(arch, dropout=0.1)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    if count != arch["params"]:
+        raise ValueError(f"{dict(arch)}: the model has {count:,} parameters")
+    return model
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Tell whether an error means that memory ran out, on any device."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        isinstance(error, RuntimeError)
+        and any(text in str(error).lower() for text in ("out of memory", "can't allocate memory"))
+    )

@@ -1,0 +1,46 @@
+"""Log file: opened by the script itself, each line appended by one write."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from hpo_script.trial_log import defused, format_event, time_stamp
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Print to stderr; a closed terminal must not end the run."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, end=end, file=sys.stderr, flush=True)
+
+
+class TrialLog:
+    """The log of one run; `study` and `run` stand on every line."""
+
+    def __init__(self, path: Path, *, study: str, run: str) -> None:
+        self.identity = {"study": study, "run": run}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        size = os.fstat(self.file).st_size
+        if size and os.pread(self.file, 1, size - 1) != b"\n":
+            self.append("")  # a run was killed within a line
+
+    def write(self, event: str, fields: Mapping[str, object], *, level: str = "I") -> None:
+        """Append one event of LOG_EVENTS."""
+        now = datetime.now()
+        self.append(format_event(event, {**fields, **self.identity}, time=now, level=level))
+
+    def write_plain(self, message: str, *, level: str = "I") -> None:
+        """Append a line as Optuna's own logger would write it."""
+        self.append(time_stamp(datetime.now(), level) + defused(message, "("))
+
+    def append(self, line: str) -> None:
+        """Write a line; a full disk is said and survived: it must not end days of training."""
+        try:
+            os.write(self.file, f"{line}\n".encode())
+        except OSError as error:
+            say(f"log: {error.strerror}; not in the file: {line}")

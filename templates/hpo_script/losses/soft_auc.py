@@ -1,0 +1,24 @@
+"""Loss: soft AUC, a smooth count of pairs in the wrong order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def label_loss(
+    logits: Tensor, targets: Tensor, *, train_rate: float, config: Mapping[str, Any]
+) -> Tensor:
+    """Return the mean over (positive, negative) pairs of softplus(-gamma (s+ - s-)) / gamma.
+
+    A batch of one class has no pair and gives no gradient.
+    """
+    del train_rate
+    positive = targets > 0.5
+    gaps = logits[positive].unsqueeze(1) - logits[~positive].unsqueeze(0)
+    if gaps.numel() == 0:
+        return logits.sum() * 0.0
+    return F.softplus(-config["auc_gamma"] * gaps).mean() / config["auc_gamma"]

@@ -1,0 +1,22 @@
+"""Loss: binary cross-entropy with the rarer class weighted up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def label_loss(
+    logits: Tensor, targets: Tensor, *, train_rate: float, config: Mapping[str, Any]
+) -> Tensor:
+    """Return the mean log loss, positives weighted by (negatives / positives) ** balance.
+
+    At `class_balance` 1 both classes weigh the same, at 0 this is the plain loss.
+    """
+    weight = ((1 - train_rate) / train_rate) ** config["class_balance"]
+    return F.binary_cross_entropy_with_logits(
+        logits, targets, pos_weight=logits.new_tensor(weight)
+    )

@@ -1,0 +1,1 @@
+"""Daily market data and PatchTST."""

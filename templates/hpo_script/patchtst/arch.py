@@ -1,0 +1,37 @@
+"""Sizes of PatchTST, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def n_patches(context_length: int, patch_length: int, stride: int) -> int:
+    """Return how many patches a context gives."""
+    return (context_length - patch_length) // stride + 1
+
+
+def input_sizes(inputs: str, n_columns: int) -> tuple[int, int, int]:
+    """Return (channels, statistics per window, trainable parameters) of a choice of inputs."""
+    return {
+        "revin": (n_columns, 0, 2 * n_columns),
+        "revin_stats": (n_columns, 2 * n_columns, 2 * n_columns),
+        "scale_free": (n_columns + 1, 0, 0),
+    }[inputs]
+
+
+def count_params(
+    arch: Mapping[str, int],
+    *,
+    inputs: str,
+    n_columns: int,
+    context_length: int,
+    patch_length: int,
+    stride: int,
+) -> int:
+    """Return the exact number of trainable parameters of `model.PatchTST`."""
+    d, d_ff = arch["d_model"], arch["d_ff"]
+    channels, statistics, input_params = input_sizes(inputs, n_columns)
+    tokens = n_patches(context_length, patch_length, stride)
+    embedding = (patch_length * channels + statistics) * d + d + tokens * d
+    block = 4 * d * d + 2 * d * d_ff + 9 * d + d_ff
+    return input_params + embedding + arch["n_layers"] * block + 2 * d + tokens * d + 1

@@ -1,0 +1,223 @@
+"""Data: daily rows, labels from the days ahead, contiguous splits by date.
+
+The rows of the test split are dropped before anything is computed: this script cannot read a
+test label. A label's days never cross a boundary, and which days carry labels does not depend on
+the context length, only on MAX_CONTEXT_LENGTH.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hpo_script.experiment import DataError, Round
+from hpo_script.label_metrics import auc, label_metrics, log_loss
+from hpo_script.losses.bce import label_loss
+from hpo_script.patchtst.inputs_revin import input_features
+from hpo_script.patchtst.labels_threshold import make_labels
+from hpo_script.patchtst.model import PatchTST
+
+PRICES = ("Open", "High", "Low", "Close")
+
+
+def read_prices(path: Path, feature_columns: Sequence[str]) -> pd.DataFrame:
+    """Read and check a CSV or Parquet file with Date, prices and the feature columns."""
+    if not path.is_file():
+        raise DataError(
+            f"{path}: no such file. Give a CSV with Date, Open, High, Low, Close and the feature"
+            " columns by --data; `hpogen demo-data sp500` writes one with real prices."
+        )
+    read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
+    frame = read(path)
+    needed = ["Date", *PRICES, *(name for name in feature_columns if name not in PRICES)]
+    missing = [name for name in needed if name not in frame.columns]
+    if missing:
+        raise DataError(
+            f"{path}: no column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}"
+        )
+    frame = frame[needed]
+    for name in needed[1:]:
+        values = pd.to_numeric(frame[name], errors="coerce")
+        bad = np.flatnonzero(~np.isfinite(values.to_numpy(np.float64)))
+        if len(bad):
+            value = frame[name].iloc[bad[0]]
+            raise DataError(f"{path}: row {bad[0] + 2}: {name} is {value!r}, not a finite number")
+        frame = frame.assign(**{name: values.astype(np.float64)})
+    dates = pd.to_datetime(frame["Date"], errors="coerce")
+    bad = np.flatnonzero(dates.isna() | (dates.diff() <= pd.Timedelta(0)))
+    if len(bad):
+        value = frame["Date"].iloc[bad[0]]
+        raise DataError(
+            f"{path}: row {bad[0] + 2}: Date {value!r} is no date or not after the row before"
+        )
+    return frame.assign(Date=dates)
+
+
+class Task:
+    """A yes-or-no label of each day, predicted from the days up to it."""
+
+    unit = "epoch"
+
+    def __init__(
+        self,
+        *,
+        data_path: str,
+        feature_columns: Sequence[str],
+        task: str,
+        horizon: int,
+        train_fraction: float,
+        val_fraction: float,
+        train_end: str | None,
+        val_end: str | None,
+        min_val_samples: int,
+        min_class_samples: int,
+        context_length: int,
+        max_context_length: int,
+        patch_length: int,
+        stride: int,
+    ) -> None:
+        self.data_path, self.feature_columns = Path(data_path), feature_columns
+        self.task, self.horizon = task, horizon
+        self.fractions, self.ends = (train_fraction, val_fraction), (train_end, val_end)
+        self.min_val_samples, self.min_class_samples = min_val_samples, min_class_samples
+        self.context_length, self.max_context_length = context_length, max_context_length
+        self.patch_length, self.stride = patch_length, stride
+
+    def load(self, device: torch.device) -> None:
+        """Read the file; keep windows of training and validation on the device."""
+        frame = read_prices(self.data_path, self.feature_columns)
+        n_train, n_seen = self.boundaries(frame["Date"])
+        frame = frame.iloc[:n_seen]  # from here on there is no test split
+        self.dates = frame["Date"]
+        self.train_days = np.arange(self.max_context_length - 1, n_train - self.horizon)
+        self.val_days = np.arange(n_train, n_seen - self.horizon)
+        labels = make_labels(frame, task=self.task, horizon=self.horizon)
+        self.check_sizes(labels)
+        features = input_features(frame, self.feature_columns, n_train)
+        self.n_channels = features.shape[1]
+        table = torch.tensor(features, dtype=torch.float32, device=device)
+        self.windows = table.unfold(0, self.context_length, 1)  # (rows, channels, days), a view
+        self.labels = torch.tensor(labels, dtype=torch.float32, device=device)
+        # A context ending on day t is window t - context_length + 1.
+        self.train_index = torch.tensor(self.train_days, device=device)
+        self.val_index = torch.tensor(self.val_days, device=device)
+        self.train_rate = float(labels[self.train_days].mean())
+        daily_range = (frame["High"] / frame["Low"]).map(np.log).ewm(span=10).mean()
+        self.baseline = torch.tensor(daily_range.to_numpy(np.float64)[self.val_days])
+
+    def shrink(self) -> dict[str, int]:
+        """Keep 300 training days, for --smoke; return the parameters of a short training."""
+        self.train_days, self.train_index = self.train_days[-300:], self.train_index[-300:]
+        return {"epochs": 2}
+
+    def boundaries(self, dates: pd.Series[pd.Timestamp]) -> tuple[int, int]:
+        """Return the numbers of rows before validation and before test."""
+        train_end, val_end = self.ends
+        if train_end is not None and val_end is not None:
+            n_train = int((dates <= pd.Timestamp(train_end)).sum())
+            return n_train, int((dates <= pd.Timestamp(val_end)).sum())
+        train_fraction, val_fraction = self.fractions
+        n_train = round(len(dates) * train_fraction)
+        return n_train, round(len(dates) * (train_fraction + val_fraction))
+
+    def check_sizes(self, labels: NDArray[np.float64]) -> None:
+        """Refuse splits that cannot tell one configuration from another."""
+        for split, days, least in (
+            ("training", self.train_days, self.min_val_samples),
+            ("validation", self.val_days, self.min_val_samples),
+        ):
+            n_positive = int(labels[days].sum())
+            fewest = min(n_positive, len(days) - n_positive)
+            if len(days) < least or fewest < self.min_class_samples:
+                raise DataError(
+                    f"{self.data_path}: {len(days)} {split} samples with {n_positive} positives;"
+                    f" at least {least} samples and {self.min_class_samples} of each class are"
+                    " needed. Use more rows or other splits."
+                )
+
+    def describe(self) -> dict[str, Any]:
+        """Return digest, dates, sizes, label rates, and what to beat."""
+        val_labels = self.labels[self.val_index].cpu()
+        first, last = self.dates.iloc[0], self.dates.iloc[-1]
+        return {
+            "data": str(self.data_path),
+            "data_sha256": hashlib.sha256(self.data_path.read_bytes()).hexdigest(),
+            "rows": f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, test rows left out",
+            "train_days": self.span(self.train_days),
+            "train_samples": len(self.train_days),
+            "train_rate": self.train_rate,
+            "val_days": self.span(self.val_days),
+            "val_samples": len(self.val_days),
+            "val_rate": float(val_labels.mean()),
+            "prior_loss": log_loss(self.train_rate, val_labels),
+            "one_feature_auc": auc(self.baseline, val_labels),
+        }
+
+    def span(self, days: NDArray[np.int64]) -> str:
+        """Return the first and last date of some days."""
+        return f"{self.dates.iloc[days[0]]:%Y-%m-%d} to {self.dates.iloc[days[-1]]:%Y-%m-%d}"
+
+    def build_model(self, arch: Mapping[str, int], dropout: float) -> nn.Module:
+        """Return an untrained model."""
+        model = PatchTST(
+            n_channels=self.n_channels,
+            context_length=self.context_length,
+            patch_length=self.patch_length,
+            stride=self.stride,
+            d_model=arch["d_model"],
+            n_layers=arch["n_layers"],
+            n_heads=arch["n_heads"],
+            d_ff=arch["d_ff"],
+            dropout=dropout,
+        )
+        if not model.positions.is_meta:
+            model.inputs.fit(self.window(self.train_index).to(model.positions.device))
+        return model
+
+    def sample(self, n: int, device: torch.device) -> Tensor:
+        """Return n windows, for measuring memory."""
+        return torch.zeros(n, self.context_length, self.n_channels, device=device)
+
+    def rounds(self, config: Mapping[str, Any]) -> list[Round]:
+        """Return one round per epoch."""
+        n_batches = -(-len(self.train_index) // config["batch_size"])
+        return [Round(epoch, n_batches) for epoch in range(1, config["epochs"] + 1)]
+
+    def amounts(self, config: Mapping[str, Any]) -> dict[str, int]:
+        """Return how much is trained."""
+        return {"epochs": config["epochs"]}
+
+    def batches(self, config: Mapping[str, Any], index: int, seed: int) -> list[Tensor]:
+        """Return the days of an epoch in random order, cut into batches; the last is smaller."""
+        del index
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(self.train_index), generator=generator)
+        days = self.train_index[order.to(self.train_index.device)]
+        return list(days.split(config["batch_size"]))
+
+    def window(self, days: Tensor) -> Tensor:
+        """Return the contexts that end on some days, (days, context, channels)."""
+        return self.windows[days - self.context_length + 1].transpose(1, 2)
+
+    def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Return windows and labels."""
+        return self.window(indices), self.labels[indices]
+
+    def loss(self, outputs: Tensor, targets: Tensor, config: Mapping[str, Any]) -> Tensor:
+        """Return the mean training loss."""
+        return label_loss(outputs.float(), targets, train_rate=self.train_rate, config=config)
+
+    def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
+        """Return the metrics on the validation days, from a model in evaluation mode."""
+        logits = [model(self.window(days)) for days in self.val_index.split(micro_batch)]
+        targets = self.labels[self.val_index]
+        metrics = label_metrics(torch.cat(logits).float(), targets)
+        return {**metrics, "prior_loss": log_loss(self.train_rate, targets.cpu())}

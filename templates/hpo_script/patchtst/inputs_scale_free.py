@@ -1,0 +1,55 @@
+"""Inputs: scale-free daily features, standardised on training rows.
+
+Prices become log ratios to the previous close, volume its log ratio to its own mean over the past
+20 days; the day's range, ln(High / Low), is added. Nothing is normalised per window, so the level
+of volatility stays visible. Other columns are used as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+
+def input_features(
+    frame: pd.DataFrame, columns: Sequence[str], train_rows: int
+) -> NDArray[np.float64]:
+    """Return the model's inputs, (rows, channels); the first row has no previous day: zeros."""
+    previous = frame["Close"].shift(1)
+    features: dict[str, pd.Series[Any]] = {}
+    for column in columns:
+        values = frame[column]
+        if column in ("Open", "High", "Low", "Close"):
+            values = (values / previous).map(np.log)
+        elif column == "Adj Close":
+            values = (values / values.shift(1)).map(np.log)
+        elif column == "Volume":
+            usual = values.rolling(20, min_periods=1).mean()
+            values = ((values + 1) / (usual + 1)).map(np.log)
+        features[column] = values
+    features["range"] = (frame["High"] / frame["Low"]).map(np.log)
+    table = np.nan_to_num(pd.DataFrame(features).to_numpy(np.float64))
+    train = table[:train_rows]
+    return (table - train.mean(0)) / (train.std(0) + 1e-12)
+
+
+class Inputs(nn.Module):
+    """Windows as they are."""
+
+    n_statistics = 0
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.n_channels = n_channels
+
+    def fit(self, windows: Tensor) -> None:
+        """Learn nothing from the training windows."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the window, (batch, days, channels), and (batch, 0) statistics."""
+        return x, x.new_zeros(len(x), 0)

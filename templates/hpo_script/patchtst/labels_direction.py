@@ -1,0 +1,19 @@
+"""Labels: will the Close be higher after the horizon?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+
+def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> NDArray[np.float64]:
+    """Return one label per row: Close[t+horizon] > Close[t].
+
+    The last `horizon` rows have no label (NaN).
+    """
+    del task
+    close = frame["Close"]
+    labels = (close.shift(-horizon) > close).astype(np.float64)
+    labels.iloc[-horizon:] = np.nan
+    return np.asarray(labels, np.float64)

@@ -1,0 +1,52 @@
+"""Model: PatchTST (Nie et al. 2023, arXiv:2211.14730) with channel-mixed patches."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from hpo_script.patchtst.inputs_revin import Inputs
+from hpo_script.transformer import Block, init_weights
+
+
+class PatchTST(nn.Module):
+    """Encoder over overlapping patches of a window of daily features; one logit out."""
+
+    def __init__(
+        self,
+        *,
+        n_channels: int,
+        context_length: int,
+        patch_length: int,
+        stride: int,
+        d_model: int,
+        n_layers: int,
+        n_heads: int,
+        d_ff: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.patch_length, self.stride = patch_length, stride
+        n_patches = (context_length - patch_length) // stride + 1
+        self.inputs = Inputs(n_channels)
+        self.embed = nn.Linear(patch_length * n_channels + self.inputs.n_statistics, d_model)
+        self.positions = nn.Parameter(0.02 * torch.randn(n_patches, d_model))
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(
+            Block(d_model=d_model, n_heads=n_heads, d_ff=d_ff, dropout=dropout, causal=False)
+            for _ in range(n_layers)
+        )
+        self.norm = nn.LayerNorm(d_model)
+        self.head = nn.Linear(n_patches * d_model, 1)
+        init_weights(self, n_layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map windows (batch, days, channels) to logits (batch,)."""
+        series, statistics = self.inputs(x)
+        patches = series.unfold(1, self.patch_length, self.stride).flatten(2)
+        shared = statistics.unsqueeze(1).expand(-1, patches.shape[1], -1)
+        x = self.embed(torch.cat([patches, shared], 2)) + self.positions
+        x = self.dropout(x)  # (batch, patches, d_model)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm(x).flatten(1)).squeeze(1)

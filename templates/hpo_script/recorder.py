@@ -1,0 +1,116 @@
+"""Records: what a study did, in its log and its files, always from the study's own storage."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import socket
+import sys
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import optuna
+import torch
+from optuna.trial import FrozenTrial, TrialState
+
+from hpo_script.experiment import Experiment
+from hpo_script.log_writer import TrialLog, say
+from hpo_script.results import architecture_of, best_of, trial_record, write_json, write_results
+from hpo_script.trial_log import EXPERIMENT, SHORT_NAMES
+
+
+def log_fields(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters and attributes under the names they have in the log, curves left out."""
+    return {
+        SHORT_NAMES.get(name, name): value
+        for name, value in attributes.items()
+        if name != "learning_curve"
+    }
+
+
+class Recorder:
+    """The log and the result files of one run of a study."""
+
+    def __init__(
+        self, study: optuna.Study, experiment: Experiment, *, out: Path, log: Path
+    ) -> None:
+        self.study, self.experiment, self.out = study, experiment, out
+        study_id = study.user_attrs["study_id"]
+        self.log = TrialLog(log, study=study_id, run=uuid.uuid4().hex[:8])
+
+    def open_run(self, **about: object) -> None:
+        """Open the run in the log; write what an earlier run finished but could not write."""
+        known = {name: v for name, v in asdict(self.experiment).items() if name in EXPERIMENT}
+        versions = {"hpogen": self.experiment.hpogen, "python": platform.python_version()}
+        found = {
+            "architectures_sha256": self.study.user_attrs["architectures_sha256"],
+            "script_sha256": hashlib.sha256(Path(sys.argv[0]).read_bytes()).hexdigest(),
+            "worker": f"{socket.gethostname()}:{os.getpid()}",
+            "versions": {**versions, "torch": torch.__version__, "optuna": optuna.__version__},
+        }
+        self.log.write("run_start", {**known, **found, **about})
+        if any(self.counts().values()):
+            self.log.write("study_resumed", self.counts())
+        for trial in self.study.trials:
+            if trial.state.is_finished() and not self.trial_file(trial.number).exists():
+                self.publish(trial)
+
+    def trial_file(self, number: int) -> Path:
+        """Return where the record of a trial is kept."""
+        return self.out / "trials" / f"trial_{number:04d}.json"
+
+    def publish(self, trial: FrozenTrial) -> None:
+        """Write the end of a trial to the log and the files; a full disk is noted and survived."""
+        fields = {
+            "trial": trial.number,
+            "state": trial.state.name,
+            "value": trial.value,
+            "datetime_start": str(trial.datetime_start),
+            "datetime_complete": str(trial.datetime_complete),
+            **log_fields({**trial.params, **trial.user_attrs}),
+        }
+        self.log.write("trial_end", fields, level="W" if "error" in fields else "I")
+        self.write_optuna_lines(trial)
+        try:
+            write_json(self.trial_file(trial.number), trial_record(trial))
+            write_results(self.out, self.study, self.experiment)
+        except OSError as problem:
+            self.log.write("note", {"text": f"results not written: {problem}"}, level="W")
+
+    def write_optuna_lines(self, trial: FrozenTrial) -> None:
+        """Write the lines that Optuna would print had it called the training itself."""
+        name, plain = f"Trial {trial.number}", self.log.write_plain
+        if trial.state == TrialState.FAIL:
+            because = f"because of the following error: {trial.user_attrs['error']!r}."
+            plain(f"{name} failed with parameters: {trial.params} {because}", level="W")
+            plain(f"{name} failed with value None.", level="W")
+        elif trial.state == TrialState.PRUNED:
+            plain(f"{name} pruned. ")
+        elif best := best_of(self.study):
+            ended = f"{name} finished with value: {trial.value} and parameters: {trial.params}."
+            plain(f"{ended} Best is trial {best.number} with value: {best.value}.")
+
+    def counts(self) -> dict[str, int]:
+        """Return how many trials are in each state."""
+        states = [trial.state for trial in self.study.get_trials(deepcopy=False)]
+        return {
+            "complete": states.count(TrialState.COMPLETE),
+            "pruned": states.count(TrialState.PRUNED),
+            "failed": states.count(TrialState.FAIL),
+            "running": states.count(TrialState.RUNNING),
+        }
+
+    def close_run(self, reason: str) -> None:
+        """Close the run in the log, and say what was found."""
+        counts, best = self.counts(), best_of(self.study)
+        lead = {"best_trial": best and best.number, "best_value": best and best.value}
+        self.log.write("run_end", {"reason": reason, **counts, **lead})
+        say(f"{reason}: " + ", ".join(f"{n} {state}" for state, n in counts.items()))
+        if best:
+            say(f"best: trial {best.number}, {self.experiment.metric} {best.value}")
+            say(f"  {architecture_of(best)}\n  {best.params}")
+            say(f"One seed per configuration ranks noise. Results are in {self.out}")

@@ -1,0 +1,103 @@
+"""Results: files that are whole at every moment, written anew after each trial."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from hpo_script.experiment import Experiment
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Replace a file by a new one that is already on the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with part.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def plain(value: object) -> object:
+    """Return a value as JSON has it: null for NaN and infinity."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a value as JSON."""
+    write_atomic(path, json.dumps(plain(value), indent=1, allow_nan=False, default=str) + "\n")
+
+
+def best_of(study: optuna.Study) -> FrozenTrial | None:
+    """Return the best finished trial, or None."""
+    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return study.best_trial if finished else None
+
+
+def architecture_of(trial: FrozenTrial) -> dict[str, int]:
+    """Return the architecture a trial was trained with, from its own record."""
+    names = ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff", "param_count")
+    return {name: trial.user_attrs[name] for name in names if name in trial.user_attrs}
+
+
+def trial_record(trial: FrozenTrial) -> dict[str, Any]:
+    """Return everything the study knows of a trial."""
+    return {
+        "trial_number": trial.number,
+        "state": trial.state.name,
+        "value": trial.value,
+        "params": trial.params,
+        "architecture": architecture_of(trial),
+        "datetime_start": trial.datetime_start,
+        "datetime_complete": trial.datetime_complete,
+        "duration_seconds": trial.duration and trial.duration.total_seconds(),
+        "user_attrs": trial.user_attrs,
+    }
+
+
+def write_results(folder: Path, study: optuna.Study, experiment: Experiment) -> None:
+    """Write the tables of the whole study; the best file only once a trial has finished."""
+    trials = [trial for trial in study.trials if trial.state != TrialState.WAITING]
+    about = {
+        "experiment": experiment.name,
+        "budget": experiment.budget,
+        "horizon": experiment.horizon,
+        "task": experiment.task,
+        "metric": experiment.metric,
+        "direction": experiment.direction,
+        "n_trials": len(trials),
+    }
+    records = [trial_record(trial) for trial in trials]
+    write_json(folder / "all_trials.json", {**about, "trials": records})
+    states = [state for state in TrialState if state != TrialState.WAITING]
+    table = study.trials_dataframe().query("state != 'WAITING'")
+    table = table.drop(columns="user_attrs_learning_curve", errors="ignore")
+    write_atomic(folder / "trials.csv", table.to_csv(index=False))
+    if best := best_of(study):
+        write_json(
+            folder / "best_params.json",
+            {
+                **about,
+                **{
+                    f"n_trials_{state.name.lower()}": sum(t.state == state for t in trials)
+                    for state in states
+                },
+                "best_trial": best.number,
+                "best_value": best.value,
+                "best_params": best.params,
+                "architecture": architecture_of(best),
+                "best_user_attrs": best.user_attrs,
+                "search_space": experiment.search_space,
+            },
+        )

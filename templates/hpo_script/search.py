@@ -1,0 +1,333 @@
+"""Search: trials one after another, each recorded before the next begins."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import time
+import traceback
+import uuid
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import optuna
+import torch
+from optuna.distributions import distribution_to_json
+from optuna.trial import Trial, TrialState
+
+from hpo_script.arch_space import ArchSpace
+from hpo_script.device import (
+    BYTES_PER_PARAMETER,
+    bytes_per_sample,
+    check_count,
+    choose_device,
+    fitting_micro_batch,
+    free_memory,
+    out_of_memory,
+)
+from hpo_script.dry_run import dry_run
+from hpo_script.experiment import DataError, Experiment
+from hpo_script.log_writer import say
+from hpo_script.progress import Progress
+from hpo_script.recorder import Recorder, log_fields
+from hpo_script.results import best_of
+from hpo_script.sampler import KeyedSampler, make_pruner, search_distributions
+from hpo_script.task import Task
+from hpo_script.training import DivergedError, EarlyStopping, train
+
+
+class Interrupted(BaseException):
+    """A signal asked the run to end; holds its number."""
+
+
+def digest(value: object) -> str:
+    """Return the SHA-256 of a value's JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def open_study(experiment: Experiment, *, storage: str, data_sha256: str) -> optuna.Study:
+    """Create or load the study; refuse one that was made with other data or architectures."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(
+        storage=storage,
+        study_name=experiment.name,
+        direction=experiment.direction,
+        sampler=KeyedSampler(experiment.seed, experiment.sampler),
+        pruner=make_pruner(experiment.pruner),
+        load_if_exists=True,
+    )
+    made_of = {
+        "data_sha256": data_sha256,
+        "architectures_sha256": digest(experiment.architectures),
+    }
+    for name, value in made_of.items():
+        known = study.user_attrs.get(name, value)
+        if known != value:
+            raise DataError(
+                f"study {study.study_name} has {name} {known[:12]}, this run has {value[:12]}:"
+                " their trials would be compared as if alike. Use another --out or --storage."
+            )
+        study.set_user_attr(name, value)
+    if "study_id" not in study.user_attrs:
+        study.set_user_attr("study_id", uuid.uuid4().hex[:12])
+    return study
+
+
+class Search:
+    """The trials of one run."""
+
+    def __init__(
+        self,
+        task: Task,
+        experiment: Experiment,
+        *,
+        study: optuna.Study,
+        recorder: Recorder,
+        device: torch.device,
+        smoke: bool,
+    ) -> None:
+        self.task, self.experiment, self.device, self.smoke = task, experiment, device, smoke
+        self.study, self.recorder = study, recorder
+        self.space = ArchSpace(experiment.architectures, free_axes=experiment.free_axes)
+        self.distributions = search_distributions(self.space, experiment.search_space)
+        self.sample_bytes = [self.measure_shape(rows) for rows in self.space.shapes]
+        self.progress = Progress(experiment.n_trials)
+
+    def measure_shape(self, rows: list[int]) -> int:
+        """Return the bytes per sample of a shape, at most heads; say so if it does not fit."""
+        row = self.experiment.architectures[rows[-1]]
+        sample_bytes = bytes_per_sample(self.task, check_count(self.task, row))
+        free = free_memory(self.device)
+        if fitting_micro_batch(row["params"], sample_bytes, free, 1) == 0:
+            say(
+                f"warning: {dict(row)} needs {row['params'] * BYTES_PER_PARAMETER:,} bytes and"
+                f" {sample_bytes:,} per sample, {free:,} are free: its trials will fail (oom)"
+            )
+        return sample_bytes
+
+    def run(self) -> int:
+        """Run trials up to the total; return the exit code: 1 if none ever finished."""
+        self.enqueue_extremes()
+        reason = "error"
+        try:
+            while (started := self.started()) < self.experiment.n_trials:
+                self.run_trial(self.study.ask(self.distributions), started + 1)
+            reason = "trials"
+        except Interrupted as stop:
+            reason = "interrupted"
+            return 128 + int(stop.args[0])
+        finally:
+            self.recorder.close_run(reason)
+        return 0 if best_of(self.study) else 1
+
+    def started(self) -> int:
+        """Return how many trials have been started, whatever became of them."""
+        trials = self.study.get_trials(deepcopy=False)
+        return sum(trial.state != TrialState.WAITING for trial in trials)
+
+    def enqueue_extremes(self) -> None:
+        """Queue the architectures that are tried in any case, each once in the life of a study."""
+        trials = self.study.get_trials(deepcopy=False)
+        known = {trial.user_attrs.get("extreme") for trial in trials}
+        kind = "smoke" if self.smoke else "extreme"
+        for arch_idx, ends in self.experiment.extreme_indices.items():
+            if ends not in known:
+                attributes = {"kind": kind, "extreme": ends}
+                self.study.enqueue_trial(self.space.encode(arch_idx), user_attrs=attributes)
+
+    def run_trial(self, trial: Trial, started: int) -> None:
+        """Train one trial and record its end, whatever it is."""
+        config = {**self.experiment.fixed_params, **trial.params}
+        attributes = self.start_attributes(trial, config)
+        for name, value in attributes.items():
+            trial.set_user_attr(name, value)
+        fields = {"trial": trial.number, "datetime_start": str(trial.datetime_start)}
+        parameters = log_fields({**trial.params, **attributes})
+        self.recorder.log.write("trial_start", {**parameters, **fields})
+        shape = (f"{axis}={attributes[axis]}" for axis in ("d_model", "n_layers", "n_heads"))
+        self.progress.begin(started, " ".join(shape))
+        since = time.monotonic()
+        curve: list[dict[str, Any]] = []
+        try:
+            state, found = self.train_trial(trial, config, attributes, curve)
+        except Exception as error:  # whatever it is, it must not end the study
+            state, found = TrialState.FAIL, failure(error)
+        found |= {"seconds": time.monotonic() - since, "learning_curve": curve}
+        for name, value in found.items():
+            trial.set_user_attr(name, value)
+        value = found[self.experiment.metric] if state == TrialState.COMPLETE else None
+        ended = self.study.tell(trial, value, state)
+        self.recorder.publish(ended)
+        best = best_of(self.study)
+        lead = f"best {best.value:.5g} (trial {best.number})" if best else "none finished yet"
+        self.progress.end(f"{state.name} {found.get('fail_reason', ended.value)}  {lead}")
+
+    def start_attributes(self, trial: Trial, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is known of a trial before it is trained, besides its parameters."""
+        arch_idx = self.space.decode(trial.params)
+        row = self.experiment.architectures[arch_idx]
+        arch = {"param_count" if name == "params" else name: row[name] for name in row}
+        more = {**config, **self.task.amounts(config)}
+        trained = {name: config[name] for name in config if name not in self.space.sizes()}
+        config_id = digest([dict(row), trained])[:12]
+        earlier = self.study.get_trials(deepcopy=False)[: trial.number]
+        repeated = any(other.user_attrs.get("config_id") == config_id for other in earlier)
+        return {
+            "arch_idx": arch_idx,
+            **arch,
+            **{name: value for name, value in more.items() if name not in trial.params},
+            "kind": "repeat" if repeated else "search",
+            **trial.user_attrs,  # of an enqueued trial: its kind, and the ends it stands for
+            "config_id": config_id,
+        }
+
+    def train_trial(
+        self,
+        trial: Trial,
+        config: Mapping[str, Any],
+        attributes: Mapping[str, Any],
+        curve: list[dict[str, Any]],
+    ) -> tuple[TrialState, dict[str, Any]]:
+        """Train, from the start with half the micro-batch each time memory runs out.
+
+        The evaluations are put into `curve`, so that they outlive a failure.
+        """
+        sample_bytes = self.sample_bytes[trial.params["shape_idx"]]
+        n_params, free = attributes["param_count"], free_memory(self.device)
+        micro_batch = fitting_micro_batch(n_params, sample_bytes, free, config["batch_size"])
+        if micro_batch == 0:
+            raise MemoryError(
+                f"{n_params:,} parameters and {sample_bytes:,} bytes per sample, {free:,} are free"
+            )
+        while True:
+            try:
+                return self.train_once(trial, config, attributes, curve, micro_batch)
+            except Exception as error:
+                if micro_batch == 1 or not out_of_memory(error):
+                    raise
+            text = f"trial {trial.number}: out of memory at micro-batch {micro_batch}; halved"
+            self.recorder.log.write("note", {"text": text}, level="W")
+            micro_batch = -(-micro_batch // 2)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def train_once(
+        self,
+        trial: Trial,
+        config: Mapping[str, Any],
+        attributes: Mapping[str, Any],
+        curve: list[dict[str, Any]],
+        micro_batch: int,
+    ) -> tuple[TrialState, dict[str, Any]]:
+        """Train with a micro-batch; return the state and the best evaluation."""
+        unit, metric, sign = self.task.unit, self.experiment.metric, self.experiment.sign
+        row = self.experiment.architectures[attributes["arch_idx"]]
+        arch = {"arch_idx": attributes["arch_idx"], **row}
+        stopping = EarlyStopping(patience=config["patience"], min_delta=config["min_delta"])
+        spared = attributes["kind"] in ("extreme", "smoke")
+        curve.clear()
+        state, ended_by = TrialState.COMPLETE, "schedule"
+        for point in train(
+            self.task,
+            row,
+            config,
+            key=(self.experiment.seed, trial.number),
+            device=self.device,
+            micro_batch=micro_batch,
+            progress=self.progress.update,
+        ):
+            curve.append(point)
+            fields = {"trial": trial.number, "unit": unit, "step": point[unit], **arch}
+            metrics = {name: value for name, value in point.items() if name != unit}
+            self.recorder.log.write("evaluation", {**fields, **metrics})
+            trial.report(point[metric], point[unit])
+            if not spared and trial.should_prune():
+                state, ended_by = TrialState.PRUNED, "pruned"
+                break
+            if stopping.should_stop(sign * point[metric]):
+                ended_by = "early_stopping"
+                break
+        best = min(curve, key=lambda point: sign * float(point[metric]))
+        return state, {
+            **{name: value for name, value in best.items() if name != unit},
+            f"best_{unit}": best[unit],
+            f"{unit}s_trained": curve[-1][unit],
+            "ended_by": ended_by,
+            "micro_batch": micro_batch,
+            "accumulation_steps": -(-config["batch_size"] // micro_batch),
+        }
+
+
+def failure(error: Exception) -> dict[str, Any]:
+    """Return why a trial failed, and where."""
+    reason = "error"
+    if isinstance(error, DivergedError):
+        reason = "diverged"
+    elif out_of_memory(error):
+        reason = "oom"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return {
+        "fail_reason": reason,
+        "error": f"{type(error).__name__}: {error}",
+        "where": f"{Path(last.filename).name}:{last.lineno} in {last.name}",
+    }
+
+
+def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:
+    """Return the experiment of --smoke: the two smallest architectures, a study of its own."""
+    rows = experiment.architectures
+    smallest = sorted(range(len(rows)), key=lambda arch_idx: rows[arch_idx]["params"])[:2]
+    space = {name: v for name, v in experiment.search_space.items() if name not in params}
+    return replace(
+        experiment,
+        name=f"{experiment.name}-smoke-{uuid.uuid4().hex[:8]}",
+        n_trials=2,
+        extreme_indices={arch_idx: f"smoke {arch_idx}" for arch_idx in smallest},
+        search_space=space,
+        fixed_params={**experiment.fixed_params, **params},
+    )
+
+
+def interrupt(number: int, _frame: object) -> NoReturn:
+    """Turn a signal into an exception."""
+    raise Interrupted(number)
+
+
+def main(arguments: Namespace, task: Task, experiment: Experiment) -> int:
+    """Do what the command line asks; return the exit code."""
+    experiment = replace(experiment, n_trials=arguments.n_trials, seed=arguments.seed)
+    device, out = choose_device(arguments.device), arguments.out
+    try:
+        task.load(device)
+        if arguments.smoke:
+            experiment = smoke_version(experiment, task.shrink())
+        if arguments.dry_run:
+            return dry_run(task, experiment, device)
+        data = task.describe()
+        out.mkdir(parents=True, exist_ok=True)
+        storage = arguments.storage or f"sqlite:///{out / 'study.db'}"
+        study = open_study(experiment, storage=storage, data_sha256=data["data_sha256"])
+    except DataError as error:
+        say(f"error: {error}")
+        return 2
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    recorder = Recorder(study, experiment, out=out, log=arguments.log)
+    smoke = arguments.smoke
+    search = Search(task, experiment, study=study, recorder=recorder, device=device, smoke=smoke)
+    recorder.open_run(
+        unit=task.unit,
+        search_space={
+            name: json.loads(distribution_to_json(distribution))
+            for name, distribution in search.distributions.items()
+        },
+        overrides=arguments.overrides,
+        smoke=smoke,
+        device=str(device),
+        **data,
+    )
+    return search.run()

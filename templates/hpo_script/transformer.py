@@ -1,0 +1,53 @@
+"""Transformer block: pre-norm, fused projections, scaled-dot-product attention.
+
+Pre-norm as in Xiong et al. 2020 (arXiv:2002.04745); weights start at N(0, 0.02), those that write
+to the residual stream at 0.02 / sqrt(2 n_layers), as in GPT-2, so that depth does not grow the
+variance.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Block(nn.Module):
+    """Attention and a feed-forward layer, each added to its input."""
+
+    def __init__(
+        self, *, d_model: int, n_heads: int, d_ff: int, dropout: float, causal: bool
+    ) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.causal = causal
+        self.attention_norm = nn.LayerNorm(d_model)
+        self.qkv = nn.Linear(d_model, 3 * d_model)
+        self.attention_out = nn.Linear(d_model, d_model)
+        self.ff_norm = nn.LayerNorm(d_model)
+        self.ff_in = nn.Linear(d_model, d_ff)
+        self.ff_out = nn.Linear(d_ff, d_model)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, tokens, d_model) to the same shape."""
+        batch, tokens, _ = x.shape
+        qkv = self.qkv(self.attention_norm(x)).view(batch, tokens, 3, self.n_heads, -1)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (batch, heads, tokens, d_model / heads)
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        x = x + self.dropout(self.attention_out(mixed.transpose(1, 2).reshape(x.shape)))
+        return x + self.dropout(self.ff_out(F.gelu(self.ff_in(self.ff_norm(x)))))
+
+
+def init_weights(model: nn.Module, n_layers: int) -> None:
+    """Draw the starting weights from the current random stream; none on the meta device."""
+    if next(model.parameters()).is_meta:
+        return
+    for name, module in model.named_modules():
+        if isinstance(module, (nn.Linear, nn.Embedding)):
+            writes_residual = name.endswith(("attention_out", "ff_out"))
+            std = 0.02 / math.sqrt(2 * n_layers) if writes_residual else 0.02
+            nn.init.normal_(module.weight, std=std)
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)
