@@ -24,8 +24,10 @@ def parse_budget(text: str) -> int:
 
 
 def format_budget(budget: int) -> str:
-    """Return the shortest exact form, of equals the one with the larger unit."""
+    """Return the shortest exact form without a leading zero; of equals, the larger unit."""
     forms = [
-        f"{(Decimal(budget) / size).normalize():f}{unit}" for unit, size in reversed(UNITS.items())
+        f"{(Decimal(budget) / size).normalize():f}{unit}"
+        for unit, size in reversed(UNITS.items())
+        if budget >= size
     ]
     return min(forms, key=len)

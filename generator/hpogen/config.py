@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 
 from hpogen.errors import ConfigError
 
 Place = tuple[str | int, ...]
 Problem = tuple[Place, str]
-Number = int | float
+
+
+def finite_number(value: object) -> int | float:
+    """Return a whole number or a finite float as it is. Raises ValueError for all else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError("not a number")
+    return value
+
+
+Number = Annotated[float, PlainValidator(finite_number)]
 
 
 class Strict(BaseModel):

@@ -250,7 +250,7 @@ MARKET = Family(
 
 TEXT = Family(
     name="gpt",
-    tasks=(TaskKind("byte_lm", "byte_lm", "predict the next byte of a text"),),
+    tasks=(TaskKind("byte_lm", "byte_lm", "which byte of a text comes next?"),),
     default_task=None,
     has_horizon=False,
     axes={**AXES, "d_ff_ratio": (4,)},

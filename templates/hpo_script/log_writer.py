@@ -40,7 +40,9 @@ class TrialLog:
 
     def append(self, line: str) -> None:
         """Write a line; a full disk is said and survived: it must not end days of training."""
+        rest = f"{line}\n".encode()
         try:
-            os.write(self.file, f"{line}\n".encode())
+            while rest:  # twice only if the disk fills up within the line
+                rest = rest[os.write(self.file, rest) :]
         except OSError as error:
             say(f"log: {error.strerror}; not in the file: {line}")

@@ -64,8 +64,10 @@ def format_value(name: str, value: object) -> str:
     """Write one value: floats in full precision, text so that it cannot break or forge a line."""
     if value is None or isinstance(value, (bool, str, list, dict, tuple)):
         return defused(json.dumps(value), r"\\u005b")
-    if isinstance(value, (int, float)):
-        return f"{value:,}" if name == "params" else repr(value)
+    if isinstance(value, int):
+        return f"{int(value):,}" if name == "params" else str(int(value))
+    if isinstance(value, float):
+        return repr(float(value))  # numpy's own repr would be np.float64(0.1)
     raise TypeError(f"{name}: cannot log a {type(value).__name__}")
 
 

@@ -8,6 +8,7 @@ the context length, only on MAX_CONTEXT_LENGTH.
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,15 +29,16 @@ from hpo_script.patchtst.model import PatchTST
 PRICES = ("Open", "High", "Low", "Close")
 
 
-def read_prices(path: Path, feature_columns: Sequence[str]) -> pd.DataFrame:
-    """Read and check a CSV or Parquet file with Date, prices and the feature columns."""
+def read_prices(path: Path, feature_columns: Sequence[str]) -> tuple[pd.DataFrame, str]:
+    """Return the checked Date, prices and feature columns of a CSV or Parquet file, its digest."""
     if not path.is_file():
         raise DataError(
             f"{path}: no such file. Give a CSV with Date, Open, High, Low, Close and the feature"
             " columns by --data; `hpogen demo-data sp500` writes one with real prices."
         )
+    content = path.read_bytes()
     read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
-    frame = read(path)
+    frame = read(io.BytesIO(content))
     needed = ["Date", *PRICES, *(name for name in feature_columns if name not in PRICES)]
     missing = [name for name in needed if name not in frame.columns]
     if missing:
@@ -49,16 +51,18 @@ def read_prices(path: Path, feature_columns: Sequence[str]) -> pd.DataFrame:
         bad = np.flatnonzero(~np.isfinite(values.to_numpy(np.float64)))
         if len(bad):
             value = frame[name].iloc[bad[0]]
-            raise DataError(f"{path}: row {bad[0] + 2}: {name} is {value!r}, not a finite number")
+            raise DataError(
+                f"{path}: row {bad[0] + 2}: {name} is {str(value)!r}, not a finite number"
+            )
         frame = frame.assign(**{name: values.astype(np.float64)})
     dates = pd.to_datetime(frame["Date"], errors="coerce")
     bad = np.flatnonzero(dates.isna() | (dates.diff() <= pd.Timedelta(0)))
     if len(bad):
         value = frame["Date"].iloc[bad[0]]
         raise DataError(
-            f"{path}: row {bad[0] + 2}: Date {value!r} is no date or not after the row before"
+            f"{path}: row {bad[0] + 2}: Date {str(value)!r} is no date or not after the row before"
         )
-    return frame.assign(Date=dates)
+    return frame.assign(Date=dates), hashlib.sha256(content).hexdigest()
 
 
 class Task:
@@ -93,7 +97,7 @@ class Task:
 
     def load(self, device: torch.device) -> None:
         """Read the file; keep windows of training and validation on the device."""
-        frame = read_prices(self.data_path, self.feature_columns)
+        frame, self.digest = read_prices(self.data_path, self.feature_columns)
         n_train, n_seen = self.boundaries(frame["Date"])
         frame = frame.iloc[:n_seen]  # from here on there is no test split
         self.dates = frame["Date"]
@@ -149,7 +153,7 @@ class Task:
         first, last = self.dates.iloc[0], self.dates.iloc[-1]
         return {
             "data": str(self.data_path),
-            "data_sha256": hashlib.sha256(self.data_path.read_bytes()).hexdigest(),
+            "data_sha256": self.digest,
             "rows": f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, test rows left out",
             "train_days": self.span(self.train_days),
             "train_samples": len(self.train_days),

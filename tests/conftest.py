@@ -1,0 +1,32 @@
+"""Real data for the tests: prices, and text from the standard library."""
+
+from __future__ import annotations
+
+import email
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hpogen.demo_data import prices
+
+
+@pytest.fixture(scope="session")
+def sp500_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "sp500.csv"
+    path.write_bytes(prices("sp500"))
+    return path
+
+
+@pytest.fixture
+def sp500(sp500_file: Path, tmp_path: Path) -> Path:
+    """Return a copy of the S&P 500 file in the test's own folder."""
+    return Path(shutil.copy(sp500_file, tmp_path / "sp500.csv"))
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    """Return a folder of real text: the sources of the email package."""
+    package = Path(email.__file__).parent
+    ignore = shutil.ignore_patterns("__pycache__", "tests")
+    return Path(shutil.copytree(package, tmp_path / "text", ignore=ignore))

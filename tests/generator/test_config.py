@@ -1,0 +1,194 @@
+"""Configurations: every error of a file at once, with place and way out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpogen.errors import ConfigError, UsageError
+from hpogen.spec import make_spec
+from scripts import MARKET, changed, spec_of
+
+
+def problems(tmp_path: Path, text: str) -> list[str]:
+    """Return the errors of a file, without its folder."""
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        make_spec(config_path=path, budget="2M", horizon=1)
+    return str(caught.value).replace(f"{tmp_path}/", "").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("n_trails: 5", "x.yaml:1:1: n_trails: unknown key; did you mean n_trials?"),
+        (
+            "n_trials: 0",
+            "x.yaml:1:1: n_trials: input should be greater than or equal to 1 (got 0)",
+        ),
+        (
+            "data:\n  feature_colums: [Close]",
+            "x.yaml:2:3: data.feature_colums: unknown key; did you mean feature_columns?",
+        ),
+        (
+            "search:\n  lr: {type: float, low: 1, high: 2}",
+            "x.yaml:2:3: search.lr: unknown parameter; known: epochs, learning_rate, weight_decay,"
+            " dropout, warmup_steps, batch_size, clip_norm, beta1, beta2, min_lr_ratio, patience,"
+            " min_delta",
+        ),
+        (
+            "search:\n  dropout: {type: float, low: 0.3, high: 0.1}",
+            "x.yaml:2:3: search.dropout: low 0.3 must be below high 0.1",
+        ),
+        (
+            "search:\n  dropout: {type: float, low: abc, high: 0.1}",
+            "x.yaml:2:26: search.dropout.low: not a number (got 'abc')",
+        ),
+        (
+            "search:\n  dropout: {type: float, low: 0.1, high: 1.5}",
+            "x.yaml:2:3: search.dropout: input should be less than 1 (got 1.5)",
+        ),
+        (
+            "search:\n  epochs: {type: categorical, choices: [5]}",
+            "x.yaml:2:31: search.epochs.choices: list should have at least 2 items",
+        ),
+        (
+            "search:\n  epochs: {type: categorical, choices: [5, 5]}",
+            "x.yaml:2:3: search.epochs: choices [5, 5] repeat a value",
+        ),
+        ("search:\n  epochs: {type: choice}", "x.yaml:2:3: search.epochs:"),
+        (
+            "fixed:\n  epochs: 2.5",
+            "x.yaml:2:3: fixed.epochs: input should be a valid integer",
+        ),
+        (
+            "fixed:\n  weight_decay: -1",
+            "x.yaml:2:3: fixed.weight_decay: input should be greater than or equal to 0 (got -1)",
+        ),
+        (
+            "search:\n  dropout: {type: float, low: 0.1, high: 0.2}\nfixed:\n  dropout: 0.1",
+            "x.yaml:4:3: fixed.dropout: also in search; leave it in one of the two",
+        ),
+        (
+            "options: {loss: fokal}",
+            "x.yaml:1:11: options.loss: unknown choice 'fokal'; did you mean focal?",
+        ),
+        (
+            "metric: val_los",
+            "x.yaml:1:1: metric: unknown metric 'val_los'; did you mean val_loss?",
+        ),
+        (
+            "architecture:\n  d_modle: [1]",
+            "x.yaml:2:3: architecture.d_modle: unknown axis; did you mean d_model?",
+        ),
+        (
+            "architecture:\n  d_model: [64, -1]",
+            "x.yaml:2:17: architecture.d_model.1: -1 is not a whole number above 0",
+        ),
+        (
+            "model:\n  context_length: 90",
+            "x.yaml:2:3: model.context_length: 90 is above max_context_length 60",
+        ),
+        (
+            "splits: {train_end: 2010-01-01}",
+            "x.yaml:1:10: splits.train_end:",
+        ),
+        ("seed: 1\nseed: 2", "x.yaml:2:1: seed: key given twice"),
+        ("a: [", "x.yaml:1:5: "),
+        ("- 1", "x.yaml:1:1: file: input should be a valid dictionary"),
+    ],
+)
+def test_an_error_names_place_value_and_way_out(tmp_path: Path, text: str, message: str) -> None:
+    found = problems(tmp_path, text)
+    assert any(line.startswith(message) for line in found), found
+
+
+def test_all_errors_of_a_file_are_told_at_once_in_order(tmp_path: Path) -> None:
+    text = "metric: x\nfixed: {epochs: 0, nope: 1}\nmodel: {stride: 0}\n"
+    places = [line.split(": ")[1] for line in problems(tmp_path, text)]
+    assert places == ["metric", "fixed.epochs", "fixed.nope", "model.stride"]
+
+
+@pytest.mark.parametrize("low", ["1e-5", "1E-5", "1.0e-5", "0.00001"])
+def test_a_number_in_scientific_notation_is_a_number(tmp_path: Path, low: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        f"search: {{learning_rate: {{type: float, low: {low}, high: 1e-2, log: true}}}}"
+    )
+    spec = make_spec(config_path=path, budget="2M", horizon=1)
+    assert spec.search["learning_rate"].model_dump() == {
+        "type": "float",
+        "low": 1e-5,
+        "high": 1e-2,
+        "log": True,
+    }
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        make_spec(config_path=tmp_path / "none.yaml", budget="2M", horizon=1)
+
+
+def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("")
+    assert make_spec(config_path=path, budget="2M", horizon=1) == make_spec(budget="2M", horizon=1)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({}, "no budget"),
+        ({"budget": "2M"}, "no horizon"),
+        ({"budget": "2M", "task": "byte_lm", "horizon": 1}, "has no horizon"),
+        ({"budget": "2M", "horizon": 1, "task": "threshold_0pct"}, "task 'threshold_0pct'"),
+        ({"budget": "2M", "horizon": 1, "task": "threshold_1pct\n"}, "is unknown"),
+        ({"budget": "2M", "horizon": 1, "task": "../x"}, "is unknown"),
+        ({"budget": "2Q", "horizon": 1}, "budget '2Q'"),
+    ],
+)
+def test_what_is_missing_or_does_not_fit_is_a_usage_error(
+    said: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        make_spec(**said)
+
+
+def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("budget: 2M\nhorizon: 1\nn_trials: 5\nseed: 1\n")
+    spec = make_spec(config_path=path, horizon=3, n_trials=7, data="other.csv")
+    assert (spec.horizon, spec.n_trials, spec.seed) == (3, 7, 1)
+    assert spec.constants["data_path"] == "other.csv"
+
+
+def test_a_parameter_is_searched_or_fixed_as_the_user_says(tmp_path: Path) -> None:
+    spec = spec_of(
+        tmp_path,
+        changed(
+            MARKET,
+            search={"clip_norm": {"type": "float", "low": 0.1, "high": 1.0}},
+            fixed={"epochs": 3},
+        ),
+    )
+    assert "clip_norm" in spec.search
+    assert "clip_norm" not in spec.fixed
+    assert spec.fixed["epochs"] == 3
+    assert "epochs" not in spec.search
+
+
+@pytest.mark.parametrize(
+    ("loss", "metric"), [("bce", "val_loss"), ("focal", "auc"), ("soft_auc", "auc")]
+)
+def test_a_loss_that_distorts_probabilities_is_not_judged_by_log_loss(
+    loss: str, metric: str
+) -> None:
+    assert make_spec(budget="2M", horizon=1, options={"loss": loss}).metric == metric
+
+
+def test_pruning_waits_a_fifth_of_the_shortest_training() -> None:
+    assert make_spec(budget="2M", horizon=1).pruner.n_warmup_steps == 10
+    assert make_spec(budget="2M", task="byte_lm").pruner.n_warmup_steps == 100

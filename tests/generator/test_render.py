@@ -1,0 +1,189 @@
+"""Rendering: same specification, same bytes; what comes out is clean, and what the text says."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpogen.families import FAMILIES
+from hpogen.render import MARK, constant_line, literal, quoted, read_mark, render
+from hpogen.spec import Spec, make_spec
+from scripts import MARKET, TEXT, changed, load, render_to, spec_of
+
+ROOT = Path(__file__).parents[2]
+RENDER = ["render", "--budget", "2M", "--horizon", "1", "--stdout"]
+
+
+def every_choice() -> list[tuple[dict[str, Any], dict[str, str]]]:
+    """Return (configuration, options) for every combination of options of every family."""
+    found: list[tuple[dict[str, Any], dict[str, str]]] = []
+    for family, config in zip(FAMILIES, (MARKET, TEXT), strict=True):
+        names = list(family.options)
+        combinations = product(*family.options.values())
+        found += [(config, dict(zip(names, choices, strict=True))) for choices in combinations]
+    return [*found, (changed(MARKET, task="direction"), {})]
+
+
+def test_the_same_specification_gives_the_same_bytes_anywhere(tmp_path: Path) -> None:
+    outputs = set()
+    for hash_seed, folder in (("0", tmp_path), ("1", ROOT), ("12345", Path("/"))):
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "hpogen",
+                *["render", "--budget", "2M", "--horizon", "1", "--stdout"],
+            ],
+            cwd=folder,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            check=True,
+        )
+        outputs.add(done.stdout)
+    assert len(outputs) == 1
+
+
+def test_two_horizons_differ_only_in_header_and_constants() -> None:
+    one = render(make_spec(budget="2M", horizon=1)).splitlines()
+    three = render(make_spec(budget="2M", horizon=3)).splitlines()
+    assert len(one) == len(three)
+    different = [a for a, b in zip(one, three, strict=True) if a != b]
+    text = "\n".join(line for line in different if not line.startswith((MARK, " ", '"""')))
+    assert text == 'NAME = "hpo_2M_h1"\nHORIZON = 1  # trading days ahead'
+    first_definition = next(i for i, line in enumerate(one) if line.startswith("def "))
+    last_but_digest = [
+        i
+        for i, (a, b) in enumerate(zip(one, three, strict=True))
+        if a != b and "spec_sha256=" not in a
+    ]
+    assert max(last_but_digest) < first_definition
+
+
+def test_no_absolute_path_user_or_time_is_in_a_script(tmp_path: Path) -> None:
+    script = render(make_spec(budget="2M", horizon=1))
+    for text in (str(ROOT), str(tmp_path), str(Path.home()), "2026-", "Generated"):
+        assert text not in script.replace("2026-11-21 10:15:00,123", "")
+
+
+def test_the_header_line_holds_the_specification() -> None:
+    spec = make_spec(budget="2B", horizon=5, task="direction", options={"loss": "focal"})
+    found = read_mark(render(spec))
+    assert found is not None
+    assert Spec.model_validate(found) == spec
+    assert next(line for line in render(spec).splitlines() if line.startswith(MARK)).isascii()
+
+
+@pytest.mark.parametrize(
+    ("said", "command"),
+    [
+        ({"budget": "2B", "horizon": 1}, "hpogen render --budget 2B --horizon 1\n"),
+        (
+            {"budget": "2B", "horizon": 1, "task": "threshold_1pct"},
+            "hpogen render --budget 2B --horizon 1 --task threshold_1pct\n",
+        ),
+        ({"budget": "2M", "task": "byte_lm"}, "hpogen render --budget 2M --task byte_lm\n"),
+    ],
+)
+def test_a_script_says_the_command_that_renders_it(said: dict[str, Any], command: str) -> None:
+    assert command in render(make_spec(**said))
+
+
+def test_a_script_that_no_short_command_renders_does_not_say_one() -> None:
+    script = render(make_spec(budget="2B", horizon=1, seed=7))
+    assert "hpogen render" not in script
+    assert "holds the whole specification" in script
+
+
+def test_constants_have_the_value_of_the_specification(tmp_path: Path) -> None:
+    config = changed(MARKET, seed=11, n_trials=9, horizon=3, tolerance=0.3)
+    spec, names = spec_of(tmp_path, config), load(render_to(tmp_path, config))
+    assert (names["SEED"], names["N_TRIALS"], names["HORIZON"]) == (11, 9, 3)
+    assert (names["BUDGET"], names["TOLERANCE"], names["TASK"]) == (9000, 0.3, "threshold_1pct")
+    for name, value in spec.constants.items():
+        assert names[name.upper()] == value
+    assert names["FIXED_PARAMS"] == spec.fixed
+    assert names["SEARCH_SPACE"] == {k: v.model_dump() for k, v in spec.search.items()}
+    assert names["SAMPLER"] == spec.sampler.model_dump()
+    assert names["PRUNER"] == spec.pruner.model_dump()
+
+
+def test_there_is_one_architecture_per_line() -> None:
+    script = render(make_spec(budget="2M", horizon=1))
+    rows = [line for line in script.splitlines() if line.startswith('    {"d_model": ')]
+    assert len(rows) == 80
+    assert rows[0] == (
+        '    {"d_model": 64, "n_layers": 64, "n_heads": 2, "d_ff": 128, "params": 2148429},'
+    )
+
+
+@pytest.mark.parametrize(("config", "options"), every_choice())
+def test_every_script_is_clean_and_whole(
+    config: dict[str, Any], options: dict[str, str], tmp_path: Path
+) -> None:
+    script = render_to(tmp_path, changed(config, options=options))
+    assert "{{" not in script.read_text().replace("{{e", "")
+    for command in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
+        subprocess.run(
+            ["ruff", *command, "--config", str(ROOT / "pyproject.toml"), str(script)],
+            check=True,
+            capture_output=True,
+        )
+
+
+@pytest.mark.parametrize("config", [MARKET, TEXT], ids=["market", "text"])
+def test_a_script_is_well_typed(config: dict[str, Any], tmp_path: Path) -> None:
+    script = render_to(tmp_path, config)
+    options = ["--strict", "--no-warn-return-any", "--untyped-calls-exclude=torch"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, f"--cache-dir={tmp_path}/cache", script.name],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@given(st.text())
+def test_text_cannot_break_out_of_a_literal(text: str) -> None:
+    source = quoted(text)
+    assert source.isascii()
+    assert "\n" not in source
+    assert eval(source, {"__builtins__": {}}) == text  # noqa: S307
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False,
+        allow_infinity=False),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=10,
+    )
+)  # fmt: skip
+def test_values_are_written_as_they_are(value: Any) -> None:
+    assert eval(literal(value), {"__builtins__": {}}) == value  # noqa: S307
+
+
+def test_a_value_without_a_literal_is_refused() -> None:
+    with pytest.raises(ValueError, match="nan has no literal"):
+        literal(float("nan"))
+
+
+def test_a_comment_that_does_not_fit_stands_above() -> None:
+    assert constant_line("X", 1, "short") == "X = 1  # short"
+    assert constant_line("X", "v" * 90, "note") == f'# note\nX = "{"v" * 90}"'
+
+
+def test_the_specification_in_the_header_is_json_without_spaces() -> None:
+    spec = make_spec(budget="2M", horizon=1, data="a b\u202e.csv")
+    assert " " not in spec.to_json()
+    assert json.loads(spec.to_json())["constants"]["data_path"] == "a b\u202e.csv"

@@ -1,0 +1,120 @@
+"""Small scripts for tests: rendered from a configuration, imported or run."""
+
+from __future__ import annotations
+
+import copy
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hpogen.render import render
+from hpogen.spec import Spec, make_spec
+
+MARKET: dict[str, Any] = {
+    "budget": "9K",
+    "horizon": 1,
+    "n_trials": 3,
+    "data": {"data_path": "sp500.csv"},
+    "architecture": {
+        "d_model": [8, 16, 24],
+        "n_layers": [1, 2, 4],
+        "n_heads": [2, 4],
+        "d_ff_ratio": [2, 4],
+    },
+    "search": {
+        "learning_rate": {"type": "float", "low": 1e-3, "high": 1e-2, "log": True},
+        "dropout": {"type": "float", "low": 0.0, "high": 0.3},
+    },
+    "fixed": {"epochs": 2, "weight_decay": 0.001, "warmup_steps": 5},
+}
+TEXT: dict[str, Any] = {
+    "task": "byte_lm",
+    "budget": "20K",
+    "n_trials": 2,
+    "data": {"data_path": "text"},
+    "splits": {"val_bytes": 4096},
+    "model": {"context_length": 32},
+    "architecture": {
+        "d_model": [16, 24, 32],
+        "n_layers": [1, 2, 4],
+        "n_heads": [2, 4],
+        "d_ff_ratio": [4],
+    },
+    "search": {"learning_rate": {"type": "float", "low": 1e-3, "high": 1e-2, "log": True}},
+    "fixed": {
+        "steps": 8,
+        "eval_interval": 4,
+        "batch_size": 16,
+        "dropout": 0.1,
+        "weight_decay": 0.01,
+        "warmup_steps": 2,
+    },
+}
+
+
+def changed(config: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return a configuration with changes; a dict changes a section, None removes a key."""
+    found = copy.deepcopy(config)
+    for name, value in changes.items():
+        if isinstance(value, dict) and isinstance(found.get(name), dict):
+            for key, item in value.items():
+                if item is None:
+                    del found[name][key]
+                else:
+                    found[name][key] = item
+        else:
+            found[name] = value
+    return found
+
+
+def spec_of(folder: Path, config: dict[str, Any]) -> Spec:
+    """Return the specification of a configuration."""
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    return make_spec(config_path=path)
+
+
+def render_to(folder: Path, config: dict[str, Any]) -> Path:
+    """Render a configuration into a folder; return the script."""
+    spec = spec_of(folder, config)
+    script = folder / f"{spec.name}.py"
+    script.write_text(render(spec))
+    return script
+
+
+def load(script: Path) -> dict[str, Any]:
+    """Return the names of a script, without running it."""
+    return runpy.run_path(str(script))
+
+
+def edit(script: Path, *pairs: tuple[str, str]) -> Path:
+    """Replace text in a script, each exactly once."""
+    text = script.read_text()
+    for old, new in pairs:
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {script}"
+        text = text.replace(old, new)
+    script.write_text(text)
+    return script
+
+
+def run(script: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a script alone: isolated from the environment, in its own folder."""
+    return subprocess.run(
+        [sys.executable, "-I", script.name, *arguments],
+        cwd=script.parent,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+        **options,
+    )
+
+
+def read_json(path: Path) -> Any:
+    """Return what a file holds."""
+    return json.loads(path.read_text())

@@ -1,0 +1,71 @@
+"""The generator's counts are the models' counts, for every architecture of every grid."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from hpogen.spec import Spec, make_spec
+from scripts import MARKET, TEXT, changed, load, render_to, spec_of
+
+BUDGETS = ("2M", "20M", "200M", "2B")
+
+
+def models(spec: Spec, names: dict[str, Any], **task: Any) -> list[tuple[dict[str, int], int]]:
+    """Build every architecture on the meta device; return rows and their models' counts."""
+    built = names["make_task"]("unused")
+    for name, value in task.items():
+        setattr(built, name, value)
+    found = []
+    for row in spec.architectures():
+        with torch.device("meta"):
+            model: nn.Module = built.build_model(row, 0.1)
+        found.append((row, sum(parameter.numel() for parameter in model.parameters())))
+    return found
+
+
+@pytest.mark.parametrize(("budget", "task"), list(product(BUDGETS, (None, "byte_lm"))))
+def test_every_count_of_every_grid_is_exact(budget: str, task: str | None, tmp_path: Path) -> None:
+    spec = make_spec(budget=budget, task=task, any_horizon=True)
+    from hpogen.render import render
+
+    script = tmp_path / "script.py"
+    script.write_text(render(spec))
+    names = load(script)
+    known = {} if task else {"n_channels": len(spec.constants["feature_columns"])}
+    rows = models(spec, names, **known)
+    assert rows
+    for row, count in rows:
+        assert count == row["params"], row
+    assert names["ARCHITECTURES"] == spec.architectures()
+
+
+@pytest.mark.parametrize("inputs", ["revin", "revin_stats", "scale_free"])
+@pytest.mark.parametrize("columns", [["Close"], ["Open", "High", "Low", "Close", "Volume"]])
+def test_every_kind_of_inputs_is_counted(
+    inputs: str, columns: list[str], sp500: Path, tmp_path: Path
+) -> None:
+    config = changed(MARKET, options={"inputs": inputs}, data={"feature_columns": columns})
+    names = load(render_to(tmp_path, config))
+    task = names["make_task"](str(sp500))
+    task.load(torch.device("cpu"))
+    rows = models(spec_of(tmp_path, config), names, n_channels=task.n_channels)
+    assert all(count == row["params"] for row, count in rows)
+
+
+@pytest.mark.parametrize("model", [{"context_length": 30}, {"patch_length": 7}, {"stride": 3}])
+def test_every_size_of_the_window_is_counted(model: dict[str, int], tmp_path: Path) -> None:
+    config = changed(MARKET, model=model)
+    rows = models(spec_of(tmp_path, config), load(render_to(tmp_path, config)), n_channels=6)
+    assert all(count == row["params"] for row, count in rows)
+
+
+def test_the_context_of_a_language_model_is_counted(tmp_path: Path) -> None:
+    config = changed(TEXT, model={"context_length": 100})
+    rows = models(spec_of(tmp_path, config), load(render_to(tmp_path, config)))
+    assert all(count == row["params"] for row, count in rows)
