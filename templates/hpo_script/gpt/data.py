@@ -11,8 +11,9 @@ import lzma
 import math
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -35,32 +36,24 @@ def read_text(path: Path, pattern: str) -> bytes:
     return b"\n".join(file.read_bytes() for file in files)
 
 
+@dataclass
 class Task:
     """The next byte of a text, predicted from the bytes before it."""
 
-    unit = "step"
-
-    def __init__(
-        self,
-        *,
-        data_path: str,
-        file_pattern: str,
-        train_fraction: float,
-        val_fraction: float,
-        val_bytes: int,
-        context_length: int,
-    ) -> None:
-        self.data_path, self.file_pattern = Path(data_path), file_pattern
-        self.fractions, self.val_bytes = (train_fraction, val_fraction), val_bytes
-        self.context_length = context_length
+    unit: ClassVar[str] = "step"
+    data_path: str
+    file_pattern: str
+    train_fraction: float
+    val_fraction: float
+    val_bytes: int
+    context_length: int
 
     def load(self, device: torch.device) -> None:
         """Read the text; keep training and validation bytes on the device."""
-        text = read_text(self.data_path, self.file_pattern)
+        text = read_text(Path(self.data_path), self.file_pattern)
         self.digest = hashlib.sha256(text).hexdigest()
-        train_fraction, val_fraction = self.fractions
-        n_train = int(len(text) * train_fraction)
-        n_windows = min(int(len(text) * val_fraction), self.val_bytes) // self.context_length
+        n_train = int(len(text) * self.train_fraction)
+        n_windows = min(int(len(text) * self.val_fraction), self.val_bytes) // self.context_length
         n_val = n_windows * self.context_length
         if n_val < 100 * self.context_length or n_train < 100 * self.context_length:
             raise DataError(
@@ -84,7 +77,7 @@ class Task:
         """Return digest, sizes, and what to beat: two compressors on the validation bytes."""
         n_bits = 8 / len(self.val_text)
         return {
-            "data": str(self.data_path),
+            "data": self.data_path,
             "data_sha256": self.digest,
             "train_bytes": len(self.train),
             "val_bytes": len(self.val) - 1,

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -65,39 +66,29 @@ def read_prices(path: Path, feature_columns: Sequence[str]) -> tuple[pd.DataFram
     return frame.assign(Date=dates), hashlib.sha256(content).hexdigest()
 
 
+@dataclass
 class Task:
     """A yes-or-no label of each day, predicted from the days up to it."""
 
-    unit = "epoch"
-
-    def __init__(
-        self,
-        *,
-        data_path: str,
-        feature_columns: Sequence[str],
-        task: str,
-        horizon: int,
-        train_fraction: float,
-        val_fraction: float,
-        train_end: str | None,
-        val_end: str | None,
-        min_val_samples: int,
-        min_class_samples: int,
-        context_length: int,
-        max_context_length: int,
-        patch_length: int,
-        stride: int,
-    ) -> None:
-        self.data_path, self.feature_columns = Path(data_path), feature_columns
-        self.task, self.horizon = task, horizon
-        self.fractions, self.ends = (train_fraction, val_fraction), (train_end, val_end)
-        self.min_val_samples, self.min_class_samples = min_val_samples, min_class_samples
-        self.context_length, self.max_context_length = context_length, max_context_length
-        self.patch_length, self.stride = patch_length, stride
+    unit: ClassVar[str] = "epoch"
+    data_path: str
+    feature_columns: Sequence[str]
+    task: str
+    horizon: int
+    train_fraction: float
+    val_fraction: float
+    train_end: str | None
+    val_end: str | None
+    min_val_samples: int
+    min_class_samples: int
+    context_length: int
+    max_context_length: int
+    patch_length: int
+    stride: int
 
     def load(self, device: torch.device) -> None:
         """Read the file; keep windows of training and validation on the device."""
-        frame, self.digest = read_prices(self.data_path, self.feature_columns)
+        frame, self.digest = read_prices(Path(self.data_path), self.feature_columns)
         n_train, n_seen = self.boundaries(frame["Date"])
         frame = frame.iloc[:n_seen]  # from here on there is no test split
         self.dates = frame["Date"]
@@ -124,13 +115,11 @@ class Task:
 
     def boundaries(self, dates: pd.Series[pd.Timestamp]) -> tuple[int, int]:
         """Return the numbers of rows before validation and before test."""
-        train_end, val_end = self.ends
-        if train_end is not None and val_end is not None:
-            n_train = int((dates <= pd.Timestamp(train_end)).sum())
-            return n_train, int((dates <= pd.Timestamp(val_end)).sum())
-        train_fraction, val_fraction = self.fractions
-        n_train = round(len(dates) * train_fraction)
-        return n_train, round(len(dates) * (train_fraction + val_fraction))
+        if self.train_end is not None and self.val_end is not None:
+            ends = (pd.Timestamp(self.train_end), pd.Timestamp(self.val_end))
+            return int((dates <= ends[0]).sum()), int((dates <= ends[1]).sum())
+        n_rows, n_seen = len(dates), self.train_fraction + self.val_fraction
+        return round(n_rows * self.train_fraction), round(n_rows * n_seen)
 
     def check_sizes(self, labels: NDArray[np.float64]) -> None:
         """Refuse splits that cannot tell one configuration from another."""
@@ -152,7 +141,7 @@ class Task:
         val_labels = self.labels[self.val_index].cpu()
         first, last = self.dates.iloc[0], self.dates.iloc[-1]
         return {
-            "data": str(self.data_path),
+            "data": self.data_path,
             "data_sha256": self.digest,
             "rows": f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, test rows left out",
             "train_days": self.span(self.train_days),

@@ -1,0 +1,43 @@
+# Two commands for a fresh machine with Python 3.10 or newer and make: `make demo`, `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+READY := $(VENV)/ready
+
+.PHONY: demo test lint check phase6a clean
+
+$(READY): pyproject.toml constraints-cpu.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints-cpu.txt -e '.[dev]'
+	touch $@
+
+# Real prices, a rendered script, a real study, and its table from the log alone.
+demo: $(READY)
+	rm -rf demo
+	mkdir demo
+	cd demo && $(BIN)/hpogen demo-data sp500
+	cd demo && $(BIN)/hpogen render --config ../experiments/demo/demo.yaml
+	cd demo && $(BIN)/python -I hpo_60K_h1.py
+	cd demo && $(BIN)/recover-trials logs/hpo_60K_h1.log --format table
+
+test: $(READY)
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: $(READY)
+	find experiments -name 'hpo_*.py' -print0 | xargs -0 $(BIN)/hpogen check
+
+# The scripts of experiments/phase6a, rendered again.
+phase6a: $(READY)
+	for budget in 2M 20M 200M 2B; do for horizon in 1 3 5; do \
+	    $(BIN)/hpogen render --budget $$budget --horizon $$horizon --out experiments/phase6a --force \
+	    || exit 1; \
+	done; done
+
+clean:
+	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache
