@@ -8,7 +8,7 @@
 #     "torch>=2.4",
 # ]
 # ///
-#:hpogen:0.1.0:340bd0d899d0aa2dca595f94297aad0170f0e298ce667e4a4a73ae94db6b74eb:{"name":"hpo_2B_h5","task":"threshold_1pct","budget":2000000000,"horizon":5,"tolerance":0.25,"n_trials":50,"seed":42,"metric":"val_loss","options":{"inputs":"revin_stats","loss":"bce"},"constants":{"data_path":"data/sp500.csv","feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"search":{"epochs":{"type":"categorical","choices":[50,75,100]},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false},"warmup_steps":{"type":"categorical","choices":[100,200,300,500]}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"min_delta":0.001},"sampler":{"n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"n_startup_trials":8,"n_warmup_steps":10,"interval_steps":1,"n_min_trials":1}}
+#:hpogen:0.1.0:acda1712fe767abc72bb678f17f0fa20937056afe6a2730d684d9d0dae8b9f88:{"name":"hpo_2B_h5","task":"threshold_1pct","budget":2000000000,"horizon":5,"tolerance":0.25,"n_trials":50,"seed":42,"metric":"val_loss","options":{"inputs":"scale_free","loss":"bce"},"constants":{"data_path":"data/sp500.csv","feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"search":{"epochs":{"type":"categorical","choices":[50,75,100]},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false},"warmup_steps":{"type":"categorical","choices":[100,200,300,500]}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"min_delta":0.001},"sampler":{"n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"n_startup_trials":8,"n_warmup_steps":10,"interval_steps":1,"n_min_trials":1}}
 """Search the best 2B transformer: will the High rise by the threshold within 5 trading days?
 
     python hpo_2B_h5.py --dry-run     check data, architectures and memory; train nothing
@@ -125,81 +125,81 @@ PRUNER = {
 # Architectures within the budget, deep and narrow to shallow and wide, exact params
 FREE_AXES = ["n_heads"]  # do not change the parameter count
 ARCHITECTURES = [
-    {"d_model": 768, "n_layers": 256, "n_heads": 2, "d_ff": 3072, "params": 1814569741},
-    {"d_model": 768, "n_layers": 256, "n_heads": 4, "d_ff": 3072, "params": 1814569741},
-    {"d_model": 768, "n_layers": 256, "n_heads": 8, "d_ff": 3072, "params": 1814569741},
-    {"d_model": 768, "n_layers": 256, "n_heads": 16, "d_ff": 3072, "params": 1814569741},
-    {"d_model": 768, "n_layers": 256, "n_heads": 32, "d_ff": 3072, "params": 1814569741},
-    {"d_model": 1024, "n_layers": 256, "n_heads": 2, "d_ff": 2048, "params": 2150466573},
-    {"d_model": 1024, "n_layers": 256, "n_heads": 4, "d_ff": 2048, "params": 2150466573},
-    {"d_model": 1024, "n_layers": 256, "n_heads": 8, "d_ff": 2048, "params": 2150466573},
-    {"d_model": 1024, "n_layers": 256, "n_heads": 16, "d_ff": 2048, "params": 2150466573},
-    {"d_model": 1024, "n_layers": 256, "n_heads": 32, "d_ff": 2048, "params": 2150466573},
-    {"d_model": 1024, "n_layers": 192, "n_heads": 2, "d_ff": 2048, "params": 1612874765},
-    {"d_model": 1024, "n_layers": 192, "n_heads": 4, "d_ff": 2048, "params": 1612874765},
-    {"d_model": 1024, "n_layers": 192, "n_heads": 8, "d_ff": 2048, "params": 1612874765},
-    {"d_model": 1024, "n_layers": 192, "n_heads": 16, "d_ff": 2048, "params": 1612874765},
-    {"d_model": 1024, "n_layers": 192, "n_heads": 32, "d_ff": 2048, "params": 1612874765},
-    {"d_model": 1024, "n_layers": 192, "n_heads": 2, "d_ff": 4096, "params": 2418574349},
-    {"d_model": 1024, "n_layers": 192, "n_heads": 4, "d_ff": 4096, "params": 2418574349},
-    {"d_model": 1024, "n_layers": 192, "n_heads": 8, "d_ff": 4096, "params": 2418574349},
-    {"d_model": 1024, "n_layers": 192, "n_heads": 16, "d_ff": 4096, "params": 2418574349},
-    {"d_model": 1024, "n_layers": 192, "n_heads": 32, "d_ff": 4096, "params": 2418574349},
-    {"d_model": 1024, "n_layers": 180, "n_heads": 2, "d_ff": 2048, "params": 1512076301},
-    {"d_model": 1024, "n_layers": 180, "n_heads": 4, "d_ff": 2048, "params": 1512076301},
-    {"d_model": 1024, "n_layers": 180, "n_heads": 8, "d_ff": 2048, "params": 1512076301},
-    {"d_model": 1024, "n_layers": 180, "n_heads": 16, "d_ff": 2048, "params": 1512076301},
-    {"d_model": 1024, "n_layers": 180, "n_heads": 32, "d_ff": 2048, "params": 1512076301},
-    {"d_model": 1024, "n_layers": 180, "n_heads": 2, "d_ff": 4096, "params": 2267419661},
-    {"d_model": 1024, "n_layers": 180, "n_heads": 4, "d_ff": 4096, "params": 2267419661},
-    {"d_model": 1024, "n_layers": 180, "n_heads": 8, "d_ff": 4096, "params": 2267419661},
-    {"d_model": 1024, "n_layers": 180, "n_heads": 16, "d_ff": 4096, "params": 2267419661},
-    {"d_model": 1024, "n_layers": 180, "n_heads": 32, "d_ff": 4096, "params": 2267419661},
-    {"d_model": 1024, "n_layers": 160, "n_heads": 2, "d_ff": 4096, "params": 2015495181},
-    {"d_model": 1024, "n_layers": 160, "n_heads": 4, "d_ff": 4096, "params": 2015495181},
-    {"d_model": 1024, "n_layers": 160, "n_heads": 8, "d_ff": 4096, "params": 2015495181},
-    {"d_model": 1024, "n_layers": 160, "n_heads": 16, "d_ff": 4096, "params": 2015495181},
-    {"d_model": 1024, "n_layers": 160, "n_heads": 32, "d_ff": 4096, "params": 2015495181},
-    {"d_model": 1024, "n_layers": 128, "n_heads": 2, "d_ff": 4096, "params": 1612416013},
-    {"d_model": 1024, "n_layers": 128, "n_heads": 4, "d_ff": 4096, "params": 1612416013},
-    {"d_model": 1024, "n_layers": 128, "n_heads": 8, "d_ff": 4096, "params": 1612416013},
-    {"d_model": 1024, "n_layers": 128, "n_heads": 16, "d_ff": 4096, "params": 1612416013},
-    {"d_model": 1024, "n_layers": 128, "n_heads": 32, "d_ff": 4096, "params": 1612416013},
-    {"d_model": 1536, "n_layers": 128, "n_heads": 2, "d_ff": 3072, "params": 2418230797},
-    {"d_model": 1536, "n_layers": 128, "n_heads": 4, "d_ff": 3072, "params": 2418230797},
-    {"d_model": 1536, "n_layers": 128, "n_heads": 8, "d_ff": 3072, "params": 2418230797},
-    {"d_model": 1536, "n_layers": 128, "n_heads": 16, "d_ff": 3072, "params": 2418230797},
-    {"d_model": 1536, "n_layers": 128, "n_heads": 32, "d_ff": 3072, "params": 2418230797},
-    {"d_model": 1536, "n_layers": 96, "n_heads": 2, "d_ff": 3072, "params": 1813710349},
-    {"d_model": 1536, "n_layers": 96, "n_heads": 4, "d_ff": 3072, "params": 1813710349},
-    {"d_model": 1536, "n_layers": 96, "n_heads": 8, "d_ff": 3072, "params": 1813710349},
-    {"d_model": 1536, "n_layers": 96, "n_heads": 16, "d_ff": 3072, "params": 1813710349},
-    {"d_model": 1536, "n_layers": 96, "n_heads": 32, "d_ff": 3072, "params": 1813710349},
-    {"d_model": 1536, "n_layers": 64, "n_heads": 2, "d_ff": 6144, "params": 1813366285},
-    {"d_model": 1536, "n_layers": 64, "n_heads": 4, "d_ff": 6144, "params": 1813366285},
-    {"d_model": 1536, "n_layers": 64, "n_heads": 8, "d_ff": 6144, "params": 1813366285},
-    {"d_model": 1536, "n_layers": 64, "n_heads": 16, "d_ff": 6144, "params": 1813366285},
-    {"d_model": 1536, "n_layers": 64, "n_heads": 32, "d_ff": 6144, "params": 1813366285},
-    {"d_model": 2048, "n_layers": 64, "n_heads": 2, "d_ff": 4096, "params": 2149124109},
-    {"d_model": 2048, "n_layers": 64, "n_heads": 4, "d_ff": 4096, "params": 2149124109},
-    {"d_model": 2048, "n_layers": 64, "n_heads": 8, "d_ff": 4096, "params": 2149124109},
-    {"d_model": 2048, "n_layers": 64, "n_heads": 16, "d_ff": 4096, "params": 2149124109},
-    {"d_model": 2048, "n_layers": 64, "n_heads": 32, "d_ff": 4096, "params": 2149124109},
-    {"d_model": 2048, "n_layers": 48, "n_heads": 2, "d_ff": 4096, "params": 1611892749},
-    {"d_model": 2048, "n_layers": 48, "n_heads": 4, "d_ff": 4096, "params": 1611892749},
-    {"d_model": 2048, "n_layers": 48, "n_heads": 8, "d_ff": 4096, "params": 1611892749},
-    {"d_model": 2048, "n_layers": 48, "n_heads": 16, "d_ff": 4096, "params": 1611892749},
-    {"d_model": 2048, "n_layers": 48, "n_heads": 32, "d_ff": 4096, "params": 1611892749},
-    {"d_model": 2048, "n_layers": 48, "n_heads": 2, "d_ff": 8192, "params": 2417395725},
-    {"d_model": 2048, "n_layers": 48, "n_heads": 4, "d_ff": 8192, "params": 2417395725},
-    {"d_model": 2048, "n_layers": 48, "n_heads": 8, "d_ff": 8192, "params": 2417395725},
-    {"d_model": 2048, "n_layers": 48, "n_heads": 16, "d_ff": 8192, "params": 2417395725},
-    {"d_model": 2048, "n_layers": 48, "n_heads": 32, "d_ff": 8192, "params": 2417395725},
-    {"d_model": 2048, "n_layers": 32, "n_heads": 2, "d_ff": 8192, "params": 1611663373},
-    {"d_model": 2048, "n_layers": 32, "n_heads": 4, "d_ff": 8192, "params": 1611663373},
-    {"d_model": 2048, "n_layers": 32, "n_heads": 8, "d_ff": 8192, "params": 1611663373},
-    {"d_model": 2048, "n_layers": 32, "n_heads": 16, "d_ff": 8192, "params": 1611663373},
-    {"d_model": 2048, "n_layers": 32, "n_heads": 32, "d_ff": 8192, "params": 1611663373},
+    {"d_model": 768, "n_layers": 256, "n_heads": 2, "d_ff": 3072, "params": 1814568193},
+    {"d_model": 768, "n_layers": 256, "n_heads": 4, "d_ff": 3072, "params": 1814568193},
+    {"d_model": 768, "n_layers": 256, "n_heads": 8, "d_ff": 3072, "params": 1814568193},
+    {"d_model": 768, "n_layers": 256, "n_heads": 16, "d_ff": 3072, "params": 1814568193},
+    {"d_model": 768, "n_layers": 256, "n_heads": 32, "d_ff": 3072, "params": 1814568193},
+    {"d_model": 1024, "n_layers": 256, "n_heads": 2, "d_ff": 2048, "params": 2150464513},
+    {"d_model": 1024, "n_layers": 256, "n_heads": 4, "d_ff": 2048, "params": 2150464513},
+    {"d_model": 1024, "n_layers": 256, "n_heads": 8, "d_ff": 2048, "params": 2150464513},
+    {"d_model": 1024, "n_layers": 256, "n_heads": 16, "d_ff": 2048, "params": 2150464513},
+    {"d_model": 1024, "n_layers": 256, "n_heads": 32, "d_ff": 2048, "params": 2150464513},
+    {"d_model": 1024, "n_layers": 192, "n_heads": 2, "d_ff": 2048, "params": 1612872705},
+    {"d_model": 1024, "n_layers": 192, "n_heads": 4, "d_ff": 2048, "params": 1612872705},
+    {"d_model": 1024, "n_layers": 192, "n_heads": 8, "d_ff": 2048, "params": 1612872705},
+    {"d_model": 1024, "n_layers": 192, "n_heads": 16, "d_ff": 2048, "params": 1612872705},
+    {"d_model": 1024, "n_layers": 192, "n_heads": 32, "d_ff": 2048, "params": 1612872705},
+    {"d_model": 1024, "n_layers": 192, "n_heads": 2, "d_ff": 4096, "params": 2418572289},
+    {"d_model": 1024, "n_layers": 192, "n_heads": 4, "d_ff": 4096, "params": 2418572289},
+    {"d_model": 1024, "n_layers": 192, "n_heads": 8, "d_ff": 4096, "params": 2418572289},
+    {"d_model": 1024, "n_layers": 192, "n_heads": 16, "d_ff": 4096, "params": 2418572289},
+    {"d_model": 1024, "n_layers": 192, "n_heads": 32, "d_ff": 4096, "params": 2418572289},
+    {"d_model": 1024, "n_layers": 180, "n_heads": 2, "d_ff": 2048, "params": 1512074241},
+    {"d_model": 1024, "n_layers": 180, "n_heads": 4, "d_ff": 2048, "params": 1512074241},
+    {"d_model": 1024, "n_layers": 180, "n_heads": 8, "d_ff": 2048, "params": 1512074241},
+    {"d_model": 1024, "n_layers": 180, "n_heads": 16, "d_ff": 2048, "params": 1512074241},
+    {"d_model": 1024, "n_layers": 180, "n_heads": 32, "d_ff": 2048, "params": 1512074241},
+    {"d_model": 1024, "n_layers": 180, "n_heads": 2, "d_ff": 4096, "params": 2267417601},
+    {"d_model": 1024, "n_layers": 180, "n_heads": 4, "d_ff": 4096, "params": 2267417601},
+    {"d_model": 1024, "n_layers": 180, "n_heads": 8, "d_ff": 4096, "params": 2267417601},
+    {"d_model": 1024, "n_layers": 180, "n_heads": 16, "d_ff": 4096, "params": 2267417601},
+    {"d_model": 1024, "n_layers": 180, "n_heads": 32, "d_ff": 4096, "params": 2267417601},
+    {"d_model": 1024, "n_layers": 160, "n_heads": 2, "d_ff": 4096, "params": 2015493121},
+    {"d_model": 1024, "n_layers": 160, "n_heads": 4, "d_ff": 4096, "params": 2015493121},
+    {"d_model": 1024, "n_layers": 160, "n_heads": 8, "d_ff": 4096, "params": 2015493121},
+    {"d_model": 1024, "n_layers": 160, "n_heads": 16, "d_ff": 4096, "params": 2015493121},
+    {"d_model": 1024, "n_layers": 160, "n_heads": 32, "d_ff": 4096, "params": 2015493121},
+    {"d_model": 1024, "n_layers": 128, "n_heads": 2, "d_ff": 4096, "params": 1612413953},
+    {"d_model": 1024, "n_layers": 128, "n_heads": 4, "d_ff": 4096, "params": 1612413953},
+    {"d_model": 1024, "n_layers": 128, "n_heads": 8, "d_ff": 4096, "params": 1612413953},
+    {"d_model": 1024, "n_layers": 128, "n_heads": 16, "d_ff": 4096, "params": 1612413953},
+    {"d_model": 1024, "n_layers": 128, "n_heads": 32, "d_ff": 4096, "params": 1612413953},
+    {"d_model": 1536, "n_layers": 128, "n_heads": 2, "d_ff": 3072, "params": 2418227713},
+    {"d_model": 1536, "n_layers": 128, "n_heads": 4, "d_ff": 3072, "params": 2418227713},
+    {"d_model": 1536, "n_layers": 128, "n_heads": 8, "d_ff": 3072, "params": 2418227713},
+    {"d_model": 1536, "n_layers": 128, "n_heads": 16, "d_ff": 3072, "params": 2418227713},
+    {"d_model": 1536, "n_layers": 128, "n_heads": 32, "d_ff": 3072, "params": 2418227713},
+    {"d_model": 1536, "n_layers": 96, "n_heads": 2, "d_ff": 3072, "params": 1813707265},
+    {"d_model": 1536, "n_layers": 96, "n_heads": 4, "d_ff": 3072, "params": 1813707265},
+    {"d_model": 1536, "n_layers": 96, "n_heads": 8, "d_ff": 3072, "params": 1813707265},
+    {"d_model": 1536, "n_layers": 96, "n_heads": 16, "d_ff": 3072, "params": 1813707265},
+    {"d_model": 1536, "n_layers": 96, "n_heads": 32, "d_ff": 3072, "params": 1813707265},
+    {"d_model": 1536, "n_layers": 64, "n_heads": 2, "d_ff": 6144, "params": 1813363201},
+    {"d_model": 1536, "n_layers": 64, "n_heads": 4, "d_ff": 6144, "params": 1813363201},
+    {"d_model": 1536, "n_layers": 64, "n_heads": 8, "d_ff": 6144, "params": 1813363201},
+    {"d_model": 1536, "n_layers": 64, "n_heads": 16, "d_ff": 6144, "params": 1813363201},
+    {"d_model": 1536, "n_layers": 64, "n_heads": 32, "d_ff": 6144, "params": 1813363201},
+    {"d_model": 2048, "n_layers": 64, "n_heads": 2, "d_ff": 4096, "params": 2149120001},
+    {"d_model": 2048, "n_layers": 64, "n_heads": 4, "d_ff": 4096, "params": 2149120001},
+    {"d_model": 2048, "n_layers": 64, "n_heads": 8, "d_ff": 4096, "params": 2149120001},
+    {"d_model": 2048, "n_layers": 64, "n_heads": 16, "d_ff": 4096, "params": 2149120001},
+    {"d_model": 2048, "n_layers": 64, "n_heads": 32, "d_ff": 4096, "params": 2149120001},
+    {"d_model": 2048, "n_layers": 48, "n_heads": 2, "d_ff": 4096, "params": 1611888641},
+    {"d_model": 2048, "n_layers": 48, "n_heads": 4, "d_ff": 4096, "params": 1611888641},
+    {"d_model": 2048, "n_layers": 48, "n_heads": 8, "d_ff": 4096, "params": 1611888641},
+    {"d_model": 2048, "n_layers": 48, "n_heads": 16, "d_ff": 4096, "params": 1611888641},
+    {"d_model": 2048, "n_layers": 48, "n_heads": 32, "d_ff": 4096, "params": 1611888641},
+    {"d_model": 2048, "n_layers": 48, "n_heads": 2, "d_ff": 8192, "params": 2417391617},
+    {"d_model": 2048, "n_layers": 48, "n_heads": 4, "d_ff": 8192, "params": 2417391617},
+    {"d_model": 2048, "n_layers": 48, "n_heads": 8, "d_ff": 8192, "params": 2417391617},
+    {"d_model": 2048, "n_layers": 48, "n_heads": 16, "d_ff": 8192, "params": 2417391617},
+    {"d_model": 2048, "n_layers": 48, "n_heads": 32, "d_ff": 8192, "params": 2417391617},
+    {"d_model": 2048, "n_layers": 32, "n_heads": 2, "d_ff": 8192, "params": 1611659265},
+    {"d_model": 2048, "n_layers": 32, "n_heads": 4, "d_ff": 8192, "params": 1611659265},
+    {"d_model": 2048, "n_layers": 32, "n_heads": 8, "d_ff": 8192, "params": 1611659265},
+    {"d_model": 2048, "n_layers": 32, "n_heads": 16, "d_ff": 8192, "params": 1611659265},
+    {"d_model": 2048, "n_layers": 32, "n_heads": 32, "d_ff": 8192, "params": 1611659265},
 ]
 
 # Architectures that are tried in any case: one at each end of each axis
@@ -592,52 +592,49 @@ def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> NDArray[np.f
     return np.asarray(labels, np.float64)
 
 
-# --- Inputs: raw columns under instance normalisation, the removed statistics given back ---------
-# RevIN (Kim et al. 2022) takes the level and the spread out of every window, and with them the
-# volatility, which is most of what a threshold label depends on. Here the model is told both, as
-# two logarithms per column, standardised by the training windows.
+# --- Inputs: scale-free daily features, standardised on training rows ----------------------------
+# Prices become log ratios to the previous close, volume its log ratio to its own mean over the
+# past 20 days; the day's range, ln(High / Low), is added. Nothing is normalised per window, so the
+# level of volatility stays visible. Other columns are used as they are.
 
 
 def input_features(
     frame: pd.DataFrame, columns: Sequence[str], train_rows: int
 ) -> NDArray[np.float64]:
-    """Return the model's inputs, (rows, channels): the columns as they are."""
-    del train_rows
-    return frame[list(columns)].to_numpy(np.float64)
+    """Return the model's inputs, (rows, channels); the first row has no previous day: zeros."""
+    previous = frame["Close"].shift(1)
+    features: dict[str, pd.Series[Any]] = {}
+    for column in columns:
+        values = frame[column]
+        if column in ("Open", "High", "Low", "Close"):
+            values = (values / previous).map(np.log)
+        elif column == "Adj Close":
+            values = (values / values.shift(1)).map(np.log)
+        elif column == "Volume":
+            usual = values.rolling(20, min_periods=1).mean()
+            values = ((values + 1) / (usual + 1)).map(np.log)
+        features[column] = values
+    features["range"] = (frame["High"] / frame["Low"]).map(np.log)
+    table = np.nan_to_num(pd.DataFrame(features).to_numpy(np.float64))
+    train = table[:train_rows]
+    return (table - train.mean(0)) / (train.std(0) + 1e-12)
 
 
 class Inputs(nn.Module):
-    """Instance normalisation of a window, with what it removed."""
+    """Windows as they are."""
 
-    center: Tensor
-    width: Tensor
+    n_statistics = 0
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
-        self.n_statistics = 2 * n_channels
-        self.scale = nn.Parameter(torch.ones(n_channels))
-        self.shift = nn.Parameter(torch.zeros(n_channels))
-        self.register_buffer("center", torch.zeros(self.n_statistics))
-        self.register_buffer("width", torch.ones(self.n_statistics))
+        self.n_channels = n_channels
 
     def fit(self, windows: Tensor) -> None:
-        """Take location and scale of the statistics from the training windows."""
-        statistics = torch.cat(self.statistics(windows), 1)
-        self.center.copy_(statistics.mean(0))
-        self.width.copy_(statistics.std(0) + 1e-5)
-
-    def statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return log level and log relative spread of each column, both (batch, channels)."""
-        level = x.mean(1).abs() + 1e-8
-        spread = x.std(1, unbiased=False) + 1e-8
-        return level.log(), (spread / level).log()
+        """Learn nothing from the training windows."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (batch, days, channels) to the series and (batch, 2 channels) statistics."""
-        mean = x.mean(1, keepdim=True)
-        spread = (x.var(1, keepdim=True, unbiased=False) + 1e-5).sqrt()
-        statistics = (torch.cat(self.statistics(x), 1) - self.center) / self.width
-        return (x - mean) / spread * self.scale + self.shift, statistics
+        """Return the window, (batch, days, channels), and (batch, 0) statistics."""
+        return x, x.new_zeros(len(x), 0)
 
 
 # --- Transformer block: pre-norm, fused projections, scaled-dot-product attention ----------------
@@ -1801,7 +1798,7 @@ def make_experiment() -> Experiment:
         sampler=SAMPLER,
         pruner=PRUNER,
         hpogen="0.1.0",
-        spec_sha256="340bd0d899d0aa2dca595f94297aad0170f0e298ce667e4a4a73ae94db6b74eb",
+        spec_sha256="acda1712fe767abc72bb678f17f0fa20937056afe6a2730d684d9d0dae8b9f88",
     )
 
 

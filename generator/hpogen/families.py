@@ -218,7 +218,7 @@ MARKET = Family(
             ),
         },
     },
-    default_options={"inputs": "revin_stats", "loss": "bce"},
+    default_options={"inputs": "scale_free", "loss": "bce"},
     metrics={"val_loss": "minimize", "auc": "maximize", "brier": "minimize"},
     default_metric="val_loss",
     parts=(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 
@@ -39,8 +39,10 @@ def main(
 
     if output and output.exists() and not force:
         raise click.UsageError(f"{output} exists; --force overwrites it")
-    sources, unreadable = readable(logs)
-    recovery = read_trials(sources)
+    unreadable: dict[str, OSError] = {}
+    recovery = read_trials([sys.stdin.buffer if n == "-" else n for n in logs], unreadable)
+    for name, error in unreadable.items():
+        click.echo(f"error: {printable(name)}: {error.strerror or error}", err=True)
     for line in recovery.report():
         click.echo(printable(line), err=True)
     text = WRITERS[format_ or ("table" if sys.stdout.isatty() and not output else "csv")](recovery)
@@ -49,39 +51,27 @@ def main(
     else:
         click.echo("no trials were found", err=True)
     flagged = bool(recovery.problems) or any(t.flags for s in recovery.studies for t in s.rows)
-    codes = {2: unreadable, 4: strict and flagged, 1: not recovery.studies}
+    codes = {2: bool(unreadable), 4: strict and flagged, 1: not recovery.studies}
     sys.exit(next((code for code, applies in codes.items() if applies), 0))
-
-
-def readable(logs: tuple[str, ...]) -> tuple[list[Path | BinaryIO], bool]:
-    """Return the sources that can be opened; say which cannot."""
-    sources: list[Path | BinaryIO] = []
-    unreadable = False
-    for name in logs:
-        if name == "-":
-            sources.append(sys.stdin.buffer)
-            continue
-        try:
-            with Path(name).open("rb") as stream:
-                stream.read(1)
-            sources.append(Path(name))
-        except OSError as error:
-            click.echo(f"error: {printable(name)}: {error.strerror}", err=True)
-            unreadable = True
-    return sources, unreadable
 
 
 def write(text: str, output: Path | None) -> None:
     """Write to a file, whole or not at all, or to standard output."""
     if output is None:
-        click.echo(text, nl=False)
+        on_terminal = sys.stdout.isatty()
+        click.echo(printable(text, keep="\n") if on_terminal else text.encode(), nl=False)
         return
     part = output.with_name(f".{output.name}.part")
-    part.write_text(text, encoding="utf-8", newline="")
-    part.replace(output)
+    try:
+        part.write_text(text, encoding="utf-8", newline="")
+        part.replace(output)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise click.UsageError(f"{output}: {error.strerror}") from None
     click.echo(output)
 
 
-def printable(text: str) -> str:
+def printable(text: str, keep: str = "") -> str:
     """Return text that cannot move the cursor or set colours."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+    return "".join(c if c.isprintable() or c in keep else "\ufffd" for c in text)

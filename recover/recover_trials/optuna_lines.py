@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-FINISHED = re.compile(r"Trial (\d+) finished with values?: ")
-PRUNED = re.compile(r"Trial (\d+) pruned\.")
-FAILED = re.compile(r"Trial (\d+) failed with parameters: ")
-FAILED_AGAIN = re.compile(r"Trial (\d+) failed with value ")
-CREATED = re.compile(r"A new study created in \w+(?: with name: (.*))?")
-ERROR = re.compile(r" because of the following error: (.*?)\.?$", re.DOTALL)
 STAMP = re.compile(r"\[[A-Z] (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\] ")
+LINE = re.compile(
+    r"Trial (?P<number>\d{1,9})"
+    r" (?P<end>finished with values?: |pruned\.|failed with parameters: |failed with value )"
+    r"|A new study created in \w+(?: with name: (?P<created>.*))?"
+    r"|Using an existing study with (?:name |`study_name=)(?P<existing>'[^']*'|\"[^\"]*\")"
+)
+ERROR = re.compile(r" because of the following error: (.*?)\.?$", re.DOTALL)
+PARAMETERS = " and parameters: "
+BEST = re.compile(r"\. Best is trial (\d{1,9}) with value: ")
 NAMES = {"nan": math.nan, "inf": math.inf, "True": True, "False": False, "None": None}
 
 
@@ -30,52 +33,85 @@ class Result:
     params: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
     params_whole: bool = True
+    best: int | None = None
 
 
 @dataclass(frozen=True)
-class Created:
-    """A study was created."""
+class Opened:
+    """A study was created, or one that there was is continued."""
 
     name: str
+    existing: bool
 
 
-def parse_line(text: str) -> Result | Created | None:
-    """Return what a line says, None for lines that are not of these kinds."""
-    stamp = STAMP.search(text)
-    time = datetime.strptime(stamp[1], "%Y-%m-%d %H:%M:%S,%f") if stamp else None
-    if match := FINISHED.search(text):
-        return finished(text, match, time)
-    if match := PRUNED.search(text):
-        return Result(int(match[1]), "PRUNED", time)
-    if match := FAILED.search(text):
-        params, end = read_literal(text, match.end())
-        cause = ERROR.search(text, end)
-        whole = isinstance(params, dict)
-        known = params if isinstance(params, dict) else {}
-        error = cause[1] if cause else None
-        return Result(int(match[1]), "FAIL", time, (), known, error, whole)
-    if match := FAILED_AGAIN.search(text):
-        return Result(int(match[1]), "FAIL", time)
-    if match := CREATED.search(text):
-        return Created((match[1] or "").strip())
-    return None
+def read_line(text: str) -> list[Result | Opened]:
+    """Return what a physical line says.
+
+    Anything may stand before the first line in it. A line cut by a crash has no line end, so
+    that the next one, which begins with its time stamp, may stand behind it.
+    """
+    found: list[Result | Opened] = []
+    match = LINE.search(text)
+    while match:
+        said, end = read_match(text, match)
+        if said:
+            found.append(said)
+        stamps = STAMP.finditer(text, end)
+        match = next((line for stamp in stamps if (line := LINE.match(text, stamp.end()))), None)
+    return found
 
 
-def finished(text: str, match: re.Match[str], time: datetime | None) -> Result | None:
-    """Read the rest of a line about a finished trial; None if its value is not whole."""
-    parameters = text.find(" and parameters: ", match.end())
-    if parameters < 0:
+def read_match(text: str, match: re.Match[str]) -> tuple[Result | Opened | None, int]:
+    """Return what a line says, None if it is cut too early, and where the next one may begin."""
+    if match["existing"]:
+        return Opened(parse_literal(match["existing"]) or "", existing=True), len(text)
+    if not match["number"]:
+        return Opened((match["created"] or "").strip(), existing=False), len(text)
+    number, time = int(match["number"]), time_before(text, match.start())
+    if match["end"].startswith("finished"):
+        return finished(text, match.end(), number, time)
+    if match["end"] == "pruned.":
+        return Result(number, "PRUNED", time), len(text)
+    if match["end"] == "failed with value ":
+        return Result(number, "FAIL", time), len(text)
+    params, end = read_literal(text, match.end())
+    cause = ERROR.search(text, end)
+    error = cause[1] if cause else None
+    if not isinstance(params, dict):
+        return Result(number, "FAIL", time, error=error, params_whole=False), len(text)
+    return Result(number, "FAIL", time, (), params, error), len(text)
+
+
+def time_before(text: str, position: int) -> datetime | None:
+    """Return the last time stamp before a position."""
+    stamps = STAMP.findall(text, 0, position)
+    try:
+        return datetime.strptime(stamps[-1], "%Y-%m-%d %H:%M:%S,%f") if stamps else None
+    except ValueError:
         return None
-    found = parse_literal(text[match.end() : parameters])
+
+
+def finished(
+    text: str, start: int, number: int, time: datetime | None
+) -> tuple[Result | None, int]:
+    """Read a finished trial from its value on."""
+    if text.startswith(("[", "{"), start):
+        found, end = read_literal(text, start)
+    else:
+        end = text.find(PARAMETERS, start)
+        found = parse_literal(text[start:end]) if end > 0 else None
     if isinstance(found, dict):  # named metrics
         found = list(found.values())
     values = found if isinstance(found, list) else [found]
-    if not all(isinstance(value, (int, float)) for value in values):
-        return None
-    params, _ = read_literal(text, parameters + len(" and parameters: "))
-    whole = isinstance(params, dict)
-    known = params if isinstance(params, dict) else {}
-    return Result(int(match[1]), "COMPLETE", time, tuple(values), known, None, whole)
+    numbers = all(isinstance(value, (int, float)) for value in values)
+    if not numbers or not text.startswith(PARAMETERS, end):
+        return None, start
+    params, after = read_literal(text, end + len(PARAMETERS))
+    if not isinstance(params, dict):
+        return Result(number, "COMPLETE", time, tuple(values), params_whole=False), end
+    told = BEST.match(text, after)
+    best = int(told[1]) if told else None
+    return Result(number, "COMPLETE", time, tuple(values), params, best=best), after
 
 
 def read_literal(text: str, start: int) -> tuple[Any, int]:
@@ -106,7 +142,7 @@ def parse_literal(text: str) -> Any:
     """
     try:
         return value_of(ast.parse(text.strip(), mode="eval").body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         return None
 
 

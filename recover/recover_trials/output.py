@@ -41,18 +41,22 @@ def to_csv(recovery: Recovery) -> str:
     rows = []
     for study in recovery.studies:
         for trial in study.rows:
-            row = {k: v for k, v in dataframe_row(trial).items() if not isinstance(v, list)}
+            row = dataframe_row(trial)
+            row.pop("user_attrs_learning_curve", None)
             rows.append({"study": study.name, **row} if several else row)
-    lead = ["study"] if several else []
-    names = {name for row in rows for name in row} - {"study", "state"}
-    order = ["number", "value", "datetime_start", "datetime_complete", "duration"]
-    rest = sorted(names - set(order))
-    columns = [*lead, *(name for name in order if name in names), *rest, "state"]
+    names = {name for row in rows for name in row}
+    n_values = max((len(trial.values) for s in recovery.studies for trial in s.rows), default=0)
+    values = ["value", *(f"values_{index}" for index in range(n_values))]
+    order = ["study", "number", *values, "datetime_start", "datetime_complete", "duration"]
+    rest = sorted(names - {*order, "state"})
+    if n_values > 1 and all(row.get("value") is None for row in rows):
+        names.discard("value")
+    columns = [*(name for name in order if name in names), *rest, "state"]
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows)
-    return text.getvalue()
+    return text.getvalue().encode("utf-8", "backslashreplace").decode()  # lone surrogates
 
 
 def plain(value: Any) -> Any:
@@ -134,25 +138,26 @@ def study_table(study: Study) -> Table:
         if any(name in trial.user_attrs for trial in study.rows)
     ]
     params = searched_names(study)
-    table = Table(title=Text(study.name), title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for name in ("", "number", "state", "value", *attributes, *params, *extra):
         left = name in ("", "state", *extra)
-        table.add_column(Text(name), justify="left" if left else "right", no_wrap=True)
+        table.add_column(cell(name), justify="left" if left else "right", no_wrap=True)
     for trial in study.rows:
         known = {**trial.user_attrs, **trial.params}
         values = trial.value if len(trial.values) < 2 else list(trial.values)
         named = [known.get(name) for name in (*attributes, *params, *extra)]
         mark = "*" if trial is study.best else ""
         row = [mark, trial.number, trial.state, values, *named]
-        table.add_row(*map(cell, row), style="bold" if mark else None)
+        table.add_row(*map(cell, row))
     return table
 
 
 def to_table(recovery: Recovery) -> str:
     """Return aligned tables, as wide as they need to be."""
     text = io.StringIO()
-    console = Console(file=text, width=10_000, no_color=True, highlight=False, markup=False)
+    console = Console(file=text, width=10_000, force_terminal=False)
     for study in recovery.studies:
+        console.print(cell(study.name))
         console.print(study_table(study))
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
 

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from hpo_script.trial_log import LOG_EVENTS
+from hpo_script.trial_log import IDENTITY, LOG_EVENTS
 
 STAMP = r"\[[A-Z] \d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] "
 START = re.compile(STAMP)
 LINE = re.compile(
-    r"(?P<line>\[(?P<level>[A-Z]) (?P<time>[^\]]{23})\]"
-    r" (?P<head>(?:Run|Trial) [^:]{1,80}): (?P<fields>.*)) ;(?P<mark>[0-9a-f]{8})",
+    r"\[(?P<level>[A-Z]) (?P<time>.{23})\] (?P<head>(?:Run|Trial) [^:]{1,80}): (?P<fields>.*)",
     re.DOTALL,
 )
+MARK = re.compile(r" ;([0-9a-f]{8})")
 OURS = re.compile(STAMP + r"(?:Run [0-9a-f]+ |Trial \d+(?: [a-z]+(?: \d+)?)?: arch_idx=)")
 COUNTERS = {"trial": r"(?P<trial>\d+)", "step": r"(?P<step>\d+)", "unit": r"(?P<unit>[a-z]+)"}
 HEADS = {
@@ -30,8 +30,8 @@ HEADS = {
     )
     for name, event in LOG_EVENTS.items()
 }
-FIELD = re.compile(r"(\w+)=")
-SCALAR = re.compile(r"[^\s,]+(?:,\d{3})*(?=, \w+=|$)")
+FIELD = re.compile(r"(?:, )?([^\s=]+)=")
+SCALAR = re.compile(r"[^\s,]+(?:,\d{3})*(?=, |\Z)")
 WHOLE = re.compile(r"-?\d+(?:,\d{3})*")
 WORDS = {"true": True, "false": False, "null": None}
 
@@ -46,55 +46,87 @@ class Event:
     fields: dict[str, Any]
 
 
-def read_line(text: str) -> tuple[list[Event], int]:
-    """Return the events in a physical line, and how many lines of ours in it are damaged.
+def read_line(text: str) -> tuple[list[Event], int, str]:
+    """Return the events in a physical line, how many lines of ours in it are damaged, the rest.
 
     A line cut by a crash has no line end, so that the next one may stand behind it.
     """
-    starts = [match.start() for match in START.finditer(text)]
-    events, damaged = [], 0
+    starts = [0, *(match.start() for match in START.finditer(text))]
+    events, damaged, rest = [], 0, ""
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
         piece = text[start:end]
-        event = parse_event(piece)
-        if event:
+        line = whole_line(piece)
+        if event := line and event_of(line):
             events.append(event)
-        elif OURS.match(piece):
-            damaged += 1
-    return events, damaged
+        elif line is None or known_head(line["head"]):
+            ours = line or OURS.match(piece)
+            damaged += bool(ours)
+            rest += "" if ours else piece
+    return events, damaged, rest
 
 
 def parse_event(piece: str) -> Event | None:
     """Return the event of a line that begins at its time stamp; None if it is not whole."""
-    match = LINE.match(piece)
-    if match is None or f"{zlib.crc32(match['line'].encode()):08x}" != match["mark"]:
-        return None
-    for name, head in HEADS.items():
-        counters = head.fullmatch(match["head"])
-        if counters:
-            fields = dict(parse_fields(match["fields"]))
-            time = datetime.strptime(match["time"], "%Y-%m-%d %H:%M:%S,%f")
-            numbers = {k: int(v) if v.isdecimal() else v for k, v in counters.groupdict().items()}
-            if "run" in numbers:
-                numbers["run"] = counters["run"]
-            return Event(name, match["level"], time, {**fields, **numbers})
+    line = whole_line(piece)
+    return line and event_of(line)
+
+
+def whole_line(piece: str) -> re.Match[str] | None:
+    """Return the line that a piece begins with, if a closing mark proves it whole."""
+    digest, end = 0, 0
+    for mark in MARK.finditer(piece):
+        digest = zlib.crc32(piece[end : mark.start()].encode(), digest)
+        end = mark.start()
+        if f"{digest:08x}" == mark[1]:
+            return LINE.fullmatch(piece, 0, end)
     return None
 
 
+def known_head(head: str) -> tuple[str, re.Match[str]] | None:
+    """Return the event whose head this is; None for one of a later version."""
+    found = ((name, pattern.fullmatch(head)) for name, pattern in HEADS.items())
+    return next(((name, match) for name, match in found if match), None)
+
+
+def event_of(line: re.Match[str]) -> Event | None:
+    """Return the event of a whole line; None if a later version wrote what cannot be read."""
+    known = known_head(line["head"])
+    if known is None:
+        return None
+    name, match = known
+    try:
+        time = datetime.strptime(line["time"], "%Y-%m-%d %H:%M:%S,%f")
+        fields = dict(parse_fields(line["fields"]))
+        counters = {
+            k: int(v) if k in ("trial", "step") else v for k, v in match.groupdict().items()
+        }
+    except (ValueError, RecursionError):
+        return None
+    if not all(isinstance(fields.get(name), str) for name in IDENTITY):
+        return None
+    return Event(name, line["level"], time, {**fields, **counters})
+
+
 def parse_fields(text: str) -> Iterator[tuple[str, Any]]:
-    """Yield the fields of a line; names that the table does not know are as good as others."""
+    """Yield the fields of a line; names that the table does not know are as good as others.
+
+    Raises ValueError for text that is not fields to its end.
+    """
     position = 0
     decoder = json.JSONDecoder()
-    while match := FIELD.match(text, position):
+    while position < len(text):
+        match = FIELD.match(text, position)
+        if match is None:
+            raise ValueError(text[position:])
         position = match.end()
         if text[position : position + 1] in ('"', "{", "["):
             value, position = decoder.raw_decode(text, position)
         else:
             scalar = SCALAR.match(text, position)
             if scalar is None:
-                return
+                raise ValueError(text[position:])
             value, position = parse_scalar(scalar[0]), scalar.end()
         yield match[1], value
-        position += 2  # ", "
 
 
 def parse_scalar(text: str) -> Any:

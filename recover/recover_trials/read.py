@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,25 +12,38 @@ from recover_trials import optuna_lines, own_log
 from recover_trials.table import Fold, Recovery
 
 BLOCK = 256 * 1024
-ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+LONGEST_LINE = 64 * BLOCK
+ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
-def read_trials(sources: Iterable[str | Path | BinaryIO]) -> Recovery:
+def read_trials(
+    sources: Iterable[str | Path | BinaryIO], unreadable: dict[str, OSError] | None = None
+) -> Recovery:
     """Return the studies that logs tell of.
 
-    Sources are paths or binary streams, in the order of their runs. Raises OSError for a path
-    that cannot be read.
+    Sources are paths or binary streams, in the order of their runs. One that cannot be read is
+    put into `unreadable`; without that it raises OSError.
     """
     fold, problems = Fold(), []
     for source in sources:
-        if isinstance(source, (str, Path)):
-            with Path(source).open("rb") as stream:
-                damaged = read_stream(stream, str(source), fold)
-        else:
-            damaged = read_stream(source, getattr(source, "name", "stream"), fold)
+        is_path = isinstance(source, (str, Path))
+        name = str(source if is_path else getattr(source, "name", "stream"))
+        try:
+            with open_source(source) as stream:
+                damaged = read_stream(stream, name, fold)
+        except OSError as error:
+            if unreadable is None:
+                raise
+            unreadable[name] = error
+            continue
         if damaged:
-            problems.append(f"{source}: {damaged} damaged lines were left out")
+            problems.append(f"{name}: damaged lines left out: {damaged}")
     return Recovery([study for study in fold.studies.values() if study.trials], problems)
+
+
+def open_source(source: str | Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    """Open a path; a stream is left open afterwards, as it was."""
+    return Path(source).open("rb") if isinstance(source, (str, Path)) else nullcontext(source)
 
 
 def read_stream(stream: BinaryIO, name: str, fold: Fold) -> int:
@@ -37,28 +51,33 @@ def read_stream(stream: BinaryIO, name: str, fold: Fold) -> int:
     fold.open_source(name)
     damaged = 0
     for line in lines_of(stream):
-        if "Trial " not in line and "Run " not in line and "A new study" not in line:
+        if "Trial " not in line and "Run " not in line and " study " not in line:
             continue
         text = ANSI.sub("", line)
-        events, bad = own_log.read_line(text)
+        events, bad, rest = own_log.read_line(text)
         damaged += bad
         for event in events:
             fold.add(event)
-        if not events and not bad:
-            foreign = optuna_lines.parse_line(text)
-            if isinstance(foreign, optuna_lines.Result):
-                fold.add_result(foreign)
-            elif foreign:
-                fold.add_created(foreign)
+        for said in optuna_lines.read_line(rest):
+            if isinstance(said, optuna_lines.Result):
+                fold.add_result(said)
+            else:
+                fold.open_study(said)
     return damaged
 
 
 def lines_of(stream: BinaryIO) -> Iterator[str]:
-    """Yield the lines of a stream, also those ended by a carriage return, in constant memory."""
-    rest = b""
+    """Yield the lines of a stream, also those ended by a carriage return, in constant memory.
+
+    What has no line end for megabytes (a hole full of zeros after a crash) is cut.
+    """
+    parts: list[bytes] = []  # of the line that goes on in the next block
     while block := stream.read(BLOCK):
-        *whole, rest = re.split(rb"[\r\n]+", rest + block)
-        for line in whole:
-            yield line.decode("utf-8", "replace")
-    if rest:
-        yield rest.decode("utf-8", "replace")
+        first, *others = re.split(rb"[\r\n]+", block)
+        parts.append(first)
+        if others or len(parts) == LONGEST_LINE // BLOCK:
+            for line in (b"".join(parts), *others[:-1]):
+                yield line.decode("utf-8", "replace")
+            parts = others[-1:]
+    if parts:
+        yield b"".join(parts).decode("utf-8", "replace")

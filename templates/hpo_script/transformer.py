@@ -1,8 +1,8 @@
 """Transformer block: pre-norm, fused projections, scaled-dot-product attention.
 
 Pre-norm as in Xiong et al. 2020 (arXiv:2002.04745); weights start at N(0, 0.02), those that write
-to the residual stream at 0.02 / sqrt(2 n_layers) (Radford et al. 2019), so that depth does not grow the
-variance.
+to the residual stream at 0.02 / sqrt(2 n_layers) (Radford et al. 2019), so that depth does not
+grow the variance.
 """
 
 from __future__ import annotations

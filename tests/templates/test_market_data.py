@@ -80,14 +80,15 @@ def test_label_days_do_not_depend_on_the_context(sp500: Path, context_length: in
     assert task.train_days[0] == 119
 
 
-def test_a_window_ends_on_its_label_day(sp500: Path) -> None:
-    task = make_task(sp500, context_length=20)
+def test_a_window_ends_on_its_label_day(sp500: Path, tmp_path: Path) -> None:
+    raw = changed(MARKET, options={"inputs": "revin"}, model={"context_length": 20})
+    task = load(render_to(tmp_path, raw))["make_task"](str(sp500))
+    task.load(CPU)
     frame = pd.read_csv(sp500)
     day = int(task.val_days[7])
     window = task.window(torch.tensor([day]))[0]
     expected = frame[COLUMNS].to_numpy(np.float32)[day - 19 : day + 1]
-    features = task.windows  # raw columns under both kinds of instance normalisation
-    assert features.shape[1:] == (6, 20)
+    assert task.windows.shape[1:] == (6, 20)
     np.testing.assert_array_equal(window.numpy(), expected)
 
 

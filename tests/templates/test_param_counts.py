@@ -10,17 +10,19 @@ import pytest
 import torch
 from torch import nn
 
+from hpo_script.patchtst.arch import input_sizes
 from hpogen.spec import Spec, make_spec
 from scripts import MARKET, TEXT, changed, load, render_to, spec_of
 
 BUDGETS = ("2M", "20M", "200M", "2B")
 
 
-def models(spec: Spec, names: dict[str, Any], **task: Any) -> list[tuple[dict[str, int], int]]:
+def models(spec: Spec, names: dict[str, Any]) -> list[tuple[dict[str, int], int]]:
     """Build every architecture on the meta device; return rows and their models' counts."""
     built = names["make_task"]("unused")
-    for name, value in task.items():
-        setattr(built, name, value)
+    if spec.options:
+        n_columns = len(spec.constants["feature_columns"])
+        built.n_channels = input_sizes(spec.options["inputs"], n_columns)[0]
     found = []
     for row in spec.architectures():
         with torch.device("meta"):
@@ -37,8 +39,7 @@ def test_every_count_of_every_grid_is_exact(budget: str, task: str | None, tmp_p
     script = tmp_path / "script.py"
     script.write_text(render(spec))
     names = load(script)
-    known = {} if task else {"n_channels": len(spec.constants["feature_columns"])}
-    rows = models(spec, names, **known)
+    rows = models(spec, names)
     assert rows
     for row, count in rows:
         assert count == row["params"], row
@@ -54,14 +55,16 @@ def test_every_kind_of_inputs_is_counted(
     names = load(render_to(tmp_path, config))
     task = names["make_task"](str(sp500))
     task.load(torch.device("cpu"))
-    rows = models(spec_of(tmp_path, config), names, n_channels=task.n_channels)
+    spec = spec_of(tmp_path, config)
+    assert task.n_channels == input_sizes(inputs, len(columns))[0]
+    rows = models(spec, names)
     assert all(count == row["params"] for row, count in rows)
 
 
 @pytest.mark.parametrize("model", [{"context_length": 30}, {"patch_length": 7}, {"stride": 3}])
 def test_every_size_of_the_window_is_counted(model: dict[str, int], tmp_path: Path) -> None:
     config = changed(MARKET, model=model)
-    rows = models(spec_of(tmp_path, config), load(render_to(tmp_path, config)), n_channels=6)
+    rows = models(spec_of(tmp_path, config), load(render_to(tmp_path, config)))
     assert all(count == row["params"] for row, count in rows)
 
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from hpo_script.experiment import DataError, Round
 from hpo_script.label_metrics import auc, label_metrics, log_loss
 from hpo_script.losses.bce import label_loss
-from hpo_script.patchtst.inputs_revin import input_features
+from hpo_script.patchtst.inputs_scale_free import input_features
 from hpo_script.patchtst.labels_threshold import make_labels
 from hpo_script.patchtst.model import PatchTST
 

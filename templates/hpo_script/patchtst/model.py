@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hpo_script.patchtst.inputs_revin import Inputs
+from hpo_script.patchtst.inputs_scale_free import Inputs
 from hpo_script.transformer import Block, init_weights
 
 
