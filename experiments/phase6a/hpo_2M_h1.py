@@ -324,6 +324,7 @@ LOG_EVENTS = {
         ("kind", "config_id", "datetime_start", *IDENTITY),
     ),
     "evaluation": LogEvent("Trial {trial} {unit} {step}", (*ARCHITECTURE, "d_ff"), IDENTITY),
+    "trial_retry": LogEvent("Trial {trial} retried", (*ARCHITECTURE, "d_ff"), IDENTITY),
     "trial_end": LogEvent(
         "Trial {trial} ended",
         (*ARCHITECTURE, "d_ff", "state", "value"),
@@ -1637,9 +1638,11 @@ class Search:
             except Exception as error:
                 if micro_batch == 1 or not out_of_memory(error):
                     raise
-            text = f"trial {trial.number}: out of memory at micro-batch {micro_batch}; halved"
-            self.recorder.log.write("note", {"text": text}, level="W")
             micro_batch = -(-micro_batch // 2)
+            row = self.experiment.architectures[attributes["arch_idx"]]
+            arch = {"arch_idx": attributes["arch_idx"], **row}
+            fields = {"trial": trial.number, **arch, "micro_batch": micro_batch}
+            self.recorder.log.write("trial_retry", fields, level="W")
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
 

@@ -156,6 +156,8 @@ class Fold:
             self.start(study, event.fields)
         elif event.name == "evaluation":
             self.evaluate(study, event.fields)
+        elif event.name == "trial_retry":
+            study.trial(event.fields["trial"], None, event.fields["run"]).curve.clear()
         elif event.name == "trial_end":
             self.end(study, event.fields)
 

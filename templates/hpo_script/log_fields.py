@@ -5,9 +5,10 @@ EVENT_MEANINGS = {
     "study_resumed": "Follows when the study already has trials.",
     "trial_start": "A trial starts; before `kind` stand all its other parameters.",
     "evaluation": "A point of the learning curve; before `study` stand the metrics.",
+    "trial_retry": "Memory ran out; the trial begins anew, with this micro-batch.",
     "trial_end": "A trial has ended; before `datetime_start` stand its parameters and attributes,"
     " among them the metrics of its best evaluation.",
-    "note": "Anything else worth keeping: a retry with less memory, a file not written.",
+    "note": "Anything else worth keeping: a file that could not be written.",
     "run_end": "Closes a run; a run without it was killed.",
 }
 FIELD_MEANINGS = {

@@ -41,6 +41,7 @@ LOG_EVENTS = {
         ("kind", "config_id", "datetime_start", *IDENTITY),
     ),
     "evaluation": LogEvent("Trial {trial} {unit} {step}", (*ARCHITECTURE, "d_ff"), IDENTITY),
+    "trial_retry": LogEvent("Trial {trial} retried", (*ARCHITECTURE, "d_ff"), IDENTITY),
     "trial_end": LogEvent(
         "Trial {trial} ended",
         (*ARCHITECTURE, "d_ff", "state", "value"),

@@ -272,8 +272,33 @@ def test_a_trial_that_runs_out_of_memory_is_tried_with_less(sp500: Path, tmp_pat
     (trial,) = [t for t in study_of(script).trials if t.state == TrialState.COMPLETE]
     assert (trial.user_attrs["micro_batch"], trial.user_attrs["accumulation_steps"]) == (64, 4)
     notes = (tmp_path / "logs" / f"{script.stem}.log").read_text()
-    assert "out of memory at micro-batch 256; halved" in notes
-    assert "out of memory at micro-batch 128; halved" in notes
+    assert notes.count("Trial 0 retried: ") == 2
+    assert ", micro_batch=128, " in notes
+    assert ", micro_batch=64, " in notes
+    assert_log_equals_study(script)
+
+
+def test_a_trial_that_at_last_fails_keeps_the_curve_of_its_last_attempt_only(
+    sp500: Path, tmp_path: Path
+) -> None:
+    script = edit(
+        render_to(tmp_path, changed(MARKET, n_trials=1)),
+        (
+            "        inputs, targets = task.training_batch(indices)\n",
+            "        inputs, targets = task.training_batch(indices)\n"
+            "        if micro_batch < 256 or model.calls > 14:\n"
+            "            raise torch.OutOfMemoryError('out of memory')\n"
+            "        model.calls += 1\n",
+        ),
+        (
+            "    optimizer = make_optimizer(",
+            "    model.calls = 0\n    optimizer = make_optimizer(",
+        ),
+    )
+    assert run(script).returncode == 1
+    (trial,) = log_of(script).rows
+    assert trial.user_attrs["fail_reason"] == "oom"
+    assert trial.user_attrs["learning_curve"] == []
     assert_log_equals_study(script)
 
 
