@@ -22,7 +22,7 @@ demo: $(READY)
 	cd demo && $(BIN)/recover-trials logs/hpo_60K_h1.log --format table
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal  # threads would fight over the cores
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -44,7 +44,7 @@ import zlib
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, NoReturn
@@ -247,8 +247,11 @@ def parse_arguments(
     mode.add_argument("--dry-run", action="store_true", help="check everything, train nothing")
     mode.add_argument("--smoke", action="store_true", help="two trials of a few real steps")
     arguments = parser.parse_args()
-    given = vars(arguments).items()
-    arguments.overrides = {k: str(v) for k, v in given if v != parser.get_default(k)}
+    arguments.overrides = {
+        name: re.sub(r"(//[^/@]*):[^/@]*@", r"\1:***@", str(value))  # no password in the log
+        for name, value in vars(arguments).items()
+        if value != parser.get_default(name)
+    }
     suffix = "-smoke" if arguments.smoke else ""
     arguments.out = arguments.out or Path("outputs", name + suffix)
     arguments.log = arguments.log or Path("logs", f"{name}{suffix}.log")
@@ -306,7 +309,7 @@ EXPERIMENT = (
     *("name", "budget", "horizon", "task", "metric", "direction", "unit", "n_trials", "seed"),
     *("data", "data_sha256", "architectures_sha256", "spec_sha256", "script_sha256"),
     *("search_space", "fixed_params", "sampler", "pruner", "overrides", "smoke"),
-    *("device", "worker", "versions"),
+    *("device", "threads", "worker", "versions"),
 )
 COUNTS = ("complete", "pruned", "failed", "running")
 LOG_EVENTS = {
@@ -510,8 +513,8 @@ class Round(NamedTuple):
     n_batches: int
 
 
-class DataError(Exception):
-    """The data cannot be used; the message says what, where, and the way out."""
+class UnusableError(Exception):
+    """Data, storage or device cannot be used; the message says what, where, and the way out."""
 
 
 # --- Metrics of a yes-or-no label, from logits; probabilities are made here and nowhere else -----
@@ -741,7 +744,7 @@ PRICES = ("Open", "High", "Low", "Close")
 def read_prices(path: Path, feature_columns: Sequence[str]) -> tuple[pd.DataFrame, str]:
     """Return the checked Date, prices and feature columns of a CSV or Parquet file, its digest."""
     if not path.is_file():
-        raise DataError(
+        raise UnusableError(
             f"{path}: no such file. Give a CSV with Date, Open, High, Low, Close and the feature"
             " columns by --data; `hpogen demo-data sp500` writes one with real prices."
         )
@@ -751,7 +754,7 @@ def read_prices(path: Path, feature_columns: Sequence[str]) -> tuple[pd.DataFram
     needed = ["Date", *PRICES, *(name for name in feature_columns if name not in PRICES)]
     missing = [name for name in needed if name not in frame.columns]
     if missing:
-        raise DataError(
+        raise UnusableError(
             f"{path}: no column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}"
         )
     frame = frame[needed]
@@ -760,7 +763,7 @@ def read_prices(path: Path, feature_columns: Sequence[str]) -> tuple[pd.DataFram
         bad = np.flatnonzero(~np.isfinite(values.to_numpy(np.float64)))
         if len(bad):
             value = frame[name].iloc[bad[0]]
-            raise DataError(
+            raise UnusableError(
                 f"{path}: row {bad[0] + 2}: {name} is {str(value)!r}, not a finite number"
             )
         frame = frame.assign(**{name: values.astype(np.float64)})
@@ -768,7 +771,7 @@ def read_prices(path: Path, feature_columns: Sequence[str]) -> tuple[pd.DataFram
     bad = np.flatnonzero(dates.isna() | (dates.diff() <= pd.Timedelta(0)))
     if len(bad):
         value = frame["Date"].iloc[bad[0]]
-        raise DataError(
+        raise UnusableError(
             f"{path}: row {bad[0] + 2}: Date {str(value)!r} is no date or not after the row before"
         )
     return frame.assign(Date=dates), hashlib.sha256(content).hexdigest()
@@ -838,11 +841,15 @@ class Task:
             n_positive = int(labels[days].sum())
             fewest = min(n_positive, len(days) - n_positive)
             if len(days) < least or fewest < self.min_class_samples:
-                raise DataError(
+                raise UnusableError(
                     f"{self.data_path}: {len(days)} {split} samples with {n_positive} positives;"
                     f" at least {least} samples and {self.min_class_samples} of each class are"
                     " needed. Use more rows or other splits."
                 )
+
+    def settings(self) -> dict[str, Any]:
+        """Return the constants that trials must share to be compared; not where the data are."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "data_path"}
 
     def describe(self) -> dict[str, Any]:
         """Return digest, dates, sizes, label rates, and what to beat."""
@@ -932,11 +939,13 @@ BYTES_PER_PARAMETER = 16
 
 def choose_device(name: str) -> torch.device:
     """Return the device asked for; auto takes cuda, then mps, then cpu."""
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    there["cpu"] = True
+    if name == "auto":
+        name = next(kind for kind in there if there[kind])
+    if not there[name]:
+        raise UnusableError(f"--device {name}: this machine or this torch has none; use auto")
+    return torch.device(name)
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
@@ -1249,6 +1258,26 @@ def trial_record(trial: FrozenTrial) -> dict[str, Any]:
     }
 
 
+def trials_csv(trials: Sequence[FrozenTrial]) -> str:
+    """Return a table with the columns of Optuna's `trials_dataframe`, curves left out."""
+    rows = [
+        {
+            "number": trial.number,
+            "value": trial.value,
+            "datetime_start": trial.datetime_start,
+            "datetime_complete": trial.datetime_complete,
+            "duration": trial.duration,
+            **{f"params_{name}": value for name, value in trial.params.items()},
+            **{f"user_attrs_{name}": value for name, value in trial.user_attrs.items()},
+            "state": trial.state.name,
+        }
+        for trial in trials
+    ]
+    table = pd.DataFrame(rows, dtype=object)  # whole numbers stay whole beside empty cells
+    columns = table.columns.drop(["state", "user_attrs_learning_curve"], errors="ignore")
+    return table.to_csv(index=False, columns=[*columns, "state"])
+
+
 def write_results(folder: Path, study: optuna.Study, experiment: Experiment) -> None:
     """Write the tables of the whole study; the best file only once a trial has finished."""
     trials = [trial for trial in study.trials if trial.state != TrialState.WAITING]
@@ -1263,10 +1292,8 @@ def write_results(folder: Path, study: optuna.Study, experiment: Experiment) -> 
     }
     records = [trial_record(trial) for trial in trials]
     write_json(folder / "all_trials.json", {**about, "trials": records})
+    write_atomic(folder / "trials.csv", trials_csv(trials))
     states = [state for state in TrialState if state != TrialState.WAITING]
-    table = study.trials_dataframe().query("state != 'WAITING'")
-    table = table.drop(columns="user_attrs_learning_curve", errors="ignore")
-    write_atomic(folder / "trials.csv", table.to_csv(index=False))
     if best := best_of(study):
         write_json(
             folder / "best_params.json",
@@ -1472,27 +1499,36 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def open_study(experiment: Experiment, *, storage: str, data_sha256: str) -> optuna.Study:
-    """Create or load the study; refuse one that was made with other data or architectures."""
+def open_study(
+    experiment: Experiment, task: Task, *, storage: str, data_sha256: str
+) -> optuna.Study:
+    """Create or load the study; refuse one whose trials would not compare with new ones."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(
-        storage=storage,
-        study_name=experiment.name,
-        direction=experiment.direction,
-        sampler=KeyedSampler(experiment.seed, experiment.sampler),
-        pruner=make_pruner(experiment.pruner),
-        load_if_exists=True,
-    )
+    try:
+        study = optuna.create_study(
+            storage=storage,
+            study_name=experiment.name,
+            direction=experiment.direction,
+            sampler=KeyedSampler(experiment.seed, experiment.sampler),
+            pruner=make_pruner(experiment.pruner),
+            load_if_exists=True,
+        )
+    except Exception as error:  # each kind of storage has its own
+        raise UnusableError(
+            f"the storage cannot be used: {type(error).__name__}: {error}"
+        ) from None
+    searched = (experiment.metric, experiment.search_space, experiment.fixed_params)
     made_of = {
         "data_sha256": data_sha256,
         "architectures_sha256": digest(experiment.architectures),
+        "settings_sha256": digest([searched, task.settings()]),
     }
     for name, value in made_of.items():
         known = study.user_attrs.get(name, value)
         if known != value:
-            raise DataError(
+            raise UnusableError(
                 f"study {study.study_name} has {name} {known[:12]}, this run has {value[:12]}:"
-                " their trials would be compared as if alike. Use another --out or --storage."
+                " its trials would not compare with new ones. Use another --out or --storage."
             )
         study.set_user_attr(name, value)
     if "study_id" not in study.user_attrs:
@@ -1597,14 +1633,16 @@ class Search:
         more = {**config, **self.task.amounts(config)}
         trained = {name: config[name] for name in config if name not in self.space.sizes()}
         config_id = digest([dict(row), trained])[:12]
-        earlier = self.study.get_trials(deepcopy=False)[: trial.number]
-        repeated = any(other.user_attrs.get("config_id") == config_id for other in earlier)
+        *earlier, own = self.study.get_trials(deepcopy=False)[: trial.number + 1]
+        kind = "enqueued" if "fixed_params" in own.system_attrs else "search"
+        if any(other.user_attrs.get("config_id") == config_id for other in earlier):
+            kind = "repeat"
         return {
             "arch_idx": arch_idx,
             **arch,
             **{name: value for name, value in more.items() if name not in trial.params},
-            "kind": "repeat" if repeated else "search",
-            **trial.user_attrs,  # of an enqueued trial: its kind, and the ends it stands for
+            "kind": kind,
+            **own.user_attrs,  # of an extreme: its kind, and the ends it stands for
             "config_id": config_id,
         }
 
@@ -1705,7 +1743,9 @@ def failure(error: Exception) -> dict[str, Any]:
 def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:
     """Return the experiment of --smoke: the two smallest architectures, a study of its own."""
     rows = experiment.architectures
-    smallest = sorted(range(len(rows)), key=lambda arch_idx: rows[arch_idx]["params"])[:2]
+    by_size = sorted(range(len(rows)), key=lambda arch_idx: rows[arch_idx]["params"])
+    other = (i for i in by_size if rows[i]["params"] != rows[by_size[0]]["params"])
+    smallest = (by_size[0], next(other, by_size[1]))
     space = {name: v for name, v in experiment.search_space.items() if name not in params}
     return replace(
         experiment,
@@ -1725,8 +1765,9 @@ def interrupt(number: int, _frame: object) -> NoReturn:
 def main(arguments: Namespace, task: Task, experiment: Experiment) -> int:
     """Do what the command line asks; return the exit code."""
     experiment = replace(experiment, n_trials=arguments.n_trials, seed=arguments.seed)
-    device, out = choose_device(arguments.device), arguments.out
+    out = arguments.out
     try:
+        device = choose_device(arguments.device)
         task.load(device)
         if arguments.smoke:
             experiment = smoke_version(experiment, task.shrink())
@@ -1735,8 +1776,8 @@ def main(arguments: Namespace, task: Task, experiment: Experiment) -> int:
         data = task.describe()
         out.mkdir(parents=True, exist_ok=True)
         storage = arguments.storage or f"sqlite:///{out / 'study.db'}"
-        study = open_study(experiment, storage=storage, data_sha256=data["data_sha256"])
-    except DataError as error:
+        study = open_study(experiment, task, storage=storage, data_sha256=data["data_sha256"])
+    except UnusableError as error:
         say(f"error: {error}")
         return 2
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -1753,6 +1794,7 @@ def main(arguments: Namespace, task: Task, experiment: Experiment) -> int:
         overrides=arguments.overrides,
         smoke=smoke,
         device=str(device),
+        threads=torch.get_num_threads(),
         **data,
     )
     return search.run()

@@ -41,6 +41,8 @@ def render(spec: Spec) -> str:
     stdlib.modules.add("sys")
     stdlib.names.setdefault("typing", set()).update({"Any", "Literal"})
     packages = sorted(third_party.roots())
+    if unknown := set(packages) - REQUIREMENTS.keys():
+        raise PartError(f"a part imports {', '.join(sorted(unknown))}; add it to REQUIREMENTS")
     template = environment().from_string(
         resources.files("hpo_script").joinpath("script.py.j2").read_text(encoding="utf-8")
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from pathlib import Path
 
 
@@ -39,8 +40,11 @@ def parse_arguments(
     mode.add_argument("--dry-run", action="store_true", help="check everything, train nothing")
     mode.add_argument("--smoke", action="store_true", help="two trials of a few real steps")
     arguments = parser.parse_args()
-    given = vars(arguments).items()
-    arguments.overrides = {k: str(v) for k, v in given if v != parser.get_default(k)}
+    arguments.overrides = {
+        name: re.sub(r"(//[^/@]*):[^/@]*@", r"\1:***@", str(value))  # no password in the log
+        for name, value in vars(arguments).items()
+        if value != parser.get_default(name)
+    }
     suffix = "-smoke" if arguments.smoke else ""
     arguments.out = arguments.out or Path("outputs", name + suffix)
     arguments.log = arguments.log or Path("logs", f"{name}{suffix}.log")

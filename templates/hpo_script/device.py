@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from hpo_script.experiment import UnusableError
 from hpo_script.task import Task
 
 # fp32 weights, gradients and Adam's two moments.
@@ -18,11 +19,13 @@ BYTES_PER_PARAMETER = 16
 
 def choose_device(name: str) -> torch.device:
     """Return the device asked for; auto takes cuda, then mps, then cpu."""
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    there["cpu"] = True
+    if name == "auto":
+        name = next(kind for kind in there if there[kind])
+    if not there[name]:
+        raise UnusableError(f"--device {name}: this machine or this torch has none; use auto")
+    return torch.device(name)
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:

@@ -43,5 +43,5 @@ class Round(NamedTuple):
     n_batches: int
 
 
-class DataError(Exception):
-    """The data cannot be used; the message says what, where, and the way out."""
+class UnusableError(Exception):
+    """Data, storage or device cannot be used; the message says what, where, and the way out."""

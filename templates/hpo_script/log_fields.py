@@ -60,6 +60,7 @@ FIELD_MEANINGS = {
     "overrides": "values given on the command line",
     "smoke": "true for a --smoke run",
     "device": "where the training runs",
+    "threads": "CPU threads of torch; another number changes the last digits of results",
     "worker": "host and process",
     "versions": "hpogen, Python, torch, Optuna",
 }

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import optuna
+import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from hpo_script.experiment import Experiment
@@ -66,6 +68,26 @@ def trial_record(trial: FrozenTrial) -> dict[str, Any]:
     }
 
 
+def trials_csv(trials: Sequence[FrozenTrial]) -> str:
+    """Return a table with the columns of Optuna's `trials_dataframe`, curves left out."""
+    rows = [
+        {
+            "number": trial.number,
+            "value": trial.value,
+            "datetime_start": trial.datetime_start,
+            "datetime_complete": trial.datetime_complete,
+            "duration": trial.duration,
+            **{f"params_{name}": value for name, value in trial.params.items()},
+            **{f"user_attrs_{name}": value for name, value in trial.user_attrs.items()},
+            "state": trial.state.name,
+        }
+        for trial in trials
+    ]
+    table = pd.DataFrame(rows, dtype=object)  # whole numbers stay whole beside empty cells
+    columns = table.columns.drop(["state", "user_attrs_learning_curve"], errors="ignore")
+    return table.to_csv(index=False, columns=[*columns, "state"])
+
+
 def write_results(folder: Path, study: optuna.Study, experiment: Experiment) -> None:
     """Write the tables of the whole study; the best file only once a trial has finished."""
     trials = [trial for trial in study.trials if trial.state != TrialState.WAITING]
@@ -80,10 +102,8 @@ def write_results(folder: Path, study: optuna.Study, experiment: Experiment) -> 
     }
     records = [trial_record(trial) for trial in trials]
     write_json(folder / "all_trials.json", {**about, "trials": records})
+    write_atomic(folder / "trials.csv", trials_csv(trials))
     states = [state for state in TrialState if state != TrialState.WAITING]
-    table = study.trials_dataframe().query("state != 'WAITING'")
-    table = table.drop(columns="user_attrs_learning_curve", errors="ignore")
-    write_atomic(folder / "trials.csv", table.to_csv(index=False))
     if best := best_of(study):
         write_json(
             folder / "best_params.json",

@@ -30,7 +30,7 @@ from hpo_script.device import (
     out_of_memory,
 )
 from hpo_script.dry_run import dry_run
-from hpo_script.experiment import DataError, Experiment
+from hpo_script.experiment import Experiment, UnusableError
 from hpo_script.log_writer import say
 from hpo_script.progress import Progress
 from hpo_script.recorder import Recorder, log_fields
@@ -49,27 +49,36 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def open_study(experiment: Experiment, *, storage: str, data_sha256: str) -> optuna.Study:
-    """Create or load the study; refuse one that was made with other data or architectures."""
+def open_study(
+    experiment: Experiment, task: Task, *, storage: str, data_sha256: str
+) -> optuna.Study:
+    """Create or load the study; refuse one whose trials would not compare with new ones."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(
-        storage=storage,
-        study_name=experiment.name,
-        direction=experiment.direction,
-        sampler=KeyedSampler(experiment.seed, experiment.sampler),
-        pruner=make_pruner(experiment.pruner),
-        load_if_exists=True,
-    )
+    try:
+        study = optuna.create_study(
+            storage=storage,
+            study_name=experiment.name,
+            direction=experiment.direction,
+            sampler=KeyedSampler(experiment.seed, experiment.sampler),
+            pruner=make_pruner(experiment.pruner),
+            load_if_exists=True,
+        )
+    except Exception as error:  # each kind of storage has its own
+        raise UnusableError(
+            f"the storage cannot be used: {type(error).__name__}: {error}"
+        ) from None
+    searched = (experiment.metric, experiment.search_space, experiment.fixed_params)
     made_of = {
         "data_sha256": data_sha256,
         "architectures_sha256": digest(experiment.architectures),
+        "settings_sha256": digest([searched, task.settings()]),
     }
     for name, value in made_of.items():
         known = study.user_attrs.get(name, value)
         if known != value:
-            raise DataError(
+            raise UnusableError(
                 f"study {study.study_name} has {name} {known[:12]}, this run has {value[:12]}:"
-                " their trials would be compared as if alike. Use another --out or --storage."
+                " its trials would not compare with new ones. Use another --out or --storage."
             )
         study.set_user_attr(name, value)
     if "study_id" not in study.user_attrs:
@@ -174,14 +183,16 @@ class Search:
         more = {**config, **self.task.amounts(config)}
         trained = {name: config[name] for name in config if name not in self.space.sizes()}
         config_id = digest([dict(row), trained])[:12]
-        earlier = self.study.get_trials(deepcopy=False)[: trial.number]
-        repeated = any(other.user_attrs.get("config_id") == config_id for other in earlier)
+        *earlier, own = self.study.get_trials(deepcopy=False)[: trial.number + 1]
+        kind = "enqueued" if "fixed_params" in own.system_attrs else "search"
+        if any(other.user_attrs.get("config_id") == config_id for other in earlier):
+            kind = "repeat"
         return {
             "arch_idx": arch_idx,
             **arch,
             **{name: value for name, value in more.items() if name not in trial.params},
-            "kind": "repeat" if repeated else "search",
-            **trial.user_attrs,  # of an enqueued trial: its kind, and the ends it stands for
+            "kind": kind,
+            **own.user_attrs,  # of an extreme: its kind, and the ends it stands for
             "config_id": config_id,
         }
 
@@ -282,7 +293,9 @@ def failure(error: Exception) -> dict[str, Any]:
 def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:
     """Return the experiment of --smoke: the two smallest architectures, a study of its own."""
     rows = experiment.architectures
-    smallest = sorted(range(len(rows)), key=lambda arch_idx: rows[arch_idx]["params"])[:2]
+    by_size = sorted(range(len(rows)), key=lambda arch_idx: rows[arch_idx]["params"])
+    other = (i for i in by_size if rows[i]["params"] != rows[by_size[0]]["params"])
+    smallest = (by_size[0], next(other, by_size[1]))
     space = {name: v for name, v in experiment.search_space.items() if name not in params}
     return replace(
         experiment,
@@ -302,8 +315,9 @@ def interrupt(number: int, _frame: object) -> NoReturn:
 def main(arguments: Namespace, task: Task, experiment: Experiment) -> int:
     """Do what the command line asks; return the exit code."""
     experiment = replace(experiment, n_trials=arguments.n_trials, seed=arguments.seed)
-    device, out = choose_device(arguments.device), arguments.out
+    out = arguments.out
     try:
+        device = choose_device(arguments.device)
         task.load(device)
         if arguments.smoke:
             experiment = smoke_version(experiment, task.shrink())
@@ -312,8 +326,8 @@ def main(arguments: Namespace, task: Task, experiment: Experiment) -> int:
         data = task.describe()
         out.mkdir(parents=True, exist_ok=True)
         storage = arguments.storage or f"sqlite:///{out / 'study.db'}"
-        study = open_study(experiment, storage=storage, data_sha256=data["data_sha256"])
-    except DataError as error:
+        study = open_study(experiment, task, storage=storage, data_sha256=data["data_sha256"])
+    except UnusableError as error:
         say(f"error: {error}")
         return 2
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -330,6 +344,7 @@ def main(arguments: Namespace, task: Task, experiment: Experiment) -> int:
         overrides=arguments.overrides,
         smoke=smoke,
         device=str(device),
+        threads=torch.get_num_threads(),
         **data,
     )
     return search.run()

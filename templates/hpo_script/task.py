@@ -25,6 +25,9 @@ class Task(Protocol):
     def shrink(self) -> dict[str, int]:
         """Keep a little of the data, for --smoke; return the parameters of a short training."""
 
+    def settings(self) -> dict[str, Any]:
+        """Return the constants that trials must share to be compared; not where the data are."""
+
     def describe(self) -> dict[str, Any]:
         """Return what the data is: path, digest, sizes, baselines."""
 

@@ -29,7 +29,7 @@ EXPERIMENT = (
     *("name", "budget", "horizon", "task", "metric", "direction", "unit", "n_trials", "seed"),
     *("data", "data_sha256", "architectures_sha256", "spec_sha256", "script_sha256"),
     *("search_space", "fixed_params", "sampler", "pruner", "overrides", "smoke"),
-    *("device", "worker", "versions"),
+    *("device", "threads", "worker", "versions"),
 )
 COUNTS = ("complete", "pruned", "failed", "running")
 LOG_EVENTS = {

@@ -471,6 +471,67 @@ def test_other_data_on_an_old_study_are_refused(sp500: Path, tmp_path: Path) -> 
     assert len([t for t in study_of(script).trials if t.state == TrialState.COMPLETE]) == 1
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"metric": "auc"},
+        {"search": {"dropout": {"type": "float", "low": 0.0, "high": 0.4}}},
+        {"fixed": {"epochs": 3}},
+        {"splits": {"train_fraction": 0.6}},
+    ],
+    ids=["metric", "search", "fixed", "splits"],
+)
+def test_other_settings_on_an_old_study_are_refused(
+    changes: dict[str, Any], sp500: Path, tmp_path: Path
+) -> None:
+    assert run(render_to(tmp_path, changed(MARKET, n_trials=1))).returncode == 0
+    done = run(render_to(tmp_path, changed(MARKET, **changes)), "--n-trials", "2")
+    assert done.returncode == 2
+    assert "has settings_sha256" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--storage", "nonsense://x"], "error: the storage cannot be used: "),
+        (["--storage", "sqlite:////nowhere/at/all.db"], "error: the storage cannot be used: "),
+        (["--device", "mps"], "error: --device mps: this machine or this torch has none"),
+    ],
+)
+def test_a_storage_or_device_that_is_not_there_is_one_message(
+    arguments: list[str], message: str, sp500: Path, tmp_path: Path
+) -> None:
+    done = run(render_to(tmp_path, MARKET), *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith(message)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_password_in_a_storage_address_stays_out_of_the_log(sp500: Path, tmp_path: Path) -> None:
+    script = render_to(tmp_path, changed(MARKET, n_trials=1))
+    text = script.read_text()
+    script.write_text(
+        text.replace("            storage=storage,\n", '            storage="sqlite:///x.db",\n')
+    )
+    assert run(script, "--storage", "postgresql://me:s3cret@host/db").returncode == 0
+    log = (tmp_path / "logs" / f"{script.stem}.log").read_text()
+    assert "postgresql://me:***@host/db" in log
+    assert not [p for p in tmp_path.rglob("*") if p.is_file() and b"s3cret" in p.read_bytes()]
+
+
+def test_a_trial_that_a_user_enqueues_is_said_to_be_one(sp500: Path, tmp_path: Path) -> None:
+    script = render_to(tmp_path, changed(MARKET, n_trials=8, fixed={"epochs": 1}))
+    assert run(script, "--n-trials", "6").returncode == 0
+    study_of(script).enqueue_trial({"shape_idx": 0, "n_heads_idx": 0, "dropout": 0.25})
+    assert run(script).returncode == 0
+    trials = log_of(script).rows
+    kinds = [trial.user_attrs["kind"] for trial in trials]
+    assert kinds.count("enqueued") == 1
+    chosen = trials[kinds.index("enqueued")]
+    assert (chosen.params["dropout"], chosen.user_attrs["arch_idx"]) == (0.25, 0)
+
+
 def test_other_architectures_on_an_old_study_are_refused(sp500: Path, tmp_path: Path) -> None:
     assert run(render_to(tmp_path, changed(MARKET, n_trials=1))).returncode == 0
     script = render_to(tmp_path, changed(MARKET, tolerance=0.15))
@@ -524,6 +585,8 @@ def test_a_smoke_run_is_real_short_and_marked(
         assert trial.user_attrs["kind"] == "smoke"
         assert len(trial.user_attrs["learning_curve"]) == 2
     assert study.rows[0].value != study.rows[1].value
+    sizes = [trial.user_attrs["param_count"] for trial in study.rows]
+    assert sizes[0] < sizes[1]
     assert not (tmp_path / "outputs" / script.stem).exists()
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from hpo_script.experiment import DataError
+from hpo_script.experiment import UnusableError
 from hpo_script.patchtst.data import Task, read_prices
 from scripts import MARKET, changed, load, render_to
 
@@ -184,25 +184,25 @@ def test_a_bad_cell_is_named_with_row_and_column(
     sp500: Path, row: int, column: str, value: str, message: str
 ) -> None:
     spoil(sp500, row, column, value)
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(UnusableError, match=message):
         read_prices(sp500, COLUMNS)
 
 
 def test_a_missing_column_is_named_with_those_there_are(sp500: Path) -> None:
-    with pytest.raises(DataError, match="no column vix; it has Date, Open, High"):
+    with pytest.raises(UnusableError, match="no column vix; it has Date, Open, High"):
         read_prices(sp500, [*COLUMNS, "vix"])
 
 
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="hpogen demo-data sp500"):
+    with pytest.raises(UnusableError, match="hpogen demo-data sp500"):
         read_prices(tmp_path / "none.csv", COLUMNS)
 
 
 def test_small_validation_sets_are_refused(sp500: Path) -> None:
-    with pytest.raises(DataError, match=r"validation samples .* at least 100"):
+    with pytest.raises(UnusableError, match=r"validation samples .* at least 100"):
         make_task(sp500, val_fraction=0.015)
 
 
 def test_validation_sets_of_one_class_are_refused(sp500: Path) -> None:
-    with pytest.raises(DataError, match=r"with 0 positives; .* 10 of each class"):
+    with pytest.raises(UnusableError, match=r"with 0 positives; .* 10 of each class"):
         make_task(sp500, task="threshold_15pct")

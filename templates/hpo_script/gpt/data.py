@@ -11,7 +11,7 @@ import lzma
 import math
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpo_script.experiment import DataError, Round
+from hpo_script.experiment import Round, UnusableError
 from hpo_script.gpt.model import GPT
 
 
@@ -29,7 +29,7 @@ def read_text(path: Path, pattern: str) -> bytes:
         return path.read_bytes()
     files = sorted(file for file in path.glob(pattern) if file.is_file())
     if not files:
-        raise DataError(
+        raise UnusableError(
             f"{path}: no such file, or no file {pattern} in it. Give any text file or folder by"
             " --data; `hpogen demo-data stdlib` writes the sources of Python's standard library."
         )
@@ -56,7 +56,7 @@ class Task:
         n_windows = min(int(len(text) * self.val_fraction), self.val_bytes) // self.context_length
         n_val = n_windows * self.context_length
         if n_val < 100 * self.context_length or n_train < 100 * self.context_length:
-            raise DataError(
+            raise UnusableError(
                 f"{self.data_path}: {len(text):,} bytes leave {n_train:,} for training and"
                 f" {n_val:,} for validation; at least {100 * self.context_length:,} of each are"
                 " needed. Use more text."
@@ -72,6 +72,10 @@ class Task:
         n_bytes = 16 * self.context_length + 1
         self.val_text, self.val = self.val_text[:n_bytes], self.val[:n_bytes]
         return {"steps": 2, "eval_interval": 1}
+
+    def settings(self) -> dict[str, Any]:
+        """Return the constants that trials must share to be compared; not where the data are."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "data_path"}
 
     def describe(self) -> dict[str, Any]:
         """Return digest, sizes, and what to beat: two compressors on the validation bytes."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hpo_script.experiment import DataError, Round
+from hpo_script.experiment import Round, UnusableError
 from hpo_script.label_metrics import auc, label_metrics, log_loss
 from hpo_script.losses.bce import label_loss
 from hpo_script.patchtst.inputs_scale_free import input_features
@@ -33,7 +33,7 @@ PRICES = ("Open", "High", "Low", "Close")
 def read_prices(path: Path, feature_columns: Sequence[str]) -> tuple[pd.DataFrame, str]:
     """Return the checked Date, prices and feature columns of a CSV or Parquet file, its digest."""
     if not path.is_file():
-        raise DataError(
+        raise UnusableError(
             f"{path}: no such file. Give a CSV with Date, Open, High, Low, Close and the feature"
             " columns by --data; `hpogen demo-data sp500` writes one with real prices."
         )
@@ -43,7 +43,7 @@ def read_prices(path: Path, feature_columns: Sequence[str]) -> tuple[pd.DataFram
     needed = ["Date", *PRICES, *(name for name in feature_columns if name not in PRICES)]
     missing = [name for name in needed if name not in frame.columns]
     if missing:
-        raise DataError(
+        raise UnusableError(
             f"{path}: no column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}"
         )
     frame = frame[needed]
@@ -52,7 +52,7 @@ def read_prices(path: Path, feature_columns: Sequence[str]) -> tuple[pd.DataFram
         bad = np.flatnonzero(~np.isfinite(values.to_numpy(np.float64)))
         if len(bad):
             value = frame[name].iloc[bad[0]]
-            raise DataError(
+            raise UnusableError(
                 f"{path}: row {bad[0] + 2}: {name} is {str(value)!r}, not a finite number"
             )
         frame = frame.assign(**{name: values.astype(np.float64)})
@@ -60,7 +60,7 @@ def read_prices(path: Path, feature_columns: Sequence[str]) -> tuple[pd.DataFram
     bad = np.flatnonzero(dates.isna() | (dates.diff() <= pd.Timedelta(0)))
     if len(bad):
         value = frame["Date"].iloc[bad[0]]
-        raise DataError(
+        raise UnusableError(
             f"{path}: row {bad[0] + 2}: Date {str(value)!r} is no date or not after the row before"
         )
     return frame.assign(Date=dates), hashlib.sha256(content).hexdigest()
@@ -130,11 +130,15 @@ class Task:
             n_positive = int(labels[days].sum())
             fewest = min(n_positive, len(days) - n_positive)
             if len(days) < least or fewest < self.min_class_samples:
-                raise DataError(
+                raise UnusableError(
                     f"{self.data_path}: {len(days)} {split} samples with {n_positive} positives;"
                     f" at least {least} samples and {self.min_class_samples} of each class are"
                     " needed. Use more rows or other splits."
                 )
+
+    def settings(self) -> dict[str, Any]:
+        """Return the constants that trials must share to be compared; not where the data are."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "data_path"}
 
     def describe(self) -> dict[str, Any]:
         """Return digest, dates, sizes, label rates, and what to beat."""

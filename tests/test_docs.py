@@ -1,0 +1,85 @@
+"""The documentation does what it says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from docs_blocks import ROOT, Block, blocks, commands, expected_output, pages, refreshed, run_page
+
+PAGES = [pytest.param(page, id=page.stem) for page in pages()]
+CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+# Folders of one machine: what a page shows must hold on the reader's.
+PLACE = re.compile(r"(?<![\w.)])/(?:home|root|tmp|work|usr|Users|mnt)/")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_of_a_page_says_what_the_page_says(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_page(page, tmp_path)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_generated_blocks_are_current(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert refreshed(text) == text, "stale: python tests/docs_blocks.py --write"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files(page: Path) -> None:
+    links = LINK.findall(CODE.sub("", page.read_text(encoding="utf-8")))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_no_folder_of_one_machine(page: Path) -> None:
+    assert PLACE.findall(page.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("expected", "output", "matches"),
+    [
+        (["a"], "a\n", True),
+        (["a"], "a  \n", True),
+        (["a"], "a\nb\n", False),
+        ([], "", True),
+        ([], "a\n", False),
+        (["a", "..."], "a\n", True),
+        (["a", "...", "d"], "a\nb\nc\nd\n", True),
+        (["a", "...", "d"], "a\nb\nc\n", False),
+        (["loss 0.3... (…)"], "loss 0.31 (trial 2)\n", True),
+        (["loss 0.3..."], "loss 0.31\nloss 0.32\n", False),
+        (["1+1"], "111\n", False),
+    ],
+)
+def test_dots_match_any_text_and_nothing_else_does(
+    expected: list[str], output: str, matches: bool
+) -> None:
+    assert bool(expected_output(expected).fullmatch(output)) is matches
+
+
+def test_a_block_is_run_unless_the_line_above_says_why_not() -> None:
+    text = "```console\n$ a\n```\n<!-- not run: slow -->\n```python\n1\n```\n"
+    console, python = blocks(text)
+    assert (console.runs, python.runs) == (True, False)
+    assert (console.line, python.line) == (2, 6)
+
+
+def test_a_command_goes_on_while_a_shell_would_ask_for_more() -> None:
+    lines = ["$ a \\", "> b", "> out", "$ c <<E", "> d", "> E", "> out", "$ e"]
+    assert [command[1:] for command in commands(Block(1, "console", lines, runs=True))] == [
+        ("a \\\nb", ["> out"]),
+        ("c <<E\nd\nE", ["> out"]),
+        ("e", []),
+    ]
+
+
+def test_the_pages_are_there() -> None:
+    assert {page.stem for page in pages() if page.parent == ROOT / "docs"} >= {
+        *("getting-started", "script", "log-format", "families", "decisions", "cli")
+    }
