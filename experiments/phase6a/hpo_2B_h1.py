@@ -25,7 +25,6 @@ Rendered by hpogen 0.1.0; do not edit it, render it again.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import io
 import json
@@ -381,8 +380,10 @@ def format_event(
 
 def say(text: str, end: str = "\n") -> None:
     """Print to stderr; a closed terminal must not end the run."""
-    with contextlib.suppress(OSError, ValueError):
+    try:
         print(text, end=end, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        sys.stderr = io.StringIO()
 
 
 class TrialLog:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -14,8 +14,10 @@ from hpo_script.trial_log import defused, format_event, time_stamp
 
 def say(text: str, end: str = "\n") -> None:
     """Print to stderr; a closed terminal must not end the run."""
-    with contextlib.suppress(OSError, ValueError):
+    try:
         print(text, end=end, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        sys.stderr = io.StringIO()
 
 
 class TrialLog:

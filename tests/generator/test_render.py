@@ -133,7 +133,15 @@ def test_every_script_is_clean_and_whole(
     assert "{{" not in script.read_text().replace("{{e", "")
     for command in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
         subprocess.run(
-            ["ruff", *command, "--config", str(ROOT / "pyproject.toml"), str(script)],
+            [
+                sys.executable,
+                "-m",
+                "ruff",
+                *command,
+                "--config",
+                str(ROOT / "pyproject.toml"),
+                str(script),
+            ],
             check=True,
             capture_output=True,
         )

@@ -148,9 +148,7 @@ def test_a_line_without_a_time_stamp_is_the_rest() -> None:
     assert read_line("Trial 3: arch_idx=1") == ([], 0, "Trial 3: arch_idx=1")
 
 
-@pytest.mark.parametrize(
-    "head", ["Run 1a2b3c4d paused", "Trial 3 retried", "Trial 3 epoch 2 saved"]
-)
+@pytest.mark.parametrize("head", ["Run 1a2b3c4d paused", "Trial 3 moved", "Trial 3 epoch 2 saved"])
 def test_a_line_of_a_later_version_is_neither_an_event_nor_damaged(head: str) -> None:
     line = f'{STAMP}{head}: arch_idx=1, study="a", run="1a2b3c4d"'
 
