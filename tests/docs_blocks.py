@@ -390,7 +390,6 @@ def families() -> str:
         "axes": lambda f: ", ".join(map(code, f.axes)),
         "axes that leave the count as it is": lambda f: ", ".join(map(code, f.free_axes)),
         "axes with extremes": lambda f: ", ".join(map(code, f.extreme_axes)),
-        "length of a training": lambda f: code(f.unit_param),
         "metrics": lambda f: ", ".join(
             f"{code(name)} ({f.metrics[name]})"
             for name in sorted(f.metrics, key=lambda name: name != f.default_metric)

@@ -8,7 +8,7 @@
 #     "torch>=2.4",
 # ]
 # ///
-#:hpogen:0.1.0:acda1712fe767abc72bb678f17f0fa20937056afe6a2730d684d9d0dae8b9f88:{"name":"hpo_2B_h5","task":"threshold_1pct","budget":2000000000,"horizon":5,"tolerance":0.25,"n_trials":50,"seed":42,"metric":"val_loss","options":{"inputs":"scale_free","loss":"bce"},"constants":{"data_path":"data/sp500.csv","feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"search":{"epochs":{"type":"categorical","choices":[50,75,100]},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false},"warmup_steps":{"type":"categorical","choices":[100,200,300,500]}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"min_delta":0.001},"sampler":{"n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"n_startup_trials":8,"n_warmup_steps":10,"interval_steps":1,"n_min_trials":1}}
+#:hpogen:0.1.0:913b9a68ef9020451ba8f144900e6bd6322bc2e7e15674863c2e9612f24b997d:{"name":"hpo_2B_h5","task":"threshold_1pct","budget":2000000000,"horizon":5,"tolerance":0.25,"n_trials":50,"seed":42,"metric":"val_loss","options":{"inputs":"scale_free","loss":"bce"},"constants":{"data_path":"data/sp500.csv","feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"search":{"epochs":{"type":"categorical","choices":[50,75,100]},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false},"warmup_steps":{"type":"categorical","choices":[100,200,300,500]}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001},"sampler":{"n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
 """Search the best 2B transformer: will the High rise by the threshold within 5 trading days?
 
     python hpo_2B_h5.py --dry-run     check data, architectures and memory; train nothing
@@ -27,6 +27,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import itertools
 import json
 import math
 import os
@@ -99,6 +100,7 @@ FIXED_PARAMS: dict[str, Any] = {
     "beta2": 0.999,  # AdamW
     "min_lr_ratio": 0.1,  # end of the cosine, as a share of the peak
     "patience": 10,  # evaluations without a gain before a trial stops
+    "prune_from": 0.2,  # share of its schedule before which none is pruned
     "min_delta": 0.001,  # smallest gain that counts for patience
 }
 
@@ -116,9 +118,9 @@ SAMPLER = {
 }
 PRUNER = {
     "n_startup_trials": 8,
-    "n_warmup_steps": 10,
+    "n_warmup_steps": 0,
     "interval_steps": 1,
-    "n_min_trials": 1,
+    "n_min_trials": 5,
 }
 
 # Architectures within the budget, deep and narrow to shallow and wide, exact params
@@ -234,7 +236,7 @@ def parse_arguments(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--data", default=data_path, metavar="PATH", help=f"default: {data_path}")
+    add("--data", default=data_path, metavar="PATH", help="default: %(default)s")
     add("--n-trials", default=n_trials, type=positive, metavar="N", help="total over all runs")
     add("--seed", default=seed, type=int, metavar="N", help=f"default: {seed}")
     add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="default: auto")
@@ -247,13 +249,15 @@ def parse_arguments(
     mode.add_argument("--smoke", action="store_true", help="two trials of a few real steps")
     arguments = parser.parse_args()
     arguments.overrides = {
-        name: re.sub(r"(//[^/@]*):[^/@]*@", r"\1:***@", str(value))  # no password in the log
+        name: re.sub(r"(?<=:)[^/:@]*(?=@)|(?<=\?).*", "***", str(value))  # passwords stay out
         for name, value in vars(arguments).items()
         if value != parser.get_default(name)
     }
-    suffix = "-smoke" if arguments.smoke else ""
-    arguments.out = arguments.out or Path("outputs", name + suffix)
-    arguments.log = arguments.log or Path("logs", f"{name}{suffix}.log")
+    arguments.out = arguments.out or Path("outputs", name)
+    arguments.log = arguments.log or Path("logs", f"{name}.log")
+    if arguments.smoke:  # never among real results
+        arguments.out = arguments.out.with_name(f"{arguments.out.name}-smoke")
+        arguments.log = arguments.log.with_name(f"{arguments.log.stem}-smoke.log")
     return arguments
 
 
@@ -393,9 +397,11 @@ class TrialLog:
         self.identity = {"study": study, "run": run}
         path.parent.mkdir(parents=True, exist_ok=True)
         self.file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
-        size = os.fstat(self.file).st_size
-        if size and os.pread(self.file, 1, size - 1) != b"\n":
+        known = os.pread(self.file, os.fstat(self.file).st_size, 0)
+        if known and not known.endswith(b"\n"):
             self.append("")  # a run was killed within a line
+        ended = rf'Trial (\d+) ended: .*study="{study}", run="\w+" ;'.encode()
+        self.ended = {int(number) for number in re.findall(ended, known)}
 
     def write(self, event: str, fields: Mapping[str, object], *, level: str = "I") -> None:
         """Append one event of LOG_EVENTS."""
@@ -606,7 +612,7 @@ def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> NDArray[np.f
 def input_features(
     frame: pd.DataFrame, columns: Sequence[str], train_rows: int
 ) -> NDArray[np.float64]:
-    """Return the model's inputs, (rows, channels); the first row has no previous day: zeros."""
+    """Return the model's inputs, (rows, channels); the first row has no previous day: 0."""
     previous = frame["Close"].shift(1)
     features: dict[str, pd.Series[Any]] = {}
     for column in columns:
@@ -620,9 +626,11 @@ def input_features(
             values = ((values + 1) / (usual + 1)).map(np.log)
         features[column] = values
     features["range"] = (frame["High"] / frame["Low"]).map(np.log)
-    table = np.nan_to_num(pd.DataFrame(features).to_numpy(np.float64))
-    train = table[:train_rows]
-    return (table - train.mean(0)) / (train.std(0) + 1e-12)
+    table = pd.DataFrame(features).to_numpy(np.float64)
+    train = table[1:train_rows]
+    standard = (table - train.mean(0)) / (train.std(0) + 1e-12)
+    # The first row has no day before; a day without volume is far out, but only one day.
+    return np.clip(np.where(np.isnan(standard), 0.0, standard), -10.0, 10.0)
 
 
 class Inputs(nn.Module):
@@ -725,7 +733,8 @@ class PatchTST(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map windows (batch, days, channels) to logits (batch,)."""
         series, statistics = self.inputs(x)
-        patches = series.unfold(1, self.patch_length, self.stride).flatten(2)
+        rest = (series.shape[1] - self.patch_length) % self.stride  # of the oldest days
+        patches = series[:, rest:].unfold(1, self.patch_length, self.stride).flatten(2)
         shared = statistics.unsqueeze(1).expand(-1, patches.shape[1], -1)
         x = self.embed(torch.cat([patches, shared], 2)) + self.positions
         x = self.dropout(x)  # (batch, patches, d_model)
@@ -750,8 +759,11 @@ def read_prices(path: Path, feature_columns: Sequence[str]) -> tuple[pd.DataFram
             " columns by --data; `hpogen demo-data sp500` writes one with real prices."
         )
     content = path.read_bytes()
-    read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
-    frame = read(io.BytesIO(content))
+    try:
+        read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
+        frame = read(io.BytesIO(content))
+    except (ValueError, OSError) as error:  # pandas' and pyarrow's own are among these
+        raise UnusableError(f"{path}: cannot be read as a table: {error}") from None
     needed = ["Date", *PRICES, *(name for name in feature_columns if name not in PRICES)]
     missing = [name for name in needed if name not in frame.columns]
     if missing:
@@ -768,7 +780,11 @@ def read_prices(path: Path, feature_columns: Sequence[str]) -> tuple[pd.DataFram
                 f"{path}: row {bad[0] + 2}: {name} is {str(value)!r}, not a finite number"
             )
         frame = frame.assign(**{name: values.astype(np.float64)})
-    dates = pd.to_datetime(frame["Date"], errors="coerce")
+    wrong = (frame[["Open", "High", "Low", "Close"]] <= 0).any(axis=1)
+    bad = np.flatnonzero(wrong | (frame["High"] < frame["Low"]))
+    if len(bad):
+        raise UnusableError(f"{path}: row {bad[0] + 2}: a price is not above 0, or High below Low")
+    dates = pd.to_datetime(frame["Date"].astype(str), errors="coerce", format="ISO8601")
     bad = np.flatnonzero(dates.isna() | (dates.diff() <= pd.Timedelta(0)))
     if len(bad):
         value = frame["Date"].iloc[bad[0]]
@@ -808,6 +824,12 @@ class Task:
         self.val_days = np.arange(n_train, n_seen - self.horizon)
         labels = make_labels(frame, task=self.task, horizon=self.horizon)
         self.check_sizes(labels)
+        constant = [n for n in self.feature_columns if frame[n].iloc[:n_train].nunique() < 2]
+        if constant:
+            raise UnusableError(
+                f"{self.data_path}: {', '.join(constant)} never changes in the training rows;"
+                " leave it out of FEATURE_COLUMNS"
+            )
         features = input_features(frame, self.feature_columns, n_train)
         self.n_channels = features.shape[1]
         table = torch.tensor(features, dtype=torch.float32, device=device)
@@ -959,6 +981,7 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
 def free_memory(device: torch.device) -> int:
     """Return the bytes that training may use."""
     if device.type == "cuda":
+        torch.cuda.empty_cache()  # what an earlier trial's blocks still hold is free
         return torch.cuda.mem_get_info(device)[0]
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
@@ -1238,10 +1261,11 @@ def best_of(study: optuna.Study) -> FrozenTrial | None:
     return study.best_trial if finished else None
 
 
-def architecture_of(trial: FrozenTrial) -> dict[str, int]:
+def architecture_of(trial: Trial | FrozenTrial) -> dict[str, int]:
     """Return the architecture a trial was trained with, from its own record."""
     names = ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff", "param_count")
-    return {name: trial.user_attrs[name] for name in names if name in trial.user_attrs}
+    known = trial.user_attrs
+    return {name: known[name] for name in names if name in known}
 
 
 def trial_record(trial: FrozenTrial) -> dict[str, Any]:
@@ -1284,6 +1308,7 @@ def write_results(folder: Path, study: optuna.Study, experiment: Experiment) -> 
     trials = [trial for trial in study.trials if trial.state != TrialState.WAITING]
     about = {
         "experiment": experiment.name,
+        "study_id": study.user_attrs["study_id"],
         "budget": experiment.budget,
         "horizon": experiment.horizon,
         "task": experiment.task,
@@ -1326,6 +1351,10 @@ def log_fields(attributes: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+# What the lines of a trial must have; one that another program put into the study has not.
+EXPECTED = {*LOG_EVENTS["trial_start"].first, "kind", "config_id"}
+
+
 class Recorder:
     """The log and the result files of one run of a study."""
 
@@ -1350,15 +1379,39 @@ class Recorder:
         if any(self.counts().values()):
             self.log.write("study_resumed", self.counts())
         for trial in self.study.trials:
-            if trial.state.is_finished() and not self.trial_file(trial.number).exists():
+            if trial.state.is_finished() and trial.number not in self.log.ended:
+                self.begin(trial)
+                for point in trial.user_attrs.get("learning_curve", []):
+                    self.evaluated(trial, point)
                 self.publish(trial)
+            elif trial.state.is_finished() and not self.trial_file(trial.number).exists():
+                self.write_files(trial)
 
     def trial_file(self, number: int) -> Path:
         """Return where the record of a trial is kept."""
         return self.out / "trials" / f"trial_{number:04d}.json"
 
+    def begin(self, trial: Trial | FrozenTrial) -> None:
+        """Write the start of a trial, once its attributes are known."""
+        fields = {"trial": trial.number, "datetime_start": str(trial.datetime_start)}
+        own = log_fields({**trial.params, **trial.user_attrs})
+        if own.keys() >= EXPECTED:  # else it is not a trial of this script
+            self.log.write("trial_start", {**own, **fields})
+
+    def evaluated(self, trial: Trial | FrozenTrial, point: Mapping[str, Any]) -> None:
+        """Write a point of the learning curve."""
+        (unit, step), *metrics = point.items()
+        arch = log_fields(architecture_of(trial))
+        fields = {"trial": trial.number, "unit": unit, "step": step, **arch}
+        self.log.write("evaluation", {**fields, **dict(metrics)})
+
+    def retried(self, trial: Trial, micro_batch: int) -> None:
+        """Write that memory ran out and the trial begins anew."""
+        fields = {"trial": trial.number, **log_fields(architecture_of(trial))}
+        self.log.write("trial_retry", {**fields, "micro_batch": micro_batch}, level="W")
+
     def publish(self, trial: FrozenTrial) -> None:
-        """Write the end of a trial to the log and the files; a full disk is noted and survived."""
+        """Write the end of a trial to the log and the files."""
         fields = {
             "trial": trial.number,
             "state": trial.state.name,
@@ -1367,8 +1420,13 @@ class Recorder:
             "datetime_complete": str(trial.datetime_complete),
             **log_fields({**trial.params, **trial.user_attrs}),
         }
-        self.log.write("trial_end", fields, level="W" if "error" in fields else "I")
+        if fields.keys() >= EXPECTED:
+            self.log.write("trial_end", fields, level="W" if "error" in fields else "I")
         self.write_optuna_lines(trial)
+        self.write_files(trial)
+
+    def write_files(self, trial: FrozenTrial) -> None:
+        """Write a trial's own file and the study's tables; a full disk is noted and survived."""
         try:
             write_json(self.trial_file(trial.number), trial_record(trial))
             write_results(self.out, self.study, self.experiment)
@@ -1379,7 +1437,7 @@ class Recorder:
         """Write the lines that Optuna would print had it called the training itself."""
         name, plain = f"Trial {trial.number}", self.log.write_plain
         if trial.state == TrialState.FAIL:
-            because = f"because of the following error: {trial.user_attrs['error']!r}."
+            because = f"because of the following error: {trial.user_attrs.get('error')!r}."
             plain(f"{name} failed with parameters: {trial.params} {because}", level="W")
             plain(f"{name} failed with value None.", level="W")
         elif trial.state == TrialState.PRUNED:
@@ -1554,7 +1612,10 @@ class Search:
         self.study, self.recorder = study, recorder
         self.space = ArchSpace(experiment.architectures, free_axes=experiment.free_axes)
         self.distributions = search_distributions(self.space, experiment.search_space)
+        self.n_unfit = 0
         self.sample_bytes = [self.measure_shape(rows) for rows in self.space.shapes]
+        if self.n_unfit == len(self.space.shapes):
+            raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
         self.progress = Progress(experiment.n_trials)
 
     def measure_shape(self, rows: list[int]) -> int:
@@ -1563,6 +1624,7 @@ class Search:
         sample_bytes = bytes_per_sample(self.task, check_count(self.task, row))
         free = free_memory(self.device)
         if fitting_micro_batch(row["params"], sample_bytes, free, 1) == 0:
+            self.n_unfit += 1
             say(
                 f"warning: {dict(row)} needs {row['params'] * BYTES_PER_PARAMETER:,} bytes and"
                 f" {sample_bytes:,} per sample, {free:,} are free: its trials will fail (oom)"
@@ -1592,7 +1654,9 @@ class Search:
     def enqueue_extremes(self) -> None:
         """Queue the architectures that are tried in any case, each once in the life of a study."""
         trials = self.study.get_trials(deepcopy=False)
-        known = {trial.user_attrs.get("extreme") for trial in trials}
+        # One that a killed run left behind counts as not tried.
+        there = [trial for trial in trials if trial.state != TrialState.RUNNING]
+        known = {trial.user_attrs.get("extreme") for trial in there}
         kind = "smoke" if self.smoke else "extreme"
         for arch_idx, ends in self.experiment.extreme_indices.items():
             if ends not in known:
@@ -1605,9 +1669,7 @@ class Search:
         attributes = self.start_attributes(trial, config)
         for name, value in attributes.items():
             trial.set_user_attr(name, value)
-        fields = {"trial": trial.number, "datetime_start": str(trial.datetime_start)}
-        parameters = log_fields({**trial.params, **attributes})
-        self.recorder.log.write("trial_start", {**parameters, **fields})
+        self.recorder.begin(trial)
         shape = (f"{axis}={attributes[axis]}" for axis in ("d_model", "n_layers", "n_heads"))
         self.progress.begin(started, " ".join(shape))
         since = time.monotonic()
@@ -1642,6 +1704,7 @@ class Search:
             "arch_idx": arch_idx,
             **arch,
             **{name: value for name, value in more.items() if name not in trial.params},
+            "seed": self.experiment.seed,
             "kind": kind,
             **own.user_attrs,  # of an extreme: its kind, and the ends it stands for
             "config_id": config_id,
@@ -1672,10 +1735,7 @@ class Search:
                 if micro_batch == 1 or not out_of_memory(error):
                     raise
             micro_batch = -(-micro_batch // 2)
-            row = self.experiment.architectures[attributes["arch_idx"]]
-            arch = {"arch_idx": attributes["arch_idx"], **row}
-            fields = {"trial": trial.number, **arch, "micro_batch": micro_batch}
-            self.recorder.log.write("trial_retry", fields, level="W")
+            self.recorder.retried(trial, micro_batch)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
 
@@ -1690,9 +1750,9 @@ class Search:
         """Train with a micro-batch; return the state and the best evaluation."""
         unit, metric, sign = self.task.unit, self.experiment.metric, self.experiment.sign
         row = self.experiment.architectures[attributes["arch_idx"]]
-        arch = {"arch_idx": attributes["arch_idx"], **row}
         stopping = EarlyStopping(patience=config["patience"], min_delta=config["min_delta"])
         spared = attributes["kind"] in ("extreme", "smoke")
+        prunable = prunable_from(self.task.rounds(config), config)
         curve.clear()
         state, ended_by = TrialState.COMPLETE, "schedule"
         for point in train(
@@ -1705,11 +1765,9 @@ class Search:
             progress=self.progress.update,
         ):
             curve.append(point)
-            fields = {"trial": trial.number, "unit": unit, "step": point[unit], **arch}
-            metrics = {name: value for name, value in point.items() if name != unit}
-            self.recorder.log.write("evaluation", {**fields, **metrics})
+            self.recorder.evaluated(trial, point)
             trial.report(point[metric], point[unit])
-            if not spared and trial.should_prune():
+            if not spared and point[unit] >= prunable and trial.should_prune():
                 state, ended_by = TrialState.PRUNED, "pruned"
                 break
             if stopping.should_stop(sign * point[metric]):
@@ -1724,6 +1782,16 @@ class Search:
             "micro_batch": micro_batch,
             "accumulation_steps": -(-config["batch_size"] // micro_batch),
         }
+
+
+def prunable_from(rounds: Sequence[Round], config: Mapping[str, Any]) -> float:
+    """Return the count from which a trial may be pruned: a share of its own schedule.
+
+    Not while its learning rate still warms up: others with a shorter warm-up are ahead until then.
+    """
+    done = itertools.accumulate(item.n_batches for item in rounds)
+    warm = (item.step for item, n in zip(rounds, done, strict=True) if n > config["warmup_steps"])
+    return max(config["prune_from"] * rounds[-1].step, next(warm, math.inf))
 
 
 def failure(error: Exception) -> dict[str, Any]:
@@ -1765,26 +1833,33 @@ def interrupt(number: int, _frame: object) -> NoReturn:
 
 def main(arguments: Namespace, task: Task, experiment: Experiment) -> int:
     """Do what the command line asks; return the exit code."""
-    experiment = replace(experiment, n_trials=arguments.n_trials, seed=arguments.seed)
-    out = arguments.out
+    for name in ("SIGHUP", "SIGINT", "SIGTERM"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), interrupt)
     try:
-        device = choose_device(arguments.device)
-        task.load(device)
-        if arguments.smoke:
-            experiment = smoke_version(experiment, task.shrink())
-        if arguments.dry_run:
-            return dry_run(task, experiment, device)
-        data = task.describe()
-        out.mkdir(parents=True, exist_ok=True)
-        storage = arguments.storage or f"sqlite:///{out / 'study.db'}"
-        study = open_study(experiment, task, storage=storage, data_sha256=data["data_sha256"])
-    except UnusableError as error:
+        return dispatch(arguments, task, experiment)
+    except Interrupted as stop:
+        return 128 + int(stop.args[0])
+    except (UnusableError, OSError) as error:
         say(f"error: {error}")
         return 2
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
+
+
+def dispatch(arguments: Namespace, task: Task, experiment: Experiment) -> int:
+    """Check or search; return the exit code. Raises UnusableError."""
+    experiment = replace(experiment, n_trials=arguments.n_trials, seed=arguments.seed)
+    out, smoke = arguments.out, arguments.smoke
+    device = choose_device(arguments.device)
+    task.load(device)
+    if smoke:
+        experiment = smoke_version(experiment, task.shrink())
+    if arguments.dry_run:
+        return dry_run(task, experiment, device)
+    data = task.describe()
+    out.mkdir(parents=True, exist_ok=True)
+    storage = arguments.storage or f"sqlite:///{out / 'study.db'}"
+    study = open_study(experiment, task, storage=storage, data_sha256=data["data_sha256"])
     recorder = Recorder(study, experiment, out=out, log=arguments.log)
-    smoke = arguments.smoke
     search = Search(task, experiment, study=study, recorder=recorder, device=device, smoke=smoke)
     recorder.open_run(
         unit=task.unit,
@@ -1844,7 +1919,7 @@ def make_experiment() -> Experiment:
         sampler=SAMPLER,
         pruner=PRUNER,
         hpogen="0.1.0",
-        spec_sha256="acda1712fe767abc72bb678f17f0fa20937056afe6a2730d684d9d0dae8b9f88",
+        spec_sha256="913b9a68ef9020451ba8f144900e6bd6322bc2e7e15674863c2e9612f24b997d",
     )
 
 

@@ -112,13 +112,13 @@ class SamplerArguments(Strict):
 class PrunerArguments(Strict):
     """Arguments of Optuna's MedianPruner; steps are epochs or optimizer steps, as the task counts.
 
-    Without `n_warmup_steps`, a fifth of the shortest training.
+    The script adds a rule of its own, see the parameter `prune_from`.
     """
 
     n_startup_trials: Annotated[int, Field(ge=0)] = 8
-    n_warmup_steps: Annotated[int, Field(ge=0)] | None = None
+    n_warmup_steps: Annotated[int, Field(ge=0)] = 0
     interval_steps: Annotated[int, Field(ge=1)] = 1
-    n_min_trials: Annotated[int, Field(ge=1)] = 1
+    n_min_trials: Annotated[int, Field(ge=1)] = 5
 
 
 class Config(Strict):
@@ -150,7 +150,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 class Loader(yaml.SafeLoader):
-    """YAML in which 1e-5 is a number, as everybody who writes it means."""
+    """YAML in which 1e-5 is a number and 2010-01-01 a text, as everybody who writes them means."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  as PyYAML declares it
+        first: [item for item in items if item[0] != "tag:yaml.org,2002:timestamp"]
+        for first, items in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 Loader.add_implicit_resolver(
@@ -169,11 +174,13 @@ def read_yaml(path: Path) -> tuple[Any, dict[Place, tuple[int, int]]]:
     try:
         node = yaml.compose(text, Loader=Loader)
         content = yaml.load(text, Loader=Loader)  # noqa: S506  a SafeLoader, see above
+        places, duplicates = places_of(node)
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deeply, or an alias within itself") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise ConfigError(f"{path}{where}: {error.problem}") from None
-    places, duplicates = places_of(node)
     if duplicates:
         problems = [(place, "key given twice") for place in duplicates]
         raise ConfigError(format_problems(str(path), problems, places))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -57,6 +58,7 @@ def optimizer_params(
         Param("beta2", 0.999, BelowOne, "AdamW"),
         Param("min_lr_ratio", 0.1, UpToOne, "end of the cosine, as a share of the peak"),
         Param("patience", 10, Positive, "evaluations without a gain before a trial stops"),
+        Param("prune_from", 0.2, UpToOne, "share of its schedule before which none is pruned"),
         Param("min_delta", 0.001, Zero, "smallest gain that counts for patience"),
     )
 
@@ -93,9 +95,30 @@ def check_market(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
         wrong.append(("patch_length", f"{constants['patch_length']} is above {context} days"))
     if constants["train_fraction"] + constants["val_fraction"] >= 1:
         wrong.append(("val_fraction", "no rows are left for the test split"))
-    if (constants["train_end"] is None) != (constants["val_end"] is None):
-        wrong.append(("train_end", "give both train_end and val_end, or neither"))
+    columns = constants["feature_columns"]
+    if "Date" in columns or len(set(columns)) < len(columns):
+        wrong.append(("feature_columns", "Date, or a column given twice"))
+    return wrong + check_dates(constants["train_end"], constants["val_end"])
+
+
+def check_dates(train_end: str | None, val_end: str | None) -> list[tuple[str, str]]:
+    """Return (constant, what is wrong) for explicit ends of the splits."""
+    if (train_end is None) != (val_end is None):
+        return [("train_end", "give both train_end and val_end, or neither")]
+    ends = (("train_end", train_end), ("val_end", val_end))
+    wrong = [(name, f"{text} is no date") for name, text in ends if text and not is_date(text)]
+    if train_end and val_end and train_end >= val_end:
+        wrong.append(("val_end", f"{val_end} is not after train_end {train_end}"))
     return wrong
+
+
+def is_date(text: str) -> bool:
+    """Tell whether a text is a day of the calendar."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def check_text(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -134,7 +157,7 @@ MARKET = Family(
     name="patchtst",
     tasks=(
         TaskKind(
-            r"threshold_(?!0+(\.0+)?pct)\d{1,3}(\.\d{1,4})?pct",
+            r"threshold_(?!0+(\.0+)?pct)\d{1,3}(\.\d{0,3}[1-9])?pct",
             "threshold_<x>pct",
             "will the High rise by the threshold within {horizon} trading days?",
             {"labels": "patchtst/labels_threshold"},
@@ -245,7 +268,6 @@ MARKET = Family(
         "dry_run",
         "search",
     ),
-    unit_param="epochs",
 )
 
 TEXT = Family(
@@ -301,7 +323,6 @@ TEXT = Family(
         "dry_run",
         "search",
     ),
-    unit_param="steps",
 )
 
 FAMILIES = (MARKET, TEXT)

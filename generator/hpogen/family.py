@@ -74,7 +74,6 @@ class Family:
     metrics: Mapping[str, str]
     default_metric: str
     parts: tuple[str, ...]
-    unit_param: str  # the parameter that says how long a training lasts
 
     def kind(self, task: str) -> TaskKind:
         """Return the kind of a task of this family."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -182,6 +182,8 @@ class Resolver:
         known = self.family.all_params(options)
         search = {name: entry.model_dump() for name, entry in self.config.search.items()}
         for name, entry in search.items():
+            if entry["type"] == "float" and name in known and is_whole(known[name].type):
+                self.refuse(("search", name), "holds whole numbers; use type: int or categorical")
             for value in entry.get("choices") or [entry["low"], entry["high"]]:
                 self.check_param(("search", name), value, known)
         for name, value in self.config.fixed.items():
@@ -230,10 +232,6 @@ def resolve(
     if resolver.problems:
         return resolver.problems
     mention = task if task_given or task != family.default_task else None
-    pruner = config.pruner
-    if pruner.n_warmup_steps is None:
-        shortest = shortest_training(family.unit_param, search, fixed)
-        pruner = pruner.model_copy(update={"n_warmup_steps": shortest // 5})
     return Spec.model_validate(
         {
             "name": str(ScriptName(budget, horizon, mention)),
@@ -250,19 +248,14 @@ def resolve(
             "search": search,
             "fixed": fixed,
             "sampler": config.sampler.model_dump(),
-            "pruner": pruner.model_dump(),
+            "pruner": config.pruner.model_dump(),
         }
     )
 
 
-def shortest_training(
-    name: str, search: Mapping[str, Mapping[str, Any]], fixed: Mapping[str, Any]
-) -> int:
-    """Return the least epochs or steps that a trial may be given."""
-    if name in fixed:
-        return int(fixed[name])
-    entry = search[name]
-    return int(min(entry["choices"]) if "choices" in entry else entry["low"])
+def is_whole(type_: Any) -> bool:
+    """Tell whether a parameter's type is a whole number."""
+    return get_args(type_)[:1] == (int,)
 
 
 def resolve_horizon(config: Config, *, default: int | None) -> int | None:

@@ -28,7 +28,7 @@ def parse_arguments(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--data", default=data_path, metavar="PATH", help=f"default: {data_path}")
+    add("--data", default=data_path, metavar="PATH", help="default: %(default)s")
     add("--n-trials", default=n_trials, type=positive, metavar="N", help="total over all runs")
     add("--seed", default=seed, type=int, metavar="N", help=f"default: {seed}")
     add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="default: auto")
@@ -41,11 +41,13 @@ def parse_arguments(
     mode.add_argument("--smoke", action="store_true", help="two trials of a few real steps")
     arguments = parser.parse_args()
     arguments.overrides = {
-        name: re.sub(r"(//[^/@]*):[^/@]*@", r"\1:***@", str(value))  # no password in the log
+        name: re.sub(r"(?<=:)[^/:@]*(?=@)|(?<=\?).*", "***", str(value))  # passwords stay out
         for name, value in vars(arguments).items()
         if value != parser.get_default(name)
     }
-    suffix = "-smoke" if arguments.smoke else ""
-    arguments.out = arguments.out or Path("outputs", name + suffix)
-    arguments.log = arguments.log or Path("logs", f"{name}{suffix}.log")
+    arguments.out = arguments.out or Path("outputs", name)
+    arguments.log = arguments.log or Path("logs", f"{name}.log")
+    if arguments.smoke:  # never among real results
+        arguments.out = arguments.out.with_name(f"{arguments.out.name}-smoke")
+        arguments.log = arguments.log.with_name(f"{arguments.log.stem}-smoke.log")
     return arguments

@@ -38,6 +38,7 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
 def free_memory(device: torch.device) -> int:
     """Return the bytes that training may use."""
     if device.type == "cuda":
+        torch.cuda.empty_cache()  # what an earlier trial's blocks still hold is free
         return torch.cuda.mem_get_info(device)[0]
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()

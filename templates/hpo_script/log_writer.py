@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from collections.abc import Mapping
 from datetime import datetime
@@ -27,9 +28,11 @@ class TrialLog:
         self.identity = {"study": study, "run": run}
         path.parent.mkdir(parents=True, exist_ok=True)
         self.file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
-        size = os.fstat(self.file).st_size
-        if size and os.pread(self.file, 1, size - 1) != b"\n":
+        known = os.pread(self.file, os.fstat(self.file).st_size, 0)
+        if known and not known.endswith(b"\n"):
             self.append("")  # a run was killed within a line
+        ended = rf'Trial (\d+) ended: .*study="{study}", run="\w+" ;'.encode()
+        self.ended = {int(number) for number in re.findall(ended, known)}
 
     def write(self, event: str, fields: Mapping[str, object], *, level: str = "I") -> None:
         """Append one event of LOG_EVENTS."""

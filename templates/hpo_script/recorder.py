@@ -15,12 +15,12 @@ from typing import Any
 
 import optuna
 import torch
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from hpo_script.experiment import Experiment
 from hpo_script.log_writer import TrialLog, say
 from hpo_script.results import architecture_of, best_of, trial_record, write_json, write_results
-from hpo_script.trial_log import EXPERIMENT, SHORT_NAMES
+from hpo_script.trial_log import EXPERIMENT, LOG_EVENTS, SHORT_NAMES
 
 
 def log_fields(attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,6 +30,10 @@ def log_fields(attributes: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in attributes.items()
         if name != "learning_curve"
     }
+
+
+# What the lines of a trial must have; one that another program put into the study has not.
+EXPECTED = {*LOG_EVENTS["trial_start"].first, "kind", "config_id"}
 
 
 class Recorder:
@@ -56,15 +60,39 @@ class Recorder:
         if any(self.counts().values()):
             self.log.write("study_resumed", self.counts())
         for trial in self.study.trials:
-            if trial.state.is_finished() and not self.trial_file(trial.number).exists():
+            if trial.state.is_finished() and trial.number not in self.log.ended:
+                self.begin(trial)
+                for point in trial.user_attrs.get("learning_curve", []):
+                    self.evaluated(trial, point)
                 self.publish(trial)
+            elif trial.state.is_finished() and not self.trial_file(trial.number).exists():
+                self.write_files(trial)
 
     def trial_file(self, number: int) -> Path:
         """Return where the record of a trial is kept."""
         return self.out / "trials" / f"trial_{number:04d}.json"
 
+    def begin(self, trial: Trial | FrozenTrial) -> None:
+        """Write the start of a trial, once its attributes are known."""
+        fields = {"trial": trial.number, "datetime_start": str(trial.datetime_start)}
+        own = log_fields({**trial.params, **trial.user_attrs})
+        if own.keys() >= EXPECTED:  # else it is not a trial of this script
+            self.log.write("trial_start", {**own, **fields})
+
+    def evaluated(self, trial: Trial | FrozenTrial, point: Mapping[str, Any]) -> None:
+        """Write a point of the learning curve."""
+        (unit, step), *metrics = point.items()
+        arch = log_fields(architecture_of(trial))
+        fields = {"trial": trial.number, "unit": unit, "step": step, **arch}
+        self.log.write("evaluation", {**fields, **dict(metrics)})
+
+    def retried(self, trial: Trial, micro_batch: int) -> None:
+        """Write that memory ran out and the trial begins anew."""
+        fields = {"trial": trial.number, **log_fields(architecture_of(trial))}
+        self.log.write("trial_retry", {**fields, "micro_batch": micro_batch}, level="W")
+
     def publish(self, trial: FrozenTrial) -> None:
-        """Write the end of a trial to the log and the files; a full disk is noted and survived."""
+        """Write the end of a trial to the log and the files."""
         fields = {
             "trial": trial.number,
             "state": trial.state.name,
@@ -73,8 +101,13 @@ class Recorder:
             "datetime_complete": str(trial.datetime_complete),
             **log_fields({**trial.params, **trial.user_attrs}),
         }
-        self.log.write("trial_end", fields, level="W" if "error" in fields else "I")
+        if fields.keys() >= EXPECTED:
+            self.log.write("trial_end", fields, level="W" if "error" in fields else "I")
         self.write_optuna_lines(trial)
+        self.write_files(trial)
+
+    def write_files(self, trial: FrozenTrial) -> None:
+        """Write a trial's own file and the study's tables; a full disk is noted and survived."""
         try:
             write_json(self.trial_file(trial.number), trial_record(trial))
             write_results(self.out, self.study, self.experiment)
@@ -85,7 +118,7 @@ class Recorder:
         """Write the lines that Optuna would print had it called the training itself."""
         name, plain = f"Trial {trial.number}", self.log.write_plain
         if trial.state == TrialState.FAIL:
-            because = f"because of the following error: {trial.user_attrs['error']!r}."
+            because = f"because of the following error: {trial.user_attrs.get('error')!r}."
             plain(f"{name} failed with parameters: {trial.params} {because}", level="W")
             plain(f"{name} failed with value None.", level="W")
         elif trial.state == TrialState.PRUNED:

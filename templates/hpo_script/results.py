@@ -11,7 +11,7 @@ from typing import Any
 
 import optuna
 import pandas as pd
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from hpo_script.experiment import Experiment
 
@@ -47,10 +47,11 @@ def best_of(study: optuna.Study) -> FrozenTrial | None:
     return study.best_trial if finished else None
 
 
-def architecture_of(trial: FrozenTrial) -> dict[str, int]:
+def architecture_of(trial: Trial | FrozenTrial) -> dict[str, int]:
     """Return the architecture a trial was trained with, from its own record."""
     names = ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff", "param_count")
-    return {name: trial.user_attrs[name] for name in names if name in trial.user_attrs}
+    known = trial.user_attrs
+    return {name: known[name] for name in names if name in known}
 
 
 def trial_record(trial: FrozenTrial) -> dict[str, Any]:
@@ -93,6 +94,7 @@ def write_results(folder: Path, study: optuna.Study, experiment: Experiment) -> 
     trials = [trial for trial in study.trials if trial.state != TrialState.WAITING]
     about = {
         "experiment": experiment.name,
+        "study_id": study.user_attrs["study_id"],
         "budget": experiment.budget,
         "horizon": experiment.horizon,
         "task": experiment.task,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import math
 import signal
 import time
 import traceback
 import uuid
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -30,10 +32,10 @@ from hpo_script.device import (
     out_of_memory,
 )
 from hpo_script.dry_run import dry_run
-from hpo_script.experiment import Experiment, UnusableError
+from hpo_script.experiment import Experiment, Round, UnusableError
 from hpo_script.log_writer import say
 from hpo_script.progress import Progress
-from hpo_script.recorder import Recorder, log_fields
+from hpo_script.recorder import Recorder
 from hpo_script.results import best_of
 from hpo_script.sampler import KeyedSampler, make_pruner, search_distributions
 from hpo_script.task import Task
@@ -103,7 +105,10 @@ class Search:
         self.study, self.recorder = study, recorder
         self.space = ArchSpace(experiment.architectures, free_axes=experiment.free_axes)
         self.distributions = search_distributions(self.space, experiment.search_space)
+        self.n_unfit = 0
         self.sample_bytes = [self.measure_shape(rows) for rows in self.space.shapes]
+        if self.n_unfit == len(self.space.shapes):
+            raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
         self.progress = Progress(experiment.n_trials)
 
     def measure_shape(self, rows: list[int]) -> int:
@@ -112,6 +117,7 @@ class Search:
         sample_bytes = bytes_per_sample(self.task, check_count(self.task, row))
         free = free_memory(self.device)
         if fitting_micro_batch(row["params"], sample_bytes, free, 1) == 0:
+            self.n_unfit += 1
             say(
                 f"warning: {dict(row)} needs {row['params'] * BYTES_PER_PARAMETER:,} bytes and"
                 f" {sample_bytes:,} per sample, {free:,} are free: its trials will fail (oom)"
@@ -141,7 +147,9 @@ class Search:
     def enqueue_extremes(self) -> None:
         """Queue the architectures that are tried in any case, each once in the life of a study."""
         trials = self.study.get_trials(deepcopy=False)
-        known = {trial.user_attrs.get("extreme") for trial in trials}
+        # One that a killed run left behind counts as not tried.
+        there = [trial for trial in trials if trial.state != TrialState.RUNNING]
+        known = {trial.user_attrs.get("extreme") for trial in there}
         kind = "smoke" if self.smoke else "extreme"
         for arch_idx, ends in self.experiment.extreme_indices.items():
             if ends not in known:
@@ -154,9 +162,7 @@ class Search:
         attributes = self.start_attributes(trial, config)
         for name, value in attributes.items():
             trial.set_user_attr(name, value)
-        fields = {"trial": trial.number, "datetime_start": str(trial.datetime_start)}
-        parameters = log_fields({**trial.params, **attributes})
-        self.recorder.log.write("trial_start", {**parameters, **fields})
+        self.recorder.begin(trial)
         shape = (f"{axis}={attributes[axis]}" for axis in ("d_model", "n_layers", "n_heads"))
         self.progress.begin(started, " ".join(shape))
         since = time.monotonic()
@@ -191,6 +197,7 @@ class Search:
             "arch_idx": arch_idx,
             **arch,
             **{name: value for name, value in more.items() if name not in trial.params},
+            "seed": self.experiment.seed,
             "kind": kind,
             **own.user_attrs,  # of an extreme: its kind, and the ends it stands for
             "config_id": config_id,
@@ -221,10 +228,7 @@ class Search:
                 if micro_batch == 1 or not out_of_memory(error):
                     raise
             micro_batch = -(-micro_batch // 2)
-            row = self.experiment.architectures[attributes["arch_idx"]]
-            arch = {"arch_idx": attributes["arch_idx"], **row}
-            fields = {"trial": trial.number, **arch, "micro_batch": micro_batch}
-            self.recorder.log.write("trial_retry", fields, level="W")
+            self.recorder.retried(trial, micro_batch)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
 
@@ -239,9 +243,9 @@ class Search:
         """Train with a micro-batch; return the state and the best evaluation."""
         unit, metric, sign = self.task.unit, self.experiment.metric, self.experiment.sign
         row = self.experiment.architectures[attributes["arch_idx"]]
-        arch = {"arch_idx": attributes["arch_idx"], **row}
         stopping = EarlyStopping(patience=config["patience"], min_delta=config["min_delta"])
         spared = attributes["kind"] in ("extreme", "smoke")
+        prunable = prunable_from(self.task.rounds(config), config)
         curve.clear()
         state, ended_by = TrialState.COMPLETE, "schedule"
         for point in train(
@@ -254,11 +258,9 @@ class Search:
             progress=self.progress.update,
         ):
             curve.append(point)
-            fields = {"trial": trial.number, "unit": unit, "step": point[unit], **arch}
-            metrics = {name: value for name, value in point.items() if name != unit}
-            self.recorder.log.write("evaluation", {**fields, **metrics})
+            self.recorder.evaluated(trial, point)
             trial.report(point[metric], point[unit])
-            if not spared and trial.should_prune():
+            if not spared and point[unit] >= prunable and trial.should_prune():
                 state, ended_by = TrialState.PRUNED, "pruned"
                 break
             if stopping.should_stop(sign * point[metric]):
@@ -273,6 +275,16 @@ class Search:
             "micro_batch": micro_batch,
             "accumulation_steps": -(-config["batch_size"] // micro_batch),
         }
+
+
+def prunable_from(rounds: Sequence[Round], config: Mapping[str, Any]) -> float:
+    """Return the count from which a trial may be pruned: a share of its own schedule.
+
+    Not while its learning rate still warms up: others with a shorter warm-up are ahead until then.
+    """
+    done = itertools.accumulate(item.n_batches for item in rounds)
+    warm = (item.step for item, n in zip(rounds, done, strict=True) if n > config["warmup_steps"])
+    return max(config["prune_from"] * rounds[-1].step, next(warm, math.inf))
 
 
 def failure(error: Exception) -> dict[str, Any]:
@@ -314,26 +326,33 @@ def interrupt(number: int, _frame: object) -> NoReturn:
 
 def main(arguments: Namespace, task: Task, experiment: Experiment) -> int:
     """Do what the command line asks; return the exit code."""
-    experiment = replace(experiment, n_trials=arguments.n_trials, seed=arguments.seed)
-    out = arguments.out
+    for name in ("SIGHUP", "SIGINT", "SIGTERM"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), interrupt)
     try:
-        device = choose_device(arguments.device)
-        task.load(device)
-        if arguments.smoke:
-            experiment = smoke_version(experiment, task.shrink())
-        if arguments.dry_run:
-            return dry_run(task, experiment, device)
-        data = task.describe()
-        out.mkdir(parents=True, exist_ok=True)
-        storage = arguments.storage or f"sqlite:///{out / 'study.db'}"
-        study = open_study(experiment, task, storage=storage, data_sha256=data["data_sha256"])
-    except UnusableError as error:
+        return dispatch(arguments, task, experiment)
+    except Interrupted as stop:
+        return 128 + int(stop.args[0])
+    except (UnusableError, OSError) as error:
         say(f"error: {error}")
         return 2
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
+
+
+def dispatch(arguments: Namespace, task: Task, experiment: Experiment) -> int:
+    """Check or search; return the exit code. Raises UnusableError."""
+    experiment = replace(experiment, n_trials=arguments.n_trials, seed=arguments.seed)
+    out, smoke = arguments.out, arguments.smoke
+    device = choose_device(arguments.device)
+    task.load(device)
+    if smoke:
+        experiment = smoke_version(experiment, task.shrink())
+    if arguments.dry_run:
+        return dry_run(task, experiment, device)
+    data = task.describe()
+    out.mkdir(parents=True, exist_ok=True)
+    storage = arguments.storage or f"sqlite:///{out / 'study.db'}"
+    study = open_study(experiment, task, storage=storage, data_sha256=data["data_sha256"])
     recorder = Recorder(study, experiment, out=out, log=arguments.log)
-    smoke = arguments.smoke
     search = Search(task, experiment, study=study, recorder=recorder, device=device, smoke=smoke)
     recorder.open_run(
         unit=task.unit,

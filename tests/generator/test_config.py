@@ -37,7 +37,7 @@ def problems(tmp_path: Path, text: str) -> list[str]:
             "search:\n  lr: {type: float, low: 1, high: 2}",
             "x.yaml:2:3: search.lr: unknown parameter; known: epochs, learning_rate, weight_decay,"
             " dropout, warmup_steps, batch_size, clip_norm, beta1, beta2, min_lr_ratio, patience,"
-            " min_delta",
+            " prune_from, min_delta",
         ),
         (
             "search:\n  dropout: {type: float, low: 0.3, high: 0.1}",
@@ -92,10 +92,21 @@ def problems(tmp_path: Path, text: str) -> list[str]:
             "model:\n  context_length: 90",
             "x.yaml:2:3: model.context_length: 90 is above max_context_length 60",
         ),
+        ("splits: {train_end: 2010-01-01}", "x.yaml:1:10: splits.train_end: give both"),
         (
-            "splits: {train_end: 2010-01-01}",
-            "x.yaml:1:10: splits.train_end:",
+            "splits: {train_end: 2010-01-01, val_end: 2009-01-01}",
+            "x.yaml:1:33: splits.val_end: 2009-01-01 is not after train_end 2010-01-01",
         ),
+        (
+            "splits: {train_end: 2010-13-01, val_end: 2011-01-01}",
+            "x.yaml:1:10: splits.train_end: 2010-13-01 is no date",
+        ),
+        ("data: {feature_columns: [Close, Close]}", "x.yaml:1:8: data.feature_columns: Date, or"),
+        (
+            "search:\n  batch_size: {type: float, low: 1, high: 8}",
+            "x.yaml:2:3: search.batch_size: holds whole numbers; use type: int or categorical",
+        ),
+        ("a: &a [*a]", "x.yaml: nested too deeply, or an alias within itself"),
         ("seed: 1\nseed: 2", "x.yaml:2:1: seed: key given twice"),
         ("a: [", "x.yaml:1:5: "),
         ("- 1", "x.yaml:1:1: file: input should be a valid dictionary"),
@@ -146,6 +157,7 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
         ({"budget": "2M", "task": "byte_lm", "horizon": 1}, "has no horizon"),
         ({"budget": "2M", "horizon": 1, "task": "threshold_0pct"}, "task 'threshold_0pct'"),
         ({"budget": "2M", "horizon": 1, "task": "threshold_1pct\n"}, "is unknown"),
+        ({"budget": "2M", "horizon": 1, "task": "threshold_0.50pct"}, "is unknown"),
         ({"budget": "2M", "horizon": 1, "task": "../x"}, "is unknown"),
         ({"budget": "2Q", "horizon": 1}, "budget '2Q'"),
     ],
@@ -187,8 +199,3 @@ def test_a_loss_that_distorts_probabilities_is_not_judged_by_log_loss(
     loss: str, metric: str
 ) -> None:
     assert make_spec(budget="2M", horizon=1, options={"loss": loss}).metric == metric
-
-
-def test_pruning_waits_a_fifth_of_the_shortest_training() -> None:
-    assert make_spec(budget="2M", horizon=1).pruner.n_warmup_steps == 10
-    assert make_spec(budget="2M", task="byte_lm").pruner.n_warmup_steps == 100

@@ -17,7 +17,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from recover_trials import Study, Trial, read_trials
-from scripts import MARKET, TEXT, changed, edit, read_json, render_to, run
+from scripts import MARKET, TEXT, changed, edit, load, read_json, render_to, run
 
 pytestmark = pytest.mark.study
 
@@ -69,7 +69,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, sp500_file: Path) -> Path
         n_trials=9,
         data={"data_path": str(sp500_file)},
         fixed={"epochs": 3},
-        pruner={"n_startup_trials": 1, "n_warmup_steps": 0},
+        pruner={"n_startup_trials": 1, "n_min_trials": 1},
     )
     script = render_to(folder, config)
     done = run(script)
@@ -101,8 +101,6 @@ def test_every_extreme_was_tried_once_and_never_pruned(finished: Path) -> None:
 
 
 def test_recorded_sizes_are_those_of_the_architecture_list(finished: Path) -> None:
-    from scripts import load
-
     rows = load(finished)["ARCHITECTURES"]
     for trial in study_of(finished).trials:
         row = rows[trial.user_attrs["arch_idx"]]
@@ -302,17 +300,16 @@ def test_a_trial_that_at_last_fails_keeps_the_curve_of_its_last_attempt_only(
     assert_log_equals_study(script)
 
 
-def test_a_trial_that_never_fits_fails_as_out_of_memory(sp500: Path, tmp_path: Path) -> None:
+def test_a_trial_that_does_not_fit_fails_as_out_of_memory(sp500: Path, tmp_path: Path) -> None:
     script = edit(
         render_to(tmp_path, changed(MARKET, n_trials=1)),
         (
-            "    room = int(free * 0.92) - BYTES_PER_PARAMETER * n_params\n",
-            "    room = int(free * 0.0) - BYTES_PER_PARAMETER * n_params\n",
+            "        micro_batch = fitting_micro_batch(n_params, sample_bytes, free,",
+            "        free = 0\n"
+            "        micro_batch = fitting_micro_batch(n_params, sample_bytes, free,",
         ),
     )
-    done = run(script)
-    assert done.returncode == 1
-    assert "its trials will fail (oom)" in done.stderr
+    assert run(script).returncode == 1
     (trial,) = log_of(script).rows
     assert trial.user_attrs["fail_reason"] == "oom"
 
@@ -569,6 +566,75 @@ def test_an_exact_repeat_is_said_to_be_one_and_has_another_seed(
         assert len({trial.value for trial in group}) == len(group)
         later = [t.user_attrs["kind"] for t in group[1:] if t.user_attrs["kind"] != "extreme"]
         assert set(later) <= {"repeat"}
+
+
+def test_a_killed_extreme_is_tried_again(sp500: Path, tmp_path: Path) -> None:
+    script = render_to(tmp_path, changed(MARKET, n_trials=8, fixed={"epochs": 1}))
+    assert run(script, "--n-trials", "1").returncode == 0
+    study = study_of(script)
+    study.ask()  # a worker that dies here leaves the second extreme behind
+    assert run(script).returncode == 0
+    done = [t for t in study_of(script).trials if t.state.is_finished()]
+    ends = [t.user_attrs["extreme"] for t in done if t.user_attrs["kind"] == "extreme"]
+    assert sorted(ends) == sorted(load(script)["EXTREME_INDICES"].values())
+
+
+def test_a_trial_that_another_program_ended_does_not_stop_the_study(
+    sp500: Path, tmp_path: Path
+) -> None:
+    script = render_to(tmp_path, changed(MARKET, n_trials=3, fixed={"epochs": 1}))
+    assert run(script, "--n-trials", "1").returncode == 0
+    study = study_of(script)
+    study.tell(study.ask(), state=TrialState.FAIL)
+    done = run(script)
+    assert done.returncode == 0, done.stderr
+    states = [t.state.name for t in study_of(script).trials if t.state != TrialState.WAITING]
+    assert states == ["COMPLETE", "FAIL", "COMPLETE"]
+
+
+def test_a_lost_log_is_written_again_from_the_study(sp500: Path, tmp_path: Path) -> None:
+    script = render_to(tmp_path, changed(MARKET, n_trials=3))
+    assert run(script, "--n-trials", "2").returncode == 0
+    (tmp_path / "logs" / f"{script.stem}.log").unlink()
+    assert run(script).returncode == 0
+    assert_log_equals_study(script)
+
+
+def test_a_smoke_run_leaves_given_folders_of_real_results_alone(
+    sp500: Path, tmp_path: Path
+) -> None:
+    script = render_to(tmp_path, changed(MARKET, n_trials=1))
+    given = ["--out", "res", "--log", "res.log"]
+    assert run(script, *given).returncode == 0
+    before = {
+        p: p.read_bytes() for p in [*(tmp_path / "res").rglob("*.json"), tmp_path / "res.log"]
+    }
+    assert run(script, *given, "--smoke").returncode == 0
+    assert {path: path.read_bytes() for path in before} == before
+    assert (tmp_path / "res-smoke").is_dir()
+
+
+def test_a_machine_that_fits_no_architecture_starts_no_trial(sp500: Path, tmp_path: Path) -> None:
+    script = edit(
+        render_to(tmp_path, MARKET),
+        ("    room = int(free * 0.92) -", "    room = int(free * 0.0) -"),
+    )
+    done = run(script)
+    assert done.returncode == 2
+    assert "error: no architecture fits this machine" in done.stderr
+    assert "bytes and" in done.stderr
+    trials = study_of(script).trials
+    assert trials == []
+
+
+@pytest.mark.parametrize("arguments", [["--out", "sp500.csv"], ["--log", "/proc/none/x.log"]])
+def test_a_place_that_cannot_be_written_is_one_message(
+    arguments: list[str], sp500: Path, tmp_path: Path
+) -> None:
+    done = run(render_to(tmp_path, MARKET), *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("family", ["market", "text"])

@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpo_script.device import bytes_per_sample, fitting_micro_batch
+from hpo_script.experiment import Round
 from hpo_script.losses import bce, focal, soft_auc, weighted_bce
+from hpo_script.search import prunable_from
 from hpo_script.streams import stream_seed
 from hpo_script.training import EarlyStopping, learning_rate
 from scripts import MARKET, TEXT, changed, load, render_to
@@ -155,6 +157,18 @@ def test_stopping_waits_for_gains_above_min_delta() -> None:
     assert [stopping.should_stop(v) for v in (1.0, 0.95, 0.85, 0.8, 0.78)] == [
         *(False, False, False, False, True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("epochs", "warmup_steps", "first"),
+    [(50, 0, 10), (100, 0, 20), (50, 100, 10), (100, 500, 36), (50, 10_000, math.inf)],
+)
+def test_no_trial_is_pruned_in_its_first_fifth_or_while_its_rate_warms_up(
+    epochs: int, warmup_steps: int, first: float
+) -> None:
+    rounds = [Round(epoch, 14) for epoch in range(1, epochs + 1)]
+    config = {"prune_from": 0.2, "warmup_steps": warmup_steps}
+    assert prunable_from(rounds, config) == first
 
 
 def test_streams_differ_by_every_part_of_their_key() -> None:

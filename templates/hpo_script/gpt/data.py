@@ -53,7 +53,8 @@ class Task:
         text = read_text(Path(self.data_path), self.file_pattern)
         self.digest = hashlib.sha256(text).hexdigest()
         n_train = int(len(text) * self.train_fraction)
-        n_windows = min(int(len(text) * self.val_fraction), self.val_bytes) // self.context_length
+        n_bytes = min(int(len(text) * self.val_fraction), self.val_bytes + 1)
+        n_windows = (n_bytes - 1) // self.context_length  # one byte more is the last target
         n_val = n_windows * self.context_length
         if n_val < 100 * self.context_length or n_train < 100 * self.context_length:
             raise UnusableError(
@@ -62,7 +63,6 @@ class Task:
                 " needed. Use more text."
             )
         self.train = torch.frombuffer(bytearray(text[:n_train]), dtype=torch.uint8).to(device)
-        # One byte more, the target of the last; every validation byte is predicted once.
         self.val_text = text[n_train : n_train + n_val + 1]
         self.val = torch.frombuffer(bytearray(self.val_text), dtype=torch.uint8).to(device)
         self.windows = self.train.unfold(0, self.context_length + 1, 1)

@@ -38,8 +38,11 @@ def read_prices(path: Path, feature_columns: Sequence[str]) -> tuple[pd.DataFram
             " columns by --data; `hpogen demo-data sp500` writes one with real prices."
         )
     content = path.read_bytes()
-    read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
-    frame = read(io.BytesIO(content))
+    try:
+        read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
+        frame = read(io.BytesIO(content))
+    except (ValueError, OSError) as error:  # pandas' and pyarrow's own are among these
+        raise UnusableError(f"{path}: cannot be read as a table: {error}") from None
     needed = ["Date", *PRICES, *(name for name in feature_columns if name not in PRICES)]
     missing = [name for name in needed if name not in frame.columns]
     if missing:
@@ -56,7 +59,11 @@ def read_prices(path: Path, feature_columns: Sequence[str]) -> tuple[pd.DataFram
                 f"{path}: row {bad[0] + 2}: {name} is {str(value)!r}, not a finite number"
             )
         frame = frame.assign(**{name: values.astype(np.float64)})
-    dates = pd.to_datetime(frame["Date"], errors="coerce")
+    wrong = (frame[["Open", "High", "Low", "Close"]] <= 0).any(axis=1)
+    bad = np.flatnonzero(wrong | (frame["High"] < frame["Low"]))
+    if len(bad):
+        raise UnusableError(f"{path}: row {bad[0] + 2}: a price is not above 0, or High below Low")
+    dates = pd.to_datetime(frame["Date"].astype(str), errors="coerce", format="ISO8601")
     bad = np.flatnonzero(dates.isna() | (dates.diff() <= pd.Timedelta(0)))
     if len(bad):
         value = frame["Date"].iloc[bad[0]]
@@ -96,6 +103,12 @@ class Task:
         self.val_days = np.arange(n_train, n_seen - self.horizon)
         labels = make_labels(frame, task=self.task, horizon=self.horizon)
         self.check_sizes(labels)
+        constant = [n for n in self.feature_columns if frame[n].iloc[:n_train].nunique() < 2]
+        if constant:
+            raise UnusableError(
+                f"{self.data_path}: {', '.join(constant)} never changes in the training rows;"
+                " leave it out of FEATURE_COLUMNS"
+            )
         features = input_features(frame, self.feature_columns, n_train)
         self.n_channels = features.shape[1]
         table = torch.tensor(features, dtype=torch.float32, device=device)

@@ -39,5 +39,5 @@ class Inputs(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map (batch, days, channels) to the normalised series and (batch, 0) statistics."""
         mean = x.mean(1, keepdim=True)
-        spread = (x.var(1, keepdim=True, unbiased=False) + 1e-5).sqrt()
+        spread = x.std(1, keepdim=True, unbiased=False) + 1e-5 * mean.abs() + 1e-12
         return (x - mean) / spread * self.scale + self.shift, x.new_zeros(len(x), 0)

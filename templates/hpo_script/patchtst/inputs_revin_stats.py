@@ -53,6 +53,6 @@ class Inputs(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map (batch, days, channels) to the series and (batch, 2 channels) statistics."""
         mean = x.mean(1, keepdim=True)
-        spread = (x.var(1, keepdim=True, unbiased=False) + 1e-5).sqrt()
+        spread = x.std(1, keepdim=True, unbiased=False) + 1e-5 * mean.abs() + 1e-12
         statistics = (torch.cat(self.statistics(x), 1) - self.center) / self.width
         return (x - mean) / spread * self.scale + self.shift, statistics

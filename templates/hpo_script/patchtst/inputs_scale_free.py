@@ -19,7 +19,7 @@ from torch import Tensor, nn
 def input_features(
     frame: pd.DataFrame, columns: Sequence[str], train_rows: int
 ) -> NDArray[np.float64]:
-    """Return the model's inputs, (rows, channels); the first row has no previous day: zeros."""
+    """Return the model's inputs, (rows, channels); the first row has no previous day: 0."""
     previous = frame["Close"].shift(1)
     features: dict[str, pd.Series[Any]] = {}
     for column in columns:
@@ -33,9 +33,11 @@ def input_features(
             values = ((values + 1) / (usual + 1)).map(np.log)
         features[column] = values
     features["range"] = (frame["High"] / frame["Low"]).map(np.log)
-    table = np.nan_to_num(pd.DataFrame(features).to_numpy(np.float64))
-    train = table[:train_rows]
-    return (table - train.mean(0)) / (train.std(0) + 1e-12)
+    table = pd.DataFrame(features).to_numpy(np.float64)
+    train = table[1:train_rows]
+    standard = (table - train.mean(0)) / (train.std(0) + 1e-12)
+    # The first row has no day before; a day without volume is far out, but only one day.
+    return np.clip(np.where(np.isnan(standard), 0.0, standard), -10.0, 10.0)
 
 
 class Inputs(nn.Module):

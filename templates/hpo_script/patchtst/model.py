@@ -43,7 +43,8 @@ class PatchTST(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map windows (batch, days, channels) to logits (batch,)."""
         series, statistics = self.inputs(x)
-        patches = series.unfold(1, self.patch_length, self.stride).flatten(2)
+        rest = (series.shape[1] - self.patch_length) % self.stride  # of the oldest days
+        patches = series[:, rest:].unfold(1, self.patch_length, self.stride).flatten(2)
         shared = statistics.unsqueeze(1).expand(-1, patches.shape[1], -1)
         x = self.embed(torch.cat([patches, shared], 2)) + self.positions
         x = self.dropout(x)  # (batch, patches, d_model)
