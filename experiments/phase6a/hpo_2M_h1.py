@@ -1839,9 +1839,10 @@ def interrupt(number: int, _frame: object) -> NoReturn:
 
 def main(arguments: Namespace, task: Task, experiment: Experiment) -> int:
     """Do what the command line asks; return the exit code."""
-    for name in ("SIGHUP", "SIGINT", "SIGTERM"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), interrupt)
+    for number in signal.Signals:
+        asked = number.name in ("SIGHUP", "SIGINT", "SIGTERM")
+        if asked and signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
+            signal.signal(number, interrupt)
     try:
         return dispatch(arguments, task, experiment)
     except Interrupted as stop:

@@ -420,7 +420,9 @@ def test_a_killed_run_is_told_by_its_log(sp500: Path, tmp_path: Path) -> None:
     assert trial.datetime_start == known.datetime_start
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
 def test_a_signal_ends_the_run_and_says_so(
     number: signal.Signals, code: int, sp500: Path, tmp_path: Path
 ) -> None:
@@ -439,6 +441,22 @@ def test_a_signal_ends_the_run_and_says_so(
     assert "interrupted: 0 complete, 0 pruned, 0 failed, 1 running" in errors
     assert "Traceback" not in errors
     assert 'reason="interrupted"' in log.read_text()
+
+
+def test_a_run_under_nohup_outlives_its_terminal(sp500: Path, tmp_path: Path) -> None:
+    script = render_to(tmp_path, changed(MARKET, n_trials=1, fixed={"epochs": 20}))
+    log = tmp_path / "logs" / f"{script.stem}.log"
+    process = subprocess.Popen(
+        ["nohup", sys.executable, "-I", script.name],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(lambda: log.exists() and "Trial 0 epoch 1:" in log.read_text())
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(timeout=200) == 0
+    assert [trial.state for trial in log_of(script).rows] == ["COMPLETE"]
 
 
 def wait_for(condition: Any, seconds: float = 120.0) -> None:
