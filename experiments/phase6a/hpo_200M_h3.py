@@ -9,7 +9,9 @@
 # ]
 # ///
 #:hpogen:0.1.0:79f7e92aab2ddcd613b46b6b3d3bb9b9ac27dde0a21aef321dedea439536debb:{"name":"hpo_200M_h3","task":"threshold_1pct","budget":200000000,"horizon":3,"tolerance":0.25,"n_trials":50,"seed":42,"metric":"val_loss","options":{"inputs":"scale_free","loss":"bce"},"constants":{"data_path":"data/sp500.csv","feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"search":{"epochs":{"type":"categorical","choices":[50,75,100]},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false},"warmup_steps":{"type":"categorical","choices":[100,200,300,500]}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001},"sampler":{"n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
-"""Search the best 200M transformer: will the High rise by the threshold within 3 trading days?
+"""Search the best 200M transformer for threshold_1pct, horizon 3.
+
+Will the High reach Close + x % within the horizon, in trading days?
 
     python hpo_200M_h3.py --dry-run     check data, architectures and memory; train nothing
     python hpo_200M_h3.py --smoke       two trials of a few real steps

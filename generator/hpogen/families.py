@@ -159,13 +159,13 @@ MARKET = Family(
         TaskKind(
             r"threshold_(?!0+(\.0+)?pct)\d{1,3}(\.\d{0,3}[1-9])?pct",
             "threshold_<x>pct",
-            "will the High rise by the threshold within {horizon} trading days?",
+            "Will the High reach Close + x % within the horizon, in trading days?",
             {"labels": "patchtst/labels_threshold"},
         ),
         TaskKind(
             "direction",
             "direction",
-            "will the Close be higher {horizon} trading days ahead?",
+            "Will the Close be higher at the horizon, in trading days, than today?",
             {"labels": "patchtst/labels_direction"},
         ),
     ),
@@ -272,7 +272,7 @@ MARKET = Family(
 
 TEXT = Family(
     name="gpt",
-    tasks=(TaskKind("byte_lm", "byte_lm", "which byte of a text comes next?"),),
+    tasks=(TaskKind("byte_lm", "byte_lm", "Which byte of a text comes next?"),),
     default_task=None,
     has_horizon=False,
     axes={**AXES, "d_ff_ratio": (4,)},

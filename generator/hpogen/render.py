@@ -46,11 +46,11 @@ def render(spec: Spec) -> str:
     template = environment().from_string(
         resources.files("hpo_script").joinpath("script.py.j2").read_text(encoding="utf-8")
     )
-    title = family.kind(spec.task).title.format(horizon=spec.horizon)
     return template.render(
         spec=spec,
         budget=format_budget(spec.budget),
-        title=title,
+        horizon="" if spec.horizon is None else f", horizon {spec.horizon}",
+        title=family.kind(spec.task).title,
         version=__version__,
         command=render_command(spec),
         mark=f"{MARK}{__version__}:{spec.sha256()}:{spec.to_json()}",

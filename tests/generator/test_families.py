@@ -46,7 +46,7 @@ def test_a_new_family_needs_only_its_entry(
     new = dataclasses.replace(
         families.TEXT,
         name="third",
-        tasks=(TaskKind("third_task", "third_task", "does a third family work?"),),
+        tasks=(TaskKind("third_task", "third_task", "Does a third family work?"),),
         axes={**families.TEXT.axes, "d_model": (48, 96)},
     )
     monkeypatch.setattr(spec, "FAMILIES", (*FAMILIES, new))
