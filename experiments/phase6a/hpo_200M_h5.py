@@ -1910,8 +1910,10 @@ def dispatch(arguments: Namespace, task: Task, experiment: Experiment) -> int:
     if arguments.dry_run:
         return dry_run(task, experiment, device)
     data = task.describe()
-    out.mkdir(parents=True, exist_ok=True)
     storage = arguments.storage or f"sqlite:///{out / 'study.db'}"
+    if not arguments.storage and set("?#%") & set(storage):
+        raise UnusableError(f"--out {out}: ?, # and % would end the address of the database")
+    out.mkdir(parents=True, exist_ok=True)
     study = open_study(experiment, task, storage=storage, data_sha256=data["data_sha256"])
     recorder = Recorder(study, experiment, out=out, log=arguments.log)
     search = Search(task, experiment, study=study, recorder=recorder, device=device, smoke=smoke)

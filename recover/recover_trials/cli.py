@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,7 +17,20 @@ Examples:
   zcat old.log.gz | recover-trials - --format json"""
 
 
-@click.command(epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+class Command(click.Command):
+    """A command that an interrupt ends with the code shells expect."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(128 + signal.SIGINT)
+
+
+@click.command(
+    cls=Command, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.argument("logs", nargs=-1, required=True, metavar="LOG...")
 @click.option(
     "--format",

@@ -7,8 +7,10 @@ import io
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -236,3 +238,20 @@ def test_help_needs_no_log() -> None:
 
     assert ran.exit_code == 0
     assert "zcat old.log.gz | recover-trials - --format json" in ran.stdout
+
+
+def test_an_interrupt_ends_with_the_code_shells_expect() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "recover_trials", "-"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    process.stdin.write("a line\n")
+    process.stdin.flush()
+    time.sleep(1.5)  # it waits for more of its input
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors

@@ -645,7 +645,10 @@ def test_a_machine_that_fits_no_architecture_starts_no_trial(sp500: Path, tmp_pa
     assert trials == []
 
 
-@pytest.mark.parametrize("arguments", [["--out", "sp500.csv"], ["--log", "/proc/none/x.log"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--out", "sp500.csv"], ["--log", "/proc/none/x.log"], ["--out", "a?b"], ["--out", "a%20b"]],
+)
 def test_a_place_that_cannot_be_written_is_one_message(
     arguments: list[str], sp500: Path, tmp_path: Path
 ) -> None:
@@ -653,6 +656,7 @@ def test_a_place_that_cannot_be_written_is_one_message(
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "a").exists()
 
 
 @pytest.mark.parametrize("family", ["market", "text"])
