@@ -258,7 +258,7 @@ def parse_arguments(
     arguments.out = arguments.out or Path("outputs", name)
     arguments.log = arguments.log or Path("logs", f"{name}.log")
     if arguments.smoke:  # never among real results
-        arguments.out = arguments.out.with_name(f"{arguments.out.name}-smoke")
+        arguments.out = Path(f"{arguments.out}-smoke")
         arguments.log = arguments.log.with_name(f"{arguments.log.stem}-smoke.log")
     return arguments
 

@@ -630,6 +630,8 @@ def test_a_smoke_run_leaves_given_folders_of_real_results_alone(
     assert run(script, *given, "--smoke").returncode == 0
     assert {path: path.read_bytes() for path in before} == before
     assert (tmp_path / "res-smoke").is_dir()
+    assert run(script, "--out", ".", "--smoke").returncode == 0
+    assert not (tmp_path / "study.db").exists()
 
 
 def test_a_machine_that_fits_no_architecture_starts_no_trial(sp500: Path, tmp_path: Path) -> None:
