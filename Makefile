@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test lint check phase6a clean
+.PHONY: demo test fuzz golden lint check docs phase6a clean
 
 $(READY): pyproject.toml constraints-cpu.txt
 	$(PYTHON) -m venv $(VENV)
@@ -24,6 +24,14 @@ demo: $(READY)
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal  # threads would fight over the cores
 
+# Ten times as many hostile texts as in the tests, each time others.
+fuzz: $(READY)
+	HOSTILE_EXAMPLES=20000 $(BIN)/python -m pytest -q -s --timeout 3600 tests/generator/test_hostile.py
+
+# The scripts of tests/golden, rendered again.
+golden: $(READY)
+	$(BIN)/python tests/generator/test_golden.py
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -31,13 +39,15 @@ lint: $(READY)
 
 check: $(READY)
 	find experiments -name 'hpo_*.py' -print0 | xargs -0 $(BIN)/hpogen check
+	$(BIN)/hpogen render --plan experiments/phase6a/plan.yaml --check
 
 # The scripts of experiments/phase6a, rendered again.
 phase6a: $(READY)
-	for budget in 2M 20M 200M 2B; do for horizon in 1 3 5; do \
-	    $(BIN)/hpogen render --budget $$budget --horizon $$horizon --out experiments/phase6a --force \
-	    || exit 1; \
-	done; done
+	$(BIN)/hpogen render --plan experiments/phase6a/plan.yaml --force
+
+# The site, in site/; any warning is an error.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet -f docs/mkdocs/mkdocs.yml
 
 clean:
-	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) demo site build dist .mypy_cache .pytest_cache .ruff_cache

@@ -1,10 +1,12 @@
 """The documentation, executed.
 
-Blocks fenced as console or python are run, page by page; what stands between
-`<!-- generated: NAME -->` and `<!-- end generated -->` is made by a function of this module.
+Blocks fenced as console or python are run, page by page; a block of YAML whose first line is a
+comment with a file's name is written to that file. What stands between `<!-- generated: NAME -->`
+and `<!-- end generated -->` is made by a function of this module.
 
     python tests/docs_blocks.py             name the pages whose generated blocks are stale
     python tests/docs_blocks.py --write     write them anew
+    python tests/docs_blocks.py --run PAGE  run a page's blocks in the current, empty folder
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from __future__ import annotations
 import ast
 import doctest
 import hashlib
+import importlib
+import importlib.util
 import io
 import json
 import os
@@ -29,8 +33,11 @@ from typing import Any, NamedTuple
 import click
 from click.testing import CliRunner
 
+import docs_reference
+import docs_runbook
 import hpogen.cli
 import recover_trials.cli
+from docs_reference import code, markdown_table
 from hpo_script.log_fields import EVENT_MEANINGS, FIELD_MEANINGS
 from hpo_script.trial_log import LOG_EVENTS, format_event
 from hpogen.families import DEFAULT_TASK, FAMILIES
@@ -41,13 +48,14 @@ from hpogen.spec import Spec, make_spec
 ROOT = Path(__file__).resolve().parent.parent
 # What a page may show: the first two are run, the others never.
 LANGUAGES = ("console", "python", "text", "yaml")
+FILE = re.compile(r"# ([\w./-]+\.yaml)")
 NOT_RUN = re.compile(r"<!-- not run: .+ -->")
 GENERATED = re.compile(r"(<!-- generated: (\S+) -->\n)(.*?)(<!-- end generated -->)", re.DOTALL)
 
 
 def pages() -> list[Path]:
     """Return every page that has something to say."""
-    found = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    found = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     return [page for page in found if page.exists() and page.read_text(encoding="utf-8").strip()]
 
 
@@ -87,9 +95,11 @@ class Command(NamedTuple):
 
 
 def open_ended(command: str) -> bool:
-    """Tell whether a shell would ask for more: after a backslash, or within a here-document."""
+    """Tell whether a shell would ask for more: after a backslash, in a here-document or a loop."""
+    lines = command.split("\n")
     document = re.search(r"<<-?['\"]?(\w+)", command)
-    return command.endswith("\\") or bool(document and document[1] not in command.split("\n")[1:])
+    loop = lines[0].endswith("; do") and "done" not in lines
+    return command.endswith("\\") or loop or bool(document and document[1] not in lines[1:])
 
 
 def commands(block: Block) -> list[Command]:
@@ -184,12 +194,18 @@ def run_python(block: Block, names: dict[str, Any]) -> None:
     assert not runner.failures, f"line {block.line}:\n{report.getvalue()}"
 
 
+def file_of(block: Block) -> str | None:
+    """Return the file that a block of YAML is written to, None if it is only shown."""
+    named = FILE.fullmatch(block.lines[0]) if block.language == "yaml" else None
+    return named[1] if named else None
+
+
 def run_page(page: Path, folder: Path) -> None:
     """Run every block of a page, top to bottom, in the current folder, which is `folder`.
 
-    Like a checkout, the folder has the demo's configuration and the results on inputs in it.
+    Like a checkout, the folder has the experiments in it.
     """
-    for name in ("demo", "inputs"):
+    for name in ("demo", "inputs", "phase6a"):
         shutil.copytree(ROOT / "experiments" / name, folder / "experiments" / name)
     names: dict[str, Any] = {"__name__": "page"}
     for block in blocks(page.read_text(encoding="utf-8")):
@@ -199,20 +215,11 @@ def run_page(page: Path, folder: Path) -> None:
                 run_command(command, folder)
         elif block.runs:
             run_python(block, names)
+        elif name := file_of(block):
+            (folder / name).write_text("\n".join([*block.lines, ""]), encoding="utf-8")
 
 
 # --- Blocks that are generated -------------------------------------------------------------------
-
-
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def code(value: object) -> str:
-    """Return a value set as code; a bar would end the cell."""
-    return f"`{value}`".replace("|", "\\|")
 
 
 def fenced(text: str) -> str:
@@ -253,6 +260,10 @@ SAMPLES: dict[str, Any] = {
     "best_trial": 1,
     "best_value": 0.38153436637122357,
     "name": "hpo_60K_h1",
+    "study_name": "hpo_60K_h1",
+    "timeout_hours": None,
+    "conditions": {},
+    "skip_indices": [],
     "budget": 60_000,
     "horizon": 1,
     "task": "threshold_1pct",
@@ -268,8 +279,8 @@ SAMPLES: dict[str, Any] = {
         }
     },
     "fixed_params": {"batch_size": 256, "patience": 4},
-    "sampler": {"n_startup_trials": 10, "multivariate": True},
-    "pruner": {"n_startup_trials": 4, "n_warmup_steps": 2},
+    "sampler": {"type": "TPESampler", "n_startup_trials": 10, "multivariate": True},
+    "pruner": {"type": "MedianPruner", "n_startup_trials": 4, "n_min_trials": 2},
     "overrides": {"n_trials": "2"},
     "smoke": False,
     "device": "cpu",
@@ -325,7 +336,7 @@ def sections_of(spec: Spec) -> dict[str, int]:
             short = whole.partition(":")[0]
             title = whole if short in counts else short
         counts[title] = counts.get(title, 0) + 1
-    n_rows = len(spec.architectures())
+    n_rows = len(spec.architectures)
     counts["Experiment"] -= n_rows
     counts["the rows of ARCHITECTURES"] = n_rows
     return counts
@@ -371,14 +382,20 @@ def cli_help() -> str:
     return "\n\n".join(text for name, main in both.items() for text in help_texts(name, main))
 
 
-def choices_of(family: Family) -> str:
-    """Return the options of a family, the default choice first."""
+def choices_of(tables: Mapping[str, Iterable[str]], defaults: Mapping[str, str]) -> str:
+    """Return the choices of options or switches, the default first."""
     lines = []
-    for option, choices in family.options.items():
-        default = family.default_options[option]
-        names = [default, *(name for name in choices if name != default)]
+    for option, choices in tables.items():
+        names = [defaults[option], *(name for name in choices if name != defaults[option])]
         lines.append(f"{code(option)}: {', '.join(map(code, names))}")
     return "<br>".join(lines) or "none"
+
+
+def switches_of(family: Family) -> str:
+    """Return the hyper-parameters that choose functions, and their values."""
+    defaults = {param.name: param.default for param in family.params}
+    tables = {name: switch.choices for name, switch in family.switches.items()}
+    return choices_of(tables, defaults)
 
 
 def families() -> str:
@@ -394,7 +411,8 @@ def families() -> str:
             f"{code(name)} ({f.metrics[name]})"
             for name in sorted(f.metrics, key=lambda name: name != f.default_metric)
         ),
-        "options": choices_of,
+        "options": lambda f: choices_of(f.options, f.default_options),
+        "switches": switches_of,
         "parts": lambda f: " ".join(code(name) for name in f.parts),
     }
     table = [[name, *(row(family) for family in FAMILIES)] for name, row in rows.items()]
@@ -431,7 +449,8 @@ def hyper_parameters() -> str:
     rows: dict[tuple[str, ...], list[str]] = {}
     for family in FAMILIES:
         brought = [("", family.params)]
-        for option, choices in family.options.items():
+        tables = {**family.options, **{name: s.choices for name, s in family.switches.items()}}
+        for option, choices in tables.items():
             brought += [(f"{option}={name}", choice.params) for name, choice in choices.items()]
         for option, params in brought:
             for item in params:
@@ -468,6 +487,24 @@ def inputs() -> str | None:
     return table
 
 
+def quoted(text: str) -> str:
+    """Return a text of one line set as code, even if it has backticks in it."""
+    return f"`` {text} ``".replace("|", "\\|") if "`" in text else code(text)
+
+
+def bad_inputs() -> str | None:
+    """Return what goes wrong, and what is said then; None while there is no such list."""
+    if importlib.util.find_spec("bad_inputs") is None:
+        return None
+    rows = importlib.import_module("bad_inputs").rows()
+    head = ["what is wrong", "command", "message", "exit code"]
+    table = []
+    for what, command, message, exit_code in rows:
+        lines = [quoted(line.strip()) for line in message.splitlines() if line.strip()]
+        table.append([what, quoted(command), "<br>".join(lines), str(exit_code)])
+    return markdown_table(head, table)
+
+
 def defaults() -> str:
     """Return what is rendered when nothing is said."""
     assert DEFAULT_TASK in {family.default_task for family in FAMILIES}
@@ -479,6 +516,9 @@ def defaults() -> str:
         ("tolerance", spec.tolerance),
         ("metric", spec.metric),
         *spec.options.items(),
+        *((name, spec.fixed[name]) for name in spec.family.switches),
+        ("sampler", spec.sampler.optuna),
+        ("pruner", spec.pruner.optuna),
     ]
     return markdown_table(["", "default"], [(name, code(value)) for name, value in rows])
 
@@ -493,6 +533,10 @@ REGISTRY: dict[str, Callable[[], str | None]] = {
     "families": families,
     "task-protocol": task_protocol,
     "inputs": inputs,
+    "bad-inputs": bad_inputs,
+    "runs": docs_runbook.runs,
+    "measured-rate": docs_runbook.measured_rate,
+    **docs_reference.BLOCKS,
 }
 
 
@@ -507,7 +551,10 @@ def refreshed(text: str) -> str:
 
 
 def main() -> int:
-    """Name the stale pages, or write them; return the exit code."""
+    """Name the stale pages, or write them, or run a page; return the exit code."""
+    if sys.argv[1:2] == ["--run"]:
+        run_page(Path(sys.argv[2]), Path.cwd())
+        return 0
     write = sys.argv[1:] == ["--write"]
     stale = []
     for page in pages():

@@ -14,11 +14,12 @@ import yaml
 
 from hpogen.render import render
 from hpogen.spec import Spec, make_spec
+from hpogen.yaml_file import read_config
 
 MARKET: dict[str, Any] = {
     "budget": "9K",
     "horizon": 1,
-    "n_trials": 3,
+    "study": {"n_trials": 3},
     "data": {"data_path": "sp500.csv"},
     "architecture": {
         "d_model": [8, 16, 24],
@@ -35,7 +36,7 @@ MARKET: dict[str, Any] = {
 TEXT: dict[str, Any] = {
     "task": "byte_lm",
     "budget": "20K",
-    "n_trials": 2,
+    "study": {"n_trials": 2},
     "data": {"data_path": "text"},
     "splits": {"val_bytes": 4096},
     "model": {"context_length": 32},
@@ -76,7 +77,7 @@ def spec_of(folder: Path, config: dict[str, Any]) -> Spec:
     """Return the specification of a configuration."""
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
-    return make_spec(config_path=path)
+    return make_spec(config=read_config(path))
 
 
 def render_to(folder: Path, config: dict[str, Any]) -> Path:

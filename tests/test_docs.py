@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from docs_blocks import ROOT, Block, blocks, commands, expected_output, pages, refreshed, run_page
+from docs_blocks import (
+    ROOT,
+    Block,
+    blocks,
+    commands,
+    expected_output,
+    file_of,
+    pages,
+    refreshed,
+    run_page,
+)
 
 PAGES = [pytest.param(page, id=page.stem) for page in pages()]
 CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
@@ -72,14 +82,22 @@ def test_a_block_is_run_unless_the_line_above_says_why_not() -> None:
 
 def test_a_command_goes_on_while_a_shell_would_ask_for_more() -> None:
     lines = ["$ a \\", "> b", "> out", "$ c <<E", "> d", "> E", "> out", "$ e"]
+    lines += ["$ for i in 1; do", ">   f", "> done", "> out"]
     assert [command[1:] for command in commands(Block(1, "console", lines, runs=True))] == [
         ("a \\\nb", ["> out"]),
         ("c <<E\nd\nE", ["> out"]),
         ("e", []),
+        ("for i in 1; do\n  f\ndone", ["> out"]),
     ]
 
 
 def test_the_pages_are_there() -> None:
     assert {page.stem for page in pages() if page.parent == ROOT / "docs"} >= {
-        *("getting-started", "script", "log-format", "families", "decisions", "cli")
+        *("getting-started", "script", "log-format", "families", "decisions", "cli", "config"),
+        *("index", "runbook", "supplemental-tests", "errors"),
     }
+
+
+def test_yaml_with_a_name_is_a_file() -> None:
+    text = "```yaml\n# study.yaml\na: 1\n```\n```yaml\nb: 2\n```\n```text\n# study.yaml\n```\n"
+    assert [file_of(block) for block in blocks(text)] == ["study.yaml", None, None]

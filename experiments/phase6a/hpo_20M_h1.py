@@ -8,12 +8,12 @@
 #     "torch>=2.4",
 # ]
 # ///
-#:hpogen:0.1.0:b58bb9932524094e76347960246e3f362ac94544c5520e45091942855a0134c6:{"name":"hpo_20M_h1","task":"threshold_1pct","budget":20000000,"horizon":1,"tolerance":0.25,"n_trials":50,"seed":42,"metric":"val_loss","options":{"inputs":"scale_free","loss":"bce"},"constants":{"data_path":"data/sp500.csv","feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"search":{"epochs":{"type":"categorical","choices":[50,75,100]},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false},"warmup_steps":{"type":"categorical","choices":[100,200,300,500]}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001},"sampler":{"n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
+#:hpogen:0.1.0:cac0c63ebaf518965a2b6a0b9618064b18cd985783749f0396906ab23c018d3f:{"name":"hpo_20M_h1","study_name":"hpo_20M_h1","task":"threshold_1pct","budget":20000000,"horizon":1,"tolerance":0.25,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free"},"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
 """Search the best 20M transformer for threshold_1pct, horizon 1.
 
 Will the High reach Close + x % within the horizon, in trading days?
 
-    python hpo_20M_h1.py --dry-run     check data, architectures and memory; train nothing
+    python hpo_20M_h1.py --dry-run     check everything, train nothing
     python hpo_20M_h1.py --smoke       two trials of a few real steps
     python hpo_20M_h1.py               run, or go on, up to N_TRIALS trials
     recover-trials logs/hpo_20M_h1.log   the trial table from the log alone
@@ -27,6 +27,7 @@ Rendered by hpogen 0.1.0; do not edit it, render it again.
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
 import io
 import itertools
@@ -54,6 +55,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, NoReturn
 # --- Experiment ----------------------------------------------------------------------------------
 
 NAME = "hpo_20M_h1"
+STUDY_NAME = NAME  # in its storage
 BUDGET = 20_000_000  # parameters
 TOLERANCE = 0.25  # of the budget, up and down
 HORIZON = 1  # trading days ahead
@@ -61,15 +63,20 @@ TASK = "threshold_1pct"
 METRIC = "val_loss"  # a trial's value: its best evaluation
 DIRECTION: Literal["minimize", "maximize"] = "minimize"
 N_TRIALS = 50  # in all, over every run of this script
+TIMEOUT_HOURS = None  # a run begins no trial after these
 SEED = 42  # of every random stream
+STORAGE = None  # default: SQLite beside the results
 
 # Data
 DATA_PATH = "data/sp500.csv"  # CSV or Parquet
+DATA_SHA256 = None  # of that file; checked if given
+DATA_RANGE = None  # its first and last date
 FEATURE_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]  # columns the model sees
 
 # Splits, contiguous and in order
 TRAIN_FRACTION = 0.7  # of all rows, in the order of dates
 VAL_FRACTION = 0.15  # the rest is test, never read here
+TRAIN_SUBSET = 1.0  # of the training days, evenly spread
 TRAIN_END = None  # last training date, if given
 VAL_END = None  # last validation date, if given
 MIN_VAL_SAMPLES = 100  # fewer are refused
@@ -93,6 +100,7 @@ SEARCH_SPACE: dict[str, dict[str, Any]] = {
     # optimizer steps of linear warm-up
     "warmup_steps": {"type": "categorical", "choices": [100, 200, 300, 500]},
 }
+CONDITIONS: dict[str, dict[str, list[Any]]] = {}
 
 # Parameters that are not searched
 FIXED_PARAMS: dict[str, Any] = {
@@ -104,10 +112,12 @@ FIXED_PARAMS: dict[str, Any] = {
     "patience": 10,  # evaluations without a gain before a trial stops
     "prune_from": 0.2,  # share of its schedule before which none is pruned
     "min_delta": 0.001,  # smallest gain that counts for patience
+    "loss": "bce",  # what is minimised
 }
 
-# Optuna's TPESampler and MedianPruner (steps in the unit of evaluations)
-SAMPLER = {
+# Sampler and pruner of Optuna (steps in the unit of evaluations)
+SAMPLER: dict[str, Any] = {
+    "type": "TPESampler",
     "n_startup_trials": 10,
     "n_ei_candidates": 24,
     "multivariate": True,
@@ -118,7 +128,8 @@ SAMPLER = {
     "consider_endpoints": False,
     "warn_independent_sampling": False,
 }
-PRUNER = {
+PRUNER: dict[str, Any] = {
+    "type": "MedianPruner",
     "n_startup_trials": 8,
     "n_warmup_steps": 0,
     "interval_steps": 1,
@@ -213,6 +224,7 @@ EXTREME_INDICES = {
     35: "min n_heads",
     39: "max n_heads",
 }
+SKIP_INDICES: list[int] = []  # never tried
 
 
 # --- Command line --------------------------------------------------------------------------------
@@ -226,7 +238,7 @@ def positive(text: str) -> int:
 
 
 def parse_arguments(
-    *, doc: str, name: str, data_path: str, n_trials: int, seed: int
+    *, doc: str, name: str, data_path: str, n_trials: int, seed: int, storage: str | None
 ) -> argparse.Namespace:
     """Read the command line; what is not given keeps the value of the constant above."""
     about, _, usage = doc.partition("\n\n")
@@ -238,13 +250,15 @@ def parse_arguments(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--data", default=data_path, metavar="PATH", help="default: %(default)s")
+    shown = data_path.replace("%", "%%")
+    add("--data", default=data_path, metavar="PATH", help=f"default: {shown}")
+    add("--new-data", action="store_true", help="use data other than those it was rendered for")
     add("--n-trials", default=n_trials, type=positive, metavar="N", help="total over all runs")
     add("--seed", default=seed, type=int, metavar="N", help=f"default: {seed}")
     add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="default: auto")
     add("--out", type=Path, metavar="DIR", help=f"results; default: outputs/{name}")
     add("--log", type=Path, metavar="FILE", help=f"trial log; default: logs/{name}.log")
-    storage = os.environ.get("OPTUNA_STORAGE")
+    storage = os.environ.get("OPTUNA_STORAGE", storage)
     add("--storage", default=storage, metavar="URL", help="default: OPTUNA_STORAGE, or --out")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--dry-run", action="store_true", help="check everything, train nothing")
@@ -266,7 +280,12 @@ def parse_arguments(
 if __name__ == "__main__":
     # Before the packages are imported: --help answers without them.
     ARGUMENTS = parse_arguments(
-        doc=__doc__, name=NAME, data_path=DATA_PATH, n_trials=N_TRIALS, seed=SEED
+        doc=__doc__,
+        name=NAME,
+        data_path=DATA_PATH,
+        n_trials=N_TRIALS,
+        seed=SEED,
+        storage=STORAGE,
     )
 
 try:
@@ -286,8 +305,9 @@ try:
     from optuna.trial import FrozenTrial, Trial, TrialState
     from torch import Tensor, nn
 except ModuleNotFoundError as missing:
+    needed = "numpy optuna pandas torch"
     print(
-        f"error: {missing.name} is not installed: python -m pip install numpy optuna pandas torch",
+        f"error: {missing.name} is not installed: python -m pip install {needed}",
         file=sys.stderr,
     )
     sys.exit(3)
@@ -311,9 +331,19 @@ class LogEvent(NamedTuple):
 IDENTITY = ("study", "run")
 ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params")
 EXPERIMENT = (
-    *("name", "budget", "horizon", "task", "metric", "direction", "unit", "n_trials", "seed"),
+    *("name", "study_name", "budget", "horizon", "task", "metric", "direction", "unit"),
+    *("n_trials", "timeout_hours", "seed"),
     *("data", "data_sha256", "architectures_sha256", "spec_sha256", "script_sha256"),
-    *("search_space", "fixed_params", "sampler", "pruner", "overrides", "smoke"),
+    *(
+        "search_space",
+        "conditions",
+        "skip_indices",
+        "fixed_params",
+        "sampler",
+        "pruner",
+        "overrides",
+        "smoke",
+    ),
     *("device", "threads", "worker", "versions"),
 )
 COUNTS = ("complete", "pruned", "failed", "running")
@@ -444,7 +474,11 @@ class ArchSpace:
     """A list of architectures and the two-way map between its rows and search parameters."""
 
     def __init__(
-        self, architectures: Sequence[Mapping[str, int]], *, free_axes: Sequence[str]
+        self,
+        architectures: Sequence[Mapping[str, int]],
+        *,
+        free_axes: Sequence[str],
+        skip: Sequence[int] = (),
     ) -> None:
         self.architectures = architectures
         self.choices = {axis: sorted({row[axis] for row in architectures}) for axis in free_axes}
@@ -453,6 +487,8 @@ class ArchSpace:
             key = tuple(value for axis, value in row.items() if axis not in free_axes)
             shapes.setdefault(key, []).append(arch_idx)
         self.shapes = list(shapes.values())
+        self.shape_of = {row: shape for shape, rows in enumerate(self.shapes) for row in rows}
+        self.allowed = [row for row in self.shape_of if row not in skip]
 
     def sizes(self) -> dict[str, int]:
         """Return the search parameters, each an integer from 0, and how many values each has."""
@@ -462,25 +498,25 @@ class ArchSpace:
     def encode(self, arch_idx: int) -> dict[str, int]:
         """Return the search parameters that stand for a row."""
         row = self.architectures[arch_idx]
-        shape = next(i for i, rows in enumerate(self.shapes) if arch_idx in rows)
         indices = {f"{axis}_idx": values.index(row[axis]) for axis, values in self.choices.items()}
-        return {"shape_idx": shape, **indices}
+        return {"shape_idx": self.shape_of[arch_idx], **indices}
 
     def decode(self, params: Mapping[str, int]) -> int:
         """Return the row that search parameters stand for.
 
-        Where a shape does not have the wanted value of a free axis (6 heads do not divide a width
-        of 64), the nearest one it has is taken, distance in log2.
+        Where that row is skipped, or a shape does not have the wanted value of a free axis (6
+        heads do not divide a width of 64), the nearest one is taken: of the nearest shape, then
+        by distance in log2.
         """
 
-        def distance(arch_idx: int) -> float:
+        def distance(arch_idx: int) -> tuple[int, float]:
             row = self.architectures[arch_idx]
-            return sum(
+            return abs(self.shape_of[arch_idx] - params["shape_idx"]), sum(
                 abs(math.log2(row[axis] / values[params[f"{axis}_idx"]]))
                 for axis, values in self.choices.items()
             )
 
-        return min(self.shapes[params["shape_idx"]], key=distance)
+        return min(self.allowed, key=distance)
 
 
 # --- Experiment: the constants above as one value, and what the parts below share ----------------
@@ -491,6 +527,7 @@ class Experiment:
     """What is searched and how; the names are those of the constants."""
 
     name: str
+    study_name: str
     budget: int
     tolerance: float
     horizon: int | None
@@ -498,11 +535,14 @@ class Experiment:
     metric: str
     direction: Literal["minimize", "maximize"]
     n_trials: int
+    timeout_hours: float | None
     seed: int
     architectures: Sequence[Mapping[str, int]]
     free_axes: Sequence[str]
     extreme_indices: Mapping[int, str]
+    skip_indices: Sequence[int]
     search_space: Mapping[str, Mapping[str, Any]]
+    conditions: Mapping[str, Mapping[str, Sequence[Any]]]
     fixed_params: Mapping[str, Any]
     sampler: Mapping[str, Any]
     pruner: Mapping[str, Any]
@@ -524,6 +564,15 @@ class Round(NamedTuple):
 
 class UnusableError(Exception):
     """Data, storage or device cannot be used; the message says what, where, and the way out."""
+
+
+def check_digest(path: str, digest: str, expected: str | None, about: str) -> None:
+    """Refuse data that are not those the script was rendered for."""
+    if expected not in (None, digest):
+        raise UnusableError(
+            f"{path}: sha256 {digest[:12]}… ({about}) is not the data this script was rendered"
+            f" for, {expected[:12]}…. Give those by --data, or say --new-data to use these."
+        )
 
 
 # --- Metrics of a yes-or-no label, from logits; probabilities are made here and nowhere else -----
@@ -581,7 +630,7 @@ def label_metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
 # --- Loss: binary cross-entropy ------------------------------------------------------------------
 
 
-def label_loss(
+def bce_loss(
     logits: Tensor, targets: Tensor, *, train_rate: float, config: Mapping[str, Any]
 ) -> Tensor:
     """Return the mean log loss; the positive rate and the parameters are not needed."""
@@ -751,6 +800,30 @@ class PatchTST(nn.Module):
 # the context length, only on MAX_CONTEXT_LENGTH.
 
 PRICES = ("Open", "High", "Low", "Close")
+ISO_DATE = r"(\d{4}-\d\d-\d\d|\d{8})([ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?"  # no zone
+
+
+def read_table(path: Path, content: bytes) -> pd.DataFrame:
+    """Return a CSV or Parquet file as text, its rows numbered as they are in the file."""
+    if path.suffix == ".parquet":
+        frame = pd.read_parquet(io.BytesIO(content))
+        frame = frame.reset_index(drop=frame.index.name is None)
+        return frame.astype(str).set_axis(range(1, len(frame) + 1))
+    lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+    header = next(lines, [])
+    rows = [(lines.line_num, row) for row in lines if row]
+    for number, row in rows:
+        if len(row) != len(header):
+            raise ValueError(f"row {number}: {len(row)} fields, the header has {len(header)}")
+    return pd.DataFrame([row for _, row in rows], [number for number, _ in rows], header, str)
+
+
+def refuse(path: Path, cells: pd.Series[str], wrong: pd.Series[bool], what: str) -> None:
+    """Raise UnusableError with the first cell that is wrong, if there is one."""
+    if wrong.any():
+        at = int(wrong.argmax())
+        row, value = cells.index[at], str(cells.iloc[at])[:60]
+        raise UnusableError(f"{path}: row {row}: {cells.name} is {value!r}, {what}")
 
 
 def read_prices(path: Path, feature_columns: Sequence[str]) -> tuple[pd.DataFrame, str]:
@@ -762,38 +835,31 @@ def read_prices(path: Path, feature_columns: Sequence[str]) -> tuple[pd.DataFram
         )
     content = path.read_bytes()
     try:
-        read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
-        frame = read(io.BytesIO(content))
-    except (ValueError, OSError) as error:  # pandas' and pyarrow's own are among these
-        raise UnusableError(f"{path}: cannot be read as a table: {error}") from None
-    needed = ["Date", *PRICES, *(name for name in feature_columns if name not in PRICES)]
-    missing = [name for name in needed if name not in frame.columns]
+        frame = read_table(path, content)
+    except (ValueError, OSError, csv.Error) as error:  # pandas' and pyarrow's own are among these
+        raise UnusableError(f"{path}: not a table: {ascii(str(error))[1:200]}") from None
+    names = list(map(str, frame.columns))
+    missing = [name for name in ("Date", *PRICES, *feature_columns) if name not in names]
+    twice = [name for name in names if not name.strip() or names.count(name) > 1]
     if missing:
-        raise UnusableError(
-            f"{path}: no column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}"
-        )
-    frame = frame[needed]
-    for name in needed[1:]:
-        values = pd.to_numeric(frame[name], errors="coerce")
-        bad = np.flatnonzero(~np.isfinite(values.to_numpy(np.float64)))
-        if len(bad):
-            value = frame[name].iloc[bad[0]]
-            raise UnusableError(
-                f"{path}: row {bad[0] + 2}: {name} is {str(value)!r}, not a finite number"
-            )
-        frame = frame.assign(**{name: values.astype(np.float64)})
-    wrong = (frame[["Open", "High", "Low", "Close"]] <= 0).any(axis=1)
-    bad = np.flatnonzero(wrong | (frame["High"] < frame["Low"]))
-    if len(bad):
-        raise UnusableError(f"{path}: row {bad[0] + 2}: a price is not above 0, or High below Low")
-    dates = pd.to_datetime(frame["Date"].astype(str), errors="coerce", format="ISO8601")
-    bad = np.flatnonzero(dates.isna() | (dates.diff() <= pd.Timedelta(0)))
-    if len(bad):
-        value = frame["Date"].iloc[bad[0]]
-        raise UnusableError(
-            f"{path}: row {bad[0] + 2}: Date {str(value)!r} is no date or not after the row before"
-        )
-    return frame.assign(Date=dates), hashlib.sha256(content).hexdigest()
+        raise UnusableError(f"{path}: no column {', '.join(missing)}; it has {str(names)[:200]}")
+    if twice or frame.empty:
+        what = f"columns without a name, or given twice: {twice}"[:200] if twice else "no rows"
+        raise UnusableError(f"{path}: {what}")
+    columns = {}
+    for name in dict.fromkeys((*PRICES, *feature_columns)):
+        values = pd.to_numeric(frame[name], errors="coerce").astype(np.float64)
+        refuse(path, frame[name], ~(values.abs() < np.inf), "not a finite number")
+        refuse(path, frame[name], (values <= 0) & (name in PRICES), "not above 0")
+        columns[name] = values
+    refuse(path, frame["High"], columns["High"] < columns["Low"], "below Low")
+    text, known = frame["Date"], frame["Date"].str.fullmatch(ISO_DATE)
+    dates = pd.to_datetime(text.where(known), errors="coerce", format="ISO8601")
+    refuse(path, text, dates.isna(), "not a date such as 1999-01-04, without a zone")
+    refuse(path, text, dates.diff() < pd.Timedelta(0), "earlier than the row before")
+    refuse(path, text, dates.duplicated(), "the date of the row before")
+    frame = pd.DataFrame({"Date": dates, **columns}).reset_index(drop=True)
+    return frame, hashlib.sha256(content).hexdigest()
 
 
 @dataclass
@@ -801,12 +867,16 @@ class Task:
     """A yes-or-no label of each day, predicted from the days up to it."""
 
     unit: ClassVar[str] = "epoch"
+    losses: Mapping[str, Callable[..., Tensor]]
     data_path: str
+    data_sha256: str | None
+    data_range: Sequence[str] | None
     feature_columns: Sequence[str]
     task: str
     horizon: int
     train_fraction: float
     val_fraction: float
+    train_subset: float
     train_end: str | None
     val_end: str | None
     min_val_samples: int
@@ -819,10 +889,20 @@ class Task:
     def load(self, device: torch.device) -> None:
         """Read the file; keep windows of training and validation on the device."""
         frame, self.digest = read_prices(Path(self.data_path), self.feature_columns)
+        span = f"{frame['Date'].iloc[0]:%Y-%m-%d} to {frame['Date'].iloc[-1]:%Y-%m-%d}"
+        wanted = f"; expected {' to '.join(self.data_range)}" if self.data_range else ""
+        check_digest(self.data_path, self.digest, self.data_sha256, span + wanted)
         n_train, n_seen = self.boundaries(frame["Date"])
+        if n_seen >= len(frame):
+            raise UnusableError(
+                f"{self.data_path}: {span}: no row is left for the test split after VAL_END"
+                f" {self.val_end}; give an earlier one"
+            )
         frame = frame.iloc[:n_seen]  # from here on there is no test split
         self.dates = frame["Date"]
-        self.train_days = np.arange(self.max_context_length - 1, n_train - self.horizon)
+        days = np.arange(self.max_context_length - 1, n_train - self.horizon)
+        kept = np.linspace(0, len(days) - 1, round(len(days) * self.train_subset))
+        self.train_days = days[kept.astype(np.int64)]
         self.val_days = np.arange(n_train, n_seen - self.horizon)
         labels = make_labels(frame, task=self.task, horizon=self.horizon)
         self.check_sizes(labels)
@@ -874,7 +954,8 @@ class Task:
 
     def settings(self) -> dict[str, Any]:
         """Return the constants that trials must share to be compared; not where the data are."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "data_path"}
+        apart = ("losses", "data_path", "data_sha256", "data_range")
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
 
     def describe(self) -> dict[str, Any]:
         """Return digest, dates, sizes, label rates, and what to beat."""
@@ -946,6 +1027,7 @@ class Task:
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Mapping[str, Any]) -> Tensor:
         """Return the mean training loss."""
+        label_loss = self.losses[config["loss"]]
         return label_loss(outputs.float(), targets, train_rate=self.train_rate, config=config)
 
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
@@ -1155,38 +1237,42 @@ def train(
         yield {task.unit: item.step, "train_loss": train_loss, **metrics}
 
 
-# --- Sampler and pruner, with every argument written out: Optuna's defaults change with versions -
+# --- Sampler, every argument written out: Optuna's defaults change with its versions -------------
 
 
 class KeyedSampler(optuna.samplers.BaseSampler):
-    """TPE whose draws depend on the seed, the trial's number and the history alone.
+    """A sampler of Optuna whose draws depend on seed, trial number and history alone.
 
-    A sampler seeded once repeats its first draws after a restart; here each trial, and each
-    parameter drawn on its own, has a stream of its own.
+    One seeded once repeats its first draws after a restart; here each trial, and each parameter
+    drawn on its own, has a stream of its own.
     """
 
     def __init__(self, seed: int, arguments: Mapping[str, Any]) -> None:
         self.seed, self.arguments = seed, arguments
 
-    def tpe(self, trial: FrozenTrial, purpose: str) -> optuna.samplers.TPESampler:
+    def inner(self, trial_number: int, purpose: str) -> optuna.samplers.BaseSampler:
         """Return the sampler of one draw."""
-        seed = stream_seed(self.seed, trial.number, purpose) % 2**32
+        arguments = dict(self.arguments)
+        kind = getattr(optuna.samplers, arguments.pop("type"))
+        seed = stream_seed(self.seed, trial_number, purpose) % 2**32
         with warnings.catch_warnings():
             # Arguments named in full are partly deprecated, partly experimental.
             warnings.simplefilter("ignore")
-            return optuna.samplers.TPESampler(seed=seed, **self.arguments)
+            return kind(seed=seed, **arguments)
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """Return the parameters drawn together."""
-        return self.tpe(trial, "space").infer_relative_search_space(study, trial)
+        # The draw below needs what this step finds.
+        self.together = self.inner(trial.number, "together")
+        return self.together.infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Draw the parameters of the search space together."""
-        return self.tpe(trial, "together").sample_relative(study, trial, search_space)
+        return self.together.sample_relative(study, trial, search_space)
 
     def sample_independent(
         self,
@@ -1196,8 +1282,8 @@ class KeyedSampler(optuna.samplers.BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """Draw one parameter."""
-        tpe = self.tpe(trial, f"alone:{param_name}")
-        return tpe.sample_independent(study, trial, param_name, param_distribution)
+        alone = self.inner(trial.number, f"alone:{param_name}")
+        return alone.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(
         self,
@@ -1209,24 +1295,70 @@ class KeyedSampler(optuna.samplers.BaseSampler):
         """Keep nothing."""
 
 
-def make_pruner(arguments: Mapping[str, Any]) -> optuna.pruners.MedianPruner:
-    """Return the pruner: it stops a trial whose best so far is behind the median of the others."""
-    return optuna.pruners.MedianPruner(**arguments)
+def make_sampler(
+    seed: int, arguments: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
+) -> KeyedSampler:
+    """Return the sampler. Raises ImportError where a package is missing that it needs."""
+    del distributions
+    sampler = KeyedSampler(seed, arguments)
+    sampler.inner(0, "check")
+    return sampler
+
+
+# --- Suggestions: what is searched, where, and which trials are pruned ---------------------------
+
+Distribution = FloatDistribution | IntDistribution | CategoricalDistribution
+
+
+def make_pruner(arguments: Mapping[str, Any]) -> optuna.pruners.BasePruner:
+    """Return the pruner, every argument written out."""
+    rest = dict(arguments)
+    kind = getattr(optuna.pruners, rest.pop("type"))
+    return kind(**rest)
 
 
 def search_distributions(
     space: ArchSpace, search_space: Mapping[str, Mapping[str, Any]]
-) -> dict[str, BaseDistribution]:
+) -> dict[str, Distribution]:
     """Return every searched parameter: the architecture's, then those of SEARCH_SPACE."""
-    kinds = {"float": FloatDistribution, "int": IntDistribution}
-    found: dict[str, BaseDistribution] = {
+    kinds: dict[str, Callable[..., Distribution]] = {
+        "float": FloatDistribution,
+        "int": IntDistribution,
+        "categorical": CategoricalDistribution,
+    }
+    found: dict[str, Distribution] = {
         name: IntDistribution(0, size - 1) for name, size in space.sizes().items()
     }
     for name, entry in search_space.items():
         arguments = {key: value for key, value in entry.items() if key != "type"}
-        kind = kinds.get(entry["type"], CategoricalDistribution)
-        found[name] = kind(**arguments)
+        found[name] = kinds[entry["type"]](**arguments)
     return found
+
+
+def suggest(
+    trial: Trial,
+    distributions: Mapping[str, Distribution],
+    conditions: Mapping[str, Mapping[str, Sequence[Any]]],
+    *,
+    fixed_params: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the configuration of a trial; where a condition fails, the fixed value is kept."""
+    config = dict(fixed_params)
+    for name, distribution in distributions.items():
+        wanted = conditions.get(name, {})
+        if all(config.get(other) in values for other, values in wanted.items()):
+            config[name] = draw(trial, name, distribution)
+    return config
+
+
+def draw(trial: Trial, name: str, distribution: Distribution) -> Any:
+    """Return the value of a parameter, new or, in a queued trial, the one it was given."""
+    if isinstance(distribution, FloatDistribution):
+        return trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
+    if isinstance(distribution, IntDistribution):
+        low, high, step = distribution.low, distribution.high, distribution.step
+        return trial.suggest_int(name, low, high, step=step, log=distribution.log)
+    return trial.suggest_categorical(name, distribution.choices)
 
 
 # --- Results: files that are whole at every moment, written anew after each trial ----------------
@@ -1518,6 +1650,8 @@ def dry_run(task: Task, experiment: Experiment, device: torch.device) -> int:
     for name, value in task.describe().items():
         print(f"{name:20} {value}")
     space = ArchSpace(experiment.architectures, free_axes=experiment.free_axes)
+    if experiment.skip_indices:
+        print(f"{'never tried':20} arch_idx {', '.join(map(str, experiment.skip_indices))}")
     free = free_memory(device)
     batch_size = experiment.fixed_params.get("batch_size", 256)
     print(f"{'device':20} {device}, {free / 1e9:.1f} GB free")
@@ -1560,17 +1694,29 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
+def make_space(experiment: Experiment) -> ArchSpace:
+    """Return the architectures as the sampler sees them."""
+    return ArchSpace(
+        experiment.architectures,
+        free_axes=experiment.free_axes,
+        skip=experiment.skip_indices,
+    )
+
+
 def open_study(
     experiment: Experiment, task: Task, *, storage: str, data_sha256: str
 ) -> optuna.Study:
     """Create or load the study; refuse one whose trials would not compare with new ones."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    space = make_space(experiment)
+    distributions = search_distributions(space, experiment.search_space)
+    sampler = make_sampler(experiment.seed, experiment.sampler, distributions)
     try:
         study = optuna.create_study(
             storage=storage,
-            study_name=experiment.name,
+            study_name=experiment.study_name,
             direction=experiment.direction,
-            sampler=KeyedSampler(experiment.seed, experiment.sampler),
+            sampler=sampler,
             pruner=make_pruner(experiment.pruner),
             load_if_exists=True,
         )
@@ -1578,7 +1724,12 @@ def open_study(
         raise UnusableError(
             f"the storage cannot be used: {type(error).__name__}: {error}"
         ) from None
-    searched = (experiment.metric, experiment.search_space, experiment.fixed_params)
+    searched = (
+        experiment.metric,
+        experiment.search_space,
+        experiment.conditions,
+        experiment.fixed_params,
+    )
     made_of = {
         "data_sha256": data_sha256,
         "architectures_sha256": digest(experiment.architectures),
@@ -1612,7 +1763,7 @@ class Search:
     ) -> None:
         self.task, self.experiment, self.device, self.smoke = task, experiment, device, smoke
         self.study, self.recorder = study, recorder
-        self.space = ArchSpace(experiment.architectures, free_axes=experiment.free_axes)
+        self.space = make_space(experiment)
         self.distributions = search_distributions(self.space, experiment.search_space)
         self.n_unfit = 0
         self.sample_bytes = [self.measure_shape(rows) for rows in self.space.shapes]
@@ -1636,11 +1787,16 @@ class Search:
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none ever finished."""
         self.enqueue_extremes()
-        reason = "error"
+        reason, hours = "error", self.experiment.timeout_hours
+        end = math.inf if hours is None else time.monotonic() + 3600 * hours
         try:
             while (started := self.started()) < self.experiment.n_trials:
-                self.run_trial(self.study.ask(self.distributions), started + 1)
-            reason = "trials"
+                if time.monotonic() >= end:
+                    reason = "timeout"
+                    break
+                self.run_trial(self.study.ask(), started + 1)
+            else:
+                reason = "trials"
         except Interrupted as stop:
             reason = "interrupted"
             return 128 + int(stop.args[0])
@@ -1667,7 +1823,8 @@ class Search:
 
     def run_trial(self, trial: Trial, started: int) -> None:
         """Train one trial and record its end, whatever it is."""
-        config = {**self.experiment.fixed_params, **trial.params}
+        searched = (self.distributions, self.experiment.conditions)
+        config = suggest(trial, *searched, fixed_params=self.experiment.fixed_params)
         attributes = self.start_attributes(trial, config)
         for name, value in attributes.items():
             trial.set_user_attr(name, value)
@@ -1814,14 +1971,16 @@ def failure(error: Exception) -> dict[str, Any]:
 def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:
     """Return the experiment of --smoke: the two smallest architectures, a study of its own."""
     rows = experiment.architectures
-    by_size = sorted(range(len(rows)), key=lambda arch_idx: rows[arch_idx]["params"])
+    allowed = make_space(experiment).allowed
+    by_size = sorted(allowed, key=lambda arch_idx: rows[arch_idx]["params"])
     other = (i for i in by_size if rows[i]["params"] != rows[by_size[0]]["params"])
     smallest = (by_size[0], next(other, by_size[1]))
     space = {name: v for name, v in experiment.search_space.items() if name not in params}
     return replace(
         experiment,
-        name=f"{experiment.name}-smoke-{uuid.uuid4().hex[:8]}",
+        study_name=f"{experiment.study_name}-smoke-{uuid.uuid4().hex[:8]}",
         n_trials=2,
+        timeout_hours=None,
         extreme_indices={arch_idx: f"smoke {arch_idx}" for arch_idx in smallest},
         search_space=space,
         fixed_params={**experiment.fixed_params, **params},
@@ -1846,6 +2005,9 @@ def main(arguments: Namespace, task: Task, experiment: Experiment) -> int:
     except (UnusableError, OSError) as error:
         say(f"error: {error}")
         return 2
+    except ImportError as error:  # of a package that only a sampler or a storage needs
+        say(f"error: {error}")
+        return 3
 
 
 def dispatch(arguments: Namespace, task: Task, experiment: Experiment) -> int:
@@ -1884,15 +2046,19 @@ def dispatch(arguments: Namespace, task: Task, experiment: Experiment) -> int:
 # --- The constants, put together -----------------------------------------------------------------
 
 
-def make_task(data_path: str) -> Task:
+def make_task(data_path: str, new_data: bool = False) -> Task:
     """Return the task of the constants above."""
     return Task(
+        losses={"bce": bce_loss},
         data_path=data_path,
         task=TASK,
         horizon=HORIZON,
+        data_sha256=None if new_data else DATA_SHA256,
+        data_range=DATA_RANGE,
         feature_columns=FEATURE_COLUMNS,
         train_fraction=TRAIN_FRACTION,
         val_fraction=VAL_FRACTION,
+        train_subset=TRAIN_SUBSET,
         train_end=TRAIN_END,
         val_end=VAL_END,
         min_val_samples=MIN_VAL_SAMPLES,
@@ -1908,6 +2074,7 @@ def make_experiment() -> Experiment:
     """Return the experiment of the constants above."""
     return Experiment(
         name=NAME,
+        study_name=STUDY_NAME,
         budget=BUDGET,
         tolerance=TOLERANCE,
         horizon=HORIZON,
@@ -1915,18 +2082,21 @@ def make_experiment() -> Experiment:
         metric=METRIC,
         direction=DIRECTION,
         n_trials=N_TRIALS,
+        timeout_hours=TIMEOUT_HOURS,
         seed=SEED,
         architectures=ARCHITECTURES,
         free_axes=FREE_AXES,
         extreme_indices=EXTREME_INDICES,
+        skip_indices=SKIP_INDICES,
         search_space=SEARCH_SPACE,
+        conditions=CONDITIONS,
         fixed_params=FIXED_PARAMS,
         sampler=SAMPLER,
         pruner=PRUNER,
         hpogen="0.1.0",
-        spec_sha256="b58bb9932524094e76347960246e3f362ac94544c5520e45091942855a0134c6",
+        spec_sha256="cac0c63ebaf518965a2b6a0b9618064b18cd985783749f0396906ab23c018d3f",
     )
 
 
 if __name__ == "__main__":
-    sys.exit(main(ARGUMENTS, make_task(ARGUMENTS.data), make_experiment()))
+    sys.exit(main(ARGUMENTS, make_task(ARGUMENTS.data, ARGUMENTS.new_data), make_experiment()))

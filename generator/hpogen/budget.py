@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from fractions import Fraction
 
 from hpogen.errors import UsageError
+from hpogen.yaml_file import shown
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}
+LARGEST = 10**15
 
 
 def parse_budget(text: str) -> int:
     """Return the number of parameters a budget names.
 
-    Raises UsageError for anything but a positive whole number, written out or in K, M or B.
+    Raises UsageError for anything but a positive whole number, written out or in K, M or B, and
+    not above 1,000,000B.
     """
-    match = re.fullmatch(r"(\d+(?:_\d+)*(?:\.\d+)?)([KMB]?)", text.strip().upper())
+    pattern = r"([0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?)([KMB]?)"
+    match = re.fullmatch(pattern, text.strip().upper()) if len(text) <= 40 else None
     if match:
-        count = Decimal(match[1].replace("_", "")) * UNITS[match[2]]
-        if count == int(count) and count > 0:
+        count = Fraction(match[1].replace("_", "")) * UNITS[match[2]]
+        if count.denominator == 1 and 0 < count <= LARGEST:
             return int(count)
-    raise UsageError(f"budget {text!r}: write a number of parameters like 350K, 2M, 1.5B")
+    told = shown(repr(text))
+    raise UsageError(f"budget {told}: write a number of parameters like 350K, 2M, 1.5B")
 
 
 def format_budget(budget: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -40,17 +41,43 @@ def main() -> None:
     """Render standalone hyper-parameter-search scripts."""
 
 
+def lazy(name: str) -> Any:
+    """Return a completion of values that is imported when a shell asks for it."""
+
+    def complete(*arguments: Any) -> Any:
+        import hpogen.completion
+
+        return getattr(hpogen.completion, name)(*arguments)
+
+    return complete
+
+
 def spec_options(function: Any) -> Any:
     """Add the options that say which script is meant."""
     for option in (
-        click.option("--option", "-o", "options", multiple=True, metavar="NAME=CHOICE",
-                     help="A part to use, such as loss=focal or inputs=revin."),
+        click.option(
+            "--option",
+            "-o",
+            "options",
+            multiple=True,
+            metavar="NAME=CHOICE",
+            shell_complete=lazy("complete_option"),
+            help="Use a part, such as loss=focal or inputs=revin.",
+        ),
         click.option("--config", "config_path", type=CONFIG, help="Configuration in YAML."),
-        click.option("--data", metavar="PATH", help="Data file or folder the script reads."),
-        click.option("--task", help="What is predicted (default: threshold_1pct)."),
+        click.option("--data", metavar="PATH", help="Data to read now: columns, digest, dates."),
+        click.option(
+            "--task",
+            shell_complete=lazy("complete_task"),
+            help="What is predicted (default: threshold_1pct).",
+        ),
         click.option("--horizon", type=click.IntRange(min=1), help="Trading days ahead."),
-        click.option("--budget", help="Number of parameters: 350K, 2M, 1.5B."),
-    ):  # fmt: skip
+        click.option(
+            "--budget",
+            shell_complete=lazy("complete_budget"),
+            help="Number of parameters: 350K, 2M, 1.5B.",
+        ),
+    ):
         function = option(function)
     return function
 
@@ -61,9 +88,24 @@ def parse_options(options: tuple[str, ...]) -> dict[str, str]:
     for text in options:
         name, equals, choice = text.partition("=")
         if not equals:
-            raise UsageError(f"--option {text!r}: write NAME=CHOICE, such as loss=focal")
+            from hpogen.yaml_file import shown
+
+            said = shown(repr(text))
+            raise UsageError(f"--option {said}: write NAME=CHOICE, such as loss=focal")
         pairs[name] = choice
     return pairs
+
+
+def said_spec(options: tuple[str, ...], *, config_path: Path | None, **said: Any) -> Any:
+    """Return the specification of a command line; tell on stderr what is worth telling."""
+    from hpogen.load import load_config
+    from hpogen.spec import make_spec
+
+    config, notes = load_config(config_path) if config_path else (None, [])
+    spec = make_spec(options=parse_options(options), config=config, notes=notes, **said)
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+    return spec
 
 
 @main.command(
@@ -72,47 +114,70 @@ def parse_options(options: tuple[str, ...]) -> dict[str, str]:
         "hpogen render --budget 20M --horizon 3 --task threshold_0.5pct -o loss=focal",
         "hpogen render --budget 2M --task byte_lm --out scripts",
         "hpogen render --config study.yaml --n-trials 100",
+        "hpogen render --plan plan.yaml --dry-run",
     )
 )
 @spec_options
-@click.option("--out", default=".", type=click.Path(path_type=Path), help="Folder (default: .).")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder (default: .).")
 @click.option("--n-trials", type=click.IntRange(min=1), help="Total number of trials.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of every random stream.")
 @click.option("--stdout", is_flag=True, help="Print the script instead of writing it.")
 @click.option("--force", is_flag=True, help="Overwrite a file even if it was edited.")
-def render(out: Path, stdout: bool, force: bool, options: tuple[str, ...], **said: Any) -> None:
-    """Write one search script and print its path."""
+@click.option("--plan", "plan_path", type=CONFIG, help="Write all scripts of a plan in YAML.")
+@click.option("--dry-run", is_flag=True, help="With --plan: print what would be done.")
+@click.option(
+    "--check",
+    "check_only",
+    is_flag=True,
+    help="With --plan: the same, and exit code 1 if anything would change.",
+)
+@click.option("--prune", is_flag=True, help="With --plan: remove scripts it no longer has.")
+def render(
+    out: Path | None,
+    force: bool,
+    plan_path: Path | None,
+    dry_run: bool,
+    check_only: bool,
+    prune: bool,
+    **said: Any,
+) -> None:
+    """Write one search script, or all of a plan, and print their paths."""
+    plan_only = {"--dry-run": dry_run, "--check": check_only, "--prune": prune}
+    if plan_path is None:
+        if given := [name for name, value in plan_only.items() if value]:
+            raise UsageError(f"{given[0]} is for plans; give one with --plan")
+        render_one(out or Path(), force, **said)
+        return
+    refuse_beside_plan(out=out, **said)
+    from hpogen.render_command import write_plan
+
+    changes = write_plan(plan_path, dry_run=dry_run, check=check_only, prune=prune, force=force)
+    sys.exit(1 if check_only and changes else 0)
+
+
+def refuse_beside_plan(**said: Any) -> None:
+    """Refuse what a plan says itself."""
+    names = {"config_path": "--config", "options": "--option"}
+    # Not `in (None, False, ())`: --seed 0 is given, too.
+    given = [n for n, value in said.items() if value is not None and value is not False]
+    given = [name for name in given if said[name] != ()]
+    if given:
+        option = names.get(given[0], f"--{given[0].replace('_', '-')}")
+        raise UsageError(f"{option} cannot be given with --plan; say it in the plan")
+
+
+def render_one(
+    out: Path, force: bool, *, stdout: bool, options: tuple[str, ...], **said: Any
+) -> None:
+    """Write one script and print its path, or print the script."""
     from hpogen.render import render as render_script
-    from hpogen.spec import make_spec
+    from hpogen.render_command import write_script
 
-    spec = make_spec(options=parse_options(options), **said)
-    script = render_script(spec)
+    spec = said_spec(options, **said)
     if stdout:
-        click.echo(script, nl=False)
-        return
-    path = out / f"{spec.name}.py"
-    refuse_edited(path, force)
-    from hpogen.files import write_atomic
-
-    write_atomic(path, script.encode(), executable=True)
-    click.echo(path)
-
-
-def refuse_edited(path: Path, force: bool) -> None:
-    """Refuse to overwrite a file that is not what hpogen wrote."""
-    from hpogen.check import difference
-
-    if force or not path.exists():
-        return
-    try:
-        edited = bool(difference(path))
-    except HpogenError:
-        edited = True
-    if edited:
-        raise UsageError(
-            f"{path} was edited or rendered by another version; `hpogen check {path}` shows how."
-            " --force overwrites it"
-        )
+        click.echo(render_script(spec), nl=False)
+    else:
+        write_script(spec, out, force=force)
 
 
 @main.command(epilog=examples("hpogen check hpo_2B_h1.py", "hpogen check experiments/**/*.py"))
@@ -123,6 +188,7 @@ def check(files: tuple[Path, ...]) -> None:
     Exit code 0: all are; 1: some were edited or are stale, with the difference; 2: unreadable.
     """
     from hpogen.check import difference
+    from hpogen.files import shown_path
 
     codes = [0]
     for path in files:
@@ -135,7 +201,7 @@ def check(files: tuple[Path, ...]) -> None:
         if found:
             click.echo(found, nl=False)
             codes.append(1)
-        click.echo(f"{path}: {'differs' if found else 'ok'}", err=True)
+        click.echo(f"{shown_path(path)}: {'differs' if found else 'ok'}", err=True)
     sys.exit(max(codes))
 
 
@@ -149,10 +215,19 @@ def check(files: tuple[Path, ...]) -> None:
 def grid(as_json: bool, options: tuple[str, ...], horizon: int | None, **said: Any) -> None:
     """Show every architecture within a budget."""
     from hpogen.grid_report import grid_json, grid_table
-    from hpogen.spec import make_spec
 
-    spec = make_spec(options=parse_options(options), horizon=horizon, any_horizon=True, **said)
+    spec = said_spec(options, horizon=horizon, any_horizon=True, **said)
     click.echo(grid_json(spec) if as_json else grid_table(spec))
+
+
+@main.command(epilog=examples("hpogen schema > hpogen.schema.json"))
+def schema() -> None:
+    """Print the JSON Schema of configuration files, for editors."""
+    import json
+
+    from hpogen.schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
 
 
 @main.command("demo-data", epilog=examples("hpogen demo-data sp500 --out prices.csv"))
@@ -170,4 +245,19 @@ def demo_data(name: str, out: Path | None) -> None:
     default, source = SOURCES[name]
     path = out or Path(default)
     write_atomic(path, source(name))
-    click.echo(path)
+    click.echo(os.fsencode(path))
+
+
+@main.command(
+    epilog=examples(
+        'eval "$(hpogen completion bash)"    # in ~/.bashrc',
+        'eval "$(hpogen completion zsh)"     # in ~/.zshrc',
+        "hpogen completion fish > ~/.config/fish/completions/hpogen.fish",
+    )
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what a shell sources to complete hpogen and recover-trials."""
+    from hpogen.completion import completion_source
+
+    click.echo(completion_source(shell, main))

@@ -1,44 +1,95 @@
-"""Configuration files: YAML with positions, every error of a file at once."""
+"""The configuration of a search as its user writes it: names, types, and what they may hold."""
 
 from __future__ import annotations
 
 import difflib
-import math
-import re
+import sys
+import unicodedata
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     PlainValidator,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 
-from hpogen.errors import ConfigError
-
-Place = tuple[str | int, ...]
-Problem = tuple[Place, str]
+from hpogen.samplers import PrunerArguments, SamplerArguments, Strict
+from hpogen.yaml_file import Problem, shown
 
 
 def finite_number(value: object) -> int | float:
     """Return a whole number or a finite float as it is. Raises ValueError for all else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    number = None if isinstance(value, bool) or not isinstance(value, (int, float)) else value
+    if number is None or not abs(number) <= sys.float_info.max:  # isfinite fails for 10**400
         raise ValueError("not a number")
-    return value
+    return number
 
 
-Number = Annotated[float, PlainValidator(finite_number)]
+def plain_text(text: str) -> str:
+    """Return a text as it is. Raises ValueError if it holds what cannot be seen."""
+    hidden = [c for c in text if unicodedata.category(c)[0] == "C" or c in "\u2028\u2029"]
+    if hidden:
+        raise ValueError(f"holds the invisible character U+{ord(hidden[0]):04X}")
+    return text
 
 
-class Strict(BaseModel):
-    """A mapping that refuses unknown keys."""
+def scalar(value: object) -> int | float | str:
+    """Return a number or a text as it is. Raises ValueError for all else."""
+    return value if isinstance(value, str) else finite_number(value)
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+def skipped(value: object) -> int | dict[str, int]:
+    """Return an arch_idx, or what architectures are, as it is. Raises ValueError for all else."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, dict) and value and all(type(v) is int for v in value.values()):
+        return value
+    raise ValueError("give an arch_idx, or what it is, such as {d_model: 1024, n_layers: 256}")
+
+
+def one_or_more(value: object) -> list[int | float | str]:
+    """Return a value or a list of values as a list. Raises ValueError for all else."""
+    values = value if isinstance(value, list) else [value]
+    if not values:
+        raise ValueError("no value is given")
+    return [scalar(item) for item in values]
+
+
+def budget_text(value: object) -> str:
+    """Return a budget as text. Raises ValueError for what is neither text nor whole number."""
+    if isinstance(value, (str, int)) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError("write a number of parameters like 350K, 2M, 1.5B")
+
+
+Budget = Annotated[
+    str, PlainValidator(budget_text), WithJsonSchema({"type": ["string", "integer"]})
+]
+Number = Annotated[float, PlainValidator(finite_number), WithJsonSchema({"type": "number"})]
+Scalar = Annotated[  # Any, because a number and a text have no common form to be written in
+    Any, PlainValidator(scalar), WithJsonSchema({"type": ["number", "string"]})
+]
+Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(plain_text)]
+Values = Annotated[
+    list[Any],
+    PlainValidator(one_or_more),
+    WithJsonSchema({"type": ["number", "string", "array"]}),
+]
+Skipped = Annotated[
+    Any,
+    PlainValidator(skipped),
+    WithJsonSchema({"type": ["integer", "object"]}),
+]
+When = Annotated[
+    dict[str, Values],
+    Field(description="Search it only where another parameter has this value, or one of these"),
+]
 
 
 class FloatEntry(Strict):
@@ -47,7 +98,8 @@ class FloatEntry(Strict):
     type: Literal["float"]
     low: Number
     high: Number
-    log: bool = False
+    log: bool = Field(default=False, description="Search on a log scale")
+    when: When = Field(default={})
 
     @model_validator(mode="after")
     def ordered(self) -> FloatEntry:
@@ -66,15 +118,19 @@ class IntEntry(Strict):
     low: int
     high: int
     step: Annotated[int, Field(ge=1)] = 1
-    log: bool = False
+    log: bool = Field(default=False, description="Search on a log scale; needs step 1")
+    when: When = Field(default={})
 
     @model_validator(mode="after")
     def ordered(self) -> IntEntry:
-        """Refuse bounds that leave nothing to search."""
+        """Refuse bounds that leave nothing to search, and an end that is never reached."""
         if not self.low < self.high:
             raise ValueError(f"low {self.low} must be below high {self.high}")
         if self.log and (self.low < 1 or self.step != 1):
             raise ValueError("a log scale needs low of 1 or more and step 1")
+        if (self.high - self.low) % self.step:
+            last = self.high - (self.high - self.low) % self.step
+            raise ValueError(f"high {self.high} is not reached by step {self.step}; {last} is")
         return self
 
 
@@ -82,168 +138,165 @@ class CategoricalEntry(Strict):
     """One of two or more values."""
 
     type: Literal["categorical"]
-    choices: Annotated[list[Number], Field(min_length=2)]
+    choices: Annotated[list[Scalar], Field(min_length=2)]
+    when: When = Field(default={})
 
     @model_validator(mode="after")
     def distinct(self) -> CategoricalEntry:
         """Refuse a value given twice."""
         if len(set(self.choices)) < len(self.choices):
-            raise ValueError(f"choices {self.choices} repeat a value")
+            raise ValueError(f"choices {shown(repr(self.choices))} repeat a value")
         return self
 
 
 Entry = Annotated[FloatEntry | IntEntry | CategoricalEntry, Field(discriminator="type")]
 
 
-class SamplerArguments(Strict):
-    """Arguments of Optuna's TPESampler, all of them, at values chosen here."""
+class Bound(Strict):
+    """The least and the largest value of a column of the grid."""
 
-    n_startup_trials: Annotated[int, Field(ge=0)] = 10
-    n_ei_candidates: Annotated[int, Field(ge=1)] = 24
-    multivariate: bool = True
-    group: bool = False
-    constant_liar: bool = True
-    prior_weight: float = 1.0
-    consider_magic_clip: bool = True
-    consider_endpoints: bool = False
-    warn_independent_sampling: bool = False
+    min: Number | None = None
+    max: Number | None = None
+
+    def holds(self, value: float) -> bool:
+        """Tell whether a value lies within."""
+        return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
 
 
-class PrunerArguments(Strict):
-    """Arguments of Optuna's MedianPruner; steps are epochs or optimizer steps, as the task counts.
+Axis = Annotated[list[Number], Field(min_length=1, max_length=1000)]
 
-    The script adds a rule of its own, see the parameter `prune_from`.
-    """
 
-    n_startup_trials: Annotated[int, Field(ge=0)] = 8
-    n_warmup_steps: Annotated[int, Field(ge=0)] = 0
-    interval_steps: Annotated[int, Field(ge=1)] = 1
-    n_min_trials: Annotated[int, Field(ge=1)] = 5
+class ArchitectureSection(BaseModel):
+    """The axes of the architecture space by name, and what is left out of it."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    __pydantic_extra__: dict[str, Axis]
+
+    where: dict[str, Bound] = Field(
+        default={}, description="Keep only architectures within these bounds"
+    )
+    skip: list[Skipped] = Field(
+        default=[], description="Never try these, by arch_idx or by what they are; indices stay"
+    )
+    max_memory_gb: Annotated[Number, Field(gt=0)] | None = Field(
+        default=None, description="Never try what needs more for a batch of one; indices stay"
+    )
+
+
+class StudySection(Strict):
+    """The study: its name, how long it goes on, where it is stored."""
+
+    name: Text | None = Field(default=None, description="Default: the name of the script")
+    n_trials: Annotated[int, Field(ge=1, le=10**6)] = Field(
+        default=50, description="Total number of trials over every run"
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
+        default=42, description="Seed of every random stream"
+    )
+    timeout_hours: Annotated[Number, Field(gt=0)] | None = Field(
+        default=None, description="Begin no trial later than this after the start of a run"
+    )
+    storage: Annotated[str, Field(min_length=1), AfterValidator(plain_text)] | None = Field(
+        default=None, description="Address of the database; default: SQLite beside the results"
+    )
 
 
 class Config(Strict):
     """What a user says; everything may be left out, and gets the default of the task."""
 
-    task: str | None = None
-    budget: str | int | None = None
-    horizon: Annotated[int, Field(ge=1)] | None = None
-    tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.25
-    n_trials: Annotated[int, Field(ge=1)] = 50
-    seed: Annotated[int, Field(ge=0)] = 42
-    metric: str | None = None
-    options: dict[str, str] = {}
-    data: dict[str, Any] = {}
-    splits: dict[str, Any] = {}
-    model: dict[str, Any] = {}
-    architecture: dict[str, Annotated[list[Number], Field(min_length=1)]] = {}
-    search: dict[str, Entry] = {}
-    fixed: dict[str, Number] = {}
-    sampler: SamplerArguments = SamplerArguments()
-    pruner: PrunerArguments = PrunerArguments()
+    task: str | None = Field(default=None, description="What is predicted")
+    budget: Budget | None = Field(default=None, description="Number of parameters: 350K, 2M")
+    horizon: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        default=None, description="Trading days ahead"
+    )
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.25, description="Share of the budget, up and down"
+    )
+    metric: str | None = Field(default=None, description="What trials are compared by")
+    direction: Literal["minimize", "maximize"] | None = Field(
+        default=None, description="That of the metric; anything else is refused"
+    )
+    study: StudySection = StudySection()
+    options: dict[str, str] = Field(default={}, description="Parts to use")
+    data: dict[str, Any] = Field(default={}, description="What is read")
+    splits: dict[str, Any] = Field(default={}, description="Training, validation, test")
+    model: dict[str, Any] = Field(default={}, description="Sizes besides the architecture")
+    architecture: ArchitectureSection = Field(default={}, validate_default=True)
+    search: dict[str, Entry] = Field(default={}, description="Parameters that are searched")
+    fixed: dict[str, Scalar] = Field(default={}, description="Parameters that are not searched")
+    sampler: SamplerArguments = Field(default={"type": "tpe"}, validate_default=True)
+    pruner: PrunerArguments = Field(default={"type": "median"}, validate_default=True)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a hint for a word that is not known."""
     known = list(known)
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
-
-
-class Loader(yaml.SafeLoader):
-    """YAML in which 1e-5 is a number and 2010-01-01 a text, as everybody who writes them means."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012  as PyYAML declares it
-        first: [item for item in items if item[0] != "tag:yaml.org,2002:timestamp"]
-        for first, items in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d[\d_]*)(\.\d*)?[eE][-+]?\d+$"),
-    list("-+0123456789"),
-)
-
-
-def read_yaml(path: Path) -> tuple[Any, dict[Place, tuple[int, int]]]:
-    """Return the content of a file, and (line, column), from 1, of each key and item."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
-    try:
-        node = yaml.compose(text, Loader=Loader)
-        content = yaml.load(text, Loader=Loader)  # noqa: S506  a SafeLoader, see above
-        places, duplicates = places_of(node)
-    except RecursionError:
-        raise ConfigError(f"{path}: nested too deeply, or an alias within itself") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise ConfigError(f"{path}{where}: {error.problem}") from None
-    if duplicates:
-        problems = [(place, "key given twice") for place in duplicates]
-        raise ConfigError(format_problems(str(path), problems, places))
-    return content, places
-
-
-def places_of(root: yaml.Node | None) -> tuple[dict[Place, tuple[int, int]], list[Place]]:
-    """Return (line, column), from 1, of each key and item, and the keys given twice."""
-    places: dict[Place, tuple[int, int]] = {(): (1, 1)}
-    duplicates: list[Place] = []
-
-    def walk(node: yaml.Node | None, place: Place) -> None:
-        children: list[tuple[str | int, yaml.Node, yaml.Node]] = []
-        if isinstance(node, yaml.MappingNode):
-            children = [(key.value, key, value) for key, value in node.value]
-        elif isinstance(node, yaml.SequenceNode):
-            children = [(index, item, item) for index, item in enumerate(node.value)]
-        for name, at, child in children:
-            here = (*place, name)
-            if here in places:
-                duplicates.append(here)
-            places[here] = (at.start_mark.line + 1, at.start_mark.column + 1)
-            walk(child, here)
-
-    walk(root, ())
-    return places, duplicates
+    close = difflib.get_close_matches(word[:100], known, n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"known: {', '.join(known)}" if known else "there is none"
 
 
 def explain(error: Mapping[str, Any], model: type[BaseModel]) -> Problem:
     """Return the place and the message of one of pydantic's errors."""
-    # A union's tag ("float" in search.learning_rate.float.low) is no part of the place.
-    tags = {"float", "int", "categorical"}
-    place = tuple(part for i, part in enumerate(error["loc"]) if not (i == 2 and part in tags))
+    loc = error["loc"]
+    place = tuple(step for index, step in enumerate(loc) if not is_tag(loc, index))
     if error["type"] == "extra_forbidden":
-        known = {
-            "sampler": SamplerArguments.model_fields,
-            "pruner": PrunerArguments.model_fields,
-        }.get(str(place[0]) if len(place) > 1 else "", model.model_fields)
+        known = known_keys(model, loc[:-1])
+        if len(loc) == 1 and loc[0] in StudySection.model_fields:
+            return place, f"unknown key; did you mean study.{loc[0]}?"
         return place, f"unknown key; {did_you_mean(str(place[-1]), known)}"
+    if error["type"] == "union_tag_invalid":
+        tags = error["ctx"]["expected_tags"].replace("'", "").split(", ")
+        given = str(error["ctx"]["tag"])
+        return (*place, "type"), f"unknown type {shown(given)!r}; {did_you_mean(given, tags)}"
+    if error["type"] == "union_tag_not_found":
+        return place, "no type; say for example type: float"
     message = error["msg"].removeprefix("Value error, ")
     given = error["input"]
-    shown = f" (got {given!r})" if not isinstance(given, (dict, list)) else ""
-    return place, message[0].lower() + message[1:] + shown
+    told = f" (got {shown(repr(given))})" if not isinstance(given, (dict, list)) else ""
+    return place, message[0].lower() + message[1:] + told
 
 
-def format_problems(
-    source: str, problems: Iterable[Problem], places: Mapping[Place, tuple[int, int]]
-) -> str:
-    """Return one line per problem: file, line and column, dotted path, what is wrong."""
-    lines = []
-    for place, message in problems:
-        known = place
-        while known not in places and known:
-            known = known[:-1]
-        line, column = places.get(known, (1, 1))
-        dotted = ".".join(map(str, place)) or "file"
-        lines.append((line, column, f"{source}:{line}:{column}: {dotted}: {message}"))
-    return "\n".join(text for _, _, text in sorted(lines))
+def is_tag(loc: tuple[int | str, ...], index: int) -> bool:
+    """Tell whether a step of a path is the tag of a union: below search.NAME, sampler, pruner."""
+    return (index == 2 and loc[0] == "search") or (index == 1 and loc[0] in ("sampler", "pruner"))
 
 
-def validate(content: Any) -> Config | list[Problem]:
+def known_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that a mapping may have, found by following a path through the models."""
+    schema = model.model_json_schema()
+    node: Mapping[str, Any] = schema
+    for step in loc:
+        node = follow(schema, node, step)
+    return [str(name) for name in resolved(schema, node).get("properties", {})]
+
+
+def resolved(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a node of a JSON Schema with its reference followed."""
+    for option in (node, *node.get("anyOf", ()), *node.get("allOf", ())):
+        if "$ref" in option:
+            found: Mapping[str, Any] = schema["$defs"][option["$ref"].rpartition("/")[2]]
+            return found
+    return node
+
+
+def follow(
+    schema: Mapping[str, Any], node: Mapping[str, Any], step: int | str
+) -> Mapping[str, Any]:
+    """Return the node of a JSON Schema one step down: a key, an index, the tag of a union."""
+    node = resolved(schema, node)
+    mapping = node.get("discriminator", {}).get("mapping", {})
+    if step in mapping:
+        return {"$ref": mapping[step]}
+    below = node.get("properties", {}).get(step) or node.get("additionalProperties")
+    found = below if isinstance(below, Mapping) else node.get("items", {})
+    return found if isinstance(found, Mapping) else {}
+
+
+def validate(content: Any, model: type[BaseModel] = Config) -> Any | list[Problem]:
     """Return the configuration, or what is wrong with it."""
     try:
-        return Config.model_validate({} if content is None else content)
+        return model.model_validate({} if content is None else content)
     except ValidationError as error:
-        return [explain(item, Config) for item in error.errors()]
+        return [explain(item, model) for item in error.errors()]

@@ -3,6 +3,7 @@
 HpogenError            exit code 2
 ├── UsageError         a wrong value on the command line
 ├── ConfigError        a configuration file, all its errors at once
+├── DataError          a data file that cannot be searched on
 ├── PartError          a part of the script breaks the rules of inlining
 └── MissingDependencyError  exit code 3, with the command that installs it
 """
@@ -22,6 +23,10 @@ class UsageError(HpogenError):
 
 class ConfigError(HpogenError):
     """A configuration that cannot be used; one line per error."""
+
+
+class DataError(HpogenError):
+    """A data file that cannot be used."""
 
 
 class PartError(HpogenError):

@@ -8,17 +8,18 @@ from collections.abc import Mapping, Sequence
 
 
 def extreme_indices(
-    architectures: Sequence[Mapping[str, int]], axes: Sequence[str]
+    architectures: Sequence[Mapping[str, int]], axes: Sequence[str], *, skip: Sequence[int] = ()
 ) -> dict[int, str]:
     """Return {arch_idx: the ends it stands for}, in the order of the axes.
 
     For each end of each axis: of the architectures at that end the one nearest the centre of all
     other columns (distance in log2, centre the median over the list). One architecture may stand
-    for two ends; an axis with one value has no ends.
+    for two ends; an axis with one value has no ends. Rows in `skip` are as if they were not there.
     """
+    rows = {idx: row for idx, row in enumerate(architectures) if idx not in skip}
     columns = [name for name in architectures[0] if name != "params"]
-    logs = [{name: math.log2(row[name]) for name in columns} for row in architectures]
-    centre = {name: statistics.median(row[name] for row in logs) for name in columns}
+    logs = {idx: {name: math.log2(row[name]) for name in columns} for idx, row in rows.items()}
+    centre = {name: statistics.median(row[name] for row in logs.values()) for name in columns}
 
     def distance(arch_idx: int, axis: str) -> float:
         others = (name for name in columns if name != axis)
@@ -26,11 +27,12 @@ def extreme_indices(
 
     found: dict[int, list[str]] = {}
     for axis in axes:
-        values = [row[axis] for row in architectures]
-        if min(values) == max(values):
+        values = {arch_idx: row[axis] for arch_idx, row in rows.items()}
+        low, high = min(values.values()), max(values.values())
+        if low == high:
             continue
-        for name, end in (("min", min(values)), ("max", max(values))):
-            at_end = [arch_idx for arch_idx, value in enumerate(values) if value == end]
+        for name, end in (("min", low), ("max", high)):
+            at_end = [arch_idx for arch_idx, value in values.items() if value == end]
             ranked = {arch_idx: distance(arch_idx, axis) for arch_idx in at_end}
             nearest = min(ranked, key=lambda arch_idx: ranked[arch_idx])
             found.setdefault(nearest, []).append(f"{name} {axis}")

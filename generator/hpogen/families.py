@@ -5,13 +5,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from hpo_script.gpt.arch import count_params as gpt_params
+from hpo_script.gpt.arch import sample_bytes as gpt_bytes
 from hpo_script.patchtst.arch import count_params as patchtst_params
-from hpogen.family import Choice, Constant, Family, Param, TaskKind
+from hpo_script.patchtst.arch import sample_bytes as patchtst_bytes
+from hpogen.config import plain_text
+from hpogen.data_files import read_market, read_text_digest
+from hpogen.errors import DataError
+from hpogen.family import Choice, Constant, Family, Param, Switch, TaskKind, local_path
+from hpogen.yaml_file import shown
 
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -20,8 +27,11 @@ Zero = Annotated[float, Field(ge=0)]
 AboveZero = Annotated[float, Field(gt=0)]
 UpToOne = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
-Name = Annotated[str, Field(min_length=1)]
-Columns = Annotated[list[Name], Field(min_length=1)]
+UpTo = Annotated[float, Field(gt=0, le=1)]
+Name = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(plain_text)]
+Column = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(plain_text)]
+Columns = Annotated[list[Column], Field(min_length=1)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 def log_float(low: float, high: float) -> dict[str, Any]:
@@ -132,14 +142,57 @@ def count_market(
     arch: Mapping[str, int], constants: Mapping[str, Any], options: Mapping[str, str]
 ) -> int:
     """Return the exact number of parameters of an architecture."""
-    return patchtst_params(
-        arch,
-        inputs=options["inputs"],
-        n_columns=len(constants["feature_columns"]),
-        context_length=constants["context_length"],
-        patch_length=constants["patch_length"],
-        stride=constants["stride"],
-    )
+    return patchtst_params(arch, **market_sizes(constants, options))
+
+
+def market_sample_bytes(
+    arch: Mapping[str, int], constants: Mapping[str, Any], options: Mapping[str, str]
+) -> int:
+    """Return an estimate of what one sample keeps for the backward pass."""
+    return patchtst_bytes(arch, **market_sizes(constants, options))
+
+
+def market_sizes(constants: Mapping[str, Any], options: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the sizes of the model depend on besides the architecture."""
+    return {
+        "inputs": options["inputs"],
+        "n_columns": len(constants["feature_columns"]),
+        "context_length": constants["context_length"],
+        "patch_length": constants["patch_length"],
+        "stride": constants["stride"],
+    }
+
+
+def read_market_data(path: str, said: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return what a data file says of the constants, and what is worth telling."""
+    found = read_market(Path(path), min_rows=MIN_ROWS)
+    numeric = found.feature_columns
+    columns = said.get("feature_columns", numeric)
+    for name in columns if isinstance(columns, list) else []:
+        if name not in numeric:
+            wrong = "holds text" if name in found.left_out else "is not there"
+            raise DataError(
+                f"{shown(path)}: column {shown(str(name))} {wrong}; numeric are"
+                f" {shown(', '.join(numeric), 300)}"
+            )
+    constants = {
+        "feature_columns": columns,
+        "data_path": local_path(path),
+        "data_sha256": found.sha256,
+        "data_range": [found.first_date, found.last_date],
+    }
+    told = [
+        f"column {shown(name)} holds text ('{value}') and is left out"
+        for name, value in found.left_out.items()
+    ]
+    return constants, told
+
+
+def read_text_data(path: str, said: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return what a text says of the constants, and what is worth telling."""
+    pattern = said.get("file_pattern", DEFAULT_PATTERN)
+    digest = read_text_digest(Path(path), str(pattern))
+    return {"data_path": local_path(path), "data_sha256": digest}, []
 
 
 def count_text(
@@ -150,7 +203,45 @@ def count_text(
     return gpt_params(arch, context_length=constants["context_length"])
 
 
-DATE = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+def text_sample_bytes(
+    arch: Mapping[str, int], constants: Mapping[str, Any], options: Mapping[str, str]
+) -> int:
+    """Return an estimate of what one sample keeps for the backward pass."""
+    del options
+    return gpt_bytes(arch, context_length=constants["context_length"])
+
+
+LOSSES = {
+    "bce": Choice({"loss": "losses/bce"}, "binary cross-entropy"),
+    "weighted_bce": Choice(
+        {"loss": "losses/weighted_bce"},
+        "cross-entropy, the rarer class weighted up",
+        (Param("class_balance", 1.0, UpToOne, "0 plain, 1 both classes weigh the same"),),
+        "auc",
+    ),
+    "focal": Choice(
+        {"loss": "losses/focal"},
+        "focal loss",
+        (
+            Param("focal_gamma", 2.0, Zero, "how much easy samples are weighted down"),
+            Param("focal_alpha", 0.25, UpToOne, "weight of the positives"),
+        ),
+        "auc",
+    ),
+    "soft_auc": Choice(
+        {"loss": "losses/soft_auc"},
+        "pairs in the wrong order, smoothed",
+        (Param("auc_gamma", 2.0, AboveZero, "steepness"),),
+        "auc",
+        {"accumulate": "accumulate_pairs"},
+    ),
+}
+Loss = Literal["bce", "weighted_bce", "focal", "soft_auc"]
+
+MIN_ROWS = 300  # fewer leave no 100 validation samples with the default splits
+DEFAULT_PATTERN = "**/*.py"
+DATE = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+DateRange = Annotated[list[DATE], Field(min_length=2, max_length=2)]
 SP500_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
 
 MARKET = Family(
@@ -174,13 +265,18 @@ MARKET = Family(
     axes=AXES,
     candidates=shapes,
     count_params=count_market,
+    sample_bytes=market_sample_bytes,
     free_axes=("n_heads",),
     extreme_axes=("d_model", "n_layers", "n_heads"),
+    read_data=read_market_data,
     constants=(
         Constant("data_path", "data", "data/sp500.csv", Name, "CSV or Parquet"),
+        Constant("data_sha256", "data", None, Digest | None, "of that file; checked if given"),
+        Constant("data_range", "data", None, DateRange | None, "its first and last date"),
         Constant("feature_columns", "data", SP500_COLUMNS, Columns, "columns the model sees"),
         Constant("train_fraction", "splits", 0.7, Share, "of all rows, in the order of dates"),
         Constant("val_fraction", "splits", 0.15, Share, "the rest is test, never read here"),
+        Constant("train_subset", "splits", 1.0, UpTo, "of the training days, evenly spread"),
         Constant("train_end", "splits", None, DATE | None, "last training date, if given"),
         Constant("val_end", "splits", None, DATE | None, "last validation date, if given"),
         Constant("min_val_samples", "splits", 100, Positive, "fewer are refused"),
@@ -199,6 +295,7 @@ MARKET = Family(
             dropout=uniform(0.1, 0.3),
             warmup_steps=categorical(100, 200, 300, 500),
         ),
+        Param("loss", "bce", Loss, "what is minimised"),
     ),
     options={
         "inputs": {
@@ -213,35 +310,14 @@ MARKET = Family(
                 {"inputs": "patchtst/inputs_scale_free"},
                 "log ratios, range and relative volume, standardised on training rows",
             ),
-        },
-        "loss": {
-            "bce": Choice(
-                {"loss": "losses/bce", "accumulate": "accumulate_mean"}, "binary cross-entropy"
-            ),
-            "weighted_bce": Choice(
-                {"loss": "losses/weighted_bce", "accumulate": "accumulate_mean"},
-                "cross-entropy, the rarer class weighted up",
-                (Param("class_balance", 1.0, UpToOne, "0 plain, 1 both classes weigh the same"),),
-                "auc",
-            ),
-            "focal": Choice(
-                {"loss": "losses/focal", "accumulate": "accumulate_mean"},
-                "focal loss",
-                (
-                    Param("focal_gamma", 2.0, Zero, "how much easy samples are weighted down"),
-                    Param("focal_alpha", 0.25, UpToOne, "weight of the positives"),
-                ),
-                "auc",
-            ),
-            "soft_auc": Choice(
-                {"loss": "losses/soft_auc", "accumulate": "accumulate_pairs"},
-                "pairs in the wrong order, smoothed",
-                (Param("auc_gamma", 2.0, AboveZero, "steepness"),),
-                "auc",
+            "zscore": Choice(
+                {"inputs": "patchtst/inputs_zscore"},
+                "raw columns, standardised on training rows",
             ),
         },
     },
-    default_options={"inputs": "scale_free", "loss": "bce"},
+    switches={"loss": Switch("losses", "_loss", LOSSES)},
+    default_options={"inputs": "scale_free"},
     metrics={"val_loss": "minimize", "auc": "maximize", "brier": "minimize"},
     default_metric="val_loss",
     parts=(
@@ -261,7 +337,8 @@ MARKET = Family(
         "device",
         "{accumulate}",
         "training",
-        "sampler",
+        "{sampler}",
+        "suggest",
         "results",
         "recorder",
         "progress",
@@ -278,13 +355,17 @@ TEXT = Family(
     axes={**AXES, "d_ff_ratio": (4,)},
     candidates=shapes,
     count_params=count_text,
+    sample_bytes=text_sample_bytes,
     free_axes=("n_heads",),
     extreme_axes=("d_model", "n_layers", "n_heads"),
+    read_data=read_text_data,
     constants=(
         Constant("data_path", "data", "data/stdlib.txt", Name, "text file or folder"),
-        Constant("file_pattern", "data", "**/*.py", Name, "which files of a folder"),
+        Constant("data_sha256", "data", None, Digest | None, "of the text; checked if given"),
+        Constant("file_pattern", "data", DEFAULT_PATTERN, Name, "which files of a folder"),
         Constant("train_fraction", "splits", 0.8, Share, "of all bytes, from the start"),
         Constant("val_fraction", "splits", 0.1, Share, "the rest is test, never read here"),
+        Constant("train_subset", "splits", 1.0, UpTo, "of the training bytes, from the end"),
         Constant("val_bytes", "splits", 262_144, Positive, "most that an evaluation reads"),
         Constant("context_length", "model", 256, Positive, "bytes the model sees"),
     ),
@@ -316,7 +397,8 @@ TEXT = Family(
         "device",
         "accumulate_mean",
         "training",
-        "sampler",
+        "{sampler}",
+        "suggest",
         "results",
         "recorder",
         "progress",

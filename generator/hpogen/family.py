@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+
+def local_path(path: str) -> str:
+    """Return how a script names a file: below the working folder, or by its name alone.
+
+    A script holds no folder of the machine it was rendered on.
+    """
+    if not Path(path).is_absolute():
+        return Path(path).as_posix()
+    try:
+        return Path(path).resolve().relative_to(Path.cwd().resolve()).as_posix()
+    except ValueError:
+        return Path(path).name
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,20 @@ class Choice:
     about: str
     params: tuple[Param, ...] = ()
     metric: str | None = None  # the metric to search by when nothing else is said
+    extra: Mapping[str, str] = field(default_factory=dict)  # slots that one choice decides for all
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A hyper-parameter whose values are functions of the script, of which it has those in use.
+
+    The task gets them as a table under the name `argument`; the function of a value is called
+    by the value and `suffix`.
+    """
+
+    argument: str
+    suffix: str
+    choices: Mapping[str, Choice]
 
 
 @dataclass(frozen=True)
@@ -64,6 +92,7 @@ class Family:
     axes: Mapping[str, tuple[float, ...]]
     candidates: Callable[[Mapping[str, Any]], Iterator[dict[str, int]]]
     count_params: Callable[[Mapping[str, int], Mapping[str, Any], Mapping[str, str]], int]
+    sample_bytes: Callable[[Mapping[str, int], Mapping[str, Any], Mapping[str, str]], int]
     free_axes: tuple[str, ...]
     extreme_axes: tuple[str, ...]
     constants: tuple[Constant, ...]
@@ -74,19 +103,44 @@ class Family:
     metrics: Mapping[str, str]
     default_metric: str
     parts: tuple[str, ...]
+    read_data: Callable[[str, Mapping[str, Any]], tuple[dict[str, Any], list[str]]]
+    switches: Mapping[str, Switch] = field(default_factory=dict)
 
     def kind(self, task: str) -> TaskKind:
         """Return the kind of a task of this family."""
         return next(kind for kind in self.tasks if kind.matches(task))
 
-    def all_params(self, options: Mapping[str, str]) -> dict[str, Param]:
-        """Return the hyper-parameters under a choice of options."""
-        chosen = [self.options[option][choice].params for option, choice in options.items()]
+    def choices(self, used: Mapping[str, Sequence[str]]) -> list[Choice]:
+        """Return the choices of the options and switches in use, {name: values}."""
+        tables = {**self.options, **{name: s.choices for name, s in self.switches.items()}}
+        return [tables[name][value] for name, values in used.items() for value in values]
+
+    def all_params(self, used: Mapping[str, Sequence[str]]) -> dict[str, Param]:
+        """Return the hyper-parameters where some options and values of switches are in use."""
+        chosen = [choice.params for choice in self.choices(used)]
         return {param.name: param for group in (self.params, *chosen) for param in group}
 
-    def part_names(self, task: str, options: Mapping[str, str]) -> list[str]:
+    def owners(self) -> dict[str, dict[str, list[str]]]:
+        """Return {parameter: {switch: values}} for parameters that only those values use."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for name, switch in self.switches.items():
+            for value, choice in switch.choices.items():
+                for param in choice.params:
+                    found.setdefault(param.name, {}).setdefault(name, []).append(value)
+        return found
+
+    def part_names(
+        self, task: str, used: Mapping[str, Sequence[str]], **slots: Sequence[str]
+    ) -> list[str]:
         """Return the parts of a script, in reading order, slots filled."""
-        slots = dict(self.kind(task).parts)
-        for option, choice in options.items():
-            slots |= self.options[option][choice].parts
-        return [slots[name[1:-1]] if name.startswith("{") else name for name in self.parts]
+        filled = {slot: [part] for slot, part in self.kind(task).parts.items()}
+        filled |= {slot: list(parts) for slot, parts in slots.items()}
+        for choice in self.choices(used):
+            for slot, part in choice.parts.items():
+                filled.setdefault(slot, []).append(part)
+        for choice in self.choices(used):
+            filled |= {slot: [part] for slot, part in choice.extra.items()}
+        names: list[str] = []
+        for name in self.parts:
+            names += filled[name[1:-1]] if name.startswith("{") else [name]
+        return names

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import tempfile
 from pathlib import Path
 
 from hpogen.errors import UsageError
+from hpogen.yaml_file import shown
 
 
-def write_atomic(path: Path, content: bytes, *, executable: bool = False) -> None:
-    """Write a file beside its place and move it there. Raises UsageError."""
+def write_atomic(
+    path: Path,
+    content: bytes,
+    *,
+    executable: bool = False,
+    force: bool = False,
+    replace_link: bool = False,
+) -> None:
+    """Write a file beside its place and move it there. Raises UsageError.
+
+    A link is refused, or with `replace_link` replaced, and never written through; a read-only
+    file is refused without `force`; a folder always.
+    """
     part = None
     try:
+        if reason := obstacle(path, force=force, replace_link=replace_link):
+            raise UsageError(f"{shown_path(path)} {reason}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        descriptor, name = tempfile.mkstemp(".part", part_prefix(path), path.parent)
         part = Path(name)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -23,11 +38,64 @@ def write_atomic(path: Path, content: bytes, *, executable: bool = False) -> Non
             os.fsync(file.fileno())
         part.chmod((0o777 if executable else 0o666) & ~current_umask())
         part.replace(path)
-    except OSError as error:
+        part = None
+        sync_folder(path.parent)
+    except (FileExistsError, NotADirectoryError):
+        raise UsageError(
+            f"{shown_path(path)}: {shown_path(path.parent)} is no folder; choose another"
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{shown_path(path)}: {reason}; choose another file") from None
+    finally:
         if part:
             with contextlib.suppress(OSError):
                 part.unlink()
-        raise UsageError(f"{path}: {error.strerror}") from None
+
+
+def obstacle(path: Path, *, force: bool = False, replace_link: bool = False) -> str | None:
+    """Return why a file cannot be written over, None if it can. Raises OSError or ValueError."""
+    if path.is_symlink():
+        link = shown(os.readlink(path), 200)  # noqa: PTH115  a target is told as it stands there
+        told = f"is a symbolic link to {link}; remove it or give the file it points to"
+        return None if replace_link else told
+    if not path.exists():
+        return None
+    if path.is_dir():
+        return "is a folder; remove it or choose another name"
+    if not path.is_file():
+        return "is no regular file; remove it or choose another name"
+    # The mode, not os.access: a superuser's read-only file is meant to stay, too.
+    if not force and not path.stat().st_mode & 0o222:
+        return "is read-only; make it writable or remove it"
+    return None
+
+
+def shown_path(path: Path) -> str:
+    """Return a path for a message."""
+    return shown(str(path), 300)
+
+
+def part_prefix(path: Path) -> str:
+    """Return how the names of a file's unfinished copies begin; short, for long names."""
+    return f".{path.name[:60]}."
+
+
+def remove_parts(path: Path) -> None:
+    """Remove what killed writers of a file left; only for who holds the folder's lock."""
+    for part in path.parent.glob(f"{glob.escape(part_prefix(path))}????????.part"):
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename outlive a power cut, where folders can be synced."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def current_umask() -> int:

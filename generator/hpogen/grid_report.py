@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from hpogen.budget import format_budget
@@ -16,31 +17,63 @@ BYTES_PER_PARAMETER = 16
 def grid_report(spec: Spec) -> dict[str, Any]:
     """Return the grid, its distinct shapes, ends and gaps."""
     space = spec.space()
-    rows = space.architectures
-    extremes = extreme_indices(rows, spec.family.extreme_axes)
-    unreached = {
-        axis: [value for value in values if value not in {row[axis] for row in rows}]
-        for axis, values in spec.architecture.items()
-        if axis in rows[0]
-    }
+    extremes = extreme_indices(space.architectures, spec.family.extreme_axes, skip=spec.skipped)
     return {
         "task": spec.task,
         "budget": spec.budget,
         "tolerance": spec.tolerance,
-        "n_architectures": len(rows),
+        "n_architectures": len(space.architectures),
         "n_shapes": len(space.shapes),
+        "n_candidates": len(spec.candidates),
         "architectures": [
             {
                 "arch_idx": idx,
                 **row,
                 "off": row["params"] / spec.budget - 1,
                 "model_bytes": row["params"] * BYTES_PER_PARAMETER,
+                "sample_bytes": spec.sample_bytes(row),
                 "extreme": extremes.get(idx),
+                "skipped": idx in spec.skipped,
             }
-            for idx, row in enumerate(rows)
+            for idx, row in enumerate(space.architectures)
         ],
-        "unreached": {axis: values for axis, values in unreached.items() if values},
+        "unreached": unreached(spec),
+        "cells": cells(spec),
     }
+
+
+def unreached(spec: Spec) -> dict[str, list[float]]:
+    """Return the values of each axis that no architecture within the budget has."""
+    rows = spec.architectures
+    found = {
+        axis: [value for value in values if value not in {row[axis] for row in rows}]
+        for axis, values in spec.architecture.items()
+        if axis in rows[0]
+    }
+    return {axis: values for axis, values in found.items() if values}
+
+
+def cells(spec: Spec) -> dict[str, list[str]]:
+    """Return for each d_model what becomes of each n_layers: fits, small, large or impossible.
+
+    A cell fits if any of its architectures is within the budget; else its nearest says why not.
+    """
+    nearest: dict[tuple[int, int], float] = {}
+    for row in spec.candidates:
+        key, ratio = (row["d_model"], row["n_layers"]), row["params"] / spec.budget
+        if key not in nearest or abs(ratio - 1) < abs(nearest[key] - 1):
+            nearest[key] = ratio
+    fitting = {(row["d_model"], row["n_layers"]) for row in spec.architectures}
+
+    def state(key: tuple[int, int]) -> str:
+        if key in fitting:
+            return "fits"
+        if key not in nearest:
+            return "impossible"
+        return "small" if nearest[key] < 1 else "large"
+
+    widths, depths = spec.architecture["d_model"], spec.architecture["n_layers"]
+    return {str(width): [state((int(width), int(depth))) for depth in depths] for width in widths}
 
 
 def grid_json(spec: Spec) -> str:
@@ -48,29 +81,49 @@ def grid_json(spec: Spec) -> str:
     return json.dumps(grid_report(spec), indent=1)
 
 
-def grid_table(spec: Spec) -> str:
-    """Return the grid as an aligned table."""
-    report = grid_report(spec)
-    names = [name for name in report["architectures"][0] if name not in ("off", "model_bytes")]
-    names = [name for name in names if name != "extreme"]
-    cells = [[*names, "off", "model_gb", "extreme"]]
-    for row in report["architectures"]:
-        values = [f"{row[name]:,}" if name == "params" else str(row[name]) for name in names]
-        model = f"{row['model_bytes'] / 1e9:.2f}"
-        cells.append([*values, f"{row['off']:+.1%}", model, row["extreme"] or ""])
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
+def aligned(lines: list[list[str]]) -> list[str]:
+    """Return lines whose columns are right-aligned, the last one left-aligned."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    last = len(widths) - 1
+    return [
         "  ".join(
-            cell.ljust(width) if index == len(widths) - 1 else cell.rjust(width)
+            cell.ljust(width) if index == last else cell.rjust(width)
             for index, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
-        for line in cells
+        for line in lines
     ]
+
+
+def table_row(row: Mapping[str, Any], names: list[str]) -> list[str]:
+    """Return the cells of an architecture."""
+    values = [f"{row[name]:,}" if name == "params" else str(row[name]) for name in names]
+    remark = "never tried" if row["skipped"] else row["extreme"] or ""
+    model, sample = row["model_bytes"] / 1e9, row["sample_bytes"] / 1e6
+    return [*values, f"{row['off']:+.1%}", f"{model:.2f}", f"{sample:.2f}", remark]
+
+
+def grid_table(spec: Spec) -> str:
+    """Return the grid as an aligned table, and below it what the budget leaves out."""
+    report = grid_report(spec)
+    names = ["arch_idx", *spec.architectures[0]]
+    head = [*names, "off", "model_gb", "sample_mb", ""]
+    lines = aligned([head, *(table_row(row, names) for row in report["architectures"])])
     lines.append(
         f"\n{report['n_architectures']} architectures of {report['n_shapes']} shapes within"
-        f" ±{spec.tolerance:.0%} of {format_budget(spec.budget)}; model_gb is weights, gradients"
-        " and Adam in fp32, without activations."
+        f" ±{spec.tolerance:.0%} of {format_budget(spec.budget)}, out of"
+        f" {report['n_candidates']:,}. model_gb: weights, gradients and Adam in fp32; sample_mb:"
+        " what a sample of a batch adds, estimated."
     )
+    lines += ["", *cell_table(spec, report["cells"])]
     for axis, values in report["unreached"].items():
         lines.append(f"No architecture has {axis} {', '.join(map(str, values))}.")
     return "\n".join(lines)
+
+
+def cell_table(spec: Spec, states: Mapping[str, list[str]]) -> list[str]:
+    """Return a picture of the plane of width and depth."""
+    marks = {"fits": "o", "small": "-", "large": "+", "impossible": " "}
+    depths = [str(int(depth)) for depth in spec.architecture["n_layers"]]
+    lines = [["d_model \\ n_layers", *depths, ""]]
+    lines += [[width, *(marks[s] for s in row), ""] for width, row in states.items()]
+    return [*aligned(lines), "o within the budget, - too small, + too large"]

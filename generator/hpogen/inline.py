@@ -9,6 +9,7 @@ two parts that define one name.
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -87,6 +88,7 @@ def path_of(name: str) -> str:
     return f"{PACKAGE}/{name}.py"
 
 
+@functools.cache
 def read_part(name: str) -> Part:
     """Read a part by its path below the package, without .py."""
     source = resources.files(PACKAGE).joinpath(f"{name}.py").read_text(encoding="utf-8")

@@ -6,28 +6,39 @@ import re
 from typing import NamedTuple
 
 from hpogen.budget import format_budget, parse_budget
+from hpogen.errors import UsageError
 
 
 class ScriptName(NamedTuple):
-    """What a script's name says; `task` is None for the default task of its family."""
+    """What a script's name says.
+
+    `task` is None for the default task of its family, `seed` unless siblings differ in it.
+    """
 
     budget: int
     horizon: int | None
     task: str | None
+    seed: int | None = None
 
     def __str__(self) -> str:
         """Return the name without .py; a point in a task is written p."""
         horizon = "" if self.horizon is None else f"_h{self.horizon}"
         task = "" if self.task is None else "_" + self.task.replace(".", "p")
-        return f"hpo_{format_budget(self.budget)}{horizon}{task}"
+        seed = "" if self.seed is None else f"_s{self.seed}"
+        return f"hpo_{format_budget(self.budget)}{horizon}{task}{seed}"
 
 
 def parse_script_name(name: str) -> ScriptName | None:
     """Read a name back, with or without .py; None for other names."""
-    pattern = r"hpo_(\d[\d.]*[KMB]?)(?:_h(\d+))?(?:_([a-z]\w*))?(?:\.py)?"
+    # The task is taken last, so that _s43 is a seed and not the end of a task.
+    pattern = r"hpo_(\d[\d.]*[KMB]?)(?:_h(\d+))?(?:_([a-z]\w*?))??(?:_s(\d+))?(?:\.py)?"
     match = re.fullmatch(pattern, name, re.ASCII)
     if match is None:
         return None
+    try:
+        budget = parse_budget(match[1])
+    except UsageError:
+        return None
     task = match[3] and re.sub(r"(?<=\d)p(?=\d)", ".", match[3])
-    horizon = int(match[2]) if match[2] else None
-    return ScriptName(parse_budget(match[1]), horizon, task or None)
+    horizon, seed = (int(text) if text else None for text in (match[2], match[4]))
+    return ScriptName(budget, horizon, task or None, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -14,16 +15,18 @@ from hpogen import __version__
 from hpogen.budget import format_budget
 from hpogen.errors import PartError
 from hpogen.extremes import extreme_indices
-from hpogen.family import Family
 from hpogen.inline import WIDTH, Imports, Part, check_parts, heading, read_part, section
+from hpogen.samplers import written_out
 from hpogen.spec import Spec
 
 MARK = "#:hpogen:"  # one word, so that linters let it be long, and kept by formatters
 # What a script may import besides the standard library, as a requirement.
 REQUIREMENTS = {
+    "cmaes": "cmaes",
     "numpy": "numpy",
     "optuna": "optuna>=4,<6",
     "pandas": "pandas",
+    "scipy": "scipy",
     "torch": "torch>=2.4",
 }
 
@@ -31,7 +34,7 @@ REQUIREMENTS = {
 def render(spec: Spec) -> str:
     """Return the script of a specification. Raises UsageError when no architecture fits."""
     family = spec.family
-    parts = [read_part(name) for name in family.part_names(spec.task, spec.options)]
+    parts = [read_part(name) for name in part_names(spec)]
     constants = script_constants(spec)
     check_parts(parts, [name for _, group in constants for name, _, _ in group])
     preamble, rest = parts[:1], parts[1:]
@@ -40,13 +43,10 @@ def render(spec: Spec) -> str:
     stdlib, third_party = merged(parts)
     stdlib.modules.add("sys")
     stdlib.names.setdefault("typing", set()).update({"Any", "Literal"})
-    packages = sorted(third_party.roots())
+    packages = sorted({*third_party.roots(), *spec.sampler.requires})
     if unknown := set(packages) - REQUIREMENTS.keys():
         raise PartError(f"a part imports {', '.join(sorted(unknown))}; add it to REQUIREMENTS")
-    template = environment().from_string(
-        resources.files("hpo_script").joinpath("script.py.j2").read_text(encoding="utf-8")
-    )
-    return template.render(
+    return template().render(
         spec=spec,
         budget=format_budget(spec.budget),
         horizon="" if spec.horizon is None else f", horizon {spec.horizon}",
@@ -64,20 +64,30 @@ def render(spec: Spec) -> str:
         ],
         preamble=[section(part) for part in preamble],
         sections=[section(part) for part in rest],
-        task_arguments=task_arguments(family),
+        task_arguments=task_arguments(spec),
         spec_sha256=spec.sha256(),
     )
 
 
-def environment() -> jinja2.Environment:
-    """Return Jinja, strict: a name the template does not get is an error."""
-    return jinja2.Environment(
+def part_names(spec: Spec) -> list[str]:
+    """Return the parts of a script, in reading order."""
+    sampler = "samplers/grid" if spec.sampler.type == "grid" else "samplers/keyed"
+    slots = {"accumulate": ["accumulate_mean"], "sampler": [sampler]}
+    return spec.family.part_names(spec.task, spec.used, **slots)
+
+
+@functools.cache
+def template() -> jinja2.Template:
+    """Return the frame of a script, strict: a name it does not get is an error."""
+    environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  the output is Python; values go through `literal`
     )
+    source = resources.files("hpo_script").joinpath("script.py.j2")
+    return environment.from_string(source.read_text(encoding="utf-8"))
 
 
 def merged(parts: Iterable[Part]) -> tuple[Imports, Imports]:
@@ -109,8 +119,7 @@ def render_command(spec: Spec) -> str | None:
 def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]:
     """Return the constants in groups: (what the group is, [(NAME, value, comment)])."""
     family = spec.family
-    rows = spec.architectures()
-    extremes = extreme_indices(rows, family.extreme_axes)
+    extremes = extreme_indices(spec.architectures, family.extreme_axes, skip=spec.skipped)
     groups = {"data": "Data", "splits": "Splits, contiguous and in order", "model": "Model"}
     own = [
         (
@@ -123,7 +132,9 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
         )
         for name, title in groups.items()
     ]
-    params = family.all_params(spec.options)
+    params = family.all_params(spec.used)
+    search = {name: entry.model_dump() for name, entry in spec.search.items()}
+    conditions = {name: entry.pop("when") for name, entry in search.items()}
     searched = Rows({name: f"# {params[name].about}" for name in spec.search})
     fixed = Rows({name: f"# {params[name].about}" for name in spec.fixed})
     return [
@@ -131,6 +142,11 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
             "Experiment",
             [
                 ("NAME", spec.name, ""),
+                (
+                    "STUDY_NAME",
+                    Expression("NAME") if spec.study_name == spec.name else spec.study_name,
+                    "in its storage",
+                ),
                 ("BUDGET", Underscored(spec.budget), "parameters"),
                 ("TOLERANCE", spec.tolerance, "of the budget, up and down"),
                 *([("HORIZON", spec.horizon, "trading days ahead")] if family.has_horizon else []),
@@ -138,7 +154,9 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
                 ("METRIC", spec.metric, "a trial's value: its best evaluation"),
                 ('DIRECTION: Literal["minimize", "maximize"]', family.metrics[spec.metric], ""),
                 ("N_TRIALS", spec.n_trials, "in all, over every run of this script"),
+                ("TIMEOUT_HOURS", spec.timeout_hours, "a run begins no trial after these"),
                 ("SEED", spec.seed, "of every random stream"),
+                ("STORAGE", spec.storage, "default: SQLite beside the results"),
             ],
         ),
         *own,
@@ -147,9 +165,14 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
             [
                 (
                     "SEARCH_SPACE: dict[str, dict[str, Any]]",
-                    searched.of({name: e.model_dump() for name, e in spec.search.items()}),
+                    searched.of(search),
                     "",
-                )
+                ),
+                (
+                    "CONDITIONS: dict[str, dict[str, list[Any]]]",
+                    Rows({}).of({name: when for name, when in conditions.items() if when}),
+                    "",
+                ),
             ],
         ),
         (
@@ -157,24 +180,33 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
             [("FIXED_PARAMS: dict[str, Any]", fixed.of(spec.fixed), "")],
         ),
         (
-            "Optuna's TPESampler and MedianPruner (steps in the unit of evaluations)",
+            "Sampler and pruner of Optuna (steps in the unit of evaluations)",
             [
-                ("SAMPLER", Rows({}).of(spec.sampler.model_dump()), ""),
-                ("PRUNER", Rows({}).of(spec.pruner.model_dump()), ""),
+                ("SAMPLER: dict[str, Any]", Rows({}).of(written_out(spec.sampler)), ""),
+                ("PRUNER: dict[str, Any]", Rows({}).of(written_out(spec.pruner)), ""),
             ],
         ),
         (
             "Architectures within the budget, deep and narrow to shallow and wide, exact params",
             [
                 ("FREE_AXES", list(family.free_axes), "do not change the parameter count"),
-                ("ARCHITECTURES", Rows({}).of_items(rows), ""),
+                ("ARCHITECTURES", Rows({}).of_items(spec.architectures), ""),
             ],
         ),
         (
             "Architectures that are tried in any case: one at each end of each axis",
-            [("EXTREME_INDICES", Rows({}).of(extremes), "")],
+            [
+                ("EXTREME_INDICES", Rows({}).of(extremes), ""),
+                ("SKIP_INDICES: list[int]", spec.skipped, "never tried"),
+            ],
         ),
     ]
+
+
+class Expression(str):
+    """Python source that is written as it is."""
+
+    __slots__ = ()
 
 
 class Underscored(int):
@@ -217,6 +249,8 @@ def literal(value: Any) -> str:
     """Return a value as Python source in the formatter's style; text cannot break out of it."""
     if isinstance(value, Rows):
         return str(value)
+    if isinstance(value, Expression):
+        return str(value)
     if isinstance(value, Underscored):
         return f"{value:_}"
     if isinstance(value, str):
@@ -232,7 +266,8 @@ def literal(value: Any) -> str:
 
 def quoted(text: str) -> str:
     """Return a string literal: double quotes unless that needs more escapes."""
-    inner = ascii(text)[1:-1].replace("\\'", "'")  # escapes all but printable ASCII
+    # All but printable ASCII is escaped, and each ' too, because of the " in front.
+    inner = ascii('"' + text)[2:-1].replace("\\'", "'")
     mark = "'" if inner.count('"') > inner.count("'") else '"'
     return mark + inner.replace(mark, f"\\{mark}") + mark
 
@@ -249,11 +284,27 @@ def constant_line(name: str, value: Any, about: str) -> str:
     return f"{text}  # {about}"
 
 
-def task_arguments(family: Family) -> list[tuple[str, str]]:
+def task_arguments(spec: Spec) -> list[tuple[str, str]]:
     """Return (argument, expression) of the task's constructor."""
+    family = spec.family
     found = [(c.name, c.name.upper()) for c in family.constants if c.name != "data_path"]
+    given = {"data_sha256": "None if new_data else DATA_SHA256"}
     own = [("task", "TASK"), ("horizon", "HORIZON")] if family.has_horizon else []
-    return [("data_path", "data_path"), *own, *found]
+    tables = [
+        (switch.argument, function_table(switch.argument, spec.used[name], switch.suffix))
+        for name, switch in family.switches.items()
+    ]
+    constants = [(name, given.get(name, expression)) for name, expression in found]
+    return [*tables, ("data_path", "data_path"), *own, *constants]
+
+
+def function_table(argument: str, values: Iterable[str], suffix: str) -> str:
+    """Return a table from values to the functions that are called by them."""
+    items = [f"{literal(value)}: {value}{suffix}" for value in values]
+    line = "{" + ", ".join(items) + "}"
+    if len(f"        {argument}={line},") <= WIDTH:
+        return line
+    return "{\n" + "".join(f"            {item},\n" for item in items) + "        }"
 
 
 def read_mark(script: str) -> dict[str, Any] | None:

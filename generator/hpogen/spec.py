@@ -4,53 +4,58 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, get_args
-
-from pydantic import TypeAdapter, ValidationError
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
 
 from hpo_script.arch_space import ArchSpace
 from hpogen.budget import format_budget, parse_budget
 from hpogen.config import (
+    Bound,
+    CategoricalEntry,
     Config,
     Entry,
+    IntEntry,
     Number,
-    Place,
-    Problem,
-    PrunerArguments,
-    SamplerArguments,
-    Strict,
+    Scalar,
+    Skipped,
     did_you_mean,
-    format_problems,
-    read_yaml,
     validate,
 )
 from hpogen.errors import ConfigError, UsageError
 from hpogen.families import DEFAULT_TASK, FAMILIES
-from hpogen.family import Family, Param
-from hpogen.grid import Architecture, nearest_budgets, within_budget
+from hpogen.family import Family
+from hpogen.grid import Architecture, fits, nearest_budgets, skip_indices, within_budget
 from hpogen.naming import ScriptName
+from hpogen.resolve import Resolver
+from hpogen.samplers import PrunerArguments, SamplerArguments, Strict
+from hpogen.yaml_file import ConfigFile, Place, Problem, dotted, format_problems, shown
 
-SECTIONS = ("data", "splits", "model")
+MAX_CELLS = 100_000  # of a grid search
 
 
 class Spec(Strict):
     """A script's specification; equal specifications render equal bytes."""
 
     name: str
+    study_name: str
     task: str
     budget: int
     horizon: int | None
     tolerance: float
     n_trials: int
+    timeout_hours: Number | None
     seed: int
+    storage: str | None
     metric: str
     options: dict[str, str]
     constants: dict[str, Any]
     architecture: dict[str, list[Number]]
+    where: dict[str, Bound]
+    skip: list[Skipped]
+    max_memory_gb: Number | None
     search: dict[str, Entry]
-    fixed: dict[str, Number]
+    fixed: dict[str, Scalar]
     sampler: SamplerArguments
     pruner: PrunerArguments
 
@@ -58,6 +63,16 @@ class Spec(Strict):
     def family(self) -> Family:
         """Return the family of the task."""
         return find_family(self.task)
+
+    @property
+    def used(self) -> dict[str, list[str]]:
+        """Return the options and the values of switches that are in use."""
+        found = {name: [choice] for name, choice in self.options.items()}
+        for name in self.family.switches:
+            entry = self.search.get(name)
+            values = [self.fixed.get(name)] if entry is None else getattr(entry, "choices", [])
+            found[name] = [str(value) for value in values]
+        return found
 
     def to_json(self) -> str:
         """Return the specification as one line of JSON without white space."""
@@ -68,194 +83,158 @@ class Spec(Strict):
         """Return the digest of the specification."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
+    def count(self, arch: Mapping[str, int]) -> int:
+        """Return the number of parameters of an architecture."""
+        return self.family.count_params(arch, self.constants, self.options)
+
+    def sample_bytes(self, arch: Mapping[str, int]) -> int:
+        """Return an estimate of what one sample keeps for the backward pass, in fp32."""
+        return self.family.sample_bytes(arch, self.constants, self.options)
+
+    @cached_property
+    def candidates(self) -> list[Architecture]:
+        """Return the whole space within the bounds, whatever its parameter counts."""
+        rows = self.family.candidates(self.architecture)
+        return [{**row, "params": self.count(row)} for row in rows if fits(row, self.where)]
+
+    @cached_property
     def architectures(self) -> list[Architecture]:
-        """Return the rows within the budget.
+        """Return the architectures within the budget, those that are never tried among them.
 
         Raises UsageError when there are not two to choose between.
         """
-        family = self.family
-
-        def count(arch: Mapping[str, int]) -> int:
-            return family.count_params(arch, self.constants, self.options)
-
-        rows = within_budget(
-            family.candidates(self.architecture),
-            count_params=count,
-            budget=self.budget,
-            tolerance=self.tolerance,
-        )
-        if len(rows) < 2:
-            counts = [count(arch) for arch in family.candidates(self.architecture)]
+        found = within_budget(self.candidates, budget=self.budget, tolerance=self.tolerance)
+        if len(found) < 2:
+            counts = [row["params"] for row in self.candidates]
             near = ", ".join(f"{n:,}" for n in nearest_budgets(counts, self.budget))
             raise UsageError(
-                f"budget {format_budget(self.budget)} ± {self.tolerance:.0%}: {len(rows)}"
+                f"budget {format_budget(self.budget)} ± {self.tolerance:.0%}: {len(found)}"
                 " architectures fit, a search needs two; the nearest parameter counts are"
-                f" {near or 'none: no d_model is divisible by an n_heads'}"
+                f" {near or 'none: no architecture is within the bounds'}"
             )
-        return rows
+        return found
+
+    @cached_property
+    def skipped(self) -> list[int]:
+        """Return the rows that are never tried.
+
+        Raises UsageError when not two are left to choose between.
+        """
+        found = set(skip_indices(self.architectures, self.skip))
+        if self.max_memory_gb is not None:
+            found |= {
+                arch_idx
+                for arch_idx, row in enumerate(self.architectures)
+                if 16 * row["params"] + self.sample_bytes(row) > self.max_memory_gb * 1e9
+            }
+        if len(self.architectures) - len(found) < 2:
+            least = min(16 * row["params"] + self.sample_bytes(row) for row in self.architectures)
+            raise UsageError(
+                f"skip and max_memory_gb leave {len(self.architectures) - len(found)} of"
+                f" {len(self.architectures)} architectures, a search needs two; the smallest needs"
+                f" {least / 1e9:.2f} GB"
+            )
+        return sorted(found)
 
     def space(self) -> ArchSpace:
         """Return the architectures as the sampler sees them."""
-        return ArchSpace(self.architectures(), free_axes=self.family.free_axes)
+        return ArchSpace(self.architectures, free_axes=self.family.free_axes, skip=self.skipped)
 
 
 def find_family(task: str) -> Family:
-    """Return the family a task belongs to."""
+    """Return the family a task belongs to. Raises UsageError."""
     for family in FAMILIES:
         if any(kind.matches(task) for kind in family.tasks):
             return family
     known = ", ".join(kind.example for family in FAMILIES for kind in family.tasks)
-    raise UsageError(f"task {task!r} is unknown; there are {known}")
-
-
-class Resolver:
-    """Fills a configuration with the defaults of its family, and collects what is wrong."""
-
-    def __init__(self, config: Config, family: Family) -> None:
-        self.config, self.family = config, family
-        self.problems: list[Problem] = []
-
-    def refuse(self, place: Place, message: str) -> None:
-        """Keep a problem."""
-        self.problems.append((place, message))
-
-    def check_value(self, place: Place, value: Any, type_: Any) -> None:
-        """Check a value against a type."""
-        try:
-            TypeAdapter(type_).validate_python(value, strict=True)
-        except ValidationError as error:
-            message = error.errors()[0]["msg"]
-            self.refuse(place, f"{message[0].lower()}{message[1:]} (got {value!r})")
-
-    def options(self) -> dict[str, str]:
-        """Return the chosen options."""
-        chosen = dict(self.family.default_options)
-        for option, choice in self.config.options.items():
-            known = self.family.options.get(option)
-            if known is None:
-                hint = did_you_mean(option, self.family.options)
-                self.refuse(("options", option), f"unknown option; {hint}")
-            elif choice not in known:
-                hint = did_you_mean(choice, known)
-                self.refuse(("options", option), f"unknown choice {choice!r}; {hint}")
-            else:
-                chosen[option] = choice
-        return chosen
-
-    def constants(self) -> dict[str, Any]:
-        """Return every constant of the family."""
-        known = {constant.name: constant for constant in self.family.constants}
-        values = {name: constant.default for name, constant in known.items()}
-        for section in SECTIONS:
-            names = [name for name in known if known[name].section == section]
-            for name, value in getattr(self.config, section).items():
-                place = (section, name)
-                if name not in names:
-                    self.refuse(place, f"unknown key; {did_you_mean(name, names)}")
-                    continue
-                self.check_value(place, value, known[name].type)
-                values[name] = value
-        if not self.problems:
-            for name, message in self.family.check(values):
-                self.refuse((known[name].section, name), message)
-        return values
-
-    def axes(self) -> dict[str, list[Any]]:
-        """Return the values of each architecture axis."""
-        axes: dict[str, list[Any]] = {n: list(v) for n, v in self.family.axes.items()}
-        for axis, values in self.config.architecture.items():
-            place = ("architecture", axis)
-            if axis not in axes:
-                self.refuse(place, f"unknown axis; {did_you_mean(axis, axes)}")
-                continue
-            for index, value in enumerate(values):
-                whole = isinstance(value, int) or axis.endswith("_ratio")
-                if value <= 0 or not whole:
-                    self.refuse((*place, index), f"{value!r} is not a whole number above 0")
-            axes[axis] = sorted(set(values))
-        return axes
-
-    def params(
-        self, options: Mapping[str, str]
-    ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-        """Return (searched, fixed) parameters; what the user says of one replaces its default."""
-        known = self.family.all_params(options)
-        search = {name: entry.model_dump() for name, entry in self.config.search.items()}
-        for name, entry in search.items():
-            if entry["type"] == "float" and name in known and is_whole(known[name].type):
-                self.refuse(("search", name), "holds whole numbers; use type: int or categorical")
-            for value in entry.get("choices") or [entry["low"], entry["high"]]:
-                self.check_param(("search", name), value, known)
-        for name, value in self.config.fixed.items():
-            self.check_param(("fixed", name), value, known)
-            if name in search:
-                self.refuse(("fixed", name), "also in search; leave it in one of the two")
-        searched, fixed = {}, {}
-        for name, param in known.items():
-            default = param.default
-            if name in search or (isinstance(default, dict) and name not in self.config.fixed):
-                searched[name] = search.get(name, default)
-            else:
-                fixed[name] = self.config.fixed.get(name, default)
-        return searched, fixed
-
-    def check_param(self, place: Place, value: Any, known: Mapping[str, Param]) -> None:
-        """Check a value given to a parameter."""
-        name = str(place[-1])
-        if name in known:
-            self.check_value(place, value, known[name].type)
-        else:
-            self.refuse(place, f"unknown parameter; {did_you_mean(name, known)}")
-
-    def metric(self, options: Mapping[str, str]) -> str:
-        """Return the metric trials are compared by."""
-        preferred = [self.family.options[o][c].metric for o, c in options.items()]
-        default = next((name for name in preferred if name), self.family.default_metric)
-        metric = self.config.metric or default
-        if metric not in self.family.metrics:
-            hint = did_you_mean(metric, self.family.metrics)
-            self.refuse(("metric",), f"unknown metric {metric!r}; {hint}")
-        return metric
+    raise UsageError(f"task {shown(task)!r} is unknown; there are {known}")
 
 
 def resolve(
-    config: Config, *, task_given: bool, budget: int, horizon: int | None
+    config: Config,
+    *,
+    task_given: bool,
+    budget: int,
+    horizon: int | None,
+    seed_in_name: bool = False,
 ) -> Spec | list[Problem]:
     """Return the specification of a configuration, or what is wrong with it."""
     task = config.task or DEFAULT_TASK
     family = find_family(task)
     resolver = Resolver(config, family)
     options, axes = resolver.options(), resolver.axes()
+    used = resolver.used(options)
     constants = resolver.constants()
-    search, fixed = resolver.params(options)
-    metric = resolver.metric(options)
+    search, fixed = resolver.params(used)
+    metric, storage = resolver.metric(used), resolver.storage()
+    sampler = resolver.sampler({name: {"when": {}, **entry} for name, entry in search.items()})
     if resolver.problems:
         return resolver.problems
     mention = task if task_given or task != family.default_task else None
-    return Spec.model_validate(
+    study = config.study
+    name = str(ScriptName(budget, horizon, mention, study.seed if seed_in_name else None))
+    spec = Spec.model_validate(
         {
-            "name": str(ScriptName(budget, horizon, mention)),
+            "name": name,
+            "study_name": study.name or name,
             "task": task,
             "budget": budget,
             "horizon": horizon,
             "tolerance": config.tolerance,
-            "n_trials": config.n_trials,
-            "seed": config.seed,
+            "n_trials": study.n_trials,
+            "timeout_hours": study.timeout_hours,
+            "seed": study.seed,
+            "storage": storage,
             "metric": metric,
             "options": options,
             "constants": constants,
             "architecture": axes,
+            "where": {n: bound.model_dump() for n, bound in config.architecture.where.items()},
+            "skip": list(config.architecture.skip),
+            "max_memory_gb": config.architecture.max_memory_gb,
             "search": search,
             "fixed": fixed,
-            "sampler": config.sampler.model_dump(),
+            "sampler": sampler,
             "pruner": config.pruner.model_dump(),
         }
     )
+    return check_skipped(spec) + check_cells(spec) or spec
 
 
-def is_whole(type_: Any) -> bool:
-    """Tell whether a parameter's type is a whole number."""
-    return get_args(type_)[:1] == (int,)
+def check_skipped(spec: Spec) -> list[Problem]:
+    """Return what is wrong with the architectures that are to be skipped."""
+    problems: list[Problem] = []
+    for index, item in enumerate(spec.skip):
+        place: Place = ("architecture", "skip", index)
+        if isinstance(item, int):
+            if item >= len(spec.architectures):
+                last = len(spec.architectures) - 1
+                problems.append((place, f"there is no arch_idx {item}; the last is {last}"))
+        elif unknown := [name for name in item if name not in spec.architectures[0]]:
+            hint = did_you_mean(unknown[0], spec.architectures[0])
+            problems.append(((*place, unknown[0]), f"unknown column; {hint}"))
+        elif not skip_indices(spec.architectures, [item]):
+            problems.append((place, f"no architecture of the grid is {shown(repr(item))}"))
+    return problems
+
+
+def check_cells(spec: Spec) -> list[Problem]:
+    """Return what is wrong with the size of a grid search."""
+    if spec.sampler.type != "grid":
+        return []
+    cells = 1
+    for size in spec.space().sizes().values():
+        cells *= size
+    for entry in spec.search.values():
+        if isinstance(entry, CategoricalEntry):
+            cells *= len(entry.choices)
+        elif isinstance(entry, IntEntry):
+            cells *= (entry.high - entry.low) // entry.step + 1
+    if cells <= MAX_CELLS:
+        return []
+    return [
+        (("sampler",), f"a grid of {cells:,} combinations; at most {MAX_CELLS:,} are searched")
+    ]
 
 
 def resolve_horizon(config: Config, *, default: int | None) -> int | None:
@@ -269,6 +248,55 @@ def resolve_horizon(config: Config, *, default: int | None) -> int | None:
     return horizon
 
 
+class Request:
+    """A configuration file and a command line, whose word counts for more."""
+
+    def __init__(self, file: ConfigFile | None) -> None:
+        self.file = file or ConfigFile("command line", {}, {})
+        self.content: Any = self.file.content
+        self.said: set[Place] = set()
+
+    def say(self, *place: str, value: Any) -> None:
+        """Take in a value of the command line; None was not said."""
+        if value is None:
+            return
+        content = self.content = {} if self.content is None else self.content
+        if not isinstance(content, dict):
+            return  # the file is wrong as a whole, which is told when it is validated
+        content = self.content = dict(content)
+        for step in place[:-1]:
+            below = content.get(step)
+            content[step] = dict(below) if isinstance(below, dict) else {}
+            content = content[step]
+        content[place[-1]] = value
+        self.said.add(place)
+
+    def choose(self, options: Mapping[str, str]) -> None:
+        """Take in NAME=CHOICE pairs: options of the family, or values of its switches."""
+        task = self.content.get("task") if isinstance(self.content, dict) else None
+        family = find_family(task if isinstance(task, str) else DEFAULT_TASK)
+        for name, choice in options.items():
+            if name not in family.switches:
+                self.say("options", name, value=choice)
+                continue
+            self.say("fixed", name, value=choice)
+            if isinstance(self.content.get("search"), dict):
+                rest = {n: entry for n, entry in self.content["search"].items() if n != name}
+                self.content["search"] = rest
+
+    def fail(self, problems: Sequence[Problem]) -> ConfigError:
+        """Return the error that tells all problems, each where its value was said."""
+        said = [(place, message) for place, message in problems if place in self.said]
+        rest = [problem for problem in problems if problem not in said]
+        lines = [f"command line: {dotted(place)}: {message}" for place, message in said]
+        if rest and self.file.places:
+            own = [(self.file.user_place(place), message) for place, message in rest]
+            lines.append(format_problems(self.file.source, own, self.file.places))
+        else:
+            lines += [f"{self.file.source}: {dotted(p)}: {m}" for p, m in rest]
+        return ConfigError("\n".join(lines))
+
+
 def make_spec(
     *,
     budget: str | None = None,
@@ -279,40 +307,43 @@ def make_spec(
     seed: int | None = None,
     tolerance: float | None = None,
     options: Mapping[str, str] | None = None,
-    config_path: Path | None = None,
+    config: ConfigFile | None = None,
     any_horizon: bool = False,
+    seed_in_name: bool = False,
+    notes: list[str] | None = None,
 ) -> Spec:
     """Return the specification of a command line; what it says wins over the file.
 
-    With `any_horizon` a missing horizon is taken as 1, for what does not depend on it. Raises
-    UsageError or ConfigError.
+    `data` is read: its columns, digest and dates become part of the specification, and what is
+    worth telling is added to `notes`. With `any_horizon` a missing horizon is taken as 1, for
+    what does not depend on it. Raises UsageError, ConfigError or DataError.
     """
-    content, places = read_yaml(config_path) if config_path else ({}, {})
-    config = validate(content)
-    if isinstance(config, list):
-        raise ConfigError(format_problems(str(config_path), config, places))
-    said = {
-        "task": task,
-        "budget": budget,
-        "horizon": horizon,
-        "n_trials": n_trials,
-        "seed": seed,
-        "tolerance": tolerance,
-    }
-    update: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
-    if data is not None:
-        update["data"] = {**config.data, "data_path": data}
-    if options:
-        update["options"] = {**config.options, **options}
-    config = config.model_copy(update=update)
-    if config.budget is None:
+    request = Request(config)
+    request.say("task", value=task)
+    request.say("budget", value=budget)
+    request.say("horizon", value=horizon)
+    request.say("tolerance", value=tolerance)
+    request.say("study", "n_trials", value=n_trials)
+    request.say("study", "seed", value=seed)
+    request.choose(options or {})
+    found = validate(request.content)
+    if isinstance(found, list):
+        raise request.fail(found)
+    if found.budget is None:
         raise UsageError("no budget; give --budget, for example --budget 2M")
+    horizon = resolve_horizon(found, default=1 if any_horizon else None)
+    if data is not None:
+        family = find_family(found.task or DEFAULT_TASK)
+        facts, told = family.read_data(data, found.data)
+        found = found.model_copy(update={"data": {**found.data, **facts}})
+        (notes if notes is not None else []).extend(told)
     spec = resolve(
-        config,
-        task_given=config.task is not None,
-        budget=parse_budget(str(config.budget)),
-        horizon=resolve_horizon(config, default=1 if any_horizon else None),
+        found,
+        task_given=found.task is not None,
+        budget=parse_budget(str(found.budget)),
+        horizon=horizon,
+        seed_in_name=seed_in_name,
     )
     if isinstance(spec, list):
-        raise ConfigError(format_problems(str(config_path or "command line"), spec, places))
+        raise request.fail(spec)
     return spec

@@ -16,7 +16,7 @@ def positive(text: str) -> int:
 
 
 def parse_arguments(
-    *, doc: str, name: str, data_path: str, n_trials: int, seed: int
+    *, doc: str, name: str, data_path: str, n_trials: int, seed: int, storage: str | None
 ) -> argparse.Namespace:
     """Read the command line; what is not given keeps the value of the constant above."""
     about, _, usage = doc.partition("\n\n")
@@ -28,13 +28,15 @@ def parse_arguments(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--data", default=data_path, metavar="PATH", help="default: %(default)s")
+    shown = data_path.replace("%", "%%")
+    add("--data", default=data_path, metavar="PATH", help=f"default: {shown}")
+    add("--new-data", action="store_true", help="use data other than those it was rendered for")
     add("--n-trials", default=n_trials, type=positive, metavar="N", help="total over all runs")
     add("--seed", default=seed, type=int, metavar="N", help=f"default: {seed}")
     add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="default: auto")
     add("--out", type=Path, metavar="DIR", help=f"results; default: outputs/{name}")
     add("--log", type=Path, metavar="FILE", help=f"trial log; default: logs/{name}.log")
-    storage = os.environ.get("OPTUNA_STORAGE")
+    storage = os.environ.get("OPTUNA_STORAGE", storage)
     add("--storage", default=storage, metavar="URL", help="default: OPTUNA_STORAGE, or --out")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--dry-run", action="store_true", help="check everything, train nothing")

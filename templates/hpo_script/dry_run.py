@@ -21,6 +21,8 @@ def dry_run(task: Task, experiment: Experiment, device: torch.device) -> int:
     for name, value in task.describe().items():
         print(f"{name:20} {value}")
     space = ArchSpace(experiment.architectures, free_axes=experiment.free_axes)
+    if experiment.skip_indices:
+        print(f"{'never tried':20} arch_idx {', '.join(map(str, experiment.skip_indices))}")
     free = free_memory(device)
     batch_size = experiment.fixed_params.get("batch_size", 256)
     print(f"{'device':20} {device}, {free / 1e9:.1f} GB free")

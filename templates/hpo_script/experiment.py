@@ -12,6 +12,7 @@ class Experiment:
     """What is searched and how; the names are those of the constants."""
 
     name: str
+    study_name: str
     budget: int
     tolerance: float
     horizon: int | None
@@ -19,11 +20,14 @@ class Experiment:
     metric: str
     direction: Literal["minimize", "maximize"]
     n_trials: int
+    timeout_hours: float | None
     seed: int
     architectures: Sequence[Mapping[str, int]]
     free_axes: Sequence[str]
     extreme_indices: Mapping[int, str]
+    skip_indices: Sequence[int]
     search_space: Mapping[str, Mapping[str, Any]]
+    conditions: Mapping[str, Mapping[str, Sequence[Any]]]
     fixed_params: Mapping[str, Any]
     sampler: Mapping[str, Any]
     pruner: Mapping[str, Any]
@@ -45,3 +49,12 @@ class Round(NamedTuple):
 
 class UnusableError(Exception):
     """Data, storage or device cannot be used; the message says what, where, and the way out."""
+
+
+def check_digest(path: str, digest: str, expected: str | None, about: str) -> None:
+    """Refuse data that are not those the script was rendered for."""
+    if expected not in (None, digest):
+        raise UnusableError(
+            f"{path}: sha256 {digest[:12]}… ({about}) is not the data this script was rendered"
+            f" for, {expected[:12]}…. Give those by --data, or say --new-data to use these."
+        )

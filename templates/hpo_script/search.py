@@ -37,7 +37,8 @@ from hpo_script.log_writer import say
 from hpo_script.progress import Progress
 from hpo_script.recorder import Recorder
 from hpo_script.results import best_of
-from hpo_script.sampler import KeyedSampler, make_pruner, search_distributions
+from hpo_script.samplers.keyed import make_sampler
+from hpo_script.suggest import make_pruner, search_distributions, suggest
 from hpo_script.task import Task
 from hpo_script.training import DivergedError, EarlyStopping, train
 
@@ -51,17 +52,29 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
+def make_space(experiment: Experiment) -> ArchSpace:
+    """Return the architectures as the sampler sees them."""
+    return ArchSpace(
+        experiment.architectures,
+        free_axes=experiment.free_axes,
+        skip=experiment.skip_indices,
+    )
+
+
 def open_study(
     experiment: Experiment, task: Task, *, storage: str, data_sha256: str
 ) -> optuna.Study:
     """Create or load the study; refuse one whose trials would not compare with new ones."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    space = make_space(experiment)
+    distributions = search_distributions(space, experiment.search_space)
+    sampler = make_sampler(experiment.seed, experiment.sampler, distributions)
     try:
         study = optuna.create_study(
             storage=storage,
-            study_name=experiment.name,
+            study_name=experiment.study_name,
             direction=experiment.direction,
-            sampler=KeyedSampler(experiment.seed, experiment.sampler),
+            sampler=sampler,
             pruner=make_pruner(experiment.pruner),
             load_if_exists=True,
         )
@@ -69,7 +82,12 @@ def open_study(
         raise UnusableError(
             f"the storage cannot be used: {type(error).__name__}: {error}"
         ) from None
-    searched = (experiment.metric, experiment.search_space, experiment.fixed_params)
+    searched = (
+        experiment.metric,
+        experiment.search_space,
+        experiment.conditions,
+        experiment.fixed_params,
+    )
     made_of = {
         "data_sha256": data_sha256,
         "architectures_sha256": digest(experiment.architectures),
@@ -103,7 +121,7 @@ class Search:
     ) -> None:
         self.task, self.experiment, self.device, self.smoke = task, experiment, device, smoke
         self.study, self.recorder = study, recorder
-        self.space = ArchSpace(experiment.architectures, free_axes=experiment.free_axes)
+        self.space = make_space(experiment)
         self.distributions = search_distributions(self.space, experiment.search_space)
         self.n_unfit = 0
         self.sample_bytes = [self.measure_shape(rows) for rows in self.space.shapes]
@@ -127,11 +145,16 @@ class Search:
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none ever finished."""
         self.enqueue_extremes()
-        reason = "error"
+        reason, hours = "error", self.experiment.timeout_hours
+        end = math.inf if hours is None else time.monotonic() + 3600 * hours
         try:
             while (started := self.started()) < self.experiment.n_trials:
-                self.run_trial(self.study.ask(self.distributions), started + 1)
-            reason = "trials"
+                if time.monotonic() >= end:
+                    reason = "timeout"
+                    break
+                self.run_trial(self.study.ask(), started + 1)
+            else:
+                reason = "trials"
         except Interrupted as stop:
             reason = "interrupted"
             return 128 + int(stop.args[0])
@@ -158,7 +181,8 @@ class Search:
 
     def run_trial(self, trial: Trial, started: int) -> None:
         """Train one trial and record its end, whatever it is."""
-        config = {**self.experiment.fixed_params, **trial.params}
+        searched = (self.distributions, self.experiment.conditions)
+        config = suggest(trial, *searched, fixed_params=self.experiment.fixed_params)
         attributes = self.start_attributes(trial, config)
         for name, value in attributes.items():
             trial.set_user_attr(name, value)
@@ -305,14 +329,16 @@ def failure(error: Exception) -> dict[str, Any]:
 def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:
     """Return the experiment of --smoke: the two smallest architectures, a study of its own."""
     rows = experiment.architectures
-    by_size = sorted(range(len(rows)), key=lambda arch_idx: rows[arch_idx]["params"])
+    allowed = make_space(experiment).allowed
+    by_size = sorted(allowed, key=lambda arch_idx: rows[arch_idx]["params"])
     other = (i for i in by_size if rows[i]["params"] != rows[by_size[0]]["params"])
     smallest = (by_size[0], next(other, by_size[1]))
     space = {name: v for name, v in experiment.search_space.items() if name not in params}
     return replace(
         experiment,
-        name=f"{experiment.name}-smoke-{uuid.uuid4().hex[:8]}",
+        study_name=f"{experiment.study_name}-smoke-{uuid.uuid4().hex[:8]}",
         n_trials=2,
+        timeout_hours=None,
         extreme_indices={arch_idx: f"smoke {arch_idx}" for arch_idx in smallest},
         search_space=space,
         fixed_params={**experiment.fixed_params, **params},
@@ -337,6 +363,9 @@ def main(arguments: Namespace, task: Task, experiment: Experiment) -> int:
     except (UnusableError, OSError) as error:
         say(f"error: {error}")
         return 2
+    except ImportError as error:  # of a package that only a sampler or a storage needs
+        say(f"error: {error}")
+        return 3
 
 
 def dispatch(arguments: Namespace, task: Task, experiment: Experiment) -> int:

@@ -26,9 +26,19 @@ class LogEvent(NamedTuple):
 IDENTITY = ("study", "run")
 ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params")
 EXPERIMENT = (
-    *("name", "budget", "horizon", "task", "metric", "direction", "unit", "n_trials", "seed"),
+    *("name", "study_name", "budget", "horizon", "task", "metric", "direction", "unit"),
+    *("n_trials", "timeout_hours", "seed"),
     *("data", "data_sha256", "architectures_sha256", "spec_sha256", "script_sha256"),
-    *("search_space", "fixed_params", "sampler", "pruner", "overrides", "smoke"),
+    *(
+        "search_space",
+        "conditions",
+        "skip_indices",
+        "fixed_params",
+        "sampler",
+        "pruner",
+        "overrides",
+        "smoke",
+    ),
     *("device", "threads", "worker", "versions"),
 )
 COUNTS = ("complete", "pruned", "failed", "running")

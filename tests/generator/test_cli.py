@@ -30,7 +30,7 @@ def test_render_writes_a_script_and_prints_its_path(tmp_path: Path) -> None:
     path = tmp_path / "new" / "hpo_20M_h3.py"
     assert path.read_text().startswith("#!/usr/bin/env python3\n")
     assert path.stat().st_mode & 0o111
-    assert [p.name for p in path.parent.iterdir()] == ["hpo_20M_h3.py"]
+    assert {p.name for p in path.parent.iterdir()} == {"hpo_20M_h3.py", ".hpogen.lock"}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from hpogen.errors import ConfigError, UsageError
 from hpogen.spec import make_spec
+from hpogen.yaml_file import read_config
 from scripts import MARKET, changed, spec_of
 
 
@@ -17,17 +18,21 @@ def problems(tmp_path: Path, text: str) -> list[str]:
     path = tmp_path / "x.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError) as caught:
-        make_spec(config_path=path, budget="2M", horizon=1)
+        make_spec(config=read_config(path), budget="2M", horizon=1)
     return str(caught.value).replace(f"{tmp_path}/", "").splitlines()
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("n_trails: 5", "x.yaml:1:1: n_trails: unknown key; did you mean n_trials?"),
         (
-            "n_trials: 0",
-            "x.yaml:1:1: n_trials: input should be greater than or equal to 1 (got 0)",
+            "study: {n_trails: 5}",
+            "x.yaml:1:9: study.n_trails: unknown key; did you mean n_trials?",
+        ),
+        ("n_trials: 5", "x.yaml:1:1: n_trials: unknown key; did you mean study.n_trials?"),
+        (
+            "study: {n_trials: 0}",
+            "x.yaml:1:9: study.n_trials: input should be greater than or equal to 1 (got 0)",
         ),
         (
             "data:\n  feature_colums: [Close]",
@@ -59,7 +64,10 @@ def problems(tmp_path: Path, text: str) -> list[str]:
             "search:\n  epochs: {type: categorical, choices: [5, 5]}",
             "x.yaml:2:3: search.epochs: choices [5, 5] repeat a value",
         ),
-        ("search:\n  epochs: {type: choice}", "x.yaml:2:3: search.epochs:"),
+        (
+            "search:\n  epochs: {type: choice}",
+            "x.yaml:2:12: search.epochs.type: unknown type 'choice'; known: float",
+        ),
         (
             "fixed:\n  epochs: 2.5",
             "x.yaml:2:3: fixed.epochs: input should be a valid integer",
@@ -73,8 +81,8 @@ def problems(tmp_path: Path, text: str) -> list[str]:
             "x.yaml:4:3: fixed.dropout: also in search; leave it in one of the two",
         ),
         (
-            "options: {loss: fokal}",
-            "x.yaml:1:11: options.loss: unknown choice 'fokal'; did you mean focal?",
+            "options: {inputs: revim}",
+            "x.yaml:1:11: options.inputs: unknown choice 'revim'; did you mean revin?",
         ),
         (
             "metric: val_los",
@@ -104,10 +112,10 @@ def problems(tmp_path: Path, text: str) -> list[str]:
         ("data: {feature_columns: [Close, Close]}", "x.yaml:1:8: data.feature_columns: Date, or"),
         (
             "search:\n  batch_size: {type: float, low: 1, high: 8}",
-            "x.yaml:2:3: search.batch_size: holds whole numbers; use type: int or categorical",
+            "x.yaml:2:3: search.batch_size: holds no fractions; use type: int or categorical",
         ),
         ("a: &a [*a]", "x.yaml: nested too deeply, or an alias within itself"),
-        ("seed: 1\nseed: 2", "x.yaml:2:1: seed: key given twice"),
+        ("budget: 1M\nbudget: 2M", "x.yaml:2:1: budget: key given twice"),
         ("a: [", "x.yaml:1:5: "),
         ("- 1", "x.yaml:1:1: file: input should be a valid dictionary"),
     ],
@@ -129,24 +137,27 @@ def test_a_number_in_scientific_notation_is_a_number(tmp_path: Path, low: str) -
     path.write_text(
         f"search: {{learning_rate: {{type: float, low: {low}, high: 1e-2, log: true}}}}"
     )
-    spec = make_spec(config_path=path, budget="2M", horizon=1)
+    spec = make_spec(config=read_config(path), budget="2M", horizon=1)
     assert spec.search["learning_rate"].model_dump() == {
         "type": "float",
         "low": 1e-5,
         "high": 1e-2,
         "log": True,
+        "when": {},
     }
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
-        make_spec(config_path=tmp_path / "none.yaml", budget="2M", horizon=1)
+        make_spec(config=read_config(tmp_path / "none.yaml"), budget="2M", horizon=1)
 
 
 def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text("")
-    assert make_spec(config_path=path, budget="2M", horizon=1) == make_spec(budget="2M", horizon=1)
+    assert make_spec(config=read_config(path), budget="2M", horizon=1) == make_spec(
+        budget="2M", horizon=1
+    )
 
 
 @pytest.mark.parametrize(
@@ -171,10 +182,9 @@ def test_what_is_missing_or_does_not_fit_is_a_usage_error(
 
 def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
-    path.write_text("budget: 2M\nhorizon: 1\nn_trials: 5\nseed: 1\n")
-    spec = make_spec(config_path=path, horizon=3, n_trials=7, data="other.csv")
+    path.write_text("budget: 2M\nhorizon: 1\nstudy: {n_trials: 5, seed: 1}\n")
+    spec = make_spec(config=read_config(path), horizon=3, n_trials=7)
     assert (spec.horizon, spec.n_trials, spec.seed) == (3, 7, 1)
-    assert spec.constants["data_path"] == "other.csv"
 
 
 def test_a_parameter_is_searched_or_fixed_as_the_user_says(tmp_path: Path) -> None:

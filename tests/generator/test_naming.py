@@ -16,9 +16,11 @@ from hpogen.naming import ScriptName, parse_script_name
         (ScriptName(2_000_000, 3, "threshold_0.5pct"), "hpo_2M_h3_threshold_0p5pct"),
         (ScriptName(2_000_000, None, "byte_lm"), "hpo_2M_byte_lm"),
         (ScriptName(1_500_000_000, 5, "direction"), "hpo_1.5B_h5_direction"),
+        (ScriptName(2_000_000_000, 1, None, 43), "hpo_2B_h1_s43"),
+        (ScriptName(2_000_000, None, "byte_lm", 0), "hpo_2M_byte_lm_s0"),
     ],
 )
-def test_a_name_says_budget_horizon_and_task(name: ScriptName, text: str) -> None:
+def test_a_name_says_budget_horizon_task_and_seed(name: ScriptName, text: str) -> None:
     assert str(name) == text
     assert parse_script_name(f"{text}.py") == name
 
@@ -27,12 +29,19 @@ def test_a_name_says_budget_horizon_and_task(name: ScriptName, text: str) -> Non
     st.integers(min_value=1, max_value=10**12),
     st.none() | st.integers(min_value=1, max_value=99),
     st.sampled_from([None, "direction", "byte_lm", "threshold_1pct", "threshold_2.25pct"]),
+    st.none() | st.integers(min_value=0, max_value=2**63 - 1),
 )
-def test_a_name_reads_back(budget: int, horizon: int | None, task: str | None) -> None:
-    name = ScriptName(budget, horizon, task)
+def test_a_name_reads_back(
+    budget: int, horizon: int | None, task: str | None, seed: int | None
+) -> None:
+    name = ScriptName(budget, horizon, task, seed)
     assert parse_script_name(str(name)) == name
 
 
-@pytest.mark.parametrize("text", ["", "hpo.py", "train_2M.py", "hpo_2G_h1.py", "hpo_2M_h1.txt"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "hpo.py", "train_2M.py", "hpo_2G_h1.py", "hpo_2M_h1.txt", "hpo_0M_h1.py", "hpo_1.5_h1.py",
+     "hpo_2M_h1_s-1.py", "hpo_2..M_h1.py", "hpo_2M_h1.py\n"],
+)  # fmt: skip
 def test_other_names_are_not_read(text: str) -> None:
     assert parse_script_name(text) is None

@@ -158,7 +158,7 @@ def test_a_parameter_changes_the_training(
 def test_a_parameter_of_a_loss_changes_the_training(
     market: Callable[..., Any], loss: str, name: str, value: float
 ) -> None:
-    names, task = market(options={"loss": loss})
+    names, task = market(fixed={"loss": loss})
     assert curve_of(names, task) != curve_of(names, task, **{name: value})
 
 

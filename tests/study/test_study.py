@@ -66,7 +66,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, sp500_file: Path) -> Path
     folder = tmp_path_factory.mktemp("finished")
     config = changed(
         MARKET,
-        n_trials=9,
+        study={"n_trials": 9},
         data={"data_path": str(sp500_file)},
         fixed={"epochs": 3},
         pruner={"n_startup_trials": 1, "n_min_trials": 1},
@@ -165,7 +165,7 @@ def test_a_rerun_of_a_finished_study_trains_nothing(finished: Path) -> None:
 
 
 def test_a_larger_total_goes_on_where_the_study_ended(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, n_trials=2))
+    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 2}))
     assert run(script).returncode == 0
     first = study_of(script).trials[:2]
     assert run(script, "--n-trials", "4").returncode == 0
@@ -262,7 +262,7 @@ def test_a_trial_that_runs_out_of_memory_is_tried_with_less(sp500: Path, tmp_pat
             raise torch.OutOfMemoryError("CUDA out of memory")
 """
     script = edit(
-        render_to(tmp_path, changed(MARKET, n_trials=1)),
+        render_to(tmp_path, changed(MARKET, study={"n_trials": 1})),
         ("        inputs, targets = task.training_batch(indices)\n", out_of_memory),
     )
     done = run(script)
@@ -280,7 +280,7 @@ def test_a_trial_that_at_last_fails_keeps_the_curve_of_its_last_attempt_only(
     sp500: Path, tmp_path: Path
 ) -> None:
     script = edit(
-        render_to(tmp_path, changed(MARKET, n_trials=1)),
+        render_to(tmp_path, changed(MARKET, study={"n_trials": 1})),
         (
             "        inputs, targets = task.training_batch(indices)\n",
             "        inputs, targets = task.training_batch(indices)\n"
@@ -302,7 +302,7 @@ def test_a_trial_that_at_last_fails_keeps_the_curve_of_its_last_attempt_only(
 
 def test_a_trial_that_does_not_fit_fails_as_out_of_memory(sp500: Path, tmp_path: Path) -> None:
     script = edit(
-        render_to(tmp_path, changed(MARKET, n_trials=1)),
+        render_to(tmp_path, changed(MARKET, study={"n_trials": 1})),
         (
             "        micro_batch = fitting_micro_batch(n_params, sample_bytes, free,",
             "        free = 0\n"
@@ -316,7 +316,7 @@ def test_a_trial_that_does_not_fit_fails_as_out_of_memory(sp500: Path, tmp_path:
 
 def test_a_forced_extreme_that_wins_is_the_winner_everywhere(sp500: Path, tmp_path: Path) -> None:
     script = edit(
-        render_to(tmp_path, changed(MARKET, n_trials=8, fixed={"epochs": 1})),
+        render_to(tmp_path, changed(MARKET, study={"n_trials": 8}, fixed={"epochs": 1})),
         (
             "            metrics = task.evaluate(model, micro_batch)\n",
             "            metrics = task.evaluate(model, micro_batch)\n"
@@ -358,7 +358,7 @@ def make_optimizer("""
 def test_recorded_parameters_are_those_trained_with(sp500: Path, tmp_path: Path) -> None:
     config = changed(
         MARKET,
-        n_trials=3,
+        study={"n_trials": 3},
         search={
             "weight_decay": {"type": "float", "low": 0.001, "high": 0.1, "log": True},
             "warmup_steps": {"type": "int", "low": 2, "high": 9},
@@ -402,7 +402,7 @@ def test_recorded_parameters_are_those_trained_with(sp500: Path, tmp_path: Path)
 
 
 def test_a_killed_run_is_told_by_its_log(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, n_trials=4, fixed={"epochs": 500}))
+    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 4}, fixed={"epochs": 500}))
     log = tmp_path / "logs" / f"{script.stem}.log"
     process = subprocess.Popen(
         [sys.executable, "-I", script.name], cwd=tmp_path, stderr=subprocess.DEVNULL
@@ -426,7 +426,7 @@ def test_a_killed_run_is_told_by_its_log(sp500: Path, tmp_path: Path) -> None:
 def test_a_signal_ends_the_run_and_says_so(
     number: signal.Signals, code: int, sp500: Path, tmp_path: Path
 ) -> None:
-    script = render_to(tmp_path, changed(MARKET, n_trials=4, fixed={"epochs": 500}))
+    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 4}, fixed={"epochs": 500}))
     log = tmp_path / "logs" / f"{script.stem}.log"
     process = subprocess.Popen(
         [sys.executable, "-I", script.name],
@@ -444,7 +444,7 @@ def test_a_signal_ends_the_run_and_says_so(
 
 
 def test_a_run_under_nohup_outlives_its_terminal(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, n_trials=1, fixed={"epochs": 20}))
+    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 1}, fixed={"epochs": 20}))
     log = tmp_path / "logs" / f"{script.stem}.log"
     process = subprocess.Popen(
         ["nohup", sys.executable, "-I", script.name],
@@ -468,7 +468,7 @@ def wait_for(condition: Any, seconds: float = 120.0) -> None:
 
 
 def test_a_closed_terminal_does_not_end_the_run(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, n_trials=2))
+    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 2}))
     command = f"{sys.executable} -I {script.name} 2>&1 >/dev/null | head -c 1 >/dev/null"
     subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True, timeout=250)
     wait_for(lambda: "Run" in (text := (tmp_path / "logs" / f"{script.stem}.log").read_text())
@@ -477,7 +477,7 @@ def test_a_closed_terminal_does_not_end_the_run(sp500: Path, tmp_path: Path) -> 
 
 
 def test_other_data_on_an_old_study_are_refused(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, n_trials=1))
+    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 1}))
     assert run(script).returncode == 0
     sp500.write_text(sp500.read_text().replace("1999-01-04,1229.22998", "1999-01-04,1229.23"))
     done = run(script, "--n-trials", "2")
@@ -499,7 +499,7 @@ def test_other_data_on_an_old_study_are_refused(sp500: Path, tmp_path: Path) -> 
 def test_other_settings_on_an_old_study_are_refused(
     changes: dict[str, Any], sp500: Path, tmp_path: Path
 ) -> None:
-    assert run(render_to(tmp_path, changed(MARKET, n_trials=1))).returncode == 0
+    assert run(render_to(tmp_path, changed(MARKET, study={"n_trials": 1}))).returncode == 0
     done = run(render_to(tmp_path, changed(MARKET, **changes)), "--n-trials", "2")
     assert done.returncode == 2
     assert "has settings_sha256" in done.stderr
@@ -524,7 +524,7 @@ def test_a_storage_or_device_that_is_not_there_is_one_message(
 
 
 def test_a_password_in_a_storage_address_stays_out_of_the_log(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, n_trials=1))
+    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 1}))
     text = script.read_text()
     script.write_text(
         text.replace("            storage=storage,\n", '            storage="sqlite:///x.db",\n')
@@ -536,7 +536,7 @@ def test_a_password_in_a_storage_address_stays_out_of_the_log(sp500: Path, tmp_p
 
 
 def test_a_trial_that_a_user_enqueues_is_said_to_be_one(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, n_trials=8, fixed={"epochs": 1}))
+    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 8}, fixed={"epochs": 1}))
     assert run(script, "--n-trials", "6").returncode == 0
     study_of(script).enqueue_trial({"shape_idx": 0, "n_heads_idx": 0, "dropout": 0.25})
     assert run(script).returncode == 0
@@ -548,7 +548,7 @@ def test_a_trial_that_a_user_enqueues_is_said_to_be_one(sp500: Path, tmp_path: P
 
 
 def test_other_architectures_on_an_old_study_are_refused(sp500: Path, tmp_path: Path) -> None:
-    assert run(render_to(tmp_path, changed(MARKET, n_trials=1))).returncode == 0
+    assert run(render_to(tmp_path, changed(MARKET, study={"n_trials": 1}))).returncode == 0
     script = render_to(tmp_path, changed(MARKET, tolerance=0.15))
     done = run(script, "--n-trials", "2")
     assert done.returncode == 2
@@ -561,7 +561,7 @@ def test_an_exact_repeat_is_said_to_be_one_and_has_another_seed(
     config = changed(
         MARKET,
         budget="5K",
-        n_trials=4,
+        study={"n_trials": 4},
         architecture={"d_model": [8], "n_layers": [2, 3], "n_heads": [2], "d_ff_ratio": [2]},
         tolerance=0.9,
         search={
@@ -571,7 +571,7 @@ def test_an_exact_repeat_is_said_to_be_one_and_has_another_seed(
         },
         fixed={"epochs": None, "learning_rate": 0.003, "dropout": 0.1},
     )
-    script = render_to(tmp_path, changed(config, n_trials=8))
+    script = render_to(tmp_path, changed(config, study={"n_trials": 8}))
     done = run(script)
     assert done.returncode == 0, done.stderr
     trials = log_of(script).rows
@@ -587,7 +587,7 @@ def test_an_exact_repeat_is_said_to_be_one_and_has_another_seed(
 
 
 def test_a_killed_extreme_is_tried_again(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, n_trials=8, fixed={"epochs": 1}))
+    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 8}, fixed={"epochs": 1}))
     assert run(script, "--n-trials", "1").returncode == 0
     study = study_of(script)
     study.ask()  # a worker that dies here leaves the second extreme behind
@@ -600,7 +600,7 @@ def test_a_killed_extreme_is_tried_again(sp500: Path, tmp_path: Path) -> None:
 def test_a_trial_that_another_program_ended_does_not_stop_the_study(
     sp500: Path, tmp_path: Path
 ) -> None:
-    script = render_to(tmp_path, changed(MARKET, n_trials=3, fixed={"epochs": 1}))
+    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 3}, fixed={"epochs": 1}))
     assert run(script, "--n-trials", "1").returncode == 0
     study = study_of(script)
     study.tell(study.ask(), state=TrialState.FAIL)
@@ -611,7 +611,7 @@ def test_a_trial_that_another_program_ended_does_not_stop_the_study(
 
 
 def test_a_lost_log_is_written_again_from_the_study(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, n_trials=3))
+    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 3}))
     assert run(script, "--n-trials", "2").returncode == 0
     (tmp_path / "logs" / f"{script.stem}.log").unlink()
     assert run(script).returncode == 0
@@ -621,7 +621,7 @@ def test_a_lost_log_is_written_again_from_the_study(sp500: Path, tmp_path: Path)
 def test_a_smoke_run_leaves_given_folders_of_real_results_alone(
     sp500: Path, tmp_path: Path
 ) -> None:
-    script = render_to(tmp_path, changed(MARKET, n_trials=1))
+    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 1}))
     given = ["--out", "res", "--log", "res.log"]
     assert run(script, *given).returncode == 0
     before = {
@@ -683,7 +683,7 @@ def test_a_smoke_run_is_real_short_and_marked(
 def test_a_language_model_learns_and_its_log_gives_the_study_back(
     text: Path, tmp_path: Path
 ) -> None:
-    config = changed(TEXT, fixed={"steps": 60, "eval_interval": 20}, n_trials=2)
+    config = changed(TEXT, fixed={"steps": 60, "eval_interval": 20}, study={"n_trials": 2})
     script = render_to(tmp_path, config)
     done = run(script)
     assert done.returncode == 0, done.stderr
@@ -752,7 +752,7 @@ def test_a_wrong_argument_is_a_usage_error(arguments: list[str], tmp_path: Path)
 
 
 def test_overrides_on_the_command_line_are_used_and_logged(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, n_trials=5))
+    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 5}))
     (tmp_path / "moved.csv").write_bytes(sp500.read_bytes())
     sp500.unlink()
     done = run(

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from hpo_script.experiment import UnusableError
+from hpo_script.losses.bce import bce_loss
 from hpo_script.patchtst.data import Task, read_prices
 from scripts import MARKET, changed, load, render_to
 
@@ -34,6 +35,10 @@ def make_task(path: Path, **changes: Any) -> Task:
         "max_context_length": 60,
         "patch_length": 10,
         "stride": 5,
+        "losses": {"bce": bce_loss},
+        "data_sha256": None,
+        "data_range": None,
+        "train_subset": 1.0,
     }
     task = Task(**{**arguments, **changes})
     task.load(CPU)
@@ -173,11 +178,12 @@ def spoil(path: Path, row: int, column: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("row", "column", "value", "message"),
     [
-        (7, "Close", "", "row 7: Close is 'nan', not a finite number"),
+        (7, "Close", "", "row 7: Close is '', not a finite number"),
         (9, "Volume", "many", "row 9: Volume is 'many', not a finite number"),
         (9, "Low", "inf", "row 9: Low is 'inf', not a finite number"),
-        (5, "Date", "1999-01-04", "row 5: Date '1999-01-04' is no date or not after"),
-        (5, "Date", "soon", "row 5: Date 'soon' is no date or not after"),
+        (5, "Date", "1999-01-04", "row 5: Date is '1999-01-04', earlier than the row"),
+        (5, "Date", "1999-01-06", "row 5: Date is '1999-01-06', the date of the row before"),
+        (5, "Date", "soon", "row 5: Date is 'soon', not a date such as 1999-01-04"),
     ],
 )
 def test_a_bad_cell_is_named_with_row_and_column(
@@ -189,14 +195,18 @@ def test_a_bad_cell_is_named_with_row_and_column(
 
 
 @pytest.mark.parametrize(
-    ("row", "column", "value"),
-    [(9, "Low", "0"), (4000, "Close", "-3"), (9, "High", "1")],
+    ("row", "column", "value", "what"),
+    [
+        (9, "Low", "0", "not above 0"),
+        (4000, "Close", "-3", "not above 0"),
+        (9, "High", "1", "below Low"),
+    ],
 )
 def test_prices_that_cannot_be_are_refused_with_their_row(
-    sp500: Path, row: int, column: str, value: str
+    sp500: Path, row: int, column: str, value: str, what: str
 ) -> None:
     spoil(sp500, row, column, value)
-    with pytest.raises(UnusableError, match=f"row {row}: a price is not above 0, or High below"):
+    with pytest.raises(UnusableError, match=f"row {row}: {column} is '{value}', {what}"):
         read_prices(sp500, COLUMNS)
 
 
@@ -248,7 +258,7 @@ def test_the_newest_day_reaches_the_model(
 
 
 def test_a_missing_column_is_named_with_those_there_are(sp500: Path) -> None:
-    with pytest.raises(UnusableError, match="no column vix; it has Date, Open, High"):
+    with pytest.raises(UnusableError, match=r"no column vix; it has \['Date', 'Open'"):
         read_prices(sp500, [*COLUMNS, "vix"])
 
 

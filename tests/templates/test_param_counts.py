@@ -24,7 +24,7 @@ def models(spec: Spec, names: dict[str, Any]) -> list[tuple[dict[str, int], int]
         n_columns = len(spec.constants["feature_columns"])
         built.n_channels = input_sizes(spec.options["inputs"], n_columns)[0]
     found = []
-    for row in spec.architectures():
+    for row in spec.architectures:
         with torch.device("meta"):
             model: nn.Module = built.build_model(row, 0.1)
         found.append((row, sum(parameter.numel() for parameter in model.parameters())))
@@ -43,7 +43,7 @@ def test_every_count_of_every_grid_is_exact(budget: str, task: str | None, tmp_p
     assert rows
     for row, count in rows:
         assert count == row["params"], row
-    assert names["ARCHITECTURES"] == spec.architectures()
+    assert names["ARCHITECTURES"] == spec.architectures
 
 
 @pytest.mark.parametrize("inputs", ["revin", "revin_stats", "scale_free"])
@@ -72,3 +72,20 @@ def test_the_context_of_a_language_model_is_counted(tmp_path: Path) -> None:
     config = changed(TEXT, model={"context_length": 100})
     rows = models(spec_of(tmp_path, config), load(render_to(tmp_path, config)))
     assert all(count == row["params"] for row, count in rows)
+
+
+@pytest.mark.parametrize("config", [MARKET, TEXT], ids=["market", "text"])
+def test_the_estimate_of_a_samples_memory_is_what_a_forward_pass_keeps(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    spec = spec_of(tmp_path, config)
+    names = load(render_to(tmp_path, config))
+    task = names["make_task"]("unused")
+    if spec.options:
+        n_columns = len(spec.constants["feature_columns"])
+        task.n_channels = input_sizes(spec.options["inputs"], n_columns)[0]
+    for row in spec.architectures:
+        with torch.device("meta"):
+            model = task.build_model(row, 0.1)
+        measured = names["bytes_per_sample"](task, model)
+        assert spec.sample_bytes(row) == pytest.approx(measured, rel=0.05)

@@ -43,11 +43,11 @@ def gradients(
 def test_accumulated_gradients_are_those_of_the_whole_batch(
     loss: str, micro_batch: int, sp500: Path, tmp_path: Path
 ) -> None:
-    names = load(render_to(tmp_path, changed(MARKET, options={"loss": loss})))
+    names = load(render_to(tmp_path, changed(MARKET, fixed={"loss": loss})))
     task = names["make_task"](str(sp500))
     task.load(CPU)
     task.windows, task.labels = task.windows.double(), task.labels.double()
-    task.loss = lambda outputs, targets, config: names["label_loss"](
+    task.loss = lambda outputs, targets, config: names[f"{loss}_loss"](
         outputs, targets, train_rate=task.train_rate, config=config
     )
     batch = task.train_index[-50:]
@@ -61,7 +61,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(
 def test_a_loss_over_pairs_sees_the_same_dropout_in_both_passes(
     sp500: Path, tmp_path: Path
 ) -> None:
-    names = load(render_to(tmp_path, changed(MARKET, options={"loss": "soft_auc"})))
+    names = load(render_to(tmp_path, changed(MARKET, fixed={"loss": "soft_auc"})))
     task = names["make_task"](str(sp500))
     task.load(CPU)
     seen: list[torch.Tensor] = []
@@ -96,7 +96,7 @@ def test_bce_is_the_mean_log_loss() -> None:
     p = torch.sigmoid(LOGITS)
     expected = -(TARGETS * p.log() + (1 - TARGETS) * (1 - p).log()).mean()
     torch.testing.assert_close(
-        bce.label_loss(LOGITS, TARGETS, train_rate=0.2, config=CONFIG), expected
+        bce.bce_loss(LOGITS, TARGETS, train_rate=0.2, config=CONFIG), expected
     )
 
 
@@ -104,9 +104,9 @@ def test_weighted_bce_gives_both_classes_the_same_weight() -> None:
     rate = 0.2
     p = torch.sigmoid(LOGITS)
     expected = -(4.0 * TARGETS * p.log() + (1 - TARGETS) * (1 - p).log()).mean()
-    found = weighted_bce.label_loss(LOGITS, TARGETS, train_rate=rate, config=CONFIG)
+    found = weighted_bce.weighted_bce_loss(LOGITS, TARGETS, train_rate=rate, config=CONFIG)
     torch.testing.assert_close(found, expected)
-    plain = weighted_bce.label_loss(
+    plain = weighted_bce.weighted_bce_loss(
         LOGITS, TARGETS, train_rate=rate, config={"class_balance": 0.0}
     )
     torch.testing.assert_close(plain, F.binary_cross_entropy_with_logits(LOGITS, TARGETS))
@@ -117,20 +117,20 @@ def test_focal_loss_weighs_easy_samples_down() -> None:
     p_true = torch.where(TARGETS > 0, p, 1 - p)
     alpha = torch.where(TARGETS > 0, 0.25, 0.75)
     expected = (alpha * (1 - p_true) ** 2 * -p_true.log()).mean()
-    found = focal.label_loss(LOGITS, TARGETS, train_rate=0.2, config=CONFIG)
+    found = focal.focal_loss(LOGITS, TARGETS, train_rate=0.2, config=CONFIG)
     torch.testing.assert_close(found, expected.double())
 
 
 def test_soft_auc_counts_smooth_pairs() -> None:
     gaps = [1.5 - 0.2, 1.5 + 2.0, -0.3 - 0.2, -0.3 + 2.0]
     expected = sum(math.log1p(math.exp(-2 * gap)) / 2 for gap in gaps) / 4
-    found = soft_auc.label_loss(LOGITS, TARGETS, train_rate=0.2, config=CONFIG)
+    found = soft_auc.soft_auc_loss(LOGITS, TARGETS, train_rate=0.2, config=CONFIG)
     assert float(found) == pytest.approx(expected)
 
 
 def test_a_batch_without_pairs_has_a_loss_without_gradient() -> None:
     logits = LOGITS.clone().requires_grad_()
-    loss = soft_auc.label_loss(logits, torch.ones(4), train_rate=0.2, config=CONFIG)
+    loss = soft_auc.soft_auc_loss(logits, torch.ones(4), train_rate=0.2, config=CONFIG)
     loss.backward()
     assert logits.grad is not None
     assert float(loss.detach()) == float(logits.grad.abs().sum()) == 0.0

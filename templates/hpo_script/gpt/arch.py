@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hpo_script.block_sizes import block_params, saved_bytes
+
 VOCABULARY = 256  # bytes
 
 
 def count_params(arch: Mapping[str, int], *, context_length: int) -> int:
     """Return the exact number of trainable parameters of `model.GPT`; the head is tied."""
     d, d_ff = arch["d_model"], arch["d_ff"]
-    block = 4 * d * d + 2 * d * d_ff + 9 * d + d_ff
-    return (VOCABULARY + context_length) * d + arch["n_layers"] * block + 2 * d
+    blocks = arch["n_layers"] * block_params(d, d_ff)
+    return (VOCABULARY + context_length) * d + blocks + 2 * d
+
+
+def sample_bytes(arch: Mapping[str, int], *, context_length: int) -> int:
+    """Return the bytes that a sample keeps for the backward pass, without the loss."""
+    d = arch["d_model"]
+    return (
+        saved_bytes(arch, context_length) + 4 * context_length * (3 * d + 2) + 8 * context_length
+    )

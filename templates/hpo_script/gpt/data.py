@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpo_script.experiment import Round, UnusableError
+from hpo_script.experiment import Round, UnusableError, check_digest
 from hpo_script.gpt.model import GPT
 
 
@@ -42,9 +42,11 @@ class Task:
 
     unit: ClassVar[str] = "step"
     data_path: str
+    data_sha256: str | None
     file_pattern: str
     train_fraction: float
     val_fraction: float
+    train_subset: float
     val_bytes: int
     context_length: int
 
@@ -52,17 +54,19 @@ class Task:
         """Read the text; keep training and validation bytes on the device."""
         text = read_text(Path(self.data_path), self.file_pattern)
         self.digest = hashlib.sha256(text).hexdigest()
+        check_digest(self.data_path, self.digest, self.data_sha256, f"{len(text):,} bytes")
         n_train = int(len(text) * self.train_fraction)
+        first = n_train - int(n_train * self.train_subset)
         n_bytes = min(int(len(text) * self.val_fraction), self.val_bytes + 1)
         n_windows = (n_bytes - 1) // self.context_length  # one byte more is the last target
         n_val = n_windows * self.context_length
-        if n_val < 100 * self.context_length or n_train < 100 * self.context_length:
+        if n_val < 100 * self.context_length or n_train - first < 100 * self.context_length:
             raise UnusableError(
-                f"{self.data_path}: {len(text):,} bytes leave {n_train:,} for training and"
+                f"{self.data_path}: {len(text):,} bytes leave {n_train - first:,} for training and"
                 f" {n_val:,} for validation; at least {100 * self.context_length:,} of each are"
                 " needed. Use more text."
             )
-        self.train = torch.frombuffer(bytearray(text[:n_train]), dtype=torch.uint8).to(device)
+        self.train = torch.frombuffer(bytearray(text[first:n_train]), dtype=torch.uint8).to(device)
         self.val_text = text[n_train : n_train + n_val + 1]
         self.val = torch.frombuffer(bytearray(self.val_text), dtype=torch.uint8).to(device)
         self.windows = self.train.unfold(0, self.context_length + 1, 1)
@@ -75,7 +79,8 @@ class Task:
 
     def settings(self) -> dict[str, Any]:
         """Return the constants that trials must share to be compared; not where the data are."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "data_path"}
+        apart = ("data_path", "data_sha256")
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
 
     def describe(self) -> dict[str, Any]:
         """Return digest, sizes, and what to beat: two compressors on the validation bytes."""

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def label_loss(
+def focal_loss(
     logits: Tensor, targets: Tensor, *, train_rate: float, config: Mapping[str, Any]
 ) -> Tensor:
     """Return the mean of alpha_t (1 - p_t) ** gamma times the log loss."""

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def label_loss(
+def soft_auc_loss(
     logits: Tensor, targets: Tensor, *, train_rate: float, config: Mapping[str, Any]
 ) -> Tensor:
     """Return the mean over (positive, negative) pairs of softplus(-gamma (s+ - s-)) / gamma.

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def label_loss(
+def weighted_bce_loss(
     logits: Tensor, targets: Tensor, *, train_rate: float, config: Mapping[str, Any]
 ) -> Tensor:
     """Return the mean log loss, positives weighted by (negatives / positives) ** balance.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hpo_script.block_sizes import block_params, saved_bytes
+
 
 def n_patches(context_length: int, patch_length: int, stride: int) -> int:
     """Return how many patches a context gives."""
@@ -16,6 +18,7 @@ def input_sizes(inputs: str, n_columns: int) -> tuple[int, int, int]:
         "revin": (n_columns, 0, 2 * n_columns),
         "revin_stats": (n_columns, 2 * n_columns, 2 * n_columns),
         "scale_free": (n_columns + 1, 0, 0),
+        "zscore": (n_columns, 0, 0),
     }[inputs]
 
 
@@ -33,5 +36,21 @@ def count_params(
     channels, statistics, input_params = input_sizes(inputs, n_columns)
     tokens = n_patches(context_length, patch_length, stride)
     embedding = (patch_length * channels + statistics) * d + d + tokens * d
-    block = 4 * d * d + 2 * d * d_ff + 9 * d + d_ff
-    return input_params + embedding + arch["n_layers"] * block + 2 * d + tokens * d + 1
+    blocks = arch["n_layers"] * block_params(d, d_ff)
+    return input_params + embedding + blocks + 2 * d + tokens * d + 1
+
+
+def sample_bytes(
+    arch: Mapping[str, int],
+    *,
+    inputs: str,
+    n_columns: int,
+    context_length: int,
+    patch_length: int,
+    stride: int,
+) -> int:
+    """Return the bytes that a sample keeps for the backward pass, without the loss."""
+    channels, statistics, _ = input_sizes(inputs, n_columns)
+    tokens = n_patches(context_length, patch_length, stride)
+    ends = tokens * (patch_length * channels + statistics + 3 * arch["d_model"] + 2)
+    return saved_bytes(arch, tokens) + 4 * ends

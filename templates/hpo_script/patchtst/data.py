@@ -7,9 +7,10 @@ the context length, only on MAX_CONTEXT_LENGTH.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,14 +21,37 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hpo_script.experiment import Round, UnusableError
+from hpo_script.experiment import Round, UnusableError, check_digest
 from hpo_script.label_metrics import auc, label_metrics, log_loss
-from hpo_script.losses.bce import label_loss
 from hpo_script.patchtst.inputs_scale_free import input_features
 from hpo_script.patchtst.labels_threshold import make_labels
 from hpo_script.patchtst.model import PatchTST
 
 PRICES = ("Open", "High", "Low", "Close")
+ISO_DATE = r"(\d{4}-\d\d-\d\d|\d{8})([ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?"  # no zone
+
+
+def read_table(path: Path, content: bytes) -> pd.DataFrame:
+    """Return a CSV or Parquet file as text, its rows numbered as they are in the file."""
+    if path.suffix == ".parquet":
+        frame = pd.read_parquet(io.BytesIO(content))
+        frame = frame.reset_index(drop=frame.index.name is None)
+        return frame.astype(str).set_axis(range(1, len(frame) + 1))
+    lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+    header = next(lines, [])
+    rows = [(lines.line_num, row) for row in lines if row]
+    for number, row in rows:
+        if len(row) != len(header):
+            raise ValueError(f"row {number}: {len(row)} fields, the header has {len(header)}")
+    return pd.DataFrame([row for _, row in rows], [number for number, _ in rows], header, str)
+
+
+def refuse(path: Path, cells: pd.Series[str], wrong: pd.Series[bool], what: str) -> None:
+    """Raise UnusableError with the first cell that is wrong, if there is one."""
+    if wrong.any():
+        at = int(wrong.argmax())
+        row, value = cells.index[at], str(cells.iloc[at])[:60]
+        raise UnusableError(f"{path}: row {row}: {cells.name} is {value!r}, {what}")
 
 
 def read_prices(path: Path, feature_columns: Sequence[str]) -> tuple[pd.DataFrame, str]:
@@ -39,38 +63,31 @@ def read_prices(path: Path, feature_columns: Sequence[str]) -> tuple[pd.DataFram
         )
     content = path.read_bytes()
     try:
-        read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
-        frame = read(io.BytesIO(content))
-    except (ValueError, OSError) as error:  # pandas' and pyarrow's own are among these
-        raise UnusableError(f"{path}: cannot be read as a table: {error}") from None
-    needed = ["Date", *PRICES, *(name for name in feature_columns if name not in PRICES)]
-    missing = [name for name in needed if name not in frame.columns]
+        frame = read_table(path, content)
+    except (ValueError, OSError, csv.Error) as error:  # pandas' and pyarrow's own are among these
+        raise UnusableError(f"{path}: not a table: {ascii(str(error))[1:200]}") from None
+    names = list(map(str, frame.columns))
+    missing = [name for name in ("Date", *PRICES, *feature_columns) if name not in names]
+    twice = [name for name in names if not name.strip() or names.count(name) > 1]
     if missing:
-        raise UnusableError(
-            f"{path}: no column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}"
-        )
-    frame = frame[needed]
-    for name in needed[1:]:
-        values = pd.to_numeric(frame[name], errors="coerce")
-        bad = np.flatnonzero(~np.isfinite(values.to_numpy(np.float64)))
-        if len(bad):
-            value = frame[name].iloc[bad[0]]
-            raise UnusableError(
-                f"{path}: row {bad[0] + 2}: {name} is {str(value)!r}, not a finite number"
-            )
-        frame = frame.assign(**{name: values.astype(np.float64)})
-    wrong = (frame[["Open", "High", "Low", "Close"]] <= 0).any(axis=1)
-    bad = np.flatnonzero(wrong | (frame["High"] < frame["Low"]))
-    if len(bad):
-        raise UnusableError(f"{path}: row {bad[0] + 2}: a price is not above 0, or High below Low")
-    dates = pd.to_datetime(frame["Date"].astype(str), errors="coerce", format="ISO8601")
-    bad = np.flatnonzero(dates.isna() | (dates.diff() <= pd.Timedelta(0)))
-    if len(bad):
-        value = frame["Date"].iloc[bad[0]]
-        raise UnusableError(
-            f"{path}: row {bad[0] + 2}: Date {str(value)!r} is no date or not after the row before"
-        )
-    return frame.assign(Date=dates), hashlib.sha256(content).hexdigest()
+        raise UnusableError(f"{path}: no column {', '.join(missing)}; it has {str(names)[:200]}")
+    if twice or frame.empty:
+        what = f"columns without a name, or given twice: {twice}"[:200] if twice else "no rows"
+        raise UnusableError(f"{path}: {what}")
+    columns = {}
+    for name in dict.fromkeys((*PRICES, *feature_columns)):
+        values = pd.to_numeric(frame[name], errors="coerce").astype(np.float64)
+        refuse(path, frame[name], ~(values.abs() < np.inf), "not a finite number")
+        refuse(path, frame[name], (values <= 0) & (name in PRICES), "not above 0")
+        columns[name] = values
+    refuse(path, frame["High"], columns["High"] < columns["Low"], "below Low")
+    text, known = frame["Date"], frame["Date"].str.fullmatch(ISO_DATE)
+    dates = pd.to_datetime(text.where(known), errors="coerce", format="ISO8601")
+    refuse(path, text, dates.isna(), "not a date such as 1999-01-04, without a zone")
+    refuse(path, text, dates.diff() < pd.Timedelta(0), "earlier than the row before")
+    refuse(path, text, dates.duplicated(), "the date of the row before")
+    frame = pd.DataFrame({"Date": dates, **columns}).reset_index(drop=True)
+    return frame, hashlib.sha256(content).hexdigest()
 
 
 @dataclass
@@ -78,12 +95,16 @@ class Task:
     """A yes-or-no label of each day, predicted from the days up to it."""
 
     unit: ClassVar[str] = "epoch"
+    losses: Mapping[str, Callable[..., Tensor]]
     data_path: str
+    data_sha256: str | None
+    data_range: Sequence[str] | None
     feature_columns: Sequence[str]
     task: str
     horizon: int
     train_fraction: float
     val_fraction: float
+    train_subset: float
     train_end: str | None
     val_end: str | None
     min_val_samples: int
@@ -96,10 +117,20 @@ class Task:
     def load(self, device: torch.device) -> None:
         """Read the file; keep windows of training and validation on the device."""
         frame, self.digest = read_prices(Path(self.data_path), self.feature_columns)
+        span = f"{frame['Date'].iloc[0]:%Y-%m-%d} to {frame['Date'].iloc[-1]:%Y-%m-%d}"
+        wanted = f"; expected {' to '.join(self.data_range)}" if self.data_range else ""
+        check_digest(self.data_path, self.digest, self.data_sha256, span + wanted)
         n_train, n_seen = self.boundaries(frame["Date"])
+        if n_seen >= len(frame):
+            raise UnusableError(
+                f"{self.data_path}: {span}: no row is left for the test split after VAL_END"
+                f" {self.val_end}; give an earlier one"
+            )
         frame = frame.iloc[:n_seen]  # from here on there is no test split
         self.dates = frame["Date"]
-        self.train_days = np.arange(self.max_context_length - 1, n_train - self.horizon)
+        days = np.arange(self.max_context_length - 1, n_train - self.horizon)
+        kept = np.linspace(0, len(days) - 1, round(len(days) * self.train_subset))
+        self.train_days = days[kept.astype(np.int64)]
         self.val_days = np.arange(n_train, n_seen - self.horizon)
         labels = make_labels(frame, task=self.task, horizon=self.horizon)
         self.check_sizes(labels)
@@ -151,7 +182,8 @@ class Task:
 
     def settings(self) -> dict[str, Any]:
         """Return the constants that trials must share to be compared; not where the data are."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "data_path"}
+        apart = ("losses", "data_path", "data_sha256", "data_range")
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
 
     def describe(self) -> dict[str, Any]:
         """Return digest, dates, sizes, label rates, and what to beat."""
@@ -223,6 +255,7 @@ class Task:
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Mapping[str, Any]) -> Tensor:
         """Return the mean training loss."""
+        label_loss = self.losses[config["loss"]]
         return label_loss(outputs.float(), targets, train_rate=self.train_rate, config=config)
 
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:

@@ -1,0 +1,111 @@
+"""What `hpogen render` does: one script, or all scripts of a plan."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from hpogen import manifest
+from hpogen.errors import UsageError
+from hpogen.files import shown_path
+from hpogen.matrix import Cell, Script, render_plan
+from hpogen.plan import PlanFile, read_plan
+from hpogen.render import render
+from hpogen.spec import Spec
+from hpogen.targets import State, Target, carry_out, leftovers, target
+
+
+def write_script(spec: Spec, out: Path, *, force: bool) -> None:
+    """Write one script and print its path. Raises UsageError."""
+    content = render(spec).encode()
+    path = out / f"{spec.name}.py"
+    carry_out(out, lambda: [target(path, content, force=force)], force=force)
+    print_path(path)
+
+
+def print_path(path: Path) -> None:
+    """Print a path as the bytes it has, whatever they are."""
+    click.echo(os.fsencode(path))
+
+
+def write_plan(path: Path, *, dry_run: bool, check: bool, prune: bool, force: bool) -> bool:
+    """Write the scripts of a plan, or print what that would do; tell whether anything changes.
+
+    Raises HpogenError before anything is written.
+    """
+    file = read_plan(path)
+    notes = [*file.notes]
+    scripts = render_plan(file, notes=notes, track=progress)
+    for note in dict.fromkeys(notes):
+        click.echo(f"note: {note}", err=True)
+    refuse_own_place(file, scripts)
+    survey = functools.partial(survey_plan, file, scripts, prune=prune, force=force)
+    if dry_run or check:
+        targets = survey()
+        click.echo(table(targets))
+    else:
+        targets = carry_out(file.folder, survey, force=force)
+        for found in targets[: len(scripts)]:
+            print_path(found.path)
+    for found in targets:
+        if found.state == "kept":
+            click.echo(f"{shown_path(found.path)} {found.reason}", err=True)
+    click.echo(summary(targets, len(scripts)), err=True)
+    return any(found.acts or found.state == "refused" for found in targets)
+
+
+def refuse_own_place(file: PlanFile, scripts: list[Script]) -> None:
+    """Raise UsageError if a plan would be written over by what it gives."""
+    written = {manifest.NAME, *(script.name for script in scripts)}
+    if file.path.name in written and file.folder.resolve() == file.path.parent.resolve():
+        raise UsageError(f"{shown_path(file.path)} would be written over; give it another name")
+
+
+def survey_plan(
+    file: PlanFile, scripts: list[Script], *, prune: bool, force: bool
+) -> list[Target]:
+    """Return what becomes of each file: the plan's scripts first, the manifest last."""
+    folder = file.folder
+    foreign = functools.partial(manifest.foreign, plan_name=file.path.name)
+    names = {script.name for script in scripts}
+    return [
+        *(target(folder / script.name, script.content, force=force) for script in scripts),
+        *leftovers(folder, names, prune=prune, force=force),
+        target(
+            folder / manifest.NAME,
+            manifest.manifest(file, scripts),
+            force=force,
+            foreign=foreign,
+        ),
+    ]
+
+
+def table(targets: Iterable[Target]) -> str:
+    """Return one line per file: what becomes of it, its path, and why."""
+    lines = [(found.state, shown_path(found.path), found.reason) for found in targets]
+    width = max(len(path) for _, path, _ in lines)
+    return "\n".join(f"{state:<9}  {path:<{width}}  {why}".rstrip() for state, path, why in lines)
+
+
+def summary(targets: list[Target], n_scripts: int) -> str:
+    """Return how many scripts there are, and what becomes of how many."""
+    counts = Counter(found.state for found in targets[:n_scripts])
+    counts.update(found.state for found in targets[n_scripts:-1] if found.state != "kept")
+    states: tuple[State, ...] = ("new", "changed", "unchanged", "removed", "refused")
+    told = ", ".join(f"{counts[state]} {state}" for state in states if counts[state])
+    return f"{n_scripts} script{'s' * (n_scripts != 1)}: {told}"
+
+
+def progress(cells: list[Cell]) -> Iterable[Cell]:
+    """Return the scripts to render, with a bar on a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
+    return track(cells, "rendering", console=console, transient=True, disable=hidden)

@@ -1,0 +1,1 @@
+"""Ways to suggest parameters; a script has one of them."""

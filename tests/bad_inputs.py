@@ -1,0 +1,1113 @@
+"""What hpogen refuses: bad inputs, and the exact message and exit code of each.
+
+`python tests/bad_inputs.py` prints them as they are now.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from click.testing import CliRunner
+
+from hpogen.cli import main
+
+Content = str | bytes | Callable[[Path], object]  # or what puts it in its place
+
+
+class Bad(NamedTuple):
+    """An input that is refused: what is wrong with it, and what the user gets to read."""
+
+    what: str
+    command: str
+    message: str
+    code: int = 2
+    files: Mapping[str, Content] = {}
+
+
+RENDER = "hpogen render --budget 2M --horizon 1"
+
+
+def config(what: str, content: str, message: str) -> Bad:
+    """Return the row of a configuration file."""
+    return Bad(what, f"{RENDER} --config x.yaml", message, files={"x.yaml": content})
+
+
+def data(what: str, content: str | bytes, message: str) -> Bad:
+    """Return the row of a data file."""
+    return Bad(what, f"{RENDER} --data x.csv", message, files={"x.csv": content})
+
+
+def table(n_rows: int = 400) -> str:
+    """Return daily prices from 1 January 2000, eight rows to a month of 31 days."""
+    days = [f"{2000 + i // 336}-{1 + i // 28 % 12:02}-{1 + i % 28:02}" for i in range(n_rows)]
+    header = "Date,Open,High,Low,Close,Volume\n"
+    return header + "".join(f"{day},10,12,9,11,{number}\n" for number, day in enumerate(days))
+
+
+ROW = "2000-02-01,10,12,9,11,28"  # line 30 of the table
+
+
+def with_row(row: str) -> str:
+    """Return the table with line 30 replaced."""
+    return table().replace(ROW, row)
+
+
+def rendered(path: Path) -> str:
+    """Render the script that stands in a place; return it."""
+    hpogen(f"{RENDER} --out {path.parent}")
+    return path.read_text()
+
+
+def edited(path: Path) -> None:
+    """Put an edited script in its place."""
+    path.write_text(rendered(path).replace("SEED = 42", "SEED = 43"))
+
+
+def edited_header(path: Path) -> None:
+    """Put a script with an edited header line in its place."""
+    path.write_text(rendered(path).replace('"seed":42', '"seed":"42"'))
+
+
+def read_only(path: Path) -> None:
+    """Put a script that cannot be written to in its place."""
+    rendered(path)
+    path.chmod(0o444)
+
+
+def link(path: Path) -> None:
+    """Put a link in a place."""
+    path.symlink_to("elsewhere.py")
+
+
+SCRIPT = "hpo_2M_h1.py"
+
+
+def plan(what: str, content: str, message: str) -> Bad:
+    """Return the row of a plan."""
+    return Bad(what, "hpogen render --plan plan.yaml", message, files={"plan.yaml": content})
+
+
+ROWS: tuple[Bad, ...] = (
+    # A configuration file as a whole
+    Bad(
+        "a file that is not there",
+        "hpogen render --config none.yaml",
+        "error: none.yaml: No such file or directory",
+    ),
+    Bad(
+        "a folder instead of a file",
+        "hpogen render --config .",
+        "Usage: hpogen render [OPTIONS]\n"
+        "Try 'hpogen render --help' for help.\n"
+        "\n"
+        "Error: Invalid value for '--config': File '.' is a directory.",
+    ),
+    config(
+        "a list instead of a mapping",
+        "- budget: 2M",
+        "error: x.yaml:1:1: file: input should be a valid dictionary or instance of Config",
+    ),
+    config(
+        "a text instead of a mapping",
+        "budget",
+        "error: x.yaml:1:1: file: input should be a valid dictionary or instance of"
+        " Config (got 'budget')",
+    ),
+    config(
+        "brackets that are not closed",
+        "study: {n_trials: 5",
+        "error: x.yaml:1:20: expected ',' or '}', but got '<stream end>'",
+    ),
+    config(
+        "a tab as indentation",
+        "study:\n\tn_trials: 5",
+        "error: x.yaml:2:1: found character '\\t' that cannot start any token",
+    ),
+    config(
+        "a key given twice",
+        "budget: 2M\nbudget: 3M",
+        "error: x.yaml:2:1: budget: key given twice",
+    ),
+    config(
+        "a key that is no text",
+        "1: 2M",
+        "error: x.yaml:1:1: 1: a key must be text; put it in quotes",
+    ),
+    config(
+        "an alias of nothing",
+        "budget: *size",
+        "error: x.yaml:1:9: found undefined alias 'size'",
+    ),
+    config(
+        "an alias within itself",
+        "study: &s {name: *s}",
+        "error: x.yaml: nested too deeply, or an alias within itself",
+    ),
+    config(
+        "two documents",
+        "budget: 2M\n---\nhorizon: 1",
+        "error: x.yaml:2:1: but found another document",
+    ),
+    config(
+        "a tag of Python",
+        "study: !!python/object:os.system {}",
+        "error: x.yaml:1:1: study: the tag !!python/object:os.system is not known; leave it out",
+    ),
+    config(
+        "infinity",
+        "tolerance: .inf",
+        "error: x.yaml:1:12: .inf is not a number below 1e30",
+    ),
+    config(
+        "a mistyped section",
+        "serach: {}",
+        "error: x.yaml:1:1: serach: unknown key; did you mean search?",
+    ),
+    config(
+        "a key in the wrong section",
+        "n_trials: 5",
+        "error: x.yaml:1:1: n_trials: unknown key; did you mean study.n_trials?",
+    ),
+    config(
+        "several mistakes at once",
+        "metric: x\nfixed: {epochs: 0, nope: 1}\nmodel: {stride: 0}",
+        "error: x.yaml:1:1: metric: unknown metric 'x'; known: val_loss, auc, brier\n"
+        "x.yaml:2:9: fixed.epochs: input should be greater than or equal to 1 (got 0)\n"
+        "x.yaml:2:20: fixed.nope: unknown parameter; known: epochs, learning_rate,"
+        " weight_decay, dropout, warmup_steps, batch_size, clip_norm, beta1, beta2,"
+        " min_lr_ratio, patience, prune_from, min_delta, loss\n"
+        "x.yaml:3:9: model.stride: input should be greater than or equal to 1 (got 0)",
+    ),
+    config(
+        "a tolerance of 100 %",
+        "tolerance: 1.0",
+        "error: x.yaml:1:1: tolerance: input should be less than 1 (got 1.0)",
+    ),
+    config(
+        "an unknown metric",
+        "metric: val_los",
+        "error: x.yaml:1:1: metric: unknown metric 'val_los'; did you mean val_loss?",
+    ),
+    config(
+        "a metric of another task",
+        "metric: bits_per_byte",
+        "error: x.yaml:1:1: metric: unknown metric 'bits_per_byte'; known: val_loss, auc, brier",
+    ),
+    config(
+        "the other direction of a metric",
+        "metric: auc\ndirection: minimize",
+        "error: x.yaml:2:1: direction: auc is better the other way: maximize",
+    ),
+    config(
+        "no direction",
+        "direction: up",
+        "error: x.yaml:1:1: direction: input should be 'minimize' or 'maximize' (got 'up')",
+    ),
+    config(
+        "an unknown task",
+        "task: treshold_1pct",
+        "error: task 'treshold_1pct' is unknown; there are threshold_<x>pct, direction, byte_lm",
+    ),
+    Bad(
+        "a budget that is none",
+        "hpogen render --config x.yaml",
+        "error: budget 'huge': write a number of parameters like 350K, 2M, 1.5B",
+        files={"x.yaml": "budget: huge\nhorizon: 1"},
+    ),
+    Bad(
+        "a budget that is a truth value",
+        "hpogen render --config x.yaml",
+        "error: x.yaml:1:1: budget: write a number of parameters like 350K, 2M, 1.5B (got True)",
+        files={"x.yaml": "budget: true\nhorizon: 1"},
+    ),
+    Bad(
+        "a horizon of 0",
+        "hpogen render --config x.yaml",
+        "error: x.yaml:2:1: horizon: input should be greater than or equal to 1 (got 0)",
+        files={"x.yaml": "budget: 2M\nhorizon: 0"},
+    ),
+    # study:
+    config(
+        "a mistyped key",
+        "study: {n_trails: 5}",
+        "error: x.yaml:1:9: study.n_trails: unknown key; did you mean n_trials?",
+    ),
+    config(
+        "no trial",
+        "study: {n_trials: 0}",
+        "error: x.yaml:1:9: study.n_trials: input should be greater than or equal to 1 (got 0)",
+    ),
+    config(
+        "a negative seed",
+        "study: {seed: -1}",
+        "error: x.yaml:1:9: study.seed: input should be greater than or equal to 0 (got -1)",
+    ),
+    config(
+        "a seed that is text",
+        "study: {seed: '42'}",
+        "error: x.yaml:1:9: study.seed: input should be a valid integer (got '42')",
+    ),
+    config(
+        "a timeout of 0",
+        "study: {timeout_hours: 0}",
+        "error: x.yaml:1:9: study.timeout_hours: input should be greater than 0 (got 0)",
+    ),
+    config(
+        "an invisible character in a name",
+        'study: {name: "a\\u202eb"}',
+        "error: x.yaml:1:9: study.name: holds the invisible character U+202E (got 'a\\u202eb')",
+    ),
+    config(
+        "a name that is too long",
+        "study: {name: " + "x" * 201 + "}",
+        "error: x.yaml:1:9: study.name: string should have at most 200 characters (got"
+        " 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…)",
+    ),
+    # options:
+    config(
+        "an unknown option",
+        "options: {input: revin}",
+        "error: x.yaml:1:11: options.input: unknown option; did you mean inputs?",
+    ),
+    config(
+        "an unknown choice",
+        "options: {inputs: revim}",
+        "error: x.yaml:1:11: options.inputs: unknown choice 'revim'; did you mean revin?",
+    ),
+    # data:
+    config(
+        "a mistyped key",
+        "data: {feature_colums: [Close]}",
+        "error: x.yaml:1:8: data.feature_colums: unknown key; did you mean feature_columns?",
+    ),
+    config(
+        "no column",
+        "data: {feature_columns: []}",
+        "error: x.yaml:1:8: data.feature_columns: list should have at least 1 item"
+        " after validation, not 0 (got [])",
+    ),
+    config(
+        "a column given twice",
+        "data: {feature_columns: [Close, Close]}",
+        "error: x.yaml:1:8: data.feature_columns: Date, or a column given twice",
+    ),
+    config(
+        "the date as a feature",
+        "data: {feature_columns: [Date, Close]}",
+        "error: x.yaml:1:8: data.feature_columns: Date, or a column given twice",
+    ),
+    config(
+        "a digest that is none",
+        "data: {data_sha256: abc}",
+        "error: x.yaml:1:8: data.data_sha256: string should match pattern"
+        " '^[0-9a-f]{64}$' (got 'abc')",
+    ),
+    config(
+        "one date instead of two",
+        "data: {data_range: [1999-01-04]}",
+        "error: x.yaml:1:8: data.data_range: list should have at least 2 items after"
+        " validation, not 1 (got ['1999-01-04'])",
+    ),
+    # splits:
+    config(
+        "a share that is too large",
+        "splits: {train_fraction: 1.5}",
+        "error: x.yaml:1:10: splits.train_fraction: input should be less than 1 (got 1.5)",
+    ),
+    config(
+        "no row left for the test split",
+        "splits: {train_fraction: 0.8, val_fraction: 0.2}",
+        "error: x.yaml:1:31: splits.val_fraction: no rows are left for the test split",
+    ),
+    config(
+        "one of two dates",
+        "splits: {train_end: 2010-01-01}",
+        "error: x.yaml:1:10: splits.train_end: give both train_end and val_end, or neither",
+    ),
+    config(
+        "a day that is none",
+        "splits: {train_end: 2010-02-30, val_end: 2012-01-01}",
+        "error: x.yaml:1:10: splits.train_end: 2010-02-30 is no date",
+    ),
+    config(
+        "a date in another form",
+        "splits: {train_end: 1.1.2010, val_end: 2012-01-01}",
+        "error: x.yaml:1:10: splits.train_end: string should match pattern"
+        " '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' (got '1.1.2010')",
+    ),
+    config(
+        "dates in the wrong order",
+        "splits: {train_end: 2012-01-01, val_end: 2010-01-01}",
+        "error: x.yaml:1:33: splits.val_end: 2010-01-01 is not after train_end 2012-01-01",
+    ),
+    # model:
+    config(
+        "a stride of 0",
+        "model: {stride: 0}",
+        "error: x.yaml:1:9: model.stride: input should be greater than or equal to 1 (got 0)",
+    ),
+    config(
+        "a context longer than the longest",
+        "model: {context_length: 90}",
+        "error: x.yaml:1:9: model.context_length: 90 is above max_context_length 60",
+    ),
+    config(
+        "a patch longer than the context",
+        "model: {patch_length: 70}",
+        "error: x.yaml:1:9: model.patch_length: 70 is above 60 days",
+    ),
+    config(
+        "a key of another family",
+        "model: {vocabulary: 256}",
+        "error: x.yaml:1:9: model.vocabulary: unknown key; known: context_length,"
+        " max_context_length, patch_length, stride",
+    ),
+    # architecture:
+    config(
+        "a mistyped axis",
+        "architecture: {d_modle: [64]}",
+        "error: x.yaml:1:16: architecture.d_modle: unknown axis; did you mean d_model?",
+    ),
+    config(
+        "a negative width",
+        "architecture: {d_model: [64, -1]}",
+        "error: x.yaml:1:30: architecture.d_model.1: -1 is not a whole number above 0",
+    ),
+    config(
+        "half a layer",
+        "architecture: {n_layers: [1.5]}",
+        "error: x.yaml:1:27: architecture.n_layers.0: 1.5 is not a whole number above 0",
+    ),
+    config(
+        "an axis without values",
+        "architecture: {n_heads: []}",
+        "error: x.yaml:1:16: architecture.n_heads: list should have at least 1 item"
+        " after validation, not 0",
+    ),
+    config(
+        "a bound on an unknown column",
+        "architecture: {where: {width: {max: 512}}}",
+        "error: x.yaml:1:24: architecture.where.width: unknown column; known: d_model,"
+        " n_layers, n_heads, d_ff, head_dim",
+    ),
+    config(
+        "a bound that is none",
+        "architecture: {where: {d_model: {below: 512}}}",
+        "error: x.yaml:1:34: architecture.where.d_model.below: unknown key; known: min, max",
+    ),
+    config(
+        "bounds that leave nothing",
+        "architecture: {where: {d_model: {max: 32}}}",
+        "error: budget 2M ± 25%: 0 architectures fit, a search needs two; the nearest"
+        " parameter counts are none: no architecture is within the bounds",
+    ),
+    config(
+        "skipping a row that is not there",
+        "architecture: {skip: [80]}",
+        "error: x.yaml:1:23: architecture.skip.0: there is no arch_idx 80; the last is 79",
+    ),
+    config(
+        "skipping what no row is",
+        "architecture: {skip: [{d_model: 64, n_layers: 3}]}",
+        "error: x.yaml:1:23: architecture.skip.0: no architecture of the grid is"
+        " {'d_model': 64, 'n_layers': 3}",
+    ),
+    config(
+        "skipping by an unknown column",
+        "architecture: {skip: [{width: 64}]}",
+        "error: x.yaml:1:24: architecture.skip.0.width: unknown column; known: d_model,"
+        " n_layers, n_heads, d_ff, params",
+    ),
+    config(
+        "skipping by text",
+        "architecture: {skip: [first]}",
+        "error: x.yaml:1:23: architecture.skip.0: give an arch_idx, or what it is, such"
+        " as {d_model: 1024, n_layers: 256} (got 'first')",
+    ),
+    config(
+        "a memory ceiling that is too low",
+        "architecture: {max_memory_gb: 0.01}",
+        "error: skip and max_memory_gb leave 0 of 80 architectures, a search needs two;"
+        " the smallest needs 0.03 GB",
+    ),
+    Bad(
+        "a grid that holds no such budget",
+        "hpogen render --budget 2K --horizon 1",
+        "error: budget 2K ± 25%: 0 architectures fit, a search needs two; the nearest"
+        " parameter counts are 73,025, 106,049, 106,497",
+    ),
+    config(
+        "a space without end",
+        f"architecture: {{d_model: {list(range(8, 1000, 8))}, n_layers: {list(range(1, 999))}}}",
+        "error: x.yaml:1:1: architecture: 1,237,520 combinations; at most 200,000 are counted",
+    ),
+    # search:
+    config(
+        "an unknown parameter",
+        "search: {lr: {type: float, low: 1e-5, high: 1e-3}}",
+        "error: x.yaml:1:10: search.lr: unknown parameter; known: epochs,"
+        " learning_rate, weight_decay, dropout, warmup_steps, batch_size, clip_norm,"
+        " beta1, beta2, min_lr_ratio, patience, prune_from, min_delta, loss",
+    ),
+    config(
+        "a mistyped parameter",
+        "search: {learning_rat: {type: float, low: 1e-5, high: 1e-3}}",
+        "error: x.yaml:1:10: search.learning_rat: unknown parameter; did you mean learning_rate?",
+    ),
+    config(
+        "no type",
+        "search: {dropout: {low: 0.1, high: 0.3}}",
+        "error: x.yaml:1:10: search.dropout: no type; say for example type: float",
+    ),
+    config(
+        "an unknown type",
+        "search: {dropout: {type: flaot, low: 0.1, high: 0.3}}",
+        "error: x.yaml:1:20: search.dropout.type: unknown type 'flaot'; did you mean float?",
+    ),
+    config(
+        "a mistyped key",
+        "search: {dropout: {type: float, lo: 0.1, high: 0.3}}",
+        "error: x.yaml:1:10: search.dropout.low: field required\n"
+        "x.yaml:1:33: search.dropout.lo: unknown key; did you mean low?",
+    ),
+    config(
+        "bounds in the wrong order",
+        "search: {dropout: {type: float, low: 0.3, high: 0.1}}",
+        "error: x.yaml:1:10: search.dropout: low 0.3 must be below high 0.1",
+    ),
+    config(
+        "a bound that is text",
+        "search: {dropout: {type: float, low: abc, high: 0.1}}",
+        "error: x.yaml:1:33: search.dropout.low: not a number (got 'abc')",
+    ),
+    config(
+        "a value that cannot be",
+        "search: {dropout: {type: float, low: 0.1, high: 1.5}}",
+        "error: x.yaml:1:10: search.dropout: input should be less than 1 (got 1.5)",
+    ),
+    config(
+        "a log scale from 0",
+        "search: {learning_rate: {type: float, low: 0, high: 0.1, log: true}}",
+        "error: x.yaml:1:10: search.learning_rate: low 0 must be above 0 on a log scale",
+    ),
+    config(
+        "a log scale in steps",
+        "search: {batch_size: {type: int, low: 8, high: 64, step: 8, log: true}}",
+        "error: x.yaml:1:10: search.batch_size: a log scale needs low of 1 or more and step 1",
+    ),
+    config(
+        "an end that no step reaches",
+        "search: {batch_size: {type: int, low: 10, high: 64, step: 8}}",
+        "error: x.yaml:1:10: search.batch_size: high 64 is not reached by step 8; 58 is",
+    ),
+    config(
+        "fractions of a whole number",
+        "search: {batch_size: {type: float, low: 8, high: 64}}",
+        "error: x.yaml:1:10: search.batch_size: holds no fractions; use type: int or categorical",
+    ),
+    config(
+        "one choice",
+        "search: {epochs: {type: categorical, choices: [5]}}",
+        "error: x.yaml:1:38: search.epochs.choices: list should have at least 2 items"
+        " after validation, not 1",
+    ),
+    config(
+        "a choice given twice",
+        "search: {epochs: {type: categorical, choices: [5, 5]}}",
+        "error: x.yaml:1:10: search.epochs: choices [5, 5] repeat a value",
+    ),
+    config(
+        "searched and fixed",
+        "search: {dropout: {type: float, low: 0.1, high: 0.2}}\nfixed: {dropout: 0.1}",
+        "error: x.yaml:2:9: fixed.dropout: also in search; leave it in one of the two",
+    ),
+    # search: … when:
+    config(
+        "a condition on an unknown parameter",
+        "search: {beta1: {type: float, low: 0.8, high: 0.9, when: {los: focal}}}",
+        "error: x.yaml:1:59: search.beta1.when.los: unknown parameter; did you mean loss?",
+    ),
+    config(
+        "a condition on itself",
+        "search: {patience: {type: int, low: 1, high: 9, when: {patience: 3}}}",
+        "error: x.yaml:1:56: search.patience.when.patience: unknown parameter; known:"
+        " epochs, learning_rate, weight_decay, dropout, warmup_steps, batch_size,"
+        " clip_norm, beta1, beta2, min_lr_ratio, prune_from, min_delta, loss",
+    ),
+    config(
+        "a condition on what is fixed elsewhere",
+        "search: {beta1: {type: float, low: 0.8, high: 0.9, when: {loss: focal}}}",
+        "error: x.yaml:1:59: search.beta1.when.loss: never holds: loss is fixed at 'bce'",
+    ),
+    config(
+        "a condition on a float",
+        "search: {beta1: {type: float, low: 0.8, high: 0.9, when: {dropout: 0.1}}}",
+        "error: x.yaml:1:59: search.beta1.when.dropout: dropout is a float; a condition"
+        " needs countable values",
+    ),
+    config(
+        "a condition that never holds",
+        "search: {beta1: {type: float, low: 0.8, high: 0.9, when: {epochs: 60}}}",
+        "error: x.yaml:1:59: search.beta1.when.epochs: epochs is never 60",
+    ),
+    config(
+        "a condition without values",
+        "search: {beta1: {type: float, low: 0.8, high: 0.9, when: {epochs: []}}}",
+        "error: x.yaml:1:59: search.beta1.when.epochs: no value is given",
+    ),
+    config(
+        "conditions in a circle",
+        "search:\n"
+        "  patience: {type: int, low: 1, high: 9, when: {batch_size: 64}}\n"
+        "  batch_size: {type: categorical, choices: [64, 128], when: {patience: 3}}",
+        "error: x.yaml:3:55: search.batch_size.when: goes in a circle: batch_size →"
+        " patience → batch_size",
+    ),
+    config(
+        "no value where the condition fails",
+        "search: {dropout: {type: float, low: 0.1, high: 0.2, when: {epochs: 50}}}",
+        "error: x.yaml:1:54: search.dropout.when: say in fixed.dropout what it is where"
+        " this fails",
+    ),
+    # fixed:
+    config(
+        "an unknown parameter",
+        "fixed: {batchsize: 64}",
+        "error: x.yaml:1:9: fixed.batchsize: unknown parameter; did you mean batch_size?",
+    ),
+    config(
+        "half an epoch",
+        "fixed: {epochs: 2.5}",
+        "error: x.yaml:1:9: fixed.epochs: input should be a valid integer (got 2.5)",
+    ),
+    config(
+        "a negative decay",
+        "fixed: {weight_decay: -1}",
+        "error: x.yaml:1:9: fixed.weight_decay: input should be greater than or equal"
+        " to 0 (got -1)",
+    ),
+    config(
+        "an unknown loss",
+        "fixed: {loss: hinge}",
+        "error: x.yaml:1:9: fixed.loss: input should be 'bce', 'weighted_bce', 'focal'"
+        " or 'soft_auc' (got 'hinge')",
+    ),
+    config(
+        "a parameter of a loss that is not used",
+        "fixed: {focal_gamma: 1.0}",
+        "error: x.yaml:1:9: fixed.focal_gamma: only used with loss focal, which is"
+        " neither fixed nor searched",
+    ),
+    # sampler:
+    config(
+        "an unknown sampler",
+        "sampler: {type: tpee}",
+        "error: x.yaml:1:11: sampler.type: unknown type 'tpee'; did you mean tpe?",
+    ),
+    config(
+        "an argument of another sampler",
+        "sampler: {type: random, n_startup_trials: 5}",
+        "error: x.yaml:1:25: sampler.n_startup_trials: unknown key; known: type",
+    ),
+    config(
+        "an argument that cannot be",
+        "sampler: {n_ei_candidates: 0}",
+        "error: x.yaml:1:11: sampler.n_ei_candidates: input should be greater than or"
+        " equal to 1 (got 0)",
+    ),
+    config(
+        "groups drawn one by one",
+        "sampler: {multivariate: false, group: true}",
+        "error: x.yaml:1:1: sampler: group needs multivariate: true",
+    ),
+    config(
+        "a grid of floats",
+        "sampler: {type: grid}",
+        "error: x.yaml:1:1: sampler: a grid needs countable values; learning_rate,"
+        " weight_decay, dropout: use int or categorical",
+    ),
+    config(
+        "a grid with conditions",
+        "sampler: {type: grid}\n"
+        "search: {patience: {type: int, low: 1, high: 9, when: {epochs: 50}}}\n"
+        "fixed: {learning_rate: 0.001, weight_decay: 0.001, dropout: 0.1}",
+        "error: x.yaml:1:1: sampler: a grid has no conditions; patience: leave out when",
+    ),
+    config(
+        "a grid without end",
+        "sampler: {type: grid}\n"
+        "search: {batch_size: {type: int, low: 1, high: 9999}}\n"
+        "fixed: {learning_rate: 0.001, weight_decay: 0.001, dropout: 0.1}",
+        "error: x.yaml:1:1: sampler: a grid of 9,599,040 combinations; at most 100,000"
+        " are searched",
+    ),
+    # pruner:
+    config(
+        "an unknown pruner",
+        "pruner: {type: asha}",
+        "error: x.yaml:1:10: pruner.type: unknown type 'asha'; known: median,"
+        " percentile, successive_halving, hyperband, none",
+    ),
+    config(
+        "a percentile above 100",
+        "pruner: {type: percentile, percentile: 101.0}",
+        "error: x.yaml:1:28: pruner.percentile: input should be less than or equal to"
+        " 100 (got 101.0)",
+    ),
+    config(
+        "a resource that is none",
+        "pruner: {type: hyperband, max_resource: all}",
+        "error: x.yaml:1:27: pruner.max_resource: give a whole number above 0, or auto"
+        " (got 'all')",
+    ),
+    config(
+        "an argument of another pruner",
+        "pruner: {type: none, n_warmup_steps: 5}",
+        "error: x.yaml:1:22: pruner.n_warmup_steps: unknown key; known: type",
+    ),
+    # The command line
+    Bad(
+        "no budget",
+        "hpogen render --horizon 1",
+        "error: no budget; give --budget, for example --budget 2M",
+    ),
+    Bad(
+        "no horizon",
+        "hpogen render --budget 2M",
+        "error: no horizon; give --horizon, for example --horizon 1",
+    ),
+    Bad(
+        "a horizon of 0",
+        "hpogen render --budget 2M --horizon 0",
+        "Usage: hpogen render [OPTIONS]\n"
+        "Try 'hpogen render --help' for help.\n"
+        "\n"
+        "Error: Invalid value for '--horizon': 0 is not in the range x>=1.",
+    ),
+    Bad(
+        "a horizon of four years",
+        f"{RENDER}001",
+        "error: command line: horizon: input should be less than or equal to 1000 (got 1001)",
+    ),
+    Bad(
+        "a horizon for a task without one",
+        f"{RENDER} --task byte_lm",
+        "error: task byte_lm has no horizon; leave --horizon out",
+    ),
+    Bad(
+        "a budget in another unit",
+        "hpogen render --budget 2T --horizon 1",
+        "error: budget '2T': write a number of parameters like 350K, 2M, 1.5B",
+    ),
+    Bad(
+        "a budget of half a parameter",
+        "hpogen render --budget 0.5 --horizon 1",
+        "error: budget '0.5': write a number of parameters like 350K, 2M, 1.5B",
+    ),
+    Bad(
+        "a negative budget",
+        "hpogen render --budget=-2M --horizon 1",
+        "error: budget '-2M': write a number of parameters like 350K, 2M, 1.5B",
+    ),
+    Bad(
+        "a budget beyond all",
+        "hpogen render --budget 9000000B --horizon 1",
+        "error: budget '9000000B': write a number of parameters like 350K, 2M, 1.5B",
+    ),
+    Bad(
+        "a threshold of 0",
+        f"{RENDER} --task threshold_0pct",
+        "error: task 'threshold_0pct' is unknown; there are threshold_<x>pct, direction, byte_lm",
+    ),
+    Bad(
+        "a threshold with a needless digit",
+        f"{RENDER} --task threshold_0.50pct",
+        "error: task 'threshold_0.50pct' is unknown; there are threshold_<x>pct,"
+        " direction, byte_lm",
+    ),
+    Bad(
+        "a path as a task",
+        f"{RENDER} --task ../x",
+        "error: task '../x' is unknown; there are threshold_<x>pct, direction, byte_lm",
+    ),
+    Bad(
+        "an option without a choice",
+        f"{RENDER} -o revin",
+        "error: --option 'revin': write NAME=CHOICE, such as loss=focal",
+    ),
+    Bad(
+        "an unknown choice",
+        f"{RENDER} -o loss=hinge",
+        "error: command line: fixed.loss: input should be 'bce', 'weighted_bce',"
+        " 'focal' or 'soft_auc' (got 'hinge')",
+    ),
+    Bad(
+        "an unknown option",
+        f"{RENDER} -o los=bce",
+        "error: command line: options.los: unknown option; known: inputs",
+    ),
+    Bad(
+        "no trial",
+        f"{RENDER} --n-trials 0",
+        "Usage: hpogen render [OPTIONS]\n"
+        "Try 'hpogen render --help' for help.\n"
+        "\n"
+        "Error: Invalid value for '--n-trials': 0 is not in the range x>=1.",
+    ),
+    Bad(
+        "a flag of plans without a plan",
+        f"{RENDER} --dry-run",
+        "error: --dry-run is for plans; give one with --plan",
+    ),
+    Bad(
+        "a plan and a budget",
+        "hpogen render --plan plan.yaml --budget 2M",
+        "error: --budget cannot be given with --plan; say it in the plan",
+    ),
+    Bad(
+        "a tolerance of 0",
+        "hpogen grid --budget 2M --tolerance 0",
+        "Usage: hpogen grid [OPTIONS]\n"
+        "Try 'hpogen grid --help' for help.\n"
+        "\n"
+        "Error: Invalid value for '--tolerance': 0.0 is not in the range 0<x<1.",
+    ),
+    # Data files
+    Bad(
+        "no such file",
+        f"{RENDER} --data x.csv",
+        "error: x.csv: no such file. Give a CSV with Date, Open, High, Low, Close and"
+        " more columns by --data; `hpogen demo-data sp500` writes one with real prices.",
+    ),
+    Bad(
+        "a folder",
+        f"{RENDER} --data .",
+        "error: .: a folder; give a CSV or Parquet file",
+    ),
+    data(
+        "an empty file",
+        "",
+        "error: x.csv: no header; the first line names the columns, Date first",
+    ),
+    data(
+        "no row",
+        table(0),
+        "error: x.csv: no row below the header",
+    ),
+    data(
+        "too few rows",
+        table(299),
+        "error: x.csv: 299 rows; at least 300 are needed. Use a longer file.",
+    ),
+    data(
+        "no header",
+        table().partition("\n")[2],
+        "error: x.csv: no column Date, Open, High, Low, Close; it has 2000-01-01, 10,"
+        " 12, 9, 11, 0",
+    ),
+    data(
+        "no date",
+        table().replace("Date", "Day", 1),
+        "error: x.csv: no column Date; it has Day, Open, High, Low, Close, Volume",
+    ),
+    Bad(
+        "no volume where it is asked for",
+        "hpogen render --config x.yaml --data x.csv",
+        "error: x.csv: column Volumes is not there; numeric are Open, High, Low, Close, Volume",
+        files={
+            "x.csv": table(),
+            "x.yaml": "budget: 2M\nhorizon: 1\ndata: {feature_columns: [Close, Volumes]}\n",
+        },
+    ),
+    data(
+        "a column given twice",
+        table().replace("Volume", "Close", 1),
+        "error: x.csv: column 6: the name Close is given twice; rename one",
+    ),
+    data(
+        "a column without a name",
+        table().replace("Volume", "", 1),
+        "error: x.csv: column 6 has no name; name it, or write the table without its index",
+    ),
+    data(
+        "semicolons",
+        table().replace(",", ";"),
+        "error: x.csv: no column Date, Open, High, Low, Close; it has"
+        " Date;Open;High;Low;Close;Volume",
+    ),
+    data(
+        "a row that is cut",
+        with_row("2000-02-01,10,12,9"),
+        "error: x.csv: row 30: 4 fields, the header has 6",
+    ),
+    data(
+        "a number that is missing",
+        with_row("2000-02-01,10,12,9,,500"),
+        "error: x.csv: row 30: Close is '', not a finite number; correct it or leave it out",
+    ),
+    data(
+        "a price that is text",
+        with_row("2000-02-01,10,12,9,ten,500"),
+        "error: x.csv: row 30: Close is 'ten', not a finite number; correct it or leave it out",
+    ),
+    data(
+        "not a number",
+        with_row("2000-02-01,10,12,9,11,NaN"),
+        "error: x.csv: row 30: Volume is 'NaN', not a finite number; correct it or leave it out",
+    ),
+    data(
+        "a price of 0",
+        with_row("2000-02-01,10,12,0,11,500"),
+        "error: x.csv: row 30: Low is '0', not above 0",
+    ),
+    data(
+        "a High below its Low",
+        with_row("2000-02-01,10,8,9,11,500"),
+        "error: x.csv: row 30: High is '8', below Low, 9",
+    ),
+    data(
+        "a date in another form",
+        with_row("02/01/2000,10,12,9,11,500"),
+        "error: x.csv: row 30: Date is '02/01/2000', not a date such as 1999-01-04,"
+        " without a zone",
+    ),
+    data(
+        "a date given twice",
+        table().replace("2000-02-01", "2000-01-28"),
+        "error: x.csv: row 30: Date is '2000-01-28', the date of the row before; keep one of them",
+    ),
+    data(
+        "dates that are not sorted",
+        table().replace("2000-02-01", "1999-02-01"),
+        "error: x.csv: row 30: Date is '1999-02-01', earlier than the row before; sort by Date",
+    ),
+    data(
+        "Latin-1",
+        table().replace("Volume", "Volumen \xe4").encode("latin-1"),
+        "error: x.csv: line 1: not UTF-8; save the file as UTF-8, or call a Parquet file .parquet",
+    ),
+    Bad(
+        "a CSV that is called Parquet",
+        f"{RENDER} --data x.parquet",
+        "error: x.parquet: not Parquet: Parquet magic bytes not found in footer. Either"
+        " the file is corrupted or this is not a parquet file.",
+        files={"x.parquet": table()},
+    ),
+    Bad(
+        "no text for a language model",
+        "hpogen render --budget 2M --task byte_lm --data text",
+        "error: text: no such file, or no file **/*.py in it. Give any text file or"
+        " folder by --data; `hpogen demo-data stdlib` writes the sources of Python's"
+        " standard library.",
+    ),
+    # Dialects of predecessors
+    config(
+        "a predecessor's key that has no meaning here",
+        "search_space:\n  learning_rate: [0.0001, 0.001]\n  n_kv_heads: [1, 2]\n",
+        "error: x.yaml:3:3: search_space.n_kv_heads: unsupported key of the"
+        " market_lists dialect; did you mean n_heads?\n"
+        "(read as dialect market_lists)",
+    ),
+    config(
+        "a predecessor's lists that are not numbers",
+        "search_space:\n  learning_rate: [low, high]\n",
+        "error: x.yaml:2:3: search_space.learning_rate: input should be a valid number"
+        " (got 'high')\n"
+        "x.yaml:2:3: search_space.learning_rate: input should be a valid number (got"
+        " 'low')",
+    ),
+    config(
+        "a predecessor's distribution that is unknown",
+        "search_space:\n  learning_rate: {distribution: cauchy, low: 0.1, high: 1}\n",
+        "error: x.yaml:2:19: search_space.learning_rate.distribution: unknown type"
+        " 'cauchy'; known: float, uniform, log_uniform, loguniform, int, categorical\n"
+        "x.yaml:2:41: search_space.learning_rate.low: unsupported key of the text_agent"
+        " dialect; known: type, distribution\n"
+        "x.yaml:2:51: search_space.learning_rate.high: unsupported key of the"
+        " text_agent dialect; known: type, distribution\n"
+        "(read as dialect text_agent)",
+    ),
+    # Plans
+    plan(
+        "no budget",
+        "horizons: [1]",
+        "error: plan.yaml:1:1: budgets: field required",
+    ),
+    plan(
+        "a budget given twice",
+        "budgets: [2M, 2000000]\nhorizons: [1]",
+        "error: plan.yaml:1:1: budgets: 2M is given twice",
+    ),
+    plan(
+        "a folder elsewhere",
+        "budgets: [2M]\nhorizons: [1]\nout: ../scripts",
+        "error: plan.yaml:3:1: out: give a folder below the plan's own, without .. and"
+        " not absolute (got '../scripts')",
+    ),
+    plan(
+        "an exception that finds no script",
+        "budgets: [2M]\n"
+        "horizons: [1]\n"
+        "exceptions: [{match: {budget: 20M}, config: {tolerance: 0.5}}]",
+        "error: plan.yaml:3:15: exceptions.0.match: finds no script of this plan",
+    ),
+    plan(
+        "an exception that changes what it finds",
+        "budgets: [2M]\nhorizons: [1]\nexceptions: [{match: {budget: 2M}, config: {horizon: 3}}]",
+        "error: plan.yaml:3:45: exceptions.0.config.horizon: an exception cannot change"
+        " this; say it in the plan's own lists",
+    ),
+    plan(
+        "everything left out",
+        "budgets: [2M]\nhorizons: [1]\nexclude: [{horizon: 1}]",
+        "error: plan.yaml:3:1: exclude: no script is left",
+    ),
+    plan(
+        "one study for two scripts",
+        "budgets: [2M, 20M]\nhorizons: [1]\nconfig: {study: {name: one}}",
+        "error: plan.yaml:3:18: config.study.name: one study for several scripts; leave"
+        " it out, each has its own name (hpo_2M_h1.py, hpo_20M_h1.py)",
+    ),
+    plan(
+        "a mistyped key of the configuration",
+        "budgets: [2M]\nhorizons: [1]\nconfig: {study: {n_trails: 5}}",
+        "error: plan.yaml:3:18: config.study.n_trails: unknown key; did you mean n_trials?",
+    ),
+    # Targets, and files to check
+    Bad(
+        "an edited script",
+        RENDER,
+        "error: hpo_2M_h1.py was edited or rendered by another version; `hpogen check"
+        " hpo_2M_h1.py` shows how. --force overwrites it",
+        files={SCRIPT: edited},
+    ),
+    Bad(
+        "another's file of the same name",
+        RENDER,
+        "error: hpo_2M_h1.py is no script that this version of hpogen wrote. --force"
+        " overwrites it",
+        files={SCRIPT: "print(1)\n"},
+    ),
+    Bad(
+        "a symbolic link",
+        RENDER,
+        "error: hpo_2M_h1.py is a symbolic link to elsewhere.py; remove it or give the"
+        " file it points to. --force overwrites it",
+        files={SCRIPT: link},
+    ),
+    Bad(
+        "a read-only script",
+        f"{RENDER} --n-trials 9",
+        "error: hpo_2M_h1.py is read-only; make it writable or remove it. --force overwrites it",
+        files={SCRIPT: read_only},
+    ),
+    Bad(
+        "a folder in the place of the script",
+        RENDER,
+        "error: hpo_2M_h1.py is a folder; remove it or choose another name",
+        files={SCRIPT: Path.mkdir},
+    ),
+    Bad(
+        "a file in the place of the folder",
+        f"{RENDER} --out file",
+        "error: file/hpo_2M_h1.py: file is no folder; choose another",
+        files={"file": "mine\n"},
+    ),
+    Bad(
+        "a name that is too long",
+        f"{RENDER} --out {'x' * 300}",
+        "error: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…: File"
+        " name too long; choose another folder",
+    ),
+    Bad(
+        "a lock that is no file",
+        RENDER,
+        "error: .hpogen.lock is no regular file; remove it, hpogen locks the folder with it",
+        files={".hpogen.lock": Path.mkdir},
+    ),
+    Bad(
+        "a plan that is not there",
+        "hpogen render --plan plan.yaml",
+        "error: plan.yaml: No such file or directory",
+    ),
+    Bad(
+        "checking what is not there",
+        "hpogen check none.py",
+        "error: none.py: No such file or directory",
+    ),
+    Bad(
+        "checking a folder",
+        "hpogen check .",
+        "error: .: Is a directory",
+    ),
+    Bad(
+        "checking another's file",
+        "hpogen check file",
+        "error: file: no hpogen header line; was it rendered by hpogen?",
+        files={"file": "mine\n"},
+    ),
+    Bad(
+        "checking what is no text",
+        "hpogen check picture.py",
+        "error: picture.py: not a text file",
+        files={"picture.py": b"\x89PNG\xff"},
+    ),
+    Bad(
+        "checking an edited header",
+        "hpogen check hpo_2M_h1.py",
+        "error: hpo_2M_h1.py: the hpogen header line cannot be read; it was edited, or"
+        " written by another version of hpogen: render the script again",
+        files={SCRIPT: edited_header},
+    ),
+    Bad(
+        "checking an edited script",
+        "hpogen check hpo_2M_h1.py",
+        "hpo_2M_h1.py: differs",
+        1,
+        files={SCRIPT: edited},
+    ),
+)
+
+
+def hpogen(command: str) -> tuple[str, int]:
+    """Run a command line; return what it tells on stderr, and the exit code."""
+    done = CliRunner().invoke(main, shlex.split(command)[1:], prog_name="hpogen")
+    return done.stderr.removesuffix("\n"), done.exit_code
+
+
+def outcome(row: Bad, folder: Path) -> tuple[str, int]:
+    """Run a row in an empty folder; return the message and the exit code."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        for name, content in row.files.items():
+            if callable(content):
+                content(Path(name))
+            else:
+                Path(name).write_bytes(content.encode() if isinstance(content, str) else content)
+        return hpogen(row.command)
+    finally:
+        os.chdir(before)
+
+
+def rows() -> list[tuple[str, str, str, int]]:
+    """Return (what is wrong, the command, the message, the exit code) of all, by running them."""
+    found = []
+    for row in ROWS:
+        with tempfile.TemporaryDirectory() as folder:
+            message, code = outcome(row, Path(folder))
+        found.append((row.what, row.command, message, code))
+    return found
+
+
+if __name__ == "__main__":
+    for what, command, message, code in rows():
+        print(f"{what}\n  $ {command}\n  {message}\n  exit code {code}\n")

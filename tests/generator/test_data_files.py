@@ -1,0 +1,421 @@
+"""Data files: what render and the script both read, and both refuse at the same place."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+import hpogen
+from hpo_script.experiment import UnusableError
+from hpo_script.gpt.data import read_text
+from hpo_script.patchtst.data import read_prices
+from hpogen.data_files import read_market, read_text_digest
+from hpogen.errors import DataError, HpogenError, MissingDependencyError
+
+HEADER = "Date,Open,High,Low,Close,Volume"
+ROWS = [f"1999-01-{day:02d},10,12,9,11,{day * 100}" for day in range(4, 9)]
+VALUES = ["Open", "High", "Low", "Close", "Volume"]
+READERS: dict[str, Callable[[Path], Any]] = {
+    "render": lambda path: read_market(path, min_rows=1),
+    "script": lambda path: read_prices(path, VALUES),
+}
+
+
+def table(*changes: tuple[int, str], header: str = HEADER) -> str:
+    """Return a good file with some lines replaced; the first row is line 2."""
+    lines = [header, *ROWS]
+    for number, line in changes:
+        lines[number - 1] = line
+    return "\n".join(lines) + "\n"
+
+
+def cell(number: int, name: str, value: str) -> str:
+    """Return a good file with one cell replaced."""
+    cells = ROWS[number - 2].split(",")
+    cells[HEADER.split(",").index(name)] = value
+    return table((number, ",".join(cells)))
+
+
+BAD = {
+    "empty": ("", "no header|no column Date"),
+    "blank": ("\n\n", "no header|no column Date"),
+    "header_only": (HEADER + "\n", "no row"),
+    "no_header": ("\n".join(ROWS), "no column Date, Open, High, Low, Close"),
+    "no_date": (table(header=HEADER.replace("Date", "Day")), "no column Date"),
+    "no_close": (table(header=HEADER.replace("Close", "Last")), "no column Close"),
+    "twice": (
+        table(header=HEADER.replace("Volume", "Close")),
+        "no column Volume|twice.*Close|Close is given twice",
+    ),
+    "no_name": (f"{HEADER},\n" + "".join(f"{row},1\n" for row in ROWS), "no name|without a name"),
+    "semicolons": (table().replace(",", ";"), "no column Date"),
+    "short": (table((4, "1999-01-06,10,12,9,11")), "row 4: 5 fields, the header has 6"),
+    "long": (table((4, ROWS[2] + ",7")), "row 4: 7 fields, the header has 6"),
+    "all_long": (f"{HEADER}\n" + "".join(f"{row},1\n" for row in ROWS), "row 2: 7 fields"),
+    "after_blank": (table((3, "")).replace("-07,10", "-07,x"), "row 5: Open is 'x'"),
+    "missing": (cell(3, "Close", ""), "row 3: Close is '', not a finite"),
+    "spaces": (cell(3, "Close", "  "), "row 3: Close is '  ', not a finite"),
+    "nan": (cell(4, "Volume", "NaN"), "row 4: Volume is 'NaN', not a finite"),
+    "inf": (cell(6, "Low", "-inf"), "row 6: Low is '-inf', not a finite"),
+    "overflow": (cell(6, "Volume", "1e999"), "row 6: Volume is '1e999', not a finite"),
+    "words": (cell(5, "Volume", "many"), "row 5: Volume is 'many', not a finite"),
+    "price_words": (cell(2, "Open", "many"), "row 2: Open is 'many', not a finite"),
+    "underscore": (cell(5, "Volume", "1_000"), "row 5: Volume is '1_000', not a finite"),
+    "hexadecimal": (cell(5, "Volume", "0x10"), "row 5: Volume is '0x10', not a finite"),
+    "digits": (cell(5, "Volume", "\uff11"), "row 5: Volume is '\uff11', not a finite"),
+    "thousands": (cell(5, "Open", "1 000"), "row 5: Open is '1 000', not a finite"),
+    "zero": (cell(5, "Low", "0"), "row 5: Low is '0', not above 0"),
+    "tiny": (cell(5, "Low", "1e-999"), "row 5: Low is '1e-999', not above 0"),
+    "negative": (cell(5, "Close", "-3"), "row 5: Close is '-3', not above 0"),
+    "high_low": (cell(6, "High", "8"), "row 6: High is '8', below Low"),
+    "no_date_given": (cell(4, "Date", ""), "row 4: Date is '', not a date"),
+    "bad_date": (cell(4, "Date", "soon"), "row 4: Date is 'soon', not a date"),
+    "now": (cell(6, "Date", "now"), "row 6: Date is 'now', not a date"),
+    "year": (cell(2, "Date", "1998"), "row 2: Date is '1998', not a date"),
+    "american": (cell(4, "Date", "01/06/1999"), "row 4: Date is '01/06/1999', not a date"),
+    "february": (cell(6, "Date", "1999-02-30"), "row 6: Date is '1999-02-30', not a date"),
+    "second": (
+        cell(6, "Date", "1999-02-03 10:00:60"),
+        "row 6: Date is '1999-02-03 10:00:60', not",
+    ),
+    "zone": (
+        cell(6, "Date", "1999-01-08 00:00:00-05:00"),
+        "row 6: Date is '1999-01-08 00:00:00-05:00', not a date .*, without a zone",
+    ),
+    "same_date": (
+        cell(4, "Date", "1999-01-05"),
+        "row 4: Date is '1999-01-05', the date of the row",
+    ),
+    "same_time": (
+        cell(4, "Date", "1999-01-05 00:00:00.000"),
+        "row 4: Date is '1999-01-05 00:00:00.000', the date of the row",
+    ),
+    "unsorted": (cell(4, "Date", "1999-01-01"), "row 4: Date is '1999-01-01', earlier than"),
+    "descending": ("\n".join([HEADER, *reversed(ROWS)]), "row 3: Date is '1999-01-07', earlier"),
+    "break": (cell(4, "Volume", '"a\nb"'), r"row 5: Volume is 'a\\nb', not a finite"),
+    "bidi": (cell(4, "Volume", "\u202e1"), r"row 4: Volume is '\\u202e1', not a finite"),
+    "endless": (cell(4, "Volume", "x" * 5000), "row 4: Volume is 'x{60}…?', not a finite"),
+    "open_quote": (cell(4, "Volume", '"7'), "not CSV|not a table"),
+    "half_quoted": (cell(4, "Volume", '"7"8'), "not CSV|not a table"),
+}
+
+
+def is_line(message: str) -> bool:
+    """Tell whether a message is one line of characters that can be shown."""
+    return all(c == " " or unicodedata.category(c)[0] not in "CZ" for c in message)
+
+
+def refusal(reader: str, path: Path) -> str:
+    """Return how a reader refuses a file."""
+    with pytest.raises((DataError, UnusableError)) as caught:
+        READERS[reader](path)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert is_line(message)
+    return message
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("name", BAD)
+def test_both_readers_refuse_at_the_same_place(name: str, reader: str, tmp_path: Path) -> None:
+    content, pattern = BAD[name]
+    path = tmp_path / "x.csv"
+    path.write_text(content, encoding="utf-8", newline="")
+    message = refusal(reader, path)
+    assert re.search(pattern, message), message
+    assert len(message) < len(str(path)) + 350
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize(
+    "content", [b"\x00\xff\xfe", table().encode("utf-16"), "Date,Prix\xe9".encode("latin-1")]
+)
+def test_both_readers_refuse_what_is_not_utf8(reader: str, content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(content)
+    refusal(reader, path)
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_both_readers_refuse_what_is_no_file(reader: str, tmp_path: Path) -> None:
+    assert "hpogen demo-data sp500" in refusal(reader, tmp_path / "none.csv")
+    refusal(reader, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("x" * 101, "column 7: the name x{60}… has 101 characters; at most 100"),
+        ("\x00", r"column 7: the name \\x00 holds a control character"),
+        ('"a\nb"', r"column 7: the name a\\nb holds a control character"),
+        ("\u202eemuloV", r"column 7: the name \\u202eemuloV holds a control character"),
+        ("Close", "column 7: the name Close is given twice"),
+        (" ", "column 7 has no name"),
+    ],
+)
+def test_names_of_columns_must_be_fit_for_a_script(
+    name: str, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(f"{HEADER},{name}\n" + "".join(f"{row},1\n" for row in ROWS), newline="")
+    assert re.search(message, refusal("render", path))
+
+
+def test_too_few_rows_are_told_with_both_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(table())
+    assert read_market(path, min_rows=5).n_rows == 5
+    with pytest.raises(DataError, match=r"x\.csv: 5 rows; at least 1,200 are needed"):
+        read_market(path, min_rows=1200)
+
+
+def test_the_real_file_is_read_alike(sp500: Path) -> None:
+    found = read_market(sp500, min_rows=100)
+    assert found.feature_columns == ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
+    assert (found.first_date, found.last_date) == ("1999-01-04", "2018-12-31")
+    assert (found.n_rows, found.left_out) == (5031, {})
+    frame, digest = read_prices(sp500, found.feature_columns)
+    assert found.sha256 == digest == hashlib.sha256(sp500.read_bytes()).hexdigest()
+    assert list(frame.columns) == ["Date", *found.feature_columns]
+    pd.testing.assert_frame_equal(
+        frame.drop(columns="Date"), pd.read_csv(sp500).drop(columns="Date").astype(float)
+    )
+
+
+GOOD = {
+    "plain": table(),
+    "bom": "\ufeff" + table(),
+    "crlf": table().replace("\n", "\r\n"),
+    "quoted": table((3, '"1999-01-05","10","12","9","11","5"'), header='"Date"' + HEADER[4:]),
+    "no_last_break": table()[:-1],
+    "blank_lines": table() + "\n\n",
+    "times": cell(3, "Date", "1999-01-05 16:00:00"),
+    "same_day": cell(3, "Date", "1999-01-04T00:00:00.5"),
+    "digits": table().replace("-", ""),
+    "spaces": cell(3, "Close", " 11 "),
+    "exponent": cell(3, "Close", "+1.1E+01"),
+    "open_above_high": cell(3, "Open", "15"),
+    "close_below_low": cell(3, "Close", "1"),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_both_readers_accept_the_same_files(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(GOOD[name], encoding="utf-8", newline="")
+    accepted_by_both(path, VALUES)
+
+
+def accepted_by_both(path: Path, columns: list[str]) -> None:
+    """Assert that both readers find the same in a file."""
+    found = read_market(path, min_rows=1)
+    frame, digest = read_prices(path, found.feature_columns)
+    assert found.feature_columns == columns
+    assert found.n_rows == len(frame)
+    assert found.sha256 == digest
+    dates = [f"{date:%Y-%m-%d}" for date in frame["Date"].iloc[[0, -1]]]
+    assert [found.first_date, found.last_date] == dates
+
+
+def test_columns_of_text_are_left_out_and_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    more = ["NA,a\x1b[31m", "EU,b", "EU,c", "EU,3", "5,"]
+    rows = [f"{row},{cells},,{n}" for n, (row, cells) in enumerate(zip(ROWS, more, strict=True))]
+    path.write_text("\n".join([f"{HEADER},region,note,none,rank", *rows]))
+    found = read_market(path, min_rows=1)
+    assert found.feature_columns == [*VALUES, "rank"]
+    assert found.left_out == {"region": "NA", "note": r"a\x1b[31m", "none": ""}
+    accepted_by_both(path, [*VALUES, "rank"])
+
+
+def test_an_indicator_that_starts_late_is_not_taken_for_text(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    rows = [f"{row},{'' if n < 2 else n}" for n, row in enumerate(ROWS)]
+    path.write_text("\n".join([f"{HEADER},sma", *rows]))
+    assert "row 2: sma is '', not a finite number" in refusal("render", path)
+    with pytest.raises(UnusableError, match="row 2: sma is '', not a finite number"):
+        read_prices(path, ["sma"])
+
+
+def parquet(path: Path, index: bool = False, **columns: Any) -> Path:
+    """Write a Parquet file of the good rows, with other or further columns."""
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame([row.split(",") for row in ROWS], columns=HEADER.split(","))
+    frame = frame.astype(dict.fromkeys(VALUES, float)).assign(**columns)
+    (frame.set_index("Date") if index else frame).to_parquet(path)
+    return path
+
+
+DATES = pd.date_range("1999-01-04", periods=5)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {},
+        {"Date": DATES},
+        {"Date": DATES.date},
+        {"Date": DATES + pd.Timedelta(microseconds=1)},
+        {"Date": range(19990104, 19990109)},
+        {"Date": DATES, "index": True},
+        {"Volume": range(5)},
+        {"Volume": ["1", "2", "3", "4", "5"]},
+        {"Volume": pd.Categorical(["1", "2", "1", "2", "1"])},
+        {"flag": [True] * 5, "part": [[1]] * 5, "wait": DATES - DATES[0], "raw": [b"1"] * 5},
+    ],
+    ids=str,
+)
+def test_both_readers_accept_the_same_parquet_files(
+    columns: dict[str, Any], tmp_path: Path
+) -> None:
+    accepted_by_both(parquet(tmp_path / "x.parquet", **columns), VALUES)
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"Close": [1.0, 2.0, float("nan"), 4.0, 5.0]}, "row 3: Close is '(nan)?', not a finite"),
+        ({"Close": pd.array([1, 2, 3, None, 5], "Int64")}, "row 4: Close is '.*', not a finite"),
+        ({"Low": [9.0, 9.0, 0.0, 9.0, 9.0]}, "row 3: Low is '0.0', not above 0"),
+        ({"Low": [9.0, 99.0, 9.0, 9.0, 9.0]}, "row 2: High is '12.0', below Low"),
+        ({"Date": DATES[[0, 1, 1, 2, 3]]}, "row 3: Date is '1999-01-05.*', the date of the row"),
+        ({"Date": DATES[[0, 1, 2, 4, 3]]}, "row 5: Date is '1999-01-07.*', earlier"),
+        ({"Date": DATES.tz_localize("UTC")}, "row 1: Date is '1999-01-04.*', not a date"),
+        ({"Open": [True] * 5}, "row 1: Open is '.*', not a finite"),
+    ],
+)
+def test_both_readers_refuse_parquet_at_the_same_row(
+    reader: str, columns: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    path = parquet(tmp_path / "x.parquet", **columns)
+    assert re.search(message, refusal(reader, path))
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_both_readers_refuse_parquet_with_a_name_given_twice(reader: str, tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    columns = [arrow.array(values) for values in zip(*(r.split(",") for r in ROWS), strict=True)]
+    path = tmp_path / "x.parquet"
+    pq.write_table(arrow.table([*columns, columns[1]], [*HEADER.split(","), "Open"]), path)
+    refusal(reader, path)
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("content", [b"", b"PAR1", table().encode(), b"PAR1" * 9])
+def test_both_readers_refuse_what_is_not_parquet(
+    reader: str, content: bytes, tmp_path: Path
+) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "x.parquet"
+    path.write_bytes(content)
+    refusal(reader, path)
+
+
+def test_a_missing_pyarrow_is_told_with_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.parquet"
+    path.write_bytes(b"PAR1")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingDependencyError, match="python -m pip install pyarrow") as caught:
+        read_market(path, min_rows=1)
+    assert caught.value.exit_code == 3
+
+
+ODD = """1 0 -1 .5 5. 1e5 1e-400 1e309 1_0 nan inf x True 1999 1999-01-04 19990105
+1999-01-06T10:00:00.1 "" " \u2028 \u202e \u0663 a\x00"""
+CELLS = st.one_of(
+    st.sampled_from(re.split("[ \n]", ODD)),
+    st.sampled_from(["", " 1", "1" * 400, "\r", "\n", "1999-01-06 10:00"]),
+    st.floats().map(repr),
+    st.dates().map(str),
+    st.text(max_size=5),
+)
+
+
+@st.composite
+def files(draw: st.DrawFn) -> bytes:
+    """Return a good file with some cells, names or bytes replaced."""
+    names = HEADER.split(",") + draw(st.lists(st.one_of(st.just("x"), CELLS), max_size=1))
+    lines = [names, *([*row.split(","), "3"][: len(names)] for row in ROWS)]
+    for _ in range(draw(st.integers(0, 3))):
+        line = draw(st.integers(0, len(lines) - 1))
+        lines[line][draw(st.integers(0, len(names) - 1))] = draw(CELLS)
+    content = "\n".join(map(",".join, lines)).encode("utf-8", "surrogatepass")
+    at = draw(st.integers(0, len(content)))
+    return content[:at] + draw(st.one_of(st.just(b""), st.binary(max_size=3))) + content[at:]
+
+
+@settings(
+    deadline=None,
+    max_examples=200,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.one_of(files(), files(), st.binary()))
+@example(table().encode())
+def test_whatever_a_file_holds_it_is_read_alike_or_refused_in_one_line(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(content)
+    refused: list[Exception] = []
+    try:
+        accepted_by_both(path, read_market(path, min_rows=1).feature_columns)
+    except HpogenError as error:
+        refused.append(error)
+    try:
+        read_prices(path, VALUES)  # not always refused with it: fewer columns are looked at
+    except UnusableError as error:
+        refused.append(error)
+    assert all(is_line(str(error)) for error in refused)
+
+
+def test_the_digest_of_a_text_is_the_script_s(text: Path) -> None:
+    for path, pattern in ((text, "**/*.py"), (text, "*.py"), (text / "utils.py", "ignored")):
+        expected = hashlib.sha256(read_text(path, pattern)).hexdigest()
+        assert read_text_digest(path, pattern) == expected
+
+
+def test_a_digest_does_not_depend_on_the_size_of_pieces(tmp_path: Path) -> None:
+    for name, size in (("a.py", 0), ("b.py", 3_000_000), ("c.py", 1 << 20)):
+        (tmp_path / name).write_bytes(b"x\n" * (size // 2))
+    expected = hashlib.sha256(read_text(tmp_path, "*.py")).hexdigest()
+    assert read_text_digest(tmp_path, "*.py") == expected
+
+
+@pytest.mark.parametrize("pattern", ["*.none", "", "/etc/*", "a\x00", "\x1b[31m"])
+def test_a_folder_without_text_is_refused(pattern: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        read_text_digest(tmp_path, pattern)
+    assert str(caught.value).startswith(str(tmp_path))
+    assert is_line(str(caught.value))
+
+
+def test_reading_imports_no_package_for_numbers(sp500: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from hpogen.data_files import read_market\n"
+        "read_market(Path(sys.argv[1]), min_rows=1)\n"
+        "print({'pandas', 'numpy', 'torch', 'pyarrow'} & sys.modules.keys())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(sp500)],
+        env={**os.environ, "PYTHONPATH": str(Path(hpogen.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "set()\n"

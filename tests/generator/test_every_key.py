@@ -1,0 +1,200 @@
+"""Every key that a configuration may have changes the script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpogen.config import ArchitectureSection, Config, StudySection
+from hpogen.families import FAMILIES
+from hpogen.family import Family
+from hpogen.render import MARK, render
+from hpogen.samplers import CmaEs, Gp, Hyperband, Median, Percentile, SuccessiveHalving, Tpe
+from scripts import MARKET, TEXT, changed, spec_of
+
+BASES = dict(zip([family.name for family in FAMILIES], (MARKET, TEXT), strict=True))
+BY_NAME = {family.name: family for family in FAMILIES}
+SHA = "0123456789abcdef" * 4
+# Another value for every key; where a key needs company, the whole change.
+TOP: dict[str, Any] = {
+    "task": {"task": "direction"},
+    "budget": {"budget": "10K"},
+    "horizon": {"horizon": 3},
+    "tolerance": {"tolerance": 0.2},
+    "metric": {"metric": "auc"},
+    "study": {"study": {"n_trials": 4}},
+    "options": {"options": {"inputs": "revin"}},
+    "data": {"data": {"data_path": "other.csv"}},
+    "splits": {"splits": {"train_fraction": 0.6}},
+    "model": {"model": {"stride": 10}},
+    "architecture": {"architecture": {"d_model": [8, 16]}},
+    "search": {"search": {"beta1": {"type": "float", "low": 0.8, "high": 0.95}}},
+    "fixed": {"fixed": {"beta1": 0.8}},
+    "sampler": {"sampler": {"n_startup_trials": 3}},
+    "pruner": {"pruner": {"n_min_trials": 2}},
+}
+STUDY = {
+    "name": "another",
+    "n_trials": 7,
+    "seed": 7,
+    "timeout_hours": 1.5,
+    "storage": "sqlite:///x.db",
+}
+ARCHITECTURE: dict[str, Any] = {
+    "where": {"n_layers": {"max": 2}},
+    "skip": [0],
+    "max_memory_gb": 0.00018,
+    "d_model": [8, 16],
+    "n_layers": [1, 2],
+    "n_heads": [2],
+    "d_ff_ratio": [2],
+}
+CONSTANTS: dict[str, dict[str, Any]] = {
+    "data_path": {"data": {"data_path": "other"}},
+    "data_sha256": {"data": {"data_sha256": SHA}},
+    "data_range": {"data": {"data_range": ["1999-01-04", "2018-12-31"]}},
+    "feature_columns": {"data": {"feature_columns": ["Close"]}},
+    "file_pattern": {"data": {"file_pattern": "*.txt"}},
+    "train_fraction": {"splits": {"train_fraction": 0.6}},
+    "val_fraction": {"splits": {"val_fraction": 0.11}},
+    "train_subset": {"splits": {"train_subset": 0.3}},
+    "train_end": {"splits": {"train_end": "2010-01-01", "val_end": "2012-01-01"}},
+    "val_end": {"splits": {"train_end": "2010-01-01", "val_end": "2013-01-01"}},
+    "min_val_samples": {"splits": {"min_val_samples": 50}},
+    "min_class_samples": {"splits": {"min_class_samples": 5}},
+    "val_bytes": {"splits": {"val_bytes": 5000}},
+    "context_length": {"model": {"context_length": 30}},
+    "max_context_length": {"model": {"max_context_length": 90}},
+    "patch_length": {"model": {"patch_length": 12}},
+    "stride": {"model": {"stride": 4}},
+}
+ARGUMENTS: dict[str, Any] = {
+    "n_startup_trials": 3,
+    "n_ei_candidates": 12,
+    "multivariate": False,
+    "group": True,
+    "constant_liar": False,
+    "prior_weight": 0.5,
+    "consider_magic_clip": False,
+    "consider_endpoints": True,
+    "warn_independent_sampling": True,
+    "sigma0": 0.2,
+    "popsize": 5,
+    "consider_pruned_trials": True,
+    "use_separable_cma": True,
+    "with_margin": True,
+    "lr_adapt": True,
+    "deterministic_objective": True,
+    "percentile": 40.0,
+    "n_warmup_steps": 2,
+    "interval_steps": 2,
+    "n_min_trials": 2,
+    "min_resource": 2,
+    "max_resource": 9,
+    "reduction_factor": 5,
+    "min_early_stopping_rate": 1,
+    "bootstrap_count": 1,
+}
+SAMPLERS = {"tpe": Tpe, "cmaes": CmaEs, "gp": Gp}
+PRUNERS = {
+    "median": Median,
+    "percentile": Percentile,
+    "successive_halving": SuccessiveHalving,
+    "hyperband": Hyperband,
+}
+
+
+def body(folder: Path, config: dict[str, Any]) -> str:
+    """Return a rendered script without what only says which specification it has."""
+    spec = spec_of(folder, config)
+    lines = render(spec).splitlines()
+    return "\n".join(line for line in lines if not line.startswith(MARK)).replace(
+        spec.sha256(), ""
+    )
+
+
+def assert_reaches(folder: Path, base: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Assert that a change of a configuration changes its script."""
+    assert body(folder, base) != body(folder, changed(base, **changes))
+
+
+def test_the_tables_below_have_every_key_there_is() -> None:
+    assert TOP.keys() == Config.model_fields.keys() - {"direction"}  # only ever confirms
+    assert STUDY.keys() == StudySection.model_fields.keys()
+    axes = {axis for family in FAMILIES for axis in family.axes}
+    assert ARCHITECTURE.keys() == ArchitectureSection.model_fields.keys() | axes
+    constants = {constant.name for family in FAMILIES for constant in family.constants}
+    assert CONSTANTS.keys() == constants
+    known = {
+        name
+        for kind in (*SAMPLERS.values(), *PRUNERS.values())
+        for name in kind.model_fields
+        if name != "type"
+    }
+    assert ARGUMENTS.keys() == known
+
+
+@pytest.mark.parametrize("key", TOP)
+def test_a_section_reaches_the_script(key: str, tmp_path: Path) -> None:
+    assert_reaches(tmp_path, MARKET, TOP[key])
+
+
+@pytest.mark.parametrize("key", STUDY)
+def test_a_key_of_the_study_reaches_the_script(key: str, tmp_path: Path) -> None:
+    assert_reaches(tmp_path, MARKET, {"study": {key: STUDY[key]}})
+
+
+@pytest.mark.parametrize("key", ARCHITECTURE)
+def test_a_key_of_the_architecture_reaches_the_script(key: str, tmp_path: Path) -> None:
+    assert_reaches(tmp_path, MARKET, {"architecture": {key: ARCHITECTURE[key]}})
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [(f.name, constant.name) for f in FAMILIES for constant in f.constants]
+)
+def test_a_constant_of_a_family_reaches_the_script(name: str, key: str, tmp_path: Path) -> None:
+    base = BASES[name]
+    if key == "val_end":
+        base = changed(base, **CONSTANTS["train_end"])
+    assert_reaches(tmp_path, base, CONSTANTS[key])
+
+
+def every_param(family: Family) -> list[str]:
+    """Return every hyper-parameter of a family, those of single losses among them."""
+    used = {name: list(switch.choices) for name, switch in family.switches.items()}
+    return list(family.all_params({**{o: [c] for o, c in family.default_options.items()}, **used}))
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [(f.name, param) for f in FAMILIES for param in every_param(f)]
+)
+def test_a_hyper_parameter_reaches_the_script(name: str, key: str, tmp_path: Path) -> None:
+    family = BY_NAME[name]
+    base = BASES[name]
+    owner = family.owners().get(key, {})
+    for switch, values in owner.items():
+        base = changed(base, fixed={switch: values[0]})
+    value: Any = "focal" if key in family.switches else 0.125
+    whole = {"epochs", "steps", "eval_interval", "warmup_steps", "batch_size", "patience"}
+    base = changed(base, search={key: None}) if key in base["search"] else base
+    assert_reaches(tmp_path, base, {"fixed": {key: 7 if key in whole else value}})
+
+
+@pytest.mark.parametrize(
+    ("type_", "key"),
+    [(t, k) for t, kind in SAMPLERS.items() for k in kind.model_fields if k != "type"],
+)
+def test_an_argument_of_a_sampler_reaches_the_script(type_: str, key: str, tmp_path: Path) -> None:
+    base = changed(MARKET, sampler={"type": type_})
+    assert_reaches(tmp_path, base, {"sampler": {key: ARGUMENTS[key]}})
+
+
+@pytest.mark.parametrize(
+    ("type_", "key"),
+    [(t, k) for t, kind in PRUNERS.items() for k in kind.model_fields if k != "type"],
+)
+def test_an_argument_of_a_pruner_reaches_the_script(type_: str, key: str, tmp_path: Path) -> None:
+    base = changed(MARKET, pruner={"type": type_})
+    assert_reaches(tmp_path, base, {"pruner": {key: ARGUMENTS[key]}})
