@@ -216,7 +216,8 @@ ROWS: tuple[Bad, ...] = (
     Bad(
         "a budget that is none",
         "hpogen render --config x.yaml",
-        "error: budget 'huge': write a number of parameters like 350K, 2M, 1.5B",
+        "error: x.yaml:1:1: budget: budget 'huge': write a number of parameters like"
+        " 350K, 2M, 1.5B",
         files={"x.yaml": "budget: huge\nhorizon: 1"},
     ),
     Bad(
@@ -312,6 +313,12 @@ ROWS: tuple[Bad, ...] = (
         "data: {data_range: [1999-01-04]}",
         "error: x.yaml:1:8: data.data_range: list should have at least 2 items after"
         " validation, not 1 (got ['1999-01-04'])",
+    ),
+    Bad(
+        "a pattern of files that is none",
+        "hpogen render --config x.yaml",
+        "error: x.yaml:3:8: data.file_pattern: ./ is no pattern such as **/*.txt",
+        files={"x.yaml": "task: byte_lm\nbudget: 2M\ndata: {file_pattern: ./}"},
     ),
     # splits:
     config(

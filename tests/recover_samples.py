@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -135,6 +136,6 @@ def as_bytes(log: str | bytes | list[str]) -> bytes:
 def known_of(recovery: Recovery) -> dict[str, list[dict[str, Any]]]:
     """Return everything that is known of the trials of each study, comparable also where NaN."""
     return {
-        study.key: [{name: repr(value) for name, value in vars(t).items()} for t in study.rows]
+        study.key: [{f.name: repr(getattr(t, f.name)) for f in fields(t)} for t in study.rows]
         for study in recovery.studies
     }

@@ -45,7 +45,8 @@ import uuid
 import warnings
 import zlib
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
@@ -289,7 +290,7 @@ def positive(text: str) -> int:
 
 
 def parse_arguments(
-    *, doc: str, name: str, data_path: str, n_trials: int, seed: int, storage: str | None
+    doc: str, name: str, data_path: str, n_trials: int, seed: int, storage: str | None
 ) -> argparse.Namespace:
     """Read the command line; what is not given keeps the value of the constant above."""
     about, _, usage = doc.partition("\n\n")
@@ -330,14 +331,7 @@ def parse_arguments(
 
 if __name__ == "__main__":
     # Before the packages are imported: --help answers without them.
-    ARGUMENTS = parse_arguments(
-        doc=__doc__,
-        name=NAME,
-        data_path=DATA_PATH,
-        n_trials=N_TRIALS,
-        seed=SEED,
-        storage=STORAGE,
-    )
+    ARGUMENTS = parse_arguments(__doc__, NAME, DATA_PATH, N_TRIALS, SEED, STORAGE)
 
 try:
     import numpy as np
@@ -346,21 +340,12 @@ try:
     import torch
     import torch.nn.functional as F
     from numpy.typing import NDArray
-    from optuna.distributions import (
-        BaseDistribution,
-        CategoricalDistribution,
-        FloatDistribution,
-        IntDistribution,
-        distribution_to_json,
-    )
+    from optuna.distributions import BaseDistribution, distribution_to_json
     from optuna.trial import FrozenTrial, Trial, TrialState
     from torch import Tensor, nn
 except ModuleNotFoundError as missing:
-    needed = "numpy optuna pandas torch"
-    print(
-        f"error: {missing.name} is not installed: python -m pip install {needed}",
-        file=sys.stderr,
-    )
+    install = "python -m pip install numpy optuna pandas torch"
+    print(f"error: {missing.name} is not installed: {install}", file=sys.stderr)
     sys.exit(3)
 
 
@@ -385,17 +370,8 @@ EXPERIMENT = (
     *("name", "study_name", "budget", "horizon", "task", "metric", "direction", "unit"),
     *("n_trials", "timeout_hours", "seed"),
     *("data", "data_sha256", "architectures_sha256", "spec_sha256", "script_sha256"),
-    *(
-        "search_space",
-        "conditions",
-        "skip_indices",
-        "fixed_params",
-        "sampler",
-        "pruner",
-        "overrides",
-        "smoke",
-    ),
-    *("device", "threads", "worker", "versions"),
+    *("search_space", "conditions", "skip_indices", "fixed_params", "sampler", "pruner"),
+    *("overrides", "smoke", "device", "threads", "worker", "versions"),
 )
 COUNTS = ("complete", "pruned", "failed", "running")
 LOG_EVENTS = {
@@ -572,6 +548,11 @@ class ArchSpace:
 
 # --- Experiment: the constants above as one value, and what the parts below share ----------------
 
+Arch = Mapping[str, int]  # a row of ARCHITECTURES
+Config = Mapping[str, Any]  # every parameter of a trial, searched or not
+Curve = list[dict[str, Any]]  # evaluations, each with what it counts and its metrics
+Table = Mapping[str, Any]  # a type of Optuna and its arguments
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -581,29 +562,41 @@ class Experiment:
     study_name: str
     budget: int
     tolerance: float
-    horizon: int | None
     task: str
     metric: str
     direction: Literal["minimize", "maximize"]
     n_trials: int
     timeout_hours: float | None
     seed: int
-    architectures: Sequence[Mapping[str, int]]
+    architectures: Sequence[Arch]
     free_axes: Sequence[str]
     extreme_indices: Mapping[int, str]
     skip_indices: Sequence[int]
-    search_space: Mapping[str, Mapping[str, Any]]
+    search_space: Mapping[str, Table]
     conditions: Mapping[str, Mapping[str, Sequence[Any]]]
-    fixed_params: Mapping[str, Any]
-    sampler: Mapping[str, Any]
-    pruner: Mapping[str, Any]
+    fixed_params: Config
+    sampler: Table
+    pruner: Table
     hpogen: str
     spec_sha256: str
+    horizon: int | None = None  # only some tasks have one
 
     @property
     def sign(self) -> int:
         """Return 1 where lower is better, else -1."""
         return 1 if self.direction == "minimize" else -1
+
+    @property
+    def space(self) -> ArchSpace:
+        """Return the architectures as the sampler sees them."""
+        return ArchSpace(self.architectures, free_axes=self.free_axes, skip=self.skip_indices)
+
+    @property
+    def searched(self) -> dict[str, Table]:
+        """Return every searched parameter: the architecture's, then those of SEARCH_SPACE."""
+        sizes = self.space.sizes().items()
+        indices = {name: {"type": "int", "low": 0, "high": size - 1} for name, size in sizes}
+        return {**indices, **self.search_space}
 
 
 class Round(NamedTuple):
@@ -681,9 +674,7 @@ def label_metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
 # --- Loss: binary cross-entropy ------------------------------------------------------------------
 
 
-def bce_loss(
-    logits: Tensor, targets: Tensor, *, train_rate: float, config: Mapping[str, Any]
-) -> Tensor:
+def bce_loss(logits: Tensor, targets: Tensor, *, train_rate: float, config: Config) -> Tensor:
     """Return the mean log loss; the positive rate and the parameters are not needed."""
     del train_rate, config
     return F.binary_cross_entropy_with_logits(logits, targets)
@@ -740,9 +731,8 @@ class Inputs(nn.Module):
 
     n_statistics = 0
 
-    def __init__(self, n_channels: int) -> None:
+    def __init__(self, _n_channels: int) -> None:
         super().__init__()
-        self.n_channels = n_channels
 
     def fit(self, windows: Tensor) -> None:
         """Learn nothing from the training windows."""
@@ -761,12 +751,10 @@ class Inputs(nn.Module):
 class Block(nn.Module):
     """Attention and a feed-forward layer, each added to its input."""
 
-    def __init__(
-        self, *, d_model: int, n_heads: int, d_ff: int, dropout: float, causal: bool
-    ) -> None:
+    def __init__(self, arch: Arch, dropout: float, *, causal: bool) -> None:
         super().__init__()
-        self.n_heads = n_heads
-        self.causal = causal
+        self.n_heads, self.causal = arch["n_heads"], causal
+        d_model, d_ff = arch["d_model"], arch["d_ff"]
         self.attention_norm = nn.LayerNorm(d_model)
         self.qkv = nn.Linear(d_model, 3 * d_model)
         self.attention_out = nn.Linear(d_model, d_model)
@@ -806,28 +794,23 @@ class PatchTST(nn.Module):
 
     def __init__(
         self,
+        arch: Arch,
+        dropout: float,
         *,
         n_channels: int,
         context_length: int,
         patch_length: int,
         stride: int,
-        d_model: int,
-        n_layers: int,
-        n_heads: int,
-        d_ff: int,
-        dropout: float,
     ) -> None:
         super().__init__()
+        d_model, n_layers = arch["d_model"], arch["n_layers"]
         self.patch_length, self.stride = patch_length, stride
         n_patches = (context_length - patch_length) // stride + 1
         self.inputs = Inputs(n_channels)
         self.embed = nn.Linear(patch_length * n_channels + self.inputs.n_statistics, d_model)
         self.positions = nn.Parameter(0.02 * torch.randn(n_patches, d_model))
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(
-            Block(d_model=d_model, n_heads=n_heads, d_ff=d_ff, dropout=dropout, causal=False)
-            for _ in range(n_layers)
-        )
+        self.blocks = nn.ModuleList(Block(arch, dropout, causal=False) for _ in range(n_layers))
         self.norm = nn.LayerNorm(d_model)
         self.head = nn.Linear(n_patches * d_model, 1)
         init_weights(self, n_layers)
@@ -867,6 +850,11 @@ def read_table(path: Path, content: bytes) -> pd.DataFrame:
         if len(row) != len(header):
             raise ValueError(f"row {number}: {len(row)} fields, the header has {len(header)}")
     return pd.DataFrame([row for _, row in rows], [number for number, _ in rows], header, str)
+
+
+def span(dates: pd.Series[pd.Timestamp]) -> str:
+    """Return the first and last of some dates."""
+    return f"{dates.iloc[0]:%Y-%m-%d} to {dates.iloc[-1]:%Y-%m-%d}"
 
 
 def refuse(path: Path, cells: pd.Series[str], wrong: pd.Series[bool], what: str) -> None:
@@ -940,13 +928,13 @@ class Task:
     def load(self, device: torch.device) -> None:
         """Read the file; keep windows of training and validation on the device."""
         frame, self.digest = read_prices(Path(self.data_path), self.feature_columns)
-        span = f"{frame['Date'].iloc[0]:%Y-%m-%d} to {frame['Date'].iloc[-1]:%Y-%m-%d}"
+        about = span(frame["Date"])
         wanted = f"; expected {' to '.join(self.data_range)}" if self.data_range else ""
-        check_digest(self.data_path, self.digest, self.data_sha256, span + wanted)
+        check_digest(self.data_path, self.digest, self.data_sha256, about + wanted)
         n_train, n_seen = self.boundaries(frame["Date"])
         if n_seen >= len(frame):
             raise UnusableError(
-                f"{self.data_path}: {span}: no row is left for the test split after VAL_END"
+                f"{self.data_path}: {about}: no row is left for the test split after VAL_END"
                 f" {self.val_end}; give an earlier one"
             )
         frame = frame.iloc[:n_seen]  # from here on there is no test split
@@ -982,18 +970,16 @@ class Task:
 
     def boundaries(self, dates: pd.Series[pd.Timestamp]) -> tuple[int, int]:
         """Return the numbers of rows before validation and before test."""
-        if self.train_end is not None and self.val_end is not None:
-            ends = (pd.Timestamp(self.train_end), pd.Timestamp(self.val_end))
-            return int((dates <= ends[0]).sum()), int((dates <= ends[1]).sum())
-        n_rows, n_seen = len(dates), self.train_fraction + self.val_fraction
-        return round(n_rows * self.train_fraction), round(n_rows * n_seen)
+        if self.train_end and self.val_end:
+            train_end, val_end = pd.Timestamp(self.train_end), pd.Timestamp(self.val_end)
+            return int((dates <= train_end).sum()), int((dates <= val_end).sum())
+        seen = self.train_fraction + self.val_fraction
+        return round(len(dates) * self.train_fraction), round(len(dates) * seen)
 
     def check_sizes(self, labels: NDArray[np.float64]) -> None:
         """Refuse splits that cannot tell one configuration from another."""
-        for split, days, least in (
-            ("training", self.train_days, self.min_val_samples),
-            ("validation", self.val_days, self.min_val_samples),
-        ):
+        least = self.min_val_samples
+        for split, days in (("training", self.train_days), ("validation", self.val_days)):
             n_positive = int(labels[days].sum())
             fewest = min(n_positive, len(days) - n_positive)
             if len(days) < least or fewest < self.min_class_samples:
@@ -1011,37 +997,29 @@ class Task:
     def describe(self) -> dict[str, Any]:
         """Return digest, dates, sizes, label rates, and what to beat."""
         val_labels = self.labels[self.val_index].cpu()
-        first, last = self.dates.iloc[0], self.dates.iloc[-1]
         return {
             "data": self.data_path,
             "data_sha256": self.digest,
-            "rows": f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, test rows left out",
-            "train_days": self.span(self.train_days),
+            "rows": f"{span(self.dates)}, test rows left out",
+            "train_days": span(self.dates.iloc[self.train_days]),
             "train_samples": len(self.train_days),
             "train_rate": self.train_rate,
-            "val_days": self.span(self.val_days),
+            "val_days": span(self.dates.iloc[self.val_days]),
             "val_samples": len(self.val_days),
             "val_rate": float(val_labels.mean()),
             "prior_loss": log_loss(self.train_rate, val_labels),
             "one_feature_auc": auc(self.baseline, val_labels),
         }
 
-    def span(self, days: NDArray[np.int64]) -> str:
-        """Return the first and last date of some days."""
-        return f"{self.dates.iloc[days[0]]:%Y-%m-%d} to {self.dates.iloc[days[-1]]:%Y-%m-%d}"
-
-    def build_model(self, arch: Mapping[str, int], dropout: float) -> nn.Module:
+    def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
         model = PatchTST(
+            arch,
+            dropout,
             n_channels=self.n_channels,
             context_length=self.context_length,
             patch_length=self.patch_length,
             stride=self.stride,
-            d_model=arch["d_model"],
-            n_layers=arch["n_layers"],
-            n_heads=arch["n_heads"],
-            d_ff=arch["d_ff"],
-            dropout=dropout,
         )
         if not model.positions.is_meta:
             model.inputs.fit(self.window(self.train_index).to(model.positions.device))
@@ -1051,16 +1029,16 @@ class Task:
         """Return n windows, for measuring memory."""
         return torch.zeros(n, self.context_length, self.n_channels, device=device)
 
-    def rounds(self, config: Mapping[str, Any]) -> list[Round]:
+    def rounds(self, config: Config) -> list[Round]:
         """Return one round per epoch."""
         n_batches = -(-len(self.train_index) // config["batch_size"])
         return [Round(epoch, n_batches) for epoch in range(1, config["epochs"] + 1)]
 
-    def amounts(self, config: Mapping[str, Any]) -> dict[str, int]:
+    def amounts(self, config: Config) -> dict[str, int]:
         """Return how much is trained."""
         return {"epochs": config["epochs"]}
 
-    def batches(self, config: Mapping[str, Any], index: int, seed: int) -> list[Tensor]:
+    def batches(self, config: Config, index: int, seed: int) -> list[Tensor]:
         """Return the days of an epoch in random order, cut into batches; the last is smaller."""
         del index
         generator = torch.Generator().manual_seed(seed)
@@ -1076,7 +1054,7 @@ class Task:
         """Return windows and labels."""
         return self.window(indices), self.labels[indices]
 
-    def loss(self, outputs: Tensor, targets: Tensor, config: Mapping[str, Any]) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
         """Return the mean training loss."""
         label_loss = self.losses[config["loss"]]
         return label_loss(outputs.float(), targets, train_rate=self.train_rate, config=config)
@@ -1091,14 +1069,13 @@ class Task:
 
 # --- Device: where to train, and how many samples fit in its memory at once ----------------------
 
-# fp32 weights, gradients and Adam's two moments.
-BYTES_PER_PARAMETER = 16
+BYTES_PER_PARAMETER = 16  # fp32 weights, gradients and Adam's two moments
 
 
 def choose_device(name: str) -> torch.device:
     """Return the device asked for; auto takes cuda, then mps, then cpu."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    there["cpu"] = True
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    there = {"cuda": cuda, "mps": mps, "cpu": True}
     if name == "auto":
         name = next(kind for kind in there if there[kind])
     if not there[name]:
@@ -1108,9 +1085,7 @@ def choose_device(name: str) -> torch.device:
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
     """Return bfloat16 autocast on CUDA; elsewhere it is slower than float32 or not offered."""
-    if device.type == "cuda":
-        return torch.autocast("cuda", torch.bfloat16)
-    return nullcontext()
+    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
 def free_memory(device: torch.device) -> int:
@@ -1134,19 +1109,17 @@ def bytes_per_sample(task: Task, model: nn.Module) -> int:
     the weights not at all.
     """
     weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
-    saved: dict[int, int] = {}
-    kept: list[Tensor] = []
+    saved: dict[int, Tensor] = {}  # kept: a freed storage's address would be used again
 
     def record(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in weights:
-            saved[storage._cdata] = storage.nbytes()
-            kept.append(tensor)  # a freed storage's address would be used again
+        address = tensor.untyped_storage()._cdata
+        if address not in weights:
+            saved[address] = tensor
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
         model(task.sample(2, torch.device("meta")))
-    return sum(saved.values()) // 2
+    return sum(tensor.untyped_storage().nbytes() for tensor in saved.values()) // 2
 
 
 def fitting_micro_batch(n_params: int, sample_bytes: int, free: int, batch_size: int) -> int:
@@ -1158,7 +1131,7 @@ def fitting_micro_batch(n_params: int, sample_bytes: int, free: int, batch_size:
     return 1 << (fitting.bit_length() - 1) if fitting > 0 else 0
 
 
-def check_count(task: Task, arch: Mapping[str, int]) -> nn.Module:
+def check_count(task: Task, arch: Arch) -> nn.Module:
     """Return a model on the meta device, which takes no memory.
 
     Raises ValueError when it does not have the number of parameters its row says.
@@ -1173,17 +1146,17 @@ def check_count(task: Task, arch: Mapping[str, int]) -> nn.Module:
 
 def out_of_memory(error: Exception) -> bool:
     """Tell whether an error means that memory ran out, on any device."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError)
-        and any(text in str(error).lower() for text in ("out of memory", "can't allocate memory"))
-    )
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    said = ("out of memory", "can't allocate memory")
+    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in said)
 
 
 # --- Gradient accumulation: micro-batches that add up to the gradient of the whole batch ---------
 
 
 def accumulate(
-    model: nn.Module, task: Task, batch: Tensor, *, config: Mapping[str, Any], micro_batch: int
+    model: nn.Module, task: Task, batch: Tensor, *, config: Config, micro_batch: int
 ) -> Tensor:
     """Add the gradient of the batch's mean loss; return the loss (on the device, no sync).
 
@@ -1205,7 +1178,7 @@ class DivergedError(Exception):
     """The loss is no longer a number."""
 
 
-def make_optimizer(model: nn.Module, config: Mapping[str, Any]) -> torch.optim.AdamW:
+def make_optimizer(model: nn.Module, config: Config) -> torch.optim.AdamW:
     """Return AdamW; norms, biases, positions and input scales are not decayed."""
     named = dict(model.named_parameters())
     matrices = [n for n, p in named.items() if p.ndim > 1 and not n.endswith("positions")]
@@ -1217,7 +1190,7 @@ def make_optimizer(model: nn.Module, config: Mapping[str, Any]) -> torch.optim.A
     return torch.optim.AdamW(groups, lr=config["learning_rate"], betas=betas)
 
 
-def learning_rate(step: int, total: int, config: Mapping[str, Any]) -> float:
+def learning_rate(step: int, total: int, config: Config) -> float:
     """Return the rate of an optimizer step (from 0): linear warm-up, then half a cosine."""
     peak, warmup = config["learning_rate"], config["warmup_steps"]
     if step < warmup:
@@ -1227,26 +1200,18 @@ def learning_rate(step: int, total: int, config: Mapping[str, Any]) -> float:
     return float(peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))))
 
 
-class EarlyStopping:
-    """Stop after `patience` evaluations without a gain above `min_delta` over the last mark."""
-
-    def __init__(self, *, patience: int, min_delta: float) -> None:
-        self.patience, self.min_delta = patience, min_delta
-        self.mark, self.waited = math.inf, 0
-
-    def should_stop(self, value: float) -> bool:
-        """Take one evaluation, lower being better; tell whether to stop."""
-        if value < self.mark - self.min_delta:
-            self.mark, self.waited = value, 0
-        else:
-            self.waited += 1
-        return self.waited >= self.patience
+def since_last_gain(values: Iterable[float], min_delta: float) -> int:
+    """Return how many values, lower being better, follow the last gain above `min_delta`."""
+    mark, waited = math.inf, 0
+    for value in values:
+        mark, waited = (value, 0) if value < mark - min_delta else (mark, waited + 1)
+    return waited
 
 
 def train(
     task: Task,
-    arch: Mapping[str, int],
-    config: Mapping[str, Any],
+    arch: Arch,
+    config: Config,
     *,
     key: tuple[int, int],
     device: torch.device,
@@ -1288,6 +1253,37 @@ def train(
         yield {task.unit: item.step, "train_loss": train_loss, **metrics}
 
 
+# --- Suggestions: what is searched, where, and which trials are pruned ---------------------------
+
+
+def split(table: Table) -> tuple[str, dict[str, Any]]:
+    """Return the type in a table, and the arguments."""
+    return table["type"], {name: value for name, value in table.items() if name != "type"}
+
+
+def make_pruner(table: Table) -> optuna.pruners.BasePruner:
+    """Return the pruner, every argument written out."""
+    kind, arguments = split(table)
+    return getattr(optuna.pruners, kind)(**arguments)
+
+
+def make_distribution(table: Table) -> BaseDistribution:
+    """Return where a parameter is searched."""
+    kind, arguments = split(table)
+    return getattr(optuna.distributions, f"{kind.capitalize()}Distribution")(**arguments)
+
+
+def suggest(trial: Trial, experiment: Experiment) -> dict[str, Any]:
+    """Return the configuration of a trial; where a condition fails, the fixed value is kept."""
+    config = dict(experiment.fixed_params)
+    for name, table in experiment.searched.items():
+        wanted = experiment.conditions.get(name, {})
+        if all(config.get(other) in values for other, values in wanted.items()):
+            kind, arguments = split(table)
+            config[name] = getattr(trial, f"suggest_{kind}")(name, **arguments)
+    return config
+
+
 # --- Sampler, every argument written out: Optuna's defaults change with its versions -------------
 
 
@@ -1295,121 +1291,46 @@ class KeyedSampler(optuna.samplers.BaseSampler):
     """A sampler of Optuna whose draws depend on seed, trial number and history alone.
 
     One seeded once repeats its first draws after a restart; here each trial, and each parameter
-    drawn on its own, has a stream of its own.
+    drawn on its own, has a stream of its own. Raises ImportError where a package is missing.
     """
 
-    def __init__(self, seed: int, arguments: Mapping[str, Any]) -> None:
-        self.seed, self.arguments = seed, arguments
+    def __init__(self, seed: int, table: Table) -> None:
+        self.seed, self.table = seed, table
+        self.inner(0, "check")
 
     def inner(self, trial_number: int, purpose: str) -> optuna.samplers.BaseSampler:
         """Return the sampler of one draw."""
-        arguments = dict(self.arguments)
-        kind = getattr(optuna.samplers, arguments.pop("type"))
+        kind, arguments = split(self.table)
         seed = stream_seed(self.seed, trial_number, purpose) % 2**32
         with warnings.catch_warnings():
             # Arguments named in full are partly deprecated, partly experimental.
             warnings.simplefilter("ignore")
-            return kind(seed=seed, **arguments)
+            return getattr(optuna.samplers, kind)(seed=seed, **arguments)
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """Return the parameters drawn together."""
-        # The draw below needs what this step finds.
-        self.together = self.inner(trial.number, "together")
+        self.together = self.inner(trial.number, "together")  # keeps what the draw below needs
         return self.together.infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Draw the parameters of the search space together."""
+        """Draw these."""
         return self.together.sample_relative(study, trial, search_space)
 
     def sample_independent(
-        self,
-        study: optuna.Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
+        self, study: optuna.Study, trial: FrozenTrial, name: str, distribution: BaseDistribution
     ) -> Any:
-        """Draw one parameter."""
-        alone = self.inner(trial.number, f"alone:{param_name}")
-        return alone.sample_independent(study, trial, param_name, param_distribution)
-
-    def after_trial(
-        self,
-        study: optuna.Study,
-        trial: FrozenTrial,
-        state: TrialState,
-        values: Sequence[float] | None,
-    ) -> None:
-        """Keep nothing."""
+        """Draw one parameter on its own."""
+        alone = self.inner(trial.number, f"alone:{name}")
+        return alone.sample_independent(study, trial, name, distribution)
 
 
-def make_sampler(
-    seed: int, arguments: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
-) -> KeyedSampler:
-    """Return the sampler. Raises ImportError where a package is missing that it needs."""
-    del distributions
-    sampler = KeyedSampler(seed, arguments)
-    sampler.inner(0, "check")
-    return sampler
-
-
-# --- Suggestions: what is searched, where, and which trials are pruned ---------------------------
-
-Distribution = FloatDistribution | IntDistribution | CategoricalDistribution
-
-
-def make_pruner(arguments: Mapping[str, Any]) -> optuna.pruners.BasePruner:
-    """Return the pruner, every argument written out."""
-    rest = dict(arguments)
-    kind = getattr(optuna.pruners, rest.pop("type"))
-    return kind(**rest)
-
-
-def search_distributions(
-    space: ArchSpace, search_space: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Distribution]:
-    """Return every searched parameter: the architecture's, then those of SEARCH_SPACE."""
-    kinds: dict[str, Callable[..., Distribution]] = {
-        "float": FloatDistribution,
-        "int": IntDistribution,
-        "categorical": CategoricalDistribution,
-    }
-    found: dict[str, Distribution] = {
-        name: IntDistribution(0, size - 1) for name, size in space.sizes().items()
-    }
-    for name, entry in search_space.items():
-        arguments = {key: value for key, value in entry.items() if key != "type"}
-        found[name] = kinds[entry["type"]](**arguments)
-    return found
-
-
-def suggest(
-    trial: Trial,
-    distributions: Mapping[str, Distribution],
-    conditions: Mapping[str, Mapping[str, Sequence[Any]]],
-    *,
-    fixed_params: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Return the configuration of a trial; where a condition fails, the fixed value is kept."""
-    config = dict(fixed_params)
-    for name, distribution in distributions.items():
-        wanted = conditions.get(name, {})
-        if all(config.get(other) in values for other, values in wanted.items()):
-            config[name] = draw(trial, name, distribution)
-    return config
-
-
-def draw(trial: Trial, name: str, distribution: Distribution) -> Any:
-    """Return the value of a parameter, new or, in a queued trial, the one it was given."""
-    if isinstance(distribution, FloatDistribution):
-        return trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
-    if isinstance(distribution, IntDistribution):
-        low, high, step = distribution.low, distribution.high, distribution.step
-        return trial.suggest_int(name, low, high, step=step, log=distribution.log)
-    return trial.suggest_categorical(name, distribution.choices)
+def make_sampler(experiment: Experiment) -> KeyedSampler:
+    """Return the sampler of a study."""
+    return KeyedSampler(experiment.seed, experiment.sampler)
 
 
 # --- Results: files that are whole at every moment, written anew after each trial ----------------
@@ -1426,18 +1347,10 @@ def write_atomic(path: Path, text: str) -> None:
     part.replace(path)
 
 
-def plain(value: object) -> object:
-    """Return a value as JSON has it: null for NaN and infinity."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def write_json(path: Path, value: object) -> None:
-    """Write a value as JSON."""
-    write_atomic(path, json.dumps(plain(value), indent=1, allow_nan=False, default=str) + "\n")
+    """Write a value as JSON, null for NaN and infinity."""
+    plain = json.loads(json.dumps(value, default=str), parse_constant=lambda _name: None)
+    write_atomic(path, json.dumps(plain, indent=1) + "\n")
 
 
 def best_of(study: optuna.Study) -> FrozenTrial | None:
@@ -1504,24 +1417,20 @@ def write_results(folder: Path, study: optuna.Study, experiment: Experiment) -> 
     records = [trial_record(trial) for trial in trials]
     write_json(folder / "all_trials.json", {**about, "trials": records})
     write_atomic(folder / "trials.csv", trials_csv(trials))
-    states = [state for state in TrialState if state != TrialState.WAITING]
     if best := best_of(study):
-        write_json(
-            folder / "best_params.json",
-            {
-                **about,
-                **{
-                    f"n_trials_{state.name.lower()}": sum(t.state == state for t in trials)
-                    for state in states
-                },
-                "best_trial": best.number,
-                "best_value": best.value,
-                "best_params": best.params,
-                "architecture": architecture_of(best),
-                "best_user_attrs": best.user_attrs,
-                "search_space": experiment.search_space,
-            },
-        )
+        states = (state for state in TrialState if state != TrialState.WAITING)
+        number = Counter(trial.state for trial in trials)
+        found = {
+            **about,
+            **{f"n_trials_{state.name.lower()}": number[state] for state in states},
+            "best_trial": best.number,
+            "best_value": best.value,
+            "best_params": best.params,
+            "architecture": architecture_of(best),
+            "best_user_attrs": best.user_attrs,
+            "search_space": experiment.search_space,
+        }
+        write_json(folder / "best_params.json", found)
 
 
 # --- Records: what a study did, in its log and its files, always from the study's own storage ----
@@ -1633,13 +1542,9 @@ class Recorder:
 
     def counts(self) -> dict[str, int]:
         """Return how many trials are in each state."""
-        states = [trial.state for trial in self.study.get_trials(deepcopy=False)]
-        return {
-            "complete": states.count(TrialState.COMPLETE),
-            "pruned": states.count(TrialState.PRUNED),
-            "failed": states.count(TrialState.FAIL),
-            "running": states.count(TrialState.RUNNING),
-        }
+        number = Counter(trial.state for trial in self.study.get_trials(deepcopy=False))
+        states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING)
+        return {name: number[state] for name, state in zip(COUNTS, states, strict=True)}
 
     def close_run(self, reason: str) -> None:
         """Close the run in the log, and say what was found."""
@@ -1674,23 +1579,22 @@ class Progress:
         """Take the share of the trial that is done; show it if it is time to."""
         now = time.monotonic()
         if now - self.shown > (0.5 if self.live else 60.0):
-            self.shown = now
-            left = (now - self.since) * (1 - share) / share
-            text = f"{self.title}  {share:4.0%}  {self.eta(left, now - self.since + left)}"
+            self.shown, whole = now, (now - self.since) / share
+            left = whole * (1 - share)
+            ends = f"ETA {timedelta(seconds=round(left))}, of the study {self.eta(left, whole)}"
+            text = f"{self.title}  {share:4.0%}  {ends}"
             say(f"\x1b[K{text}", end="\r") if self.live else say(text)
 
-    def eta(self, left: float, whole: float) -> str:
-        """Return when trial and study may end: as long as the mean trial for each to come."""
+    def eta(self, left: float, whole: float) -> timedelta:
+        """Return when the study may end: as long as the mean trial for each to come."""
         mean = sum(self.spent) / len(self.spent) if self.spent else whole
-        trial, study = round(left), round(left + self.left_trials * mean)
-        return f"ETA {timedelta(seconds=trial)}, of the study {timedelta(seconds=study)}"
+        return timedelta(seconds=round(left + self.left_trials * mean))
 
     def end(self, text: str) -> None:
         """Close the trial with a line that stays."""
         self.spent.append(time.monotonic() - self.since)
-        study = round(self.left_trials * sum(self.spent) / len(self.spent))
         clear = "\x1b[K" if self.live else ""
-        say(f"{clear}{self.title}  {text}  ETA of the study {timedelta(seconds=study)}")
+        say(f"{clear}{self.title}  {text}  ETA of the study {self.eta(0, 0)}")
 
 
 # --- Dry run: everything that can be known before training ---------------------------------------
@@ -1700,7 +1604,6 @@ def dry_run(task: Task, experiment: Experiment, device: torch.device) -> int:
     """Print the data, every shape and its memory; return 1 if a row is off the budget."""
     for name, value in task.describe().items():
         print(f"{name:20} {value}")
-    space = ArchSpace(experiment.architectures, free_axes=experiment.free_axes)
     if experiment.skip_indices:
         print(f"{'never tried':20} arch_idx {', '.join(map(str, experiment.skip_indices))}")
     free = free_memory(device)
@@ -1708,8 +1611,8 @@ def dry_run(task: Task, experiment: Experiment, device: torch.device) -> int:
     print(f"{'device':20} {device}, {free / 1e9:.1f} GB free")
     print(f"\n{'shape':>5} {'d_model':>7} {'n_layers':>8} {'d_ff':>6} {'n_heads':>13}", end="")
     print(f" {'params':>13} {'off':>6} {'model GB':>8} {'MB/sample':>9} {'micro-batch':>11}")
-    wrong, unfit = 0, 0
-    for shape_idx, rows in enumerate(space.shapes):
+    wrong, unfit, shapes = 0, 0, experiment.space.shapes
+    for shape_idx, rows in enumerate(shapes):
         members = [experiment.architectures[arch_idx] for arch_idx in rows]
         models = [check_count(task, row) for row in members]
         row, sample_bytes = members[-1], bytes_per_sample(task, models[-1])  # most heads
@@ -1725,7 +1628,7 @@ def dry_run(task: Task, experiment: Experiment, device: torch.device) -> int:
             f" {micro_batch or 'does not fit':>11}"
         )
     print(
-        f"\n{len(experiment.architectures)} architectures, {len(space.shapes)} shapes: every"
+        f"\n{len(experiment.architectures)} architectures, {len(shapes)} shapes: every"
         f" parameter count equals its model's; {wrong} outside ±{experiment.tolerance:.0%} of"
         f" {experiment.budget:,}; {unfit} shapes do not fit this machine."
     )
@@ -1745,23 +1648,12 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def make_space(experiment: Experiment) -> ArchSpace:
-    """Return the architectures as the sampler sees them."""
-    return ArchSpace(
-        experiment.architectures,
-        free_axes=experiment.free_axes,
-        skip=experiment.skip_indices,
-    )
-
-
 def open_study(
     experiment: Experiment, task: Task, *, storage: str, data_sha256: str
 ) -> optuna.Study:
     """Create or load the study; refuse one whose trials would not compare with new ones."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    space = make_space(experiment)
-    distributions = search_distributions(space, experiment.search_space)
-    sampler = make_sampler(experiment.seed, experiment.sampler, distributions)
+    sampler = make_sampler(experiment)
     try:
         study = optuna.create_study(
             storage=storage,
@@ -1772,19 +1664,13 @@ def open_study(
             load_if_exists=True,
         )
     except Exception as error:  # each kind of storage has its own
-        raise UnusableError(
-            f"the storage cannot be used: {type(error).__name__}: {error}"
-        ) from None
-    searched = (
-        experiment.metric,
-        experiment.search_space,
-        experiment.conditions,
-        experiment.fixed_params,
-    )
+        what = f"{type(error).__name__}: {error}"
+        raise UnusableError(f"the storage cannot be used: {what}") from None
+    params = (experiment.search_space, experiment.conditions, experiment.fixed_params)
     made_of = {
         "data_sha256": data_sha256,
         "architectures_sha256": digest(experiment.architectures),
-        "settings_sha256": digest([searched, task.settings()]),
+        "settings_sha256": digest([[experiment.metric, *params], task.settings()]),
     }
     for name, value in made_of.items():
         known = study.user_attrs.get(name, value)
@@ -1803,37 +1689,30 @@ class Search:
     """The trials of one run."""
 
     def __init__(
-        self,
-        task: Task,
-        experiment: Experiment,
-        *,
-        study: optuna.Study,
-        recorder: Recorder,
-        device: torch.device,
-        smoke: bool,
+        self, task: Task, recorder: Recorder, *, device: torch.device, smoke: bool
     ) -> None:
-        self.task, self.experiment, self.device, self.smoke = task, experiment, device, smoke
-        self.study, self.recorder = study, recorder
-        self.space = make_space(experiment)
-        self.distributions = search_distributions(self.space, experiment.search_space)
-        self.n_unfit = 0
-        self.sample_bytes = [self.measure_shape(rows) for rows in self.space.shapes]
-        if self.n_unfit == len(self.space.shapes):
-            raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
-        self.progress = Progress(experiment.n_trials)
+        self.task, self.recorder, self.device, self.smoke = task, recorder, device, smoke
+        self.study, self.experiment = recorder.study, recorder.experiment
+        self.space = self.experiment.space
+        self.sample_bytes = self.measure_shapes()
+        self.progress = Progress(self.experiment.n_trials)
 
-    def measure_shape(self, rows: list[int]) -> int:
-        """Return the bytes per sample of a shape, at most heads; say so if it does not fit."""
-        row = self.experiment.architectures[rows[-1]]
-        sample_bytes = bytes_per_sample(self.task, check_count(self.task, row))
-        free = free_memory(self.device)
-        if fitting_micro_batch(row["params"], sample_bytes, free, 1) == 0:
-            self.n_unfit += 1
-            say(
-                f"warning: {dict(row)} needs {row['params'] * BYTES_PER_PARAMETER:,} bytes and"
-                f" {sample_bytes:,} per sample, {free:,} are free: its trials will fail (oom)"
-            )
-        return sample_bytes
+    def measure_shapes(self) -> list[int]:
+        """Return the bytes per sample of each shape, at most heads; say which do not fit."""
+        found, unfit, free = [], 0, free_memory(self.device)
+        for rows in self.space.shapes:
+            row = self.experiment.architectures[rows[-1]]
+            sample_bytes = bytes_per_sample(self.task, check_count(self.task, row))
+            found.append(sample_bytes)
+            if fitting_micro_batch(row["params"], sample_bytes, free, 1) == 0:
+                unfit += 1
+                say(
+                    f"warning: {dict(row)} needs {row['params'] * BYTES_PER_PARAMETER:,} bytes and"
+                    f" {sample_bytes:,} per sample, {free:,} are free: its trials will fail (oom)"
+                )
+        if unfit == len(found):
+            raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
+        return found
 
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none ever finished."""
@@ -1841,24 +1720,19 @@ class Search:
         reason, hours = "error", self.experiment.timeout_hours
         end = math.inf if hours is None else time.monotonic() + 3600 * hours
         try:
-            while (started := self.started()) < self.experiment.n_trials:
+            while (started := sum(self.recorder.counts().values())) < self.experiment.n_trials:
                 if time.monotonic() >= end:
                     reason = "timeout"
                     break
                 self.run_trial(self.study.ask(), started + 1)
             else:
                 reason = "trials"
-        except Interrupted as stop:
+        except Interrupted:
             reason = "interrupted"
-            return 128 + int(stop.args[0])
+            raise
         finally:
             self.recorder.close_run(reason)
         return 0 if best_of(self.study) else 1
-
-    def started(self) -> int:
-        """Return how many trials have been started, whatever became of them."""
-        trials = self.study.get_trials(deepcopy=False)
-        return sum(trial.state != TrialState.WAITING for trial in trials)
 
     def enqueue_extremes(self) -> None:
         """Queue the architectures that are tried in any case, each once in the life of a study."""
@@ -1874,18 +1748,16 @@ class Search:
 
     def run_trial(self, trial: Trial, started: int) -> None:
         """Train one trial and record its end, whatever it is."""
-        searched = (self.distributions, self.experiment.conditions)
-        config = suggest(trial, *searched, fixed_params=self.experiment.fixed_params)
-        attributes = self.start_attributes(trial, config)
-        for name, value in attributes.items():
+        for name, value in self.start_attributes(trial).items():
             trial.set_user_attr(name, value)
         self.recorder.begin(trial)
-        shape = (f"{axis}={attributes[axis]}" for axis in ("d_model", "n_layers", "n_heads"))
+        config = {**trial.user_attrs, **trial.params}  # what is trained is what is recorded
+        shape = (f"{axis}={config[axis]}" for axis in ("d_model", "n_layers", "n_heads"))
         self.progress.begin(started, " ".join(shape))
         since = time.monotonic()
-        curve: list[dict[str, Any]] = []
+        curve: Curve = []
         try:
-            state, found = self.train_trial(trial, config, attributes, curve)
+            state, found = self.train_trial(trial, config, curve)
         except Exception as error:  # whatever it is, it must not end the study
             state, found = TrialState.FAIL, failure(error)
         found |= {"seconds": time.monotonic() - since, "learning_curve": curve}
@@ -1898,41 +1770,38 @@ class Search:
         lead = f"best {best.value:.5g} (trial {best.number})" if best else "none finished yet"
         self.progress.end(f"{state.name} {found.get('fail_reason', ended.value)}  {lead}")
 
-    def start_attributes(self, trial: Trial, config: Mapping[str, Any]) -> dict[str, Any]:
+    def start_attributes(self, trial: Trial) -> dict[str, Any]:
         """Return what is known of a trial before it is trained, besides its parameters."""
+        config = suggest(trial, self.experiment)
         arch_idx = self.space.decode(trial.params)
         row = self.experiment.architectures[arch_idx]
-        arch = {"param_count" if name == "params" else name: row[name] for name in row}
-        more = {**config, **self.task.amounts(config)}
         trained = {name: config[name] for name in config if name not in self.space.sizes()}
         config_id = digest([dict(row), trained])[:12]
         *earlier, own = self.study.get_trials(deepcopy=False)[: trial.number + 1]
         kind = "enqueued" if "fixed_params" in own.system_attrs else "search"
         if any(other.user_attrs.get("config_id") == config_id for other in earlier):
             kind = "repeat"
-        return {
+        known = {
             "arch_idx": arch_idx,
-            **arch,
-            **{name: value for name, value in more.items() if name not in trial.params},
+            **{"param_count" if name == "params" else name: row[name] for name in row},
+            **config,
+            **self.task.amounts(config),
             "seed": self.experiment.seed,
             "kind": kind,
             **own.user_attrs,  # of an extreme: its kind, and the ends it stands for
             "config_id": config_id,
         }
+        return {name: value for name, value in known.items() if name not in trial.params}
 
     def train_trial(
-        self,
-        trial: Trial,
-        config: Mapping[str, Any],
-        attributes: Mapping[str, Any],
-        curve: list[dict[str, Any]],
+        self, trial: Trial, config: Config, curve: Curve
     ) -> tuple[TrialState, dict[str, Any]]:
         """Train, from the start with half the micro-batch each time memory runs out.
 
         The evaluations are put into `curve`, so that they outlive a failure.
         """
-        sample_bytes = self.sample_bytes[trial.params["shape_idx"]]
-        n_params, free = attributes["param_count"], free_memory(self.device)
+        sample_bytes = self.sample_bytes[config["shape_idx"]]
+        n_params, free = config["param_count"], free_memory(self.device)
         micro_batch = fitting_micro_batch(n_params, sample_bytes, free, config["batch_size"])
         if micro_batch == 0:
             raise MemoryError(
@@ -1940,7 +1809,7 @@ class Search:
             )
         while True:
             try:
-                return self.train_once(trial, config, attributes, curve, micro_batch)
+                return self.train_once(trial, config, curve, micro_batch)
             except Exception as error:
                 if micro_batch == 1 or not out_of_memory(error):
                     raise
@@ -1950,24 +1819,17 @@ class Search:
                 torch.cuda.empty_cache()
 
     def train_once(
-        self,
-        trial: Trial,
-        config: Mapping[str, Any],
-        attributes: Mapping[str, Any],
-        curve: list[dict[str, Any]],
-        micro_batch: int,
+        self, trial: Trial, config: Config, curve: Curve, micro_batch: int
     ) -> tuple[TrialState, dict[str, Any]]:
         """Train with a micro-batch; return the state and the best evaluation."""
         unit, metric, sign = self.task.unit, self.experiment.metric, self.experiment.sign
-        row = self.experiment.architectures[attributes["arch_idx"]]
-        stopping = EarlyStopping(patience=config["patience"], min_delta=config["min_delta"])
-        spared = attributes["kind"] in ("extreme", "smoke")
+        spared = config["kind"] in ("extreme", "smoke")
         prunable = prunable_from(self.task.rounds(config), config)
         curve.clear()
         state, ended_by = TrialState.COMPLETE, "schedule"
         for point in train(
             self.task,
-            row,
+            self.experiment.architectures[config["arch_idx"]],
             config,
             key=(self.experiment.seed, trial.number),
             device=self.device,
@@ -1980,7 +1842,8 @@ class Search:
             if not spared and point[unit] >= prunable and trial.should_prune():
                 state, ended_by = TrialState.PRUNED, "pruned"
                 break
-            if stopping.should_stop(sign * point[metric]):
+            values = (sign * known[metric] for known in curve)
+            if since_last_gain(values, config["min_delta"]) >= config["patience"]:
                 ended_by = "early_stopping"
                 break
         best = min(curve, key=lambda point: sign * float(point[metric]))
@@ -1994,7 +1857,7 @@ class Search:
         }
 
 
-def prunable_from(rounds: Sequence[Round], config: Mapping[str, Any]) -> float:
+def prunable_from(rounds: Sequence[Round], config: Config) -> float:
     """Return the count from which a trial may be pruned: a share of its own schedule.
 
     Not while its learning rate still warms up: others with a shorter warm-up are ahead until then.
@@ -2006,11 +1869,8 @@ def prunable_from(rounds: Sequence[Round], config: Mapping[str, Any]) -> float:
 
 def failure(error: Exception) -> dict[str, Any]:
     """Return why a trial failed, and where."""
-    reason = "error"
-    if isinstance(error, DivergedError):
-        reason = "diverged"
-    elif out_of_memory(error):
-        reason = "oom"
+    diverged = isinstance(error, DivergedError)
+    reason = "diverged" if diverged else "oom" if out_of_memory(error) else "error"
     last = traceback.extract_tb(error.__traceback__)[-1]
     return {
         "fail_reason": reason,
@@ -2022,8 +1882,7 @@ def failure(error: Exception) -> dict[str, Any]:
 def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:
     """Return the experiment of --smoke: the two smallest architectures, a study of its own."""
     rows = experiment.architectures
-    allowed = make_space(experiment).allowed
-    by_size = sorted(allowed, key=lambda arch_idx: rows[arch_idx]["params"])
+    by_size = sorted(experiment.space.allowed, key=lambda arch_idx: rows[arch_idx]["params"])
     other = (i for i in by_size if rows[i]["params"] != rows[by_size[0]]["params"])
     smallest = (by_size[0], next(other, by_size[1]))
     space = {name: v for name, v in experiment.search_space.items() if name not in params}
@@ -2053,12 +1912,9 @@ def main(arguments: Namespace, task: Task, experiment: Experiment) -> int:
         return dispatch(arguments, task, experiment)
     except Interrupted as stop:
         return 128 + int(stop.args[0])
-    except (UnusableError, OSError) as error:
+    except (UnusableError, OSError, ImportError) as error:
         say(f"error: {error}")
-        return 2
-    except ImportError as error:  # of a package that only a sampler or a storage needs
-        say(f"error: {error}")
-        return 3
+        return 3 if isinstance(error, ImportError) else 2  # a sampler or storage needs a package
 
 
 def dispatch(arguments: Namespace, task: Task, experiment: Experiment) -> int:
@@ -2078,13 +1934,11 @@ def dispatch(arguments: Namespace, task: Task, experiment: Experiment) -> int:
     out.mkdir(parents=True, exist_ok=True)
     study = open_study(experiment, task, storage=storage, data_sha256=data["data_sha256"])
     recorder = Recorder(study, experiment, out=out, log=arguments.log)
-    search = Search(task, experiment, study=study, recorder=recorder, device=device, smoke=smoke)
+    search = Search(task, recorder, device=device, smoke=smoke)
+    distributions = {name: make_distribution(t) for name, t in experiment.searched.items()}
     recorder.open_run(
         unit=task.unit,
-        search_space={
-            name: json.loads(distribution_to_json(distribution))
-            for name, distribution in search.distributions.items()
-        },
+        search_space={n: json.loads(distribution_to_json(d)) for n, d in distributions.items()},
         overrides=arguments.overrides,
         smoke=smoke,
         device=str(device),
@@ -2096,54 +1950,28 @@ def dispatch(arguments: Namespace, task: Task, experiment: Experiment) -> int:
 
 # --- The constants, put together -----------------------------------------------------------------
 
+LOSSES = {"bce": bce_loss}
+
+
+def constants_of(kind: type[Any]) -> dict[str, Any]:
+    """Return the constants that have the names of a dataclass's fields."""
+    names = {field.name: field.name.upper() for field in fields(kind)}
+    return {name: globals()[constant] for name, constant in names.items() if constant in globals()}
+
 
 def make_task(data_path: str, new_data: bool = False) -> Task:
-    """Return the task of the constants above."""
-    return Task(
-        losses={"bce": bce_loss},
-        data_path=data_path,
-        task=TASK,
-        horizon=HORIZON,
-        data_sha256=None if new_data else DATA_SHA256,
-        data_range=DATA_RANGE,
-        feature_columns=FEATURE_COLUMNS,
-        train_fraction=TRAIN_FRACTION,
-        val_fraction=VAL_FRACTION,
-        train_subset=TRAIN_SUBSET,
-        train_end=TRAIN_END,
-        val_end=VAL_END,
-        min_val_samples=MIN_VAL_SAMPLES,
-        min_class_samples=MIN_CLASS_SAMPLES,
-        context_length=CONTEXT_LENGTH,
-        max_context_length=MAX_CONTEXT_LENGTH,
-        patch_length=PATCH_LENGTH,
-        stride=STRIDE,
-    )
+    """Return the task of the constants, on the data at a path; new data may be any."""
+    task = Task(**constants_of(Task))
+    task.data_path = data_path
+    if new_data:
+        task.data_sha256 = None
+    return task
 
 
 def make_experiment() -> Experiment:
-    """Return the experiment of the constants above."""
+    """Return the experiment of the constants."""
     return Experiment(
-        name=NAME,
-        study_name=STUDY_NAME,
-        budget=BUDGET,
-        tolerance=TOLERANCE,
-        horizon=HORIZON,
-        task=TASK,
-        metric=METRIC,
-        direction=DIRECTION,
-        n_trials=N_TRIALS,
-        timeout_hours=TIMEOUT_HOURS,
-        seed=SEED,
-        architectures=ARCHITECTURES,
-        free_axes=FREE_AXES,
-        extreme_indices=EXTREME_INDICES,
-        skip_indices=SKIP_INDICES,
-        search_space=SEARCH_SPACE,
-        conditions=CONDITIONS,
-        fixed_params=FIXED_PARAMS,
-        sampler=SAMPLER,
-        pruner=PRUNER,
+        **constants_of(Experiment),
         hpogen="0.1.0",
         spec_sha256="5f295254e7d0a653b737005f165605d332f0f5981ccdd086ba591713cefc7b10",
     )

@@ -48,6 +48,13 @@ class MarketFile:
     left_out: dict[str, str]  # columns that hold no numbers, each with its first value
 
 
+# What Path.glob raises for patterns that are none, by version; the last for thousands of parts.
+PATTERN_ERRORS = (
+    *(OSError, ValueError, NotImplementedError, AttributeError, LookupError),
+    RecursionError,
+)
+
+
 class Table(NamedTuple):
     """The cells of a file as text, by column, and the number of each row in the file."""
 
@@ -266,7 +273,7 @@ def read_text_digest(path: Path, pattern: str) -> str:
     try:
         for chunk in text_chunks(path, pattern):
             digest.update(chunk)
-    except (OSError, ValueError, NotImplementedError) as error:  # the last two: a bad pattern
+    except PATTERN_ERRORS as error:
         raise DataError(f"{shown(str(path), 200)}: {unreadable(error)}") from None
     return digest.hexdigest()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -16,7 +16,7 @@ from hpo_script.patchtst.arch import count_params as patchtst_params
 from hpo_script.patchtst.arch import sample_bytes as patchtst_bytes
 from hpogen.config import plain_text
 from hpogen.data_files import read_market, read_text_digest
-from hpogen.errors import DataError
+from hpogen.errors import DataError, UsageError
 from hpogen.family import Choice, Constant, Family, Param, Switch, TaskKind, local_path
 from hpogen.yaml_file import shown
 
@@ -133,9 +133,14 @@ def is_date(text: str) -> bool:
 
 def check_text(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return (constant, what is wrong) for values that do not go together."""
+    wrong = []
     if constants["train_fraction"] + constants["val_fraction"] >= 1:
-        return [("val_fraction", "no bytes are left for the test split")]
-    return []
+        wrong.append(("val_fraction", "no bytes are left for the test split"))
+    pattern = constants["file_pattern"]
+    parts = PurePosixPath(pattern).parts
+    if not parts or parts[0] == "/" or any("**" in part and part != "**" for part in parts):
+        wrong.append(("file_pattern", f"{shown(pattern)} is no pattern such as **/*.txt"))
+    return wrong
 
 
 def count_market(
@@ -337,8 +342,8 @@ MARKET = Family(
         "device",
         "{accumulate}",
         "training",
-        "{sampler}",
         "suggest",
+        "{sampler}",
         "results",
         "recorder",
         "progress",
@@ -397,8 +402,8 @@ TEXT = Family(
         "device",
         "accumulate_mean",
         "training",
-        "{sampler}",
         "suggest",
+        "{sampler}",
         "results",
         "recorder",
         "progress",
@@ -409,3 +414,13 @@ TEXT = Family(
 
 FAMILIES = (MARKET, TEXT)
 DEFAULT_TASK = "threshold_1pct"
+
+
+def find_family(task: str | None) -> Family:
+    """Return the family of a task, None being the default task. Raises UsageError."""
+    wanted = DEFAULT_TASK if task is None else task
+    for family in FAMILIES:
+        if any(kind.matches(wanted) for kind in family.tasks):
+            return family
+    known = ", ".join(kind.example for family in FAMILIES for kind in family.tasks)
+    raise UsageError(f"task {shown(wanted)!r} is unknown; there are {known}")

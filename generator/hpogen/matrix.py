@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from hpogen.errors import ConfigError, DataError, HpogenError
-from hpogen.families import DEFAULT_TASK
+from hpogen.families import DEFAULT_TASK, find_family
 from hpogen.naming import ScriptName
 from hpogen.overlay import with_exception
 from hpogen.plan import Match, PlanFile
 from hpogen.render import render
-from hpogen.spec import Spec, find_family, make_spec
+from hpogen.spec import Spec, make_spec
 from hpogen.yaml_file import ConfigFile, Place, Problem
 
 MAX_SCRIPTS = 1000

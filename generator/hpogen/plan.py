@@ -19,9 +19,9 @@ from pydantic import (
 from hpogen.budget import format_budget, parse_budget
 from hpogen.config import Text, validate
 from hpogen.errors import ConfigError, UsageError
+from hpogen.families import find_family
 from hpogen.load import load_config
 from hpogen.samplers import Strict
-from hpogen.spec import find_family
 from hpogen.yaml_file import ConfigFile, Place, Problem, format_problems, read_config, shown
 
 # What an exception may not say of a script: it is what exceptions find the script by.

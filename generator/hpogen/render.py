@@ -43,6 +43,7 @@ def render(spec: Spec) -> str:
     stdlib, third_party = merged(parts)
     stdlib.modules.add("sys")
     stdlib.names.setdefault("typing", set()).update({"Any", "Literal"})
+    stdlib.names.setdefault("dataclasses", set()).add("fields")
     packages = sorted({*third_party.roots(), *spec.sampler.requires})
     if unknown := set(packages) - REQUIREMENTS.keys():
         raise PartError(f"a part imports {', '.join(sorted(unknown))}; add it to REQUIREMENTS")
@@ -64,7 +65,7 @@ def render(spec: Spec) -> str:
         ],
         preamble=[section(part) for part in preamble],
         sections=[section(part) for part in rest],
-        task_arguments=task_arguments(spec),
+        tables=function_tables(spec),
         spec_sha256=spec.sha256(),
     )
 
@@ -284,27 +285,17 @@ def constant_line(name: str, value: Any, about: str) -> str:
     return f"{text}  # {about}"
 
 
-def task_arguments(spec: Spec) -> list[tuple[str, str]]:
-    """Return (argument, expression) of the task's constructor."""
-    family = spec.family
-    found = [(c.name, c.name.upper()) for c in family.constants if c.name != "data_path"]
-    given = {"data_sha256": "None if new_data else DATA_SHA256"}
-    own = [("task", "TASK"), ("horizon", "HORIZON")] if family.has_horizon else []
-    tables = [
-        (switch.argument, function_table(switch.argument, spec.used[name], switch.suffix))
-        for name, switch in family.switches.items()
-    ]
-    constants = [(name, given.get(name, expression)) for name, expression in found]
-    return [*tables, ("data_path", "data_path"), *own, *constants]
-
-
-def function_table(argument: str, values: Iterable[str], suffix: str) -> str:
-    """Return a table from values to the functions that are called by them."""
-    items = [f"{literal(value)}: {value}{suffix}" for value in values]
-    line = "{" + ", ".join(items) + "}"
-    if len(f"        {argument}={line},") <= WIDTH:
-        return line
-    return "{\n" + "".join(f"            {item},\n" for item in items) + "        }"
+def function_tables(spec: Spec) -> list[tuple[str, str]]:
+    """Return (NAME, table) of each switch: its values in use, and the function each stands for."""
+    found = []
+    for name, switch in spec.family.switches.items():
+        items = [f"{literal(value)}: {value}{switch.suffix}" for value in spec.used[name]]
+        line = "{" + ", ".join(items) + "}"
+        constant = switch.argument.upper()
+        if len(f"{constant} = {line}") > WIDTH:
+            line = "{\n" + "".join(f"    {item},\n" for item in items) + "}"
+        found.append((constant, line))
+    return found
 
 
 def read_mark(script: str) -> dict[str, Any] | None:

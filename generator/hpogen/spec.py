@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -20,16 +20,16 @@ from hpogen.config import (
     Scalar,
     Skipped,
     did_you_mean,
-    validate,
 )
-from hpogen.errors import ConfigError, UsageError
-from hpogen.families import DEFAULT_TASK, FAMILIES
+from hpogen.errors import UsageError
+from hpogen.families import DEFAULT_TASK, find_family
 from hpogen.family import Family
 from hpogen.grid import Architecture, fits, nearest_budgets, skip_indices, within_budget
 from hpogen.naming import ScriptName
+from hpogen.request import Request
 from hpogen.resolve import Resolver
 from hpogen.samplers import PrunerArguments, SamplerArguments, Strict
-from hpogen.yaml_file import ConfigFile, Place, Problem, dotted, format_problems, shown
+from hpogen.yaml_file import ConfigFile, Place, Problem, shown
 
 MAX_CELLS = 100_000  # of a grid search
 
@@ -141,15 +141,6 @@ class Spec(Strict):
         return ArchSpace(self.architectures, free_axes=self.family.free_axes, skip=self.skipped)
 
 
-def find_family(task: str) -> Family:
-    """Return the family a task belongs to. Raises UsageError."""
-    for family in FAMILIES:
-        if any(kind.matches(task) for kind in family.tasks):
-            return family
-    known = ", ".join(kind.example for family in FAMILIES for kind in family.tasks)
-    raise UsageError(f"task {shown(task)!r} is unknown; there are {known}")
-
-
 def resolve(
     config: Config,
     *,
@@ -237,66 +228,6 @@ def check_cells(spec: Spec) -> list[Problem]:
     ]
 
 
-def resolve_horizon(config: Config, *, default: int | None) -> int | None:
-    """Return the horizon, None for a family that has none. Raises UsageError."""
-    family = find_family(config.task or DEFAULT_TASK)
-    horizon = config.horizon or (default if family.has_horizon else None)
-    if family.has_horizon and horizon is None:
-        raise UsageError("no horizon; give --horizon, for example --horizon 1")
-    if not family.has_horizon and horizon is not None:
-        raise UsageError(f"task {config.task} has no horizon; leave --horizon out")
-    return horizon
-
-
-class Request:
-    """A configuration file and a command line, whose word counts for more."""
-
-    def __init__(self, file: ConfigFile | None) -> None:
-        self.file = file or ConfigFile("command line", {}, {})
-        self.content: Any = self.file.content
-        self.said: set[Place] = set()
-
-    def say(self, *place: str, value: Any) -> None:
-        """Take in a value of the command line; None was not said."""
-        if value is None:
-            return
-        content = self.content = {} if self.content is None else self.content
-        if not isinstance(content, dict):
-            return  # the file is wrong as a whole, which is told when it is validated
-        content = self.content = dict(content)
-        for step in place[:-1]:
-            below = content.get(step)
-            content[step] = dict(below) if isinstance(below, dict) else {}
-            content = content[step]
-        content[place[-1]] = value
-        self.said.add(place)
-
-    def choose(self, options: Mapping[str, str]) -> None:
-        """Take in NAME=CHOICE pairs: options of the family, or values of its switches."""
-        task = self.content.get("task") if isinstance(self.content, dict) else None
-        family = find_family(task if isinstance(task, str) else DEFAULT_TASK)
-        for name, choice in options.items():
-            if name not in family.switches:
-                self.say("options", name, value=choice)
-                continue
-            self.say("fixed", name, value=choice)
-            if isinstance(self.content.get("search"), dict):
-                rest = {n: entry for n, entry in self.content["search"].items() if n != name}
-                self.content["search"] = rest
-
-    def fail(self, problems: Sequence[Problem]) -> ConfigError:
-        """Return the error that tells all problems, each where its value was said."""
-        said = [(place, message) for place, message in problems if place in self.said]
-        rest = [problem for problem in problems if problem not in said]
-        lines = [f"command line: {dotted(place)}: {message}" for place, message in said]
-        if rest and self.file.places:
-            own = [(self.file.user_place(place), message) for place, message in rest]
-            lines.append(format_problems(self.file.source, own, self.file.places))
-        else:
-            lines += [f"{self.file.source}: {dotted(p)}: {m}" for p, m in rest]
-        return ConfigError("\n".join(lines))
-
-
 def make_spec(
     *,
     budget: str | None = None,
@@ -326,24 +257,39 @@ def make_spec(
     request.say("study", "n_trials", value=n_trials)
     request.say("study", "seed", value=seed)
     request.choose(options or {})
-    found = validate(request.content)
-    if isinstance(found, list):
-        raise request.fail(found)
-    if found.budget is None:
+    found, problems = request.config()
+    family = request.about("task", find_family, found.task, problems=problems)
+    if family is None:
+        raise request.fail(problems)
+    if found.budget is None and not problems:
         raise UsageError("no budget; give --budget, for example --budget 2M")
-    horizon = resolve_horizon(found, default=1 if any_horizon else None)
-    if data is not None:
-        family = find_family(found.task or DEFAULT_TASK)
+    n_params = request.about("budget", parse_budget, found.budget or "2M", problems=problems)
+    default = 1 if any_horizon or problems else None
+    days = request.about("horizon", resolve_horizon, found, default, problems=problems)
+    if data is not None and not problems:
         facts, told = family.read_data(data, found.data)
         found = found.model_copy(update={"data": {**found.data, **facts}})
         (notes if notes is not None else []).extend(told)
     spec = resolve(
         found,
         task_given=found.task is not None,
-        budget=parse_budget(str(found.budget)),
-        horizon=horizon,
+        budget=n_params or parse_budget("2M"),
+        horizon=days,
         seed_in_name=seed_in_name,
     )
     if isinstance(spec, list):
-        raise request.fail(spec)
+        raise request.fail([*problems, *spec])
+    if problems:
+        raise request.fail(problems)
     return spec
+
+
+def resolve_horizon(config: Config, default: int | None) -> int | None:
+    """Return the horizon, None for a family that has none. Raises UsageError."""
+    family = find_family(config.task)
+    horizon = config.horizon or (default if family.has_horizon else None)
+    if family.has_horizon and horizon is None:
+        raise UsageError("no horizon; give --horizon, for example --horizon 1")
+    if not family.has_horizon and config.horizon is not None:
+        raise UsageError(f"task {config.task} has no horizon; leave --horizon out")
+    return horizon

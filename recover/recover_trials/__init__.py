@@ -7,7 +7,9 @@ for study in recovery.studies:
     print(study.name, study.best)
 """
 
+from recover_trials.errors import MissingReaderError, UnreadableError
+from recover_trials.model import Study, Trial
 from recover_trials.read import read_trials
-from recover_trials.table import Recovery, Study, Trial
+from recover_trials.recovery import Recovery
 
-__all__ = ["Recovery", "Study", "Trial", "read_trials"]
+__all__ = ["MissingReaderError", "Recovery", "Study", "Trial", "UnreadableError", "read_trials"]

@@ -6,9 +6,12 @@ import contextlib
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from recover_trials.recovery import Recovery
 
 EXAMPLES = """\b
 Examples:
@@ -40,24 +43,46 @@ class Command(click.Command):
 )
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
 @click.option("--force", is_flag=True, help="Overwrite the output file.")
+@click.option(
+    "--arch-list",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A script, CSV or JSON with the ARCHITECTURES that arch_idx counts: completes old logs.",
+)
+@click.option(
+    "--patch-model",
+    type=(int, int, int, int),
+    metavar="FEATURES CONTEXT PATCH STRIDE",
+    default=(25, 60, 16, 8),
+    show_default=True,
+    help="What old parameter counts were computed with.",
+)
 @click.option("--strict", is_flag=True, help="Exit with 4 if anything was damaged or told twice.")
 def main(
-    logs: tuple[str, ...], format_: str | None, output: Path | None, force: bool, strict: bool
+    logs: tuple[str, ...],
+    format_: str | None,
+    output: Path | None,
+    force: bool,
+    arch_list: Path | None,
+    patch_model: tuple[int, int, int, int],
+    strict: bool,
 ) -> None:
     """Rebuild the trial tables of studies from their logs ("-" is standard input).
 
     One row per started trial, with its state. What is damaged, missing or told twice is said on
-    standard error. Exit code 0: trials were found; 1: none; 2: a file could not be read.
+    standard error. Compressed logs, notebooks and Optuna's own storages are read, too. Exit code
+    0: trials were found; 1: none; 2: a file could not be read; 3: a package is missing.
     """
     from recover_trials.output import WRITERS
-    from recover_trials.read import read_trials
 
-    if output and output.exists() and not force:
+    if output and output.is_file() and not force:
         raise click.UsageError(f"{output} exists; --force overwrites it")
-    unreadable: dict[str, OSError] = {}
-    recovery = read_trials([sys.stdin.buffer if n == "-" else n for n in logs], unreadable)
+    recovery, unreadable = read(logs)
+    if arch_list:
+        complete(recovery, arch_list, patch_model)
     for name, error in unreadable.items():
-        click.echo(f"error: {printable(name)}: {error.strerror or error}", err=True)
+        click.echo(
+            f"error: {printable(name)}: {printable(error.strerror or str(error))}", err=True
+        )
     for line in recovery.report():
         click.echo(printable(line), err=True)
     text = WRITERS[format_ or ("table" if sys.stdout.isatty() and not output else "csv")](recovery)
@@ -65,9 +90,41 @@ def main(
         write(text, output)
     else:
         click.echo("no trials were found", err=True)
-    flagged = bool(recovery.problems) or any(t.flags for s in recovery.studies for t in s.rows)
-    codes = {2: bool(unreadable), 4: strict and flagged, 1: not recovery.studies}
-    sys.exit(next((code for code, applies in codes.items() if applies), 0))
+    sys.exit(exit_code(recovery, unreadable, strict=strict))
+
+
+def read(logs: tuple[str, ...]) -> tuple[Recovery, dict[str, OSError]]:
+    """Return what is recovered, and the logs that cannot be read."""
+    from recover_trials.progress import progress_of
+    from recover_trials.read import read_trials
+
+    unreadable: dict[str, OSError] = {}
+    sources = [sys.stdin.buffer if name == "-" else name for name in logs]
+    with progress_of(logs) as progress:
+        return read_trials(sources, unreadable, progress=progress), unreadable
+
+
+def complete(recovery: Recovery, path: Path, patch_model: tuple[int, int, int, int]) -> None:
+    """Complete old logs by a list of architectures."""
+    from recover_trials import architectures
+
+    try:
+        rows = architectures.read_list(path)
+    except OSError as error:
+        raise click.UsageError(f"{path}: {error.strerror or error}") from None
+    for study in recovery.studies:
+        architectures.complete(study, rows, architectures.PatchModel(*patch_model))
+
+
+def exit_code(recovery: Recovery, unreadable: dict[str, OSError], *, strict: bool) -> int:
+    """Return the code to exit with."""
+    from recover_trials.errors import MissingReaderError
+
+    missing = any(isinstance(error, MissingReaderError) for error in unreadable.values())
+    others = any(not isinstance(error, MissingReaderError) for error in unreadable.values())
+    flagged = strict and bool(recovery.conflicts)
+    codes = {2: others, 3: missing, 4: flagged, 1: not recovery.studies}
+    return next((code for code, applies in codes.items() if applies), 0)
 
 
 def write(text: str, output: Path | None) -> None:
@@ -78,6 +135,10 @@ def write(text: str, output: Path | None) -> None:
         return
     part = output.with_name(f".{output.name}.part")
     try:
+        if output.exists() and not output.is_file():  # a device or a pipe: no file to replace
+            output.write_text(text, encoding="utf-8", newline="")
+            click.echo(output)
+            return
         part.write_text(text, encoding="utf-8", newline="")
         part.replace(output)
     except OSError as error:

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from recover_trials.table import Recovery, Study, Trial
+from recover_trials.model import Study, Trial
+from recover_trials.recovery import Recovery
 
 SHOWN_ATTRIBUTES = ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff", "param_count")
 

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from hpo_script.trial_log import IDENTITY, LOG_EVENTS
 
@@ -23,6 +23,14 @@ LINE = re.compile(
 )
 MARK = re.compile(r" ;([0-9a-f]{8})")
 OURS = re.compile(STAMP + r"(?:Run [0-9a-f]+ |Trial \d+(?: [a-z]+(?: \d+)?)?: arch_idx=)")
+ONLY_OURS = re.compile(
+    r"\] Run | ;[0-9a-f]|, (?:d_ff|study|run|config_id)=|\d [a-z]+(?: \d+)?: arch_"
+)
+# The predecessor printed six digits of the learning rate, and these fields last.
+OLD_START = re.compile(
+    r"lr=\d+\.\d{6}, epochs=\d+, batch(?:_size=\d+|=\d+x\d+, dropout=\d\.\d\d)[\r\n]*\Z"
+)
+FULL_PRECISION = re.compile(r"\blr=(?:\d+\.\d{7}|[\d.]+e)")
 COUNTERS = {"trial": r"(?P<trial>\d+)", "step": r"(?P<step>\d+)", "unit": r"(?P<unit>[a-z]+)"}
 HEADS = {
     name: re.compile(
@@ -36,6 +44,25 @@ WHOLE = re.compile(r"-?\d+(?:,\d{3})*")
 WORDS = {"true": True, "false": False, "null": None}
 
 
+# An evaluation as nearly every line of a log is one: whole numbers, then metrics, then identity.
+EVALUATION = re.compile(
+    STAMP + r"Trial (\d{1,9}) ([a-z]+) (\d{1,9}): arch_idx=\d+, d_model=\d+, n_layers=\d+,"
+    r" n_heads=\d+, params=[\d,]+, d_ff=\d+, ((?:[A-Za-z_]\w*=-?\d+(?:\.\d+)?(?:e[-+]\d+)?, )*)"
+    r'study="(\w+)", run="(\w+)" ;([0-9a-f]{8})'
+)
+
+
+class Evaluation(NamedTuple):
+    """A point of a learning curve."""
+
+    trial: int
+    unit: str
+    step: int
+    metrics: dict[str, Any]
+    study: str
+    run: str
+
+
 @dataclass(frozen=True)
 class Event:
     """One whole line: a row of LOG_EVENTS with its values."""
@@ -46,10 +73,24 @@ class Event:
     fields: dict[str, Any]
 
 
-def read_line(text: str) -> tuple[list[Event], int, str]:
+def read_evaluation(line: str) -> Evaluation | None:
+    """Return the evaluation that a line of the commonest form is; None for any other."""
+    match = EVALUATION.fullmatch(line)
+    if match is None or f"{zlib.crc32(line[:-10].encode()):08x}" != match[7]:
+        return None
+    trial, unit, step, told, study, run, _ = match.groups()
+    metrics: dict[str, Any] = {}
+    for pair in told[:-2].split(", ") if told else ():
+        name, _, value = pair.partition("=")
+        metrics[name] = float(value) if "." in value or "e" in value else int(value)
+    return Evaluation(int(trial), unit, int(step), metrics, study, run)
+
+
+def read_line(text: str, *, foreign: bool = False) -> tuple[list[Event], int, str]:
     """Return the events in a physical line, how many lines of ours in it are damaged, the rest.
 
-    A line cut by a crash has no line end, so that the next one may stand behind it.
+    A line cut by a crash has no line end, so that the next one may stand behind it. In a log that
+    is `foreign` so far, the beginning of a start line may be one of the predecessor's, whole.
     """
     starts = [0, *(match.start() for match in START.finditer(text))]
     events, damaged, rest = [], 0, ""
@@ -59,7 +100,7 @@ def read_line(text: str) -> tuple[list[Event], int, str]:
         if event := line and event_of(line):
             events.append(event)
         elif line is None or known_head(line["head"]):
-            ours = line or OURS.match(piece)
+            ours = line or (OURS.match(piece) and not is_old_start(piece, foreign=foreign))
             damaged += bool(ours)
             rest += "" if ours else piece
     return events, damaged, rest
@@ -80,6 +121,20 @@ def whole_line(piece: str) -> re.Match[str] | None:
         if f"{digest:08x}" == mark[1]:
             return LINE.fullmatch(piece, 0, end)
     return None
+
+
+def is_old_start(piece: str, *, foreign: bool) -> bool:
+    """Tell whether a start line is the predecessor's: whole, or cut in a log of its own."""
+    if ONLY_OURS.search(piece) or FULL_PRECISION.search(piece):
+        return False
+    return foreign or OLD_START.search(piece) is not None
+
+
+def later_heads(text: str) -> list[str]:
+    """Return the heads of whole lines that only a later version knows."""
+    pieces = (text[match.start() :] for match in START.finditer(text))
+    lines = (whole_line(piece) for piece in pieces if MARK.search(piece))
+    return [line["head"] for line in lines if line and not known_head(line["head"])]
 
 
 def known_head(head: str) -> tuple[str, re.Match[str]] | None:

@@ -1,83 +1,197 @@
-"""Reading logs: bytes to lines to events."""
+"""Reading logs: from files and streams to studies."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+import gc
+import io
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any
 
-from recover_trials import optuna_lines, own_log
-from recover_trials.table import Fold, Recovery
+from recover_trials.envelopes import compression, encoding, journal, notebook, sqlite
+from recover_trials.envelopes.blocks import BLOCK, whole_lines
+from recover_trials.errors import UnreadableError
+from recover_trials.findings import Findings
+from recover_trials.fold.joining import check_best, join
+from recover_trials.fold.own import OwnStudies
+from recover_trials.fold.runs import Runs
+from recover_trials.model import Study
+from recover_trials.recovery import Recovery
+from recover_trials.scan import Scanner
 
-BLOCK = 256 * 1024
-LONGEST_LINE = 64 * BLOCK
-ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+Source = str | Path | IO[Any] | Iterable[bytes]
+HEAD = 4096  # enough to know a format by
+DEEPEST = 4  # envelopes in each other
 
 
 def read_trials(
-    sources: Iterable[str | Path | BinaryIO], unreadable: dict[str, OSError] | None = None
+    sources: Source | Iterable[Source],
+    unreadable: dict[str, OSError] | None = None,
+    *,
+    progress: Callable[[int], None] | None = None,
 ) -> Recovery:
     """Return the studies that logs tell of.
 
-    Sources are paths or binary streams, in the order of their runs. One that cannot be read is
-    put into `unreadable`; without that it raises OSError.
+    Args:
+        sources: paths, binary streams or iterables of bytes, in the order of their runs; a single
+            path, too. Compressed logs, UTF-16, notebooks, Optuna's journals and its SQLite files
+            are known by their content.
+        unreadable: takes the sources that cannot be read; without it the first one raises OSError.
+        progress: called with the number of bytes that were read, again and again.
     """
-    fold, problems = Fold(), []
+    with collector_paused():
+        return read_all(listed(sources), Reader(progress), unreadable)
+
+
+def read_all(
+    sources: Iterable[Source], reader: Reader, unreadable: dict[str, OSError] | None
+) -> Recovery:
+    """Read one source after the other; return what they say together."""
     for source in sources:
-        is_path = isinstance(source, (str, Path))
-        name = str(source if is_path else getattr(source, "name", "stream"))
+        name = str(
+            source if isinstance(source, (str, Path)) else getattr(source, "name", "stream")
+        )
         try:
-            with open_source(source) as stream:
-                damaged = read_stream(stream, name, fold)
-        except OSError as error:
+            reader.read(source, name)
+        except (OSError, EOFError) as error:
             if unreadable is None:
                 raise
-            unreadable[name] = error
-            continue
-        if damaged:
-            problems.append(f"{name}: damaged lines left out: {damaged}")
-    return Recovery([study for study in fold.studies.values() if study.trials], problems)
+            unreadable[name] = error if isinstance(error, OSError) else UnreadableError(str(error))
+    return reader.recovery()
 
 
-def open_source(source: str | Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
-    """Open a path; a stream is left open afterwards, as it was."""
-    return Path(source).open("rb") if isinstance(source, (str, Path)) else nullcontext(source)
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Pause the search for reference cycles: rows have none, and it would look at each again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
-def read_stream(stream: BinaryIO, name: str, fold: Fold) -> int:
-    """Fold a stream; return how many lines of ours in it are damaged."""
-    fold.open_source(name)
-    damaged = 0
-    for line in lines_of(stream):
-        if "Trial " not in line and "Run " not in line and " study " not in line:
-            continue
-        text = ANSI.sub("", line)
-        events, bad, rest = own_log.read_line(text)
-        damaged += bad
-        for event in events:
-            fold.add(event)
-        for said in optuna_lines.read_line(rest):
-            if isinstance(said, optuna_lines.Result):
-                fold.add_result(said)
+def listed(sources: Any) -> Iterable[Source]:
+    """Return the sources one by one; a path or a stream alone is one."""
+    alone = isinstance(sources, (str, Path, bytes)) or hasattr(sources, "read")
+    return [sources] if alone else sources
+
+
+class Reader:
+    """Takes one source after the other; knows what they say together."""
+
+    def __init__(self, progress: Callable[[int], None] | None = None) -> None:
+        self.own, self.runs = OwnStudies(), Runs()
+        self.whole: list[Study] = []  # from storages: nothing needs to be put together
+        self.files: dict[str, Findings] = {}
+        self.progress = progress
+
+    def read(self, source: Source, name: str) -> None:
+        """Read a source. Raises OSError if that is not possible."""
+        findings = Findings()
+        self.own.open_source(name)
+        self.runs.open_source(name)
+        is_path = isinstance(source, (str, Path))
+        with open_source(source) as stream:
+            chunks = self.counted(chunks_of(stream))
+            head = take_head(chunks)
+            if head.startswith(sqlite.HEAD):
+                if not is_path:
+                    raise UnreadableError(sqlite.INSTEAD)
+                self.whole += sqlite.read_database(Path(str(source)))
             else:
-                fold.open_study(said)
-    return damaged
+                self.read_text(unwrapped(chain([head], chunks), findings), name, findings)
+        while name in self.files and self.files[name] is not findings:
+            name = f"{name} (again)"
+        self.files[name] = findings
+
+    def counted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield chunks and tell how many bytes went by."""
+        for chunk in chunks:
+            if self.progress:
+                self.progress(len(chunk))
+            yield chunk
+
+    def read_text(self, chunks: Iterator[bytes], name: str, findings: Findings) -> None:
+        """Read text that is in no envelope any more."""
+        head = take_head(chunks)
+        chunks = chain([head], chunks)
+        if head.lstrip().startswith(journal.FIRST):
+            studies, findings.damaged = journal.read_journal(whole_lines(chunks), name)
+            self.whole += studies
+            return
+        scanner = Scanner(findings, self.own, self.runs)
+        if notebook.is_notebook(head):
+            chunks = notebook.outputs(b"".join(chunks))
+        before = None
+        for block in whole_lines(chunks):
+            if before is not None:
+                scanner.feed(before)
+            before = block
+        if before is not None:
+            scanner.feed(before, final=True)
+
+    def recovery(self) -> Recovery:
+        """Return what was found in all sources."""
+        studies = [study for study in self.own.studies.values() if study.trials]
+        studies += join(study for study in self.runs.studies if study.trials)
+        studies += self.whole
+        for study in studies:
+            check_best(study)
+        problems = [
+            f"{name}: {problem}" for name, file in self.files.items() for problem in file.problems
+        ]
+        problems += [
+            f"{name}: damaged lines left out: {file.damaged}"
+            for name, file in self.files.items()
+            if file.damaged
+        ]
+        return Recovery(studies, problems, self.files)
 
 
-def lines_of(stream: BinaryIO) -> Iterator[str]:
-    """Yield the lines of a stream, also those ended by a carriage return, in constant memory.
+def open_source(source: Source) -> Any:
+    """Open a path; a stream is left open afterwards, as it was."""
+    if isinstance(source, (str, Path)):
+        return closing(io.FileIO(source))
+    return nullcontext(source)
 
-    What has no line end for megabytes (a hole full of zeros after a crash) is cut.
-    """
-    parts: list[bytes] = []  # of the line that goes on in the next block
-    while block := stream.read(BLOCK):
-        first, *others = re.split(rb"[\r\n]+", block)
-        parts.append(first)
-        if others or len(parts) == LONGEST_LINE // BLOCK:
-            for line in (b"".join(parts), *others[:-1]):
-                yield line.decode("utf-8", "replace")
-            parts = others[-1:]
-    if parts:
-        yield b"".join(parts).decode("utf-8", "replace")
+
+def chunks_of(stream: Any) -> Iterator[bytes]:
+    """Yield the bytes of a stream or an iterable; text of a text stream in UTF-8."""
+    if isinstance(stream, bytes):
+        yield stream
+        return
+    if not hasattr(stream, "read"):
+        yield from (bytes(chunk) for chunk in stream)
+        return
+    while chunk := stream.read(BLOCK):
+        yield chunk.encode("utf-8", "surrogateescape") if isinstance(chunk, str) else chunk
+
+
+def take_head(chunks: Iterator[bytes]) -> bytes:
+    """Return the beginning, long enough to know a format by."""
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= HEAD:
+            break
+    return head
+
+
+def unwrapped(chunks: Iterator[bytes], findings: Findings) -> Iterator[bytes]:
+    """Return text in UTF-8, whatever it is compressed with and encoded in."""
+    for _ in range(DEEPEST):
+        head = take_head(chunks)
+        chunks = chain([head], chunks)
+        if head.startswith(compression.GZIP):
+            chunks = compression.gunzip(chunks, findings.problems.append)
+        elif head.startswith(compression.ZSTD):
+            chunks = compression.unzstd(chunks, findings.problems.append)
+        elif found := encoding.encoding_of(head):
+            chunks = encoding.to_utf8(chunks, found)
+        else:
+            break
+    return chunks

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from torch import Tensor, nn
 
+from hpo_script.experiment import Config
 from hpo_script.task import Task
 
 
 def accumulate(
-    model: nn.Module, task: Task, batch: Tensor, *, config: Mapping[str, Any], micro_batch: int
+    model: nn.Module, task: Task, batch: Tensor, *, config: Config, micro_batch: int
 ) -> Tensor:
     """Add the gradient of the batch's mean loss; return the loss (on the device, no sync).
 

@@ -7,17 +7,15 @@ gradient at each output, and a second pass, under the same dropout, carries it i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
+from hpo_script.experiment import Config
 from hpo_script.task import Task
 
 
 def accumulate(
-    model: nn.Module, task: Task, batch: Tensor, *, config: Mapping[str, Any], micro_batch: int
+    model: nn.Module, task: Task, batch: Tensor, *, config: Config, micro_batch: int
 ) -> Tensor:
     """Add the gradient of the batch's loss; return the loss (on the device, no sync)."""
     micro_batches = [task.training_batch(indices) for indices in batch.split(micro_batch)]

@@ -16,7 +16,7 @@ def positive(text: str) -> int:
 
 
 def parse_arguments(
-    *, doc: str, name: str, data_path: str, n_trials: int, seed: int, storage: str | None
+    doc: str, name: str, data_path: str, n_trials: int, seed: int, storage: str | None
 ) -> argparse.Namespace:
     """Read the command line; what is not given keeps the value of the constant above."""
     about, _, usage = doc.partition("\n\n")

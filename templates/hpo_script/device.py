@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from hpo_script.experiment import UnusableError
+from hpo_script.experiment import Arch, UnusableError
 from hpo_script.task import Task
 
-# fp32 weights, gradients and Adam's two moments.
-BYTES_PER_PARAMETER = 16
+BYTES_PER_PARAMETER = 16  # fp32 weights, gradients and Adam's two moments
 
 
 def choose_device(name: str) -> torch.device:
     """Return the device asked for; auto takes cuda, then mps, then cpu."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    there["cpu"] = True
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    there = {"cuda": cuda, "mps": mps, "cpu": True}
     if name == "auto":
         name = next(kind for kind in there if there[kind])
     if not there[name]:
@@ -30,9 +28,7 @@ def choose_device(name: str) -> torch.device:
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
     """Return bfloat16 autocast on CUDA; elsewhere it is slower than float32 or not offered."""
-    if device.type == "cuda":
-        return torch.autocast("cuda", torch.bfloat16)
-    return nullcontext()
+    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
 def free_memory(device: torch.device) -> int:
@@ -56,19 +52,17 @@ def bytes_per_sample(task: Task, model: nn.Module) -> int:
     the weights not at all.
     """
     weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
-    saved: dict[int, int] = {}
-    kept: list[Tensor] = []
+    saved: dict[int, Tensor] = {}  # kept: a freed storage's address would be used again
 
     def record(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in weights:
-            saved[storage._cdata] = storage.nbytes()
-            kept.append(tensor)  # a freed storage's address would be used again
+        address = tensor.untyped_storage()._cdata
+        if address not in weights:
+            saved[address] = tensor
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
         model(task.sample(2, torch.device("meta")))
-    return sum(saved.values()) // 2
+    return sum(tensor.untyped_storage().nbytes() for tensor in saved.values()) // 2
 
 
 def fitting_micro_batch(n_params: int, sample_bytes: int, free: int, batch_size: int) -> int:
@@ -80,7 +74,7 @@ def fitting_micro_batch(n_params: int, sample_bytes: int, free: int, batch_size:
     return 1 << (fitting.bit_length() - 1) if fitting > 0 else 0
 
 
-def check_count(task: Task, arch: Mapping[str, int]) -> nn.Module:
+def check_count(task: Task, arch: Arch) -> nn.Module:
     """Return a model on the meta device, which takes no memory.
 
     Raises ValueError when it does not have the number of parameters its row says.
@@ -95,7 +89,7 @@ def check_count(task: Task, arch: Mapping[str, int]) -> nn.Module:
 
 def out_of_memory(error: Exception) -> bool:
     """Tell whether an error means that memory ran out, on any device."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError)
-        and any(text in str(error).lower() for text in ("out of memory", "can't allocate memory"))
-    )
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    said = ("out of memory", "can't allocate memory")
+    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in said)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from hpo_script.arch_space import ArchSpace
 from hpo_script.device import (
     BYTES_PER_PARAMETER,
     bytes_per_sample,
@@ -20,7 +19,6 @@ def dry_run(task: Task, experiment: Experiment, device: torch.device) -> int:
     """Print the data, every shape and its memory; return 1 if a row is off the budget."""
     for name, value in task.describe().items():
         print(f"{name:20} {value}")
-    space = ArchSpace(experiment.architectures, free_axes=experiment.free_axes)
     if experiment.skip_indices:
         print(f"{'never tried':20} arch_idx {', '.join(map(str, experiment.skip_indices))}")
     free = free_memory(device)
@@ -28,8 +26,8 @@ def dry_run(task: Task, experiment: Experiment, device: torch.device) -> int:
     print(f"{'device':20} {device}, {free / 1e9:.1f} GB free")
     print(f"\n{'shape':>5} {'d_model':>7} {'n_layers':>8} {'d_ff':>6} {'n_heads':>13}", end="")
     print(f" {'params':>13} {'off':>6} {'model GB':>8} {'MB/sample':>9} {'micro-batch':>11}")
-    wrong, unfit = 0, 0
-    for shape_idx, rows in enumerate(space.shapes):
+    wrong, unfit, shapes = 0, 0, experiment.space.shapes
+    for shape_idx, rows in enumerate(shapes):
         members = [experiment.architectures[arch_idx] for arch_idx in rows]
         models = [check_count(task, row) for row in members]
         row, sample_bytes = members[-1], bytes_per_sample(task, models[-1])  # most heads
@@ -45,7 +43,7 @@ def dry_run(task: Task, experiment: Experiment, device: torch.device) -> int:
             f" {micro_batch or 'does not fit':>11}"
         )
     print(
-        f"\n{len(experiment.architectures)} architectures, {len(space.shapes)} shapes: every"
+        f"\n{len(experiment.architectures)} architectures, {len(shapes)} shapes: every"
         f" parameter count equals its model's; {wrong} outside ±{experiment.tolerance:.0%} of"
         f" {experiment.budget:,}; {unfit} shapes do not fit this machine."
     )

@@ -6,6 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from hpo_script.arch_space import ArchSpace
+
+Arch = Mapping[str, int]  # a row of ARCHITECTURES
+Config = Mapping[str, Any]  # every parameter of a trial, searched or not
+Curve = list[dict[str, Any]]  # evaluations, each with what it counts and its metrics
+Table = Mapping[str, Any]  # a type of Optuna and its arguments
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -15,29 +22,41 @@ class Experiment:
     study_name: str
     budget: int
     tolerance: float
-    horizon: int | None
     task: str
     metric: str
     direction: Literal["minimize", "maximize"]
     n_trials: int
     timeout_hours: float | None
     seed: int
-    architectures: Sequence[Mapping[str, int]]
+    architectures: Sequence[Arch]
     free_axes: Sequence[str]
     extreme_indices: Mapping[int, str]
     skip_indices: Sequence[int]
-    search_space: Mapping[str, Mapping[str, Any]]
+    search_space: Mapping[str, Table]
     conditions: Mapping[str, Mapping[str, Sequence[Any]]]
-    fixed_params: Mapping[str, Any]
-    sampler: Mapping[str, Any]
-    pruner: Mapping[str, Any]
+    fixed_params: Config
+    sampler: Table
+    pruner: Table
     hpogen: str
     spec_sha256: str
+    horizon: int | None = None  # only some tasks have one
 
     @property
     def sign(self) -> int:
         """Return 1 where lower is better, else -1."""
         return 1 if self.direction == "minimize" else -1
+
+    @property
+    def space(self) -> ArchSpace:
+        """Return the architectures as the sampler sees them."""
+        return ArchSpace(self.architectures, free_axes=self.free_axes, skip=self.skip_indices)
+
+    @property
+    def searched(self) -> dict[str, Table]:
+        """Return every searched parameter: the architecture's, then those of SEARCH_SPACE."""
+        sizes = self.space.sizes().items()
+        indices = {name: {"type": "int", "low": 0, "high": size - 1} for name, size in sizes}
+        return {**indices, **self.search_space}
 
 
 class Round(NamedTuple):

@@ -27,20 +27,19 @@ class Progress:
         """Take the share of the trial that is done; show it if it is time to."""
         now = time.monotonic()
         if now - self.shown > (0.5 if self.live else 60.0):
-            self.shown = now
-            left = (now - self.since) * (1 - share) / share
-            text = f"{self.title}  {share:4.0%}  {self.eta(left, now - self.since + left)}"
+            self.shown, whole = now, (now - self.since) / share
+            left = whole * (1 - share)
+            ends = f"ETA {timedelta(seconds=round(left))}, of the study {self.eta(left, whole)}"
+            text = f"{self.title}  {share:4.0%}  {ends}"
             say(f"\x1b[K{text}", end="\r") if self.live else say(text)
 
-    def eta(self, left: float, whole: float) -> str:
-        """Return when trial and study may end: as long as the mean trial for each to come."""
+    def eta(self, left: float, whole: float) -> timedelta:
+        """Return when the study may end: as long as the mean trial for each to come."""
         mean = sum(self.spent) / len(self.spent) if self.spent else whole
-        trial, study = round(left), round(left + self.left_trials * mean)
-        return f"ETA {timedelta(seconds=trial)}, of the study {timedelta(seconds=study)}"
+        return timedelta(seconds=round(left + self.left_trials * mean))
 
     def end(self, text: str) -> None:
         """Close the trial with a line that stays."""
         self.spent.append(time.monotonic() - self.since)
-        study = round(self.left_trials * sum(self.spent) / len(self.spent))
         clear = "\x1b[K" if self.live else ""
-        say(f"{clear}{self.title}  {text}  ETA of the study {timedelta(seconds=study)}")
+        say(f"{clear}{self.title}  {text}  ETA of the study {self.eta(0, 0)}")

@@ -8,6 +8,7 @@ import platform
 import socket
 import sys
 import uuid
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +21,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from hpo_script.experiment import Experiment
 from hpo_script.log_writer import TrialLog, say
 from hpo_script.results import architecture_of, best_of, trial_record, write_json, write_results
-from hpo_script.trial_log import EXPERIMENT, LOG_EVENTS, SHORT_NAMES
+from hpo_script.trial_log import COUNTS, EXPERIMENT, LOG_EVENTS, SHORT_NAMES
 
 
 def log_fields(attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,13 +130,9 @@ class Recorder:
 
     def counts(self) -> dict[str, int]:
         """Return how many trials are in each state."""
-        states = [trial.state for trial in self.study.get_trials(deepcopy=False)]
-        return {
-            "complete": states.count(TrialState.COMPLETE),
-            "pruned": states.count(TrialState.PRUNED),
-            "failed": states.count(TrialState.FAIL),
-            "running": states.count(TrialState.RUNNING),
-        }
+        number = Counter(trial.state for trial in self.study.get_trials(deepcopy=False))
+        states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING)
+        return {name: number[state] for name, state in zip(COUNTS, states, strict=True)}
 
     def close_run(self, reason: str) -> None:
         """Close the run in the log, and say what was found."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,18 +27,10 @@ def write_atomic(path: Path, text: str) -> None:
     part.replace(path)
 
 
-def plain(value: object) -> object:
-    """Return a value as JSON has it: null for NaN and infinity."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def write_json(path: Path, value: object) -> None:
-    """Write a value as JSON."""
-    write_atomic(path, json.dumps(plain(value), indent=1, allow_nan=False, default=str) + "\n")
+    """Write a value as JSON, null for NaN and infinity."""
+    plain = json.loads(json.dumps(value, default=str), parse_constant=lambda _name: None)
+    write_atomic(path, json.dumps(plain, indent=1) + "\n")
 
 
 def best_of(study: optuna.Study) -> FrozenTrial | None:
@@ -105,21 +97,17 @@ def write_results(folder: Path, study: optuna.Study, experiment: Experiment) -> 
     records = [trial_record(trial) for trial in trials]
     write_json(folder / "all_trials.json", {**about, "trials": records})
     write_atomic(folder / "trials.csv", trials_csv(trials))
-    states = [state for state in TrialState if state != TrialState.WAITING]
     if best := best_of(study):
-        write_json(
-            folder / "best_params.json",
-            {
-                **about,
-                **{
-                    f"n_trials_{state.name.lower()}": sum(t.state == state for t in trials)
-                    for state in states
-                },
-                "best_trial": best.number,
-                "best_value": best.value,
-                "best_params": best.params,
-                "architecture": architecture_of(best),
-                "best_user_attrs": best.user_attrs,
-                "search_space": experiment.search_space,
-            },
-        )
+        states = (state for state in TrialState if state != TrialState.WAITING)
+        number = Counter(trial.state for trial in trials)
+        found = {
+            **about,
+            **{f"n_trials_{state.name.lower()}": number[state] for state in states},
+            "best_trial": best.number,
+            "best_value": best.value,
+            "best_params": best.params,
+            "architecture": architecture_of(best),
+            "best_user_attrs": best.user_attrs,
+            "search_space": experiment.search_space,
+        }
+        write_json(folder / "best_params.json", found)

@@ -21,7 +21,6 @@ import torch
 from optuna.distributions import distribution_to_json
 from optuna.trial import Trial, TrialState
 
-from hpo_script.arch_space import ArchSpace
 from hpo_script.device import (
     BYTES_PER_PARAMETER,
     bytes_per_sample,
@@ -32,15 +31,15 @@ from hpo_script.device import (
     out_of_memory,
 )
 from hpo_script.dry_run import dry_run
-from hpo_script.experiment import Experiment, Round, UnusableError
+from hpo_script.experiment import Config, Curve, Experiment, Round, UnusableError
 from hpo_script.log_writer import say
 from hpo_script.progress import Progress
 from hpo_script.recorder import Recorder
 from hpo_script.results import best_of
 from hpo_script.samplers.keyed import make_sampler
-from hpo_script.suggest import make_pruner, search_distributions, suggest
+from hpo_script.suggest import make_distribution, make_pruner, suggest
 from hpo_script.task import Task
-from hpo_script.training import DivergedError, EarlyStopping, train
+from hpo_script.training import DivergedError, since_last_gain, train
 
 
 class Interrupted(BaseException):
@@ -52,23 +51,12 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def make_space(experiment: Experiment) -> ArchSpace:
-    """Return the architectures as the sampler sees them."""
-    return ArchSpace(
-        experiment.architectures,
-        free_axes=experiment.free_axes,
-        skip=experiment.skip_indices,
-    )
-
-
 def open_study(
     experiment: Experiment, task: Task, *, storage: str, data_sha256: str
 ) -> optuna.Study:
     """Create or load the study; refuse one whose trials would not compare with new ones."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    space = make_space(experiment)
-    distributions = search_distributions(space, experiment.search_space)
-    sampler = make_sampler(experiment.seed, experiment.sampler, distributions)
+    sampler = make_sampler(experiment)
     try:
         study = optuna.create_study(
             storage=storage,
@@ -79,19 +67,13 @@ def open_study(
             load_if_exists=True,
         )
     except Exception as error:  # each kind of storage has its own
-        raise UnusableError(
-            f"the storage cannot be used: {type(error).__name__}: {error}"
-        ) from None
-    searched = (
-        experiment.metric,
-        experiment.search_space,
-        experiment.conditions,
-        experiment.fixed_params,
-    )
+        what = f"{type(error).__name__}: {error}"
+        raise UnusableError(f"the storage cannot be used: {what}") from None
+    params = (experiment.search_space, experiment.conditions, experiment.fixed_params)
     made_of = {
         "data_sha256": data_sha256,
         "architectures_sha256": digest(experiment.architectures),
-        "settings_sha256": digest([searched, task.settings()]),
+        "settings_sha256": digest([[experiment.metric, *params], task.settings()]),
     }
     for name, value in made_of.items():
         known = study.user_attrs.get(name, value)
@@ -110,37 +92,30 @@ class Search:
     """The trials of one run."""
 
     def __init__(
-        self,
-        task: Task,
-        experiment: Experiment,
-        *,
-        study: optuna.Study,
-        recorder: Recorder,
-        device: torch.device,
-        smoke: bool,
+        self, task: Task, recorder: Recorder, *, device: torch.device, smoke: bool
     ) -> None:
-        self.task, self.experiment, self.device, self.smoke = task, experiment, device, smoke
-        self.study, self.recorder = study, recorder
-        self.space = make_space(experiment)
-        self.distributions = search_distributions(self.space, experiment.search_space)
-        self.n_unfit = 0
-        self.sample_bytes = [self.measure_shape(rows) for rows in self.space.shapes]
-        if self.n_unfit == len(self.space.shapes):
-            raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
-        self.progress = Progress(experiment.n_trials)
+        self.task, self.recorder, self.device, self.smoke = task, recorder, device, smoke
+        self.study, self.experiment = recorder.study, recorder.experiment
+        self.space = self.experiment.space
+        self.sample_bytes = self.measure_shapes()
+        self.progress = Progress(self.experiment.n_trials)
 
-    def measure_shape(self, rows: list[int]) -> int:
-        """Return the bytes per sample of a shape, at most heads; say so if it does not fit."""
-        row = self.experiment.architectures[rows[-1]]
-        sample_bytes = bytes_per_sample(self.task, check_count(self.task, row))
-        free = free_memory(self.device)
-        if fitting_micro_batch(row["params"], sample_bytes, free, 1) == 0:
-            self.n_unfit += 1
-            say(
-                f"warning: {dict(row)} needs {row['params'] * BYTES_PER_PARAMETER:,} bytes and"
-                f" {sample_bytes:,} per sample, {free:,} are free: its trials will fail (oom)"
-            )
-        return sample_bytes
+    def measure_shapes(self) -> list[int]:
+        """Return the bytes per sample of each shape, at most heads; say which do not fit."""
+        found, unfit, free = [], 0, free_memory(self.device)
+        for rows in self.space.shapes:
+            row = self.experiment.architectures[rows[-1]]
+            sample_bytes = bytes_per_sample(self.task, check_count(self.task, row))
+            found.append(sample_bytes)
+            if fitting_micro_batch(row["params"], sample_bytes, free, 1) == 0:
+                unfit += 1
+                say(
+                    f"warning: {dict(row)} needs {row['params'] * BYTES_PER_PARAMETER:,} bytes and"
+                    f" {sample_bytes:,} per sample, {free:,} are free: its trials will fail (oom)"
+                )
+        if unfit == len(found):
+            raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
+        return found
 
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none ever finished."""
@@ -148,24 +123,19 @@ class Search:
         reason, hours = "error", self.experiment.timeout_hours
         end = math.inf if hours is None else time.monotonic() + 3600 * hours
         try:
-            while (started := self.started()) < self.experiment.n_trials:
+            while (started := sum(self.recorder.counts().values())) < self.experiment.n_trials:
                 if time.monotonic() >= end:
                     reason = "timeout"
                     break
                 self.run_trial(self.study.ask(), started + 1)
             else:
                 reason = "trials"
-        except Interrupted as stop:
+        except Interrupted:
             reason = "interrupted"
-            return 128 + int(stop.args[0])
+            raise
         finally:
             self.recorder.close_run(reason)
         return 0 if best_of(self.study) else 1
-
-    def started(self) -> int:
-        """Return how many trials have been started, whatever became of them."""
-        trials = self.study.get_trials(deepcopy=False)
-        return sum(trial.state != TrialState.WAITING for trial in trials)
 
     def enqueue_extremes(self) -> None:
         """Queue the architectures that are tried in any case, each once in the life of a study."""
@@ -181,18 +151,16 @@ class Search:
 
     def run_trial(self, trial: Trial, started: int) -> None:
         """Train one trial and record its end, whatever it is."""
-        searched = (self.distributions, self.experiment.conditions)
-        config = suggest(trial, *searched, fixed_params=self.experiment.fixed_params)
-        attributes = self.start_attributes(trial, config)
-        for name, value in attributes.items():
+        for name, value in self.start_attributes(trial).items():
             trial.set_user_attr(name, value)
         self.recorder.begin(trial)
-        shape = (f"{axis}={attributes[axis]}" for axis in ("d_model", "n_layers", "n_heads"))
+        config = {**trial.user_attrs, **trial.params}  # what is trained is what is recorded
+        shape = (f"{axis}={config[axis]}" for axis in ("d_model", "n_layers", "n_heads"))
         self.progress.begin(started, " ".join(shape))
         since = time.monotonic()
-        curve: list[dict[str, Any]] = []
+        curve: Curve = []
         try:
-            state, found = self.train_trial(trial, config, attributes, curve)
+            state, found = self.train_trial(trial, config, curve)
         except Exception as error:  # whatever it is, it must not end the study
             state, found = TrialState.FAIL, failure(error)
         found |= {"seconds": time.monotonic() - since, "learning_curve": curve}
@@ -205,41 +173,38 @@ class Search:
         lead = f"best {best.value:.5g} (trial {best.number})" if best else "none finished yet"
         self.progress.end(f"{state.name} {found.get('fail_reason', ended.value)}  {lead}")
 
-    def start_attributes(self, trial: Trial, config: Mapping[str, Any]) -> dict[str, Any]:
+    def start_attributes(self, trial: Trial) -> dict[str, Any]:
         """Return what is known of a trial before it is trained, besides its parameters."""
+        config = suggest(trial, self.experiment)
         arch_idx = self.space.decode(trial.params)
         row = self.experiment.architectures[arch_idx]
-        arch = {"param_count" if name == "params" else name: row[name] for name in row}
-        more = {**config, **self.task.amounts(config)}
         trained = {name: config[name] for name in config if name not in self.space.sizes()}
         config_id = digest([dict(row), trained])[:12]
         *earlier, own = self.study.get_trials(deepcopy=False)[: trial.number + 1]
         kind = "enqueued" if "fixed_params" in own.system_attrs else "search"
         if any(other.user_attrs.get("config_id") == config_id for other in earlier):
             kind = "repeat"
-        return {
+        known = {
             "arch_idx": arch_idx,
-            **arch,
-            **{name: value for name, value in more.items() if name not in trial.params},
+            **{"param_count" if name == "params" else name: row[name] for name in row},
+            **config,
+            **self.task.amounts(config),
             "seed": self.experiment.seed,
             "kind": kind,
             **own.user_attrs,  # of an extreme: its kind, and the ends it stands for
             "config_id": config_id,
         }
+        return {name: value for name, value in known.items() if name not in trial.params}
 
     def train_trial(
-        self,
-        trial: Trial,
-        config: Mapping[str, Any],
-        attributes: Mapping[str, Any],
-        curve: list[dict[str, Any]],
+        self, trial: Trial, config: Config, curve: Curve
     ) -> tuple[TrialState, dict[str, Any]]:
         """Train, from the start with half the micro-batch each time memory runs out.
 
         The evaluations are put into `curve`, so that they outlive a failure.
         """
-        sample_bytes = self.sample_bytes[trial.params["shape_idx"]]
-        n_params, free = attributes["param_count"], free_memory(self.device)
+        sample_bytes = self.sample_bytes[config["shape_idx"]]
+        n_params, free = config["param_count"], free_memory(self.device)
         micro_batch = fitting_micro_batch(n_params, sample_bytes, free, config["batch_size"])
         if micro_batch == 0:
             raise MemoryError(
@@ -247,7 +212,7 @@ class Search:
             )
         while True:
             try:
-                return self.train_once(trial, config, attributes, curve, micro_batch)
+                return self.train_once(trial, config, curve, micro_batch)
             except Exception as error:
                 if micro_batch == 1 or not out_of_memory(error):
                     raise
@@ -257,24 +222,17 @@ class Search:
                 torch.cuda.empty_cache()
 
     def train_once(
-        self,
-        trial: Trial,
-        config: Mapping[str, Any],
-        attributes: Mapping[str, Any],
-        curve: list[dict[str, Any]],
-        micro_batch: int,
+        self, trial: Trial, config: Config, curve: Curve, micro_batch: int
     ) -> tuple[TrialState, dict[str, Any]]:
         """Train with a micro-batch; return the state and the best evaluation."""
         unit, metric, sign = self.task.unit, self.experiment.metric, self.experiment.sign
-        row = self.experiment.architectures[attributes["arch_idx"]]
-        stopping = EarlyStopping(patience=config["patience"], min_delta=config["min_delta"])
-        spared = attributes["kind"] in ("extreme", "smoke")
+        spared = config["kind"] in ("extreme", "smoke")
         prunable = prunable_from(self.task.rounds(config), config)
         curve.clear()
         state, ended_by = TrialState.COMPLETE, "schedule"
         for point in train(
             self.task,
-            row,
+            self.experiment.architectures[config["arch_idx"]],
             config,
             key=(self.experiment.seed, trial.number),
             device=self.device,
@@ -287,7 +245,8 @@ class Search:
             if not spared and point[unit] >= prunable and trial.should_prune():
                 state, ended_by = TrialState.PRUNED, "pruned"
                 break
-            if stopping.should_stop(sign * point[metric]):
+            values = (sign * known[metric] for known in curve)
+            if since_last_gain(values, config["min_delta"]) >= config["patience"]:
                 ended_by = "early_stopping"
                 break
         best = min(curve, key=lambda point: sign * float(point[metric]))
@@ -301,7 +260,7 @@ class Search:
         }
 
 
-def prunable_from(rounds: Sequence[Round], config: Mapping[str, Any]) -> float:
+def prunable_from(rounds: Sequence[Round], config: Config) -> float:
     """Return the count from which a trial may be pruned: a share of its own schedule.
 
     Not while its learning rate still warms up: others with a shorter warm-up are ahead until then.
@@ -313,11 +272,8 @@ def prunable_from(rounds: Sequence[Round], config: Mapping[str, Any]) -> float:
 
 def failure(error: Exception) -> dict[str, Any]:
     """Return why a trial failed, and where."""
-    reason = "error"
-    if isinstance(error, DivergedError):
-        reason = "diverged"
-    elif out_of_memory(error):
-        reason = "oom"
+    diverged = isinstance(error, DivergedError)
+    reason = "diverged" if diverged else "oom" if out_of_memory(error) else "error"
     last = traceback.extract_tb(error.__traceback__)[-1]
     return {
         "fail_reason": reason,
@@ -329,8 +285,7 @@ def failure(error: Exception) -> dict[str, Any]:
 def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:
     """Return the experiment of --smoke: the two smallest architectures, a study of its own."""
     rows = experiment.architectures
-    allowed = make_space(experiment).allowed
-    by_size = sorted(allowed, key=lambda arch_idx: rows[arch_idx]["params"])
+    by_size = sorted(experiment.space.allowed, key=lambda arch_idx: rows[arch_idx]["params"])
     other = (i for i in by_size if rows[i]["params"] != rows[by_size[0]]["params"])
     smallest = (by_size[0], next(other, by_size[1]))
     space = {name: v for name, v in experiment.search_space.items() if name not in params}
@@ -360,12 +315,9 @@ def main(arguments: Namespace, task: Task, experiment: Experiment) -> int:
         return dispatch(arguments, task, experiment)
     except Interrupted as stop:
         return 128 + int(stop.args[0])
-    except (UnusableError, OSError) as error:
+    except (UnusableError, OSError, ImportError) as error:
         say(f"error: {error}")
-        return 2
-    except ImportError as error:  # of a package that only a sampler or a storage needs
-        say(f"error: {error}")
-        return 3
+        return 3 if isinstance(error, ImportError) else 2  # a sampler or storage needs a package
 
 
 def dispatch(arguments: Namespace, task: Task, experiment: Experiment) -> int:
@@ -385,13 +337,11 @@ def dispatch(arguments: Namespace, task: Task, experiment: Experiment) -> int:
     out.mkdir(parents=True, exist_ok=True)
     study = open_study(experiment, task, storage=storage, data_sha256=data["data_sha256"])
     recorder = Recorder(study, experiment, out=out, log=arguments.log)
-    search = Search(task, experiment, study=study, recorder=recorder, device=device, smoke=smoke)
+    search = Search(task, recorder, device=device, smoke=smoke)
+    distributions = {name: make_distribution(t) for name, t in experiment.searched.items()}
     recorder.open_run(
         unit=task.unit,
-        search_space={
-            name: json.loads(distribution_to_json(distribution))
-            for name, distribution in search.distributions.items()
-        },
+        search_space={n: json.loads(distribution_to_json(d)) for n, d in distributions.items()},
         overrides=arguments.overrides,
         smoke=smoke,
         device=str(device),

@@ -5,13 +5,12 @@ No part of a script: there, `Task` is the class of its family, which has these m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from hpo_script.experiment import Round
+from hpo_script.experiment import Arch, Config, Round
 
 
 class Task(Protocol):
@@ -31,25 +30,25 @@ class Task(Protocol):
     def describe(self) -> dict[str, Any]:
         """Return what the data is: path, digest, sizes, baselines."""
 
-    def build_model(self, arch: Mapping[str, int], dropout: float) -> nn.Module:
+    def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
 
     def sample(self, n: int, device: torch.device) -> Tensor:
         """Return inputs of n samples, for measuring memory; their values do not matter."""
 
-    def rounds(self, config: Mapping[str, Any]) -> list[Round]:
+    def rounds(self, config: Config) -> list[Round]:
         """Return the whole schedule of a training."""
 
-    def amounts(self, config: Mapping[str, Any]) -> dict[str, int]:
+    def amounts(self, config: Config) -> dict[str, int]:
         """Return how much is trained: epochs, and what else the task counts."""
 
-    def batches(self, config: Mapping[str, Any], index: int, seed: int) -> list[Tensor]:
+    def batches(self, config: Config, index: int, seed: int) -> list[Tensor]:
         """Return the sample indices of each batch of round `index`."""
 
     def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Return inputs and targets of training samples."""
 
-    def loss(self, outputs: Tensor, targets: Tensor, config: Mapping[str, Any]) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
         """Return the mean training loss."""
 
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:

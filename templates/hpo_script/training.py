@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import nn
 
 from hpo_script.accumulate_mean import accumulate
 from hpo_script.device import mixed_precision
+from hpo_script.experiment import Arch, Config
 from hpo_script.streams import stream_seed
 from hpo_script.task import Task
 
@@ -19,7 +20,7 @@ class DivergedError(Exception):
     """The loss is no longer a number."""
 
 
-def make_optimizer(model: nn.Module, config: Mapping[str, Any]) -> torch.optim.AdamW:
+def make_optimizer(model: nn.Module, config: Config) -> torch.optim.AdamW:
     """Return AdamW; norms, biases, positions and input scales are not decayed."""
     named = dict(model.named_parameters())
     matrices = [n for n, p in named.items() if p.ndim > 1 and not n.endswith("positions")]
@@ -31,7 +32,7 @@ def make_optimizer(model: nn.Module, config: Mapping[str, Any]) -> torch.optim.A
     return torch.optim.AdamW(groups, lr=config["learning_rate"], betas=betas)
 
 
-def learning_rate(step: int, total: int, config: Mapping[str, Any]) -> float:
+def learning_rate(step: int, total: int, config: Config) -> float:
     """Return the rate of an optimizer step (from 0): linear warm-up, then half a cosine."""
     peak, warmup = config["learning_rate"], config["warmup_steps"]
     if step < warmup:
@@ -41,26 +42,18 @@ def learning_rate(step: int, total: int, config: Mapping[str, Any]) -> float:
     return float(peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))))
 
 
-class EarlyStopping:
-    """Stop after `patience` evaluations without a gain above `min_delta` over the last mark."""
-
-    def __init__(self, *, patience: int, min_delta: float) -> None:
-        self.patience, self.min_delta = patience, min_delta
-        self.mark, self.waited = math.inf, 0
-
-    def should_stop(self, value: float) -> bool:
-        """Take one evaluation, lower being better; tell whether to stop."""
-        if value < self.mark - self.min_delta:
-            self.mark, self.waited = value, 0
-        else:
-            self.waited += 1
-        return self.waited >= self.patience
+def since_last_gain(values: Iterable[float], min_delta: float) -> int:
+    """Return how many values, lower being better, follow the last gain above `min_delta`."""
+    mark, waited = math.inf, 0
+    for value in values:
+        mark, waited = (value, 0) if value < mark - min_delta else (mark, waited + 1)
+    return waited
 
 
 def train(
     task: Task,
-    arch: Mapping[str, int],
-    config: Mapping[str, Any],
+    arch: Arch,
+    config: Config,
     *,
     key: tuple[int, int],
     device: torch.device,

@@ -12,16 +12,16 @@ import math
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hpo_script.experiment import Arch
+
 
 class Block(nn.Module):
     """Attention and a feed-forward layer, each added to its input."""
 
-    def __init__(
-        self, *, d_model: int, n_heads: int, d_ff: int, dropout: float, causal: bool
-    ) -> None:
+    def __init__(self, arch: Arch, dropout: float, *, causal: bool) -> None:
         super().__init__()
-        self.n_heads = n_heads
-        self.causal = causal
+        self.n_heads, self.causal = arch["n_heads"], causal
+        d_model, d_ff = arch["d_model"], arch["d_ff"]
         self.attention_norm = nn.LayerNorm(d_model)
         self.qkv = nn.Linear(d_model, 3 * d_model)
         self.attention_out = nn.Linear(d_model, d_model)

@@ -29,17 +29,8 @@ EXPERIMENT = (
     *("name", "study_name", "budget", "horizon", "task", "metric", "direction", "unit"),
     *("n_trials", "timeout_hours", "seed"),
     *("data", "data_sha256", "architectures_sha256", "spec_sha256", "script_sha256"),
-    *(
-        "search_space",
-        "conditions",
-        "skip_indices",
-        "fixed_params",
-        "sampler",
-        "pruner",
-        "overrides",
-        "smoke",
-    ),
-    *("device", "threads", "worker", "versions"),
+    *("search_space", "conditions", "skip_indices", "fixed_params", "sampler", "pruner"),
+    *("overrides", "smoke", "device", "threads", "worker", "versions"),
 )
 COUNTS = ("complete", "pruned", "failed", "running")
 LOG_EVENTS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hpogen import families, spec
+from hpogen import families
 from hpogen.families import FAMILIES
 from hpogen.family import TaskKind
 from hpogen.render import render
@@ -49,7 +49,7 @@ def test_a_new_family_needs_only_its_entry(
         tasks=(TaskKind("third_task", "third_task", "Does a third family work?"),),
         axes={**families.TEXT.axes, "d_model": (48, 96)},
     )
-    monkeypatch.setattr(spec, "FAMILIES", (*FAMILIES, new))
+    monkeypatch.setattr(families, "FAMILIES", (*FAMILIES, new))
     found = make_spec(budget="2M", task="third_task")
     script = tmp_path / f"{found.name}.py"
     script.write_text(render(found))

@@ -217,17 +217,20 @@ def test_texts_of_a_study_and_its_data_are_kept_or_refused(
         assert spec.constants["feature_columns"] == columns
 
 
-@given(pattern=names | texts, path=names)
+@given(pattern=names | texts | st.sampled_from([".", "./", "a**", "**/**"]), path=names)
 @share(0.15)
 def test_texts_of_a_language_model_are_kept_or_refused(
     folder: Path, pattern: str, path: str
 ) -> None:
-    spec = attempt(
-        folder / "x.yaml", changed(TEXT, data={"data_path": path, "file_pattern": pattern})
-    )
+    config = changed(TEXT, data={"data_path": path, "file_pattern": pattern})
+    spec = attempt(folder / "x.yaml", config)
     if spec:
         assert spec.constants["file_pattern"] == pattern
         assert spec.constants["data_path"] == path
+    texts = folder / "texts" / "inner"
+    texts.mkdir(parents=True, exist_ok=True)
+    (texts / "a.py").write_text("a text")
+    attempt(folder / "x.yaml", config, data=str(texts.parent))
 
 
 # Where else a text may stand; all but a few are refused.

@@ -255,3 +255,49 @@ def test_an_interrupt_ends_with_the_code_shells_expect() -> None:
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the disk that is always full")
+def test_a_device_is_written_to_and_never_replaced(log: Path) -> None:
+    ran = run(log, "--output", "/dev/full")
+
+    assert ran.exit_code == 2
+    assert Path("/dev/full").is_char_device()
+
+
+def test_a_list_of_architectures_completes_an_old_log(tmp_path: Path) -> None:
+    row = {"d_model": 64, "n_layers": 2, "n_heads": 4, "d_ff": 128, "params": 1234}
+    (tmp_path / "list.json").write_text(json.dumps([row]))
+    (tmp_path / "a.log").write_text("Trial 0: arch_idx=0, d_model=64, n_layers=2, params=1,234\n")
+
+    ran = run(tmp_path / "a.log", "--arch-list", tmp_path / "list.json")
+
+    (found,) = csv.DictReader(io.StringIO(ran.stdout))
+    assert (found["user_attrs_n_heads"], found["user_attrs_d_ff"]) == ("4", "128")
+    assert run(tmp_path / "a.log", "--arch-list", tmp_path / "a.log").exit_code == 2
+
+
+def test_a_missing_package_is_said_with_the_command_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    monkeypatch.setitem(sys.modules, "compression", None)
+    (tmp_path / "a.zst").write_bytes(b"\x28\xb5\x2f\xfd" + bytes(20))
+
+    ran = run(tmp_path / "a.zst")
+
+    assert ran.exit_code == 3
+    assert "pip install zstandard" in ran.stderr
+
+
+BEST = "Trial {} finished with value: {} and parameters: {{}}. Best is trial {} with value: {}."
+
+
+def test_a_strict_run_fails_where_the_best_is_another_than_lines_say(tmp_path: Path) -> None:
+    told = [(0, 0.5, 0, 0.5), (1, 0.75, 0, 0.5), (2, 0.25, 0, 0.5)]
+    lines = [f"[I 2026-11-21 10:15:0{row[0]},123] {BEST.format(*row)}\n" for row in told]
+    (tmp_path / "a.log").write_text("".join(lines))
+
+    assert run(tmp_path / "a.log", "--strict").exit_code == 4
+    (tmp_path / "a.log").write_text("".join(lines[:2]))
+    assert run(tmp_path / "a.log", "--strict").exit_code == 0

@@ -17,7 +17,15 @@ from optuna.trial import Trial, TrialState
 
 import recover_trials
 from recover_samples import HOSTILE_TEXTS, STAMP, recover, recover_one
-from recover_trials.optuna_lines import Opened, Result, parse_literal, read_line
+from recover_trials.formats.optuna_lines import Opened, Result
+from recover_trials.formats.optuna_lines import read_line as read_found
+from recover_trials.literals import parse_literal
+
+
+def read_line(text: str) -> list[Result | Opened]:
+    """Return what a line says, without where."""
+    return [found.said for found in read_found(text)]
+
 
 CHOICES = (*HOSTILE_TEXTS, None, True, False, 3, -0.5, float("inf"), float("nan"), 1e-05)
 ENDS = ("value", "pruned", "pruned because", "error", "nan", "inf", "tiny", "nothing", "whole")
@@ -194,7 +202,7 @@ def test_a_line_cut_short_gives_its_value_whole_or_not_at_all(cut: int) -> None:
     for said in read_line(FINISHED[:cut]):
         assert isinstance(said, Result)
         assert said.values == (0.25,)
-        assert said.params == {}
+        assert not said.params
         assert not said.params_whole
 
 

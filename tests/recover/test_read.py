@@ -26,7 +26,7 @@ from recover_samples import (
     sample_log,
 )
 from recover_trials import Trial, read_trials
-from recover_trials.read import BLOCK, LONGEST_LINE
+from recover_trials.envelopes.blocks import BLOCK, LONGEST_LINE
 
 
 def test_a_history_is_read_as_it_was() -> None:
@@ -269,3 +269,18 @@ def test_a_study_without_trials_is_left_out() -> None:
     log.open_run()
 
     assert recover(log.lines).studies == []
+
+
+def test_a_long_stream_takes_memory_for_its_rows_only() -> None:
+    noise = b"2026-11-21 10:15:00,123 - INFO - epoch 3/50 train_loss=0.25 [3/100]\n" * 900
+    lines = as_bytes(sample_log().lines)
+    chunks = (lines if index % 1000 == 0 else noise for index in range(4000))  # 250 MB
+
+    tracemalloc.start()
+    try:
+        recovery = read_trials([chunks])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert known_of(recovery) == known_of(recover(lines))
+    assert peak < 20e6

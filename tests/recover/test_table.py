@@ -159,9 +159,16 @@ def test_gaps_are_reported_as_spans(log: SampleLog) -> None:
 
 
 def test_a_huge_number_is_one_gap() -> None:
-    (study,) = recover(f"{STAMP}Trial 999999999 pruned. ").studies
+    (study,) = recover([f"{STAMP}Trial {number} pruned. " for number in (0, 999_999_999)]).studies
 
-    assert study.gaps() == [range(999_999_999)]
+    assert study.gaps() == [range(1, 999_999_999)]
+
+
+def test_what_is_before_the_first_number_of_a_log_is_no_gap() -> None:
+    recovery = recover(f"{STAMP}Trial 220 pruned. ")
+
+    assert (recovery.studies[0].starts_at, recovery.studies[0].gaps()) == (220, [])
+    assert "  starts at 220: the trials before are in no log" in recovery.report()
 
 
 def test_a_study_told_whole_has_no_gaps(log: SampleLog) -> None:
@@ -219,11 +226,24 @@ def test_without_a_finished_trial_there_is_no_best(log: SampleLog) -> None:
 
 def test_the_line_optuna_would_print_adds_nothing_to_ours(log: SampleLog) -> None:
     log.end(0)
-    log.plain("Trial 0 finished with value: 0.75 and parameters: {'x': 1}.")
+    log.plain("Trial 0 finished with value: 0.5 and parameters: {'dropout': 0.1}.")
 
     (trial,) = recover_one(log.lines).rows
 
-    assert (trial.value, "x" in trial.params, trial.flags) == (0.5, False, [])
+    assert (trial.value, trial.params["dropout"], trial.flags) == (0.5, 0.1, [])
+
+
+@pytest.mark.parametrize("other", ["0.75 and parameters: {}", "0.5 and parameters: {'x': 1}"])
+def test_a_line_of_optunas_that_contradicts_ours_is_of_another_study(
+    log: SampleLog, other: str
+) -> None:
+    log.end(0)
+    log.plain(f"Trial 0 finished with value: {other}.")
+
+    first, second = recover(log.lines).studies
+
+    assert [(row.value, row.flags) for row in first.rows] == [(0.5, [])]
+    assert [(row.number, row.flags) for row in second.rows] == [(0, [])]
 
 
 def test_our_line_outweighs_what_only_optunas_line_told(log: SampleLog) -> None:

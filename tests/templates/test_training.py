@@ -18,7 +18,7 @@ from hpo_script.experiment import Round
 from hpo_script.losses import bce, focal, soft_auc, weighted_bce
 from hpo_script.search import prunable_from
 from hpo_script.streams import stream_seed
-from hpo_script.training import EarlyStopping, learning_rate
+from hpo_script.training import learning_rate, since_last_gain
 from scripts import MARKET, TEXT, changed, load, render_to
 
 CPU = torch.device("cpu")
@@ -152,11 +152,10 @@ def test_a_training_shorter_than_its_warm_up_only_warms_up() -> None:
     assert learning_rate(4, 5, SCHEDULE) == pytest.approx(5e-4)
 
 
-def test_stopping_waits_for_gains_above_min_delta() -> None:
-    stopping = EarlyStopping(patience=2, min_delta=0.1)
-    assert [stopping.should_stop(v) for v in (1.0, 0.95, 0.85, 0.8, 0.78)] == [
-        *(False, False, False, False, True),
-    ]
+def test_a_gain_is_one_above_min_delta_over_the_last_mark() -> None:
+    values = [1.0, 0.95, 0.85, 0.8, 0.78]
+    waited = [since_last_gain(values[: n + 1], min_delta=0.1) for n in range(len(values))]
+    assert waited == [0, 1, 0, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import hashlib
 import lzma
 import math
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpo_script.experiment import Round, UnusableError, check_digest
+from hpo_script.experiment import Arch, Config, Round, UnusableError, check_digest
 from hpo_script.gpt.model import GPT
 
 
@@ -94,33 +93,26 @@ class Task:
             "xz_bits_per_byte": len(lzma.compress(self.val_text, preset=9)) * n_bits,
         }
 
-    def build_model(self, arch: Mapping[str, int], dropout: float) -> nn.Module:
+    def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
-        return GPT(
-            context_length=self.context_length,
-            d_model=arch["d_model"],
-            n_layers=arch["n_layers"],
-            n_heads=arch["n_heads"],
-            d_ff=arch["d_ff"],
-            dropout=dropout,
-        )
+        return GPT(arch, dropout, context_length=self.context_length)
 
     def sample(self, n: int, device: torch.device) -> Tensor:
         """Return n windows, for measuring memory."""
         return torch.zeros(n, self.context_length, dtype=torch.long, device=device)
 
-    def rounds(self, config: Mapping[str, Any]) -> list[Round]:
+    def rounds(self, config: Config) -> list[Round]:
         """Return one round per evaluation interval; the last may be shorter."""
         steps, interval = config["steps"], config["eval_interval"]
         ends = [*range(interval, steps, interval), steps]
         return [Round(end, end - start) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
-    def amounts(self, config: Mapping[str, Any]) -> dict[str, int]:
+    def amounts(self, config: Config) -> dict[str, int]:
         """Return how much is trained: passes over the text, and bytes."""
         tokens = config["steps"] * config["batch_size"] * self.context_length
         return {"epochs": math.ceil(tokens / len(self.train)), "tokens": tokens}
 
-    def batches(self, config: Mapping[str, Any], index: int, seed: int) -> list[Tensor]:
+    def batches(self, config: Config, index: int, seed: int) -> list[Tensor]:
         """Return where the windows of each batch start, drawn with replacement."""
         shape = (self.rounds(config)[index].n_batches, config["batch_size"])
         generator = torch.Generator().manual_seed(seed)
@@ -132,7 +124,7 @@ class Task:
         window = self.windows[indices].long()
         return window[:, :-1], window[:, 1:]
 
-    def loss(self, outputs: Tensor, targets: Tensor, config: Mapping[str, Any]) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
         """Return the mean loss in nats per byte."""
         del config
         return F.cross_entropy(outputs.float().flatten(0, 1), targets.flatten())

@@ -5,30 +5,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from hpo_script.experiment import Arch
 from hpo_script.transformer import Block, init_weights
 
 
 class GPT(nn.Module):
     """Causal transformer; at each place, one logit for each value of the next byte."""
 
-    def __init__(
-        self,
-        *,
-        context_length: int,
-        d_model: int,
-        n_layers: int,
-        n_heads: int,
-        d_ff: int,
-        dropout: float,
-    ) -> None:
+    def __init__(self, arch: Arch, dropout: float, *, context_length: int) -> None:
         super().__init__()
+        d_model, n_layers = arch["d_model"], arch["n_layers"]
         self.embed = nn.Embedding(256, d_model)
         self.positions = nn.Parameter(0.02 * torch.randn(context_length, d_model))
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(
-            Block(d_model=d_model, n_heads=n_heads, d_ff=d_ff, dropout=dropout, causal=True)
-            for _ in range(n_layers)
-        )
+        self.blocks = nn.ModuleList(Block(arch, dropout, causal=True) for _ in range(n_layers))
         self.norm = nn.LayerNorm(d_model)
         init_weights(self, n_layers)
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch.nn.functional as F
 from torch import Tensor
 
+from hpo_script.experiment import Config
 
-def bce_loss(
-    logits: Tensor, targets: Tensor, *, train_rate: float, config: Mapping[str, Any]
-) -> Tensor:
+
+def bce_loss(logits: Tensor, targets: Tensor, *, train_rate: float, config: Config) -> Tensor:
     """Return the mean log loss; the positive rate and the parameters are not needed."""
     del train_rate, config
     return F.binary_cross_entropy_with_logits(logits, targets)

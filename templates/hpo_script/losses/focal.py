@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hpo_script.experiment import Config
 
-def focal_loss(
-    logits: Tensor, targets: Tensor, *, train_rate: float, config: Mapping[str, Any]
-) -> Tensor:
+
+def focal_loss(logits: Tensor, targets: Tensor, *, train_rate: float, config: Config) -> Tensor:
     """Return the mean of alpha_t (1 - p_t) ** gamma times the log loss."""
     del train_rate
     losses = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch.nn.functional as F
 from torch import Tensor
 
+from hpo_script.experiment import Config
 
-def soft_auc_loss(
-    logits: Tensor, targets: Tensor, *, train_rate: float, config: Mapping[str, Any]
-) -> Tensor:
+
+def soft_auc_loss(logits: Tensor, targets: Tensor, *, train_rate: float, config: Config) -> Tensor:
     """Return the mean over (positive, negative) pairs of softplus(-gamma (s+ - s-)) / gamma.
 
     A batch of one class has no pair and gives no gradient.

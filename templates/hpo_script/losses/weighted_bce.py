@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch.nn.functional as F
 from torch import Tensor
 
+from hpo_script.experiment import Config
+
 
 def weighted_bce_loss(
-    logits: Tensor, targets: Tensor, *, train_rate: float, config: Mapping[str, Any]
+    logits: Tensor, targets: Tensor, *, train_rate: float, config: Config
 ) -> Tensor:
     """Return the mean log loss, positives weighted by (negatives / positives) ** balance.
 

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hpo_script.experiment import Round, UnusableError, check_digest
+from hpo_script.experiment import Arch, Config, Round, UnusableError, check_digest
 from hpo_script.label_metrics import auc, label_metrics, log_loss
 from hpo_script.patchtst.inputs_scale_free import input_features
 from hpo_script.patchtst.labels_threshold import make_labels
@@ -44,6 +44,11 @@ def read_table(path: Path, content: bytes) -> pd.DataFrame:
         if len(row) != len(header):
             raise ValueError(f"row {number}: {len(row)} fields, the header has {len(header)}")
     return pd.DataFrame([row for _, row in rows], [number for number, _ in rows], header, str)
+
+
+def span(dates: pd.Series[pd.Timestamp]) -> str:
+    """Return the first and last of some dates."""
+    return f"{dates.iloc[0]:%Y-%m-%d} to {dates.iloc[-1]:%Y-%m-%d}"
 
 
 def refuse(path: Path, cells: pd.Series[str], wrong: pd.Series[bool], what: str) -> None:
@@ -117,13 +122,13 @@ class Task:
     def load(self, device: torch.device) -> None:
         """Read the file; keep windows of training and validation on the device."""
         frame, self.digest = read_prices(Path(self.data_path), self.feature_columns)
-        span = f"{frame['Date'].iloc[0]:%Y-%m-%d} to {frame['Date'].iloc[-1]:%Y-%m-%d}"
+        about = span(frame["Date"])
         wanted = f"; expected {' to '.join(self.data_range)}" if self.data_range else ""
-        check_digest(self.data_path, self.digest, self.data_sha256, span + wanted)
+        check_digest(self.data_path, self.digest, self.data_sha256, about + wanted)
         n_train, n_seen = self.boundaries(frame["Date"])
         if n_seen >= len(frame):
             raise UnusableError(
-                f"{self.data_path}: {span}: no row is left for the test split after VAL_END"
+                f"{self.data_path}: {about}: no row is left for the test split after VAL_END"
                 f" {self.val_end}; give an earlier one"
             )
         frame = frame.iloc[:n_seen]  # from here on there is no test split
@@ -159,18 +164,16 @@ class Task:
 
     def boundaries(self, dates: pd.Series[pd.Timestamp]) -> tuple[int, int]:
         """Return the numbers of rows before validation and before test."""
-        if self.train_end is not None and self.val_end is not None:
-            ends = (pd.Timestamp(self.train_end), pd.Timestamp(self.val_end))
-            return int((dates <= ends[0]).sum()), int((dates <= ends[1]).sum())
-        n_rows, n_seen = len(dates), self.train_fraction + self.val_fraction
-        return round(n_rows * self.train_fraction), round(n_rows * n_seen)
+        if self.train_end and self.val_end:
+            train_end, val_end = pd.Timestamp(self.train_end), pd.Timestamp(self.val_end)
+            return int((dates <= train_end).sum()), int((dates <= val_end).sum())
+        seen = self.train_fraction + self.val_fraction
+        return round(len(dates) * self.train_fraction), round(len(dates) * seen)
 
     def check_sizes(self, labels: NDArray[np.float64]) -> None:
         """Refuse splits that cannot tell one configuration from another."""
-        for split, days, least in (
-            ("training", self.train_days, self.min_val_samples),
-            ("validation", self.val_days, self.min_val_samples),
-        ):
+        least = self.min_val_samples
+        for split, days in (("training", self.train_days), ("validation", self.val_days)):
             n_positive = int(labels[days].sum())
             fewest = min(n_positive, len(days) - n_positive)
             if len(days) < least or fewest < self.min_class_samples:
@@ -188,37 +191,29 @@ class Task:
     def describe(self) -> dict[str, Any]:
         """Return digest, dates, sizes, label rates, and what to beat."""
         val_labels = self.labels[self.val_index].cpu()
-        first, last = self.dates.iloc[0], self.dates.iloc[-1]
         return {
             "data": self.data_path,
             "data_sha256": self.digest,
-            "rows": f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, test rows left out",
-            "train_days": self.span(self.train_days),
+            "rows": f"{span(self.dates)}, test rows left out",
+            "train_days": span(self.dates.iloc[self.train_days]),
             "train_samples": len(self.train_days),
             "train_rate": self.train_rate,
-            "val_days": self.span(self.val_days),
+            "val_days": span(self.dates.iloc[self.val_days]),
             "val_samples": len(self.val_days),
             "val_rate": float(val_labels.mean()),
             "prior_loss": log_loss(self.train_rate, val_labels),
             "one_feature_auc": auc(self.baseline, val_labels),
         }
 
-    def span(self, days: NDArray[np.int64]) -> str:
-        """Return the first and last date of some days."""
-        return f"{self.dates.iloc[days[0]]:%Y-%m-%d} to {self.dates.iloc[days[-1]]:%Y-%m-%d}"
-
-    def build_model(self, arch: Mapping[str, int], dropout: float) -> nn.Module:
+    def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
         model = PatchTST(
+            arch,
+            dropout,
             n_channels=self.n_channels,
             context_length=self.context_length,
             patch_length=self.patch_length,
             stride=self.stride,
-            d_model=arch["d_model"],
-            n_layers=arch["n_layers"],
-            n_heads=arch["n_heads"],
-            d_ff=arch["d_ff"],
-            dropout=dropout,
         )
         if not model.positions.is_meta:
             model.inputs.fit(self.window(self.train_index).to(model.positions.device))
@@ -228,16 +223,16 @@ class Task:
         """Return n windows, for measuring memory."""
         return torch.zeros(n, self.context_length, self.n_channels, device=device)
 
-    def rounds(self, config: Mapping[str, Any]) -> list[Round]:
+    def rounds(self, config: Config) -> list[Round]:
         """Return one round per epoch."""
         n_batches = -(-len(self.train_index) // config["batch_size"])
         return [Round(epoch, n_batches) for epoch in range(1, config["epochs"] + 1)]
 
-    def amounts(self, config: Mapping[str, Any]) -> dict[str, int]:
+    def amounts(self, config: Config) -> dict[str, int]:
         """Return how much is trained."""
         return {"epochs": config["epochs"]}
 
-    def batches(self, config: Mapping[str, Any], index: int, seed: int) -> list[Tensor]:
+    def batches(self, config: Config, index: int, seed: int) -> list[Tensor]:
         """Return the days of an epoch in random order, cut into batches; the last is smaller."""
         del index
         generator = torch.Generator().manual_seed(seed)
@@ -253,7 +248,7 @@ class Task:
         """Return windows and labels."""
         return self.window(indices), self.labels[indices]
 
-    def loss(self, outputs: Tensor, targets: Tensor, config: Mapping[str, Any]) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
         """Return the mean training loss."""
         label_loss = self.losses[config["loss"]]
         return label_loss(outputs.float(), targets, train_rate=self.train_rate, config=config)

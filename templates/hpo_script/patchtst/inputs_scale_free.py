@@ -45,9 +45,8 @@ class Inputs(nn.Module):
 
     n_statistics = 0
 
-    def __init__(self, n_channels: int) -> None:
+    def __init__(self, _n_channels: int) -> None:
         super().__init__()
-        self.n_channels = n_channels
 
     def fit(self, windows: Tensor) -> None:
         """Learn nothing from the training windows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from hpo_script.experiment import Arch
 from hpo_script.patchtst.inputs_scale_free import Inputs
 from hpo_script.transformer import Block, init_weights
 
@@ -14,28 +15,23 @@ class PatchTST(nn.Module):
 
     def __init__(
         self,
+        arch: Arch,
+        dropout: float,
         *,
         n_channels: int,
         context_length: int,
         patch_length: int,
         stride: int,
-        d_model: int,
-        n_layers: int,
-        n_heads: int,
-        d_ff: int,
-        dropout: float,
     ) -> None:
         super().__init__()
+        d_model, n_layers = arch["d_model"], arch["n_layers"]
         self.patch_length, self.stride = patch_length, stride
         n_patches = (context_length - patch_length) // stride + 1
         self.inputs = Inputs(n_channels)
         self.embed = nn.Linear(patch_length * n_channels + self.inputs.n_statistics, d_model)
         self.positions = nn.Parameter(0.02 * torch.randn(n_patches, d_model))
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(
-            Block(d_model=d_model, n_heads=n_heads, d_ff=d_ff, dropout=dropout, causal=False)
-            for _ in range(n_layers)
-        )
+        self.blocks = nn.ModuleList(Block(arch, dropout, causal=False) for _ in range(n_layers))
         self.norm = nn.LayerNorm(d_model)
         self.head = nn.Linear(n_patches * d_model, 1)
         init_weights(self, n_layers)

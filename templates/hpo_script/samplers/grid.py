@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
-from optuna.trial import FrozenTrial, TrialState
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial
 
+from hpo_script.experiment import Experiment, Table
 from hpo_script.streams import stream_seed
+from hpo_script.suggest import make_distribution
 
 
 class GridSampler(optuna.samplers.BaseSampler):
     """Gives a trial the first combination that no other has; after the last it begins anew."""
 
-    def __init__(self, seed: int, distributions: Mapping[str, BaseDistribution]) -> None:
-        self.distributions = dict(distributions)
-        values = [list(grid_values(distribution)) for distribution in distributions.values()]
-        cells = itertools.product(*values)
+    def __init__(self, seed: int, searched: Mapping[str, Table]) -> None:
+        self.distributions = {name: make_distribution(table) for name, table in searched.items()}
+        cells = itertools.product(*(grid_values(table) for table in searched.values()))
         self.cells = sorted(cells, key=lambda cell: stream_seed(seed, repr(cell)))
 
     def infer_relative_search_space(
@@ -43,39 +44,20 @@ class GridSampler(optuna.samplers.BaseSampler):
         return next(free, fitting[trial.number % len(fitting)])
 
     def sample_independent(
-        self,
-        study: optuna.Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
+        self, study: optuna.Study, trial: FrozenTrial, name: str, distribution: BaseDistribution
     ) -> Any:
         """Refuse: every parameter is part of the grid."""
-        del study, trial, param_distribution
-        raise ValueError(f"{param_name} is not in the grid")
-
-    def after_trial(
-        self,
-        study: optuna.Study,
-        trial: FrozenTrial,
-        state: TrialState,
-        values: Sequence[float] | None,
-    ) -> None:
-        """Keep nothing."""
+        del study, trial, distribution
+        raise ValueError(f"{name} is not in the grid")
 
 
-def grid_values(distribution: BaseDistribution) -> Iterator[Any]:
-    """Yield the values of a parameter. Raises TypeError where they cannot be counted."""
-    if isinstance(distribution, IntDistribution):
-        yield from range(distribution.low, distribution.high + 1, distribution.step)
-    elif isinstance(distribution, CategoricalDistribution):
-        yield from distribution.choices
-    else:
-        raise TypeError(f"{distribution} has no grid")
+def grid_values(table: Table) -> Sequence[Any]:
+    """Return the values of a parameter; the generator lets no float into a grid."""
+    if table["type"] == "categorical":
+        return table["choices"]
+    return range(table["low"], table["high"] + 1, table.get("step", 1))
 
 
-def make_sampler(
-    seed: int, arguments: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
-) -> GridSampler:
-    """Return the sampler."""
-    del arguments
-    return GridSampler(seed, distributions)
+def make_sampler(experiment: Experiment) -> GridSampler:
+    """Return the sampler of a study."""
+    return GridSampler(experiment.seed, experiment.searched)

@@ -1,0 +1,1 @@
+"""What logs are wrapped in: compression, encodings, notebooks, and files that are no logs."""

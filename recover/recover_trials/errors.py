@@ -1,0 +1,23 @@
+"""What can keep a log from being read: an OSError each, so that one bad file ends no recovery."""
+
+from __future__ import annotations
+
+
+class UnreadableError(OSError):
+    """A file that cannot be read as a log, with a sentence that says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.strerror = reason
+
+
+class MissingReaderError(UnreadableError):
+    """A package that is needed to read a file is not installed."""
+
+
+class RebuildError(Exception):
+    """A study that cannot be written to a storage; nothing was written."""
+
+
+class MissingPackageError(Exception):
+    """A package is needed that is not installed."""

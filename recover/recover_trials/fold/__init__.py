@@ -1,0 +1,1 @@
+"""From what lines say to studies: no input or output here."""

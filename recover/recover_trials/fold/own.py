@@ -1,0 +1,186 @@
+"""Studies of search scripts: every line names its study, run and trial."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from hpo_script.trial_log import IDENTITY, SHORT_NAMES
+from recover_trials.formats.optuna_lines import Result
+from recover_trials.model import ENDED_TWICE, Study, Trial, agree
+from recover_trials.own_log import Evaluation, Event
+
+LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
+# What a line says of itself; the other fields of a trial's lines are parameters or attributes.
+STRUCTURE = {*IDENTITY, "trial", "state", "value", "datetime_start", "datetime_complete"}
+ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params", "d_ff")
+CURVE_STRUCTURE = {*IDENTITY, "trial", "unit", "step", *ARCHITECTURE}
+# Digests that runs of one study must share, and what it means if they do not.
+SHARED = {
+    "data_sha256": "runs with different data",
+    "architectures_sha256": "runs with different architectures under one arch_idx",
+}
+# Digests that change when a script is rendered again, with a larger total say.
+USUALLY_SHARED = {"script_sha256": "runs of different scripts"}
+
+
+def time_of(fields: Mapping[str, Any], name: str) -> datetime | None:
+    """Return a time as the study has it; None if it is not known."""
+    try:
+        return datetime.fromisoformat(fields[name]).replace(tzinfo=None)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+class OwnStudies:
+    """Takes events in the order of their lines; keeps what they say of each study."""
+
+    def __init__(self) -> None:
+        self.studies: dict[str, Study] = {}
+        self.source = ""
+        self.here: set[str] = set()  # studies with lines in this file
+
+    def open_source(self, name: str) -> None:
+        """Begin a file."""
+        self.source, self.here = name, set()
+
+    def study(self, key: str) -> Study:
+        """Return the study of an id."""
+        self.here.add(key)
+        known = self.studies.get(key)
+        if known is None:
+            known = self.studies[key] = Study(key, key, self.source)
+        return known
+
+    def add(self, event: Event) -> None:
+        """Take an event."""
+        study, fields = self.study(event.fields["study"]), event.fields
+        steps = {
+            "run_start": self.open_run,
+            "study_resumed": self.resume,
+            "trial_start": self.start,
+            "evaluation": self.evaluate_all,
+            "trial_retry": self.retry,
+            "trial_end": self.end,
+            "run_end": self.close_run,
+        }
+        if step := steps.get(event.name):
+            step(study, fields)
+
+    def resume(self, study: Study, _: Mapping[str, Any]) -> None:
+        """A run goes on with a study; if no trial was told before, its first ones are lost."""
+        study.resumed |= not study.trials
+
+    def retry(self, study: Study, fields: Mapping[str, Any]) -> None:
+        """A trial begins anew."""
+        study.trial(fields["trial"], None, fields["run"]).curve.clear()
+
+    def evaluate_all(self, study: Study, fields: Mapping[str, Any]) -> None:
+        """A trial was evaluated; its line may be the only one that tells of it."""
+        metrics = {name: v for name, v in fields.items() if name not in CURVE_STRUCTURE}
+        known = (fields["trial"], fields["unit"], fields["step"], metrics)
+        self.evaluate(Evaluation(*known, study.key, fields["run"]))
+        trial = study.trial(fields["trial"], None, fields["run"])
+        if not trial.user_attrs:
+            self.describe(study, trial, {k: fields[k] for k in ARCHITECTURE if k in fields})
+
+    def open_run(self, study: Study, fields: Mapping[str, Any]) -> None:
+        """A run began: its digests are compared with those of the runs before it."""
+        for digests, told in ((SHARED, study.flags), (USUALLY_SHARED, study.remarks)):
+            for name, meaning in digests.items():
+                if not agree(study.about.get(name), fields.get(name)) and meaning not in told:
+                    told.append(meaning)
+        study.about.update(fields)
+        study.name = str(fields.get("name", study.key))
+
+    def close_run(self, study: Study, fields: Mapping[str, Any]) -> None:
+        """A run ended: which trial it calls the best is kept."""
+        number, value = fields.get("best_trial"), fields.get("best_value")
+        if isinstance(number, int) and isinstance(value, (int, float)):
+            study.told.pop(number, None)
+            study.told[number] = value
+
+    def start(self, study: Study, fields: Mapping[str, Any]) -> None:
+        """A trial started; one that started before goes on, or is told again."""
+        start = time_of(fields, "datetime_start")
+        trial = study.trial(fields["trial"], start, fields["run"])
+        trial.datetime_start, trial.run = start, fields["run"]
+        self.describe(study, trial, fields)
+
+    def describe(self, study: Study, trial: Trial, fields: Mapping[str, Any]) -> None:
+        """Sort the fields of a trial's line into parameters and attributes."""
+        searched = study.about.get("search_space") or ()
+        params, attributes = trial.params, trial.user_attrs
+        for short, value in fields.items():
+            if short not in STRUCTURE:
+                name = LONG_NAMES.get(short, short)
+                (params if name in searched else attributes)[name] = value
+
+    def evaluate(self, said: Evaluation) -> None:
+        """A trial was evaluated.
+
+        A step told again begins the curve anew from there (memory ran out, and it was tried again
+        with less), but the study keeps the first value of a step.
+        """
+        study = self.study(said.study)
+        trial, step = study.trial(said.trial, None, said.run), said.step
+        trial.run = said.run
+        curve = trial.curve
+        while curve and next(reversed(curve)) >= step:
+            curve.popitem()
+        curve[step] = {said.unit: step, **said.metrics}
+        value = said.metrics.get(study.about.get("metric", ""))
+        if value is not None:
+            trial.intermediate_values.setdefault(step, value)
+
+    def end(self, study: Study, fields: Mapping[str, Any]) -> None:
+        """A trial ended; the same end told twice is one, another end is kept and flagged."""
+        trial = study.trial(fields["trial"], time_of(fields, "datetime_start"))
+        end = hash(repr(sorted((name, fields[name]) for name in fields if name != "run")))
+        told = study.trials[trial.number]
+        if not agree(trial.end, end):
+            if any(other.end == end for other in told):
+                return
+            trial = replace(trial, params={}, user_attrs={}, flags=[ENDED_TWICE])
+            told.append(trial)
+        study.told.clear()  # what an earlier run called the best may be beaten now
+        value = fields.get("value")
+        trial.state, trial.end = str(fields.get("state")), end
+        trial.values = (value,) if isinstance(value, (int, float)) else ()
+        trial.datetime_start = time_of(fields, "datetime_start")
+        trial.datetime_complete = time_of(fields, "datetime_complete")
+        self.describe(study, trial, fields)
+        trial.user_attrs["learning_curve"] = [trial.curve[step] for step in sorted(trial.curve)]
+
+    def takes(self, result: Result) -> bool:
+        """Tell whether Optuna's line belongs to a study of this file; complete it if it does.
+
+        It repeats the script's own line, and counts where that is lost. In a log of several
+        studies nothing tells whose it is.
+        """
+        if len(self.here) > 1:
+            return True
+        study = self.studies[next(iter(self.here))]
+        searched = study.about.get("search_space")
+        if searched is not None and result.params and not result.params.keys() <= {*searched}:
+            return False
+        told = study.trials.setdefault(result.number or 0, [])
+        if not told:
+            told.append(Trial(result.number or 0))
+        if told[-1].state == "RUNNING":
+            complete(told[-1], result)
+            return True
+        return any(
+            trial.state == result.state and result.values in ((), trial.values) for trial in told
+        )
+
+
+def complete(trial: Trial, result: Result) -> None:
+    """Take what Optuna's line tells of a trial whose own end line is lost."""
+    trial.state, trial.values = result.state, result.values
+    trial.datetime_complete = result.time
+    trial.params.update(result.params or {})
+    if result.error:
+        trial.user_attrs.setdefault("error", result.error)

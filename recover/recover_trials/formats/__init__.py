@@ -1,0 +1,1 @@
+"""Kinds of log lines: a module for each program that writes them."""

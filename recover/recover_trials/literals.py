@@ -1,0 +1,126 @@
+"""Values as Python prints them, read without evaluating anything."""
+
+from __future__ import annotations
+
+import ast
+import json
+import json.scanner
+import math
+import re
+from typing import Any, cast
+
+NAMES = {"nan": math.nan, "inf": math.inf, "True": True, "False": False, "None": None}
+WORD = re.compile(r'"[^"]*"|\b(?:True|False|None|nan|inf)\b')
+IN_JSON = {"nan": "NaN", "inf": "Infinity", "True": "true", "False": "false", "None": "null"}
+BRACKET = re.compile(r"[][(){}'\"]")
+QUOTED = {"'": re.compile(r"[^'\\]*(?:\\.[^'\\]*)*'"), '"': re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"')}
+# The scanner itself: the methods around it would take a quarter of the time.
+scan_json = json.scanner.make_scanner(cast("Any", json.JSONDecoder()))
+
+
+def decode_json(text: str) -> tuple[Any, int]:
+    """Return the JSON that a text begins with, and where it ends. Raises ValueError for none."""
+    try:
+        return scan_json(text, 0)
+    except StopIteration:
+        raise ValueError(text) from None
+
+
+def parse_mapping(text: str) -> dict[str, Any] | None:
+    """Return the dict that a text is the `repr` of; None if it is none.
+
+    Without a double quote or a backslash, `repr` differs from JSON by its quotes and five words
+    only, and JSON is read seventeen times faster.
+    """
+    if '"' not in text and "\\" not in text:
+        swapped = text.replace("'", '"')
+        found = from_json(swapped) or from_json(WORD.sub(in_json, swapped))
+        if found is not None:
+            return found
+    read = parse_literal(text)
+    return read if isinstance(read, dict) else None
+
+
+def from_json(text: str) -> dict[str, Any] | None:
+    """Return the mapping that a text is in JSON; None if it is none."""
+    try:
+        found, end = decode_json(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if end == len(text) and isinstance(found, dict) else None
+
+
+def in_json(match: re.Match[str]) -> str:
+    """Return a word as JSON has it; strings stay as they are."""
+    return IN_JSON.get(match[0], match[0])
+
+
+def literal_end(text: str, start: int) -> int | None:
+    """Return where the literal that begins with a bracket ends; None if it is cut.
+
+    Brackets inside of strings do not count, so that a value may hold any text.
+    """
+    depth, position = 0, start
+    while match := BRACKET.search(text, position):
+        position = match.end()
+        if quoted := QUOTED.get(match[0]):
+            string = quoted.match(text, position)
+            if string is None:
+                return None
+            position = string.end()
+            continue
+        depth += 1 if match[0] in "{[(" else -1
+        if depth == 0:
+            return position
+    return None
+
+
+def read_literal(text: str, start: int) -> tuple[Any, int]:
+    """Return the literal that begins with a bracket at `start`, and where it ends; None if cut."""
+    end = literal_end(text, start)
+    if end is None:
+        return None, len(text)
+    literal = text[start:end]
+    return parse_mapping(literal) if literal[0] == "{" else parse_literal(literal), end
+
+
+def parse_literal(text: str) -> Any:
+    """Return the value of a Python literal, nan, inf and np.float64(x) among them.
+
+    The text is parsed, never evaluated; None for anything else.
+    """
+    try:
+        return value_of(ast.parse(text.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        return None
+
+
+def value_of(node: ast.expr) -> Any:
+    """Return the value of a node. Raises ValueError for what is no literal."""
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Name) and node.id in NAMES:
+        return NAMES[node.id]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -value_of(node.operand)
+    if isinstance(node, ast.Tuple):
+        return tuple(value_of(item) for item in node.elts)
+    if isinstance(node, ast.List):
+        return [value_of(item) for item in node.elts]
+    if isinstance(node, ast.Dict) and None not in node.keys:
+        pairs = zip(node.keys, node.values, strict=True)
+        return {value_of(key): value_of(value) for key, value in pairs if key}
+    if isinstance(node, ast.Call) and is_numpy_scalar(node):
+        return value_of(node.args[0])
+    raise ValueError(ast.dump(node))
+
+
+def is_numpy_scalar(node: ast.Call) -> bool:
+    """Tell whether a call is the repr of a numpy scalar."""
+    return (
+        isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id in ("np", "numpy")
+        and len(node.args) == 1
+        and not node.keywords
+    )

@@ -1,0 +1,170 @@
+"""Studies and trials as they are recovered: plain data, nothing that reads or writes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+TWICE = "told twice, in different ways"
+STARTED_TWICE = "number started twice"
+ENDED_TWICE = "ended twice, in different ways"
+CUT = "parameters cut short"
+START_CUT = "start line cut short"
+ONLY_BEST_TOLD = "parameters unknown: its line shows those of the best trial"
+BY_ORDER = "number by the order of lines: they tell none"
+FORCED = "dropout was forced to another value than the study has"
+UNCERTAIN = "may belong to another study of this file: their lines are mixed"
+# Flags that say what a format could not tell; nothing contradicts, nothing is damaged.
+REMARKS = frozenset({ONLY_BEST_TOLD, BY_ORDER, FORCED})
+
+
+@dataclass(slots=True)
+class Trial:
+    """A started trial, as the study has it."""
+
+    number: int
+    state: str = "RUNNING"
+    values: tuple[float, ...] = ()
+    datetime_start: datetime | None = None
+    datetime_complete: datetime | None = None
+    params: dict[str, Any] = field(default_factory=dict)
+    user_attrs: dict[str, Any] = field(default_factory=dict)
+    intermediate_values: dict[int, float] = field(default_factory=dict)
+    curve: dict[int, dict[str, Any]] = field(default_factory=dict)
+    flags: list[str] = field(default_factory=list)
+    run: str | None = None  # that started it
+    end: int | None = None  # digest of its end line, to know a repeat from another end
+    distributions: dict[str, Any] = field(default_factory=dict)  # known from storages only
+    system_attrs: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def value(self) -> float | None:
+        """Return the value; None while there is none, or several."""
+        return self.values[0] if len(self.values) == 1 else None
+
+    @property
+    def conflicts(self) -> list[str]:
+        """Return the flags that tell of damage or contradiction."""
+        return [flag for flag in self.flags if flag not in REMARKS]
+
+
+@dataclass(slots=True)
+class Study:
+    """The trials of one study, by number.
+
+    Attributes:
+        key: identity among the studies of a recovery.
+        name: as the study or its script is called; else the file.
+        source: file in which it was met first.
+        experiment: script or experiment that a runner's banner named.
+        about: fields of the run line of a search script; empty for other logs.
+        trials: what was told of each number; more than one where it was told in different ways.
+        told: best trials that lines named, with their values, in the order of the lines.
+        flags: what is wrong with the study as a whole.
+        remarks: what is worth knowing and not wrong.
+        resumed: the log says that there were trials before its own.
+    """
+
+    key: str
+    name: str
+    source: str
+    about: dict[str, Any] = field(default_factory=dict)
+    trials: dict[int, list[Trial]] = field(default_factory=dict)
+    told: dict[int, float] = field(default_factory=dict)
+    experiment: str | None = None
+    flags: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    resumed: bool = False
+    told_name: str = ""  # by Optuna's line
+    resumes: bool = False  # a script of its own that goes on with an experiment
+    lower_is_better: bool = False  # seen in lines that name the best trial
+    higher_is_better: bool = False
+
+    @property
+    def rows(self) -> list[Trial]:
+        """Return every trial, by number; a number told in two ways has two."""
+        return [trial for number in sorted(self.trials) for trial in self.trials[number]]
+
+    @property
+    def direction(self) -> str | None:
+        """Return `minimize` or `maximize`; None if no line tells, or lines contradict."""
+        if stated := self.about.get("direction"):
+            return str(stated)
+        if self.lower_is_better == self.higher_is_better:
+            return None
+        return "minimize" if self.lower_is_better else "maximize"
+
+    @property
+    def direction_inferred(self) -> bool:
+        """Tell whether the direction is inferred from which trial lines call the best."""
+        return self.direction is not None and not self.about.get("direction")
+
+    @property
+    def told_best(self) -> tuple[int, float] | None:
+        """Return number and value of the best trial that lines name, its own line here or not."""
+        if not self.told:
+            return None
+        if self.direction is None:
+            return next(reversed(self.told.items()))
+        sign = -1 if self.direction == "maximize" else 1
+        return min(self.told.items(), key=lambda item: sign * item[1])
+
+    @property
+    def best(self) -> Trial | None:
+        """Return the best finished trial.
+
+        None without one, without one value to compare, if nothing tells the direction, or if the
+        best trial's own line is not in the log: see `told_best`.
+        """
+        finished = [
+            trial
+            for told in self.trials.values()
+            for trial in told
+            if len(trial.values) == 1 and trial.state == "COMPLETE"
+        ]
+        number, value = self.told_best or (None, None)
+        if self.direction is None:
+            return next((t for t in finished if (t.number, t.value) == (number, value)), None)
+        sign = -1 if self.direction == "maximize" else 1
+        best = min(finished, key=lambda t: (sign * t.values[0], t.number), default=None)
+        if value is not None and number not in self.trials:
+            beaten = best is None or sign * value < sign * (best.value or 0.0)
+            return None if beaten else best
+        return best
+
+    @property
+    def starts_at(self) -> int:
+        """Return the number its lines begin with; above 0 if earlier trials are in no log."""
+        first = min(self.trials, default=0)
+        return first if self.resumed or not self.about else 0
+
+    @property
+    def unfinished(self) -> list[int]:
+        """Return the numbers of trials that started and did not end."""
+        return [trial.number for trial in self.rows if trial.state == "RUNNING"]
+
+    def trial(self, number: int, start: datetime | None, run: str | None = None) -> Trial:
+        """Return the trial of a number; a number that was started twice has two."""
+        told = self.trials.setdefault(number, [])
+        for trial in told:
+            if agree(trial.datetime_start, start) and agree(trial.run, run):
+                return trial
+        told.append(Trial(number, flags=[STARTED_TWICE] if told else []))
+        return told[-1]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many trials are in each state."""
+        return dict(Counter(trial.state for trial in self.rows))
+
+    def gaps(self) -> list[range]:
+        """Return the numbers between its first and its highest of which no line was found."""
+        numbers = sorted(self.trials)
+        between = zip([self.starts_at - 1, *numbers], numbers, strict=False)
+        return [range(low + 1, high) for low, high in between if high - low > 1]
+
+
+def agree(known: object, told: object) -> bool:
+    """Tell whether two values are the same as far as they are known."""
+    return known is None or told is None or known == told

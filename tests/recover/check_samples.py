@@ -1,0 +1,70 @@
+"""Print what is recovered from a folder of logs beside what its index.json says must be found.
+
+python tests/recover/check_samples.py FOLDER
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from recover_trials import Recovery, Study, read_trials
+
+COUNTED = {"n_finished": "COMPLETE", "n_pruned": "PRUNED", "n_failed": "FAIL"}
+# The index counted with grep, and with it a sentence below the log that quotes "Trial 5 pruned."
+COUNTED_WRONG = {"s22_optuna_v2.0_pruning.rst": {"n_pruned": 3}}
+
+
+def best_of(study: Study) -> tuple[int, float] | None:
+    """Return number and value of the best trial, its own line in the log or not."""
+    best = study.best
+    if best is not None and best.value is not None:
+        return best.number, best.value
+    return study.told_best
+
+
+def found_in(recovery: Recovery, expected: dict[str, Any]) -> dict[str, Any]:
+    """Return what was found in the shape in which the index says it.
+
+    The best trial is that of the last study, as a file's own last statement is meant, or a list of
+    those of all studies where the index has a list.
+    """
+    counts = [study.counts() for study in recovery.studies]
+    found: dict[str, Any] = {
+        name: sum(count.get(state, 0) for count in counts) for name, state in COUNTED.items()
+    }
+    bests = [best for study in recovery.studies if (best := best_of(study))]
+    numbers, values = [best[0] for best in bests], [best[1] for best in bests]
+    if not isinstance(expected["best_trial"], list):
+        number = numbers[-1] if numbers else None
+        return {**found, "best_trial": number, "best_value": values[-1] if values else None}
+    return {**found, "best_trial": numbers, "best_value": values}
+
+
+def main() -> None:
+    """Print the table; exit with 1 if anything differs."""
+    folder = Path(sys.argv[1])
+    table = Table("file", "studies", "finished", "pruned", "failed", "best", "flags", "exact")
+    wrong = 0
+    for sample in json.loads((folder / "index.json").read_text())["samples"]:
+        recovery = read_trials([folder / sample["file"]])
+        expected = {**sample["expected"], **COUNTED_WRONG.get(sample["file"], {})}
+        found = found_in(recovery, expected)
+        exact = found == expected
+        wrong += not exact
+        counts = [str(found[name]) for name in COUNTED]
+        best = f"{found['best_trial']}: {found['best_value']}"
+        flags = str(len(recovery.conflicts))
+        row = [sample["file"], str(len(recovery.studies)), *counts, best, flags]
+        table.add_row(*row, "yes" if exact else f"NO: {expected}")
+    Console(width=200).print(table)
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()
