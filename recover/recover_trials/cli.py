@@ -17,6 +17,7 @@ EXAMPLES = """\b
 Examples:
   recover-trials logs/*.log
   recover-trials logs/hpo_2B_h1.log --format csv --output trials.csv
+  recover-trials logs/hpo_2B_h1.log --to-storage sqlite:///outputs/hpo_2B_h1/study.db
   zcat old.log.gz | recover-trials - --format json"""
 
 
@@ -56,6 +57,16 @@ class Command(click.Command):
     show_default=True,
     help="What old parameter counts were computed with.",
 )
+@click.option(
+    "--to-storage",
+    metavar="URL",
+    help="Write the studies to a storage of Optuna, to be continued there.",
+)
+@click.option(
+    "--direction",
+    type=click.Choice(["minimize", "maximize"]),
+    help="With --to-storage: for logs that do not tell.",
+)
 @click.option("--strict", is_flag=True, help="Exit with 4 if anything was damaged or told twice.")
 def main(
     logs: tuple[str, ...],
@@ -64,6 +75,8 @@ def main(
     force: bool,
     arch_list: Path | None,
     patch_model: tuple[int, int, int, int],
+    to_storage: str | None,
+    direction: str | None,
     strict: bool,
 ) -> None:
     """Rebuild the trial tables of studies from their logs ("-" is standard input).
@@ -79,12 +92,11 @@ def main(
     recovery, unreadable = read(logs)
     if arch_list:
         complete(recovery, arch_list, patch_model)
-    for name, error in unreadable.items():
-        click.echo(
-            f"error: {printable(name)}: {printable(error.strerror or str(error))}", err=True
-        )
-    for line in recovery.report():
-        click.echo(printable(line), err=True)
+    report(recovery, unreadable)
+    if to_storage:
+        store(recovery, to_storage, direction)
+    if to_storage and not (format_ or output):
+        sys.exit(exit_code(recovery, unreadable, strict=strict))
     text = WRITERS[format_ or ("table" if sys.stdout.isatty() and not output else "csv")](recovery)
     if recovery.studies:
         write(text, output)
@@ -114,6 +126,32 @@ def complete(recovery: Recovery, path: Path, patch_model: tuple[int, int, int, i
         raise click.UsageError(f"{path}: {error.strerror or error}") from None
     for study in recovery.studies:
         architectures.complete(study, rows, architectures.PatchModel(*patch_model))
+
+
+def report(recovery: Recovery, unreadable: dict[str, OSError]) -> None:
+    """Tell on standard error what was found and what was not right."""
+    for name, error in unreadable.items():
+        click.echo(
+            f"error: {printable(name)}: {printable(error.strerror or str(error))}", err=True
+        )
+    for line in recovery.report():
+        click.echo(printable(line), err=True)
+
+
+def store(recovery: Recovery, url: str, direction: str | None) -> None:
+    """Write every study to a storage; print what was written."""
+    from recover_trials.errors import MissingPackageError, RebuildError
+    from recover_trials.rebuild import rebuild_all
+
+    try:
+        for line in rebuild_all(recovery.studies, url, direction=direction):
+            click.echo(printable(line))
+    except RebuildError as error:
+        click.echo(f"error: {printable(str(error))}", err=True)
+        sys.exit(2)
+    except MissingPackageError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(3)
 
 
 def exit_code(recovery: Recovery, unreadable: dict[str, OSError], *, strict: bool) -> int:

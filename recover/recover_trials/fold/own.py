@@ -34,6 +34,22 @@ def time_of(fields: Mapping[str, Any], name: str) -> datetime | None:
         return None
 
 
+def taken_up(study: Study, fields: Mapping[str, Any]) -> Trial | None:
+    """Return the trial that a later run begins anew under its number, with the same parameters.
+
+    None where nothing shows that it is the same one.
+    """
+    told = study.trials.get(fields["trial"])
+    if not told or told[-1].state != "RUNNING" or told[-1].run == fields["run"]:
+        return None
+    trial, config = told[-1], fields.get("config_id")
+    if config is None or trial.user_attrs.get("config_id") != config:
+        return None
+    trial.curve.clear()
+    trial.intermediate_values.clear()
+    return trial
+
+
 class OwnStudies:
     """Takes events in the order of their lines; keeps what they say of each study."""
 
@@ -93,7 +109,7 @@ class OwnStudies:
                 if not agree(study.about.get(name), fields.get(name)) and meaning not in told:
                     told.append(meaning)
         study.about.update(fields)
-        study.name = str(fields.get("name", study.key))
+        study.name = str(fields.get("study_name") or fields.get("name", study.key))
 
     def close_run(self, study: Study, fields: Mapping[str, Any]) -> None:
         """A run ended: which trial it calls the best is kept."""
@@ -105,7 +121,7 @@ class OwnStudies:
     def start(self, study: Study, fields: Mapping[str, Any]) -> None:
         """A trial started; one that started before goes on, or is told again."""
         start = time_of(fields, "datetime_start")
-        trial = study.trial(fields["trial"], start, fields["run"])
+        trial = taken_up(study, fields) or study.trial(fields["trial"], start, fields["run"])
         trial.datetime_start, trial.run = start, fields["run"]
         self.describe(study, trial, fields)
 

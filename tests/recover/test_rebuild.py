@@ -1,0 +1,211 @@
+"""A lost database comes back from the log, and the study goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+import pytest
+
+from recover_trials import read_trials
+from recover_trials.errors import RebuildError
+from recover_trials.model import TWICE, Trial
+from recover_trials.rebuild import rebuild, rebuild_all
+from scripts import MARKET, changed, render_to, run
+
+CONFIG = changed(
+    MARKET,
+    study={"n_trials": 9},
+    search={
+        "loss": {"type": "categorical", "choices": ["bce", "focal"]},
+        "focal_gamma": {"type": "float", "low": 0.5, "high": 3.0},
+    },
+    sampler={"n_startup_trials": 3},
+)
+TIMES = re.compile("datetime|duration|seconds")
+OPTUNA = (
+    "[I 2026-11-21 10:00:0{n},000] Trial {n} finished with value: {value} and parameters: {p}."
+)
+
+
+def table(script: Path) -> pd.DataFrame:
+    """Return the result table of a script without its times."""
+    found = pd.read_csv(script.parent / "outputs" / script.stem / "trials.csv")
+    return found[sorted(name for name in found if not TIMES.search(name))]
+
+
+def recover(script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Rebuild the storage of a script from its log, as a user would."""
+    command = [sys.executable, "-m", "recover_trials", f"logs/{script.stem}.log"]
+    storage = f"sqlite:///outputs/{script.stem}/study.db"
+    return subprocess.run(
+        [*command, "--to-storage", storage, *arguments],
+        cwd=script.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(
+    sp500_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, pd.DataFrame]:
+    """Return a script that ran through, and its table."""
+    folder = tmp_path_factory.mktemp("whole")
+    shutil.copy(sp500_file, folder / "sp500.csv")
+    script = render_to(folder, CONFIG)
+    assert run(script).returncode == 0
+    return script, table(script)
+
+
+def half_done(script: Path, folder: Path, n_trials: int) -> Path:
+    """Return a copy of a script that ran some of its trials."""
+    for path in (script, script.parent / "sp500.csv"):
+        shutil.copy(path, folder)
+    copy = folder / script.name
+    assert run(copy, "--n-trials", str(n_trials)).returncode == 0
+    return copy
+
+
+@pytest.mark.study
+def test_a_study_goes_on_from_its_log_alone_as_if_it_had_never_stopped(
+    uninterrupted: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    script = half_done(uninterrupted[0], tmp_path, 5)
+    shutil.rmtree(tmp_path / "outputs")
+    done = recover(script)
+    assert done.stdout == "hpo_9K_h1: 5 trials written\n"
+    again = recover(script)
+    assert again.stdout == "hpo_9K_h1: 0 trials written; 5 there before\n"
+    assert run(script).returncode == 0
+    pd.testing.assert_frame_equal(table(script), uninterrupted[1])
+
+
+@pytest.mark.study
+@pytest.mark.parametrize("cut", ["Trial 4 ended", "Trial 4 epoch 2", "Run"])
+def test_a_log_that_was_cut_gives_the_trial_that_ran_back_to_be_trained(
+    uninterrupted: tuple[Path, pd.DataFrame], tmp_path: Path, cut: str
+) -> None:
+    script = half_done(uninterrupted[0], tmp_path, 5)
+    shutil.rmtree(tmp_path / "outputs")
+    log = tmp_path / "logs" / f"{script.stem}.log"
+    content = log.read_bytes()
+    log.write_bytes(content[: content.rindex(cut.encode()) + 30])
+    assert recover(script).returncode == 0
+    assert run(script).returncode == 0
+    pd.testing.assert_frame_equal(table(script), uninterrupted[1])
+    (study,) = read_trials([log]).studies
+    assert [len(study.trials[number]) for number in range(9)] == [1] * 9
+    assert study.unfinished == []
+
+
+@pytest.mark.study
+def test_everything_a_study_holds_comes_back(
+    uninterrupted: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    script = uninterrupted[0]
+    own = optuna.load_study(
+        study_name=script.stem,
+        storage=f"sqlite:///{script.parent}/outputs/{script.stem}/study.db",
+    )
+    (study,) = read_trials([script.parent / "logs" / f"{script.stem}.log"]).studies
+    address = f"sqlite:///{tmp_path}/new.db"
+    assert rebuild(study, address).added == list(range(9))
+    found = optuna.load_study(study_name=script.stem, storage=address)
+    assert found.direction == own.direction
+    for ours, theirs in zip(found.trials, own.trials, strict=True):
+        for name in (
+            *("number", "state", "values", "params", "distributions", "intermediate_values"),
+            *("datetime_start", "datetime_complete"),
+        ):
+            assert getattr(ours, name) == getattr(theirs, name), name
+        assert theirs.user_attrs.items() <= ours.user_attrs.items()
+    known = {"study_id", "data_sha256", "architectures_sha256"}
+    assert {n: found.user_attrs[n] for n in known} == {n: own.user_attrs[n] for n in known}
+
+
+def write_log(folder: Path, *results: tuple[int, float, str], best: bool = True) -> Path:
+    """Write a log as Optuna itself writes it."""
+    lines = ["[I 2026-11-21 09:59:59,000] A new study created in memory with name: s"]
+    for number, value, params in results:
+        text = OPTUNA.format(n=number, value=value, p=params)
+        lines.append(text + (f" Best is trial 0 with value: {results[0][1]}." if best else ""))
+    path = folder / "optuna.log"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def load(folder: Path, name: str = "s") -> optuna.Study:
+    """Return a study of the test's own database."""
+    return optuna.load_study(study_name=name, storage=f"sqlite:///{folder}/s.db")
+
+
+def test_a_log_of_optuna_gives_ranges_as_far_as_values_were_tried(tmp_path: Path) -> None:
+    log = write_log(
+        tmp_path,
+        (0, 0.1, "{'x': 0.5, 'n': 3, 'act': 'gelu'}"),
+        (1, 0.4, "{'x': 1, 'n': 7, 'act': None}"),
+    )
+    (study,) = read_trials([log]).studies
+    done = rebuild(study, f"sqlite:///{tmp_path}/s.db")
+    assert done.remarks == ["ranges inferred from the values that were tried: act, n, x"]
+    found = load(tmp_path)
+    assert found.direction.name == "MINIMIZE"
+    assert found.trials[0].distributions["x"] == optuna.distributions.FloatDistribution(0.5, 1.0)
+    assert found.trials[1].distributions["n"] == optuna.distributions.IntDistribution(3, 7)
+    assert [trial.params["act"] for trial in found.trials] == ["gelu", None]
+
+
+def test_a_lost_number_stays_taken(tmp_path: Path) -> None:
+    log = write_log(tmp_path, (0, 0.1, "{'x': 0.5}"), (2, 0.4, "{'x': 0.7}"))
+    (study,) = read_trials([log]).studies
+    assert rebuild(study, f"sqlite:///{tmp_path}/s.db").lost == [1]
+    states = [trial.state.name for trial in load(tmp_path).trials]
+    assert states == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert load(tmp_path).trials[1].user_attrs["fail_reason"] == "lost"
+
+
+def test_a_log_that_tells_no_direction_needs_one(tmp_path: Path) -> None:
+    log = write_log(tmp_path, (0, 0.1, "{'x': 0.5}"), best=False)
+    (study,) = read_trials([log]).studies
+    with pytest.raises(RebuildError, match="give --direction"):
+        rebuild(study, f"sqlite:///{tmp_path}/s.db")
+    rebuild(study, f"sqlite:///{tmp_path}/s.db", direction="maximize")
+    assert load(tmp_path).direction.name == "MAXIMIZE"
+
+
+def test_a_storage_that_holds_another_history_is_left_as_it_is(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path}/s.db"
+    one = read_trials([write_log(tmp_path, (0, 0.1, "{'x': 0.5}"))]).studies[0]
+    rebuild(one, address, direction="minimize")
+    other = read_trials([write_log(tmp_path, (0, 0.3, "{'x': 0.5}"))]).studies[0]
+    with pytest.raises(RebuildError, match="trial 0 of study s is there as COMPLETE"):
+        rebuild(other, address, direction="minimize")
+    assert load(tmp_path).trials[0].value == 0.1
+
+
+def test_a_study_that_contradicts_itself_is_not_written(tmp_path: Path) -> None:
+    log = write_log(tmp_path, (0, 0.1, "{'x': 0.5}"), (1, 0.2, "{'x': 0.6}"))
+    (study,) = read_trials([log]).studies
+    study.trials[0].append(Trial(0, "FAIL", flags=[TWICE]))
+    with pytest.raises(RebuildError, match="trial 0: told twice, in different ways"):
+        rebuild(study, f"sqlite:///{tmp_path}/s.db")
+    assert not (tmp_path / "s.db").exists()
+
+
+def test_two_studies_of_one_name_are_not_mixed(tmp_path: Path) -> None:
+    one = write_log(tmp_path, (0, 0.1, "{'x': 0.5}"))
+    other = tmp_path / "other.log"
+    other.write_text(one.read_text().replace("10:00", "12:00").replace("0.1", "0.2"))
+    studies: Any = read_trials([one, other]).studies
+    assert [study.name for study in studies] == ["s", "s (run 2)"]
+    studies[1].name = "s"
+    with pytest.raises(RebuildError, match="is the name of two studies"):
+        list(rebuild_all(studies, f"sqlite:///{tmp_path}/s.db", direction="minimize"))
