@@ -144,7 +144,7 @@ def measure() -> dict[str, Any]:
             key=(42, 0),
             device=torch.device("cpu"),
             micro_batch=config["batch_size"],
-            progress=lambda _share: None,
+            after_batch=lambda _training, _share: None,
         )
         next(points)  # the first epoch also pays for the start
         since = time.perf_counter()

@@ -65,7 +65,7 @@ def run_cell(inputs: str, horizon: int, data: Path, seeds: int) -> dict[str, Any
             key=(seed, 0),
             device=device,
             micro_batch=256,
-            progress=lambda _share: None,
+            after_batch=lambda _training, _share: None,
         ):
             curve.append(point)
             if stopping.should_stop(point["val_loss"]):

@@ -15,6 +15,18 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def not_negative(text: str) -> float:
+    """Read a number from zero up."""
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
+    return float(text)
+
+
+def without_password(url: str) -> str:
+    """Return an address as others may see it."""
+    return re.sub(r"(?<=\?).*", "***", re.sub(r"(://[^:/?@]*:).*@", r"\1***@", url))
+
+
 def parse_arguments(
     doc: str, name: str, data_path: str, n_trials: int, seed: int, storage: str | None
 ) -> argparse.Namespace:
@@ -38,12 +50,20 @@ def parse_arguments(
     add("--log", type=Path, metavar="FILE", help=f"trial log; default: logs/{name}.log")
     storage = os.environ.get("OPTUNA_STORAGE", storage)
     add("--storage", default=storage, metavar="URL", help="default: OPTUNA_STORAGE, or --out")
+    add("--checkpoint-minutes", default=5.0, type=not_negative, metavar="N", help="default: 5")
+    add("--take-over", action="store_true", help="go on with trials of machines that are gone")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--dry-run", action="store_true", help="check everything, train nothing")
     mode.add_argument("--smoke", action="store_true", help="two trials of a few real steps")
+    mode.add_argument("--trial-from", type=Path, metavar="FILE", help="train a trial_….json again")
     arguments = parser.parse_args()
+    if arguments.storage != storage and re.search(r"://[^:/?@]*:.+@", arguments.storage):
+        parser.error(
+            "--storage: everybody on this machine can read a password of a command line; put the"
+            " URL into OPTUNA_STORAGE, or the password where the database's client looks for it"
+        )
     arguments.overrides = {
-        name: re.sub(r"(?<=:)[^/:@]*(?=@)|(?<=\?).*", "***", str(value))  # passwords stay out
+        name: without_password(str(value))
         for name, value in vars(arguments).items()
         if value != parser.get_default(name)
     }

@@ -6,6 +6,8 @@ EVENT_MEANINGS = {
     "trial_start": "A trial starts; before `kind` stand all its other parameters.",
     "evaluation": "A point of the learning curve; before `study` stand the metrics.",
     "trial_retry": "Memory ran out; the trial begins anew, with this micro-batch.",
+    "trial_resumed": "A run goes on with a trial whose worker died; before `study` stands how far"
+    " it had come (0: it begins anew).",
     "trial_end": "A trial has ended; before `datetime_start` stand its parameters and attributes,"
     " among them the metrics of its best evaluation.",
     "note": "Anything else worth keeping: a file that could not be written.",
@@ -33,7 +35,7 @@ FIELD_MEANINGS = {
     "state": "COMPLETE, PRUNED or FAIL",
     "value": "best evaluation; the last one if pruned; null after a failure",
     "text": "what happened",
-    "reason": "trials, timeout, interrupted or error",
+    "reason": "trials, timeout, STOP, the name of a signal, what a guard says, or error",
     "complete": "finished trials of the study",
     "pruned": "pruned trials of the study",
     "failed": "failed trials of the study",
@@ -48,7 +50,7 @@ FIELD_MEANINGS = {
     "metric": "what a trial's value is the best evaluation of",
     "direction": "minimize or maximize",
     "n_trials": "total number of trials of the study",
-    "timeout_hours": "hours after which a run begins no trial, or null",
+    "timeout_hours": "hours after which a run ends, or null",
     "seed": "seed of every random stream",
     "data": "data file or folder",
     "data_sha256": "digest of the data",

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -25,14 +26,19 @@ class TrialLog:
     """The log of one run; `study` and `run` stand on every line."""
 
     def __init__(self, path: Path, *, study: str, run: str) -> None:
-        self.identity = {"study": study, "run": run}
+        self.path, self.identity = path, {"study": study, "run": run}
         path.parent.mkdir(parents=True, exist_ok=True)
         self.file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
-        known = os.pread(self.file, os.fstat(self.file).st_size, 0)
-        if known and not known.endswith(b"\n"):
+        self.unwritten = b""
+        size = os.fstat(self.file).st_size
+        if size and os.pread(self.file, 1, size - 1) != b"\n":
             self.append("")  # a run was killed within a line
-        ended = rf'Trial (\d+) ended: .*study="{study}", run="\w+" ;'.encode()
-        self.ended = {int(number) for number in re.findall(ended, known)}
+
+    def numbers(self, pattern: str) -> set[int]:
+        """Return the trials of this study whose lines `Trial NUMBER pattern` are in the file."""
+        content = os.pread(self.file, os.fstat(self.file).st_size, 0)
+        line = rf'Trial (\d+){pattern}.*study="{self.identity["study"]}", run="\w+" ;'
+        return {int(number) for number in re.findall(line.encode(), content)}
 
     def write(self, event: str, fields: Mapping[str, object], *, level: str = "I") -> None:
         """Append one event of LOG_EVENTS."""
@@ -44,10 +50,16 @@ class TrialLog:
         self.append(time_stamp(datetime.now(), level) + defused(message, "("))
 
     def append(self, line: str) -> None:
-        """Write a line; a full disk is said and survived: it must not end days of training."""
-        rest = f"{line}\n".encode()
+        """Write a line; a full disk is said and survived, and the line written with the next."""
+        lines = self.unwritten + f"{line}\n".encode()
         try:
-            while rest:  # twice only if the disk fills up within the line
-                rest = rest[os.write(self.file, rest) :]
+            written = os.write(self.file, lines)
+            self.unwritten = b"\n" + lines if 0 < written < len(lines) else b""
         except OSError as error:
+            self.unwritten = lines
             say(f"log: {error.strerror}; not in the file: {line}")
+
+    def sync(self) -> None:
+        """Wait until the lines are on the disk."""
+        with suppress(OSError):  # not every kind of file can
+            os.fsync(self.file)

@@ -22,12 +22,14 @@ class Progress:
         self.left_trials = self.n_trials - started
         self.title = f"trial {started}/{self.n_trials}  {about}"
         self.since = self.shown = time.monotonic()
+        self.first: float | None = None  # the share that was done before
 
     def update(self, share: float) -> None:
         """Take the share of the trial that is done; show it if it is time to."""
         now = time.monotonic()
-        if now - self.shown > (0.5 if self.live else 60.0):
-            self.shown, whole = now, (now - self.since) / share
+        self.first = share if self.first is None else self.first
+        if share > self.first and now - self.shown > (0.5 if self.live else 60.0):
+            self.shown, whole = now, (now - self.since) / (share - self.first)
             left = whole * (1 - share)
             ends = f"ETA {timedelta(seconds=round(left))}, of the study {self.eta(left, whole)}"
             text = f"{self.title}  {share:4.0%}  {ends}"

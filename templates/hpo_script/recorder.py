@@ -7,7 +7,7 @@ import os
 import platform
 import socket
 import sys
-import uuid
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,9 +18,17 @@ import optuna
 import torch
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from hpo_script.experiment import Experiment
+from hpo_script.checkpoint import Checkpoint
+from hpo_script.experiment import Curve, Experiment
 from hpo_script.log_writer import TrialLog, say
-from hpo_script.results import architecture_of, best_of, trial_record, write_json, write_results
+from hpo_script.results import (
+    OWNER,
+    architecture_of,
+    best_of,
+    trial_record,
+    write_json,
+    write_results,
+)
 from hpo_script.trial_log import COUNTS, EXPERIMENT, LOG_EVENTS, SHORT_NAMES
 
 
@@ -29,7 +37,7 @@ def log_fields(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {
         SHORT_NAMES.get(name, name): value
         for name, value in attributes.items()
-        if name != "learning_curve"
+        if name not in ("learning_curve", OWNER)
     }
 
 
@@ -41,11 +49,11 @@ class Recorder:
     """The log and the result files of one run of a study."""
 
     def __init__(
-        self, study: optuna.Study, experiment: Experiment, *, out: Path, log: Path
+        self, study: optuna.Study, experiment: Experiment, arguments: Namespace, run: str
     ) -> None:
-        self.study, self.experiment, self.out = study, experiment, out
-        study_id = study.user_attrs["study_id"]
-        self.log = TrialLog(log, study=study_id, run=uuid.uuid4().hex[:8])
+        self.study, self.experiment, self.out = study, experiment, arguments.out
+        self.minutes = arguments.checkpoint_minutes
+        self.log = TrialLog(arguments.log, study=study.user_attrs["study_id"], run=run)
 
     def open_run(self, **about: object) -> None:
         """Open the run in the log; write what an earlier run finished but could not write."""
@@ -60,18 +68,38 @@ class Recorder:
         self.log.write("run_start", {**known, **found, **about})
         if any(self.counts().values()):
             self.log.write("study_resumed", self.counts())
+        ended = self.log.numbers(" ended: ")
         for trial in self.study.trials:
-            if trial.state.is_finished() and trial.number not in self.log.ended:
-                self.begin(trial)
-                for point in trial.user_attrs.get("learning_curve", []):
-                    self.evaluated(trial, point)
-                self.publish(trial)
-            elif trial.state.is_finished() and not self.trial_file(trial.number).exists():
-                self.write_files(trial)
+            if trial.state.is_finished():
+                if trial.number not in ended:
+                    self.retell(trial, trial.user_attrs.get("learning_curve", []))
+                    self.publish(trial)
+                elif not self.trial_file(trial.number).exists():
+                    self.write_files(trial)
+                self.checkpoint(trial).remove()
 
     def trial_file(self, number: int) -> Path:
         """Return where the record of a trial is kept."""
         return self.out / "trials" / f"trial_{number:04d}.json"
+
+    def checkpoint(self, trial: Trial | FrozenTrial) -> Checkpoint:
+        """Return the checkpoint of a trial, which no other may take for its own."""
+        study_id, config_id = self.study.user_attrs["study_id"], trial.user_attrs.get("config_id")
+        path = self.out / "checkpoints" / f"trial_{trial.number:04d}.pt"
+        return Checkpoint(path, f"{study_id} {config_id}", minutes=self.minutes)
+
+    def retell(self, trial: Trial | FrozenTrial, curve: Curve) -> None:
+        """Write what this log does not have of a trial: its start and learning curve."""
+        if trial.number not in self.log.numbers(": arch_idx="):
+            self.begin(trial)
+            for point in curve:
+                self.evaluated(trial, point)
+
+    def take_up(self, trial: Trial, curve: Curve, unit: str) -> None:
+        """Write that a trial goes on, and from where."""
+        self.retell(trial, curve)
+        arch, reached = log_fields(architecture_of(trial)), curve[-1][unit] if curve else 0
+        self.log.write("trial_resumed", {"trial": trial.number, **arch, unit: reached})
 
     def begin(self, trial: Trial | FrozenTrial) -> None:
         """Write the start of a trial, once its attributes are known."""
@@ -104,6 +132,7 @@ class Recorder:
         }
         if fields.keys() >= EXPECTED:
             self.log.write("trial_end", fields, level="W" if "error" in fields else "I")
+            self.log.sync()
         self.write_optuna_lines(trial)
         self.write_files(trial)
 
@@ -136,7 +165,11 @@ class Recorder:
 
     def close_run(self, reason: str) -> None:
         """Close the run in the log, and say what was found."""
-        counts, best = self.counts(), best_of(self.study)
+        try:
+            counts, best = self.counts(), best_of(self.study)
+        except Exception as error:  # the storage may be why the run ends
+            self.log.write("note", {"text": f"the run ends, {reason}: {error}"}, level="W")
+            return
         lead = {"best_trial": best and best.number, "best_value": best and best.value}
         self.log.write("run_end", {"reason": reason, **counts, **lead})
         say(f"{reason}: " + ", ".join(f"{n} {state}" for state, n in counts.items()))

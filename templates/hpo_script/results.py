@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import optuna
 import pandas as pd
@@ -15,28 +15,43 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from hpo_script.experiment import Experiment
 
+OWNER = "owner"  # attribute of a trial: which process runs it, or ran it last
 
-def write_atomic(path: Path, text: str) -> None:
-    """Replace a file by a new one that is already on the disk."""
+
+def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Replace a file by a new one that is already on the disk, so that neither is ever half."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with part.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w+b") as file:
+        write(file)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)  # else a power failure may undo the new name
+    os.close(folder)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file by a text."""
+    replace_file(path, lambda file: file.write(text.encode()))
 
 
 def write_json(path: Path, value: object) -> None:
     """Write a value as JSON, null for NaN and infinity."""
     plain = json.loads(json.dumps(value, default=str), parse_constant=lambda _name: None)
-    write_atomic(path, json.dumps(plain, indent=1) + "\n")
+    write_text(path, json.dumps(plain, indent=1) + "\n")
 
 
 def best_of(study: optuna.Study) -> FrozenTrial | None:
     """Return the best finished trial, or None."""
     finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return study.best_trial if finished else None
+
+
+def told(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a trial that say something about it, not about who runs it."""
+    return {name: value for name, value in attributes.items() if name != OWNER}
 
 
 def architecture_of(trial: Trial | FrozenTrial) -> dict[str, int]:
@@ -57,7 +72,7 @@ def trial_record(trial: FrozenTrial) -> dict[str, Any]:
         "datetime_start": trial.datetime_start,
         "datetime_complete": trial.datetime_complete,
         "duration_seconds": trial.duration and trial.duration.total_seconds(),
-        "user_attrs": trial.user_attrs,
+        "user_attrs": told(trial.user_attrs),
     }
 
 
@@ -71,7 +86,7 @@ def trials_csv(trials: Sequence[FrozenTrial]) -> str:
             "datetime_complete": trial.datetime_complete,
             "duration": trial.duration,
             **{f"params_{name}": value for name, value in trial.params.items()},
-            **{f"user_attrs_{name}": value for name, value in trial.user_attrs.items()},
+            **{f"user_attrs_{name}": value for name, value in told(trial.user_attrs).items()},
             "state": trial.state.name,
         }
         for trial in trials
@@ -96,7 +111,7 @@ def write_results(folder: Path, study: optuna.Study, experiment: Experiment) -> 
     }
     records = [trial_record(trial) for trial in trials]
     write_json(folder / "all_trials.json", {**about, "trials": records})
-    write_atomic(folder / "trials.csv", trials_csv(trials))
+    write_text(folder / "trials.csv", trials_csv(trials))
     if best := best_of(study):
         states = (state for state in TrialState if state != TrialState.WAITING)
         number = Counter(trial.state for trial in trials)
@@ -107,7 +122,7 @@ def write_results(folder: Path, study: optuna.Study, experiment: Experiment) -> 
             "best_value": best.value,
             "best_params": best.params,
             "architecture": architecture_of(best),
-            "best_user_attrs": best.user_attrs,
+            "best_user_attrs": told(best.user_attrs),
             "search_space": experiment.search_space,
         }
         write_json(folder / "best_params.json", found)

@@ -1,102 +1,68 @@
-"""Search: trials one after another, each recorded before the next begins."""
+"""Search: trials one after another, each recorded before the next begins.
+
+A trial whose worker died goes on under its number, from its checkpoint if there is one: what is
+found does not depend on how often a run was killed.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 import math
-import signal
 import time
 import traceback
-import uuid
-from argparse import Namespace
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, TypeVar
 
-import optuna
 import torch
-from optuna.distributions import distribution_to_json
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
+from hpo_script.checkpoint import Checkpoint
 from hpo_script.device import (
     BYTES_PER_PARAMETER,
     bytes_per_sample,
     check_count,
-    choose_device,
     fitting_micro_batch,
     free_memory,
     out_of_memory,
 )
-from hpo_script.dry_run import dry_run
-from hpo_script.experiment import Config, Curve, Experiment, Round, UnusableError
+from hpo_script.experiment import Config, Curve, Round, UnusableError
 from hpo_script.log_writer import say
 from hpo_script.progress import Progress
 from hpo_script.recorder import Recorder
-from hpo_script.results import best_of
-from hpo_script.samplers.keyed import make_sampler
-from hpo_script.suggest import make_distribution, make_pruner, suggest
+from hpo_script.results import OWNER, best_of
+from hpo_script.stops import Interrupted, Stops
+from hpo_script.storage import StorageError, is_of_storage
+from hpo_script.study import digest
+from hpo_script.suggest import suggest
 from hpo_script.task import Task
-from hpo_script.training import DivergedError, since_last_gain, train
+from hpo_script.training import DivergedError, Training, since_last_gain, train
+from hpo_script.workers import Workers
+
+Done = TypeVar("Done")
 
 
-class Interrupted(BaseException):
-    """A signal asked the run to end; holds its number."""
+@dataclass
+class Attempt:
+    """A trial in this process: its configuration, its evaluations, what an earlier run left."""
 
-
-def digest(value: object) -> str:
-    """Return the SHA-256 of a value's JSON."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def open_study(
-    experiment: Experiment, task: Task, *, storage: str, data_sha256: str
-) -> optuna.Study:
-    """Create or load the study; refuse one whose trials would not compare with new ones."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    sampler = make_sampler(experiment)
-    try:
-        study = optuna.create_study(
-            storage=storage,
-            study_name=experiment.study_name,
-            direction=experiment.direction,
-            sampler=sampler,
-            pruner=make_pruner(experiment.pruner),
-            load_if_exists=True,
-        )
-    except Exception as error:  # each kind of storage has its own
-        what = f"{type(error).__name__}: {error}"
-        raise UnusableError(f"the storage cannot be used: {what}") from None
-    params = (experiment.search_space, experiment.conditions, experiment.fixed_params)
-    made_of = {
-        "data_sha256": data_sha256,
-        "architectures_sha256": digest(experiment.architectures),
-        "settings_sha256": digest([[experiment.metric, *params], task.settings()]),
-    }
-    for name, value in made_of.items():
-        known = study.user_attrs.get(name, value)
-        if known != value:
-            raise UnusableError(
-                f"study {study.study_name} has {name} {known[:12]}, this run has {value[:12]}:"
-                " its trials would not compare with new ones. Use another --out or --storage."
-            )
-        study.set_user_attr(name, value)
-    if "study_id" not in study.user_attrs:
-        study.set_user_attr("study_id", uuid.uuid4().hex[:12])
-    return study
+    trial: Trial
+    config: Config
+    checkpoint: Checkpoint
+    saved: Mapping[str, Any] | None
+    curve: Curve = field(default_factory=list)
 
 
 class Search:
     """The trials of one run."""
 
     def __init__(
-        self, task: Task, recorder: Recorder, *, device: torch.device, smoke: bool
+        self, task: Task, recorder: Recorder, workers: Workers, stops: Stops, device: torch.device
     ) -> None:
-        self.task, self.recorder, self.device, self.smoke = task, recorder, device, smoke
+        self.task, self.recorder, self.workers, self.stops = task, recorder, workers, stops
         self.study, self.experiment = recorder.study, recorder.experiment
-        self.space = self.experiment.space
+        self.device, self.space = device, self.experiment.space
         self.sample_bytes = self.measure_shapes()
         self.progress = Progress(self.experiment.n_trials)
 
@@ -119,59 +85,93 @@ class Search:
 
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none ever finished."""
-        self.enqueue_extremes()
-        reason, hours = "error", self.experiment.timeout_hours
-        end = math.inf if hours is None else time.monotonic() + 3600 * hours
+        reason = "error"
         try:
-            while (started := sum(self.recorder.counts().values())) < self.experiment.n_trials:
-                if time.monotonic() >= end:
-                    reason = "timeout"
-                    break
-                self.run_trial(self.study.ask(), started + 1)
-            else:
-                reason = "trials"
-        except Interrupted:
-            reason = "interrupted"
-            raise
+            while trial := self.patiently(self.next_trial):
+                self.run_trial(trial)
+            reason = "trials"
+        except Interrupted as stop:
+            reason = stop.reason
+            return stop.code
         finally:
             self.recorder.close_run(reason)
-        return 0 if best_of(self.study) else 1
+            self.workers.leave()
+        others = self.recorder.counts()["running"]  # these may finish yet
+        return 0 if others or best_of(self.study) else 1
 
-    def enqueue_extremes(self) -> None:
-        """Queue the architectures that are tried in any case, each once in the life of a study."""
-        trials = self.study.get_trials(deepcopy=False)
-        # One that a killed run left behind counts as not tried.
-        there = [trial for trial in trials if trial.state != TrialState.RUNNING]
-        known = {trial.user_attrs.get("extreme") for trial in there}
-        kind = "smoke" if self.smoke else "extreme"
-        for arch_idx, ends in self.experiment.extreme_indices.items():
-            if ends not in known:
-                attributes = {"kind": kind, "extreme": ends}
-                self.study.enqueue_trial(self.space.encode(arch_idx), user_attrs=attributes)
-
-    def run_trial(self, trial: Trial, started: int) -> None:
-        """Train one trial and record its end, whatever it is."""
-        for name, value in self.start_attributes(trial).items():
-            trial.set_user_attr(name, value)
-        self.recorder.begin(trial)
-        config = {**trial.user_attrs, **trial.params}  # what is trained is what is recorded
-        shape = (f"{axis}={config[axis]}" for axis in ("d_model", "n_layers", "n_heads"))
-        self.progress.begin(started, " ".join(shape))
-        since = time.monotonic()
-        curve: Curve = []
+    def patiently(self, action: Callable[[], Done]) -> Done:
+        """Do what needs the storage and may be done twice; where that fails, try again, longer."""
+        for seconds in (1, 4, 15, 60, 120, 240):
+            try:
+                return action()
+            except Exception as error:
+                if not is_of_storage(error):
+                    raise
+                if self.stops.asked():
+                    raise StorageError from error
+                said = str(error).splitlines()[0][:200]
+                say(f"storage: {type(error).__name__}: {said}; trying again in {seconds} s")
+            time.sleep(seconds)
         try:
-            state, found = self.train_trial(trial, config, curve)
-        except Exception as error:  # whatever it is, it must not end the study
+            return action()
+        except Exception as error:
+            raise StorageError from error
+
+    def next_trial(self) -> Trial | None:
+        """Return the trial to train: one whose worker died, else a new one; None at the total."""
+        if stop := self.stops.asked():
+            raise stop
+        with self.workers.round():
+            trials = self.study.get_trials(deepcopy=False)
+            running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+            free = (t for t in running if self.workers.is_free(t.user_attrs.get(OWNER)))
+            left = next(free, None)
+            self.started = sum(trial.state != TrialState.WAITING for trial in trials)
+            self.taken_up = left is not None
+            if left is not None:
+                trial = Trial(self.study, left._trial_id)
+            elif self.started < self.experiment.n_trials:
+                trial = self.study.ask()
+                self.started += 1
+            else:
+                return None
+            trial.set_user_attr(OWNER, self.workers.owner())
+            return trial
+
+    def run_trial(self, trial: Trial) -> None:
+        """Train one trial, from where it was left if it was, and record its end."""
+        self.patiently(lambda: self.describe(trial))
+        config = {**trial.user_attrs, **trial.params}  # what is trained is what is recorded
+        checkpoint = self.recorder.checkpoint(trial)
+        saved = checkpoint.load() if self.taken_up else None
+        attempt = Attempt(trial, config, checkpoint, saved)
+        if self.taken_up:
+            self.recorder.take_up(trial, saved["curve"] if saved else [], self.task.unit)
+        else:
+            self.recorder.begin(trial)
+        shape = (f"{axis}={config[axis]}" for axis in ("d_model", "n_layers", "n_heads"))
+        self.progress.begin(self.started, " ".join(shape))
+        before = saved["seconds"] if saved else 0.0
+        since = time.monotonic() - before
+        try:
+            state, found = self.train_trial(attempt, since)
+        except StorageError:  # not the trial's fault
+            raise
+        except Exception as error:  # whatever else it is, it must not end the study
             state, found = TrialState.FAIL, failure(error)
-        found |= {"seconds": time.monotonic() - since, "learning_curve": curve}
-        for name, value in found.items():
-            trial.set_user_attr(name, value)
-        value = found[self.experiment.metric] if state == TrialState.COMPLETE else None
-        ended = self.study.tell(trial, value, state)
-        self.recorder.publish(ended)
+        found |= {"seconds": time.monotonic() - since, "learning_curve": attempt.curve}
+        ended = self.patiently(lambda: self.finish(trial, state, found))
+        checkpoint.remove()
         best = best_of(self.study)
         lead = f"best {best.value:.5g} (trial {best.number})" if best else "none finished yet"
         self.progress.end(f"{state.name} {found.get('fail_reason', ended.value)}  {lead}")
+
+    def describe(self, trial: Trial) -> None:
+        """Write what is known of a trial before it is trained."""
+        known = trial.user_attrs
+        for name, value in self.start_attributes(trial).items():
+            if name not in known:
+                trial.set_user_attr(name, value)
 
     def start_attributes(self, trial: Trial) -> dict[str, Any]:
         """Return what is known of a trial before it is trained, besides its parameters."""
@@ -196,39 +196,49 @@ class Search:
         }
         return {name: value for name, value in known.items() if name not in trial.params}
 
-    def train_trial(
-        self, trial: Trial, config: Config, curve: Curve
-    ) -> tuple[TrialState, dict[str, Any]]:
+    def train_trial(self, attempt: Attempt, since: float) -> tuple[TrialState, dict[str, Any]]:
         """Train, from the start with half the micro-batch each time memory runs out.
 
-        The evaluations are put into `curve`, so that they outlive a failure.
+        The evaluations are put into the attempt's curve, so that they outlive a failure.
         """
+        config = attempt.config
         sample_bytes = self.sample_bytes[config["shape_idx"]]
         n_params, free = config["param_count"], free_memory(self.device)
-        micro_batch = fitting_micro_batch(n_params, sample_bytes, free, config["batch_size"])
+        most = config.get("micro_batch", config["batch_size"])  # as small as in the run before
+        micro_batch = fitting_micro_batch(n_params, sample_bytes, free, most)
         if micro_batch == 0:
             raise MemoryError(
                 f"{n_params:,} parameters and {sample_bytes:,} bytes per sample, {free:,} are free"
             )
         while True:
             try:
-                return self.train_once(trial, config, curve, micro_batch)
+                return self.train_once(attempt, micro_batch, since)
             except Exception as error:
                 if micro_batch == 1 or not out_of_memory(error):
                     raise
-            micro_batch = -(-micro_batch // 2)
-            self.recorder.retried(trial, micro_batch)
+            micro_batch, attempt.saved = -(-micro_batch // 2), None
+            self.recorder.retried(attempt.trial, micro_batch)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
 
     def train_once(
-        self, trial: Trial, config: Config, curve: Curve, micro_batch: int
+        self, attempt: Attempt, micro_batch: int, since: float
     ) -> tuple[TrialState, dict[str, Any]]:
         """Train with a micro-batch; return the state and the best evaluation."""
+        trial, config, curve, saved = attempt.trial, attempt.config, attempt.curve, attempt.saved
         unit, metric, sign = self.task.unit, self.experiment.metric, self.experiment.sign
-        spared = config["kind"] in ("extreme", "smoke")
-        prunable = prunable_from(self.task.rounds(config), config)
-        curve.clear()
+        self.patiently(lambda: trial.set_user_attr("micro_batch", micro_batch))
+        curve[:] = saved["curve"] if saved else []
+
+        def after_batch(training: Training, share: float) -> None:
+            self.progress.update(share)
+            stop = self.stops.asked()
+            if stop or attempt.checkpoint.due():
+                about = {"curve": curve, "seconds": time.monotonic() - since}
+                attempt.checkpoint.save({**training.state(), **about})
+            if stop:
+                raise stop
+
         state, ended_by = TrialState.COMPLETE, "schedule"
         for point in train(
             self.task,
@@ -237,12 +247,12 @@ class Search:
             key=(self.experiment.seed, trial.number),
             device=self.device,
             micro_batch=micro_batch,
-            progress=self.progress.update,
+            after_batch=after_batch,
+            resume=saved,
         ):
             curve.append(point)
             self.recorder.evaluated(trial, point)
-            trial.report(point[metric], point[unit])
-            if not spared and point[unit] >= prunable and trial.should_prune():
+            if self.patiently(lambda: self.prunes(attempt)):
                 state, ended_by = TrialState.PRUNED, "pruned"
                 break
             values = (sign * known[metric] for known in curve)
@@ -258,6 +268,31 @@ class Search:
             "micro_batch": micro_batch,
             "accumulation_steps": -(-config["batch_size"] // micro_batch),
         }
+
+    def prunes(self, attempt: Attempt) -> bool:
+        """Report the last evaluation; tell whether the trial is pruned at it.
+
+        A run before may have reported it, and later ones: it was not pruned before the last.
+        """
+        trial, config, point = attempt.trial, attempt.config, attempt.curve[-1]
+        count = point[self.task.unit]
+        known = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
+        last = max(known, default=0)
+        if count > last:
+            trial.report(point[self.experiment.metric], count)
+        prunable = prunable_from(self.task.rounds(config), config)
+        spared = config["kind"] in ("extreme", "smoke") or count < max(prunable, last)
+        return not spared and trial.should_prune()
+
+    def finish(self, trial: Trial, state: TrialState, found: Config) -> FrozenTrial:
+        """Tell the study how a trial ended, then the log and the files."""
+        for name, value in found.items():
+            trial.set_user_attr(name, value)
+        value = found[self.experiment.metric] if state == TrialState.COMPLETE else None
+        with self.workers.round():
+            ended = self.study.tell(trial, value, state, skip_if_finished=True)
+            self.recorder.publish(ended)
+        return ended
 
 
 def prunable_from(rounds: Sequence[Round], config: Config) -> float:
@@ -280,72 +315,3 @@ def failure(error: Exception) -> dict[str, Any]:
         "error": f"{type(error).__name__}: {error}",
         "where": f"{Path(last.filename).name}:{last.lineno} in {last.name}",
     }
-
-
-def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:
-    """Return the experiment of --smoke: the two smallest architectures, a study of its own."""
-    rows = experiment.architectures
-    by_size = sorted(experiment.space.allowed, key=lambda arch_idx: rows[arch_idx]["params"])
-    other = (i for i in by_size if rows[i]["params"] != rows[by_size[0]]["params"])
-    smallest = (by_size[0], next(other, by_size[1]))
-    space = {name: v for name, v in experiment.search_space.items() if name not in params}
-    return replace(
-        experiment,
-        study_name=f"{experiment.study_name}-smoke-{uuid.uuid4().hex[:8]}",
-        n_trials=2,
-        timeout_hours=None,
-        extreme_indices={arch_idx: f"smoke {arch_idx}" for arch_idx in smallest},
-        search_space=space,
-        fixed_params={**experiment.fixed_params, **params},
-    )
-
-
-def interrupt(number: int, _frame: object) -> NoReturn:
-    """Turn a signal into an exception."""
-    raise Interrupted(number)
-
-
-def main(arguments: Namespace, task: Task, experiment: Experiment) -> int:
-    """Do what the command line asks; return the exit code."""
-    for number in signal.Signals:
-        asked = number.name in ("SIGHUP", "SIGINT", "SIGTERM")
-        if asked and signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
-            signal.signal(number, interrupt)
-    try:
-        return dispatch(arguments, task, experiment)
-    except Interrupted as stop:
-        return 128 + int(stop.args[0])
-    except (UnusableError, OSError, ImportError) as error:
-        say(f"error: {error}")
-        return 3 if isinstance(error, ImportError) else 2  # a sampler or storage needs a package
-
-
-def dispatch(arguments: Namespace, task: Task, experiment: Experiment) -> int:
-    """Check or search; return the exit code. Raises UnusableError."""
-    experiment = replace(experiment, n_trials=arguments.n_trials, seed=arguments.seed)
-    out, smoke = arguments.out, arguments.smoke
-    device = choose_device(arguments.device)
-    task.load(device)
-    if smoke:
-        experiment = smoke_version(experiment, task.shrink())
-    if arguments.dry_run:
-        return dry_run(task, experiment, device)
-    data = task.describe()
-    storage = arguments.storage or f"sqlite:///{out / 'study.db'}"
-    if not arguments.storage and set("?#%") & set(storage):
-        raise UnusableError(f"--out {out}: ?, # and % would end the address of the database")
-    out.mkdir(parents=True, exist_ok=True)
-    study = open_study(experiment, task, storage=storage, data_sha256=data["data_sha256"])
-    recorder = Recorder(study, experiment, out=out, log=arguments.log)
-    search = Search(task, recorder, device=device, smoke=smoke)
-    distributions = {name: make_distribution(t) for name, t in experiment.searched.items()}
-    recorder.open_run(
-        unit=task.unit,
-        search_space={n: json.loads(distribution_to_json(d)) for n, d in distributions.items()},
-        overrides=arguments.overrides,
-        smoke=smoke,
-        device=str(device),
-        threads=torch.get_num_threads(),
-        **data,
-    )
-    return search.run()

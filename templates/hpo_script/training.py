@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -50,6 +50,44 @@ def since_last_gain(values: Iterable[float], min_delta: float) -> int:
     return waited
 
 
+class Training:
+    """A model in training, which can be put away after any batch and taken up again."""
+
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device):
+        self.model, self.optimizer, self.device = model, optimizer, device
+        self.streams = torch if device.type == "cpu" else getattr(torch, device.type)
+        self.round, self.batch = 0, 0  # the round, and how many of its batches are done
+        self.losses = torch.zeros((), device=device)  # their sum
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that the batches to come depend on, as tensors and numbers."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "round": self.round,
+            "batch": self.batch,
+            "losses": self.losses,
+            "stream": self.streams.get_rng_state(),
+            "device": self.device.type,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where a state was taken; on another kind of device, dropout draws anew."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.round, self.batch = state["round"], state["batch"]
+        self.losses = state["losses"].to(self.device)
+        if state["device"] == self.device.type:
+            self.streams.set_rng_state(state["stream"])
+
+    def begin_round(self, seed: int) -> None:
+        """Begin a round, unless it was taken up within."""
+        self.model.train()
+        if self.batch == 0:
+            torch.manual_seed(seed)
+            self.losses = torch.zeros((), device=self.device)
+
+
 def train(
     task: Task,
     arch: Arch,
@@ -58,38 +96,44 @@ def train(
     key: tuple[int, int],
     device: torch.device,
     micro_batch: int,
-    progress: Callable[[float], None],
+    after_batch: Callable[[Training, float], None],
+    resume: Mapping[str, Any] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Train one configuration; yield each evaluation: the count reached, then its metrics.
 
-    `key` (seed, trial) names its random streams. Raises DivergedError when a loss is not finite.
+    `key` (seed, trial) names its random streams. `after_batch` is given the training and the share
+    that is done; `resume` is a state of it. Raises DivergedError when a loss is not finite.
     """
     torch.manual_seed(stream_seed(*key, "weights"))
     model = task.build_model(arch, config["dropout"]).to(device)
     optimizer = make_optimizer(model, config)
+    training = Training(model, optimizer, device)
+    if resume:
+        training.restore(resume)
     rounds = task.rounds(config)
     total = sum(item.n_batches for item in rounds)
-    step = 0
-    for index, item in enumerate(rounds):
-        model.train()
-        batches = task.batches(config, index, stream_seed(*key, item.step, "batches"))
-        torch.manual_seed(stream_seed(*key, item.step, "dropout"))
-        losses = torch.zeros((), device=device)
-        for batch in batches:
+    step = sum(item.n_batches for item in rounds[: training.round]) + training.batch
+    for item in rounds[training.round :]:
+        batches = task.batches(config, training.round, stream_seed(*key, item.step, "batches"))
+        training.begin_round(stream_seed(*key, item.step, "dropout"))
+        for batch in batches[training.batch :]:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, total, config)
             optimizer.zero_grad(set_to_none=True)
             with mixed_precision(device):
-                losses += accumulate(model, task, batch, config=config, micro_batch=micro_batch)
+                loss = accumulate(model, task, batch, config=config, micro_batch=micro_batch)
+            training.losses += loss
             nn.utils.clip_grad_norm_(model.parameters(), config["clip_norm"])
             optimizer.step()
             step += 1
-            progress(step / total)
-        train_loss = float(losses) / len(batches)
+            training.batch += 1
+            after_batch(training, step / total)
+        train_loss = float(training.losses) / len(batches)
         model.eval()
         with torch.inference_mode(), mixed_precision(device):
             metrics = task.evaluate(model, micro_batch)
         for name, value in (("train_loss", train_loss), ("val_loss", metrics["val_loss"])):
             if not math.isfinite(value):
                 raise DivergedError(f"{name} is {value} at {task.unit} {item.step}")
+        training.round, training.batch = training.round + 1, 0
         yield {task.unit: item.step, "train_loss": train_loss, **metrics}

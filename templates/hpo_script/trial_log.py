@@ -43,6 +43,7 @@ LOG_EVENTS = {
     ),
     "evaluation": LogEvent("Trial {trial} {unit} {step}", (*ARCHITECTURE, "d_ff"), IDENTITY),
     "trial_retry": LogEvent("Trial {trial} retried", (*ARCHITECTURE, "d_ff"), IDENTITY),
+    "trial_resumed": LogEvent("Trial {trial} resumed", (*ARCHITECTURE, "d_ff"), IDENTITY),
     "trial_end": LogEvent(
         "Trial {trial} ended",
         (*ARCHITECTURE, "d_ff", "state", "value"),

@@ -25,7 +25,7 @@ def curve_of(names: dict[str, Any], task: Any, **changes: Any) -> list[dict[str,
         key=(names["SEED"], 0),
         device=CPU,
         micro_batch=config["batch_size"],
-        progress=lambda _share: None,
+        after_batch=lambda _training, _share: None,
     )
     return list(points)
 

@@ -230,7 +230,7 @@ def test_a_training_repeats_to_the_bit_and_the_trial_number_changes_it(
                 key=(seed, number),
                 device=CPU,
                 micro_batch=micro_batch,
-                progress=lambda _share: None,
+                after_batch=lambda _training, _share: None,
             )
         )
 

@@ -1,0 +1,77 @@
+"""Stops: what ends a run before its total, after the batch in hand and with a checkpoint."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")  # the last is Slurm's warning, if asked for
+SLURM_MARGIN = 120  # seconds kept for the checkpoint before Slurm ends the job
+
+
+class Interrupted(BaseException):
+    """The run is to end: the reason, and the code to exit with."""
+
+    def __init__(self, reason: str, code: int) -> None:
+        super().__init__(reason)
+        self.reason, self.code = reason, code
+
+
+def interrupt(number: int, _frame: object) -> NoReturn:
+    """End at once."""
+    raise Interrupted(signal.Signals(number).name, 128 + number)
+
+
+def on_signals(handler: Callable[[int, object], object]) -> None:
+    """Set what a signal does, but for those that are ignored (nohup ignores SIGHUP)."""
+    for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def time_left(timeout_hours: float | None) -> float:
+    """Return the seconds until TIMEOUT_HOURS are over, or Slurm ends the job."""
+    asked = math.inf if timeout_hours is None else 3600 * timeout_hours
+    slurm = os.environ.get("SLURM_JOB_END_TIME", "")
+    ends = int(slurm) - time.time() - SLURM_MARGIN if slurm.isdecimal() else math.inf
+    return min(asked, ends)
+
+
+class Stops:
+    """Everything that may ask for the end; `guards` return a reason, or None."""
+
+    def __init__(
+        self, file: Path, timeout_hours: float | None, guards: Sequence[Callable[[], str | None]]
+    ) -> None:
+        self.file, self.guards = file, guards
+        self.end = time.monotonic() + time_left(timeout_hours)
+        self.stop: Interrupted | None = None
+        self.next_look = 0.0
+        on_signals(self.take)
+
+    def take(self, number: int, frame: object) -> None:
+        """Take a signal: the first ends the run after its batch, the second at once."""
+        if self.stop:
+            interrupt(number, frame)
+        self.stop = Interrupted(signal.Signals(number).name, 128 + number)
+
+    def asked(self) -> Interrupted | None:
+        """Return what asks for the end; files and guards are looked at once a second."""
+        now = time.monotonic()
+        if self.stop is None and now >= self.next_look:
+            self.next_look = now + 1
+            found = (look() for look in (self.look, *self.guards))
+            reason = next((reason for reason in found if reason), None)
+            self.stop = Interrupted(reason, 0) if reason else None
+        return self.stop
+
+    def look(self) -> str | None:
+        """Look at the clock and for the file STOP."""
+        if time.monotonic() >= self.end:
+            return "timeout"
+        return "STOP" if self.file.exists() else None

@@ -1,0 +1,128 @@
+"""Storage: where the study is kept.
+
+Commits outlive a power failure, locks die with their holder, and what goes wrong is told with the
+way out.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import re
+import sqlite3
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+from hpo_script.command_line import without_password
+
+
+class StorageError(Exception):
+    """The storage does not work, and went on not to; its cause says why."""
+
+
+class FileLock(JournalFileOpenLock):
+    """A lock that the system frees when its holder dies; Optuna's own outlive a killed process."""
+
+    def acquire(self, *, wait: bool = True) -> bool:
+        """Take the lock; without waiting, tell whether it was free."""
+        self.file = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(self.file)
+            return False
+        return True
+
+    def release(self) -> None:
+        """Let another have it."""
+        os.close(self.file)
+
+
+class DurableConnection(sqlite3.Connection):
+    """A connection to SQLite whose commits a power failure does not undo."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.execute(
+            "PRAGMA synchronous = EXTRA"
+        )  # https://sqlite.org/pragma.html#pragma_synchronous
+
+
+def file_of(url: str) -> Path | None:
+    """Return the file that a storage is, if it is one."""
+    match = re.fullmatch(r"(?:sqlite(?:\+\w+)?:///|journal://)([^?]+)(?:\?.*)?", url)
+    return Path(match[1]).absolute() if match else None
+
+
+def lock_folder(url: str) -> Path:
+    """Return where the processes of this machine that share a storage keep their locks."""
+    file = file_of(url)
+    digest = hashlib.sha256(url.encode()).hexdigest()[:16]
+    return Path(f"{file}.locks") if file else Path(tempfile.gettempdir(), f"hpogen-{digest}")
+
+
+def connect(url: str) -> BaseStorage:
+    """Return the storage of a URL: sqlite, journal, grpc, or any other database."""
+    scheme, _, rest = url.partition("://")
+    if scheme == "journal":
+        lock = FileLock(str(lock_folder(url) / "journal"))
+        return JournalStorage(JournalFileBackend(str(file_of(url)), lock_obj=lock))
+    if scheme == "grpc":
+        host, _, port = rest.rpartition(":")
+        return optuna.storages.GrpcStorageProxy(host=host, port=int(port))
+    if scheme.startswith("sqlite"):
+        durable = {"factory": DurableConnection, "timeout": 60}
+        return RDBStorage(url, engine_kwargs={"connect_args": durable})
+    return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+
+
+def open_storage(url: str) -> BaseStorage:
+    """Return the storage of a URL; try again, for others may be creating it at this moment."""
+    lock_folder(url).mkdir(parents=True, exist_ok=True)
+    for attempt in range(7):
+        try:
+            return connect(url)
+        except Exception as error:  # each kind of storage has its own
+            if not is_of_storage(error) or "not a database" in str(error):
+                raise
+        time.sleep(0.05 * 2**attempt * (1 + os.getpid() % 10 / 10))  # 13 s at most in all
+    return connect(url)
+
+
+def is_of_storage(error: BaseException | None) -> bool:
+    """Tell whether an error comes from a storage, not from this script."""
+    kinds = ("sqlalchemy", "sqlite3", "psycopg", "psycopg2", "grpc")
+    known = (OSError, optuna.exceptions.StorageInternalError, json.JSONDecodeError)
+    return isinstance(error, known) or type(error).__module__.split(".")[0] in kinds
+
+
+def trouble(url: str, log: Path, error: BaseException | None) -> str:
+    """Return what is wrong with a storage, and the way out; nothing was overwritten."""
+    file, said = file_of(url), f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    said = said.replace(url, without_password(url))
+    if file is None:
+        return f"the storage cannot be used: {said}"
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        return f"the storage {file} cannot be written: {said}"
+    if "disk is full" in said or getattr(error, "errno", 0) == errno.ENOSPC:
+        return f"no space is left for {file}; free some and run this again ({said})"
+    if url.startswith("journal:"):
+        return (
+            f"the journal {file} is damaged ({said}). This drops what is torn, after a backup,"
+            f" and this script then goes on: recover-trials --repair {file}"
+        )
+    if any(text in said for text in ("not a database", "malformed", "no such", "corrupt")):
+        return (
+            f"the database {file} is damaged ({said}). Move it away, rebuild the study from its"
+            f" log, and run this again: recover-trials {log} --to-storage {url}"
+        )
+    return f"the storage {file} cannot be used: {said}"

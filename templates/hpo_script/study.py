@@ -1,0 +1,92 @@
+"""Study: made once, opened by every run, refused where its trials would not compare."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage
+
+from hpo_script.experiment import Experiment, UnusableError
+from hpo_script.samplers.keyed import make_sampler
+from hpo_script.suggest import make_pruner
+from hpo_script.task import Task
+
+
+def digest(value: object) -> str:
+    """Return the SHA-256 of a value's JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def open_study(
+    experiment: Experiment, task: Task, storage: BaseStorage, *, data_sha256: str, out: Path
+) -> optuna.Study:
+    """Create or load the study; refuse one whose trials would not compare with new ones."""
+    name, results = experiment.study_name, out / "all_trials.json"
+    if name not in optuna.get_all_study_names(storage) and results.exists():
+        raise UnusableError(
+            f"{results} holds the results of a study that is not in the storage. Rebuild it from"
+            " its log (recover-trials LOG --to-storage URL), or give another --out"
+        )
+    study = optuna.create_study(
+        storage=storage,
+        study_name=name,
+        direction=experiment.direction,
+        sampler=make_sampler(experiment),
+        pruner=make_pruner(experiment.pruner),
+        load_if_exists=True,
+    )
+    settings = {
+        "metric": experiment.metric,
+        "search_space": experiment.search_space,
+        "conditions": experiment.conditions,
+        "fixed_params": experiment.fixed_params,
+        **task.settings(),
+    }
+    made_of = {
+        "data_sha256": data_sha256,
+        "architectures_sha256": digest(experiment.architectures),
+        "settings": json.loads(json.dumps(settings)),
+    }
+    known = {name: study.user_attrs.get(name, value) for name, value in made_of.items()}
+    if changed := differences(known, made_of):
+        raise UnusableError(
+            f"study {name} has trials that would not compare with new ones; use another --out or"
+            f" --storage, or undo: {'; '.join(changed[:9])}"
+        )
+    for attribute, value in made_of.items():
+        if attribute not in study.user_attrs:
+            study.set_user_attr(attribute, value)
+    if "study_id" not in study.user_attrs:
+        study.set_user_attr("study_id", uuid.uuid4().hex[:12])
+    return study
+
+
+def differences(old: object, new: object, name: str = "") -> list[str]:
+    """Return what differs between two JSON values, each with its place."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return [] if old == new else [f"{name} was {shortened(old)}, is {shortened(new)}"]
+    prefix = f"{name}." if name else ""
+    return [
+        line
+        for key in dict.fromkeys((*old, *new))
+        for line in differences(old.get(key), new.get(key), f"{prefix}{key}")
+    ]
+
+
+def shortened(value: object) -> str:
+    """Return a value for a message."""
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def enqueue_extremes(study: optuna.Study, experiment: Experiment, kind: str) -> None:
+    """Queue the architectures that are tried in any case, each once in the life of a study."""
+    known = {trial.user_attrs.get("extreme") for trial in study.get_trials(deepcopy=False)}
+    for arch_idx, ends in experiment.extreme_indices.items():
+        if ends not in known:
+            attributes = {"kind": kind, "extreme": ends}
+            study.enqueue_trial(experiment.space.encode(arch_idx), user_attrs=attributes)

@@ -1,0 +1,68 @@
+"""Workers: processes that share a study on one machine, each trial owned by one of them.
+
+A worker holds a file lock as long as it lives, which the system frees however it dies; whoever
+finds the lock free may go on with its trials. Machines are told apart by name and boot.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hpo_script.storage import FileLock, lock_folder
+
+
+def boot_id() -> str:
+    """Return what tells one start of this machine from the next, "" where nothing does."""
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_text().strip() if path.exists() else ""
+
+
+class Workers:
+    """This process among those that share a study."""
+
+    def __init__(self, url: str, run: str, *, take_over: bool) -> None:
+        self.folder, self.run, self.take_over = lock_folder(url), run, take_over
+        self.machine = {"host": platform.node(), "boot": boot_id()}
+        self.alone = FileLock(str(self.folder / "round"))
+        self.alive = FileLock(str(self.folder / run))
+        with self.round():
+            self.alive.acquire()
+
+    @contextmanager
+    def round(self) -> Iterator[None]:
+        """Keep all other workers waiting: what is counted and then done stays true."""
+        self.alone.acquire()
+        try:
+            yield
+        finally:
+            self.alone.release()
+
+    def owner(self) -> dict[str, Any]:
+        """Return what a trial of this process is marked with."""
+        return {**self.machine, "run": self.run}
+
+    def is_free(self, owner: Mapping[str, Any] | None) -> bool:
+        """Tell, within a round, whether the process that owns a running trial is gone."""
+        if owner is None:  # it died before it could mark the trial
+            return True
+        if owner["host"] != self.machine["host"]:
+            return self.take_over
+        if owner["boot"] != self.machine["boot"]:
+            return True
+        name = self.folder / owner["run"]
+        path, lock = name.with_suffix(".lock"), FileLock(str(name))
+        if path.exists():
+            if not lock.acquire(wait=False):
+                return False
+            path.unlink()
+            lock.release()
+        return True
+
+    def leave(self) -> None:
+        """End: none of the trials is this process's any more."""
+        self.folder.joinpath(f"{self.run}.lock").unlink(missing_ok=True)
+        self.alive.release()
