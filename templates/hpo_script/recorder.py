@@ -22,7 +22,6 @@ from hpo_script.checkpoint import Checkpoint
 from hpo_script.experiment import Curve, Experiment
 from hpo_script.log_writer import TrialLog, say
 from hpo_script.results import (
-    OWNER,
     architecture_of,
     best_of,
     trial_record,
@@ -37,7 +36,7 @@ def log_fields(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {
         SHORT_NAMES.get(name, name): value
         for name, value in attributes.items()
-        if name not in ("learning_curve", OWNER)
+        if name != "learning_curve"
     }
 
 

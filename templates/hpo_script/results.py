@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,8 +14,6 @@ import pandas as pd
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from hpo_script.experiment import Experiment
-
-OWNER = "owner"  # attribute of a trial: which process runs it, or ran it last
 
 
 def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -49,11 +47,6 @@ def best_of(study: optuna.Study) -> FrozenTrial | None:
     return study.best_trial if finished else None
 
 
-def told(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attributes of a trial that say something about it, not about who runs it."""
-    return {name: value for name, value in attributes.items() if name != OWNER}
-
-
 def architecture_of(trial: Trial | FrozenTrial) -> dict[str, int]:
     """Return the architecture a trial was trained with, from its own record."""
     names = ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff", "param_count")
@@ -72,7 +65,7 @@ def trial_record(trial: FrozenTrial) -> dict[str, Any]:
         "datetime_start": trial.datetime_start,
         "datetime_complete": trial.datetime_complete,
         "duration_seconds": trial.duration and trial.duration.total_seconds(),
-        "user_attrs": told(trial.user_attrs),
+        "user_attrs": trial.user_attrs,
     }
 
 
@@ -86,7 +79,7 @@ def trials_csv(trials: Sequence[FrozenTrial]) -> str:
             "datetime_complete": trial.datetime_complete,
             "duration": trial.duration,
             **{f"params_{name}": value for name, value in trial.params.items()},
-            **{f"user_attrs_{name}": value for name, value in told(trial.user_attrs).items()},
+            **{f"user_attrs_{name}": value for name, value in trial.user_attrs.items()},
             "state": trial.state.name,
         }
         for trial in trials
@@ -122,7 +115,7 @@ def write_results(folder: Path, study: optuna.Study, experiment: Experiment) -> 
             "best_value": best.value,
             "best_params": best.params,
             "architecture": architecture_of(best),
-            "best_user_attrs": told(best.user_attrs),
+            "best_user_attrs": best.user_attrs,
             "search_space": experiment.search_space,
         }
         write_json(folder / "best_params.json", found)

@@ -31,7 +31,7 @@ from hpo_script.experiment import Config, Curve, Round, UnusableError
 from hpo_script.log_writer import say
 from hpo_script.progress import Progress
 from hpo_script.recorder import Recorder
-from hpo_script.results import OWNER, best_of
+from hpo_script.results import best_of
 from hpo_script.stops import Interrupted, Stops
 from hpo_script.storage import StorageError, is_of_storage
 from hpo_script.study import digest
@@ -40,6 +40,7 @@ from hpo_script.task import Task
 from hpo_script.training import DivergedError, Training, since_last_gain, train
 from hpo_script.workers import Workers
 
+OWNERS = "owners"  # attribute of the study: which process runs each trial that is running
 Done = TypeVar("Done")
 
 
@@ -123,10 +124,11 @@ class Search:
             raise stop
         with self.workers.round():
             trials = self.study.get_trials(deepcopy=False)
-            running = [trial for trial in trials if trial.state == TrialState.RUNNING]
-            free = (t for t in running if self.workers.is_free(t.user_attrs.get(OWNER)))
-            left = next(free, None)
             self.started = sum(trial.state != TrialState.WAITING for trial in trials)
+            running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+            owners = self.study.user_attrs.get(OWNERS, {})
+            owners = {f"{t.number}": owners.get(f"{t.number}") for t in running}
+            left = next((t for t in running if self.workers.is_free(owners[f"{t.number}"])), None)
             self.taken_up = left is not None
             if left is not None:
                 trial = Trial(self.study, left._trial_id)
@@ -135,7 +137,8 @@ class Search:
                 self.started += 1
             else:
                 return None
-            trial.set_user_attr(OWNER, self.workers.owner())
+            owners[f"{trial.number}"] = self.workers.owner()
+            self.study.set_user_attr(OWNERS, owners)
             return trial
 
     def run_trial(self, trial: Trial) -> None:

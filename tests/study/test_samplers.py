@@ -203,11 +203,13 @@ def test_a_run_out_of_time_ends_well_and_the_next_goes_on(sp500: Path, tmp_path:
     log = tmp_path / "logs" / f"{script.stem}.log"
     first = train(script)
     assert 1 <= len(first) < 4
+    assert first[-1].state == TrialState.RUNNING
     assert 'reason="timeout"' in log.read_text()
     render_to(tmp_path, changed(config, study={"timeout_hours": 1.0}))
     trials = train(script)
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 4
-    assert trials[: len(first)] == first
+    assert trials[: len(first) - 1] == first[:-1]
+    assert f"Trial {first[-1].number} resumed: " in log.read_text()
     assert log.read_text().count('reason="timeout"') == 1
     assert log.read_text().count('reason="trials"') == 1
 
@@ -226,5 +228,5 @@ def test_data_that_the_script_was_not_rendered_for_are_refused(
     sp500.write_text(sp500.read_text().replace("1999-01-04,1229.22998", "1999-01-04,1229.23"))
     again = run(script, "--new-data", "--n-trials", "2")
     assert again.returncode == 2
-    assert "has data_sha256" in again.stderr
+    assert "data_sha256 was " in again.stderr
     assert len(started(script)) == 1

@@ -129,7 +129,8 @@ def test_the_files_say_what_the_study_says(finished: Path) -> None:
         assert row["state"] == trial.state.name
         assert float(row["params_learning_rate"]) == trial.params["learning_rate"]
     assert sorted(path.name for path in out.iterdir()) == [
-        "all_trials.json", "best_params.json", "study.db", "trials", "trials.csv",
+        "all_trials.json", "best_params.json", "checkpoints", "study.db", "study.db.locks",
+        "trials", "trials.csv",
     ]  # fmt: skip
 
 
@@ -438,9 +439,9 @@ def test_a_signal_ends_the_run_and_says_so(
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code
-    assert "interrupted: 0 complete, 0 pruned, 0 failed, 1 running" in errors
+    assert f"{number.name}: 0 complete, 0 pruned, 0 failed, 1 running" in errors
     assert "Traceback" not in errors
-    assert 'reason="interrupted"' in log.read_text()
+    assert f'reason="{number.name}"' in log.read_text()
 
 
 def test_a_run_under_nohup_outlives_its_terminal(sp500: Path, tmp_path: Path) -> None:
