@@ -51,12 +51,13 @@ class TrialLog:
 
     def append(self, line: str) -> None:
         """Write a line; a full disk is said and survived, and the line written with the next."""
-        lines = self.unwritten + f"{line}\n".encode()
+        rest = lines = self.unwritten + f"{line}\n".encode()
         try:
-            written = os.write(self.file, lines)
-            self.unwritten = b"\n" + lines if 0 < written < len(lines) else b""
+            while rest:  # twice only if the disk fills up within the line
+                rest = rest[os.write(self.file, rest) :]
+            self.unwritten = b""
         except OSError as error:
-            self.unwritten = lines
+            self.unwritten = lines if rest == lines else b"\n" + lines
             say(f"log: {error.strerror}; not in the file: {line}")
 
     def sync(self) -> None:

@@ -14,16 +14,17 @@ import torch
 from optuna.distributions import distribution_to_json
 from optuna.storages import BaseStorage
 
+from hpo_script.command_line import without_password
 from hpo_script.device import choose_device
 from hpo_script.dry_run import dry_run
 from hpo_script.experiment import Experiment, UnusableError
 from hpo_script.log_writer import say
 from hpo_script.recorder import Recorder
 from hpo_script.repeat_trial import repeat_trial
-from hpo_script.search import Search
+from hpo_script.search import Search, measure_shapes
 from hpo_script.stops import Interrupted, Stops, interrupt, on_signals
 from hpo_script.storage import StorageError, is_of_storage, open_storage, trouble
-from hpo_script.study import enqueue_extremes, open_study
+from hpo_script.study import enqueue_extremes, open_study, refuse_lost
 from hpo_script.suggest import make_distribution
 from hpo_script.task import Task
 from hpo_script.workers import Workers
@@ -84,12 +85,13 @@ def dispatch(arguments: Namespace, task: Task, experiment: Experiment, guards: G
         raise UnusableError(f"--out {out}: ?, # and % would end the address of the database")
     arguments.out.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    sample_bytes = measure_shapes(task, experiment, device)
     storage = open_storage(arguments.url)
     workers = Workers(arguments.url, uuid.uuid4().hex[:8], take_over=arguments.take_over)
     with workers.round():
         recorder = open_run(arguments, task, experiment, storage, workers.run, device)
     stops = Stops(arguments.out / "STOP", experiment.timeout_hours, guards)
-    return Search(task, recorder, workers, stops, device).run()
+    return Search(task, recorder, workers, stops, device, sample_bytes).run()
 
 
 def open_run(
@@ -102,9 +104,10 @@ def open_run(
 ) -> Recorder:
     """Open the study and, in its log, this run; return what records the run."""
     data, smoke = task.describe(), arguments.smoke
-    study = open_study(
-        experiment, task, storage, data_sha256=data["data_sha256"], out=arguments.out
-    )
+    if not smoke:
+        shown = without_password(arguments.url)
+        refuse_lost(experiment.study_name, storage, shown, arguments.out, arguments.log)
+    study = open_study(experiment, task, storage, data_sha256=data["data_sha256"])
     recorder = Recorder(study, experiment, arguments, run)
     distributions = {name: make_distribution(t) for name, t in experiment.searched.items()}
     recorder.open_run(

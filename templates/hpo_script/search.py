@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,7 +28,7 @@ from hpo_script.device import (
     free_memory,
     out_of_memory,
 )
-from hpo_script.experiment import Config, Curve, Round, UnusableError
+from hpo_script.experiment import Arch, Config, Curve, Experiment, Round, UnusableError
 from hpo_script.log_writer import say
 from hpo_script.progress import Progress
 from hpo_script.recorder import Recorder
@@ -55,34 +56,41 @@ class Attempt:
     curve: Curve = field(default_factory=list)
 
 
+def measure_shapes(task: Task, experiment: Experiment, device: torch.device) -> list[int]:
+    """Return the bytes per sample of each shape, at most heads; say which do not fit."""
+    found, unfit, free = [], 0, free_memory(device)
+    for rows in experiment.space.shapes:
+        row = experiment.architectures[rows[-1]]
+        sample_bytes = bytes_per_sample(task, check_count(task, row))
+        found.append(sample_bytes)
+        if fitting_micro_batch(row["params"], sample_bytes, free, 1) == 0:
+            unfit += 1
+            say(
+                f"warning: {dict(row)} needs {row['params'] * BYTES_PER_PARAMETER:,} bytes and"
+                f" {sample_bytes:,} per sample, {free:,} are free: its trials will fail (oom)"
+            )
+    if unfit == len(found):
+        raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
+    return found
+
+
 class Search:
     """The trials of one run."""
 
     def __init__(
-        self, task: Task, recorder: Recorder, workers: Workers, stops: Stops, device: torch.device
+        self,
+        task: Task,
+        recorder: Recorder,
+        workers: Workers,
+        stops: Stops,
+        device: torch.device,
+        sample_bytes: Sequence[int],
     ) -> None:
         self.task, self.recorder, self.workers, self.stops = task, recorder, workers, stops
         self.study, self.experiment = recorder.study, recorder.experiment
         self.device, self.space = device, self.experiment.space
-        self.sample_bytes = self.measure_shapes()
+        self.sample_bytes = sample_bytes  # of each shape
         self.progress = Progress(self.experiment.n_trials)
-
-    def measure_shapes(self) -> list[int]:
-        """Return the bytes per sample of each shape, at most heads; say which do not fit."""
-        found, unfit, free = [], 0, free_memory(self.device)
-        for rows in self.space.shapes:
-            row = self.experiment.architectures[rows[-1]]
-            sample_bytes = bytes_per_sample(self.task, check_count(self.task, row))
-            found.append(sample_bytes)
-            if fitting_micro_batch(row["params"], sample_bytes, free, 1) == 0:
-                unfit += 1
-                say(
-                    f"warning: {dict(row)} needs {row['params'] * BYTES_PER_PARAMETER:,} bytes and"
-                    f" {sample_bytes:,} per sample, {free:,} are free: its trials will fail (oom)"
-                )
-        if unfit == len(found):
-            raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
-        return found
 
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none ever finished."""
@@ -192,6 +200,7 @@ class Search:
             **{"param_count" if name == "params" else name: row[name] for name in row},
             **config,
             **self.task.amounts(config),
+            "micro_batch": self.micro_batch(trial.params["shape_idx"], row, config["batch_size"]),
             "seed": self.experiment.seed,
             "kind": kind,
             **own.user_attrs,  # of an extreme: its kind, and the ends it stands for
@@ -199,19 +208,23 @@ class Search:
         }
         return {name: value for name, value in known.items() if name not in trial.params}
 
+    def micro_batch(self, shape_idx: int, arch: Arch, most: int) -> int:
+        """Return how many samples of a shape fit at once, 0 if none."""
+        free = free_memory(self.device)
+        return fitting_micro_batch(arch["params"], self.sample_bytes[shape_idx], free, most)
+
     def train_trial(self, attempt: Attempt, since: float) -> tuple[TrialState, dict[str, Any]]:
         """Train, from the start with half the micro-batch each time memory runs out.
 
         The evaluations are put into the attempt's curve, so that they outlive a failure.
         """
-        config = attempt.config
-        sample_bytes = self.sample_bytes[config["shape_idx"]]
-        n_params, free = config["param_count"], free_memory(self.device)
-        most = config.get("micro_batch", config["batch_size"])  # as small as in the run before
-        micro_batch = fitting_micro_batch(n_params, sample_bytes, free, most)
+        config, shape_idx = attempt.config, attempt.config["shape_idx"]
+        arch = self.experiment.architectures[config["arch_idx"]]
+        micro_batch = self.micro_batch(shape_idx, arch, config["micro_batch"])
         if micro_batch == 0:
             raise MemoryError(
-                f"{n_params:,} parameters and {sample_bytes:,} bytes per sample, {free:,} are free"
+                f"{arch['params']:,} parameters and {self.sample_bytes[shape_idx]:,} bytes per"
+                f" sample, {free_memory(self.device):,} are free"
             )
         while True:
             try:
@@ -221,6 +234,8 @@ class Search:
                     raise
             micro_batch, attempt.saved = -(-micro_batch // 2), None
             self.recorder.retried(attempt.trial, micro_batch)
+            smaller = partial(attempt.trial.set_user_attr, "micro_batch", micro_batch)
+            self.patiently(smaller)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
 
@@ -230,7 +245,6 @@ class Search:
         """Train with a micro-batch; return the state and the best evaluation."""
         trial, config, curve, saved = attempt.trial, attempt.config, attempt.curve, attempt.saved
         unit, metric, sign = self.task.unit, self.experiment.metric, self.experiment.sign
-        self.patiently(lambda: trial.set_user_attr("micro_batch", micro_batch))
         curve[:] = saved["curve"] if saved else []
 
         def after_batch(training: Training, share: float) -> None:

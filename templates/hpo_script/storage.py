@@ -87,13 +87,13 @@ def connect(url: str) -> BaseStorage:
 
 def open_storage(url: str) -> BaseStorage:
     """Return the storage of a URL; try again, for others may be creating it at this moment."""
-    lock_folder(url).mkdir(parents=True, exist_ok=True)
+    lock_folder(url).mkdir(exist_ok=True)
     for attempt in range(7):
         try:
             return connect(url)
         except Exception as error:  # each kind of storage has its own
-            if not is_of_storage(error) or "not a database" in str(error):
-                raise
+            if not hasattr(error, "orig") or "not a database" in str(error):
+                raise  # not what a database says that is being made
         time.sleep(0.05 * 2**attempt * (1 + os.getpid() % 10 / 10))  # 13 s at most in all
     return connect(url)
 

@@ -22,15 +22,10 @@ def digest(value: object) -> str:
 
 
 def open_study(
-    experiment: Experiment, task: Task, storage: BaseStorage, *, data_sha256: str, out: Path
+    experiment: Experiment, task: Task, storage: BaseStorage, *, data_sha256: str
 ) -> optuna.Study:
     """Create or load the study; refuse one whose trials would not compare with new ones."""
-    name, results = experiment.study_name, out / "all_trials.json"
-    if name not in optuna.get_all_study_names(storage) and results.exists():
-        raise UnusableError(
-            f"{results} holds the results of a study that is not in the storage. Rebuild it from"
-            " its log (recover-trials LOG --to-storage URL), or give another --out"
-        )
+    name = experiment.study_name
     study = optuna.create_study(
         storage=storage,
         study_name=name,
@@ -63,6 +58,16 @@ def open_study(
     if "study_id" not in study.user_attrs:
         study.set_user_attr("study_id", uuid.uuid4().hex[:12])
     return study
+
+
+def refuse_lost(name: str, storage: BaseStorage, url: str, out: Path, log: Path) -> None:
+    """Refuse to begin anew where the results of a study are that the storage does not have."""
+    results = out / "all_trials.json"
+    if results.exists() and name not in optuna.get_all_study_names(storage):
+        raise UnusableError(
+            f"{results} is there, but the storage has no study {name}. Rebuild it from its log:"
+            f" recover-trials {log} --to-storage {url}\nor give another --out"
+        )
 
 
 def differences(old: object, new: object, name: str = "") -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -129,7 +130,7 @@ def test_the_files_say_what_the_study_says(finished: Path) -> None:
         assert row["state"] == trial.state.name
         assert float(row["params_learning_rate"]) == trial.params["learning_rate"]
     assert sorted(path.name for path in out.iterdir()) == [
-        "all_trials.json", "best_params.json", "checkpoints", "study.db", "study.db.locks",
+        "all_trials.json", "best_params.json", "study.db", "study.db.locks",
         "trials", "trials.csv",
     ]  # fmt: skip
 
@@ -305,9 +306,8 @@ def test_a_trial_that_does_not_fit_fails_as_out_of_memory(sp500: Path, tmp_path:
     script = edit(
         render_to(tmp_path, changed(MARKET, study={"n_trials": 1})),
         (
-            "        micro_batch = fitting_micro_batch(n_params, sample_bytes, free,",
-            "        free = 0\n"
-            "        micro_batch = fitting_micro_batch(n_params, sample_bytes, free,",
+            "        return fitting_micro_batch(arch[",
+            "        free = 0\n        return fitting_micro_batch(arch[",
         ),
     )
     assert run(script).returncode == 1
@@ -483,7 +483,7 @@ def test_other_data_on_an_old_study_are_refused(sp500: Path, tmp_path: Path) -> 
     sp500.write_text(sp500.read_text().replace("1999-01-04,1229.22998", "1999-01-04,1229.23"))
     done = run(script, "--n-trials", "2")
     assert done.returncode == 2
-    assert "has data_sha256" in done.stderr
+    assert "data_sha256 was " in done.stderr
     assert len([t for t in study_of(script).trials if t.state == TrialState.COMPLETE]) == 1
 
 
@@ -503,7 +503,7 @@ def test_other_settings_on_an_old_study_are_refused(
     assert run(render_to(tmp_path, changed(MARKET, study={"n_trials": 1}))).returncode == 0
     done = run(render_to(tmp_path, changed(MARKET, **changes)), "--n-trials", "2")
     assert done.returncode == 2
-    assert "has settings_sha256" in done.stderr
+    assert "settings." in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -511,7 +511,7 @@ def test_other_settings_on_an_old_study_are_refused(
     ("arguments", "message"),
     [
         (["--storage", "nonsense://x"], "error: the storage cannot be used: "),
-        (["--storage", "sqlite:////nowhere/at/all.db"], "error: the storage cannot be used: "),
+        (["--storage", "sqlite:////nowhere/at/all.db"], "error: the storage /nowhere/at/all.db"),
         (["--device", "mps"], "error: --device mps: this machine or this torch has none"),
     ],
 )
@@ -528,12 +528,17 @@ def test_a_password_in_a_storage_address_stays_out_of_the_log(sp500: Path, tmp_p
     script = render_to(tmp_path, changed(MARKET, study={"n_trials": 1}))
     text = script.read_text()
     script.write_text(
-        text.replace("            storage=storage,\n", '            storage="sqlite:///x.db",\n')
+        text.replace("open_storage(arguments.url)", 'open_storage("sqlite:///x.db")')
     )
-    assert run(script, "--storage", "postgresql://me:s3cret@host/db").returncode == 0
-    log = (tmp_path / "logs" / f"{script.stem}.log").read_text()
-    assert "postgresql://me:***@host/db" in log
+    address = "postgresql://me:s3cret@host/db"
+    done = run(script, env={**os.environ, "OPTUNA_STORAGE": address})
+    assert done.returncode == 0, done.stderr
+    assert "s3cret" not in done.stderr
     assert not [p for p in tmp_path.rglob("*") if p.is_file() and b"s3cret" in p.read_bytes()]
+    refused = run(script, "--storage", address)
+    assert refused.returncode == 2
+    assert "s3cret" not in refused.stderr
+    assert "put the URL into OPTUNA_STORAGE" in refused.stderr
 
 
 def test_a_trial_that_a_user_enqueues_is_said_to_be_one(sp500: Path, tmp_path: Path) -> None:
@@ -553,7 +558,7 @@ def test_other_architectures_on_an_old_study_are_refused(sp500: Path, tmp_path: 
     script = render_to(tmp_path, changed(MARKET, tolerance=0.15))
     done = run(script, "--n-trials", "2")
     assert done.returncode == 2
-    assert "has architectures_sha256" in done.stderr
+    assert "architectures_sha256 was " in done.stderr
 
 
 def test_an_exact_repeat_is_said_to_be_one_and_has_another_seed(
@@ -644,8 +649,7 @@ def test_a_machine_that_fits_no_architecture_starts_no_trial(sp500: Path, tmp_pa
     assert done.returncode == 2
     assert "error: no architecture fits this machine" in done.stderr
     assert "bytes and" in done.stderr
-    trials = study_of(script).trials
-    assert trials == []
+    assert not (tmp_path / "outputs").exists()
 
 
 @pytest.mark.parametrize(

@@ -35,9 +35,10 @@ def time_of(fields: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def taken_up(study: Study, fields: Mapping[str, Any]) -> Trial | None:
-    """Return the trial that a later run begins anew under its number, with the same parameters.
+    """Return the trial that a later run goes on with under its number, with the same parameters.
 
-    None where nothing shows that it is the same one.
+    What it evaluates again takes the place of what was told. None where nothing shows that it is
+    the same one.
     """
     told = study.trials.get(fields["trial"])
     if not told or told[-1].state != "RUNNING" or told[-1].run == fields["run"]:
@@ -45,8 +46,6 @@ def taken_up(study: Study, fields: Mapping[str, Any]) -> Trial | None:
     trial, config = told[-1], fields.get("config_id")
     if config is None or trial.user_attrs.get("config_id") != config:
         return None
-    trial.curve.clear()
-    trial.intermediate_values.clear()
     return trial
 
 
@@ -90,8 +89,11 @@ class OwnStudies:
         study.resumed |= not study.trials
 
     def retry(self, study: Study, fields: Mapping[str, Any]) -> None:
-        """A trial begins anew."""
-        study.trial(fields["trial"], None, fields["run"]).curve.clear()
+        """A trial begins anew, with a smaller micro-batch."""
+        trial = study.trial(fields["trial"], None, fields["run"])
+        trial.curve.clear()
+        if "micro_batch" in fields:
+            trial.user_attrs["micro_batch"] = fields["micro_batch"]
 
     def evaluate_all(self, study: Study, fields: Mapping[str, Any]) -> None:
         """A trial was evaluated; its line may be the only one that tells of it."""
