@@ -83,9 +83,9 @@ def dispatch(arguments: Namespace, task: Task, experiment: Experiment, guards: G
     if not arguments.storage and set("?#%") & set(arguments.url):
         out = arguments.out
         raise UnusableError(f"--out {out}: ?, # and % would end the address of the database")
-    arguments.out.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sample_bytes = measure_shapes(task, experiment, device)
+    arguments.out.mkdir(parents=True, exist_ok=True)
     storage = open_storage(arguments.url)
     workers = Workers(arguments.url, uuid.uuid4().hex[:8], take_over=arguments.take_over)
     with workers.round():

@@ -67,7 +67,9 @@ def lock_folder(url: str) -> Path:
     """Return where the processes of this machine that share a storage keep their locks."""
     file = file_of(url)
     digest = hashlib.sha256(url.encode()).hexdigest()[:16]
-    return Path(f"{file}.locks") if file else Path(tempfile.gettempdir(), f"hpogen-{digest}")
+    folder = Path(f"{file}.locks") if file else Path(tempfile.gettempdir(), f"hpogen-{digest}")
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def connect(url: str) -> BaseStorage:
@@ -87,7 +89,6 @@ def connect(url: str) -> BaseStorage:
 
 def open_storage(url: str) -> BaseStorage:
     """Return the storage of a URL; try again, for others may be creating it at this moment."""
-    lock_folder(url).mkdir(exist_ok=True)
     for attempt in range(7):
         try:
             return connect(url)

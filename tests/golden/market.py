@@ -27,6 +27,8 @@ from __future__ import annotations
 
 import argparse
 import csv
+import errno
+import fcntl
 import hashlib
 import io
 import itertools
@@ -37,7 +39,9 @@ import platform
 import re
 import signal
 import socket
+import sqlite3
 import sys
+import tempfile
 import time
 import traceback
 import uuid
@@ -46,11 +50,12 @@ import zlib
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, fields, replace
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, NoReturn
+from typing import IO, Any, ClassVar, Literal, NamedTuple, NoReturn, TypeVar
 
 # --- Experiment ----------------------------------------------------------------------------------
 
@@ -184,6 +189,18 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def not_negative(text: str) -> float:
+    """Read a number from zero up."""
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
+    return float(text)
+
+
+def without_password(url: str) -> str:
+    """Return an address as others may see it."""
+    return re.sub(r"(?<=\?).*", "***", re.sub(r"(://[^:/?@]*:).*@", r"\1***@", url))
+
+
 def parse_arguments(
     doc: str, name: str, data_path: str, n_trials: int, seed: int, storage: str | None
 ) -> argparse.Namespace:
@@ -207,12 +224,20 @@ def parse_arguments(
     add("--log", type=Path, metavar="FILE", help=f"trial log; default: logs/{name}.log")
     storage = os.environ.get("OPTUNA_STORAGE", storage)
     add("--storage", default=storage, metavar="URL", help="default: OPTUNA_STORAGE, or --out")
+    add("--checkpoint-minutes", default=5.0, type=not_negative, metavar="N", help="default: 5")
+    add("--take-over", action="store_true", help="go on with trials of machines that are gone")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--dry-run", action="store_true", help="check everything, train nothing")
     mode.add_argument("--smoke", action="store_true", help="two trials of a few real steps")
+    mode.add_argument("--trial-from", type=Path, metavar="FILE", help="train a trial_….json again")
     arguments = parser.parse_args()
+    if arguments.storage != storage and re.search(r"://[^:/?@]*:.+@", arguments.storage):
+        parser.error(
+            "--storage: everybody on this machine can read a password of a command line; put the"
+            " URL into OPTUNA_STORAGE, or the password where the database's client looks for it"
+        )
     arguments.overrides = {
-        name: re.sub(r"(?<=:)[^/:@]*(?=@)|(?<=\?).*", "***", str(value))  # passwords stay out
+        name: without_password(str(value))
         for name, value in vars(arguments).items()
         if value != parser.get_default(name)
     }
@@ -236,6 +261,8 @@ try:
     import torch.nn.functional as F
     from numpy.typing import NDArray
     from optuna.distributions import BaseDistribution, distribution_to_json
+    from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
     from optuna.trial import FrozenTrial, Trial, TrialState
     from torch import Tensor, nn
 except ModuleNotFoundError as missing:
@@ -279,6 +306,7 @@ LOG_EVENTS = {
     ),
     "evaluation": LogEvent("Trial {trial} {unit} {step}", (*ARCHITECTURE, "d_ff"), IDENTITY),
     "trial_retry": LogEvent("Trial {trial} retried", (*ARCHITECTURE, "d_ff"), IDENTITY),
+    "trial_resumed": LogEvent("Trial {trial} resumed", (*ARCHITECTURE, "d_ff"), IDENTITY),
     "trial_end": LogEvent(
         "Trial {trial} ended",
         (*ARCHITECTURE, "d_ff", "state", "value"),
@@ -348,14 +376,19 @@ class TrialLog:
     """The log of one run; `study` and `run` stand on every line."""
 
     def __init__(self, path: Path, *, study: str, run: str) -> None:
-        self.identity = {"study": study, "run": run}
+        self.path, self.identity = path, {"study": study, "run": run}
         path.parent.mkdir(parents=True, exist_ok=True)
         self.file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
-        known = os.pread(self.file, os.fstat(self.file).st_size, 0)
-        if known and not known.endswith(b"\n"):
+        self.unwritten = b""
+        size = os.fstat(self.file).st_size
+        if size and os.pread(self.file, 1, size - 1) != b"\n":
             self.append("")  # a run was killed within a line
-        ended = rf'Trial (\d+) ended: .*study="{study}", run="\w+" ;'.encode()
-        self.ended = {int(number) for number in re.findall(ended, known)}
+
+    def numbers(self, pattern: str) -> set[int]:
+        """Return the trials of this study whose lines `Trial NUMBER pattern` are in the file."""
+        content = os.pread(self.file, os.fstat(self.file).st_size, 0)
+        line = rf'Trial (\d+){pattern}.*study="{self.identity["study"]}", run="\w+" ;'
+        return {int(number) for number in re.findall(line.encode(), content)}
 
     def write(self, event: str, fields: Mapping[str, object], *, level: str = "I") -> None:
         """Append one event of LOG_EVENTS."""
@@ -367,13 +400,20 @@ class TrialLog:
         self.append(time_stamp(datetime.now(), level) + defused(message, "("))
 
     def append(self, line: str) -> None:
-        """Write a line; a full disk is said and survived: it must not end days of training."""
-        rest = f"{line}\n".encode()
+        """Write a line; a full disk is said and survived, and the line written with the next."""
+        rest = lines = self.unwritten + f"{line}\n".encode()
         try:
             while rest:  # twice only if the disk fills up within the line
                 rest = rest[os.write(self.file, rest) :]
+            self.unwritten = b""
         except OSError as error:
+            self.unwritten = lines if rest == lines else b"\n" + lines
             say(f"log: {error.strerror}; not in the file: {line}")
+
+    def sync(self) -> None:
+        """Wait until the lines are on the disk."""
+        with suppress(OSError):  # not every kind of file can
+            os.fsync(self.file)
 
 
 # --- Random streams: each has a key, so nothing depends on what ran before -----------------------
@@ -1103,6 +1143,44 @@ def since_last_gain(values: Iterable[float], min_delta: float) -> int:
     return waited
 
 
+class Training:
+    """A model in training, which can be put away after any batch and taken up again."""
+
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device):
+        self.model, self.optimizer, self.device = model, optimizer, device
+        self.streams = torch if device.type == "cpu" else getattr(torch, device.type)
+        self.round, self.batch = 0, 0  # the round, and how many of its batches are done
+        self.losses = torch.zeros((), device=device)  # their sum
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that the batches to come depend on, as tensors and numbers."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "round": self.round,
+            "batch": self.batch,
+            "losses": self.losses,
+            "stream": self.streams.get_rng_state(),
+            "device": self.device.type,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where a state was taken; on another kind of device, dropout draws anew."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.round, self.batch = state["round"], state["batch"]
+        self.losses = state["losses"].to(self.device)
+        if state["device"] == self.device.type:
+            self.streams.set_rng_state(state["stream"])
+
+    def begin_round(self, seed: int) -> None:
+        """Begin a round, unless it was taken up within."""
+        self.model.train()
+        if self.batch == 0:
+            torch.manual_seed(seed)
+            self.losses = torch.zeros((), device=self.device)
+
+
 def train(
     task: Task,
     arch: Arch,
@@ -1111,40 +1189,46 @@ def train(
     key: tuple[int, int],
     device: torch.device,
     micro_batch: int,
-    progress: Callable[[float], None],
+    after_batch: Callable[[Training, float], None],
+    resume: Mapping[str, Any] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Train one configuration; yield each evaluation: the count reached, then its metrics.
 
-    `key` (seed, trial) names its random streams. Raises DivergedError when a loss is not finite.
+    `key` (seed, trial) names its random streams. `after_batch` is given the training and the share
+    that is done; `resume` is a state of it. Raises DivergedError when a loss is not finite.
     """
     torch.manual_seed(stream_seed(*key, "weights"))
     model = task.build_model(arch, config["dropout"]).to(device)
     optimizer = make_optimizer(model, config)
+    training = Training(model, optimizer, device)
+    if resume:
+        training.restore(resume)
     rounds = task.rounds(config)
     total = sum(item.n_batches for item in rounds)
-    step = 0
-    for index, item in enumerate(rounds):
-        model.train()
-        batches = task.batches(config, index, stream_seed(*key, item.step, "batches"))
-        torch.manual_seed(stream_seed(*key, item.step, "dropout"))
-        losses = torch.zeros((), device=device)
-        for batch in batches:
+    step = sum(item.n_batches for item in rounds[: training.round]) + training.batch
+    for item in rounds[training.round :]:
+        batches = task.batches(config, training.round, stream_seed(*key, item.step, "batches"))
+        training.begin_round(stream_seed(*key, item.step, "dropout"))
+        for batch in batches[training.batch :]:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, total, config)
             optimizer.zero_grad(set_to_none=True)
             with mixed_precision(device):
-                losses += accumulate(model, task, batch, config=config, micro_batch=micro_batch)
+                loss = accumulate(model, task, batch, config=config, micro_batch=micro_batch)
+            training.losses += loss
             nn.utils.clip_grad_norm_(model.parameters(), config["clip_norm"])
             optimizer.step()
             step += 1
-            progress(step / total)
-        train_loss = float(losses) / len(batches)
+            training.batch += 1
+            after_batch(training, step / total)
+        train_loss = float(training.losses) / len(batches)
         model.eval()
         with torch.inference_mode(), mixed_precision(device):
             metrics = task.evaluate(model, micro_batch)
         for name, value in (("train_loss", train_loss), ("val_loss", metrics["val_loss"])):
             if not math.isfinite(value):
                 raise DivergedError(f"{name} is {value} at {task.unit} {item.step}")
+        training.round, training.batch = training.round + 1, 0
         yield {task.unit: item.step, "train_loss": train_loss, **metrics}
 
 
@@ -1231,21 +1315,29 @@ def make_sampler(experiment: Experiment) -> KeyedSampler:
 # --- Results: files that are whole at every moment, written anew after each trial ----------------
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Replace a file by a new one that is already on the disk."""
+def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Replace a file by a new one that is already on the disk, so that neither is ever half."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with part.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w+b") as file:
+        write(file)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)  # else a power failure may undo the new name
+    os.close(folder)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file by a text."""
+    replace_file(path, lambda file: file.write(text.encode()))
 
 
 def write_json(path: Path, value: object) -> None:
     """Write a value as JSON, null for NaN and infinity."""
     plain = json.loads(json.dumps(value, default=str), parse_constant=lambda _name: None)
-    write_atomic(path, json.dumps(plain, indent=1) + "\n")
+    write_text(path, json.dumps(plain, indent=1) + "\n")
 
 
 def best_of(study: optuna.Study) -> FrozenTrial | None:
@@ -1311,7 +1403,7 @@ def write_results(folder: Path, study: optuna.Study, experiment: Experiment) -> 
     }
     records = [trial_record(trial) for trial in trials]
     write_json(folder / "all_trials.json", {**about, "trials": records})
-    write_atomic(folder / "trials.csv", trials_csv(trials))
+    write_text(folder / "trials.csv", trials_csv(trials))
     if best := best_of(study):
         states = (state for state in TrialState if state != TrialState.WAITING)
         number = Counter(trial.state for trial in trials)
@@ -1326,6 +1418,400 @@ def write_results(folder: Path, study: optuna.Study, experiment: Experiment) -> 
             "search_space": experiment.search_space,
         }
         write_json(folder / "best_params.json", found)
+
+
+# --- Checkpoint: a trial in training, kept in a file so that another run can go on with it -------
+# The file ends in the SHA-256 of all before it: one that is torn or altered counts as none, and
+# the trial begins anew under its number.
+
+DIGEST_BYTES = 32
+SPARING = 100  # writing may take a hundredth of the time
+
+
+class Checkpoint:
+    """The file of one trial; `key` says which trial, so that no other goes on with it."""
+
+    def __init__(self, path: Path, key: str, *, minutes: float) -> None:
+        self.path, self.key, self.minutes = path, key, minutes
+        self.since, self.cost = time.monotonic(), 0.0
+
+    def due(self) -> bool:
+        """Tell whether it is time to write: every `minutes`, less often where writing is slow."""
+        wait = max(60 * self.minutes, self.cost * SPARING) if self.minutes else 0
+        return time.monotonic() - self.since >= wait
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Replace the file; a full disk is said, and the last checkpoint stays."""
+        began = time.monotonic()
+        try:
+            replace_file(self.path, lambda file: write_sealed(file, {**state, "key": self.key}))
+        except (OSError, RuntimeError) as error:  # torch's own writer raises RuntimeError
+            say(f"checkpoint not written: {error}")
+        self.since = time.monotonic()
+        self.cost = self.since - began
+
+    def load(self) -> dict[str, Any] | None:
+        """Return what was saved; None where there is nothing, or nothing whole, of this trial."""
+        try:
+            with self.path.open("rb") as file:
+                if not is_sealed(file):
+                    say(f"{self.path} is damaged: its trial begins anew")
+                    return None
+                state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            return None
+        return state if state["key"] == self.key else None
+
+    def remove(self) -> None:
+        """Delete the file."""
+        for path in (self.path, self.path.with_name(f".{self.path.name}.part")):
+            path.unlink(missing_ok=True)
+
+
+def digest_of(file: IO[bytes], size: int) -> bytes:
+    """Return the digest of the first `size` bytes."""
+    file.seek(0)
+    digest = hashlib.sha256()
+    while size > 0 and (block := file.read(min(size, 1 << 20))):
+        digest.update(block)
+        size -= len(block)
+    return digest.digest()
+
+
+def write_sealed(file: IO[bytes], state: Mapping[str, Any]) -> None:
+    """Write a state and its digest."""
+    torch.save(state, file)
+    digest = digest_of(file, file.seek(0, os.SEEK_END))
+    file.seek(0, os.SEEK_END)
+    file.write(digest)
+
+
+def is_sealed(file: IO[bytes]) -> bool:
+    """Tell whether a file is whole and unaltered; leave it at its beginning."""
+    size = file.seek(0, os.SEEK_END) - DIGEST_BYTES
+    whole = size > 0 and digest_of(file, size) == file.read()
+    file.seek(0)
+    return whole
+
+
+# --- Storage: where the study is kept ------------------------------------------------------------
+# Commits outlive a power failure, locks die with their holder, and what goes wrong is told with
+# the way out.
+
+
+class StorageError(Exception):
+    """The storage does not work, and went on not to; its cause says why."""
+
+
+class FileLock(JournalFileOpenLock):
+    """A lock that the system frees when its holder dies; Optuna's own outlive a killed process."""
+
+    def acquire(self, *, wait: bool = True) -> bool:
+        """Take the lock; without waiting, tell whether it was free."""
+        self.file = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(self.file)
+            return False
+        return True
+
+    def release(self) -> None:
+        """Let another have it."""
+        os.close(self.file)
+
+
+class DurableConnection(sqlite3.Connection):
+    """A connection to SQLite whose commits a power failure does not undo."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.execute(
+            "PRAGMA synchronous = EXTRA"
+        )  # https://sqlite.org/pragma.html#pragma_synchronous
+
+
+def file_of(url: str) -> Path | None:
+    """Return the file that a storage is, if it is one."""
+    match = re.fullmatch(r"(?:sqlite(?:\+\w+)?:///|journal://)([^?]+)(?:\?.*)?", url)
+    return Path(match[1]).absolute() if match else None
+
+
+def lock_folder(url: str) -> Path:
+    """Return where the processes of this machine that share a storage keep their locks."""
+    file = file_of(url)
+    digest = hashlib.sha256(url.encode()).hexdigest()[:16]
+    folder = Path(f"{file}.locks") if file else Path(tempfile.gettempdir(), f"hpogen-{digest}")
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def connect(url: str) -> BaseStorage:
+    """Return the storage of a URL: sqlite, journal, grpc, or any other database."""
+    scheme, _, rest = url.partition("://")
+    if scheme == "journal":
+        lock = FileLock(str(lock_folder(url) / "journal"))
+        return JournalStorage(JournalFileBackend(str(file_of(url)), lock_obj=lock))
+    if scheme == "grpc":
+        host, _, port = rest.rpartition(":")
+        return optuna.storages.GrpcStorageProxy(host=host, port=int(port))
+    if scheme.startswith("sqlite"):
+        durable = {"factory": DurableConnection, "timeout": 60}
+        return RDBStorage(url, engine_kwargs={"connect_args": durable})
+    return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+
+
+def open_storage(url: str) -> BaseStorage:
+    """Return the storage of a URL; try again, for others may be creating it at this moment."""
+    for attempt in range(7):
+        try:
+            return connect(url)
+        except Exception as error:  # each kind of storage has its own
+            if not hasattr(error, "orig") or "not a database" in str(error):
+                raise  # not what a database says that is being made
+        time.sleep(0.05 * 2**attempt * (1 + os.getpid() % 10 / 10))  # 13 s at most in all
+    return connect(url)
+
+
+def is_of_storage(error: BaseException | None) -> bool:
+    """Tell whether an error comes from a storage, not from this script."""
+    kinds = ("sqlalchemy", "sqlite3", "psycopg", "psycopg2", "grpc")
+    known = (OSError, optuna.exceptions.StorageInternalError, json.JSONDecodeError)
+    return isinstance(error, known) or type(error).__module__.split(".")[0] in kinds
+
+
+def trouble(url: str, log: Path, error: BaseException | None) -> str:
+    """Return what is wrong with a storage, and the way out; nothing was overwritten."""
+    file, said = file_of(url), f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    said = said.replace(url, without_password(url))
+    if file is None:
+        return f"the storage cannot be used: {said}"
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        return f"the storage {file} cannot be written: {said}"
+    if "disk is full" in said or getattr(error, "errno", 0) == errno.ENOSPC:
+        return f"no space is left for {file}; free some and run this again ({said})"
+    if url.startswith("journal:"):
+        return (
+            f"the journal {file} is damaged ({said}). This drops what is torn, after a backup,"
+            f" and this script then goes on: recover-trials --repair {file}"
+        )
+    if any(text in said for text in ("not a database", "malformed", "no such", "corrupt")):
+        return (
+            f"the database {file} is damaged ({said}). Move it away, rebuild the study from its"
+            f" log, and run this again: recover-trials {log} --to-storage {url}"
+        )
+    return f"the storage {file} cannot be used: {said}"
+
+
+# --- Workers: processes that share a study on one machine, each trial owned by one of them -------
+# A worker holds a file lock as long as it lives, which the system frees however it dies; whoever
+# finds the lock free may go on with its trials. Machines are told apart by name and boot.
+
+
+def boot_id() -> str:
+    """Return what tells one start of this machine from the next, "" where nothing does."""
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_text().strip() if path.exists() else ""
+
+
+class Workers:
+    """This process among those that share a study."""
+
+    def __init__(self, url: str, run: str, *, take_over: bool) -> None:
+        self.folder, self.run, self.take_over = lock_folder(url), run, take_over
+        self.machine = {"host": platform.node(), "boot": boot_id()}
+        self.alone = FileLock(str(self.folder / "round"))
+        self.alive = FileLock(str(self.folder / run))
+        with self.round():
+            self.alive.acquire()
+
+    @contextmanager
+    def round(self) -> Iterator[None]:
+        """Keep all other workers waiting: what is counted and then done stays true."""
+        self.alone.acquire()
+        try:
+            yield
+        finally:
+            self.alone.release()
+
+    def owner(self) -> dict[str, Any]:
+        """Return what a trial of this process is marked with."""
+        return {**self.machine, "run": self.run}
+
+    def is_free(self, owner: Mapping[str, Any] | None) -> bool:
+        """Tell, within a round, whether the process that owns a running trial is gone."""
+        if owner is None:  # it died before it could mark the trial
+            return True
+        if owner["host"] != self.machine["host"]:
+            return self.take_over
+        if owner["boot"] != self.machine["boot"]:
+            return True
+        name = self.folder / owner["run"]
+        path, lock = name.with_suffix(".lock"), FileLock(str(name))
+        if path.exists():
+            if not lock.acquire(wait=False):
+                return False
+            path.unlink()
+            lock.release()
+        return True
+
+    def leave(self) -> None:
+        """End: none of the trials is this process's any more."""
+        self.folder.joinpath(f"{self.run}.lock").unlink(missing_ok=True)
+        self.alive.release()
+
+
+# --- Stops: what ends a run before its total, after the batch in hand and with a checkpoint ------
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")  # the last is Slurm's warning, if asked for
+SLURM_MARGIN = 120  # seconds kept for the checkpoint before Slurm ends the job
+
+
+class Interrupted(BaseException):
+    """The run is to end: the reason, and the code to exit with."""
+
+    def __init__(self, reason: str, code: int) -> None:
+        super().__init__(reason)
+        self.reason, self.code = reason, code
+
+
+def interrupt(number: int, _frame: object) -> NoReturn:
+    """End at once."""
+    raise Interrupted(signal.Signals(number).name, 128 + number)
+
+
+def on_signals(handler: Callable[[int, object], object]) -> None:
+    """Set what a signal does, but for those that are ignored (nohup ignores SIGHUP)."""
+    for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def time_left(timeout_hours: float | None) -> float:
+    """Return the seconds until TIMEOUT_HOURS are over, or Slurm ends the job."""
+    asked = math.inf if timeout_hours is None else 3600 * timeout_hours
+    slurm = os.environ.get("SLURM_JOB_END_TIME", "")
+    ends = int(slurm) - time.time() - SLURM_MARGIN if slurm.isdecimal() else math.inf
+    return min(asked, ends)
+
+
+class Stops:
+    """Everything that may ask for the end; `guards` return a reason, or None."""
+
+    def __init__(
+        self, file: Path, timeout_hours: float | None, guards: Sequence[Callable[[], str | None]]
+    ) -> None:
+        self.file, self.guards = file, guards
+        self.end = time.monotonic() + time_left(timeout_hours)
+        self.stop: Interrupted | None = None
+        self.next_look = 0.0
+        on_signals(self.take)
+
+    def take(self, number: int, frame: object) -> None:
+        """Take a signal: the first ends the run after its batch, the second at once."""
+        if self.stop:
+            interrupt(number, frame)
+        self.stop = Interrupted(signal.Signals(number).name, 128 + number)
+
+    def asked(self) -> Interrupted | None:
+        """Return what asks for the end; files and guards are looked at once a second."""
+        now = time.monotonic()
+        if self.stop is None and now >= self.next_look:
+            self.next_look = now + 1
+            found = (look() for look in (self.look, *self.guards))
+            reason = next((reason for reason in found if reason), None)
+            self.stop = Interrupted(reason, 0) if reason else None
+        return self.stop
+
+    def look(self) -> str | None:
+        """Look at the clock and for the file STOP."""
+        if time.monotonic() >= self.end:
+            return "timeout"
+        return "STOP" if self.file.exists() else None
+
+
+# --- Study: made once, opened by every run, refused where its trials would not compare -----------
+
+
+def digest(value: object) -> str:
+    """Return the SHA-256 of a value's JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def open_study(
+    experiment: Experiment, task: Task, storage: BaseStorage, *, data_sha256: str
+) -> optuna.Study:
+    """Create or load the study; refuse one whose trials would not compare with new ones."""
+    name = experiment.study_name
+    study = optuna.create_study(
+        storage=storage,
+        study_name=name,
+        direction=experiment.direction,
+        sampler=make_sampler(experiment),
+        pruner=make_pruner(experiment.pruner),
+        load_if_exists=True,
+    )
+    settings = {
+        "metric": experiment.metric,
+        "search_space": experiment.search_space,
+        "conditions": experiment.conditions,
+        "fixed_params": experiment.fixed_params,
+        **task.settings(),
+    }
+    made_of = {
+        "data_sha256": data_sha256,
+        "architectures_sha256": digest(experiment.architectures),
+        "settings": json.loads(json.dumps(settings)),
+    }
+    known = {name: study.user_attrs.get(name, value) for name, value in made_of.items()}
+    if changed := differences(known, made_of):
+        raise UnusableError(
+            f"study {name} has trials that would not compare with new ones; use another --out or"
+            f" --storage, or undo: {'; '.join(changed[:9])}"
+        )
+    for attribute, value in made_of.items():
+        if attribute not in study.user_attrs:
+            study.set_user_attr(attribute, value)
+    if "study_id" not in study.user_attrs:
+        study.set_user_attr("study_id", uuid.uuid4().hex[:12])
+    return study
+
+
+def refuse_lost(name: str, storage: BaseStorage, url: str, out: Path, log: Path) -> None:
+    """Refuse to begin anew where the results of a study are that the storage does not have."""
+    results = out / "all_trials.json"
+    if results.exists() and name not in optuna.get_all_study_names(storage):
+        raise UnusableError(
+            f"{results} is there, but the storage has no study {name}. Rebuild it from its log:"
+            f" recover-trials {log} --to-storage {url}\nor give another --out"
+        )
+
+
+def differences(old: object, new: object, name: str = "") -> list[str]:
+    """Return what differs between two JSON values, each with its place."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return [] if old == new else [f"{name} was {shortened(old)}, is {shortened(new)}"]
+    prefix = f"{name}." if name else ""
+    return [
+        line
+        for key in dict.fromkeys((*old, *new))
+        for line in differences(old.get(key), new.get(key), f"{prefix}{key}")
+    ]
+
+
+def shortened(value: object) -> str:
+    """Return a value for a message."""
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def enqueue_extremes(study: optuna.Study, experiment: Experiment, kind: str) -> None:
+    """Queue the architectures that are tried in any case, each once in the life of a study."""
+    known = {trial.user_attrs.get("extreme") for trial in study.get_trials(deepcopy=False)}
+    for arch_idx, ends in experiment.extreme_indices.items():
+        if ends not in known:
+            attributes = {"kind": kind, "extreme": ends}
+            study.enqueue_trial(experiment.space.encode(arch_idx), user_attrs=attributes)
 
 
 # --- Records: what a study did, in its log and its files, always from the study's own storage ----
@@ -1348,11 +1834,11 @@ class Recorder:
     """The log and the result files of one run of a study."""
 
     def __init__(
-        self, study: optuna.Study, experiment: Experiment, *, out: Path, log: Path
+        self, study: optuna.Study, experiment: Experiment, arguments: Namespace, run: str
     ) -> None:
-        self.study, self.experiment, self.out = study, experiment, out
-        study_id = study.user_attrs["study_id"]
-        self.log = TrialLog(log, study=study_id, run=uuid.uuid4().hex[:8])
+        self.study, self.experiment, self.out = study, experiment, arguments.out
+        self.minutes = arguments.checkpoint_minutes
+        self.log = TrialLog(arguments.log, study=study.user_attrs["study_id"], run=run)
 
     def open_run(self, **about: object) -> None:
         """Open the run in the log; write what an earlier run finished but could not write."""
@@ -1367,18 +1853,38 @@ class Recorder:
         self.log.write("run_start", {**known, **found, **about})
         if any(self.counts().values()):
             self.log.write("study_resumed", self.counts())
+        ended = self.log.numbers(" ended: ")
         for trial in self.study.trials:
-            if trial.state.is_finished() and trial.number not in self.log.ended:
-                self.begin(trial)
-                for point in trial.user_attrs.get("learning_curve", []):
-                    self.evaluated(trial, point)
-                self.publish(trial)
-            elif trial.state.is_finished() and not self.trial_file(trial.number).exists():
-                self.write_files(trial)
+            if trial.state.is_finished():
+                if trial.number not in ended:
+                    self.retell(trial, trial.user_attrs.get("learning_curve", []))
+                    self.publish(trial)
+                elif not self.trial_file(trial.number).exists():
+                    self.write_files(trial)
+                self.checkpoint(trial).remove()
 
     def trial_file(self, number: int) -> Path:
         """Return where the record of a trial is kept."""
         return self.out / "trials" / f"trial_{number:04d}.json"
+
+    def checkpoint(self, trial: Trial | FrozenTrial) -> Checkpoint:
+        """Return the checkpoint of a trial, which no other may take for its own."""
+        study_id, config_id = self.study.user_attrs["study_id"], trial.user_attrs.get("config_id")
+        path = self.out / "checkpoints" / f"trial_{trial.number:04d}.pt"
+        return Checkpoint(path, f"{study_id} {config_id}", minutes=self.minutes)
+
+    def retell(self, trial: Trial | FrozenTrial, curve: Curve) -> None:
+        """Write what this log does not have of a trial: its start and learning curve."""
+        if trial.number not in self.log.numbers(": arch_idx="):
+            self.begin(trial)
+            for point in curve:
+                self.evaluated(trial, point)
+
+    def take_up(self, trial: Trial, curve: Curve, unit: str) -> None:
+        """Write that a trial goes on, and from where."""
+        self.retell(trial, curve)
+        arch, reached = log_fields(architecture_of(trial)), curve[-1][unit] if curve else 0
+        self.log.write("trial_resumed", {"trial": trial.number, **arch, unit: reached})
 
     def begin(self, trial: Trial | FrozenTrial) -> None:
         """Write the start of a trial, once its attributes are known."""
@@ -1411,6 +1917,7 @@ class Recorder:
         }
         if fields.keys() >= EXPECTED:
             self.log.write("trial_end", fields, level="W" if "error" in fields else "I")
+            self.log.sync()
         self.write_optuna_lines(trial)
         self.write_files(trial)
 
@@ -1443,7 +1950,11 @@ class Recorder:
 
     def close_run(self, reason: str) -> None:
         """Close the run in the log, and say what was found."""
-        counts, best = self.counts(), best_of(self.study)
+        try:
+            counts, best = self.counts(), best_of(self.study)
+        except Exception as error:  # the storage may be why the run ends
+            self.log.write("note", {"text": f"the run ends, {reason}: {error}"}, level="W")
+            return
         lead = {"best_trial": best and best.number, "best_value": best and best.value}
         self.log.write("run_end", {"reason": reason, **counts, **lead})
         say(f"{reason}: " + ", ".join(f"{n} {state}" for state, n in counts.items()))
@@ -1469,12 +1980,14 @@ class Progress:
         self.left_trials = self.n_trials - started
         self.title = f"trial {started}/{self.n_trials}  {about}"
         self.since = self.shown = time.monotonic()
+        self.first: float | None = None  # the share that was done before
 
     def update(self, share: float) -> None:
         """Take the share of the trial that is done; show it if it is time to."""
         now = time.monotonic()
-        if now - self.shown > (0.5 if self.live else 60.0):
-            self.shown, whole = now, (now - self.since) / share
+        self.first = share if self.first is None else self.first
+        if share > self.first and now - self.shown > (0.5 if self.live else 60.0):
+            self.shown, whole = now, (now - self.since) / (share - self.first)
             left = whole * (1 - share)
             ends = f"ETA {timedelta(seconds=round(left))}, of the study {self.eta(left, whole)}"
             text = f"{self.title}  {share:4.0%}  {ends}"
@@ -1531,139 +2044,183 @@ def dry_run(task: Task, experiment: Experiment, device: torch.device) -> int:
     return 1 if wrong else 0
 
 
-# --- Search: trials one after another, each recorded before the next begins ----------------------
+# --- A trial again: from its own record, to the same values --------------------------------------
 
 
-class Interrupted(BaseException):
-    """A signal asked the run to end; holds its number."""
-
-
-def digest(value: object) -> str:
-    """Return the SHA-256 of a value's JSON."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def open_study(
-    experiment: Experiment, task: Task, *, storage: str, data_sha256: str
-) -> optuna.Study:
-    """Create or load the study; refuse one whose trials would not compare with new ones."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    sampler = make_sampler(experiment)
+def repeat_trial(path: Path, task: Task, experiment: Experiment, device: torch.device) -> int:
+    """Train what a file trial_NNNN.json records; return 1 if an evaluation differs."""
     try:
-        study = optuna.create_study(
-            storage=storage,
-            study_name=experiment.study_name,
-            direction=experiment.direction,
-            sampler=sampler,
-            pruner=make_pruner(experiment.pruner),
-            load_if_exists=True,
-        )
-    except Exception as error:  # each kind of storage has its own
-        what = f"{type(error).__name__}: {error}"
-        raise UnusableError(f"the storage cannot be used: {what}") from None
-    params = (experiment.search_space, experiment.conditions, experiment.fixed_params)
-    made_of = {
-        "data_sha256": data_sha256,
-        "architectures_sha256": digest(experiment.architectures),
-        "settings_sha256": digest([[experiment.metric, *params], task.settings()]),
-    }
-    for name, value in made_of.items():
-        known = study.user_attrs.get(name, value)
-        if known != value:
-            raise UnusableError(
-                f"study {study.study_name} has {name} {known[:12]}, this run has {value[:12]}:"
-                " its trials would not compare with new ones. Use another --out or --storage."
+        record = json.loads(path.read_text())
+        config = {**record["user_attrs"], **record["params"]}
+        key, curve = (config["seed"], record["trial_number"]), config["learning_curve"]
+        arch, micro_batch = experiment.architectures[config["arch_idx"]], config["micro_batch"]
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise UnusableError(f"--trial-from {path}: not the record of a trial: {error}") from None
+    if any(config.get(name, arch[name]) != arch[name] for name in arch):
+        raise UnusableError(f"--trial-from {path}: row {config['arch_idx']} is {dict(arch)} here")
+    training = train(
+        task,
+        arch,
+        config,
+        key=key,
+        device=device,
+        micro_batch=micro_batch,
+        after_batch=lambda _training, _share: None,
+    )
+    same = True
+    for known, found in zip(curve, training, strict=False):  # it may have been stopped early
+        same &= known == found
+        print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
+    print(f"trial {key[1]}: value {record['value']}, {'the same' if same else 'NOT the same'}")
+    return 0 if same else 1
+
+
+# --- Search: trials one after another, each recorded before the next begins ----------------------
+# A trial whose worker died goes on under its number, from its checkpoint if there is one: what is
+# found does not depend on how often a run was killed.
+
+OWNERS = "owners"  # attribute of the study: which process runs each trial that is running
+Done = TypeVar("Done")
+
+
+@dataclass
+class Attempt:
+    """A trial in this process: its configuration, its evaluations, what an earlier run left."""
+
+    trial: Trial
+    config: Config
+    checkpoint: Checkpoint
+    saved: Mapping[str, Any] | None
+    curve: Curve = field(default_factory=list)
+
+
+def measure_shapes(task: Task, experiment: Experiment, device: torch.device) -> list[int]:
+    """Return the bytes per sample of each shape, at most heads; say which do not fit."""
+    found, unfit, free = [], 0, free_memory(device)
+    for rows in experiment.space.shapes:
+        row = experiment.architectures[rows[-1]]
+        sample_bytes = bytes_per_sample(task, check_count(task, row))
+        found.append(sample_bytes)
+        if fitting_micro_batch(row["params"], sample_bytes, free, 1) == 0:
+            unfit += 1
+            say(
+                f"warning: {dict(row)} needs {row['params'] * BYTES_PER_PARAMETER:,} bytes and"
+                f" {sample_bytes:,} per sample, {free:,} are free: its trials will fail (oom)"
             )
-        study.set_user_attr(name, value)
-    if "study_id" not in study.user_attrs:
-        study.set_user_attr("study_id", uuid.uuid4().hex[:12])
-    return study
+    if unfit == len(found):
+        raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
+    return found
 
 
 class Search:
     """The trials of one run."""
 
     def __init__(
-        self, task: Task, recorder: Recorder, *, device: torch.device, smoke: bool
+        self,
+        task: Task,
+        recorder: Recorder,
+        workers: Workers,
+        stops: Stops,
+        device: torch.device,
+        sample_bytes: Sequence[int],
     ) -> None:
-        self.task, self.recorder, self.device, self.smoke = task, recorder, device, smoke
+        self.task, self.recorder, self.workers, self.stops = task, recorder, workers, stops
         self.study, self.experiment = recorder.study, recorder.experiment
-        self.space = self.experiment.space
-        self.sample_bytes = self.measure_shapes()
+        self.device, self.space = device, self.experiment.space
+        self.sample_bytes = sample_bytes  # of each shape
         self.progress = Progress(self.experiment.n_trials)
-
-    def measure_shapes(self) -> list[int]:
-        """Return the bytes per sample of each shape, at most heads; say which do not fit."""
-        found, unfit, free = [], 0, free_memory(self.device)
-        for rows in self.space.shapes:
-            row = self.experiment.architectures[rows[-1]]
-            sample_bytes = bytes_per_sample(self.task, check_count(self.task, row))
-            found.append(sample_bytes)
-            if fitting_micro_batch(row["params"], sample_bytes, free, 1) == 0:
-                unfit += 1
-                say(
-                    f"warning: {dict(row)} needs {row['params'] * BYTES_PER_PARAMETER:,} bytes and"
-                    f" {sample_bytes:,} per sample, {free:,} are free: its trials will fail (oom)"
-                )
-        if unfit == len(found):
-            raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
-        return found
 
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none ever finished."""
-        self.enqueue_extremes()
-        reason, hours = "error", self.experiment.timeout_hours
-        end = math.inf if hours is None else time.monotonic() + 3600 * hours
+        reason = "error"
         try:
-            while (started := sum(self.recorder.counts().values())) < self.experiment.n_trials:
-                if time.monotonic() >= end:
-                    reason = "timeout"
-                    break
-                self.run_trial(self.study.ask(), started + 1)
-            else:
-                reason = "trials"
-        except Interrupted:
-            reason = "interrupted"
-            raise
+            while trial := self.patiently(self.next_trial):
+                self.run_trial(trial)
+            reason = "trials"
+        except Interrupted as stop:
+            reason = stop.reason
+            return stop.code
         finally:
             self.recorder.close_run(reason)
-        return 0 if best_of(self.study) else 1
+            self.workers.leave()
+        others = self.recorder.counts()["running"]  # these may finish yet
+        return 0 if others or best_of(self.study) else 1
 
-    def enqueue_extremes(self) -> None:
-        """Queue the architectures that are tried in any case, each once in the life of a study."""
-        trials = self.study.get_trials(deepcopy=False)
-        # One that a killed run left behind counts as not tried.
-        there = [trial for trial in trials if trial.state != TrialState.RUNNING]
-        known = {trial.user_attrs.get("extreme") for trial in there}
-        kind = "smoke" if self.smoke else "extreme"
-        for arch_idx, ends in self.experiment.extreme_indices.items():
-            if ends not in known:
-                attributes = {"kind": kind, "extreme": ends}
-                self.study.enqueue_trial(self.space.encode(arch_idx), user_attrs=attributes)
-
-    def run_trial(self, trial: Trial, started: int) -> None:
-        """Train one trial and record its end, whatever it is."""
-        for name, value in self.start_attributes(trial).items():
-            trial.set_user_attr(name, value)
-        self.recorder.begin(trial)
-        config = {**trial.user_attrs, **trial.params}  # what is trained is what is recorded
-        shape = (f"{axis}={config[axis]}" for axis in ("d_model", "n_layers", "n_heads"))
-        self.progress.begin(started, " ".join(shape))
-        since = time.monotonic()
-        curve: Curve = []
+    def patiently(self, action: Callable[[], Done]) -> Done:
+        """Do what needs the storage and may be done twice; where that fails, try again, longer."""
+        for seconds in (1, 4, 15, 60, 120, 240):
+            try:
+                return action()
+            except Exception as error:
+                if not is_of_storage(error):
+                    raise
+                if self.stops.asked():
+                    raise StorageError from error
+                said = str(error).splitlines()[0][:200]
+                say(f"storage: {type(error).__name__}: {said}; trying again in {seconds} s")
+            time.sleep(seconds)
         try:
-            state, found = self.train_trial(trial, config, curve)
-        except Exception as error:  # whatever it is, it must not end the study
+            return action()
+        except Exception as error:
+            raise StorageError from error
+
+    def next_trial(self) -> Trial | None:
+        """Return the trial to train: one whose worker died, else a new one; None at the total."""
+        if stop := self.stops.asked():
+            raise stop
+        with self.workers.round():
+            trials = self.study.get_trials(deepcopy=False)
+            self.started = sum(trial.state != TrialState.WAITING for trial in trials)
+            running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+            owners = self.study.user_attrs.get(OWNERS, {})
+            owners = {f"{t.number}": owners.get(f"{t.number}") for t in running}
+            left = next((t for t in running if self.workers.is_free(owners[f"{t.number}"])), None)
+            self.taken_up = left is not None
+            if left is not None:
+                trial = Trial(self.study, left._trial_id)
+            elif self.started < self.experiment.n_trials:
+                trial = self.study.ask()
+                self.started += 1
+            else:
+                return None
+            owners[f"{trial.number}"] = self.workers.owner()
+            self.study.set_user_attr(OWNERS, owners)
+            return trial
+
+    def run_trial(self, trial: Trial) -> None:
+        """Train one trial, from where it was left if it was, and record its end."""
+        self.patiently(lambda: self.describe(trial))
+        config = {**trial.user_attrs, **trial.params}  # what is trained is what is recorded
+        checkpoint = self.recorder.checkpoint(trial)
+        saved = checkpoint.load() if self.taken_up else None
+        attempt = Attempt(trial, config, checkpoint, saved)
+        if self.taken_up:
+            self.recorder.take_up(trial, saved["curve"] if saved else [], self.task.unit)
+        else:
+            self.recorder.begin(trial)
+        shape = (f"{axis}={config[axis]}" for axis in ("d_model", "n_layers", "n_heads"))
+        self.progress.begin(self.started, " ".join(shape))
+        before = saved["seconds"] if saved else 0.0
+        since = time.monotonic() - before
+        try:
+            state, found = self.train_trial(attempt, since)
+        except StorageError:  # not the trial's fault
+            raise
+        except Exception as error:  # whatever else it is, it must not end the study
             state, found = TrialState.FAIL, failure(error)
-        found |= {"seconds": time.monotonic() - since, "learning_curve": curve}
-        for name, value in found.items():
-            trial.set_user_attr(name, value)
-        value = found[self.experiment.metric] if state == TrialState.COMPLETE else None
-        ended = self.study.tell(trial, value, state)
-        self.recorder.publish(ended)
+        found |= {"seconds": time.monotonic() - since, "learning_curve": attempt.curve}
+        ended = self.patiently(lambda: self.finish(trial, state, found))
+        checkpoint.remove()
         best = best_of(self.study)
         lead = f"best {best.value:.5g} (trial {best.number})" if best else "none finished yet"
         self.progress.end(f"{state.name} {found.get('fail_reason', ended.value)}  {lead}")
+
+    def describe(self, trial: Trial) -> None:
+        """Write what is known of a trial before it is trained."""
+        known = trial.user_attrs
+        for name, value in self.start_attributes(trial).items():
+            if name not in known:
+                trial.set_user_attr(name, value)
 
     def start_attributes(self, trial: Trial) -> dict[str, Any]:
         """Return what is known of a trial before it is trained, besides its parameters."""
@@ -1681,6 +2238,7 @@ class Search:
             **{"param_count" if name == "params" else name: row[name] for name in row},
             **config,
             **self.task.amounts(config),
+            "micro_batch": self.micro_batch(trial.params["shape_idx"], row, config["batch_size"]),
             "seed": self.experiment.seed,
             "kind": kind,
             **own.user_attrs,  # of an extreme: its kind, and the ends it stands for
@@ -1688,39 +2246,54 @@ class Search:
         }
         return {name: value for name, value in known.items() if name not in trial.params}
 
-    def train_trial(
-        self, trial: Trial, config: Config, curve: Curve
-    ) -> tuple[TrialState, dict[str, Any]]:
+    def micro_batch(self, shape_idx: int, arch: Arch, most: int) -> int:
+        """Return how many samples of a shape fit at once, 0 if none."""
+        free = free_memory(self.device)
+        return fitting_micro_batch(arch["params"], self.sample_bytes[shape_idx], free, most)
+
+    def train_trial(self, attempt: Attempt, since: float) -> tuple[TrialState, dict[str, Any]]:
         """Train, from the start with half the micro-batch each time memory runs out.
 
-        The evaluations are put into `curve`, so that they outlive a failure.
+        The evaluations are put into the attempt's curve, so that they outlive a failure.
         """
-        sample_bytes = self.sample_bytes[config["shape_idx"]]
-        n_params, free = config["param_count"], free_memory(self.device)
-        micro_batch = fitting_micro_batch(n_params, sample_bytes, free, config["batch_size"])
+        config, shape_idx = attempt.config, attempt.config["shape_idx"]
+        arch = self.experiment.architectures[config["arch_idx"]]
+        micro_batch = self.micro_batch(shape_idx, arch, config["micro_batch"])
         if micro_batch == 0:
             raise MemoryError(
-                f"{n_params:,} parameters and {sample_bytes:,} bytes per sample, {free:,} are free"
+                f"{arch['params']:,} parameters and {self.sample_bytes[shape_idx]:,} bytes per"
+                f" sample, {free_memory(self.device):,} are free"
             )
         while True:
             try:
-                return self.train_once(trial, config, curve, micro_batch)
+                return self.train_once(attempt, micro_batch, since)
             except Exception as error:
                 if micro_batch == 1 or not out_of_memory(error):
                     raise
-            micro_batch = -(-micro_batch // 2)
-            self.recorder.retried(trial, micro_batch)
+            micro_batch, attempt.saved = -(-micro_batch // 2), None
+            self.recorder.retried(attempt.trial, micro_batch)
+            smaller = partial(attempt.trial.set_user_attr, "micro_batch", micro_batch)
+            self.patiently(smaller)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
 
     def train_once(
-        self, trial: Trial, config: Config, curve: Curve, micro_batch: int
+        self, attempt: Attempt, micro_batch: int, since: float
     ) -> tuple[TrialState, dict[str, Any]]:
         """Train with a micro-batch; return the state and the best evaluation."""
+        trial, config, curve, saved = attempt.trial, attempt.config, attempt.curve, attempt.saved
         unit, metric, sign = self.task.unit, self.experiment.metric, self.experiment.sign
-        spared = config["kind"] in ("extreme", "smoke")
-        prunable = prunable_from(self.task.rounds(config), config)
-        curve.clear()
+        curve[:] = saved["curve"] if saved else []
+
+        def after_batch(training: Training, share: float) -> None:
+            self.progress.update(share)
+            stop = self.stops.asked()
+            if stop or attempt.checkpoint.due():
+                about = {"curve": curve, "seconds": time.monotonic() - since}
+                attempt.checkpoint.save({**training.state(), **about})
+            if stop:
+                raise stop
+
         state, ended_by = TrialState.COMPLETE, "schedule"
         for point in train(
             self.task,
@@ -1729,12 +2302,12 @@ class Search:
             key=(self.experiment.seed, trial.number),
             device=self.device,
             micro_batch=micro_batch,
-            progress=self.progress.update,
+            after_batch=after_batch,
+            resume=saved,
         ):
             curve.append(point)
             self.recorder.evaluated(trial, point)
-            trial.report(point[metric], point[unit])
-            if not spared and point[unit] >= prunable and trial.should_prune():
+            if self.patiently(lambda: self.prunes(attempt)):
                 state, ended_by = TrialState.PRUNED, "pruned"
                 break
             values = (sign * known[metric] for known in curve)
@@ -1750,6 +2323,31 @@ class Search:
             "micro_batch": micro_batch,
             "accumulation_steps": -(-config["batch_size"] // micro_batch),
         }
+
+    def prunes(self, attempt: Attempt) -> bool:
+        """Report the last evaluation; tell whether the trial is pruned at it.
+
+        A run before may have reported it, and later ones: it was not pruned before the last.
+        """
+        trial, config, point = attempt.trial, attempt.config, attempt.curve[-1]
+        count = point[self.task.unit]
+        known = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
+        last = max(known, default=0)
+        if count > last:
+            trial.report(point[self.experiment.metric], count)
+        prunable = prunable_from(self.task.rounds(config), config)
+        spared = config["kind"] in ("extreme", "smoke") or count < max(prunable, last)
+        return not spared and trial.should_prune()
+
+    def finish(self, trial: Trial, state: TrialState, found: Config) -> FrozenTrial:
+        """Tell the study how a trial ended, then the log and the files."""
+        for name, value in found.items():
+            trial.set_user_attr(name, value)
+        value = found[self.experiment.metric] if state == TrialState.COMPLETE else None
+        with self.workers.round():
+            ended = self.study.tell(trial, value, state, skip_if_finished=True)
+            self.recorder.publish(ended)
+        return ended
 
 
 def prunable_from(rounds: Sequence[Round], config: Config) -> float:
@@ -1774,6 +2372,11 @@ def failure(error: Exception) -> dict[str, Any]:
     }
 
 
+# --- What the command line asks for --------------------------------------------------------------
+
+Guards = Sequence[Callable[[], str | None]]
+
+
 def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:
     """Return the experiment of --smoke: the two smallest architectures, a study of its own."""
     rows = experiment.architectures
@@ -1792,44 +2395,65 @@ def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experime
     )
 
 
-def interrupt(number: int, _frame: object) -> NoReturn:
-    """Turn a signal into an exception."""
-    raise Interrupted(number)
-
-
-def main(arguments: Namespace, task: Task, experiment: Experiment) -> int:
+def main(arguments: Namespace, task: Task, experiment: Experiment, guards: Guards = ()) -> int:
     """Do what the command line asks; return the exit code."""
-    for number in signal.Signals:
-        asked = number.name in ("SIGHUP", "SIGINT", "SIGTERM")
-        if asked and signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
-            signal.signal(number, interrupt)
+    on_signals(interrupt)
+    arguments.url = arguments.storage or f"sqlite:///{arguments.out / 'study.db'}"
     try:
-        return dispatch(arguments, task, experiment)
+        return dispatch(arguments, task, experiment, guards)
     except Interrupted as stop:
-        return 128 + int(stop.args[0])
-    except (UnusableError, OSError, ImportError) as error:
+        return stop.code
+    except (UnusableError, ImportError) as error:
         say(f"error: {error}")
         return 3 if isinstance(error, ImportError) else 2  # a sampler or storage needs a package
+    except Exception as error:
+        cause = error.__cause__ if isinstance(error, StorageError) else error
+        if not is_of_storage(cause):
+            raise
+        say(f"error: {trouble(arguments.url, arguments.log, cause)}")
+        return 2
 
 
-def dispatch(arguments: Namespace, task: Task, experiment: Experiment) -> int:
-    """Check or search; return the exit code. Raises UnusableError."""
+def dispatch(arguments: Namespace, task: Task, experiment: Experiment, guards: Guards) -> int:
+    """Check, repeat a trial, or search; return the exit code."""
     experiment = replace(experiment, n_trials=arguments.n_trials, seed=arguments.seed)
-    out, smoke = arguments.out, arguments.smoke
     device = choose_device(arguments.device)
     task.load(device)
-    if smoke:
+    if arguments.smoke:
         experiment = smoke_version(experiment, task.shrink())
     if arguments.dry_run:
         return dry_run(task, experiment, device)
-    data = task.describe()
-    storage = arguments.storage or f"sqlite:///{out / 'study.db'}"
-    if not arguments.storage and set("?#%") & set(storage):
+    if arguments.trial_from:
+        return repeat_trial(arguments.trial_from, task, experiment, device)
+    if not arguments.storage and set("?#%") & set(arguments.url):
+        out = arguments.out
         raise UnusableError(f"--out {out}: ?, # and % would end the address of the database")
-    out.mkdir(parents=True, exist_ok=True)
-    study = open_study(experiment, task, storage=storage, data_sha256=data["data_sha256"])
-    recorder = Recorder(study, experiment, out=out, log=arguments.log)
-    search = Search(task, recorder, device=device, smoke=smoke)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    sample_bytes = measure_shapes(task, experiment, device)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    storage = open_storage(arguments.url)
+    workers = Workers(arguments.url, uuid.uuid4().hex[:8], take_over=arguments.take_over)
+    with workers.round():
+        recorder = open_run(arguments, task, experiment, storage, workers.run, device)
+    stops = Stops(arguments.out / "STOP", experiment.timeout_hours, guards)
+    return Search(task, recorder, workers, stops, device, sample_bytes).run()
+
+
+def open_run(
+    arguments: Namespace,
+    task: Task,
+    experiment: Experiment,
+    storage: BaseStorage,
+    run: str,
+    device: torch.device,
+) -> Recorder:
+    """Open the study and, in its log, this run; return what records the run."""
+    data, smoke = task.describe(), arguments.smoke
+    if not smoke:
+        shown = without_password(arguments.url)
+        refuse_lost(experiment.study_name, storage, shown, arguments.out, arguments.log)
+    study = open_study(experiment, task, storage, data_sha256=data["data_sha256"])
+    recorder = Recorder(study, experiment, arguments, run)
     distributions = {name: make_distribution(t) for name, t in experiment.searched.items()}
     recorder.open_run(
         unit=task.unit,
@@ -1840,7 +2464,8 @@ def dispatch(arguments: Namespace, task: Task, experiment: Experiment) -> int:
         threads=torch.get_num_threads(),
         **data,
     )
-    return search.run()
+    enqueue_extremes(study, experiment, "smoke" if smoke else "extreme")
+    return recorder
 
 
 # --- The constants, put together -----------------------------------------------------------------
