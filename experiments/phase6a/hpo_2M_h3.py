@@ -8,7 +8,7 @@
 #     "torch>=2.4",
 # ]
 # ///
-#:hpogen:0.1.0:03823c3ee04bda71ee9669af3cfcb5a6ae783fb46f071f667e29df849b297b6c:{"name":"hpo_2M_h3","study_name":"hpo_2M_h3","task":"threshold_1pct","budget":2000000,"horizon":3,"tolerance":0.25,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free"},"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
+#:hpogen:0.1.0:548ba1d0136ef01efcd7c35c434a4a93dd35265c562b4ea4c57f6776ff146660:{"name":"hpo_2M_h3","study_name":"hpo_2M_h3","task":"threshold_1pct","budget":2000000,"horizon":3,"tolerance":0.25,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free"},"sections":[],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
 """Search the best 2M transformer for threshold_1pct, horizon 3.
 
 Will the High reach Close + x % within the horizon, in trading days?
@@ -1756,10 +1756,17 @@ def time_left(timeout_hours: float | None) -> float:
 
 
 class Stops:
-    """Everything that may ask for the end; `guards` return a reason, or None."""
+    """Everything that may ask for the end.
+
+    A guard is called with this object and returns a reason, or None; one that pauses training
+    waits by `may_wait`.
+    """
 
     def __init__(
-        self, file: Path, timeout_hours: float | None, guards: Sequence[Callable[[], str | None]]
+        self,
+        file: Path,
+        timeout_hours: float | None,
+        guards: Sequence[Callable[[Stops], str | None]],
     ) -> None:
         self.file, self.guards = file, guards
         self.end = time.monotonic() + time_left(timeout_hours)
@@ -1778,10 +1785,19 @@ class Stops:
         now = time.monotonic()
         if self.stop is None and now >= self.next_look:
             self.next_look = now + 1
-            found = (look() for look in (self.look, *self.guards))
-            reason = next((reason for reason in found if reason), None)
-            self.stop = Interrupted(reason, 0) if reason else None
+            for guard in (Stops.look, *self.guards):
+                reason = guard(self)
+                if self.stop is None and reason:
+                    self.stop = Interrupted(reason, 0)
         return self.stop
+
+    def may_wait(self, seconds: float) -> bool:
+        """Wait, if nothing asks for the end; tell whether nothing does."""
+        if self.stop is None and (reason := self.look()):
+            self.stop = Interrupted(reason, 0)
+        if self.stop is None:
+            time.sleep(seconds)
+        return self.stop is None
 
     def look(self) -> str | None:
         """Look at the clock and for the file STOP."""
@@ -2434,7 +2450,7 @@ def failure(error: Exception) -> dict[str, Any]:
 
 # --- What the command line asks for --------------------------------------------------------------
 
-Guards = Sequence[Callable[[], str | None]]
+Guards = Sequence[Callable[[Stops], str | None]]
 
 
 def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:
@@ -2553,7 +2569,7 @@ def make_experiment() -> Experiment:
     return Experiment(
         **constants_of(Experiment),
         hpogen="0.1.0",
-        spec_sha256="03823c3ee04bda71ee9669af3cfcb5a6ae783fb46f071f667e29df849b297b6c",
+        spec_sha256="548ba1d0136ef01efcd7c35c434a4a93dd35265c562b4ea4c57f6776ff146660",
     )
 
 

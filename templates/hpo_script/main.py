@@ -29,7 +29,7 @@ from hpo_script.suggest import make_distribution
 from hpo_script.task import Task
 from hpo_script.workers import Workers
 
-Guards = Sequence[Callable[[], str | None]]
+Guards = Sequence[Callable[[Stops], str | None]]
 
 
 def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:

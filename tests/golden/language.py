@@ -8,7 +8,7 @@
 #     "torch>=2.4",
 # ]
 # ///
-#:hpogen:0.1.0:0bddf806cec13b151d115ec64348fe1f9ea26ffaec4fe2c6daae796cd6513167:{"name":"hpo_50K_byte_lm","study_name":"hpo_50K_byte_lm","task":"byte_lm","budget":50000,"horizon":null,"tolerance":0.3,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"bits_per_byte","options":{},"constants":{"data_path":"text","data_sha256":null,"file_pattern":"**/*.txt","train_fraction":0.8,"val_fraction":0.1,"train_subset":1.0,"val_bytes":262144,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16,32],"d_ff_ratio":[4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"steps":{"type":"categorical","choices":[200,400],"when":{}},"learning_rate":{"type":"float","low":0.0003,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.01,"high":0.3,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.2,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[50,100,200],"when":{}},"beta2":{"type":"float","low":0.9,"high":0.999,"log":false,"when":{"steps":[400]}}},"fixed":{"eval_interval":50,"batch_size":256,"clip_norm":1.0,"beta1":0.9,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"beta2":0.999},"sampler":{"type":"gp","n_startup_trials":10,"deterministic_objective":false,"warn_independent_sampling":false},"pruner":{"type":"percentile","percentile":40.0,"n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
+#:hpogen:0.1.0:8404597b3f91241717d5393be2d929bb65852814a18bd28287e6f73c4107e506:{"name":"hpo_50K_byte_lm","study_name":"hpo_50K_byte_lm","task":"byte_lm","budget":50000,"horizon":null,"tolerance":0.3,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"bits_per_byte","options":{},"sections":[],"constants":{"data_path":"text","data_sha256":null,"file_pattern":"**/*.txt","train_fraction":0.8,"val_fraction":0.1,"train_subset":1.0,"val_bytes":262144,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16,32],"d_ff_ratio":[4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"steps":{"type":"categorical","choices":[200,400],"when":{}},"learning_rate":{"type":"float","low":0.0003,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.01,"high":0.3,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.2,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[50,100,200],"when":{}},"beta2":{"type":"float","low":0.9,"high":0.999,"log":false,"when":{"steps":[400]}}},"fixed":{"eval_interval":50,"batch_size":256,"clip_norm":1.0,"beta1":0.9,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"beta2":0.999},"sampler":{"type":"gp","n_startup_trials":10,"deterministic_objective":false,"warn_independent_sampling":false},"pruner":{"type":"percentile","percentile":40.0,"n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
 """Search the best 50K transformer for byte_lm.
 
 Which byte of a text comes next?
@@ -1425,10 +1425,17 @@ def time_left(timeout_hours: float | None) -> float:
 
 
 class Stops:
-    """Everything that may ask for the end; `guards` return a reason, or None."""
+    """Everything that may ask for the end.
+
+    A guard is called with this object and returns a reason, or None; one that pauses training
+    waits by `may_wait`.
+    """
 
     def __init__(
-        self, file: Path, timeout_hours: float | None, guards: Sequence[Callable[[], str | None]]
+        self,
+        file: Path,
+        timeout_hours: float | None,
+        guards: Sequence[Callable[[Stops], str | None]],
     ) -> None:
         self.file, self.guards = file, guards
         self.end = time.monotonic() + time_left(timeout_hours)
@@ -1447,10 +1454,19 @@ class Stops:
         now = time.monotonic()
         if self.stop is None and now >= self.next_look:
             self.next_look = now + 1
-            found = (look() for look in (self.look, *self.guards))
-            reason = next((reason for reason in found if reason), None)
-            self.stop = Interrupted(reason, 0) if reason else None
+            for guard in (Stops.look, *self.guards):
+                reason = guard(self)
+                if self.stop is None and reason:
+                    self.stop = Interrupted(reason, 0)
         return self.stop
+
+    def may_wait(self, seconds: float) -> bool:
+        """Wait, if nothing asks for the end; tell whether nothing does."""
+        if self.stop is None and (reason := self.look()):
+            self.stop = Interrupted(reason, 0)
+        if self.stop is None:
+            time.sleep(seconds)
+        return self.stop is None
 
     def look(self) -> str | None:
         """Look at the clock and for the file STOP."""
@@ -2103,7 +2119,7 @@ def failure(error: Exception) -> dict[str, Any]:
 
 # --- What the command line asks for --------------------------------------------------------------
 
-Guards = Sequence[Callable[[], str | None]]
+Guards = Sequence[Callable[[Stops], str | None]]
 
 
 def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:
@@ -2220,7 +2236,7 @@ def make_experiment() -> Experiment:
     return Experiment(
         **constants_of(Experiment),
         hpogen="0.1.0",
-        spec_sha256="0bddf806cec13b151d115ec64348fe1f9ea26ffaec4fe2c6daae796cd6513167",
+        spec_sha256="8404597b3f91241717d5393be2d929bb65852814a18bd28287e6f73c4107e506",
     )
 
 

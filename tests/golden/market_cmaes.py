@@ -9,7 +9,7 @@
 #     "torch>=2.4",
 # ]
 # ///
-#:hpogen:0.1.0:9ac7549052968c9d72f8a0f0b7f3d0fc2dac3e74dc5191e1f7962c09087ff246:{"name":"hpo_20K_h10","study_name":"hpo_20K_h10","task":"threshold_1pct","budget":20000,"horizon":10,"tolerance":0.3,"n_trials":50,"timeout_hours":null,"seed":42,"storage":"postgresql://me@host/hpo","metric":"auc","options":{"inputs":"revin_stats"},"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[16,24,32],"n_layers":[1,2,4],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"soft_auc","auc_gamma":2.0},"sampler":{"type":"cmaes","n_startup_trials":1,"sigma0":null,"popsize":8,"consider_pruned_trials":false,"use_separable_cma":false,"with_margin":false,"lr_adapt":false,"warn_independent_sampling":false},"pruner":{"type":"successive_halving","min_resource":"auto","reduction_factor":4,"min_early_stopping_rate":0,"bootstrap_count":0}}
+#:hpogen:0.1.0:ea0b61aeacd6665b9d435c2ef3af6635fdba0c83bdcbaad96689fa769408626f:{"name":"hpo_20K_h10","study_name":"hpo_20K_h10","task":"threshold_1pct","budget":20000,"horizon":10,"tolerance":0.3,"n_trials":50,"timeout_hours":null,"seed":42,"storage":"postgresql://me@host/hpo","metric":"auc","options":{"inputs":"revin_stats"},"sections":[],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[16,24,32],"n_layers":[1,2,4],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"soft_auc","auc_gamma":2.0},"sampler":{"type":"cmaes","n_startup_trials":1,"sigma0":null,"popsize":8,"consider_pruned_trials":false,"use_separable_cma":false,"with_margin":false,"lr_adapt":false,"warn_independent_sampling":false},"pruner":{"type":"successive_halving","min_resource":"auto","reduction_factor":4,"min_early_stopping_rate":0,"bootstrap_count":0}}
 """Search the best 20K transformer for threshold_1pct, horizon 10.
 
 Will the High reach Close + x % within the horizon, in trading days?
@@ -1713,10 +1713,17 @@ def time_left(timeout_hours: float | None) -> float:
 
 
 class Stops:
-    """Everything that may ask for the end; `guards` return a reason, or None."""
+    """Everything that may ask for the end.
+
+    A guard is called with this object and returns a reason, or None; one that pauses training
+    waits by `may_wait`.
+    """
 
     def __init__(
-        self, file: Path, timeout_hours: float | None, guards: Sequence[Callable[[], str | None]]
+        self,
+        file: Path,
+        timeout_hours: float | None,
+        guards: Sequence[Callable[[Stops], str | None]],
     ) -> None:
         self.file, self.guards = file, guards
         self.end = time.monotonic() + time_left(timeout_hours)
@@ -1735,10 +1742,19 @@ class Stops:
         now = time.monotonic()
         if self.stop is None and now >= self.next_look:
             self.next_look = now + 1
-            found = (look() for look in (self.look, *self.guards))
-            reason = next((reason for reason in found if reason), None)
-            self.stop = Interrupted(reason, 0) if reason else None
+            for guard in (Stops.look, *self.guards):
+                reason = guard(self)
+                if self.stop is None and reason:
+                    self.stop = Interrupted(reason, 0)
         return self.stop
+
+    def may_wait(self, seconds: float) -> bool:
+        """Wait, if nothing asks for the end; tell whether nothing does."""
+        if self.stop is None and (reason := self.look()):
+            self.stop = Interrupted(reason, 0)
+        if self.stop is None:
+            time.sleep(seconds)
+        return self.stop is None
 
     def look(self) -> str | None:
         """Look at the clock and for the file STOP."""
@@ -2391,7 +2407,7 @@ def failure(error: Exception) -> dict[str, Any]:
 
 # --- What the command line asks for --------------------------------------------------------------
 
-Guards = Sequence[Callable[[], str | None]]
+Guards = Sequence[Callable[[Stops], str | None]]
 
 
 def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:
@@ -2510,7 +2526,7 @@ def make_experiment() -> Experiment:
     return Experiment(
         **constants_of(Experiment),
         hpogen="0.1.0",
-        spec_sha256="9ac7549052968c9d72f8a0f0b7f3d0fc2dac3e74dc5191e1f7962c09087ff246",
+        spec_sha256="ea0b61aeacd6665b9d435c2ef3af6635fdba0c83bdcbaad96689fa769408626f",
     )
 
 

@@ -8,7 +8,7 @@
 #     "torch>=2.4",
 # ]
 # ///
-#:hpogen:0.1.0:e5f8d6aa681a255bc0f60f12622cbb4ff89213004a2c3f9265b74c19f1f654a7:{"name":"hpo_20K_h3_direction","study_name":"hpo_20K_h3_direction","task":"direction","budget":20000,"horizon":3,"tolerance":0.3,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"zscore"},"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":0.5,"train_end":"2010-12-31","val_end":"2014-12-31","min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[12,24,36],"n_layers":[1,2],"n_heads":[6,12],"d_ff_ratio":[2,2.5]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"categorical","choices":[0.0003,0.001],"when":{}},"weight_decay":{"type":"categorical","choices":[0.0001,0.001],"when":{}},"dropout":{"type":"categorical","choices":[0.1,0.2],"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"grid"},"pruner":{"type":"none"}}
+#:hpogen:0.1.0:58457f0bf041df7f92d4fa13081dd5f88cf8c1f9fb7fe6916eb71ac3160ecefe:{"name":"hpo_20K_h3_direction","study_name":"hpo_20K_h3_direction","task":"direction","budget":20000,"horizon":3,"tolerance":0.3,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"zscore"},"sections":[],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":0.5,"train_end":"2010-12-31","val_end":"2014-12-31","min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[12,24,36],"n_layers":[1,2],"n_heads":[6,12],"d_ff_ratio":[2,2.5]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"categorical","choices":[0.0003,0.001],"when":{}},"weight_decay":{"type":"categorical","choices":[0.0001,0.001],"when":{}},"dropout":{"type":"categorical","choices":[0.1,0.2],"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"grid"},"pruner":{"type":"none"}}
 """Search the best 20K transformer for direction, horizon 3.
 
 Will the Close be higher at the horizon, in trading days, than today?
@@ -1645,10 +1645,17 @@ def time_left(timeout_hours: float | None) -> float:
 
 
 class Stops:
-    """Everything that may ask for the end; `guards` return a reason, or None."""
+    """Everything that may ask for the end.
+
+    A guard is called with this object and returns a reason, or None; one that pauses training
+    waits by `may_wait`.
+    """
 
     def __init__(
-        self, file: Path, timeout_hours: float | None, guards: Sequence[Callable[[], str | None]]
+        self,
+        file: Path,
+        timeout_hours: float | None,
+        guards: Sequence[Callable[[Stops], str | None]],
     ) -> None:
         self.file, self.guards = file, guards
         self.end = time.monotonic() + time_left(timeout_hours)
@@ -1667,10 +1674,19 @@ class Stops:
         now = time.monotonic()
         if self.stop is None and now >= self.next_look:
             self.next_look = now + 1
-            found = (look() for look in (self.look, *self.guards))
-            reason = next((reason for reason in found if reason), None)
-            self.stop = Interrupted(reason, 0) if reason else None
+            for guard in (Stops.look, *self.guards):
+                reason = guard(self)
+                if self.stop is None and reason:
+                    self.stop = Interrupted(reason, 0)
         return self.stop
+
+    def may_wait(self, seconds: float) -> bool:
+        """Wait, if nothing asks for the end; tell whether nothing does."""
+        if self.stop is None and (reason := self.look()):
+            self.stop = Interrupted(reason, 0)
+        if self.stop is None:
+            time.sleep(seconds)
+        return self.stop is None
 
     def look(self) -> str | None:
         """Look at the clock and for the file STOP."""
@@ -2323,7 +2339,7 @@ def failure(error: Exception) -> dict[str, Any]:
 
 # --- What the command line asks for --------------------------------------------------------------
 
-Guards = Sequence[Callable[[], str | None]]
+Guards = Sequence[Callable[[Stops], str | None]]
 
 
 def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:
@@ -2442,7 +2458,7 @@ def make_experiment() -> Experiment:
     return Experiment(
         **constants_of(Experiment),
         hpogen="0.1.0",
-        spec_sha256="e5f8d6aa681a255bc0f60f12622cbb4ff89213004a2c3f9265b74c19f1f654a7",
+        spec_sha256="58457f0bf041df7f92d4fa13081dd5f88cf8c1f9fb7fe6916eb71ac3160ecefe",
     )
 
 

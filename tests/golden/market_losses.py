@@ -8,7 +8,7 @@
 #     "torch>=2.4",
 # ]
 # ///
-#:hpogen:0.1.0:d76abaa986476310c8e8f73355665009c7fd173f0053a96ce51978dbcc39af11:{"name":"hpo_20K_h5_threshold_0p5pct","study_name":"losses","task":"threshold_0.5pct","budget":20000,"horizon":5,"tolerance":0.3,"n_trials":100,"timeout_hours":12,"seed":7,"storage":null,"metric":"auc","options":{"inputs":"revin"},"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[16,24,32],"n_layers":[1,2,4],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{"head_dim":{"min":4,"max":null}},"skip":[0],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}},"loss":{"type":"categorical","choices":["bce","weighted_bce","focal","soft_auc"],"when":{}},"class_balance":{"type":"float","low":0.0,"high":1.0,"log":false,"when":{"loss":["weighted_bce"]}},"focal_gamma":{"type":"float","low":0.5,"high":5.0,"log":false,"when":{"loss":["focal"]}},"auc_gamma":{"type":"float","low":1.0,"high":4.0,"log":false,"when":{"loss":["soft_auc"]}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"focal_alpha":0.25},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":true,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"hyperband","min_resource":1,"max_resource":"auto","reduction_factor":3,"bootstrap_count":0}}
+#:hpogen:0.1.0:ce9a2dc59e2929a013bb9105c37370ea67b3a40a46b6e21a64fb2ee5a4998074:{"name":"hpo_20K_h5_threshold_0p5pct","study_name":"losses","task":"threshold_0.5pct","budget":20000,"horizon":5,"tolerance":0.3,"n_trials":100,"timeout_hours":12,"seed":7,"storage":null,"metric":"auc","options":{"inputs":"revin"},"sections":[],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[16,24,32],"n_layers":[1,2,4],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{"head_dim":{"min":4,"max":null}},"skip":[0],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}},"loss":{"type":"categorical","choices":["bce","weighted_bce","focal","soft_auc"],"when":{}},"class_balance":{"type":"float","low":0.0,"high":1.0,"log":false,"when":{"loss":["weighted_bce"]}},"focal_gamma":{"type":"float","low":0.5,"high":5.0,"log":false,"when":{"loss":["focal"]}},"auc_gamma":{"type":"float","low":1.0,"high":4.0,"log":false,"when":{"loss":["soft_auc"]}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"focal_alpha":0.25},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":true,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"hyperband","min_resource":1,"max_resource":"auto","reduction_factor":3,"bootstrap_count":0}}
 """Search the best 20K transformer for threshold_0.5pct, horizon 5.
 
 Will the High reach Close + x % within the horizon, in trading days?
@@ -1737,10 +1737,17 @@ def time_left(timeout_hours: float | None) -> float:
 
 
 class Stops:
-    """Everything that may ask for the end; `guards` return a reason, or None."""
+    """Everything that may ask for the end.
+
+    A guard is called with this object and returns a reason, or None; one that pauses training
+    waits by `may_wait`.
+    """
 
     def __init__(
-        self, file: Path, timeout_hours: float | None, guards: Sequence[Callable[[], str | None]]
+        self,
+        file: Path,
+        timeout_hours: float | None,
+        guards: Sequence[Callable[[Stops], str | None]],
     ) -> None:
         self.file, self.guards = file, guards
         self.end = time.monotonic() + time_left(timeout_hours)
@@ -1759,10 +1766,19 @@ class Stops:
         now = time.monotonic()
         if self.stop is None and now >= self.next_look:
             self.next_look = now + 1
-            found = (look() for look in (self.look, *self.guards))
-            reason = next((reason for reason in found if reason), None)
-            self.stop = Interrupted(reason, 0) if reason else None
+            for guard in (Stops.look, *self.guards):
+                reason = guard(self)
+                if self.stop is None and reason:
+                    self.stop = Interrupted(reason, 0)
         return self.stop
+
+    def may_wait(self, seconds: float) -> bool:
+        """Wait, if nothing asks for the end; tell whether nothing does."""
+        if self.stop is None and (reason := self.look()):
+            self.stop = Interrupted(reason, 0)
+        if self.stop is None:
+            time.sleep(seconds)
+        return self.stop is None
 
     def look(self) -> str | None:
         """Look at the clock and for the file STOP."""
@@ -2415,7 +2431,7 @@ def failure(error: Exception) -> dict[str, Any]:
 
 # --- What the command line asks for --------------------------------------------------------------
 
-Guards = Sequence[Callable[[], str | None]]
+Guards = Sequence[Callable[[Stops], str | None]]
 
 
 def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:
@@ -2539,7 +2555,7 @@ def make_experiment() -> Experiment:
     return Experiment(
         **constants_of(Experiment),
         hpogen="0.1.0",
-        spec_sha256="d76abaa986476310c8e8f73355665009c7fd173f0053a96ce51978dbcc39af11",
+        spec_sha256="ce9a2dc59e2929a013bb9105c37370ea67b3a40a46b6e21a64fb2ee5a4998074",
     )
 
 
