@@ -34,6 +34,13 @@ SCRIPT_SECTIONS = {
             ("FREE_CHECKPOINTS", 3.0, "or less than this many times the largest checkpoint"),
         ),
     ),
+    "multi-host": Section(
+        about="workers on several machines; each trial is owned by a lease in the storage",
+        part="workers_lease",
+        argument="join=partial(LeasedWorkers, lease_seconds=LEASE_SECONDS)",
+        title="Several machines",
+        constants=(("LEASE_SECONDS", 120.0, "a worker that was silent for so long is dead"),),
+    ),
 }
 
 
