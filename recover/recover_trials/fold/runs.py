@@ -33,6 +33,7 @@ from recover_trials.model import (
     Study,
     Trial,
 )
+from recover_trials.skim import Row
 
 UNNAMED = "no banner names the experiment of these trials"
 
@@ -84,33 +85,27 @@ class Runs:
         self.current = study
         return study
 
-    def goes_on(
-        self,
-        number: int,
-        value: float,
-        time: datetime,
-        params: dict[str, Any],
-        best: int,
-        best_value: float,
-    ) -> bool:
-        """Take a finished trial if it can be of the current study only; tell whether it is.
+    def go_on(self, rows: list[Row]) -> int:
+        """Take finished trials that can be of the current study only; return how many.
 
-        It is new there, and the best trial that its line names is the study's own.
+        Each is new there, and the best trial that its line names is the study's own. It ends with
+        the first one that is not.
         """
         study = self.current
-        if (
-            study is None
-            or best == number
-            or study.told.get(best) != best_value
-            or number in study.trials
-        ):
-            return False
-        study.trials[number] = [Trial(number, "COMPLETE", (value,), None, time, params)]
-        if value > best_value:
-            study.lower_is_better = True
-        elif value < best_value:
-            study.higher_is_better = True
-        return True
+        if study is None:
+            return 0
+        trials, told = study.trials, study.told
+        taken = 0
+        for number, value, time, params, best, best_value in rows:
+            if best == number or told.get(best) != best_value or number in trials:
+                break
+            trials[number] = [Trial(number, "COMPLETE", (value,), None, time, params)]
+            if value > best_value:
+                study.lower_is_better = True
+            elif value < best_value:
+                study.higher_is_better = True
+            taken += 1
+        return taken
 
     def finish(
         self,

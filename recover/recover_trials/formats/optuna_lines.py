@@ -117,6 +117,8 @@ def read_match(
     if not end and not match["state"]:
         name = (match["created"] or "").strip()
         return Opened(name, existing=False), len(text)
+    if not (match["end"] or match["state"]) and "{" not in text:
+        return None, match.end()  # cut before its parameters
     time = time_before(text, match.start())
     counted = int(number) if number else None
     if match["state"]:
