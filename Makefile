@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test fuzz golden lint check docs phase6a clean
+.PHONY: demo test fuzz bench-recover fuzz-recover versions golden lint check docs phase6a clean
 
 $(READY): pyproject.toml constraints-cpu.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +27,10 @@ test: $(READY)
 # Ten times as many hostile texts as in the tests, each time others.
 fuzz: $(READY)
 	HOSTILE_EXAMPLES=20000 $(BIN)/python -m pytest -q -s --timeout 3600 tests/generator/test_hostile.py
+
+# How fast logs are read, beside what else reads them; QUICK=1: under a minute.
+bench-recover: $(READY)
+	$(BIN)/python tests/benchmarks/recover.py bench-recover.json
 
 # The scripts of tests/golden, rendered again.
 golden: $(READY)
