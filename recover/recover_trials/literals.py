@@ -7,6 +7,7 @@ import json
 import json.scanner
 import math
 import re
+import warnings
 from typing import Any, cast
 
 NAMES = {"nan": math.nan, "inf": math.inf, "True": True, "False": False, "None": None}
@@ -14,6 +15,7 @@ WORD = re.compile(
     r'"[^"]*"|\b(?:True|False|None|nan|inf|(?:np|numpy)\.(?:float|int)\d+\(([-+.\de]+)\))(?!\w)'
 )
 IN_JSON = {"nan": "NaN", "inf": "Infinity", "True": "true", "False": "false", "None": "null"}
+LONGEST_INT = 14_000  # bits
 BRACKET = re.compile(r"[][(){}'\"]")
 QUOTED = {"'": re.compile(r"[^'\\]*(?:\\.[^'\\]*)*'"), '"': re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"')}
 # The scanner itself: the methods around it would take a quarter of the time.
@@ -21,13 +23,14 @@ scan_json = json.scanner.make_scanner(cast("Any", json.JSONDecoder()))
 
 
 def parse_mapping(text: str) -> dict[str, Any] | None:
-    """Return the dict that a text is the `repr` of; None if it is none."""
+    """Return the dict that a text is the `repr` of; None if it is none, or its keys no names."""
     if '"' not in text and "\\" not in text:
         found = parse_json(text)
         if isinstance(found, dict):
             return found
     read = parse_literal(text)
-    return read if isinstance(read, dict) else None
+    named = isinstance(read, dict) and all(isinstance(name, str) for name in read)
+    return read if named else None
 
 
 def parse_json(text: str) -> Any:
@@ -90,7 +93,9 @@ def parse_literal(text: str) -> Any:
     The text is parsed, never evaluated; None for anything else.
     """
     try:
-        return value_of(ast.parse(text.strip(), mode="eval").body)
+        with warnings.catch_warnings():  # of Python's, on what it would not write itself
+            warnings.simplefilter("ignore")
+            return value_of(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         return None
 
@@ -98,7 +103,7 @@ def parse_literal(text: str) -> Any:
 def value_of(node: ast.expr) -> Any:
     """Return the value of a node. Raises ValueError for what is no literal."""
     if isinstance(node, ast.Constant):
-        return node.value
+        return constant(node.value)
     if isinstance(node, ast.Name) and node.id in NAMES:
         return NAMES[node.id]
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
@@ -113,6 +118,13 @@ def value_of(node: ast.expr) -> Any:
     if isinstance(node, ast.Call) and is_numpy_scalar(node):
         return value_of(node.args[0])
     raise ValueError(ast.dump(node))
+
+
+def constant(value: Any) -> Any:
+    """Return a constant. Raises ValueError for a whole number that is too long to be printed."""
+    if isinstance(value, int) and value.bit_length() > LONGEST_INT:
+        raise ValueError(value.bit_length())
+    return value
 
 
 def is_numpy_scalar(node: ast.Call) -> bool:

@@ -210,6 +210,29 @@ def test_logs_one_behind_the_other_are_studies_of_their_own(seed: int) -> None:
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(SEEDS)
+def test_lines_of_two_writers_lose_no_trial_and_make_none(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311
+    told = [history(chance, "5") for _ in range(2)]
+    queues = [
+        [created(name), *(line for trial in trials for line in trial.lines)]
+        for name, trials in zip("ab", told, strict=True)
+    ]
+    lines = []
+    while queues[0] or queues[1]:
+        lines.append(chance.choice([queue for queue in queues if queue]).pop(0))
+
+    rows = rows_of(recover(noisy(chance, lines)))
+
+    every = told[0] + told[1]
+    assert len(rows) == len(every)
+    for trial in every:
+        assert any(trial.agrees(row) for row in rows), trial
+    for row in rows:
+        assert any(trial.agrees(row) for trial in every), row
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(SEEDS)
 def test_changed_bytes_crash_nothing_and_hide_no_other_line(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     told = history(chance, chance.choice(sorted(PRUNED)))

@@ -125,11 +125,11 @@ class Runs:
         study.trials[number] = [Trial(number, "COMPLETE", (value,), None, time, params)]
         tell(study, number, value, best, best_value)
 
-    def start(self, said: Start) -> None:
-        """A trial started."""
+    def start(self, said: Start) -> Trial | None:
+        """A trial started; return it, unless it is told again."""
         for study in self.open:
             if any(same_start(trial, said) for trial in study.trials.get(said.number, ())):
-                return
+                return None
         study = self.current or self.new()
         told = study.trials.get(said.number)
         if told and said.number == 0:
@@ -138,6 +138,7 @@ class Runs:
         trial.datetime_start = said.time
         trial.flags += [STARTED_TWICE] * bool(told) + [START_CUT] * (not said.whole)
         study.trials.setdefault(said.number, []).append(trial)
+        return trial
 
     def stopped_early(self, epoch: int) -> None:
         """The trial that started last stopped at an epoch."""
