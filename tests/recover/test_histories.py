@@ -67,13 +67,16 @@ class Told:
         return row.values == self.values and all(repr(params.get(k)) == repr(v) for k, v in known)
 
 
-def history(chance: random.Random, version: str) -> list[Told]:
-    """Return a study's trials with the lines that a version of Optuna prints."""
+def history(chance: random.Random, version: str, after: float = 0.0) -> list[Told]:
+    """Return a study's trials with the lines that a version of Optuna prints.
+
+    They end `after` so many seconds of each minute.
+    """
     best: tuple[int, float] | None = None
     found = []
     for number in range(chance.randint(1, 6)):
         params = {f"p{i} 'x": chance.choice(ANY) for i in range(chance.randint(0, 3))}
-        stamp = time_stamp(moment(60 * number + chance.random()), "I")
+        stamp = time_stamp(moment(60 * number + after + chance.random()), "I")
         state = chance.choice(("COMPLETE", "COMPLETE", "PRUNED", "FAIL"))
         if state == "COMPLETE":
             value = chance.choice(VALUES)
@@ -212,7 +215,7 @@ def test_logs_one_behind_the_other_are_studies_of_their_own(seed: int) -> None:
 @given(SEEDS)
 def test_lines_of_two_writers_lose_no_trial_and_make_none(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
-    told = [history(chance, "5") for _ in range(2)]
+    told = [history(chance, "5", after) for after in (0.0, 30.0)]
     queues = [
         [created(name), *(line for trial in trials for line in trial.lines)]
         for name, trials in zip("ab", told, strict=True)

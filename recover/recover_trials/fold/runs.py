@@ -12,6 +12,7 @@ from typing import Any
 from recover_trials.fold.evidence import (
     agrees,
     became_best,
+    closes_failure,
     fits,
     iter_best,
     same_start,
@@ -157,6 +158,8 @@ class Runs:
         number = said.number or 0
         if self.current and told_before(self.current, said, number):
             return
+        if any(closes_failure(study, said, number) for study in self.open):
+            return
         study = self.study_for(said, number)
         if not fits(study, said, number) and any(
             told_before(other, said, number) for other in self.open
@@ -210,5 +213,5 @@ class Runs:
         if fits(current, said, number):
             return current
         if number == 0 and not any(told_before(study, said, number) for study in others):
-            return self.new()
+            return next((study for study in others if not study.trials), None) or self.new()
         return next((s for s in others if fits(s, said, number)), current)
