@@ -56,16 +56,17 @@ EVALUATION = re.compile(
 )
 
 
-class Evaluated(NamedTuple):
-    """The trial that a learning curve is of, and its architecture as the lines have it."""
+class Evaluation(NamedTuple):
+    """A part of a learning curve: steps, and what their lines say.
+
+    The architecture is as the lines have it; empty if it is not wanted.
+    """
 
     trial: int
     study: str
     run: str
+    points: list[tuple[int, dict[str, Any]]]
     architecture: str = ""
-
-
-Points = list[tuple[int, dict[str, Any]]]  # steps, and what their lines say
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Event:
     fields: dict[str, Any]
 
 
-def read_evaluations(block: bytes, begin: int) -> tuple[list[tuple[Evaluated, Points]], int]:
+def read_evaluations(block: bytes, begin: int) -> tuple[list[Evaluation], int]:
     """Return the evaluations of the commonest form that stand from a position on, and their end.
 
     They are read as one JSON text. Those of one trial that follow each other are together.
@@ -95,14 +96,13 @@ def read_evaluations(block: bytes, begin: int) -> tuple[list[tuple[Evaluated, Po
     points = whole_json(f'[{{"{swapped[:-2].decode()}}}]') if groups else None
     if points is None:
         return [], begin
-    found: list[tuple[Evaluated, Points]] = []
+    found: list[Evaluation] = []
     same: tuple[bytes, ...] = ()
     for (trial, _, step, sizes, _, study, run, _), point in zip(groups, points, strict=True):
         if same != (trial, study, run):
             same = trial, study, run
-            of = Evaluated(int(trial), study.decode(), run.decode(), sizes.decode())
-            found.append((of, []))
-        found[-1][1].append((int(step), point))
+            found.append(Evaluation(int(trial), study.decode(), run.decode(), [], sizes.decode()))
+        found[-1].points.append((int(step), point))
     return found, end
 
 

@@ -121,8 +121,8 @@ class Scanner:
         if not found:
             return False
         self.look_back(begin)
-        for of, points in found:
-            self.own.evaluate(of, points)
+        for evaluation in found:
+            self.own.evaluate(evaluation)
         self.position = self.seen = end
         return True
 

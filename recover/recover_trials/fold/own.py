@@ -10,7 +10,7 @@ from typing import Any
 from hpo_script.trial_log import IDENTITY, SHORT_NAMES
 from recover_trials.formats.optuna_lines import Result
 from recover_trials.model import ENDED_TWICE, Study, Trial, agree
-from recover_trials.own_log import Evaluated, Event, Points, parse_fields
+from recover_trials.own_log import Evaluation, Event, parse_fields
 
 LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
 # What a line says of itself; the other fields of a trial's lines are parameters or attributes.
@@ -97,8 +97,8 @@ class OwnStudies:
         """A trial was evaluated; its line may be the only one that tells of it."""
         point = {fields["unit"]: fields["step"]}
         point |= {name: v for name, v in fields.items() if name not in CURVE_STRUCTURE}
-        of = Evaluated(fields["trial"], study.key, fields["run"])
-        self.evaluate(of, [(fields["step"], point)])
+        points = [(fields["step"], point)]
+        self.evaluate(Evaluation(fields["trial"], study.key, fields["run"], points))
         trial = study.trial(fields["trial"], None, fields["run"])
         if not trial.user_attrs:
             self.describe(study, trial, {k: fields[k] for k in ARCHITECTURE if k in fields})
@@ -135,20 +135,20 @@ class OwnStudies:
                 name = LONG_NAMES.get(short, short)
                 (params if name in searched else attributes)[name] = value
 
-    def evaluate(self, of: Evaluated, points: Points) -> None:
+    def evaluate(self, said: Evaluation) -> None:
         """A trial was evaluated.
 
         A step told again begins the curve anew from there (memory ran out, and it was tried again
         with less), but the study keeps the first value of a step.
         """
-        study = self.study(of.study)
-        trial = study.trial(of.trial, None, of.run)
-        trial.run = of.run
+        study = self.study(said.study)
+        trial = study.trial(said.trial, None, said.run)
+        trial.run = said.run
         curve, reported = trial.curve, trial.intermediate_values
-        if of.architecture and not trial.user_attrs:  # no other line tells of it
-            self.describe(study, trial, dict(parse_fields(of.architecture)))
+        if said.architecture and not trial.user_attrs:  # no other line tells of it
+            self.describe(study, trial, dict(parse_fields(said.architecture)))
         metric = study.about.get("metric", "")
-        for step, point in points:
+        for step, point in said.points:
             while curve and next(reversed(curve)) >= step:
                 curve.popitem()
             curve[step] = point

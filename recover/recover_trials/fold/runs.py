@@ -93,7 +93,7 @@ class Runs:
         the first one that is not.
         """
         study = self.current
-        if study is None:
+        if study is None or self.mixed:
             return 0
         trials, told = study.trials, study.told
         taken = 0
