@@ -51,7 +51,12 @@ APART = {
     *("study_id", "owner", "worker", "user_attrs_seconds", "user_attrs_owner"),
     "user_attrs_worker",
 }
+ENDED = re.compile(
+    rb'Trial (\d+) ended: [^\n]*state="(\w+)", value=([^,\n]*),[^\n]*'
+    rb'datetime_complete="([^"\n]*)"[^\n]* ;[0-9a-f]{8}\n'
+)
 Row = dict[str, Any]
+Ends = dict[int, tuple[str, str, str]]  # state, value and end of each trial
 Tables = dict[str, dict[str, Row]]  # source, row, column
 
 
@@ -153,9 +158,11 @@ class Run:
 class Place:
     """A folder with a script and its data, in which runs are started."""
 
+    pattern = "hpo_*.py"
+
     def __init__(self, folder: Path, nursery: Nursery) -> None:
         self.folder, self.nursery = folder, nursery
-        (self.script,) = folder.glob("hpo_*.py")
+        (self.script,) = folder.glob(self.pattern)
         self.storage: str | None = None
         self.runs = 0
 
@@ -178,7 +185,7 @@ class Place:
         """Return a copy of the folder beside it, with whatever is in it."""
         target = self.folder.with_name(name)
         shutil.copytree(self.folder, target, symlinks=True)
-        place = Place(target, self.nursery)
+        place = type(self)(target, self.nursery)
         place.storage = self.storage
         return place
 
@@ -266,16 +273,9 @@ class Place:
         rows = {f"trial {row['trial_number']}": flat(row) for row in whole.pop("trials")}
         return {"head": flat(whole), **rows}
 
-    def reported(self) -> dict[int, tuple[str, float | None, str]]:
-        """Return what the log has reported as finished: state, value and end of each trial."""
-        if not self.log.exists():
-            return {}
-        return {
-            trial.number: (trial.state, trial.value, str(trial.datetime_complete))
-            for study in read_trials([self.log]).studies
-            for trial in study.rows
-            if trial.state not in ("RUNNING", "WAITING")
-        }
+    def reported(self) -> Ends:
+        """Return what the log has reported as finished."""
+        return ends_in(self.log.read_bytes()) if self.log.exists() else {}
 
 
 @contextlib.contextmanager
@@ -340,7 +340,13 @@ def differences(wanted: Tables, found: Tables, limit: int = 20) -> list[str]:
     return sorted(lines)[:limit]
 
 
-def lost(before: Mapping[int, tuple[str, float | None, str]], place: Place) -> list[str]:
+def ends_in(text: bytes) -> Ends:
+    """Return the trials that whole lines of a log report as finished."""
+    found = [[part.decode() for part in parts] for parts in ENDED.findall(text)]
+    return {int(number): (state, value, end) for number, state, value, end in found}
+
+
+def lost(before: Ends, place: Place) -> list[str]:
     """Return what had been reported finished and is not what the storage holds now."""
     now = {t.number: (t.state.name, t.value, str(t.datetime_complete)) for t in place.trials()}
     return [

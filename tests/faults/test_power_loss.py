@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from faults.harness import Place, Tables, Trace, differences, twice
+from faults.harness import Ends, Place, Tables, Trace, differences, ends_in, lost, twice
 from faults.power import CALLS, NAMES, replay, texts
 
 pytestmark = [
@@ -20,9 +19,6 @@ pytestmark = [
 ]
 MOMENTS = int(os.environ.get("FAULT_MOMENTS", "6"))
 SEED = int(os.environ.get("FAULT_SEED", "1"))
-ENDED = re.compile(rb'Trial (\d+) ended: .*?value=([^,]*),.*datetime_complete="([^"]*)"')
-
-Ends = dict[int, tuple[str, str]]
 
 
 def traced(place: Place) -> list[str]:
@@ -52,8 +48,8 @@ def moments(
     found, ends = [], {}
     for number, (call, rest, disk) in enumerate(replay(lines, origin, names)):
         if call == "write":
-            for match in ENDED.finditer(b"".join(texts(rest))):
-                ends[int(match[1])] = (match[2].decode(), match[3].decode())
+            if said := ends_in(b"".join(texts(rest))):
+                ends |= said
                 wanted.add(number)  # the moment of the report is the hardest
         if number in wanted:
             found.append((number, disk.left(), dict(ends)))
@@ -87,9 +83,7 @@ def test_what_was_reported_finished_outlives_a_power_loss(
         if run.code != 0:
             found.append(f"{about}: the rerun ended with {run.code}: {run.said[-300:]!r}")
         else:
-            now = {t.number: (repr(t.value), str(t.datetime_complete)) for t in place.trials()}
-            gone = [n for n, known in ends.items() if now.get(n) != known]
-            found += [f"{about}: trial {n} was trained again or is gone" for n in gone]
+            found += [f"{about}: {x}" for x in lost(ends, place)]
             found += [f"{about}: {x}" for x in twice(place)]
             found += [f"{about}: {x}" for x in differences(whole, place.tables(), 3)]
         place.remove()
