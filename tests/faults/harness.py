@@ -348,7 +348,10 @@ def ends_in(text: bytes) -> Ends:
 
 def lost(before: Ends, place: Place) -> list[str]:
     """Return what had been reported finished and is not what the storage holds now."""
-    now = {t.number: (t.state.name, t.value, str(t.datetime_complete)) for t in place.trials()}
+    now = {
+        t.number: (t.state.name, json.dumps(t.value), str(t.datetime_complete))
+        for t in place.trials()
+    }
     return [
         f"trial {number} was reported {known}, now {now.get(number, 'gone')}"
         for number, known in before.items()

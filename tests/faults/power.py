@@ -31,6 +31,11 @@ class File:
     synced: bytes = b""
 
 
+def plain(text: str) -> str:
+    """Return a path that strace may have written in hex."""
+    return bytes.fromhex(text.replace("\\x", "")).decode() if text.startswith("\\x") else text
+
+
 def texts(rest: str) -> list[bytes]:
     """Return the strings of a call, which strace was told to write in hex."""
     return [bytes.fromhex(text.replace("\\x", "")) for text in TEXT.findall(rest)]
@@ -101,7 +106,7 @@ class Disk:
     def follow(self, call: str, rest: str, result: int) -> None:
         """Follow one successful call."""
         match = HANDLE.match(rest)
-        handle, path = (int(match[1]), match[2]) if match else (-1, "")
+        handle, path = (int(match[1]), plain(match[2])) if match else (-1, "")
         if call == "openat":
             self.opened(rest, result)
         elif call in ("fsync", "fdatasync"):
@@ -141,6 +146,5 @@ def replay(lines: list[str], root: Path, names: str) -> Iterator[tuple[str, str,
     for line in lines:
         match = LINE.match(line)
         if match and int(match["result"]) >= 0:
-            # What a descriptor is called comes in plain letters, what was written in hex.
             disk.follow(match["call"], match["rest"], int(match["result"]))
             yield match["call"], match["rest"], disk

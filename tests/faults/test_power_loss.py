@@ -47,10 +47,9 @@ def moments(
     wanted = set(chance.sample(range(len(states)), min(MOMENTS, len(states))))
     found, ends = [], {}
     for number, (call, rest, disk) in enumerate(replay(lines, origin, names)):
-        if call == "write":
-            if said := ends_in(b"".join(texts(rest))):
-                ends |= said
-                wanted.add(number)  # the moment of the report is the hardest
+        if call == "write" and (said := ends_in(b"".join(texts(rest)))):
+            ends |= said
+            wanted.add(number)  # the moment of the report is the hardest
         if number in wanted:
             found.append((number, disk.left(), dict(ends)))
     return found
