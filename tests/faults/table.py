@@ -47,7 +47,7 @@ def compare(place: Place, whole: list[tuple[object, ...]], runs: Iterable[Run] =
     told = [f"{same} of {len(whole)} trials the same"] * bool(found) or ["nothing can be read"]
     told += [f"{len(found)} in the table"] * (len(found) != len(whole))
     told += [f"{zombies} RUNNING for ever"] * bool(zombies)
-    return ", ".join([*told, *[f"{crashed} runs crashed"] * bool(crashed)])
+    return ", ".join([*told, *[f"runs crashed: {crashed}"] * bool(crashed)])
 
 
 def uninterrupted(base: Place) -> list[tuple[object, ...]]:
