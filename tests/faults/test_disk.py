@@ -94,7 +94,7 @@ def test_no_space_in_any_writer_loses_nothing(lasting: bool, base: Place, whole:
         Trace(run, "-e", f"trace={point.call}", "-e", inject).lines()
         wrong = honest(run.said, "no space", "disk", "full") if run.wait().code else []
         wrong += losses(place, whole)
-        found += [f"{point.line}  [{point.call} {point.n}]: {line}" for line in wrong[:2]]
+        found += [f"{point.line[:120]}  [{point.call} {point.n}]: {line}" for line in wrong[:2]]
         place.remove()
     print(f"{len(points)} writers, {len(points[::step])} starved, {len(found)} complaints")
     assert not found, "\n".join(found[:40])

@@ -41,7 +41,9 @@ def survey(start: Place, whole: Tables) -> tuple[int, list[str]]:
     for point in tried:
         place = start.copy("killed")
         missed += not kill_at(place, point)
-        found += [f"{point.line}  [{point.call} {point.n}]: {x}" for x in losses(place, whole)[:3]]
+        found += [
+            f"{point.line[:120]}  [{point.call} {point.n}]: {x}" for x in losses(place, whole)[:3]
+        ]
         place.remove()
     print(
         f"\n{len(points)} write points, {len(tried)} tried, {missed} not reached,"

@@ -39,7 +39,7 @@ def points_of(lines: list[str], place: Place) -> list[Point]:
         creates = call != "openat" or "O_CREAT" in rest
         within = f"{place.folder}/" in rest or not re.search(r'[<"]/', rest)
         if creates and within and not ELSEWHERE.search(rest):
-            found.append(Point(call, seen[call], f"{call}({rest[:90]}"))
+            found.append(Point(call, seen[call], f"{call}({rest}"))
     return found
 
 
