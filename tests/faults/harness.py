@@ -198,9 +198,10 @@ class Place:
     def start(self, *arguments: str, **job: Any) -> Run:
         """Start the script."""
         self.runs += 1
-        storage = ["--storage", self.storage] if self.storage else []
+        environment = {"OPTUNA_STORAGE": self.storage} if self.storage else {}
         output = self.folder.with_name(f"{self.folder.name}.run{self.runs}")
-        command = [self.script.name, *storage, *arguments]
+        command = [self.script.name, *arguments]
+        job["environment"] = {**environment, **job.get("environment", {})}
         return self.nursery.start(self.folder, output, command, **job)
 
     def run(self, *arguments: str, **job: Any) -> Run:

@@ -1,6 +1,7 @@
 """Optuna alone: the study of a rendered script as Optuna's tutorials would write it."""
 
 import argparse
+import os
 import runpy
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from optuna.study import MaxTrialsCallback
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--storage", default="sqlite:///outputs/plain/study.db")
+storage = os.environ.get("OPTUNA_STORAGE", "sqlite:///outputs/plain/study.db")
 parser.add_argument("--n-trials", type=int)
 arguments = parser.parse_args()
 script = runpy.run_path(str(*Path().glob("hpo_*.py")))
@@ -43,7 +44,6 @@ def objective(trial: optuna.Trial) -> float:
     return min(losses)
 
 
-storage = arguments.storage
 if storage.startswith("journal://"):
     backend = optuna.storages.journal.JournalFileBackend(storage.removeprefix("journal://"))
     storage = optuna.storages.JournalStorage(backend)
