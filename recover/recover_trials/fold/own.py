@@ -44,7 +44,7 @@ def taken_up(study: Study, fields: Mapping[str, Any]) -> Trial | None:
     if not told or told[-1].state != "RUNNING" or told[-1].run == fields["run"]:
         return None
     trial, config = told[-1], fields.get("config_id")
-    if config is None or trial.user_attrs.get("config_id") != config:
+    if config is None or trial.user_attrs.get("config_id", config) != config:
         return None
     return trial
 
@@ -78,6 +78,7 @@ class OwnStudies:
             "trial_start": self.start,
             "evaluation": self.evaluate_all,
             "trial_retry": self.retry,
+            "trial_resumed": self.take_up,
             "trial_end": self.end,
             "run_end": self.close_run,
         }
@@ -94,6 +95,13 @@ class OwnStudies:
         trial.curve.clear()
         if "micro_batch" in fields:
             trial.user_attrs["micro_batch"] = fields["micro_batch"]
+
+    def take_up(self, study: Study, fields: Mapping[str, Any]) -> None:
+        """A run goes on with a trial of one that died: what it tells is of that trial."""
+        told = study.trials.get(fields["trial"])
+        trial = told[-1] if told else study.trial(fields["trial"], None, fields["run"])
+        trial.run = fields["run"]
+        self.describe(study, trial, {k: fields[k] for k in ARCHITECTURE if k in fields})
 
     def evaluate_all(self, study: Study, fields: Mapping[str, Any]) -> None:
         """A trial was evaluated; its line may be the only one that tells of it."""
