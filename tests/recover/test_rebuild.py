@@ -15,6 +15,7 @@ import pytest
 
 from recover_trials import read_trials
 from recover_trials.errors import RebuildError
+from recover_trials.frozen import freeze
 from recover_trials.model import TWICE, Trial
 from recover_trials.rebuild import rebuild, rebuild_all
 from scripts import MARKET, changed, render_to, run
@@ -28,6 +29,7 @@ CONFIG = changed(
     },
     sampler={"n_startup_trials": 3},
 )
+DONE = 5  # trials of the half-done study
 TIMES = re.compile("datetime|duration|seconds")
 OPTUNA = (
     "[I 2026-11-21 10:00:0{n},000] Trial {n} finished with value: {value} and parameters: {p}."
@@ -65,21 +67,31 @@ def uninterrupted(
     return script, table(script)
 
 
-def half_done(script: Path, folder: Path, n_trials: int) -> Path:
-    """Return a copy of a script that ran some of its trials."""
-    for path in (script, script.parent / "sp500.csv"):
-        shutil.copy(path, folder)
-    copy = folder / script.name
-    assert run(copy, "--n-trials", str(n_trials)).returncode == 0
-    return copy
+@pytest.fixture(scope="module")
+def half(
+    uninterrupted: tuple[Path, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return a copy of the script that ran some of its trials; nobody changes its folder."""
+    folder = tmp_path_factory.mktemp("half")
+    for name in (uninterrupted[0].name, "sp500.csv"):
+        shutil.copy(uninterrupted[0].parent / name, folder)
+    script = folder / uninterrupted[0].name
+    assert run(script, "--n-trials", str(DONE)).returncode == 0
+    return script
+
+
+def without_outputs(half: Path, folder: Path) -> Path:
+    """Return a copy of a script whose log is all that is left."""
+    left_out = shutil.ignore_patterns("outputs")
+    shutil.copytree(half.parent, folder, ignore=left_out, dirs_exist_ok=True)
+    return folder / half.name
 
 
 @pytest.mark.study
 def test_a_study_goes_on_from_its_log_alone_as_if_it_had_never_stopped(
-    uninterrupted: tuple[Path, pd.DataFrame], tmp_path: Path
+    uninterrupted: tuple[Path, pd.DataFrame], half: Path, tmp_path: Path
 ) -> None:
-    script = half_done(uninterrupted[0], tmp_path, 5)
-    shutil.rmtree(tmp_path / "outputs")
+    script = without_outputs(half, tmp_path)
     done = recover(script)
     assert done.stdout == "hpo_9K_h1: 5 trials written\n"
     again = recover(script)
@@ -89,12 +101,11 @@ def test_a_study_goes_on_from_its_log_alone_as_if_it_had_never_stopped(
 
 
 @pytest.mark.study
-@pytest.mark.parametrize("cut", ["Trial 4 ended", "Trial 4 epoch 2", "Run"])
+@pytest.mark.parametrize("cut", ["Trial 4 epoch 2", "Trial 4: arch_idx"])
 def test_a_log_that_was_cut_gives_the_trial_that_ran_back_to_be_trained(
-    uninterrupted: tuple[Path, pd.DataFrame], tmp_path: Path, cut: str
+    uninterrupted: tuple[Path, pd.DataFrame], half: Path, tmp_path: Path, cut: str
 ) -> None:
-    script = half_done(uninterrupted[0], tmp_path, 5)
-    shutil.rmtree(tmp_path / "outputs")
+    script = without_outputs(half, tmp_path)
     log = tmp_path / "logs" / f"{script.stem}.log"
     content = log.read_bytes()
     log.write_bytes(content[: content.rindex(cut.encode()) + 30])
@@ -104,6 +115,28 @@ def test_a_log_that_was_cut_gives_the_trial_that_ran_back_to_be_trained(
     (study,) = read_trials([log]).studies
     assert [len(study.trials[number]) for number in range(9)] == [1] * 9
     assert study.unfinished == []
+
+
+@pytest.mark.study
+def test_at_every_byte_the_last_trial_is_whole_or_queued_or_not_begun(half: Path) -> None:
+    content = (half.parent / "logs" / f"{half.stem}.log").read_bytes()
+    start = content.rindex(b"[I ", 0, content.rindex(b"Trial 4: arch_idx"))
+    (whole,) = read_trials([[content]]).studies
+    known = freeze(whole).trials
+    seen = []
+    for cut in range(start, len(content) + 1):
+        (study,) = read_trials([[content[:cut]]]).studies
+        trials = freeze(study).trials
+        assert trials[:4] == known[:4]
+        for trial in trials[4:]:
+            if trial.state.name == "WAITING":
+                assert trial.system_attrs == {"fixed_params": known[4].params}
+                assert trial.user_attrs["kind"] == "search"
+            else:
+                assert trial == known[4]
+        if not seen or seen[-1] != [trial.state.name for trial in trials[4:]]:
+            seen.append([trial.state.name for trial in trials[4:]])
+    assert seen == [[], ["WAITING"], ["COMPLETE"]]
 
 
 @pytest.mark.study

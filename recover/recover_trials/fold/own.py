@@ -17,10 +17,15 @@ LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
 STRUCTURE = {*IDENTITY, "trial", "state", "value", "datetime_start", "datetime_complete"}
 ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params", "d_ff")
 CURVE_STRUCTURE = {*IDENTITY, "trial", "unit", "step", *ARCHITECTURE}
-# Digests that runs of one study must share, and what it means if they do not.
+# What runs of one study must share, and what it means if they do not.
 SHARED = {
     "data_sha256": "runs with different data",
     "architectures_sha256": "runs with different architectures under one arch_idx",
+    "search_space": "runs with different search spaces",
+    "conditions": "runs with different conditions of parameters",
+    "fixed_params": "runs with different fixed parameters",
+    "metric": "runs with different metrics",
+    "direction": "runs with different directions",
 }
 # Digests that change when a script is rendered again, with a larger total say.
 USUALLY_SHARED = {"script_sha256": "runs of different scripts"}
@@ -103,12 +108,13 @@ class OwnStudies:
             self.describe(study, trial, {k: fields[k] for k in ARCHITECTURE if k in fields})
 
     def open_run(self, study: Study, fields: Mapping[str, Any]) -> None:
-        """A run began: its digests are compared with those of the runs before it."""
+        """A run began: what it must share with the runs before it is compared."""
         for digests, told in ((SHARED, study.flags), (USUALLY_SHARED, study.remarks)):
             for name, meaning in digests.items():
                 if not agree(study.about.get(name), fields.get(name)) and meaning not in told:
                     told.append(meaning)
         study.about.update(fields)
+        study.runs[fields["run"]] = dict(fields)
         study.name = str(fields.get("study_name") or fields.get("name", study.key))
 
     def close_run(self, study: Study, fields: Mapping[str, Any]) -> None:
