@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,46 +10,17 @@ import optuna
 import pandas as pd
 import pytest
 
+from lost_studies import CONFIG, DONE, recover, table, without_outputs
 from recover_trials import read_trials
 from recover_trials.errors import RebuildError
 from recover_trials.frozen import freeze
 from recover_trials.model import TWICE, Trial
 from recover_trials.rebuild import rebuild, rebuild_all
-from scripts import MARKET, changed, render_to, run
+from scripts import render_to, run
 
-CONFIG = changed(
-    MARKET,
-    study={"n_trials": 9},
-    search={
-        "loss": {"type": "categorical", "choices": ["bce", "focal"]},
-        "focal_gamma": {"type": "float", "low": 0.5, "high": 3.0},
-    },
-    sampler={"n_startup_trials": 3},
-)
-DONE = 5  # trials of the half-done study
-TIMES = re.compile("datetime|duration|seconds")
 OPTUNA = (
     "[I 2026-11-21 10:00:0{n},000] Trial {n} finished with value: {value} and parameters: {p}."
 )
-
-
-def table(script: Path) -> pd.DataFrame:
-    """Return the result table of a script without its times."""
-    found = pd.read_csv(script.parent / "outputs" / script.stem / "trials.csv")
-    return found[sorted(name for name in found if not TIMES.search(name))]
-
-
-def recover(script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Rebuild the storage of a script from its log, as a user would."""
-    command = [sys.executable, "-m", "recover_trials", f"logs/{script.stem}.log"]
-    storage = f"sqlite:///outputs/{script.stem}/study.db"
-    return subprocess.run(
-        [*command, "--to-storage", storage, *arguments],
-        cwd=script.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -80,22 +48,13 @@ def half(
     return script
 
 
-def without_outputs(half: Path, folder: Path) -> Path:
-    """Return a copy of a script whose log is all that is left."""
-    left_out = shutil.ignore_patterns("outputs")
-    shutil.copytree(half.parent, folder, ignore=left_out, dirs_exist_ok=True)
-    return folder / half.name
-
-
 @pytest.mark.study
 def test_a_study_goes_on_from_its_log_alone_as_if_it_had_never_stopped(
     uninterrupted: tuple[Path, pd.DataFrame], half: Path, tmp_path: Path
 ) -> None:
     script = without_outputs(half, tmp_path)
-    done = recover(script)
-    assert done.stdout == "hpo_9K_h1: 5 trials written\n"
-    again = recover(script)
-    assert again.stdout == "hpo_9K_h1: 0 trials written; 5 there before\n"
+    assert recover(script) == "hpo_9K_h1: 5 trials written\n"
+    assert recover(script) == "hpo_9K_h1: 0 trials written; 5 there before\n"
     assert run(script).returncode == 0
     pd.testing.assert_frame_equal(table(script), uninterrupted[1])
 
@@ -109,7 +68,7 @@ def test_a_log_that_was_cut_gives_the_trial_that_ran_back_to_be_trained(
     log = tmp_path / "logs" / f"{script.stem}.log"
     content = log.read_bytes()
     log.write_bytes(content[: content.rindex(cut.encode()) + 30])
-    assert recover(script).returncode == 0
+    recover(script)
     assert run(script).returncode == 0
     pd.testing.assert_frame_equal(table(script), uninterrupted[1])
     (study,) = read_trials([log]).studies
