@@ -45,14 +45,23 @@ def open_storage(url: str) -> BaseStorage:
         if url.startswith(SQLITE):
             check_sqlite(Path(url.removeprefix(SQLITE).partition("?")[0]))
         found: BaseStorage = optuna.storages.get_storage(url)
-    except ModuleNotFoundError as error:
-        package = f"'{error.name}[binary]'" if error.name == "psycopg" else str(error.name)
-        raise MissingPackageError(INSTALL.format(error.name, package)) from None
-    except (RebuildError, MissingPackageError):
+    except RebuildError:
         raise
     except Exception as error:  # each kind of storage has its own
+        if name := missing_package(error):
+            package = f"'{name}[binary]'" if name == "psycopg" else name
+            raise MissingPackageError(INSTALL.format(name, package)) from None
         raise unusable(url, error) from None
     return found
+
+
+def missing_package(error: BaseException | None) -> str | None:
+    """Return the package whose absence is behind an error; None if it is something else."""
+    while error is not None:
+        if isinstance(error, ModuleNotFoundError):
+            return error.name
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def open_journal(name: str) -> BaseStorage:
