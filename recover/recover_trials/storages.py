@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 SQLITE, JOURNAL, GRPC = "sqlite:///", "journal://", "grpc://"
-INSTALL = "--to-storage needs {0}: python -m pip install {1}"
+INSTALL = "{0} is needed: python -m pip install {1}"
 
 
 def import_optuna() -> Any:

@@ -254,6 +254,4 @@ def test_a_package_that_a_storage_needs_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(MissingPackageError) as caught:
         open_storage("postgresql+psycopg://x@127.0.0.1:1/x")
-    assert str(caught.value) == (
-        "--to-storage needs psycopg: python -m pip install 'psycopg[binary]'"
-    )
+    assert str(caught.value) == "psycopg is needed: python -m pip install 'psycopg[binary]'"
