@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pandas as pd
 import pytest
 
-from lost_studies import CONFIG, DONE, recover, table, without_outputs
+from lost_studies import CONFIG, DONE, call, recover, table, without_outputs
 from recover_trials import read_trials
 from recover_trials.errors import RebuildError
 from recover_trials.frozen import freeze
 from recover_trials.model import TWICE, Trial
 from recover_trials.rebuild import rebuild, rebuild_all
-from scripts import render_to, run
+from scripts import MARKET, changed, render_to, run
 
 OPTUNA = (
     "[I 2026-11-21 10:00:0{n},000] Trial {n} finished with value: {value} and parameters: {p}."
@@ -79,22 +80,64 @@ def test_a_log_that_was_cut_gives_the_trial_that_ran_back_to_be_trained(
 def test_at_every_byte_the_last_trial_is_whole_or_queued_or_not_begun(half: Path) -> None:
     content = (half.parent / "logs" / f"{half.stem}.log").read_bytes()
     start = content.rindex(b"[I ", 0, content.rindex(b"Trial 4: arch_idx"))
-    (whole,) = read_trials([[content]]).studies
-    known = freeze(whole).trials
-    seen = []
-    for cut in range(start, len(content) + 1):
-        (study,) = read_trials([[content[:cut]]]).studies
-        trials = freeze(study).trials
-        assert trials[:4] == known[:4]
-        for trial in trials[4:]:
+    opened, last = content[: content.index(b"\n") + 1], content[start:]
+    known = freeze(read_trials([[opened + last]]).studies[0]).trials[4]
+    seen: list[list[str]] = []
+    for cut in range(len(last) + 1):
+        studies = read_trials([[opened + last[:cut]]]).studies
+        trials = freeze(studies[0]).trials[4:] if studies else []
+        for trial in trials:
             if trial.state.name == "WAITING":
-                assert trial.system_attrs == {"fixed_params": known[4].params}
+                assert trial.system_attrs == {"fixed_params": known.params}
                 assert trial.user_attrs["kind"] == "search"
             else:
-                assert trial == known[4]
-        if not seen or seen[-1] != [trial.state.name for trial in trials[4:]]:
-            seen.append([trial.state.name for trial in trials[4:]])
+                assert trial == known
+        states = [trial.state.name for trial in trials]
+        if states not in seen[-1:]:
+            seen.append(states)
     assert seen == [[], ["WAITING"], ["COMPLETE"]]
+
+
+KEEPING: dict[str, dict[str, Any]] = {
+    "cmaes": {"sampler": {"type": "cmaes", "n_startup_trials": 1}},
+    "successive_halving": {
+        "pruner": {"type": "successive_halving", "min_resource": 1, "reduction_factor": 2},
+        "sampler": {"type": "random"},
+    },
+    "hyperband": {
+        "pruner": {"type": "hyperband", "max_resource": 4, "reduction_factor": 2},
+        "sampler": {"type": "random"},
+    },
+}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", KEEPING)
+def test_what_samplers_and_pruners_keep_with_trials_comes_back(
+    kind: str, sp500_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "whole").mkdir()
+    shutil.copy(sp500_file, tmp_path / "whole" / "sp500.csv")
+    short = {"epochs": 4, "batch_size": 512, "warmup_steps": 0, "prune_from": 0.0}
+    about = {"study": {"n_trials": 20}, "splits": {"train_subset": 0.1}, "fixed": short}
+    config = changed(MARKET, **about, **KEEPING[kind])
+    whole = render_to(tmp_path / "whole", config)
+    half = Path(shutil.copytree(whole.parent, tmp_path / "half")) / whole.name
+    call(whole, whole.name)
+    call(half, half.name, "--n-trials", "12")
+    lost = without_outputs(half, tmp_path / "lost")
+    recover(lost)
+    call(lost, lost.name)
+    pd.testing.assert_frame_equal(table(lost), table(whole))
+    kept = {n for trial in stored(lost) for n in trial.system_attrs}
+    assert any(name.startswith(("cma:", "completed_rung")) for name in kept)
+    assert kind == "cmaes" or "PRUNED" in {trial.state.name for trial in stored(lost)[12:]}
+
+
+def stored(script: Path) -> list[optuna.trial.FrozenTrial]:
+    """Return the trials in a script's own database."""
+    address = f"sqlite:///{script.parent}/outputs/{script.stem}/study.db"
+    return optuna.load_study(study_name=script.stem, storage=address).trials
 
 
 @pytest.mark.study
@@ -111,6 +154,7 @@ def test_everything_a_study_holds_comes_back(
     assert rebuild(study, address).added == list(range(9))
     found = optuna.load_study(study_name=script.stem, storage=address)
     assert found.direction == own.direction
+    queued = 0
     for ours, theirs in zip(found.trials, own.trials, strict=True):
         for name in (
             *("number", "state", "values", "params", "distributions", "intermediate_values"),
@@ -118,8 +162,11 @@ def test_everything_a_study_holds_comes_back(
         ):
             assert getattr(ours, name) == getattr(theirs, name), name
         assert theirs.user_attrs.items() <= ours.user_attrs.items()
-    known = {"study_id", "data_sha256", "architectures_sha256"}
-    assert {n: found.user_attrs[n] for n in known} == {n: own.user_attrs[n] for n in known}
+        kept = {n: v for n, v in theirs.system_attrs.items() if not n.startswith("tpe:")}
+        assert ours.system_attrs == kept
+        queued += "fixed_params" in kept
+    assert queued == 4  # the extremes
+    assert found.user_attrs == own.user_attrs
 
 
 def write_log(folder: Path, *results: tuple[int, float, str], best: bool = True) -> Path:

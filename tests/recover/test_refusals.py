@@ -103,6 +103,12 @@ def refusal(recovery: Recovery, folder: Path) -> str:
             "runs with different conditions of parameters",
             "(conditions ",
         ),
+        (
+            {"settings_sha256": "3" * 64},
+            {"settings_sha256": "4" * 64},
+            "runs with different settings",
+            f"(settings_sha256 {'3' * 12} in run {RUN} and {'4' * 12} in run {LATER_RUN})",
+        ),
         ({}, {"metric": "auc"}, "runs with different metrics", "(metric val_loss in run"),
         ({}, {"direction": "maximize"}, "runs with different directions", "(direction minimize"),
     ],

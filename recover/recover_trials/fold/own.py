@@ -14,7 +14,10 @@ from recover_trials.own_log import Evaluation, Event
 
 LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
 # What a line says of itself; the other fields of a trial's lines are parameters or attributes.
-STRUCTURE = {*IDENTITY, "trial", "state", "value", "datetime_start", "datetime_complete"}
+STRUCTURE = {
+    *(*IDENTITY, "trial", "state", "value", "datetime_start", "datetime_complete"),
+    "system_attrs",
+}
 ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params", "d_ff")
 CURVE_STRUCTURE = {*IDENTITY, "trial", "unit", "step", *ARCHITECTURE}
 # What runs of one study must share, and what it means if they do not.
@@ -26,6 +29,7 @@ SHARED = {
     "fixed_params": "runs with different fixed parameters",
     "metric": "runs with different metrics",
     "direction": "runs with different directions",
+    "settings_sha256": "runs with different settings",
 }
 # Digests that change when a script is rendered again, with a larger total say.
 USUALLY_SHARED = {"script_sha256": "runs of different scripts"}
@@ -174,6 +178,8 @@ class OwnStudies:
         trial.datetime_start = time_of(fields, "datetime_start")
         trial.datetime_complete = time_of(fields, "datetime_complete")
         self.describe(study, trial, fields)
+        kept = fields.get("system_attrs")
+        trial.system_attrs = kept if isinstance(kept, dict) else {}
         trial.user_attrs["learning_curve"] = [trial.curve[step] for step in sorted(trial.curve)]
 
     def takes(self, result: Result) -> bool:
