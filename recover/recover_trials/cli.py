@@ -18,6 +18,7 @@ Examples:
   recover-trials logs/*.log
   recover-trials logs/hpo_2B_h1.log --format csv --output trials.csv
   recover-trials logs/hpo_2B_h1.log --to-storage sqlite:///outputs/hpo_2B_h1/study.db
+  recover-trials --repair study.journal
   zcat old.log.gz | recover-trials - --format json"""
 
 
@@ -94,6 +95,8 @@ def main(
     from recover_trials.output import WRITERS
 
     if repair:
+        if to_storage or output or format_:
+            raise click.UsageError("--repair changes files in place; leave the other options out")
         sys.exit(max(map(repair_one, logs)))
     if output and output.is_file() and not force:
         raise click.UsageError(f"{output} exists; --force overwrites it")

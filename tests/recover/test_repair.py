@@ -252,6 +252,16 @@ def test_a_journal_that_is_locked_is_left_as_it_is(
     assert not Path(f"{path}.lock").is_symlink()
 
 
+def test_a_repair_does_nothing_else(journal: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "s.journal"
+    path.write_bytes(journal[:-40])
+    for option in (["--format", "csv"], ["--output", "x.csv"], ["--to-storage", "sqlite:///x.db"]):
+        done = call(*option, path)
+        assert done.exit_code == 2
+        assert "--repair changes files in place" in done.stderr
+    assert path.read_bytes() == journal[:-40]
+
+
 def test_what_is_no_journal_is_left_as_it_is(journal: bytes, tmp_path: Path) -> None:
     text, whole, damaged = tmp_path / "x.log", tmp_path / "s.db", tmp_path / "d.db"
     text.write_text("[I 2026-11-21 10:15:00,123] Trial 3 pruned. \n")
