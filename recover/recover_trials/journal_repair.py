@@ -20,6 +20,7 @@ from recover_trials.errors import RepairError
 BEGIN = re.compile(rb'(?=\{"op_code":)')
 TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?\+00:00")
 CREATES_TRIAL = re.compile(rb'"op_code":4,|"study_id":\d+,"datetime_start":')
+HOLE = re.compile(rb"[^ -~]{2,}")  # journals are ASCII: what had been here may be many lines
 BARE = re.compile(rb'"datetime_start":"[^"]*"\}\s*\Z')  # what its line told is known
 CREATES_STUDY = re.compile(rb'"study_name":|"directions":\[')
 # What no line has that creates a trial.
@@ -80,7 +81,7 @@ class Numbers:
         elif record["op_code"] == CREATE_TRIAL:
             self.n_trials += record["study_id"] in self.studies
 
-    def is_changed(self, record: dict[str, Any]) -> bool:
+    def is_changed(self, record: dict[str, Any], *, studies_known: bool) -> bool:
         """Tell whether a record was changed into one that Optuna takes without a word.
 
         It would delete the study, or pass over the creation of a trial: later numbers would move.
@@ -89,7 +90,7 @@ class Numbers:
             return record.keys() > {"op_code", "worker_id", "study_id"}
         if record["op_code"] == CREATE_TRIAL:
             told = record.get("study_id")
-            return not (isinstance(told, int) and told < self.n_studies)
+            return not isinstance(told, int) or (studies_known and told >= self.n_studies)
         return False
 
     def unknown(self, record: dict[str, Any]) -> bool:
@@ -101,11 +102,15 @@ class Numbers:
 def repair(content: bytes) -> Repaired:
     """Return a journal without its damaged lines. Raises RepairError where that proves wrong."""
     pieces = list(pieces_of(content))
-    while (bad := first_unreadable(pieces)) is not None:
+    while (bad := first_unreadable(pieces, None)) is not None:
         pieces[bad] = pieces[bad]._replace(record=None)
     if not any(piece.record for piece in pieces):
         raise RepairError("no line is one of a journal of Optuna")
     replaced = stand_ins(pieces)
+    # What was passed over, being of a trial that nothing had created, is read now.
+    while (bad := first_unreadable(pieces, replaced)) is not None:
+        pieces[bad] = pieces[bad]._replace(record=None)
+        replaced = stand_ins(pieces)
     lines: list[bytes] = []
     result = Repaired(b"", replaced=sorted({pieces[index].line for index in replaced}))
     for index, piece in enumerate(pieces):
@@ -155,8 +160,11 @@ def read_record(text: bytes) -> tuple[dict[str, Any] | None, int]:
     return record, length
 
 
-def first_unreadable(pieces: list[Piece]) -> int | None:
-    """Return the first record that Optuna cannot read, or that is another than it says."""
+def first_unreadable(pieces: list[Piece], replaced: dict[int, list[bytes]] | None) -> int | None:
+    """Return the first record that Optuna cannot read, or that is another than it says.
+
+    Without stand-ins nothing is known of the studies that damaged lines had created.
+    """
     from optuna.storages import JournalStorage
     from optuna.storages.journal import BaseJournalBackend
 
@@ -169,13 +177,13 @@ def first_unreadable(pieces: list[Piece]) -> int | None:
             nonlocal at
             del log_number_from  # it is read once, from the start
             numbers = Numbers()
-            for at, piece in enumerate(pieces):  # noqa: B007
-                if piece.record is None:
-                    continue
-                if numbers.is_changed(piece.record):
-                    raise ValueError("changed")
-                yield piece.record
-                numbers.apply(piece.record)
+            for at, piece in enumerate(pieces):
+                told = [json.loads(line) for line in (replaced or {}).get(at, [])]
+                for record in told if piece.record is None else [piece.record]:
+                    if numbers.is_changed(record, studies_known=replaced is not None):
+                        raise ValueError("changed")
+                    yield record
+                    numbers.apply(record)
 
         def append_logs(self, logs: list[dict[str, Any]]) -> None:
             raise NotImplementedError
@@ -204,7 +212,10 @@ def stand_ins(pieces: list[Piece]) -> dict[int, list[bytes]]:
             text = b"".join(damage_from(pieces, index))
             made = [again(segment, numbers, named, pieces) for segment in BEGIN.split(text)]
             found[index] = [line for line in made if line]
-            riddle = riddle or (0 if found[index] or is_foreign(text) else piece.line)
+            plain = is_foreign(text) or (found[index] and not HOLE.search(text))
+            riddle = riddle or (0 if plain else piece.line)
+        elif HOLE.search(piece.text):
+            riddle = riddle or piece.line
     return {index: lines for index, lines in found.items() if lines}
 
 

@@ -127,6 +127,25 @@ def test_whatever_byte_is_changed_all_other_trials_stay_as_they_are(
     assert silent < FLIPS / 2
 
 
+def test_damage_of_any_kind_leaves_what_optuna_reads(journal: bytes, tmp_path: Path) -> None:
+    chance = random.Random(11)  # noqa: S311
+    known = {repr(trial.values) for trial in load(journal, tmp_path / "s")}
+    for _ in range(FLIPS // 4):
+        damaged = bytearray(journal)
+        for _ in range(chance.randint(1, 3)):
+            place, size = chance.randrange(200, len(damaged)), chance.randint(1, 300)
+            new = chance.choice((b"", b"\0" * size, chance.randbytes(9), b"\n"))
+            damaged[place : place + size * chance.randint(0, 1)] = new
+        try:
+            done = repair(bytes(damaged))
+        except RepairError:
+            continue
+        assert repair(done.text).text == done.text
+        known |= {repr(None)}
+        values = {repr(trial.values) for trial in load(done.text, tmp_path / "s")}
+        assert len(values - known) <= 2  # a digit that changed is seen by nobody
+
+
 @pytest.mark.parametrize(
     ("damage", "kept"),
     [
@@ -186,7 +205,18 @@ def test_the_creation_of_a_study_is_taken_from_a_run_that_resumed_it(
     journal: bytes, tmp_path: Path
 ) -> None:
     known = load(journal, tmp_path / "s")
-    assert load(repair(journal[:30] + b"#" + journal[31:]).text, tmp_path / "s") == known
+    for place in (journal.index(b'study_name"'), journal.index(b'":"s"'), journal.index(b'":[1')):
+        done = repair(journal[:place] + b"\xce" + journal[place + 1 :])
+        assert (done.replaced, list(done.dropped)) == ([1], [1])
+        assert load(done.text, tmp_path / "s") == known
+
+
+def test_what_a_hole_hides_is_not_guessed(journal: bytes) -> None:
+    first, second = list(lines_of(journal, CREATION))[1:3]
+    for size in (30, second[0] - first[1] + 30):
+        hole = journal[: first[1] - 9] + b"\0" * size
+        with pytest.raises(RepairError, match=r"line \d+ may have created a trial, and line "):
+            repair(hole + journal[len(hole) :])
 
 
 def test_a_riddle_is_refused(journal: bytes) -> None:
