@@ -15,7 +15,7 @@ import pytest
 from lost_studies import CONFIG, DONE, call, recover, table, without_outputs
 from scripts import render_to
 
-pytestmark = [pytest.mark.versions, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.versions, pytest.mark.thorough, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
 OLDER = "4.9.0"
 
