@@ -44,7 +44,7 @@ versions: $(READY)
 	  $(PYTHON) -m venv .versions/optuna-$$version && \
 	  .versions/optuna-$$version/bin/python -m pip install --quiet optuna==$$version numpy \
 	  || rm -rf .versions/optuna-$$version; done
-	$(BIN)/python -m pytest -q -n 0 -rs tests/recover/test_versions.py
+	$(BIN)/python -m pytest -q -n 0 -rs -m versions tests/recover
 
 # The scripts of tests/golden, rendered again.
 golden: $(READY)

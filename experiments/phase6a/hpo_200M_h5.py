@@ -396,7 +396,8 @@ ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params")
 EXPERIMENT = (
     *("name", "study_name", "budget", "horizon", "task", "metric", "direction", "unit"),
     *("n_trials", "timeout_hours", "seed"),
-    *("data", "data_sha256", "architectures_sha256", "spec_sha256", "script_sha256"),
+    *("data", "data_sha256", "architectures_sha256", "settings_sha256"),
+    *("spec_sha256", "script_sha256"),
     *("search_space", "conditions", "skip_indices", "fixed_params", "sampler", "pruner"),
     *("overrides", "smoke", "device", "threads", "worker", "versions"),
 )
@@ -1439,10 +1440,14 @@ def write_text(path: Path, text: str) -> None:
     replace_file(path, lambda file: file.write(text.encode()))
 
 
+def plain(value: object) -> Any:
+    """Return a value as JSON has it: text for times, null for NaN and infinity."""
+    return json.loads(json.dumps(value, default=str), parse_constant=lambda _name: None)
+
+
 def write_json(path: Path, value: object) -> None:
-    """Write a value as JSON, null for NaN and infinity."""
-    plain = json.loads(json.dumps(value, default=str), parse_constant=lambda _name: None)
-    write_text(path, json.dumps(plain, indent=1) + "\n")
+    """Write a value as JSON."""
+    write_text(path, json.dumps(plain(value), indent=1) + "\n")
 
 
 def best_of(study: optuna.Study) -> FrozenTrial | None:
@@ -1644,8 +1649,7 @@ def file_of(url: str) -> Path | None:
 
 def lock_folder(url: str) -> Path:
     """Return where the processes of this machine that share a storage keep their locks."""
-    file = file_of(url)
-    digest = hashlib.sha256(url.encode()).hexdigest()[:16]
+    file, digest = file_of(url), hashlib.sha256(url.encode()).hexdigest()[:16]
     folder = Path(f"{file}.locks") if file else Path(tempfile.gettempdir(), f"hpogen-{digest}")
     folder.mkdir(exist_ok=True)
     return folder
@@ -1656,7 +1660,7 @@ def connect(url: str) -> BaseStorage:
     scheme, _, rest = url.partition("://")
     if scheme == "journal":
         lock = FileLock(str(lock_folder(url) / "journal"))
-        return JournalStorage(JournalFileBackend(str(file_of(url)), lock_obj=lock))
+        return open_journal(Path(rest).absolute(), lock)
     if scheme == "grpc":
         host, _, port = rest.rpartition(":")
         return optuna.storages.GrpcStorageProxy(host=host, port=int(port))
@@ -1666,16 +1670,29 @@ def connect(url: str) -> BaseStorage:
     return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
 
 
+def open_journal(file: Path, lock: FileLock) -> JournalStorage:
+    """Return a journal; one whose last line is cut short would be ruined by the next."""
+    lock.acquire()
+    whole = not file.exists() or file.read_bytes()[-1:] in (b"", b"\n")
+    lock.release()
+    if not whole:
+        raise OSError("the last line is cut short")
+    return JournalStorage(JournalFileBackend(str(file), lock_obj=lock))
+
+
 def open_storage(url: str) -> BaseStorage:
     """Return the storage of a URL; try again, for others may be creating it at this moment."""
-    for attempt in range(7):
+    for attempt in range(8):
         try:
             return connect(url)
+        except ImportError:
+            raise
         except Exception as error:  # each kind of storage has its own
-            if not hasattr(error, "orig") or "not a database" in str(error):
-                raise  # not what a database says that is being made
+            busy = hasattr(error, "orig") and "malformed" not in str(error)
+            if not busy or "not a database" in str(error) or attempt == 7:
+                raise StorageError from error
         time.sleep(0.05 * 2**attempt * (1 + os.getpid() % 10 / 10))  # 13 s at most in all
-    return connect(url)
+    raise AssertionError
 
 
 def is_of_storage(error: BaseException | None) -> bool:
@@ -1867,6 +1884,7 @@ def open_study(
         "data_sha256": data_sha256,
         "architectures_sha256": digest(experiment.architectures),
         "settings": json.loads(json.dumps(settings)),
+        "settings_sha256": digest(settings),
     }
     known = {name: study.user_attrs.get(name, value) for name, value in made_of.items()}
     if changed := differences(known, made_of):
@@ -1951,6 +1969,7 @@ class Recorder:
         versions = {"hpogen": self.experiment.hpogen, "python": platform.python_version()}
         found = {
             "architectures_sha256": self.study.user_attrs["architectures_sha256"],
+            "settings_sha256": self.study.user_attrs["settings_sha256"],
             "script_sha256": hashlib.sha256(Path(sys.argv[0]).read_bytes()).hexdigest(),
             "worker": f"{socket.gethostname()}:{os.getpid()}",
             "versions": {**versions, "torch": torch.__version__, "optuna": optuna.__version__},
@@ -1964,13 +1983,29 @@ class Recorder:
                 if trial.number not in ended:
                     self.retell(trial, trial.user_attrs.get("learning_curve", []))
                     self.publish(trial)
-                elif not self.trial_file(trial.number).exists():
-                    self.write_files(trial)
+                else:
+                    self.check_file(trial)
                 self.checkpoint(trial).remove()
 
     def trial_file(self, number: int) -> Path:
         """Return where the record of a trial is kept."""
         return self.out / "trials" / f"trial_{number:04d}.json"
+
+    def check_file(self, trial: FrozenTrial) -> None:
+        """Write a trial's file if it is not there; refuse one that says something else."""
+        path, known = self.trial_file(trial.number), plain(trial_record(trial))
+        try:
+            told = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            self.write_files(trial)
+            return
+        for name in ("state", "value", "params"):
+            if told[name] != known[name]:
+                raise UnusableError(
+                    f"{path} has {name} {told[name]}, the storage {known[name]}: one of the two"
+                    f" was altered. The log decides: move the storage away and rebuild it by"
+                    f" recover-trials {self.log.path} --to-storage URL"
+                )
 
     def checkpoint(self, trial: Trial | FrozenTrial) -> Checkpoint:
         """Return the checkpoint of a trial, which no other may take for its own."""
@@ -2020,6 +2055,9 @@ class Recorder:
             "datetime_complete": str(trial.datetime_complete),
             **log_fields({**trial.params, **trial.user_attrs}),
         }
+        # Some samplers and pruners keep with a trial what they will need; TPE repeats parameters.
+        kept = {k: v for k, v in trial.system_attrs.items() if not k.startswith("tpe:")}
+        fields |= {"system_attrs": kept} if kept else {}
         if fields.keys() >= EXPECTED:
             self.log.write("trial_end", fields, level="W" if "error" in fields else "I")
             self.log.sync()
@@ -2512,9 +2550,9 @@ def main(arguments: Namespace, task: Task, experiment: Experiment, guards: Guard
         say(f"error: {error}")
         return 3 if isinstance(error, ImportError) else 2  # a sampler or storage needs a package
     except Exception as error:
-        cause = error.__cause__ if isinstance(error, StorageError) else error
-        if not is_of_storage(cause):
+        if not isinstance(error, StorageError) and not is_of_storage(error):
             raise
+        cause = error.__cause__ or error
         say(f"error: {trouble(arguments.url, arguments.log, cause)}")
         return 2
 

@@ -18,6 +18,7 @@ Examples:
   recover-trials logs/*.log
   recover-trials logs/hpo_2B_h1.log --format csv --output trials.csv
   recover-trials logs/hpo_2B_h1.log --to-storage sqlite:///outputs/hpo_2B_h1/study.db
+  recover-trials --repair study.journal
   zcat old.log.gz | recover-trials - --format json"""
 
 
@@ -67,6 +68,11 @@ class Command(click.Command):
     type=click.Choice(["minimize", "maximize"]),
     help="With --to-storage: for logs that do not tell.",
 )
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Drop the damaged lines of Optuna journals, given as LOG, after a backup.",
+)
 @click.option("--strict", is_flag=True, help="Exit with 4 if anything was damaged or told twice.")
 def main(
     logs: tuple[str, ...],
@@ -77,6 +83,7 @@ def main(
     patch_model: tuple[int, int, int, int],
     to_storage: str | None,
     direction: str | None,
+    repair: bool,
     strict: bool,
 ) -> None:
     """Rebuild the trial tables of studies from their logs ("-" is standard input).
@@ -87,6 +94,10 @@ def main(
     """
     from recover_trials.output import WRITERS
 
+    if repair:
+        if to_storage or output or format_:
+            raise click.UsageError("--repair changes files in place; leave the other options out")
+        sys.exit(max(map(repair_one, logs)))
     if output and output.is_file() and not force:
         raise click.UsageError(f"{output} exists; --force overwrites it")
     recovery, unreadable = read(logs)
@@ -152,6 +163,23 @@ def store(recovery: Recovery, url: str, direction: str | None) -> None:
     except MissingPackageError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(3)
+
+
+def repair_one(name: str) -> int:
+    """Repair a journal; return the exit code."""
+    from recover_trials.errors import MissingPackageError, RepairError
+    from recover_trials.repair import repair_file
+
+    try:
+        for line in repair_file(Path(name)):
+            click.echo(printable(line))
+    except (RepairError, MissingPackageError) as error:
+        click.echo(f"error: {printable(str(error))}", err=True)
+        return 2 if isinstance(error, RepairError) else 3
+    except OSError as error:
+        click.echo(f"error: {printable(name)}: {error.strerror}", err=True)
+        return 2
+    return 0
 
 
 def exit_code(recovery: Recovery, unreadable: dict[str, OSError], *, strict: bool) -> int:

@@ -19,5 +19,9 @@ class RebuildError(Exception):
     """A study that cannot be written to a storage; nothing was written."""
 
 
+class RepairError(Exception):
+    """A journal that cannot be repaired; it is left as it is."""
+
+
 class MissingPackageError(Exception):
     """A package is needed that is not installed."""

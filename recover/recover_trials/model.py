@@ -91,6 +91,7 @@ class Study:
         source: file in which it was met first.
         experiment: script or experiment that a runner's banner named.
         about: fields of the run line of a search script; empty for other logs.
+        runs: the same of each run, by its id.
         trials: what was told of each number; more than one where it was told in different ways.
         told: best trials that lines named, with their values, in the order of the lines.
         flags: what is wrong with the study as a whole.
@@ -102,6 +103,7 @@ class Study:
     name: str
     source: str
     about: dict[str, Any] = field(default_factory=dict)
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
     trials: dict[int, list[Trial]] = field(default_factory=dict)
     told: dict[int, float] = field(default_factory=dict)
     experiment: str | None = None

@@ -14,7 +14,7 @@ from recover_trials.envelopes import compression, encoding, journal, notebook, s
 from recover_trials.envelopes.blocks import BLOCK, whole_lines
 from recover_trials.errors import UnreadableError
 from recover_trials.findings import Findings
-from recover_trials.fold.joining import check_best, join
+from recover_trials.fold.joining import check_best, join, mark_names
 from recover_trials.fold.own import OwnStudies
 from recover_trials.fold.runs import Runs
 from recover_trials.model import Study
@@ -147,6 +147,7 @@ class Reader:
         studies += self.whole
         for study in studies:
             check_best(study)
+        mark_names(studies)
         problems = [
             f"{name}: {problem}" for name, file in self.files.items() for problem in file.problems
         ]

@@ -62,6 +62,7 @@ class Recorder:
         versions = {"hpogen": self.experiment.hpogen, "python": platform.python_version()}
         found = {
             "architectures_sha256": self.study.user_attrs["architectures_sha256"],
+            "settings_sha256": self.study.user_attrs["settings_sha256"],
             "script_sha256": hashlib.sha256(Path(sys.argv[0]).read_bytes()).hexdigest(),
             "worker": f"{socket.gethostname()}:{os.getpid()}",
             "versions": {**versions, "torch": torch.__version__, "optuna": optuna.__version__},
@@ -147,6 +148,9 @@ class Recorder:
             "datetime_complete": str(trial.datetime_complete),
             **log_fields({**trial.params, **trial.user_attrs}),
         }
+        # Some samplers and pruners keep with a trial what they will need; TPE repeats parameters.
+        kept = {k: v for k, v in trial.system_attrs.items() if not k.startswith("tpe:")}
+        fields |= {"system_attrs": kept} if kept else {}
         if fields.keys() >= EXPECTED:
             self.log.write("trial_end", fields, level="W" if "error" in fields else "I")
             self.log.sync()

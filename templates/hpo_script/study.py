@@ -45,6 +45,7 @@ def open_study(
         "data_sha256": data_sha256,
         "architectures_sha256": digest(experiment.architectures),
         "settings": json.loads(json.dumps(settings)),
+        "settings_sha256": digest(settings),
     }
     known = {name: study.user_attrs.get(name, value) for name, value in made_of.items()}
     if changed := differences(known, made_of):

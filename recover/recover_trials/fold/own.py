@@ -14,13 +14,22 @@ from recover_trials.own_log import Evaluation, Event, parse_fields
 
 LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
 # What a line says of itself; the other fields of a trial's lines are parameters or attributes.
-STRUCTURE = {*IDENTITY, "trial", "state", "value", "datetime_start", "datetime_complete"}
+STRUCTURE = {
+    *(*IDENTITY, "trial", "state", "value", "datetime_start", "datetime_complete"),
+    "system_attrs",
+}
 ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params", "d_ff")
 CURVE_STRUCTURE = {*IDENTITY, "trial", "unit", "step", *ARCHITECTURE}
-# Digests that runs of one study must share, and what it means if they do not.
+# What runs of one study must share, and what it means if they do not.
 SHARED = {
     "data_sha256": "runs with different data",
     "architectures_sha256": "runs with different architectures under one arch_idx",
+    "search_space": "runs with different search spaces",
+    "conditions": "runs with different conditions of parameters",
+    "fixed_params": "runs with different fixed parameters",
+    "metric": "runs with different metrics",
+    "direction": "runs with different directions",
+    "settings_sha256": "runs with different settings",
 }
 # Digests that change when a script is rendered again, with a larger total say.
 USUALLY_SHARED = {"script_sha256": "runs of different scripts"}
@@ -114,12 +123,13 @@ class OwnStudies:
             self.describe(study, trial, {k: fields[k] for k in ARCHITECTURE if k in fields})
 
     def open_run(self, study: Study, fields: Mapping[str, Any]) -> None:
-        """A run began: its digests are compared with those of the runs before it."""
+        """A run began: what it must share with the runs before it is compared."""
         for digests, told in ((SHARED, study.flags), (USUALLY_SHARED, study.remarks)):
             for name, meaning in digests.items():
                 if not agree(study.about.get(name), fields.get(name)) and meaning not in told:
                     told.append(meaning)
         study.about.update(fields)
+        study.runs[fields["run"]] = dict(fields)
         study.name = str(fields.get("study_name") or fields.get("name", study.key))
 
     def close_run(self, study: Study, fields: Mapping[str, Any]) -> None:
@@ -183,6 +193,9 @@ class OwnStudies:
         trial.datetime_start = time_of(fields, "datetime_start")
         trial.datetime_complete = time_of(fields, "datetime_complete")
         self.describe(study, trial, fields)
+        kept = fields.get("system_attrs")
+        if isinstance(kept, dict):
+            trial.system_attrs = kept
         trial.user_attrs["learning_curve"] = [trial.curve[step] for step in sorted(trial.curve)]
 
     def takes(self, result: Result) -> bool:

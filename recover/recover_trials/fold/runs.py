@@ -165,15 +165,14 @@ class Runs:
             told_before(other, said, number) for other in self.open
         ):
             return
+        if self.mixed and self.uncertain(said, number):
+            flags = [*flags, UNCERTAIN]
         told = study.trials.setdefault(number, [])
         if not told or told[-1].state != "RUNNING":
             told.append(Trial(number, flags=[TWICE] if told else []))
         trial = told[-1]
         trial.flags += flags
         self.fill(study, trial, said)
-        fitting = self.mixed and [s for s in self.open if fits(s, said, number)]
-        if fitting and study in fitting:
-            trial.flags.append(UNCERTAIN)
 
     def fill(self, study: Study, trial: Trial, said: Result) -> None:
         """Write what an end says into its trial."""
@@ -195,6 +194,18 @@ class Runs:
             if best >= 0:
                 tell(study, trial.number, value, best, best_value)
 
+    def uncertain(self, said: Result, number: int) -> bool:
+        """Tell whether an end fits several studies, and not exactly one has the best it names."""
+        proved = sum(agrees(study, said, number) is True for study in self.open)
+        return proved != 1 and sum(fits(study, said, number) for study in self.open) > 1
+
+    def doubt(self, study: Study, other: Study, said: Result, number: int) -> None:
+        """Flag the trial that keeps an end out of a study, if the two could change places."""
+        told = study.trials.get(number)
+        best = said.best[0] if said.best else None
+        if told and best is not None and study.told.get(best) == other.told.get(best):
+            told[-1].flags.append(UNCERTAIN)
+
     def study_for(self, said: Result, number: int) -> Study:
         """Return the study that an end belongs to.
 
@@ -209,6 +220,7 @@ class Runs:
             other = next((s for s in others if agrees(s, said, number)), None)
             if other:
                 self.mixed, self.current = True, other
+                self.doubt(current, other, said, number)
                 return other
         if fits(current, said, number):
             return current
