@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from recover_trials.recovery import Recovery
 
+FORMATS = ("table", "csv", "json", "jsonl", "parquet", "all_trials", "best_config")
 EXAMPLES = """\b
 Examples:
   recover-trials logs/*.log
@@ -39,7 +40,7 @@ class Command(click.Command):
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["table", "csv", "json", "jsonl"]),
+    type=click.Choice(FORMATS),
     help="Default: a table on a terminal, CSV in a pipe or a file.",
 )
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
@@ -85,10 +86,10 @@ def main(
     standard error. Compressed logs, notebooks and Optuna's own storages are read, too. Exit code
     0: trials were found; 1: none; 2: a file could not be read; 3: a package is missing.
     """
-    from recover_trials.output import WRITERS
-
     if output and output.is_file() and not force:
         raise click.UsageError(f"{output} exists; --force overwrites it")
+    if format_ == "parquet" and not output and sys.stdout.isatty():
+        raise click.UsageError("Parquet is no text for a terminal; give --output or a pipe")
     recovery, unreadable = read(logs)
     if arch_list:
         complete(recovery, arch_list, patch_model)
@@ -97,9 +98,9 @@ def main(
         store(recovery, to_storage, direction)
     if to_storage and not (format_ or output):
         sys.exit(exit_code(recovery, unreadable, strict=strict))
-    text = WRITERS[format_ or ("table" if sys.stdout.isatty() and not output else "csv")](recovery)
     if recovery.studies:
-        write(text, output)
+        shown = "table" if sys.stdout.isatty() and not output else "csv"
+        write(formatted(recovery, format_ or shown), output)
     else:
         click.echo("no trials were found", err=True)
     sys.exit(exit_code(recovery, unreadable, strict=strict))
@@ -154,6 +155,19 @@ def store(recovery: Recovery, url: str, direction: str | None) -> None:
         sys.exit(3)
 
 
+def formatted(recovery: Recovery, format_: str) -> str | bytes:
+    """Return what was recovered in a format; end the program where that is not possible."""
+    from recover_trials.errors import MissingPackageError, NoBestError, SeveralStudiesError
+    from recover_trials.output import WRITERS
+
+    codes = {NoBestError: 1, SeveralStudiesError: 2, MissingPackageError: 3}
+    try:
+        return WRITERS[format_](recovery)
+    except tuple(codes) as error:
+        click.echo(f"error: {printable(str(error))}", err=True)
+        sys.exit(codes[type(error)])
+
+
 def exit_code(recovery: Recovery, unreadable: dict[str, OSError], *, strict: bool) -> int:
     """Return the code to exit with."""
     from recover_trials.errors import MissingReaderError
@@ -165,25 +179,31 @@ def exit_code(recovery: Recovery, unreadable: dict[str, OSError], *, strict: boo
     return next((code for code, applies in codes.items() if applies), 0)
 
 
-def write(text: str, output: Path | None) -> None:
+def write(content: str | bytes, output: Path | None) -> None:
     """Write to a file, whole or not at all, or to standard output."""
     if output is None:
-        on_terminal = sys.stdout.isatty()
-        click.echo(printable(text, keep="\n") if on_terminal else text.encode(), nl=False)
+        if isinstance(content, str) and sys.stdout.isatty():
+            content = printable(content, keep="\n")
+        click.echo(as_bytes(content), nl=False)
         return
     part = output.with_name(f".{output.name}.part")
     try:
         if output.exists() and not output.is_file():  # a device or a pipe: no file to replace
-            output.write_text(text, encoding="utf-8", newline="")
+            output.write_bytes(as_bytes(content))
             click.echo(output)
             return
-        part.write_text(text, encoding="utf-8", newline="")
+        part.write_bytes(as_bytes(content))
         part.replace(output)
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink()
         raise click.UsageError(f"{output}: {error.strerror}") from None
     click.echo(output)
+
+
+def as_bytes(content: str | bytes) -> bytes:
+    """Return text in UTF-8, bytes as they are."""
+    return content.encode() if isinstance(content, str) else content
 
 
 def printable(text: str, keep: str = "") -> str:

@@ -21,3 +21,11 @@ class RebuildError(Exception):
 
 class MissingPackageError(Exception):
     """A package is needed that is not installed."""
+
+
+class SeveralStudiesError(Exception):
+    """A format that holds one study is asked for several, or for none."""
+
+
+class NoBestError(Exception):
+    """There is no finite best value."""

@@ -100,6 +100,10 @@ def test_text_of_a_log_cannot_control_the_terminal(tmp_path: Path, format_: str)
     assert all(line.isprintable() for line in shown.split("\r\n"))
 
 
+def test_parquet_is_not_shown_on_a_terminal(log: Path) -> None:
+    assert "give --output or a pipe" in on_terminal(log, "--format", "parquet")
+
+
 def test_json_is_one_document(log: Path) -> None:
     ran = run(log, "--format", "json")
 
