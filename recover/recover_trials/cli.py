@@ -19,6 +19,7 @@ Examples:
   recover-trials logs/*.log
   recover-trials logs/hpo_2B_h1.log --format csv --output trials.csv
   recover-trials logs/hpo_2B_h1.log --to-storage sqlite:///outputs/hpo_2B_h1/study.db
+  recover-trials logs/hpo_2B_h1.log --follow
   zcat old.log.gz | recover-trials - --format json"""
 
 
@@ -68,6 +69,7 @@ class Command(click.Command):
     type=click.Choice(["minimize", "maximize"]),
     help="With --to-storage: for logs that do not tell.",
 )
+@click.option("--follow", is_flag=True, help="Show studies while they run, until all are over.")
 @click.option("--strict", is_flag=True, help="Exit with 4 if anything was damaged or told twice.")
 def main(
     logs: tuple[str, ...],
@@ -78,6 +80,7 @@ def main(
     patch_model: tuple[int, int, int, int],
     to_storage: str | None,
     direction: str | None,
+    follow: bool,
     strict: bool,
 ) -> None:
     """Rebuild the trial tables of studies from their logs ("-" is standard input).
@@ -86,6 +89,10 @@ def main(
     standard error. Compressed logs, notebooks and Optuna's own storages are read, too. Exit code
     0: trials were found; 1: none; 2: a file could not be read; 3: a package is missing.
     """
+    if follow:
+        check_follow(logs, format_, output, arch_list, to_storage)
+        watch(logs)
+        return
     if output and output.is_file() and not force:
         raise click.UsageError(f"{output} exists; --force overwrites it")
     if format_ == "parquet" and not output and sys.stdout.isatty():
@@ -104,6 +111,35 @@ def main(
     else:
         click.echo("no trials were found", err=True)
     sys.exit(exit_code(recovery, unreadable, strict=strict))
+
+
+def check_follow(logs: tuple[str, ...], *others: object) -> None:
+    """Refuse what cannot be followed."""
+    if "-" in logs:
+        raise click.UsageError("--follow reads files again and again; give the name of the log")
+    if any(others):
+        raise click.UsageError(
+            "--follow only shows; --format, --output, --arch-list, --to-storage are for a run"
+            " of their own"
+        )
+
+
+def watch(logs: tuple[str, ...]) -> None:
+    """Show studies until they are over."""
+    from rich.console import Console
+
+    from recover_trials.follow.show import follow
+
+    try:
+        console = Console(highlight=False, force_terminal=sys.stdout.isatty())
+        follow([Path(name) for name in logs], console)
+    except BrokenPipeError:
+        raise  # whoever read has gone
+    except OSError as error:
+        reason = error.strerror or str(error)
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {printable(f'{place}{reason}')}", err=True)
+        sys.exit(2)
 
 
 def read(logs: tuple[str, ...]) -> tuple[Recovery, dict[str, OSError]]:
