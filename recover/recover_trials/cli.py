@@ -19,6 +19,8 @@ Examples:
   recover-trials logs/*.log
   recover-trials logs/hpo_2B_h1.log --format csv --output trials.csv
   recover-trials logs/hpo_2B_h1.log --to-storage sqlite:///outputs/hpo_2B_h1/study.db
+  recover-trials logs/hpo_2B_h1.log --format best_config --output best_config.py
+  recover-trials logs/hpo_2B_h1.log outputs/hpo_2B_h1/trials/*.json --strict
   recover-trials logs/hpo_2B_h1.log --follow
   zcat old.log.gz | recover-trials - --format json"""
 
@@ -42,7 +44,7 @@ class Command(click.Command):
     "--format",
     "format_",
     type=click.Choice(FORMATS),
-    help="Default: a table on a terminal, CSV in a pipe or a file.",
+    help="Default: a table on a terminal, CSV in a pipe or a file. The last two hold one study.",
 )
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
 @click.option("--force", is_flag=True, help="Overwrite the output file.")
@@ -86,8 +88,9 @@ def main(
     """Rebuild the trial tables of studies from their logs ("-" is standard input).
 
     One row per started trial, with its state. What is damaged, missing or told twice is said on
-    standard error. Compressed logs, notebooks and Optuna's own storages are read, too. Exit code
-    0: trials were found; 1: none; 2: a file could not be read; 3: a package is missing.
+    standard error. Compressed logs, notebooks, Optuna's own storages and files of results (JSON,
+    CSV) are read, too. Exit code 0: trials were found; 1: none, or no best one to write; 2: a file
+    could not be read; 3: a package is missing.
     """
     if follow:
         check_follow(logs, format_, output, arch_list, to_storage)
