@@ -144,8 +144,7 @@ class Reader:
     def take_results(self, data: bytes, head: bytes, name: str, findings: Findings) -> bool:
         """Take a file of results; tell whether it is one."""
         told = results.read_table(data) if results.is_table(head) else results.read_json(data)
-        for study in told or ():
-            self.imports.add(study, name)
+        self.imports.add(told or (), name)
         findings.problems += complaints(told or ())
         return told is not None
 

@@ -18,7 +18,7 @@ from recover_trials.cli import main
 from recover_trials.imports.entries import cell_value
 from recover_trials.imports.merging import SEVERAL
 from recover_trials.model import BY_ORDER, TWICE
-from recover_trials.output import to_csv, to_json
+from recover_trials.output import to_csv, to_json, to_jsonl
 from scripts import MARKET, changed, render_to, run
 
 PARAMS = {"arch_idx": 5, "learning_rate": 0.00027583475549166736, "epochs": 75}
@@ -186,7 +186,7 @@ def told(study: Study) -> list[tuple[Any, ...]]:
     ]
 
 
-@pytest.mark.parametrize("write_as", [to_json, to_csv])
+@pytest.mark.parametrize("write_as", [to_json, to_jsonl, to_csv])
 def test_what_was_recovered_is_read_again(tmp_path: Path, write_as: Any) -> None:
     recovery = recover(sample_log().lines)
     path = write(tmp_path / "hpo_2M_h1" / "recovered", write_as(recovery))
@@ -195,6 +195,32 @@ def test_what_was_recovered_is_read_again(tmp_path: Path, write_as: Any) -> None
 
     # A trial that runs has no value, and the one that was pruned keeps its last.
     assert told(only(again)) == told(only(recovery))
+
+
+@pytest.mark.parametrize("write_as", [to_json, to_jsonl, to_csv])
+def test_studies_of_one_file_stay_apart(tmp_path: Path, write_as: Any) -> None:
+    other = LOG.replace("Trial 3", "Trial 4").replace("trial 3", "trial 4")
+    logs = [write(tmp_path / "a.log", LOG), write(tmp_path / "b.log", other)]
+    path = write(tmp_path / "recovered", write_as(read_trials(logs)))
+
+    assert [brief(study) for study in read_trials(path).studies] == [
+        [(3, "COMPLETE", 0.3525)],
+        [(4, "COMPLETE", 0.3525)],
+    ]
+
+
+@pytest.mark.parametrize("state", ["2", 2, "TrialState.PRUNED"])
+def test_a_state_may_be_told_as_optunas_number(tmp_path: Path, state: Any) -> None:
+    entry = {"number": 0, "value": None, "params": {}, "state": state}
+
+    assert brief(only(read_trials(write(tmp_path / "a.json", [entry])))) == [(0, "PRUNED", None)]
+
+
+def test_a_document_tells_only_what_can_be_of_a_study(tmp_path: Path) -> None:
+    evil = {"metric": [], "direction": "up", "search_space": 3, "n_trials": "x", "name": {}}
+    document = {**evil, "about": {**evil, "unit": 1}, "trials": [TRIAL], "budget": "2B"}
+
+    assert only(read_trials(write(tmp_path / "a.json", document))).about == {"budget": "2B"}
 
 
 # --- Damage --------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ from recover_trials.output import (
     to_json,
     to_jsonl,
     to_parquet,
+    to_table,
 )
 
 INF, NAN = float("inf"), float("nan")
@@ -89,6 +90,17 @@ def settings_of(recovery: Recovery, folder: Path) -> dict[str, Any]:
     path.write_text(to_best_config(recovery), encoding="ascii")
     found = runpy.run_path(str(path))
     return {name: value for name, value in found.items() if not name.startswith("__")}
+
+
+def test_no_depth_of_a_value_is_a_crash(tmp_path: Path) -> None:
+    deep: Any = []
+    for _ in range(900):
+        deep = [deep]
+    recovery = recovery_of(complete(0, params={"a": deep, "b": 1}))
+
+    assert settings_of(recovery, tmp_path)["b"] == 1
+    for write in (to_csv, to_json, to_jsonl, to_parquet, to_all_trials, to_table):
+        assert write(recovery)
 
 
 # --- Parquet -------------------------------------------------------------------------------------

@@ -2,19 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from recover_trials.imports.entries import number_of, trial_of
+from recover_trials.imports.entries import mapping, number_of, trial_of
 from recover_trials.model import BY_ORDER, Trial
 
 # What a document must have to be one of these.
 ENTRY = ({"trial_number", "params"}, {"number", "params", "state"}, {"trial_number", "val_loss"})
 RANKED = {"rank", "params"}
 BEST = {"best_params", "best_value"}
-ABOUT = ("experiment", "budget", "horizon", "task", "metric", "direction", "tier")
 RANKED_METRICS = ("f1_macro",)  # higher is better
+
+
+def is_text(found: Any) -> bool:
+    """Tell whether a value is text."""
+    return isinstance(found, str)
+
+
+def is_scalar(found: Any) -> bool:
+    """Tell whether a value is text or a number."""
+    return isinstance(found, (str, int, float))
+
+
+def is_search_space(found: Any) -> bool:
+    """Tell whether a mapping holds distributions as Optuna writes them."""
+    return isinstance(found, dict) and all(
+        isinstance(entry, dict) and {"name", "attributes"} <= entry.keys()
+        for entry in found.values()
+    )
+
+
+# What a document may tell of its study, and what it must look like.
+KNOWN: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("name", "study", "study_name", "metric", "unit", "task", "tier"), is_text),
+    **dict.fromkeys(("data_sha256", "architectures_sha256", "script_sha256"), is_text),
+    **dict.fromkeys(("budget", "horizon", "seed"), is_scalar),
+    "direction": lambda found: found in ("minimize", "maximize"),
+    "search_space": is_search_space,
+    "fixed_params": lambda found: isinstance(found, dict),
+}
 
 
 @dataclass
@@ -69,6 +97,18 @@ def read_document(found: Any) -> list[Imported] | None:
     return None
 
 
+def read_records(found: list[Any]) -> list[Imported] | None:
+    """Return the trials of JSON lines, by study; None if the first is no trial."""
+    if read_document(found[0]) is None or "trials" in found[0]:
+        return None
+    studies: dict[str, Imported] = {}
+    for entry in found:
+        name = str(entry.get("study", "")) if isinstance(entry, dict) else ""
+        told = studies.setdefault(name, Imported({"name": name} if name else {}))
+        told.take([entry])
+    return list(studies.values())
+
+
 def read_list(found: list[Any]) -> list[Imported] | None:
     """Return the trials of a list: a history, or the best ones by rank."""
     if not found or not isinstance(found[0], dict):
@@ -113,25 +153,14 @@ def read_best(found: dict[str, Any]) -> Imported:
 
 def about_of(found: dict[str, Any]) -> dict[str, Any]:
     """Return what a document tells of its study, under the names of the log's run line."""
-    own = found.get("about")
-    told = dict(own) if isinstance(own, dict) else {}
-    for name in ABOUT:
-        if isinstance(found.get(name), (str, int, float)):
-            told.setdefault("name" if name == "experiment" else name, found[name])
-    if isinstance(found.get("study_id"), str):
-        told.setdefault("study", found["study_id"])
-    if isinstance(found.get("study_name"), str):
-        told.setdefault("study_name", found["study_name"])
-    if is_search_space(found.get("search_space")):
-        told.setdefault("search_space", found["search_space"])
-    if told.get("direction") not in ("minimize", "maximize"):
-        told.pop("direction", None)
+    own = mapping(found["about"]) if isinstance(found.get("about"), dict) else {}
+    names = {"experiment": "name", "study_id": "study"}
+    told: dict[str, Any] = {}
+    for source in (own, {k: v for k, v in found.items() if k not in ("about", "study")}):
+        for name, value in source.items():
+            key = names.get(name, name)
+            if key in KNOWN and KNOWN[key](value):
+                told.setdefault(key, value)
+    if isinstance(found.get("study"), str):
+        told.setdefault("name", found["study"])
     return told
-
-
-def is_search_space(found: Any) -> bool:
-    """Tell whether a mapping holds distributions as Optuna writes them."""
-    return isinstance(found, dict) and all(
-        isinstance(entry, dict) and {"name", "attributes"} <= entry.keys()
-        for entry in found.values()
-    )

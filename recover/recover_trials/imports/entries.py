@@ -20,7 +20,7 @@ STRUCTURE = {
     *("duration", "study", "intermediate_values", "system_attrs", "rank"),
 }
 LONG_NAMES = {"lr": "learning_rate"}
-STATES = {"COMPLETE", "PRUNED", "FAIL", "RUNNING"}
+STATES = ("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING")  # in the order of Optuna's numbers
 INFINITE = {"inf": math.inf, "-inf": -math.inf, "Infinity": math.inf, "-Infinity": -math.inf}
 LARGEST_NUMBER = 10**9
 DIGITS = re.compile(r"[+-]?\d{1,4000}|[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE)
@@ -89,7 +89,9 @@ def state_of(entry: Mapping[str, Any], values: tuple[float, ...]) -> str:
     if told is None:
         return "COMPLETE" if values else "RUNNING"
     state = str(told).removeprefix("TrialState.")
-    if state not in STATES and state != "WAITING":
+    if len(state) == 1 and state in "01234":
+        return STATES[int(state)]
+    if state not in STATES:
         raise ValueError(f"no state: {state[:40]!r}")
     return state
 

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from recover_trials.errors import UnreadableError
-from recover_trials.imports.documents import Imported, read_document
+from recover_trials.imports.documents import Imported, read_document, read_records
 from recover_trials.imports.entries import cell_value
 from recover_trials.literals import parse_mapping
 
@@ -32,20 +32,19 @@ def may_be_results(head: bytes, name: str) -> bool:
     named = name.lower().endswith(".json")
     if named and not head.strip(b"\xef\xbb\xbf \t\r\n\0"):
         raise UnreadableError(EMPTY)
-    document = DOCUMENT.match(head) and (named or KEYS.search(head)) and not is_json_lines(head)
-    return bool(document) or is_table(head)
+    document = DOCUMENT.match(head) and (named or KEYS.search(head))
+    return bool(document and may_be_whole(head)) or is_table(head)
 
 
-def is_json_lines(head: bytes) -> bool:
-    """Tell whether the first line is a document of its own: then the file is a log of them."""
+def may_be_whole(head: bytes) -> bool:
+    """Tell whether the first line is no document of its own, or a trial: else it is a log."""
     line, _, rest = head.partition(b"\n")
     if not rest.strip():
-        return False
+        return True
     try:
-        json.loads(line)
+        return read_document(json.loads(line.decode("utf-8-sig", "replace"))) is not None
     except (ValueError, RecursionError):
-        return False
-    return True
+        return True
 
 
 def is_table(head: bytes) -> bool:
@@ -62,11 +61,23 @@ def read_json(data: bytes) -> list[Imported] | None:
         found = json.loads(data.decode("utf-8-sig", "replace"))
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
-            return None
+            return read_json_lines(data)
         raise UnreadableError(f"JSON that is not whole: {error}") from None
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"JSON that cannot be read: {str(error)[:100]}") from None
     return read_document(found)
+
+
+def read_json_lines(data: bytes) -> list[Imported] | None:
+    """Return the trials of JSON lines; a line that is none is counted."""
+    entries: list[Any] = []
+    for line in data.decode("utf-8-sig", "replace").split("\n"):
+        if line.strip():
+            try:
+                entries.append(json.loads(line))
+            except (ValueError, RecursionError):
+                entries.append(None)
+    return read_records(entries)
 
 
 def read_table(data: bytes) -> list[Imported]:

@@ -29,12 +29,17 @@ class Imports:
     def __init__(self) -> None:
         self.studies: list[Study] = []
         self.by_folder: dict[str, list[Study]] = {}
-        self.files = 0
 
-    def add(self, told: Imported, source: str) -> None:
-        """Take what a file tells."""
-        self.files += 1
-        study = self.find(told, source)
+    def add(self, found: Iterable[Imported], source: str) -> None:
+        """Take the studies that a file tells: each is another one."""
+        taken: list[Study] = []
+        for told in found:
+            study = self.find(told, source, taken)
+            taken.append(study)
+            self.take(study, told)
+
+    def take(self, study: Study, told: Imported) -> None:
+        """Add what a file tells to its study."""
         study.about = {**told.about, **study.about}
         for trial in told.trials:
             add_trial(study, trial)
@@ -43,16 +48,17 @@ class Imports:
         elif told.best and all(told.best[1] not in trial.values for trial in study.rows):
             study.remarks.append(NO_NUMBER.format(told.best[1]))
 
-    def find(self, told: Imported, source: str) -> Study:
+    def find(self, told: Imported, source: str, taken: list[Study]) -> Study:
         """Return the study that a file belongs to, a new one if it is of none."""
         folder = folder_of(source)
         if told.numbered:
             everywhere = [s for s in self.studies if same_id(s.about, told.about)]
             found = everywhere or self.of_folder(told, folder)
+            found = [study for study in found if study not in taken]
             if found:
                 return found[0]
         name = str(told.about.get("study_name") or told.about.get("name") or Path(folder).name)
-        study = Study(f"{source}#imported {self.files}", name, source)
+        study = Study(f"{source}#imported {len(self.studies) + 1}", name, source)
         self.studies.append(study)
         if told.numbered:
             self.by_folder.setdefault(folder, []).append(study)

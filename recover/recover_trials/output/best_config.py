@@ -10,6 +10,7 @@ from typing import Any
 from recover_trials.errors import NoBestError
 from recover_trials.model import Study, Trial
 from recover_trials.output.all_trials import only_study
+from recover_trials.output.rows import DEEPEST, text_of
 from recover_trials.recovery import Recovery
 
 GROUPS = {
@@ -106,16 +107,18 @@ def heading(study: Study, best: Trial) -> list[str]:
     return lines + [f"# Note: {ascii(flag)[1:-1]}" for flag in best.flags]
 
 
-def literal(value: Any) -> str:
+def literal(value: Any, depth: int = 0) -> str:
     """Return a value as a Python expression of literals, in ASCII and on one line."""
+    if depth > DEEPEST:
+        return ascii(text_of(value))
     if isinstance(value, float) and not math.isfinite(value):
         return f'float("{value}")'
     if isinstance(value, dict):
-        pairs = (f"{literal(key)}: {literal(item)}" for key, item in value.items())
+        pairs = (f"{literal(k)}: {literal(item, depth + 1)}" for k, item in value.items())
         return "{" + ", ".join(pairs) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(map(literal, value)) + "]"
+        return "[" + ", ".join(literal(item, depth + 1) for item in value) + "]"
     if isinstance(value, tuple):
-        return "(" + "".join(f"{literal(item)}, " for item in value).rstrip(" ") + ")"
+        return "(" + "".join(f"{literal(item, depth + 1)}, " for item in value).rstrip(" ") + ")"
     known = isinstance(value, (bool, int, float, str, bytes, complex, type(None)))
     return ascii(value if known else str(value))

@@ -8,6 +8,8 @@ from typing import Any
 from recover_trials.model import Study, Trial
 from recover_trials.recovery import Recovery
 
+DEEPEST = 50  # levels; others nest parameters two or three deep
+
 
 def dataframe_row(trial: Trial) -> dict[str, Any]:
     """Return a trial under the column names of Optuna's `trials_dataframe`."""
@@ -48,19 +50,29 @@ def table_of(recovery: Recovery) -> tuple[list[str], list[dict[str, Any]]]:
     return [*(name for name in order if name in names), *rest, "state"], rows
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, depth: int = 0) -> Any:
     """Return a value as strict JSON has it.
 
     NaN is null; infinity, which a finished trial may have, is the text "inf" or "-inf", so that
-    it is not taken for an unknown value. Times are text.
+    it is not taken for an unknown value. Times are text, and so is what is nested beyond all use.
     """
+    if depth > DEEPEST:
+        return text_of(value)
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return [plain(item, depth + 1) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
+
+
+def text_of(value: Any) -> str:
+    """Return the text of a value, however deep it is."""
+    try:
+        return str(value)
+    except RecursionError:
+        return "..."
 
 
 def record(study: Study, trial: Trial) -> dict[str, Any]:
