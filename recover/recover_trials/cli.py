@@ -48,6 +48,7 @@ class Command(click.Command):
 )
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
 @click.option("--force", is_flag=True, help="Overwrite the output file.")
+@click.option("--study", metavar="NAME", help="Take this one of several studies.")
 @click.option(
     "--arch-list",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
@@ -78,6 +79,7 @@ def main(
     format_: str | None,
     output: Path | None,
     force: bool,
+    study: str | None,
     arch_list: Path | None,
     patch_model: tuple[int, int, int, int],
     to_storage: str | None,
@@ -93,7 +95,7 @@ def main(
     could not be read; 3: a package is missing.
     """
     if follow:
-        check_follow(logs, format_, output, arch_list, to_storage)
+        check_follow(logs, format_, output, study, arch_list, to_storage)
         watch(logs)
         return
     if output and output.is_file() and not force:
@@ -101,6 +103,7 @@ def main(
     if format_ == "parquet" and not output and sys.stdout.isatty():
         raise click.UsageError("Parquet is no text for a terminal; give --output or a pipe")
     recovery, unreadable = read(logs)
+    choose(recovery, study)
     if arch_list:
         complete(recovery, arch_list, patch_model)
     report(recovery, unreadable)
@@ -122,8 +125,8 @@ def check_follow(logs: tuple[str, ...], *others: object) -> None:
         raise click.UsageError("--follow reads files again and again; give the name of the log")
     if any(others):
         raise click.UsageError(
-            "--follow only shows; --format, --output, --arch-list, --to-storage are for a run"
-            " of their own"
+            "--follow only shows; --format, --output, --study, --arch-list and --to-storage are"
+            " for a run of their own"
         )
 
 
@@ -154,6 +157,17 @@ def read(logs: tuple[str, ...]) -> tuple[Recovery, dict[str, OSError]]:
     sources = [sys.stdin.buffer if name == "-" else name for name in logs]
     with progress_of(logs) as progress:
         return read_trials(sources, unreadable, progress=progress), unreadable
+
+
+def choose(recovery: Recovery, name: str | None) -> None:
+    """Leave only the studies of a name. Raises UsageError if there are none."""
+    if name is None:
+        return
+    chosen = [study for study in recovery.studies if study.name == name]
+    if recovery.studies and not chosen:
+        names = ", ".join(printable(study.name) for study in recovery.studies)
+        raise click.UsageError(f"no study is called {printable(name)}; there are: {names}")
+    recovery.studies[:] = chosen
 
 
 def complete(recovery: Recovery, path: Path, patch_model: tuple[int, int, int, int]) -> None:

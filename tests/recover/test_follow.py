@@ -157,6 +157,33 @@ def test_a_log_in_pieces_tells_the_same_as_the_whole(tmp_path: Path, size: int) 
     assert (study.trials, study.about, study.flags) == (known.trials, known.about, [])
 
 
+RESULT = "[I 2026-11-21 1{0}:00:0{1},123] Trial {1} finished with value: {2} and parameters: "
+RUNNER = "".join(
+    f"[{hour + 1}/2] Starting: hpo_2M_h{hour}.py\nCreated 3 models\n"
+    + "".join(
+        RESULT.format(hour, n, hour + n) + f"{{'a': {n}}}. Best is trial 0 with value: {hour}.0.\n"
+        for n in range(3)
+    )
+    + f"[{hour + 1}/2] PASSED: hpo_2M_h{hour}.py\n"
+    for hour in (0, 1)
+)
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 5000])
+def test_a_runners_log_in_pieces_tells_the_same_as_the_whole(tmp_path: Path, size: int) -> None:
+    data = RUNNER.encode()
+    log = LiveLog(tmp_path / "a.log", LiveStudies())
+    for start in range(0, len(data), size):
+        append(log.path, data[start : start + size])
+        log.poll()
+
+    known = read_trials(io.BytesIO(data)).studies
+    assert [study.experiment for study in known] == ["hpo_2M_h0", "hpo_2M_h1"]
+    assert [(s.experiment, s.trials) for s in log.runs.studies if s.trials] == [
+        (study.experiment, study.trials) for study in known
+    ]
+
+
 # --- How a study stands --------------------------------------------------------------------------
 
 

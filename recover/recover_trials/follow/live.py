@@ -106,7 +106,9 @@ class LiveLog:
             self.rhythm.take(block)
             self.own.source, self.own.here = str(self.path), self.here
             self.scanner.feed(block)
-            self.scanner.feed(b"", final=True)  # lines of runs are looked for when trials come
+            if self.here or not self.runs.studies:
+                # Else lines of runs are looked for only when a trial comes that needs them.
+                self.scanner.feed(b"", final=True)
         if some:
             self.rhythm.note(datetime.now())
         return some

@@ -38,7 +38,7 @@ def only_study(recovery: Recovery, format_: str) -> Study:
     """Return the only study. Raises SeveralStudiesError."""
     if len(recovery.studies) != 1:
         names = ", ".join(study.name for study in recovery.studies)
-        raise SeveralStudiesError(f"{format_} holds one study; give the logs of one of: {names}")
+        raise SeveralStudiesError(f"{format_} holds one study; choose one by --study: {names}")
     return recovery.studies[0]
 
 
