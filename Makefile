@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test fuzz golden lint check docs phase6a clean
+.PHONY: demo test fuzz bench-recover fuzz-recover versions golden lint check docs phase6a clean
 
 $(READY): pyproject.toml constraints-cpu.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +27,24 @@ test: $(READY)
 # Ten times as many hostile texts as in the tests, each time others.
 fuzz: $(READY)
 	HOSTILE_EXAMPLES=20000 $(BIN)/python -m pytest -q -s --timeout 3600 tests/generator/test_hostile.py
+
+# How fast logs are read, beside what else reads them; QUICK=1: under a minute.
+bench-recover: $(READY)
+	$(BIN)/python tests/benchmarks/recover.py bench-recover.json
+
+# A search for logs that cannot be read, guided by the branches they take.
+fuzz-recover: $(READY)
+	$(BIN)/python -m pip install --quiet -e '.[fuzz]'
+	$(BIN)/python tests/fuzz/fuzz_recover.py $(or $(MINUTES),10)
+
+# Logs of real versions of Optuna, each in an environment of its own; one that does not install
+# is left out.
+versions: $(READY)
+	for version in 2.10.1 3.6.2 4.9.0 5.0.0; do \
+	  $(PYTHON) -m venv .versions/optuna-$$version && \
+	  .versions/optuna-$$version/bin/python -m pip install --quiet optuna==$$version numpy \
+	  || rm -rf .versions/optuna-$$version; done
+	$(BIN)/python -m pytest -q -n 0 -rs tests/recover/test_versions.py
 
 # The scripts of tests/golden, rendered again.
 golden: $(READY)

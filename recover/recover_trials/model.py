@@ -20,7 +20,11 @@ UNCERTAIN = "may belong to another study of this file: their lines are mixed"
 REMARKS = frozenset({ONLY_BEST_TOLD, BY_ORDER, FORCED})
 
 
-@dataclass(slots=True)
+# What few trials have: made when it is asked for, as empty ones would be a third of the memory.
+RARE = frozenset({"intermediate_values", "curve", "distributions", "system_attrs"})
+
+
+@dataclass(slots=True, init=False)
 class Trial:
     """A started trial, as the study has it.
 
@@ -51,6 +55,33 @@ class Trial:
     end: int | None = None  # digest of its end line, to know a repeat from another end
     distributions: dict[str, Any] = field(default_factory=dict)  # known from storages only
     system_attrs: dict[str, Any] = field(default_factory=dict)
+
+    def __init__(
+        self,
+        number: int,
+        state: str = "RUNNING",
+        values: tuple[float, ...] = (),
+        datetime_start: datetime | None = None,
+        datetime_complete: datetime | None = None,
+        params: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
+        self.number, self.state, self.values = number, state, values
+        self.datetime_start, self.datetime_complete = datetime_start, datetime_complete
+        self.params = {} if params is None else params
+        self.user_attrs: dict[str, Any] = {}
+        self.flags: list[str] = []
+        self.run: str | None = None
+        self.end: int | None = None
+        for name, value in more.items():
+            setattr(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in RARE:
+            raise AttributeError(name)
+        made: dict[Any, Any] = {}
+        setattr(self, name, made)
+        return made
 
     @property
     def value(self) -> float | None:

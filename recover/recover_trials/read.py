@@ -66,13 +66,19 @@ def read_all(
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Pause the search for reference cycles: rows have none, and it would look at each again."""
+    """Pause the search for reference cycles: rows have none, and it would look at each again.
+
+    What was read counts as old afterwards, so that the search does not begin with all of it.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_on:
+            if not gc.get_freeze_count():
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 

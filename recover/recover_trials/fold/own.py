@@ -10,7 +10,7 @@ from typing import Any
 from hpo_script.trial_log import IDENTITY, SHORT_NAMES
 from recover_trials.formats.optuna_lines import Result
 from recover_trials.model import ENDED_TWICE, Study, Trial, agree
-from recover_trials.own_log import Evaluation, Event
+from recover_trials.own_log import Evaluation, Event, parse_fields
 
 LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
 # What a line says of itself; the other fields of a trial's lines are parameters or attributes.
@@ -95,9 +95,10 @@ class OwnStudies:
 
     def evaluate_all(self, study: Study, fields: Mapping[str, Any]) -> None:
         """A trial was evaluated; its line may be the only one that tells of it."""
-        metrics = {name: v for name, v in fields.items() if name not in CURVE_STRUCTURE}
-        known = (fields["trial"], fields["unit"], fields["step"], metrics)
-        self.evaluate(Evaluation(*known, study.key, fields["run"]))
+        point = {fields["unit"]: fields["step"]}
+        point |= {name: v for name, v in fields.items() if name not in CURVE_STRUCTURE}
+        points = [(fields["step"], point)]
+        self.evaluate(Evaluation(fields["trial"], study.key, fields["run"], points))
         trial = study.trial(fields["trial"], None, fields["run"])
         if not trial.user_attrs:
             self.describe(study, trial, {k: fields[k] for k in ARCHITECTURE if k in fields})
@@ -141,15 +142,19 @@ class OwnStudies:
         with less), but the study keeps the first value of a step.
         """
         study = self.study(said.study)
-        trial, step = study.trial(said.trial, None, said.run), said.step
+        trial = study.trial(said.trial, None, said.run)
         trial.run = said.run
-        curve = trial.curve
-        while curve and next(reversed(curve)) >= step:
-            curve.popitem()
-        curve[step] = {said.unit: step, **said.metrics}
-        value = said.metrics.get(study.about.get("metric", ""))
-        if value is not None:
-            trial.intermediate_values.setdefault(step, value)
+        curve, reported = trial.curve, trial.intermediate_values
+        if said.architecture and not trial.user_attrs:  # no other line tells of it
+            self.describe(study, trial, dict(parse_fields(said.architecture)))
+        metric = study.about.get("metric", "")
+        for step, point in said.points:
+            while curve and next(reversed(curve)) >= step:
+                curve.popitem()
+            curve[step] = point
+            value = point.get(metric)
+            if value is not None:
+                reported.setdefault(step, value)
 
     def end(self, study: Study, fields: Mapping[str, Any]) -> None:
         """A trial ended; the same end told twice is one, another end is kept and flagged."""
