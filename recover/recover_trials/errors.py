@@ -25,3 +25,11 @@ class RepairError(Exception):
 
 class MissingPackageError(Exception):
     """A package is needed that is not installed."""
+
+
+class SeveralStudiesError(Exception):
+    """A format that holds one study is asked for several, or for none."""
+
+
+class NoBestError(Exception):
+    """There is no finite best value."""

@@ -26,7 +26,20 @@ RARE = frozenset({"intermediate_values", "curve", "distributions", "system_attrs
 
 @dataclass(slots=True, init=False)
 class Trial:
-    """A started trial, as the study has it."""
+    """A started trial, as the study has it.
+
+    Attributes:
+        number: as the study counts, from 0.
+        state: COMPLETE, PRUNED, FAIL, or RUNNING where no line tells its end.
+        values: one per objective; of a pruned trial the last one that was reported, if it is told.
+        datetime_start: local time, without a zone, as in Optuna; None if not told.
+        datetime_complete: the same of its end.
+        params: searched parameters, by name.
+        user_attrs: everything else that is told: architecture, metrics, `learning_curve`.
+        intermediate_values: what a pruner saw, by step.
+        curve: metrics of each evaluation while the trial is read, by step.
+        flags: what is wrong or uncertain about it.
+    """
 
     number: int
     state: str = "RUNNING"
