@@ -6,7 +6,7 @@ import contextlib
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -102,17 +102,12 @@ def main(
     could not be read; 3: a package is missing.
     """
     if repair:
-        if to_storage or output or format_:
-            raise click.UsageError("--repair changes files in place; leave the other options out")
-        sys.exit(max(map(repair_one, logs)))
+        repair_all(logs, format_ or output or to_storage)
     if follow:
         check_follow(logs, format_, output, study, arch_list, to_storage)
         watch(logs)
         return
-    if output and output.is_file() and not force:
-        raise click.UsageError(f"{output} exists; --force overwrites it")
-    if format_ == "parquet" and not output and sys.stdout.isatty():
-        raise click.UsageError("Parquet is no text for a terminal; give --output or a pipe")
+    check_output(output, format_, force=force)
     recovery, unreadable = read(logs)
     choose(recovery, study)
     if arch_list:
@@ -157,6 +152,21 @@ def watch(logs: tuple[str, ...]) -> None:
         place = f"{error.filename}: " if error.filename else ""
         click.echo(f"error: {printable(f'{place}{reason}')}", err=True)
         sys.exit(2)
+
+
+def check_output(output: Path | None, format_: str | None, *, force: bool) -> None:
+    """Refuse to overwrite a file, and to print bytes on a terminal."""
+    if output and output.is_file() and not force:
+        raise click.UsageError(f"{output} exists; --force overwrites it")
+    if format_ == "parquet" and not output and sys.stdout.isatty():
+        raise click.UsageError("Parquet is no text for a terminal; give --output or a pipe")
+
+
+def repair_all(names: tuple[str, ...], other_options: object) -> NoReturn:
+    """Repair journals, then end."""
+    if other_options:
+        raise click.UsageError("--repair changes files in place; leave the other options out")
+    sys.exit(max(map(repair_one, names)))
 
 
 def read(logs: tuple[str, ...]) -> tuple[Recovery, dict[str, OSError]]:

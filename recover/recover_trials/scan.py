@@ -21,7 +21,7 @@ from recover_trials.fold.runs import Runs
 from recover_trials.formats import start_lines
 from recover_trials.formats.stamps import LENGTH
 from recover_trials.lines import Lines
-from recover_trials.skim import REGULAR, regular_lines, rows_of
+from recover_trials.skim import REGULAR, regular_lines, row_of, rows_of
 
 ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\r\n]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 # Every line of a trial.
@@ -129,16 +129,16 @@ class Scanner:
     def finished(self, begin: int) -> bool:
         """Take a finished trial of which nothing is unusual; tell whether it is one."""
         match = REGULAR.match(self.block, begin)
-        rows = rows_of([match]) if match else None
-        if not match or not rows:
+        row = row_of(match) if match else None
+        if not match or not row:
             return False
-        if self.runs.go_on(rows):
+        if self.runs.go_on([row]):
             self.settled = self.index
         else:
             self.look_back(begin)
             if self.own.here:
                 return False
-            self.runs.finish(*rows[0])
+            self.runs.finish(*row)
         self.lines.stamped, self.position = True, match.end()
         return True
 

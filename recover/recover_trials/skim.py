@@ -79,8 +79,25 @@ def one_by_one(groups: list[tuple[bytes, ...]]) -> list[Any]:
     """
     said: list[Any] = []
     for _, number, value, told, *_ in groups:
-        params = parse_mapping(told.decode())
-        if params is None:
-            raise ValueError(told)
-        said += int(number), float(value), params
+        said += int(number), float(value), mapping_of(told)
     return said
+
+
+def row_of(match: re.Match[bytes]) -> Row | None:
+    """Return what one regular line says; None if its time or its parameters are none."""
+    stamp, number, value, told, best, best_value = match.groups()
+    try:
+        time = datetime.fromisoformat(stamp.replace(b",", b".").decode())
+        params = mapping_of(told)
+    except ValueError:
+        return None
+    return int(number), float(value), time, params, int(best), float(best_value)
+
+
+def mapping_of(told: bytes) -> dict[str, Any]:
+    """Return parameters. Raises ValueError for what is no mapping."""
+    text = told.decode()
+    params = parse_json(text) or parse_mapping(text)
+    if params is None:
+        raise ValueError(text)
+    return params
