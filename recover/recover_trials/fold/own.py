@@ -35,6 +35,10 @@ SHARED = {
 USUALLY_SHARED = {"script_sha256": "runs of different scripts"}
 
 
+# What the fields of a run line must be to be of use; others are as good as left out.
+KINDS: dict[str, type] = {"metric": str, "search_space": dict, "direction": str}
+
+
 def time_of(fields: Mapping[str, Any], name: str) -> datetime | None:
     """Return a time as the study has it; None if it is not known."""
     try:
@@ -128,6 +132,7 @@ class OwnStudies:
             for name, meaning in digests.items():
                 if not agree(study.about.get(name), fields.get(name)) and meaning not in told:
                     told.append(meaning)
+        fields = {name: v for name, v in fields.items() if isinstance(v, KINDS.get(name, object))}
         study.about.update(fields)
         study.runs[fields["run"]] = dict(fields)
         study.name = str(fields.get("study_name") or fields.get("name", study.key))
