@@ -15,10 +15,12 @@ BEST = ". Best is trial 0 with value: 0.5."
 LONG = "9" * 5000  # more digits than Python turns into a number
 RESULT = f"{STAMP}Trial 0 finished with value: 0.5 and parameters: "
 
+TABLES = ("table", "csv", "json", "jsonl", "parquet")  # the others hold one study each
+
 
 def written(recovery: Recovery) -> list[str]:
     """Return everything that is written of a recovery."""
-    return [write(recovery) for write in WRITERS.values()] + recovery.report()
+    return [WRITERS[name](recovery) for name in TABLES] + recovery.report()
 
 
 def test_a_start_that_another_study_told_before_is_no_start_of_this_one() -> None:
@@ -58,7 +60,7 @@ def test_names_of_parameters_are_text(told: str) -> None:
 def test_numbers_of_any_length_crash_nothing(line: str) -> None:
     early = f"Early stopping triggered at epoch {LONG}"
     for stamp in ("", STAMP):
-        assert len(written(recover([stamp + line, early, stamp + line]))) >= len(WRITERS)
+        assert len(written(recover([stamp + line, early, stamp + line]))) >= len(TABLES)
 
 
 def test_what_python_would_warn_of_is_read_silently() -> None:
