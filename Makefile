@@ -22,7 +22,7 @@ demo: $(READY)
 	cd demo && $(BIN)/recover-trials logs/hpo_60K_h1.log --format table
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -m 'not faults'  # threads would fight over the cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal  # threads would fight over the cores
 
 # Ten times as many hostile texts as in the tests, each time others.
 fuzz: $(READY)
