@@ -73,7 +73,12 @@ def why_none(study: Study, best: Trial | None) -> str:
 def configuration(study: Study, best: Trial) -> dict[str, Any]:
     """Return what the best trial was trained with: fixed, derived and searched values."""
     fixed = study.about.get("fixed_params")
-    attributes = {k: v for k, v in best.user_attrs.items() if k in CONFIGURED}
+    curve = best.user_attrs.get("learning_curve")
+    point = curve[0] if isinstance(curve, list) and curve else {}
+    measured = point if isinstance(point, dict) else {}  # such as precision, a metric here
+    attributes = {
+        k: v for k, v in best.user_attrs.items() if k in CONFIGURED and k not in measured
+    }
     return {**(fixed if isinstance(fixed, dict) else {}), **attributes, **best.params}
 
 
