@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test fuzz golden lint check docs phase6a clean
+.PHONY: demo test faults fuzz bench-recover fuzz-recover versions golden lint check docs phase6a clean
 
 $(READY): pyproject.toml constraints-cpu.txt
 	$(PYTHON) -m venv $(VENV)
@@ -28,9 +28,31 @@ test: $(READY)
 fuzz: $(READY)
 	HOSTILE_EXAMPLES=20000 $(BIN)/python -m pytest -q -s --timeout 3600 tests/generator/test_hostile.py
 
+# How fast logs are read, beside what else reads them; QUICK=1: under a minute.
+bench-recover: $(READY)
+	$(BIN)/python tests/benchmarks/recover.py bench-recover.json
+
+# A search for logs that cannot be read, guided by the branches they take.
+fuzz-recover: $(READY)
+	$(BIN)/python -m pip install --quiet -e '.[fuzz]'
+	$(BIN)/python tests/fuzz/fuzz_recover.py $(or $(MINUTES),10)
+
+# Logs of real versions of Optuna, each in an environment of its own; one that does not install
+# is left out.
+versions: $(READY)
+	for version in 2.10.1 3.6.2 4.9.0 5.0.0; do \
+	  $(PYTHON) -m venv .versions/optuna-$$version && \
+	  .versions/optuna-$$version/bin/python -m pip install --quiet optuna==$$version numpy \
+	  || rm -rf .versions/optuna-$$version; done
+	$(BIN)/python -m pytest -q -n 0 -rs -m versions tests/recover
+
 # The scripts of tests/golden, rendered again.
 golden: $(READY)
 	$(BIN)/python tests/generator/test_golden.py
+
+# Kills, torn files, full disks, lost power; FAULT_POINTS=all FAULT_KILLS=30 FAULT_CUTS=all for all.
+faults: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s -n 0 -m faults tests/faults
 
 lint: $(READY)
 	$(BIN)/ruff check .

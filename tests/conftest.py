@@ -11,13 +11,6 @@ import pytest
 from hpogen.demo_data import prices
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if "hosts" not in config.option.markexpr:
-        for item in items:
-            if item.get_closest_marker("hosts"):
-                item.add_marker(pytest.mark.skip(reason="takes minutes: pytest -m hosts"))
-
-
 @pytest.fixture(scope="session")
 def sp500_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "sp500.csv"

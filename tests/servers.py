@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+import postgres
 
 PROXY = """\
 import sys
@@ -57,39 +57,15 @@ def grpc_proxy(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 
 @contextmanager
-def postgresql(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Give the URL of an empty database: of the server that PGHOST names, else of one for now."""
-    pytest.importorskip("psycopg", reason="psycopg is not installed")
-    if "PGHOST" in os.environ:
-        yield url_of(dict(os.environ))
-        return
-    if not shutil.which("pg_virtualenv"):
-        pytest.skip("pg_virtualenv is not installed (Debian package postgresql-common)")
-    server = subprocess.Popen(
-        ["pg_virtualenv", "-t", "sh", "-c", "env; echo; read _"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert server.stdout is not None
-    lines = iter(server.stdout.readline, "\n")
-    known = dict(line.rstrip("\n").partition("=")[::2] for line in lines if line.startswith("PG"))
-    try:
-        monkeypatch.setenv("PGPASSWORD", known["PGPASSWORD"])
-        yield url_of(known)
-    finally:
-        server.communicate("\n")
+def new_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Set libpq's variables to a new, empty database; give its URL."""
+    with postgres.server() as known:
+        import psycopg
 
-
-def url_of(known: dict[str, str]) -> str:
-    """Return the URL of a new database on the server that libpq's variables name."""
-    import psycopg
-
-    host, port, user = known["PGHOST"], known["PGPORT"], known["PGUSER"]
-    name = f"t{time.time_ns()}"
-    with psycopg.connect(
-        host=host, port=port, user=user, password=known["PGPASSWORD"], autocommit=True
-    ) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    return f"postgresql+psycopg://{user}@{host}:{port}/{name}"
+        for name, value in known.items():
+            monkeypatch.setenv(name, value)
+        database = f"t{time.time_ns()}"
+        with psycopg.connect(autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {database}".encode())
+        monkeypatch.setenv("PGDATABASE", database)
+        yield postgres.URL

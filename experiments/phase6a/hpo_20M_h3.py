@@ -345,7 +345,8 @@ ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params")
 EXPERIMENT = (
     *("name", "study_name", "budget", "horizon", "task", "metric", "direction", "unit"),
     *("n_trials", "timeout_hours", "seed"),
-    *("data", "data_sha256", "architectures_sha256", "spec_sha256", "script_sha256"),
+    *("data", "data_sha256", "architectures_sha256", "settings_sha256"),
+    *("spec_sha256", "script_sha256"),
     *("search_space", "conditions", "skip_indices", "fixed_params", "sampler", "pruner"),
     *("overrides", "smoke", "device", "threads", "worker", "versions"),
 )
@@ -1388,10 +1389,14 @@ def write_text(path: Path, text: str) -> None:
     replace_file(path, lambda file: file.write(text.encode()))
 
 
+def plain(value: object) -> Any:
+    """Return a value as JSON has it: text for times, null for NaN and infinity."""
+    return json.loads(json.dumps(value, default=str), parse_constant=lambda _name: None)
+
+
 def write_json(path: Path, value: object) -> None:
-    """Write a value as JSON, null for NaN and infinity."""
-    plain = json.loads(json.dumps(value, default=str), parse_constant=lambda _name: None)
-    write_text(path, json.dumps(plain, indent=1) + "\n")
+    """Write a value as JSON."""
+    write_text(path, json.dumps(plain(value), indent=1) + "\n")
 
 
 def best_of(study: optuna.Study) -> FrozenTrial | None:
@@ -1593,8 +1598,7 @@ def file_of(url: str) -> Path | None:
 
 def lock_folder(url: str) -> Path:
     """Return where the processes of this machine that share a storage keep their locks."""
-    file = file_of(url)
-    digest = hashlib.sha256(url.encode()).hexdigest()[:16]
+    file, digest = file_of(url), hashlib.sha256(url.encode()).hexdigest()[:16]
     folder = Path(f"{file}.locks") if file else Path(tempfile.gettempdir(), f"hpogen-{digest}")
     folder.mkdir(exist_ok=True)
     return folder
@@ -1605,7 +1609,7 @@ def connect(url: str) -> BaseStorage:
     scheme, _, rest = url.partition("://")
     if scheme == "journal":
         lock = FileLock(str(lock_folder(url) / "journal"))
-        return JournalStorage(JournalFileBackend(str(file_of(url)), lock_obj=lock))
+        return open_journal(Path(rest).absolute(), lock)
     if scheme == "grpc":
         host, _, port = rest.rpartition(":")
         return optuna.storages.GrpcStorageProxy(host=host, port=int(port))
@@ -1615,16 +1619,29 @@ def connect(url: str) -> BaseStorage:
     return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
 
 
+def open_journal(file: Path, lock: FileLock) -> JournalStorage:
+    """Return a journal; one whose last line is cut short would be ruined by the next."""
+    lock.acquire()
+    whole = not file.exists() or file.read_bytes()[-1:] in (b"", b"\n")
+    lock.release()
+    if not whole:
+        raise OSError("the last line is cut short")
+    return JournalStorage(JournalFileBackend(str(file), lock_obj=lock))
+
+
 def open_storage(url: str) -> BaseStorage:
     """Return the storage of a URL; try again, for others may be creating it at this moment."""
-    for attempt in range(7):
+    for attempt in range(8):
         try:
             return connect(url)
+        except ImportError:
+            raise
         except Exception as error:  # each kind of storage has its own
-            if not hasattr(error, "orig") or "not a database" in str(error):
-                raise  # not what a database says that is being made
+            busy = hasattr(error, "orig") and "malformed" not in str(error)
+            if not busy or "not a database" in str(error) or attempt == 7:
+                raise StorageError from error
         time.sleep(0.05 * 2**attempt * (1 + os.getpid() % 10 / 10))  # 13 s at most in all
-    return connect(url)
+    raise AssertionError
 
 
 def is_of_storage(error: BaseException | None) -> bool:
@@ -1671,11 +1688,15 @@ def boot_id() -> str:
 class Workers:
     """This process among those that share a study."""
 
-    def __init__(self, url: str, run: str, *, take_over: bool) -> None:
-        self.folder, self.run, self.take_over = lock_folder(url), run, take_over
+    def __init__(
+        self, storage: BaseStorage, study_name: str, url: str, *, take_over: bool
+    ) -> None:
+        del storage, study_name  # on one machine, files are enough
+        self.run, self.take_over = uuid.uuid4().hex[:8], take_over
+        self.folder = lock_folder(url)
         self.machine = {"host": platform.node(), "boot": boot_id()}
         self.alone = FileLock(str(self.folder / "round"))
-        self.alive = FileLock(str(self.folder / run))
+        self.alive = FileLock(str(self.folder / self.run))
         with self.round():
             self.alive.acquire()
 
@@ -1688,6 +1709,9 @@ class Workers:
         finally:
             self.alone.release()
 
+    def confirm(self) -> None:
+        """Raise Interrupted if others may take this process for dead; its lock tells them."""
+
     def owner(self) -> dict[str, Any]:
         """Return what a trial of this process is marked with."""
         return {**self.machine, "run": self.run}
@@ -1698,15 +1722,18 @@ class Workers:
             return True
         if owner["host"] != self.machine["host"]:
             return self.take_over
-        if owner["boot"] != self.machine["boot"]:
-            return True
-        name = self.folder / owner["run"]
+        return owner["boot"] != self.machine["boot"] or self.has_ended(owner["run"]) is not False
+
+    def has_ended(self, run: str) -> bool | None:
+        """Tell by its lock whether a process of this machine has ended; None: it has none."""
+        name = self.folder / run
         path, lock = name.with_suffix(".lock"), FileLock(str(name))
-        if path.exists():
-            if not lock.acquire(wait=False):
-                return False
-            path.unlink()
-            lock.release()
+        if not path.exists():
+            return None
+        if not lock.acquire(wait=False):
+            return False
+        path.unlink()
+        lock.release()
         return True
 
     def leave(self) -> None:
@@ -1832,6 +1859,7 @@ def open_study(
         "data_sha256": data_sha256,
         "architectures_sha256": digest(experiment.architectures),
         "settings": json.loads(json.dumps(settings)),
+        "settings_sha256": digest(settings),
     }
     known = {name: study.user_attrs.get(name, value) for name, value in made_of.items()}
     if changed := differences(known, made_of):
@@ -1839,7 +1867,10 @@ def open_study(
             f"study {name} has trials that would not compare with new ones; use another --out or"
             f" --storage, or undo: {'; '.join(changed[:9])}"
         )
-    for attribute, value in made_of.items():
+    begun, here = study.user_attrs.get("optuna", optuna.__version__), optuna.__version__
+    if begun.split(".")[0] != here.split(".")[0]:
+        say(f"warning: begun with Optuna {begun}; {here} may suggest other parameters")
+    for attribute, value in {**made_of, "optuna": begun}.items():
         if attribute not in study.user_attrs:
             study.set_user_attr(attribute, value)
     if "study_id" not in study.user_attrs:
@@ -1916,6 +1947,7 @@ class Recorder:
         versions = {"hpogen": self.experiment.hpogen, "python": platform.python_version()}
         found = {
             "architectures_sha256": self.study.user_attrs["architectures_sha256"],
+            "settings_sha256": self.study.user_attrs["settings_sha256"],
             "script_sha256": hashlib.sha256(Path(sys.argv[0]).read_bytes()).hexdigest(),
             "worker": f"{socket.gethostname()}:{os.getpid()}",
             "versions": {**versions, "torch": torch.__version__, "optuna": optuna.__version__},
@@ -1929,13 +1961,29 @@ class Recorder:
                 if trial.number not in ended:
                     self.retell(trial, trial.user_attrs.get("learning_curve", []))
                     self.publish(trial)
-                elif not self.trial_file(trial.number).exists():
-                    self.write_files(trial)
+                else:
+                    self.check_file(trial)
                 self.checkpoint(trial).remove()
 
     def trial_file(self, number: int) -> Path:
         """Return where the record of a trial is kept."""
         return self.out / "trials" / f"trial_{number:04d}.json"
+
+    def check_file(self, trial: FrozenTrial) -> None:
+        """Write a trial's file if it is not there; refuse one that says something else."""
+        path, known = self.trial_file(trial.number), plain(trial_record(trial))
+        try:
+            told = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            self.write_files(trial)
+            return
+        for name in ("state", "value", "params"):
+            if told[name] != known[name]:
+                raise UnusableError(
+                    f"{path} has {name} {told[name]}, the storage {known[name]}: one of the two"
+                    f" was altered. The log decides: move the storage away and rebuild it by"
+                    f" recover-trials {self.log.path} --to-storage URL"
+                )
 
     def checkpoint(self, trial: Trial | FrozenTrial) -> Checkpoint:
         """Return the checkpoint of a trial, which no other may take for its own."""
@@ -1985,6 +2033,9 @@ class Recorder:
             "datetime_complete": str(trial.datetime_complete),
             **log_fields({**trial.params, **trial.user_attrs}),
         }
+        # Some samplers and pruners keep with a trial what they will need; TPE repeats parameters.
+        kept = {k: v for k, v in trial.system_attrs.items() if not k.startswith("tpe:")}
+        fields |= {"system_attrs": kept} if kept else {}
         if fields.keys() >= EXPECTED:
             self.log.write("trial_end", fields, level="W" if "error" in fields else "I")
             self.log.sync()
@@ -2213,8 +2264,19 @@ class Search:
         finally:
             self.recorder.close_run(reason)
             self.workers.leave()
-        others = self.recorder.counts()["running"]  # these may finish yet
-        return 0 if others or best_of(self.study) else 1
+        return 0 if self.with_others() or best_of(self.study) else 1
+
+    def with_others(self) -> int:
+        """Return how many trials other workers are at, and say whose they are."""
+        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        owners = self.study.user_attrs.get(OWNERS, {})
+        for trial in running:
+            owner = owners.get(f"{trial.number}") or {}
+            say(
+                f"trial {trial.number} is with {owner.get('host')}, run {owner.get('run')}; if"
+                " that machine is gone for good, --take-over goes on with it"
+            )
+        return len(running)
 
     def patiently(self, action: Callable[[], Done]) -> Done:
         """Do what needs the storage and may be done twice; where that fails, try again, longer."""
@@ -2246,6 +2308,7 @@ class Search:
             owners = {f"{t.number}": owners.get(f"{t.number}") for t in running}
             left = next((t for t in running if self.workers.is_free(owners[f"{t.number}"])), None)
             self.taken_up = left is not None
+            self.workers.confirm()
             if left is not None:
                 trial = Trial(self.study, left._trial_id)
             elif self.started < self.experiment.n_trials:
@@ -2411,10 +2474,12 @@ class Search:
 
     def finish(self, trial: Trial, state: TrialState, found: Config) -> FrozenTrial:
         """Tell the study how a trial ended, then the log and the files."""
+        self.workers.confirm()
         for name, value in found.items():
             trial.set_user_attr(name, value)
         value = found[self.experiment.metric] if state == TrialState.COMPLETE else None
         with self.workers.round():
+            self.workers.confirm()
             ended = self.study.tell(trial, value, state, skip_if_finished=True)
             self.recorder.publish(ended)
         return ended
@@ -2465,26 +2530,38 @@ def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experime
     )
 
 
-def main(arguments: Namespace, task: Task, experiment: Experiment, guards: Guards = ()) -> int:
+def main(
+    arguments: Namespace,
+    task: Task,
+    experiment: Experiment,
+    guards: Guards = (),
+    join: Callable[..., Workers] = Workers,
+) -> int:
     """Do what the command line asks; return the exit code."""
     on_signals(interrupt)
     arguments.url = arguments.storage or f"sqlite:///{arguments.out / 'study.db'}"
     try:
-        return dispatch(arguments, task, experiment, guards)
+        return dispatch(arguments, task, experiment, guards, join)
     except Interrupted as stop:
         return stop.code
     except (UnusableError, ImportError) as error:
         say(f"error: {error}")
         return 3 if isinstance(error, ImportError) else 2  # a sampler or storage needs a package
     except Exception as error:
-        cause = error.__cause__ if isinstance(error, StorageError) else error
-        if not is_of_storage(cause):
+        if not isinstance(error, StorageError) and not is_of_storage(error):
             raise
+        cause = error.__cause__ or error
         say(f"error: {trouble(arguments.url, arguments.log, cause)}")
         return 2
 
 
-def dispatch(arguments: Namespace, task: Task, experiment: Experiment, guards: Guards) -> int:
+def dispatch(
+    arguments: Namespace,
+    task: Task,
+    experiment: Experiment,
+    guards: Guards,
+    join: Callable[..., Workers],
+) -> int:
     """Check, repeat a trial, or search; return the exit code."""
     experiment = replace(experiment, n_trials=arguments.n_trials, seed=arguments.seed)
     device = choose_device(arguments.device)
@@ -2502,10 +2579,11 @@ def dispatch(arguments: Namespace, task: Task, experiment: Experiment, guards: G
     sample_bytes = measure_shapes(task, experiment, device)
     arguments.out.mkdir(parents=True, exist_ok=True)
     storage = open_storage(arguments.url)
-    workers = Workers(arguments.url, uuid.uuid4().hex[:8], take_over=arguments.take_over)
+    workers = join(storage, experiment.study_name, arguments.url, take_over=arguments.take_over)
     with workers.round():
         recorder = open_run(arguments, task, experiment, storage, workers.run, device)
-    stops = Stops(arguments.out / "STOP", experiment.timeout_hours, guards)
+    own = (lambda _stops: workers.confirm(), *guards)
+    stops = Stops(arguments.out / "STOP", experiment.timeout_hours, own)
     return Search(task, recorder, workers, stops, device, sample_bytes).run()
 
 

@@ -129,7 +129,7 @@ def fits(row: dict[str, int], known: dict[str, Any], model: PatchModel) -> int:
     if any(name in row and known.get(name, row[name]) != row[name] for name in FIELDS):
         return 0
     told = known.get("param_count")
-    if told is None:
+    if not isinstance(told, int):
         return 1
     counts = {row[name] for name in COUNTS if name in row}
     if "d_ff" in row:

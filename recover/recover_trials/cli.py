@@ -6,18 +6,23 @@ import contextlib
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 if TYPE_CHECKING:
     from recover_trials.recovery import Recovery
 
+FORMATS = ("table", "csv", "json", "jsonl", "parquet", "all_trials", "best_config")
 EXAMPLES = """\b
 Examples:
   recover-trials logs/*.log
   recover-trials logs/hpo_2B_h1.log --format csv --output trials.csv
   recover-trials logs/hpo_2B_h1.log --to-storage sqlite:///outputs/hpo_2B_h1/study.db
+  recover-trials --repair study.journal
+  recover-trials logs/hpo_2B_h1.log --format best_config --output best_config.py
+  recover-trials logs/hpo_2B_h1.log outputs/hpo_2B_h1/trials/*.json --strict
+  recover-trials logs/hpo_2B_h1.log --follow
   zcat old.log.gz | recover-trials - --format json"""
 
 
@@ -39,11 +44,12 @@ class Command(click.Command):
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["table", "csv", "json", "jsonl"]),
-    help="Default: a table on a terminal, CSV in a pipe or a file.",
+    type=click.Choice(FORMATS),
+    help="Default: a table on a terminal, CSV in a pipe or a file. The last two hold one study.",
 )
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
 @click.option("--force", is_flag=True, help="Overwrite the output file.")
+@click.option("--study", metavar="NAME", help="Take this one of several studies.")
 @click.option(
     "--arch-list",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
@@ -67,29 +73,43 @@ class Command(click.Command):
     type=click.Choice(["minimize", "maximize"]),
     help="With --to-storage: for logs that do not tell.",
 )
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Drop the damaged lines of Optuna journals, given as LOG, after a backup.",
+)
+@click.option("--follow", is_flag=True, help="Show studies while they run, until all are over.")
 @click.option("--strict", is_flag=True, help="Exit with 4 if anything was damaged or told twice.")
 def main(
     logs: tuple[str, ...],
     format_: str | None,
     output: Path | None,
     force: bool,
+    study: str | None,
     arch_list: Path | None,
     patch_model: tuple[int, int, int, int],
     to_storage: str | None,
     direction: str | None,
+    repair: bool,
+    follow: bool,
     strict: bool,
 ) -> None:
     """Rebuild the trial tables of studies from their logs ("-" is standard input).
 
     One row per started trial, with its state. What is damaged, missing or told twice is said on
-    standard error. Compressed logs, notebooks and Optuna's own storages are read, too. Exit code
-    0: trials were found; 1: none; 2: a file could not be read; 3: a package is missing.
+    standard error. Compressed logs, notebooks, Optuna's own storages and files of results (JSON,
+    CSV) are read, too. Exit code 0: trials were found; 1: none, or no best one to write; 2: a file
+    could not be read; 3: a package is missing.
     """
-    from recover_trials.output import WRITERS
-
-    if output and output.is_file() and not force:
-        raise click.UsageError(f"{output} exists; --force overwrites it")
+    if repair:
+        repair_all(logs, format_ or output or to_storage)
+    if follow:
+        check_follow(logs, format_, output, study, arch_list, to_storage)
+        watch(logs)
+        return
+    check_output(output, format_, force=force)
     recovery, unreadable = read(logs)
+    choose(recovery, study)
     if arch_list:
         complete(recovery, arch_list, patch_model)
     report(recovery, unreadable)
@@ -97,12 +117,56 @@ def main(
         store(recovery, to_storage, direction)
     if to_storage and not (format_ or output):
         sys.exit(exit_code(recovery, unreadable, strict=strict))
-    text = WRITERS[format_ or ("table" if sys.stdout.isatty() and not output else "csv")](recovery)
     if recovery.studies:
-        write(text, output)
+        shown = "table" if sys.stdout.isatty() and not output else "csv"
+        write(formatted(recovery, format_ or shown), output)
     else:
         click.echo("no trials were found", err=True)
     sys.exit(exit_code(recovery, unreadable, strict=strict))
+
+
+def check_follow(logs: tuple[str, ...], *others: object) -> None:
+    """Refuse what cannot be followed."""
+    if "-" in logs:
+        raise click.UsageError("--follow reads files again and again; give the name of the log")
+    if any(others):
+        raise click.UsageError(
+            "--follow only shows; --format, --output, --study, --arch-list and --to-storage are"
+            " for a run of their own"
+        )
+
+
+def watch(logs: tuple[str, ...]) -> None:
+    """Show studies until they are over."""
+    from rich.console import Console
+
+    from recover_trials.follow.show import follow
+
+    try:
+        console = Console(highlight=False, force_terminal=sys.stdout.isatty())
+        follow([Path(name) for name in logs], console)
+    except BrokenPipeError:
+        raise  # whoever read has gone
+    except OSError as error:
+        reason = error.strerror or str(error)
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {printable(f'{place}{reason}')}", err=True)
+        sys.exit(2)
+
+
+def check_output(output: Path | None, format_: str | None, *, force: bool) -> None:
+    """Refuse to overwrite a file, and to print bytes on a terminal."""
+    if output and output.is_file() and not force:
+        raise click.UsageError(f"{output} exists; --force overwrites it")
+    if format_ == "parquet" and not output and sys.stdout.isatty():
+        raise click.UsageError("Parquet is no text for a terminal; give --output or a pipe")
+
+
+def repair_all(names: tuple[str, ...], other_options: object) -> NoReturn:
+    """Repair journals, then end."""
+    if other_options:
+        raise click.UsageError("--repair changes files in place; leave the other options out")
+    sys.exit(max(map(repair_one, names)))
 
 
 def read(logs: tuple[str, ...]) -> tuple[Recovery, dict[str, OSError]]:
@@ -114,6 +178,17 @@ def read(logs: tuple[str, ...]) -> tuple[Recovery, dict[str, OSError]]:
     sources = [sys.stdin.buffer if name == "-" else name for name in logs]
     with progress_of(logs) as progress:
         return read_trials(sources, unreadable, progress=progress), unreadable
+
+
+def choose(recovery: Recovery, name: str | None) -> None:
+    """Leave only the studies of a name. Raises UsageError if there are none."""
+    if name is None:
+        return
+    chosen = [study for study in recovery.studies if study.name == name]
+    if recovery.studies and not chosen:
+        names = ", ".join(printable(study.name) for study in recovery.studies)
+        raise click.UsageError(f"no study is called {printable(name)}; there are: {names}")
+    recovery.studies[:] = chosen
 
 
 def complete(recovery: Recovery, path: Path, patch_model: tuple[int, int, int, int]) -> None:
@@ -154,6 +229,36 @@ def store(recovery: Recovery, url: str, direction: str | None) -> None:
         sys.exit(3)
 
 
+def repair_one(name: str) -> int:
+    """Repair a journal; return the exit code."""
+    from recover_trials.errors import MissingPackageError, RepairError
+    from recover_trials.repair import repair_file
+
+    try:
+        for line in repair_file(Path(name)):
+            click.echo(printable(line))
+    except (RepairError, MissingPackageError) as error:
+        click.echo(f"error: {printable(str(error))}", err=True)
+        return 2 if isinstance(error, RepairError) else 3
+    except OSError as error:
+        click.echo(f"error: {printable(name)}: {error.strerror}", err=True)
+        return 2
+    return 0
+
+
+def formatted(recovery: Recovery, format_: str) -> str | bytes:
+    """Return what was recovered in a format; end the program where that is not possible."""
+    from recover_trials.errors import MissingPackageError, NoBestError, SeveralStudiesError
+    from recover_trials.output import WRITERS
+
+    codes = {NoBestError: 1, SeveralStudiesError: 2, MissingPackageError: 3}
+    try:
+        return WRITERS[format_](recovery)
+    except tuple(codes) as error:
+        click.echo(f"error: {printable(str(error))}", err=True)
+        sys.exit(codes[type(error)])
+
+
 def exit_code(recovery: Recovery, unreadable: dict[str, OSError], *, strict: bool) -> int:
     """Return the code to exit with."""
     from recover_trials.errors import MissingReaderError
@@ -165,25 +270,31 @@ def exit_code(recovery: Recovery, unreadable: dict[str, OSError], *, strict: boo
     return next((code for code, applies in codes.items() if applies), 0)
 
 
-def write(text: str, output: Path | None) -> None:
+def write(content: str | bytes, output: Path | None) -> None:
     """Write to a file, whole or not at all, or to standard output."""
     if output is None:
-        on_terminal = sys.stdout.isatty()
-        click.echo(printable(text, keep="\n") if on_terminal else text.encode(), nl=False)
+        if isinstance(content, str) and sys.stdout.isatty():
+            content = printable(content, keep="\n")
+        click.echo(as_bytes(content), nl=False)
         return
     part = output.with_name(f".{output.name}.part")
     try:
         if output.exists() and not output.is_file():  # a device or a pipe: no file to replace
-            output.write_text(text, encoding="utf-8", newline="")
+            output.write_bytes(as_bytes(content))
             click.echo(output)
             return
-        part.write_text(text, encoding="utf-8", newline="")
+        part.write_bytes(as_bytes(content))
         part.replace(output)
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink()
         raise click.UsageError(f"{output}: {error.strerror}") from None
     click.echo(output)
+
+
+def as_bytes(content: str | bytes) -> bytes:
+    """Return text in UTF-8, bytes as they are."""
+    return content.encode() if isinstance(content, str) else content
 
 
 def printable(text: str, keep: str = "") -> str:

@@ -19,5 +19,17 @@ class RebuildError(Exception):
     """A study that cannot be written to a storage; nothing was written."""
 
 
+class RepairError(Exception):
+    """A journal that cannot be repaired; it is left as it is."""
+
+
 class MissingPackageError(Exception):
     """A package is needed that is not installed."""
+
+
+class SeveralStudiesError(Exception):
+    """A format that holds one study is asked for several, or for none."""
+
+
+class NoBestError(Exception):
+    """There is no finite best value."""

@@ -12,9 +12,16 @@ from recover_trials.fold.own import OwnStudies
 from recover_trials.fold.runs import Runs
 from recover_trials.formats import banners, optuna_lines, printed_ends, start_lines
 from recover_trials.formats.optuna_lines import Opened, Result
-from recover_trials.formats.stamps import is_stamped, may_begin, quoted_before
+from recover_trials.formats.stamps import (
+    EXCEPTION,
+    is_right_behind,
+    is_stamped,
+    may_begin,
+    quoted_before,
+)
 
 OWN_END = re.compile(r', study="[^"]*", run="[^"]*" ;[0-9a-f]{8}\s*\Z')
+ESCAPED = re.compile(r"""\\(['"\\])""")
 MENTION = re.compile(r"\bTrial[ #]\d{1,9}\b")
 
 
@@ -63,12 +70,17 @@ class Lines:
         if " failed with value " in text:
             self.quoted = ""
             return False
-        return plain_quotes(repr(text.strip())[1:-1]) in self.quoted
+        said = text.strip()
+        named = EXCEPTION.match(said)
+        texts = (said, said[named.end() :]) if named else (said,)
+        return any(plain_quotes(repr(text)[1:-1]) in self.quoted for text in texts)
 
     def said(self, said: Result | Opened, text: str, start: int, *, stamped: bool) -> None:
         """Take what a line of Optuna's says, unless it is quoted."""
         if quoted_before(text[:start]):
             return
+        if self.ours:  # what stands elsewhere is a text in one of its lines, which is damaged
+            stamped = is_right_behind(text, start)
         if not stamped and (self.stamped or not may_begin(text[:start])):
             if isinstance(said, Result):
                 self.findings.unstamped.add(text)
@@ -87,12 +99,10 @@ class Lines:
         """Take a line that Optuna did not write."""
         if begun := start_lines.read_line(text, ended=ended):
             start, position = begun
-            if "arch_idx" in start.user_attrs and not own_log.is_old_start(
-                text, foreign=not self.ours
-            ):
+            if "arch_idx=" in text and not own_log.is_old_start(text, foreign=not self.ours):
                 self.findings.damaged += 1  # ours, and its time stamp or its mark are not whole
                 return
-            if is_stamped(text, position) or may_begin(text[:position]):
+            if self.may_start(text, position):
                 self.start(start, between)
                 return
         elif over := printed_ends.read_line(text, ended=ended):
@@ -107,6 +117,13 @@ class Lines:
         if MENTION.search(text):
             self.findings.unmatched.add(text)
 
+    def may_start(self, text: str, position: int) -> bool:
+        """Tell whether a start at a position in a line is no quotation."""
+        stamped = is_stamped(text, position)
+        if self.ours and stamped:
+            return is_right_behind(text, position)
+        return stamped or may_begin(text[:position])
+
     def start(self, start: start_lines.Start, between: Callable[[], bytes]) -> None:
         """Take a start; what was said right before it belongs to it."""
         if start.dry:
@@ -117,12 +134,12 @@ class Lines:
             told = {"forced_dropout": float(forced[1]), "sampled_dropout": float(forced[2])}
             params = {**(start.params or {}), "dropout": float(forced[1])}
             start = start._replace(user_attrs={**start.user_attrs, **told}, params=params)
-        self.runs.start(start)
+        trial = self.runs.start(start)
         self.stops |= not start.user_attrs
-        if start.params is None and self.runs.current:
-            self.printed = self.runs.current.trials[start.number][-1].params
+        if start.params is None:
+            self.printed = trial.params if trial else {}
 
 
 def plain_quotes(text: str) -> str:
     """Return text in which quotation marks are not escaped, as `repr` may or may not do."""
-    return text.replace("\\'", "'").replace('\\"', '"')
+    return ESCAPED.sub(lambda match: match[0] if match[1] == "\\" else match[1], text)

@@ -20,9 +20,26 @@ UNCERTAIN = "may belong to another study of this file: their lines are mixed"
 REMARKS = frozenset({ONLY_BEST_TOLD, BY_ORDER, FORCED})
 
 
-@dataclass(slots=True)
+# What few trials have: made when it is asked for, as empty ones would be a third of the memory.
+RARE = frozenset({"intermediate_values", "curve", "distributions", "system_attrs"})
+
+
+@dataclass(slots=True, init=False)
 class Trial:
-    """A started trial, as the study has it."""
+    """A started trial, as the study has it.
+
+    Attributes:
+        number: as the study counts, from 0.
+        state: COMPLETE, PRUNED, FAIL, or RUNNING where no line tells its end.
+        values: one per objective; of a pruned trial the last one that was reported, if it is told.
+        datetime_start: local time, without a zone, as in Optuna; None if not told.
+        datetime_complete: the same of its end.
+        params: searched parameters, by name.
+        user_attrs: everything else that is told: architecture, metrics, `learning_curve`.
+        intermediate_values: what a pruner saw, by step.
+        curve: metrics of each evaluation while the trial is read, by step.
+        flags: what is wrong or uncertain about it.
+    """
 
     number: int
     state: str = "RUNNING"
@@ -38,6 +55,33 @@ class Trial:
     end: int | None = None  # digest of its end line, to know a repeat from another end
     distributions: dict[str, Any] = field(default_factory=dict)  # known from storages only
     system_attrs: dict[str, Any] = field(default_factory=dict)
+
+    def __init__(
+        self,
+        number: int,
+        state: str = "RUNNING",
+        values: tuple[float, ...] = (),
+        datetime_start: datetime | None = None,
+        datetime_complete: datetime | None = None,
+        params: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
+        self.number, self.state, self.values = number, state, values
+        self.datetime_start, self.datetime_complete = datetime_start, datetime_complete
+        self.params = {} if params is None else params
+        self.user_attrs: dict[str, Any] = {}
+        self.flags: list[str] = []
+        self.run: str | None = None
+        self.end: int | None = None
+        for name, value in more.items():
+            setattr(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in RARE:
+            raise AttributeError(name)
+        made: dict[Any, Any] = {}
+        setattr(self, name, made)
+        return made
 
     @property
     def value(self) -> float | None:
@@ -60,6 +104,7 @@ class Study:
         source: file in which it was met first.
         experiment: script or experiment that a runner's banner named.
         about: fields of the run line of a search script; empty for other logs.
+        runs: the same of each run, by its id.
         trials: what was told of each number; more than one where it was told in different ways.
         told: best trials that lines named, with their values, in the order of the lines.
         flags: what is wrong with the study as a whole.
@@ -71,6 +116,7 @@ class Study:
     name: str
     source: str
     about: dict[str, Any] = field(default_factory=dict)
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
     trials: dict[int, list[Trial]] = field(default_factory=dict)
     told: dict[int, float] = field(default_factory=dict)
     experiment: str | None = None

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from hpo_script.trial_log import IDENTITY, LOG_EVENTS
+from recover_trials.literals import whole_json
 
 STAMP = r"\[[A-Z] \d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] "
 START = re.compile(STAMP)
@@ -41,26 +42,31 @@ HEADS = {
 FIELD = re.compile(r"(?:, )?([^\s=]+)=")
 SCALAR = re.compile(r"[^\s,]+(?:,\d{3})*(?=, |\Z)")
 WHOLE = re.compile(r"-?\d+(?:,\d{3})*")
+DECODER = json.JSONDecoder()
 WORDS = {"true": True, "false": False, "null": None}
 
 
 # An evaluation as nearly every line of a log is one: whole numbers, then metrics, then identity.
 EVALUATION = re.compile(
-    STAMP + r"Trial (\d{1,9}) ([a-z]+) (\d{1,9}): arch_idx=\d+, d_model=\d+, n_layers=\d+,"
-    r" n_heads=\d+, params=[\d,]+, d_ff=\d+, ((?:[A-Za-z_]\w*=-?\d+(?:\.\d+)?(?:e[-+]\d+)?, )*)"
-    r'study="(\w+)", run="(\w+)" ;([0-9a-f]{8})'
+    STAMP.encode()
+    + rb"Trial (\d{1,9}) ([a-z]+) (\d{1,9}):"
+    + rb" (arch_idx=\d{1,9}, d_model=\d{1,9}, n_layers=\d{1,9}, n_heads=\d{1,9},"
+    + rb" params=\d{1,3}(?:,\d{3}){0,4}, d_ff=\d{1,9}), "
+    + rb'((?:\w+=[-+.\de]+, )*)study="(\w+)", run="(\w+)" ;([0-9a-f]{8})\r?\n'
 )
 
 
 class Evaluation(NamedTuple):
-    """A point of a learning curve."""
+    """A part of a learning curve: steps, and what their lines say.
+
+    The architecture is as the lines have it; empty if it is not wanted.
+    """
 
     trial: int
-    unit: str
-    step: int
-    metrics: dict[str, Any]
     study: str
     run: str
+    points: list[tuple[int, dict[str, Any]]]
+    architecture: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,17 +79,31 @@ class Event:
     fields: dict[str, Any]
 
 
-def read_evaluation(line: str) -> Evaluation | None:
-    """Return the evaluation that a line of the commonest form is; None for any other."""
-    match = EVALUATION.fullmatch(line)
-    if match is None or f"{zlib.crc32(line[:-10].encode()):08x}" != match[7]:
-        return None
-    trial, unit, step, told, study, run, _ = match.groups()
-    metrics: dict[str, Any] = {}
-    for pair in told[:-2].split(", ") if told else ():
-        name, _, value = pair.partition("=")
-        metrics[name] = float(value) if "." in value or "e" in value else int(value)
-    return Evaluation(int(trial), unit, int(step), metrics, study, run)
+def read_evaluations(block: bytes, begin: int) -> tuple[list[Evaluation], int]:
+    """Return the evaluations of the commonest form that stand from a position on, and their end.
+
+    They are read as one JSON text. Those of one trial that follow each other are together.
+    """
+    groups, end = [], begin
+    view = memoryview(block)
+    while match := EVALUATION.match(block, end):
+        if zlib.crc32(view[end : match.start(8) - 2]) != int(match[8], 16):
+            break
+        groups.append(match.groups())
+        end = match.end()
+    lines = b";".join([b"%b=%b, %b" % (unit, step, more) for _, unit, step, _, more, *_ in groups])
+    swapped = lines.replace(b"=", b'":').replace(b", ;", b'},{"').replace(b", ", b',"')
+    points = whole_json(f'[{{"{swapped[:-2].decode()}}}]') if groups else None
+    if points is None:
+        return [], begin
+    found: list[Evaluation] = []
+    same: tuple[bytes, ...] = ()
+    for (trial, _, step, sizes, _, study, run, _), point in zip(groups, points, strict=True):
+        if same != (trial, study, run):
+            same = trial, study, run
+            found.append(Evaluation(int(trial), study.decode(), run.decode(), [], sizes.decode()))
+        found[-1].points.append((int(step), point))
+    return found, end
 
 
 def read_line(text: str, *, foreign: bool = False) -> tuple[list[Event], int, str]:
@@ -150,7 +170,7 @@ def event_of(line: re.Match[str]) -> Event | None:
         return None
     name, match = known
     try:
-        time = datetime.strptime(line["time"], "%Y-%m-%d %H:%M:%S,%f")
+        time = datetime.fromisoformat(line["time"].replace(",", "."))
         fields = dict(parse_fields(line["fields"]))
         counters = {
             k: int(v) if k in ("trial", "step") else v for k, v in match.groupdict().items()
@@ -168,14 +188,13 @@ def parse_fields(text: str) -> Iterator[tuple[str, Any]]:
     Raises ValueError for text that is not fields to its end.
     """
     position = 0
-    decoder = json.JSONDecoder()
     while position < len(text):
         match = FIELD.match(text, position)
         if match is None:
             raise ValueError(text[position:])
         position = match.end()
         if text[position : position + 1] in ('"', "{", "["):
-            value, position = decoder.raw_decode(text, position)
+            value, position = DECODER.raw_decode(text, position)
         else:
             scalar = SCALAR.match(text, position)
             if scalar is None:

@@ -14,9 +14,11 @@ from recover_trials.envelopes import compression, encoding, journal, notebook, s
 from recover_trials.envelopes.blocks import BLOCK, whole_lines
 from recover_trials.errors import UnreadableError
 from recover_trials.findings import Findings
-from recover_trials.fold.joining import check_best, join
+from recover_trials.fold.joining import check_best, join, mark_names
 from recover_trials.fold.own import OwnStudies
 from recover_trials.fold.runs import Runs
+from recover_trials.imports import files as results
+from recover_trials.imports.merging import Imports, complaints
 from recover_trials.model import Study
 from recover_trials.recovery import Recovery
 from recover_trials.scan import Scanner
@@ -64,13 +66,19 @@ def read_all(
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Pause the search for reference cycles: rows have none, and it would look at each again."""
+    """Pause the search for reference cycles: rows have none, and it would look at each again.
+
+    What was read counts as old afterwards, so that the search does not begin with all of it.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_on:
+            if not gc.get_freeze_count():
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 
@@ -84,7 +92,7 @@ class Reader:
     """Takes one source after the other; knows what they say together."""
 
     def __init__(self, progress: Callable[[int], None] | None = None) -> None:
-        self.own, self.runs = OwnStudies(), Runs()
+        self.own, self.runs, self.imports = OwnStudies(), Runs(), Imports()
         self.whole: list[Study] = []  # from storages: nothing needs to be put together
         self.files: dict[str, Findings] = {}
         self.progress = progress
@@ -123,6 +131,11 @@ class Reader:
             studies, findings.damaged = journal.read_journal(whole_lines(chunks), name)
             self.whole += studies
             return
+        if results.may_be_results(head, name):
+            data = b"".join(chunks)
+            if self.take_results(data, head, name, findings):
+                return
+            chunks = iter([data])
         scanner = Scanner(findings, self.own, self.runs)
         if notebook.is_notebook(head):
             chunks = notebook.outputs(b"".join(chunks))
@@ -134,13 +147,21 @@ class Reader:
         if before is not None:
             scanner.feed(before, final=True)
 
+    def take_results(self, data: bytes, head: bytes, name: str, findings: Findings) -> bool:
+        """Take a file of results; tell whether it is one."""
+        told = results.read_table(data) if results.is_table(head) else results.read_json(data)
+        self.imports.add(told or (), name)
+        findings.problems += complaints(told or ())
+        return told is not None
+
     def recovery(self) -> Recovery:
         """Return what was found in all sources."""
         studies = [study for study in self.own.studies.values() if study.trials]
         studies += join(study for study in self.runs.studies if study.trials)
-        studies += self.whole
+        studies = self.imports.merge_into(studies + self.whole)
         for study in studies:
             check_best(study)
+        mark_names(studies)
         problems = [
             f"{name}: {problem}" for name, file in self.files.items() for problem in file.problems
         ]

@@ -1,17 +1,18 @@
 """Finding the lines that tell of trials: most of a log is passed over without being decoded.
 
-Each block is searched for a few literals, and only lines that hold one are looked at. A regex that
-begins with a literal passes over two gigabytes a second, any other a thirtieth of that. Lines of
-runs and studies are searched for only where a trial does not go on with what is known: a trial
-whose best trial, as its line names it, is the study's own cannot be of another study.
+Each block is searched for a few literals, and only lines that hold one are looked at. A single
+byte is found at ten gigabytes a second, a regex that begins with a literal passes over two, any
+other over a thirtieth of that. A block in which nothing but finished trials of the current study
+is told is skimmed: each `T` in it begins such a line, and each brace is in one.
+
+Lines of runs and studies are searched for only where a trial does not go on with what is known: a
+trial whose best trial, as its line names it, is the study's own cannot be of another study.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from datetime import datetime
-from typing import Any
 
 from recover_trials import own_log
 from recover_trials.findings import Findings
@@ -20,16 +21,11 @@ from recover_trials.fold.runs import Runs
 from recover_trials.formats import start_lines
 from recover_trials.formats.stamps import LENGTH
 from recover_trials.lines import Lines
-from recover_trials.literals import parse_mapping, scan_json
+from recover_trials.skim import REGULAR, regular_lines, row_of, rows_of
 
 ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\r\n]*(?:\x07|\x1b\\)|[@-Z\\^_])")
-FLOAT = rb"-?(?:\d+\.\d+(?:e[-+]\d+)?|\d+e[-+]\d+|inf)"
-# Every line of a trial; the groups are those of a finished one of which nothing is unusual.
-TRIAL = re.compile(
-    rb"rial(?:[# ](\d{1,9})(?: finished with value: (" + FLOAT + rb") and parameters: "
-    rb"(\{[^{}\"\\\r\n]*\})\. Best is trial (\d{1,9}) with value: (" + FLOAT + rb")\.(?=[\r\n]))?"
-    rb"| resulted in value| status as TrialState)"
-)
+# Every line of a trial.
+TRIAL = re.compile(rb"rial(?:[# ]\d| resulted in value| status as TrialState)")
 # Lines of runs, studies and runners.
 OPENING = re.compile(
     rb"\] (?:Run [0-9a-f]|A new study|Using an existing|Starting|Running|PASS|FAIL|hpo_|Skip"
@@ -37,7 +33,7 @@ OPENING = re.compile(
 )
 # The same without a time stamp or a count before them.
 LOOSE = (re.compile(rb"study (?:created|with )"), re.compile(rb"unning HPO: "))
-BRACKET, LINE_ENDS = ord("["), b"\r\n"
+LINE_ENDS = (b"", b"\n", b"\r")  # a block begins with a line
 LONGEST_BETWEEN = 64 * 1024
 KEPT = 4 << 20  # bytes in which lines of runs and studies may be looked for later
 
@@ -52,65 +48,97 @@ class Scanner:
         self.unseen: deque[tuple[int, bytes, int, int]] = deque()  # not searched for openings
         self.index = self.kept = self.settled = 0
         self.seen = self.gap = self.begin = self.position = 0
-        self.best: tuple[bytes, bytes, int, float] = (b"", b"", -1, 0.0)
 
     def feed(self, block: bytes, *, final: bool = False) -> None:
         """Take a block; the last one may end within a line."""
+        lines = self.lines
+        if lines.printed is None and not (lines.stops or lines.quoted or self.own.here):
+            found = regular_lines(block)
+            if found is not None:
+                block = self.skim(block, found)
+        if block or final:
+            self.search(block, final=final)
+
+    def skim(self, block: bytes, found: list[re.Match[bytes]]) -> bytes:
+        """Take finished trials as long as they go on with what is known; return the rest."""
+        rows = rows_of(found) if found else []
+        if rows is None:
+            return block
+        taken = self.runs.go_on(rows)
+        position = found[taken - 1].end() if taken else 0
+        if taken:
+            self.settled, self.lines.stamped = self.index, True
+        done = block if taken == len(rows) else block[:position]
+        if position or len(done) >= LONGEST_BETWEEN:
+            self.before = done[position:]
+        else:
+            self.before += done
+        self.keep(done, 0)
+        return block[len(done) :]
+
+    def search(self, block: bytes, *, final: bool) -> None:
+        """Take the lines of a block one by one."""
         if b"\x1b" in block:
             block = ANSI.sub(b"", block)
         self.block, self.final, self.position, self.seen = block, final, 0, 0
-        self.returns = b"\r" in block
         if self.lines.printed is not None:
             self.read_printed()
         for match in TRIAL.finditer(block):
-            if match.start() >= self.position and not (match[2] and self.finished(match)):
-                self.look_back(match.start())
-                self.take_at(match.start())
+            start = match.start()
+            if start >= self.position and not self.known(start):
+                self.look_back(start)
+                self.take_at(start)
         if final:
             self.look_back(len(block))
         self.gap, self.begin = self.position, len(block)
         if self.lines.stops:
             self.lines.note_stop(self.between())
         self.before = self.between()
-        self.keep()
+        self.keep(block, self.seen)
 
-    def keep(self) -> None:
+    def keep(self, block: bytes, seen: int) -> None:
         """Keep what was not searched for openings; what trials went on behind is forgotten."""
-        self.unseen.append((self.index, self.block, self.seen, len(self.block)))
-        self.index, self.kept = self.index + 1, self.kept + len(self.block)
+        self.unseen.append((self.index, block, seen, len(block)))
+        self.index, self.kept = self.index + 1, self.kept + len(block)
         while self.kept > KEPT and self.unseen:
             index, block, start, end = self.unseen.popleft()
             self.kept -= len(block)
             if index >= self.settled:
                 self.open_in(block, start, end)
 
-    def finished(self, match: re.Match[bytes]) -> bool:
+    def known(self, start: int) -> bool:
+        """Take what the commonest lines say; tell whether there is one at a position."""
+        begin = start - 1 - LENGTH
+        if begin < self.position or self.block[begin - 1 : begin] not in LINE_ENDS:
+            return False
+        if self.lines.ours and self.evaluated(begin):
+            return True
+        return not (self.lines.quoted or self.own.here) and self.finished(begin)
+
+    def evaluated(self, begin: int) -> bool:
+        """Take the evaluations of a search script from a position on, if any."""
+        found, end = own_log.read_evaluations(self.block, begin)
+        if not found:
+            return False
+        self.look_back(begin)
+        for evaluation in found:
+            self.own.evaluate(evaluation)
+        self.position = self.seen = end
+        return True
+
+    def finished(self, begin: int) -> bool:
         """Take a finished trial of which nothing is unusual; tell whether it is one."""
-        block, end = self.block, match.start()
-        start = end - LENGTH - 1
-        if start < self.position or block[start] != BRACKET or block[end - 3 : end] != b"] T":
+        match = REGULAR.match(self.block, begin)
+        row = row_of(match) if match else None
+        if not match or not row:
             return False
-        alone = start == 0 or block[start - 1] in LINE_ENDS
-        if not alone or self.lines.quoted or self.own.here:
-            return False
-        number, value, told, best, best_value = match.groups()
-        if best != self.best[0] or best_value != self.best[1]:
-            self.best = best, best_value, int(best), float(best_value)
-        try:
-            time = datetime.fromisoformat(block[start + 3 : end - 3].replace(b",", b".").decode())
-        except ValueError:
-            return False
-        params = parameters(told)
-        if params is None:
-            return False
-        known = (int(number), float(value), time, params, self.best[2], self.best[3])
-        if self.runs.goes_on(*known):
+        if self.runs.go_on([row]):
             self.settled = self.index
         else:
-            self.look_back(end)
+            self.look_back(begin)
             if self.own.here:
                 return False
-            self.runs.finish(*known)
+            self.runs.finish(*row)
         self.lines.stamped, self.position = True, match.end()
         return True
 
@@ -120,6 +148,9 @@ class Scanner:
             _, block, start, end = self.unseen.popleft()
             self.kept -= len(block)
             self.open_in(block, start, end)
+        if self.seen < self.position:  # passed over by trials that went on
+            self.open_in(self.block, self.seen, self.position)
+            self.seen = self.position
         start, self.seen = self.seen, max(self.seen, stop)
         for found in self.openings(self.block, start, stop):
             if found >= self.position:
@@ -127,6 +158,9 @@ class Scanner:
 
     def open_in(self, block: bytes, start: int, end: int) -> None:
         """Take such lines in a part of an earlier block."""
+        if block.find(b"\x1b", start, end) >= 0:
+            block = ANSI.sub(b"", block[start:end])
+            start, end = 0, len(block)
         for found in self.openings(block, start, end):
             begin = max(block.rfind(b"\n", start, found), block.rfind(b"\r", start, found)) + 1
             stop = re.compile(rb"[\r\n]|\Z").search(block, found)
@@ -147,17 +181,12 @@ class Scanner:
         begin = block.rfind(b"\n", self.position, start) + 1 or self.position
         end = block.find(b"\n", start)
         end = len(block) if end < 0 else end
-        if self.returns:
-            begin = max(begin, block.rfind(b"\r", begin, start) + 1)
-            back = block.find(b"\r", start, end)
-            end = end if back < 0 else back
+        begin = max(begin, block.rfind(b"\r", begin, start) + 1)
+        back = block.find(b"\r", start, end)
+        end = end if back < 0 else back
         line = block[begin:end].decode("utf-8", "replace")
-        evaluation = own_log.read_evaluation(line) if line.startswith("[") else None
         self.gap, self.begin, self.position = self.position, begin, end
-        if evaluation:
-            self.lines.stamped = self.lines.ours = True
-            self.own.evaluate(evaluation)
-            return
+        self.seen = max(self.seen, end)
         self.lines.take(line, self.between, ended=end < len(block) or not self.final)
         if self.lines.printed is not None:
             self.read_printed()
@@ -185,12 +214,3 @@ class Scanner:
                 self.lines.printed = None
                 return
             self.position = begin + len(line)
-
-
-def parameters(text: bytes) -> dict[str, Any] | None:
-    """Return parameters in which no quotation mark is escaped and no brace is."""
-    try:
-        found: dict[str, Any] = scan_json(text.replace(b"'", b'"').decode(), 0)[0]
-    except (ValueError, StopIteration):
-        return parse_mapping(text.decode("utf-8", "replace"))
-    return found

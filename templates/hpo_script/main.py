@@ -68,9 +68,9 @@ def main(
         say(f"error: {error}")
         return 3 if isinstance(error, ImportError) else 2  # a sampler or storage needs a package
     except Exception as error:
-        cause = error.__cause__ if isinstance(error, StorageError) else error
-        if not is_of_storage(cause):
+        if not isinstance(error, StorageError) and not is_of_storage(error):
             raise
+        cause = error.__cause__ or error
         say(f"error: {trouble(arguments.url, arguments.log, cause)}")
         return 2
 

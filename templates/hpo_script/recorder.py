@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import socket
@@ -19,11 +20,12 @@ import torch
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from hpo_script.checkpoint import Checkpoint
-from hpo_script.experiment import Curve, Experiment
+from hpo_script.experiment import Curve, Experiment, UnusableError
 from hpo_script.log_writer import TrialLog, say
 from hpo_script.results import (
     architecture_of,
     best_of,
+    plain,
     trial_record,
     write_json,
     write_results,
@@ -60,6 +62,7 @@ class Recorder:
         versions = {"hpogen": self.experiment.hpogen, "python": platform.python_version()}
         found = {
             "architectures_sha256": self.study.user_attrs["architectures_sha256"],
+            "settings_sha256": self.study.user_attrs["settings_sha256"],
             "script_sha256": hashlib.sha256(Path(sys.argv[0]).read_bytes()).hexdigest(),
             "worker": f"{socket.gethostname()}:{os.getpid()}",
             "versions": {**versions, "torch": torch.__version__, "optuna": optuna.__version__},
@@ -73,13 +76,29 @@ class Recorder:
                 if trial.number not in ended:
                     self.retell(trial, trial.user_attrs.get("learning_curve", []))
                     self.publish(trial)
-                elif not self.trial_file(trial.number).exists():
-                    self.write_files(trial)
+                else:
+                    self.check_file(trial)
                 self.checkpoint(trial).remove()
 
     def trial_file(self, number: int) -> Path:
         """Return where the record of a trial is kept."""
         return self.out / "trials" / f"trial_{number:04d}.json"
+
+    def check_file(self, trial: FrozenTrial) -> None:
+        """Write a trial's file if it is not there; refuse one that says something else."""
+        path, known = self.trial_file(trial.number), plain(trial_record(trial))
+        try:
+            told = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            self.write_files(trial)
+            return
+        for name in ("state", "value", "params"):
+            if told[name] != known[name]:
+                raise UnusableError(
+                    f"{path} has {name} {told[name]}, the storage {known[name]}: one of the two"
+                    f" was altered. The log decides: move the storage away and rebuild it by"
+                    f" recover-trials {self.log.path} --to-storage URL"
+                )
 
     def checkpoint(self, trial: Trial | FrozenTrial) -> Checkpoint:
         """Return the checkpoint of a trial, which no other may take for its own."""
@@ -129,6 +148,9 @@ class Recorder:
             "datetime_complete": str(trial.datetime_complete),
             **log_fields({**trial.params, **trial.user_attrs}),
         }
+        # Some samplers and pruners keep with a trial what they will need; TPE repeats parameters.
+        kept = {k: v for k, v in trial.system_attrs.items() if not k.startswith("tpe:")}
+        fields |= {"system_attrs": kept} if kept else {}
         if fields.keys() >= EXPECTED:
             self.log.write("trial_end", fields, level="W" if "error" in fields else "I")
             self.log.sync()

@@ -35,10 +35,14 @@ def write_text(path: Path, text: str) -> None:
     replace_file(path, lambda file: file.write(text.encode()))
 
 
+def plain(value: object) -> Any:
+    """Return a value as JSON has it: text for times, null for NaN and infinity."""
+    return json.loads(json.dumps(value, default=str), parse_constant=lambda _name: None)
+
+
 def write_json(path: Path, value: object) -> None:
-    """Write a value as JSON, null for NaN and infinity."""
-    plain = json.loads(json.dumps(value, default=str), parse_constant=lambda _name: None)
-    write_text(path, json.dumps(plain, indent=1) + "\n")
+    """Write a value as JSON."""
+    write_text(path, json.dumps(plain(value), indent=1) + "\n")
 
 
 def best_of(study: optuna.Study) -> FrozenTrial | None:

@@ -105,8 +105,19 @@ class Search:
         finally:
             self.recorder.close_run(reason)
             self.workers.leave()
-        others = self.recorder.counts()["running"]  # these may finish yet
-        return 0 if others or best_of(self.study) else 1
+        return 0 if self.with_others() or best_of(self.study) else 1
+
+    def with_others(self) -> int:
+        """Return how many trials other workers are at, and say whose they are."""
+        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        owners = self.study.user_attrs.get(OWNERS, {})
+        for trial in running:
+            owner = owners.get(f"{trial.number}") or {}
+            say(
+                f"trial {trial.number} is with {owner.get('host')}, run {owner.get('run')}; if"
+                " that machine is gone for good, --take-over goes on with it"
+            )
+        return len(running)
 
     def patiently(self, action: Callable[[], Done]) -> Done:
         """Do what needs the storage and may be done twice; where that fails, try again, longer."""
@@ -145,8 +156,6 @@ class Search:
                 trial = self.study.ask()
                 self.started += 1
             else:
-                for number, owner in owners.items():
-                    say(f"trial {number} still runs on {(owner or {}).get('host')}")
                 return None
             owners[f"{trial.number}"] = self.workers.owner()
             self.study.set_user_attr(OWNERS, owners)

@@ -65,8 +65,7 @@ def file_of(url: str) -> Path | None:
 
 def lock_folder(url: str) -> Path:
     """Return where the processes of this machine that share a storage keep their locks."""
-    file = file_of(url)
-    digest = hashlib.sha256(url.encode()).hexdigest()[:16]
+    file, digest = file_of(url), hashlib.sha256(url.encode()).hexdigest()[:16]
     folder = Path(f"{file}.locks") if file else Path(tempfile.gettempdir(), f"hpogen-{digest}")
     folder.mkdir(exist_ok=True)
     return folder
@@ -77,7 +76,7 @@ def connect(url: str) -> BaseStorage:
     scheme, _, rest = url.partition("://")
     if scheme == "journal":
         lock = FileLock(str(lock_folder(url) / "journal"))
-        return JournalStorage(JournalFileBackend(str(file_of(url)), lock_obj=lock))
+        return open_journal(Path(rest).absolute(), lock)
     if scheme == "grpc":
         host, _, port = rest.rpartition(":")
         return optuna.storages.GrpcStorageProxy(host=host, port=int(port))
@@ -87,16 +86,29 @@ def connect(url: str) -> BaseStorage:
     return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
 
 
+def open_journal(file: Path, lock: FileLock) -> JournalStorage:
+    """Return a journal; one whose last line is cut short would be ruined by the next."""
+    lock.acquire()
+    whole = not file.exists() or file.read_bytes()[-1:] in (b"", b"\n")
+    lock.release()
+    if not whole:
+        raise OSError("the last line is cut short")
+    return JournalStorage(JournalFileBackend(str(file), lock_obj=lock))
+
+
 def open_storage(url: str) -> BaseStorage:
     """Return the storage of a URL; try again, for others may be creating it at this moment."""
-    for attempt in range(7):
+    for attempt in range(8):
         try:
             return connect(url)
+        except ImportError:
+            raise
         except Exception as error:  # each kind of storage has its own
-            if not hasattr(error, "orig") or "not a database" in str(error):
-                raise  # not what a database says that is being made
+            busy = hasattr(error, "orig") and "malformed" not in str(error)
+            if not busy or "not a database" in str(error) or attempt == 7:
+                raise StorageError from error
         time.sleep(0.05 * 2**attempt * (1 + os.getpid() % 10 / 10))  # 13 s at most in all
-    return connect(url)
+    raise AssertionError
 
 
 def is_of_storage(error: BaseException | None) -> bool:

@@ -11,6 +11,7 @@ import optuna
 from optuna.storages import BaseStorage
 
 from hpo_script.experiment import Experiment, UnusableError
+from hpo_script.log_writer import say
 from hpo_script.samplers.keyed import make_sampler
 from hpo_script.suggest import make_pruner
 from hpo_script.task import Task
@@ -45,6 +46,7 @@ def open_study(
         "data_sha256": data_sha256,
         "architectures_sha256": digest(experiment.architectures),
         "settings": json.loads(json.dumps(settings)),
+        "settings_sha256": digest(settings),
     }
     known = {name: study.user_attrs.get(name, value) for name, value in made_of.items()}
     if changed := differences(known, made_of):
@@ -52,7 +54,10 @@ def open_study(
             f"study {name} has trials that would not compare with new ones; use another --out or"
             f" --storage, or undo: {'; '.join(changed[:9])}"
         )
-    for attribute, value in made_of.items():
+    begun, here = study.user_attrs.get("optuna", optuna.__version__), optuna.__version__
+    if begun.split(".")[0] != here.split(".")[0]:
+        say(f"warning: begun with Optuna {begun}; {here} may suggest other parameters")
+    for attribute, value in {**made_of, "optuna": begun}.items():
         if attribute not in study.user_attrs:
             study.set_user_attr(attribute, value)
     if "study_id" not in study.user_attrs:

@@ -28,7 +28,8 @@ ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params")
 EXPERIMENT = (
     *("name", "study_name", "budget", "horizon", "task", "metric", "direction", "unit"),
     *("n_trials", "timeout_hours", "seed"),
-    *("data", "data_sha256", "architectures_sha256", "spec_sha256", "script_sha256"),
+    *("data", "data_sha256", "architectures_sha256", "settings_sha256"),
+    *("spec_sha256", "script_sha256"),
     *("search_space", "conditions", "skip_indices", "fixed_params", "sampler", "pruner"),
     *("overrides", "smoke", "device", "threads", "worker", "versions"),
 )

@@ -2,8 +2,10 @@
 
 python tests/benchmarks/recover.py [FIGURES.json]     (QUICK=1: small logs, under a minute)
 
-Each figure is CPU time of a process of its own, the least of three. The line loop is what a plain
-reader does: every line, the predecessor's patterns.
+Each figure is the CPU time of a process of its own, start included: the median of several runs,
+those of all readers in turn, so that a busy moment slows none of them alone. The line loop is what
+a plain reader does: every line, the predecessor's patterns. `read_trials` is the library, the
+command writes CSV besides.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 import os
 import random
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,11 +32,41 @@ MEGABYTES = {
     "own": 6 if QUICK else 30,
 }
 EPOCH = datetime.fromisoformat("2026-11-21 10:15:00.123")
+RUNS = 3 if QUICK else 5
+STREAM_GB = 1 if QUICK else 10
 RECOVER = """
-import resource, sys
+import sys
 from recover_trials import read_trials
 recovery = read_trials(sys.argv[1:])
 print(sum(len(study.rows) for study in recovery.studies))
+"""
+# What stays in memory for each trial, or point of a curve.
+KEPT = """
+import os, sys
+from recover_trials import read_trials
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+before = resident()
+recovery = read_trials(sys.argv[1])
+print(resident() - before)
+"""
+STREAM = """
+import resource, sys
+from recover_trials import read_trials
+count, trials = int(sys.argv[1]), 100
+epochs = b"2026-11-21 10:15:00.123 - INFO - epoch 3/50 train_loss=0.844422 [3/100]\\n" * 13_000
+result = "[I 2026-11-21 10:15:00,123] Trial %d finished with value: %.1f and parameters:"
+result += " {'learning_rate': 0.001}. Best is trial 0 with value: 0.0.\\n"
+def chunks():
+    for index in range(count):
+        yield epochs
+        if index % (count // trials) == 0:
+            number = index // (count // trials)
+            yield (result % (number, number)).encode()
+recovery = read_trials([chunks()])
+assert [study.counts() for study in recovery.studies] == [{"COMPLETE": trials}], recovery.studies
+print(count * len(epochs), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 LINE_LOOP = r"""
 import re, sys
@@ -83,7 +116,6 @@ def optuna_lines(megabytes: float, between: int) -> Iterator[str]:
 
 def own_lines(megabytes: float) -> Iterator[str]:
     """Yield the log of a search script: fifty epochs for each trial."""
-    sys.path[:0] = [str(ROOT / folder) for folder in ("tests", "templates", "recover")]
     from recover_samples import SampleLog
 
     chance, size, number = random.Random(0), 0, 0  # noqa: S311
@@ -102,40 +134,76 @@ def own_lines(megabytes: float) -> Iterator[str]:
         yield text
 
 
-def measure(*command: str | Path) -> dict[str, float]:
-    """Return the least CPU time of three runs, and the peak memory in megabytes.
+def environment() -> dict[str, str]:
+    """Return the environment of the readers: bytecode is there, as in an installed package."""
+    found = {
+        name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+    }
+    found["PYTHONPYCACHEPREFIX"] = str(Path(tempfile.gettempdir()) / "recover-bench-bytecode")
+    return {**found, "PYTHONPATH": f"{ROOT}/recover:{ROOT}/templates"}
+
+
+def run(*command: str | Path) -> str:
+    """Return what a command prints."""
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment())
+    return done.stdout
+
+
+def measure_once(command: list[str | Path]) -> tuple[float, float]:
+    """Return the CPU seconds of a command and its peak memory in megabytes.
 
     The output goes into a pipe: grep looks for one match only if it goes to /dev/null.
     """
-    times, peak = [], 0.0
-    for _ in range(3):
-        wrapper = "import resource,subprocess,sys;subprocess.run(sys.argv[1:],stdout=-1);u="
-        wrapper += (
-            "resource.getrusage(resource.RUSAGE_CHILDREN);print(u.ru_utime+u.ru_stime,u.ru_maxrss)"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", wrapper, *command],
-            check=True,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYTHONPATH": f"{ROOT}/recover:{ROOT}/templates"},
-        )
-        time, memory = map(float, done.stdout.split())
-        times.append(time)
-        peak = max(peak, memory / 1024)
-    return {"cpu_s": min(times), "peak_mb": peak}
+    wrapper = "import resource,subprocess,sys;subprocess.run(sys.argv[1:],stdout=-1,check=True);u="
+    wrapper += (
+        "resource.getrusage(resource.RUSAGE_CHILDREN);print(u.ru_utime+u.ru_stime,u.ru_maxrss)"
+    )
+    time, memory = map(float, run(sys.executable, "-c", wrapper, *command).split())
+    return time, memory / 1024
+
+
+def measure(commands: dict[str, list[str | Path]]) -> dict[str, dict[str, float]]:
+    """Return the median CPU time and the peak memory of each command; their runs take turns."""
+    runs: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+    for _ in range(RUNS + 1):  # the first one fills the caches
+        for name, command in commands.items():
+            runs[name].append(measure_once(command))
+    return {
+        name: {
+            "cpu_s": statistics.median(time for time, _ in found[1:]),
+            "peak_mb": max(memory for _, memory in found[1:]),
+        }
+        for name, found in runs.items()
+    }
 
 
 def readers(path: Path) -> dict[str, list[str | Path]]:
-    """Return the commands that are compared."""
+    """Return the commands that are compared; those that count lines count the ends of trials."""
+    end = "Trial [0-9]* ended: " if path.name == "own.log" else "finished with value"
     found: dict[str, list[str | Path]] = {
-        "recover-trials": [sys.executable, "-c", RECOVER, path],
+        "read_trials": [sys.executable, "-c", RECOVER, path],
+        "recover-trials": [sys.executable, "-m", "recover_trials", path],
+    }
+    if path.suffix == ".gz":
+        return found | {
+            "zgrep -c": ["zgrep", "-c", end, path],
+            "rg -zc": ["rg", "-zc", end, path],
+            "gzip -dc": ["gzip", "-dc", path],
+        }
+    return found | {
         "line loop": [sys.executable, "-c", LINE_LOOP, path],
-        "grep -c": ["grep", "-c", "finished with value", path],
-        "rg -c": ["rg", "-c", "finished with value", path],
+        "grep -c": ["grep", "-c", end, path],
+        "rg -c": ["rg", "-c", end, path],
         "wc -l": ["wc", "-l", path],
     }
-    return {name: command for name, command in found.items() if shutil.which(str(command[0]))}
+
+
+def installed(commands: dict[str, list[str | Path]]) -> dict[str, list[str | Path]]:
+    """Return the commands that there are; name the others."""
+    missing = [name for name, command in commands.items() if not shutil.which(str(command[0]))]
+    if missing:
+        print(f"not installed, left out: {', '.join(missing)}")
+    return {name: command for name, command in commands.items() if name not in missing}
 
 
 def rows_of(path: Path) -> tuple[int, int]:
@@ -146,12 +214,35 @@ def rows_of(path: Path) -> tuple[int, int]:
     return len(rows), sum(len(row.user_attrs.get("learning_curve", [])) for row in rows)
 
 
+def report(name: str, path: Path, size: int | None = None) -> dict[str, Any]:
+    """Print and return the figures of one log."""
+    size = size or path.stat().st_size
+    trials, points = rows_of(path)
+    kept = int(run(sys.executable, "-c", KEPT, path))
+    each = f"{kept / (points or trials):.0f} bytes kept per {'point' if points else 'trial'}"
+    print(f"\n{name}: {size / 1e6:.0f} MB, {trials} trials, {points} points of curves, {each}")
+    figures = measure(installed(readers(path)))
+    ours = figures["read_trials"]["cpu_s"]
+    for reader, found in figures.items():
+        found["mb_per_cpu_s"] = size / 1e6 / max(found["cpu_s"], 1e-3)
+        found["ratio"] = found["cpu_s"] / ours
+        print(
+            f"  {reader:15} {found['cpu_s']:7.3f} s CPU {found['mb_per_cpu_s']:8.0f} MB per CPU-s"
+            f" {found['peak_mb']:6.0f} MB peak   read_trials takes"
+            f" {1 / max(found['ratio'], 1e-9):6.2f} x its time"
+        )
+    known = {"mb": size / 1e6, "trials": trials, "points": points, "bytes_kept": kept}
+    return {**known, "readers": figures}
+
+
 def main() -> None:
     """Print the tables."""
-    figures: dict[str, Any] = {}
-    start = measure(sys.executable, "-c", "import recover_trials")
-    figures["start"] = start
-    print(f"importing recover_trials: {start['cpu_s']:.3f} s CPU, {start['peak_mb']:.0f} MB")
+    figures: dict[str, Any] = {"runs": RUNS, "python": sys.version.split()[0]}
+    sys.path[:0] = [str(ROOT / folder) for folder in ("tests", "templates", "recover")]
+    start = [sys.executable, "-c", "import recover_trials"]
+    figures |= measure({"import": start, "bare Python": [sys.executable, "-c", "pass"]})
+    bare, imported = figures["bare Python"]["cpu_s"], figures["import"]["cpu_s"]
+    print(f"importing recover_trials: {imported:.3f} s CPU, bare Python: {bare:.3f} s")
     with tempfile.TemporaryDirectory() as folder:
         logs = {
             "sparse": optuna_lines(MEGABYTES["sparse"], 7000),
@@ -162,39 +253,24 @@ def main() -> None:
             path = Path(folder) / f"{name}.log"
             with path.open("w") as file:
                 file.writelines(lines)
-            figures[name] = report(name, path, readers(path))
-        packed = Path(folder) / "sparse.log.gz"
-        with gzip.open(packed, "wb", compresslevel=1) as file:
-            file.write((Path(folder) / "sparse.log").read_bytes())
-        size = (Path(folder) / "sparse.log").stat().st_size
-        commands = {"recover-trials": readers(packed)["recover-trials"]}
-        commands["gzip -dc"] = ["gzip", "-dc", packed]
-        figures["gz"] = report("sparse, gzip", packed, commands, size)
+            figures[name] = report(name, path)
+        plain, packed = Path(folder) / "sparse.log", Path(folder) / "sparse.log.gz"
+        with plain.open("rb") as source, gzip.open(packed, "wb", compresslevel=1) as target:
+            shutil.copyfileobj(source, target)
+        figures["gz"] = report("sparse, gzip", packed, plain.stat().st_size)
+    figures["stream"] = report_stream()
     if len(sys.argv) > 1:
         Path(sys.argv[1]).write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def report(
-    name: str, path: Path, commands: dict[str, list[str | Path]], size: int | None = None
-) -> dict[str, Any]:
-    """Print and return the figures of one log."""
-    size = size or path.stat().st_size
-    trials, points = rows_of(path)
-    print(f"\n{name}: {size / 1e6:.0f} MB, {trials} trials, {points} points of curves")
-    figures: dict[str, Any] = {"mb": size / 1e6, "trials": trials, "points": points}
-    for reader, command in commands.items():
-        found = measure(*command)
-        found["mb_per_cpu_s"] = size / 1e6 / max(found["cpu_s"], 1e-3)
-        figures[reader] = found
-    ours = figures["recover-trials"]
-    for reader in commands:
-        found = figures[reader]
-        found["ratio"] = found["cpu_s"] / ours["cpu_s"]
-        print(
-            f"  {reader:15} {found['cpu_s']:7.3f} s CPU {found['mb_per_cpu_s']:8.0f} MB/s"
-            f" {found['peak_mb']:6.0f} MB   ours = {1 / max(found['ratio'], 1e-9):6.2f} x"
-        )
-    return figures
+def report_stream() -> dict[str, float]:
+    """Print and return the peak memory of a long stream beside that of a short one."""
+    found: dict[str, float] = {}
+    for kind, megabytes in (("short", 100), ("long", 1000 * STREAM_GB)):
+        size, peak = map(int, run(sys.executable, "-c", STREAM, str(megabytes)).split())
+        found |= {f"{kind}_mb": size / 1e6, f"{kind}_peak_mb": peak / 2**20}
+        print(f"stream of {size / 1e6:.0f} MB with 100 trials: {peak / 2**20:.0f} MB peak")
+    return found
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@
 #     "torch>=2.4",
 # ]
 # ///
-#:hpogen:0.1.0:92f3ffd23a5574b9064e83c77ca3feacbb2ce143d1c283f911f28e1a4b454413:{"name":"hpo_60K_h1","study_name":"hpo_60K_h1","task":"threshold_1pct","budget":60000,"horizon":1,"tolerance":0.25,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free"},"sections":["guards"],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[16,32,48],"n_layers":[1,2,4],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
+#:hpogen:0.1.0:27423cfccddf6b5e2022fc559378c056ab90bd369f6aa4784c6ecdf9485a9067:{"name":"hpo_60K_h1","study_name":"hpo_60K_h1","task":"threshold_1pct","budget":60000,"horizon":1,"tolerance":0.25,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free"},"sections":["guards","multi-host"],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[16,32,48],"n_layers":[1,2,4],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
 """Search the best 60K transformer for threshold_1pct, horizon 1.
 
 Will the High reach Close + x % within the horizon, in trading days?
@@ -45,6 +45,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import uuid
@@ -83,6 +84,9 @@ SWAP_GROWTH_GB = 1.0  # more since the start of the run ends it,
 LOW_MEMORY = 0.1  # where less than this share of the memory is available
 FREE_DISK_GB = 1.0  # less for the results ends the run
 FREE_CHECKPOINTS = 3.0  # or less than this many times the largest checkpoint
+
+# Several machines
+LEASE_SECONDS = 120.0  # a worker that was silent for so long is dead
 
 # Data
 DATA_PATH = "data/sp500.csv"  # CSV or Parquet
@@ -259,9 +263,10 @@ try:
     import torch.nn.functional as F
     from numpy.typing import NDArray
     from optuna.distributions import BaseDistribution, distribution_to_json
+    from optuna.exceptions import UpdateFinishedTrialError
     from optuna.storages import BaseStorage, JournalStorage, RDBStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-    from optuna.trial import FrozenTrial, Trial, TrialState
+    from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
     from torch import Tensor, nn
 except ModuleNotFoundError as missing:
     install = "python -m pip install numpy optuna pandas torch"
@@ -289,7 +294,8 @@ ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params")
 EXPERIMENT = (
     *("name", "study_name", "budget", "horizon", "task", "metric", "direction", "unit"),
     *("n_trials", "timeout_hours", "seed"),
-    *("data", "data_sha256", "architectures_sha256", "spec_sha256", "script_sha256"),
+    *("data", "data_sha256", "architectures_sha256", "settings_sha256"),
+    *("spec_sha256", "script_sha256"),
     *("search_space", "conditions", "skip_indices", "fixed_params", "sampler", "pruner"),
     *("overrides", "smoke", "device", "threads", "worker", "versions"),
 )
@@ -1332,10 +1338,14 @@ def write_text(path: Path, text: str) -> None:
     replace_file(path, lambda file: file.write(text.encode()))
 
 
+def plain(value: object) -> Any:
+    """Return a value as JSON has it: text for times, null for NaN and infinity."""
+    return json.loads(json.dumps(value, default=str), parse_constant=lambda _name: None)
+
+
 def write_json(path: Path, value: object) -> None:
-    """Write a value as JSON, null for NaN and infinity."""
-    plain = json.loads(json.dumps(value, default=str), parse_constant=lambda _name: None)
-    write_text(path, json.dumps(plain, indent=1) + "\n")
+    """Write a value as JSON."""
+    write_text(path, json.dumps(plain(value), indent=1) + "\n")
 
 
 def best_of(study: optuna.Study) -> FrozenTrial | None:
@@ -1537,8 +1547,7 @@ def file_of(url: str) -> Path | None:
 
 def lock_folder(url: str) -> Path:
     """Return where the processes of this machine that share a storage keep their locks."""
-    file = file_of(url)
-    digest = hashlib.sha256(url.encode()).hexdigest()[:16]
+    file, digest = file_of(url), hashlib.sha256(url.encode()).hexdigest()[:16]
     folder = Path(f"{file}.locks") if file else Path(tempfile.gettempdir(), f"hpogen-{digest}")
     folder.mkdir(exist_ok=True)
     return folder
@@ -1549,7 +1558,7 @@ def connect(url: str) -> BaseStorage:
     scheme, _, rest = url.partition("://")
     if scheme == "journal":
         lock = FileLock(str(lock_folder(url) / "journal"))
-        return JournalStorage(JournalFileBackend(str(file_of(url)), lock_obj=lock))
+        return open_journal(Path(rest).absolute(), lock)
     if scheme == "grpc":
         host, _, port = rest.rpartition(":")
         return optuna.storages.GrpcStorageProxy(host=host, port=int(port))
@@ -1559,16 +1568,29 @@ def connect(url: str) -> BaseStorage:
     return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
 
 
+def open_journal(file: Path, lock: FileLock) -> JournalStorage:
+    """Return a journal; one whose last line is cut short would be ruined by the next."""
+    lock.acquire()
+    whole = not file.exists() or file.read_bytes()[-1:] in (b"", b"\n")
+    lock.release()
+    if not whole:
+        raise OSError("the last line is cut short")
+    return JournalStorage(JournalFileBackend(str(file), lock_obj=lock))
+
+
 def open_storage(url: str) -> BaseStorage:
     """Return the storage of a URL; try again, for others may be creating it at this moment."""
-    for attempt in range(7):
+    for attempt in range(8):
         try:
             return connect(url)
+        except ImportError:
+            raise
         except Exception as error:  # each kind of storage has its own
-            if not hasattr(error, "orig") or "not a database" in str(error):
-                raise  # not what a database says that is being made
+            busy = hasattr(error, "orig") and "malformed" not in str(error)
+            if not busy or "not a database" in str(error) or attempt == 7:
+                raise StorageError from error
         time.sleep(0.05 * 2**attempt * (1 + os.getpid() % 10 / 10))  # 13 s at most in all
-    return connect(url)
+    raise AssertionError
 
 
 def is_of_storage(error: BaseException | None) -> bool:
@@ -1615,11 +1637,15 @@ def boot_id() -> str:
 class Workers:
     """This process among those that share a study."""
 
-    def __init__(self, url: str, run: str, *, take_over: bool) -> None:
-        self.folder, self.run, self.take_over = lock_folder(url), run, take_over
+    def __init__(
+        self, storage: BaseStorage, study_name: str, url: str, *, take_over: bool
+    ) -> None:
+        del storage, study_name  # on one machine, files are enough
+        self.run, self.take_over = uuid.uuid4().hex[:8], take_over
+        self.folder = lock_folder(url)
         self.machine = {"host": platform.node(), "boot": boot_id()}
         self.alone = FileLock(str(self.folder / "round"))
-        self.alive = FileLock(str(self.folder / run))
+        self.alive = FileLock(str(self.folder / self.run))
         with self.round():
             self.alive.acquire()
 
@@ -1632,6 +1658,9 @@ class Workers:
         finally:
             self.alone.release()
 
+    def confirm(self) -> None:
+        """Raise Interrupted if others may take this process for dead; its lock tells them."""
+
     def owner(self) -> dict[str, Any]:
         """Return what a trial of this process is marked with."""
         return {**self.machine, "run": self.run}
@@ -1642,15 +1671,18 @@ class Workers:
             return True
         if owner["host"] != self.machine["host"]:
             return self.take_over
-        if owner["boot"] != self.machine["boot"]:
-            return True
-        name = self.folder / owner["run"]
+        return owner["boot"] != self.machine["boot"] or self.has_ended(owner["run"]) is not False
+
+    def has_ended(self, run: str) -> bool | None:
+        """Tell by its lock whether a process of this machine has ended; None: it has none."""
+        name = self.folder / run
         path, lock = name.with_suffix(".lock"), FileLock(str(name))
-        if path.exists():
-            if not lock.acquire(wait=False):
-                return False
-            path.unlink()
-            lock.release()
+        if not path.exists():
+            return None
+        if not lock.acquire(wait=False):
+            return False
+        path.unlink()
+        lock.release()
         return True
 
     def leave(self) -> None:
@@ -1806,7 +1838,7 @@ def mac_temperatures() -> Iterator[Reading]:
     """Yield those of macOS; its command answers root only, and has no figures on Apple silicon."""
     if path := shutil.which("powermetrics"):
         command = [path, "--samplers", "smc", "-n", "1", "-i", "1"]
-        said = subprocess.check_output(command, text=True, timeout=30)
+        said = subprocess.check_output(command, text=True, timeout=30)  # noqa: S603  fixed words
         for name, found in re.findall(r"(\w+) die temperature: ([\d.]+) C", said):
             yield float(found), f"{name} die"
 
@@ -1916,6 +1948,164 @@ def make_guards(folder: Path, limits: Limits) -> list[Callable[[Stops], str | No
     return [TemperatureGuard(limits), SwapGuard(limits), DiskGuard(limits, folder)]
 
 
+# --- Workers on several machines: each renews a lease in the storage while it lives --------------
+# The leases are trials of a study of their own, NAME.workers, and so are the tickets by which one
+# worker after the other has its round. A lease that stood still for LEASE_SECONDS, by the clock of
+# whoever looks on, is ended; one that has ended cannot be renewed. A worker that could not renew
+# its own for half that time stops: no trial has two owners, and no two clocks are compared.
+
+
+def seconds() -> float:
+    """Return the time since some moment; it goes on while the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class LeasedWorkers(Workers):
+    """This process among those that share a study, on any machine."""
+
+    def __init__(
+        self,
+        storage: BaseStorage,
+        study_name: str,
+        url: str,
+        *,
+        take_over: bool,
+        lease_seconds: float,
+    ) -> None:
+        self.leases = optuna.create_study(
+            storage=storage,
+            study_name=f"{study_name}.workers",
+            sampler=optuna.samplers.RandomSampler(),
+            load_if_exists=True,
+        )
+        self.lease_seconds, self.ticket = lease_seconds, ""
+        self.seen: dict[int, tuple[int, float]] = {}  # renewals of a lease, and since when
+        self.renewed, self.renewals = seconds(), 0
+        self.lease = self.leases.ask()
+        self.left = threading.Event()
+        threading.Thread(target=self.keep, daemon=True).start()
+        super().__init__(storage, study_name, url, take_over=take_over)
+        if take_over:
+            say(f"waiting {lease_seconds:.0f} s for the leases of workers that are gone")
+            self.look(self.running())
+            time.sleep(lease_seconds)
+
+    def keep(self) -> None:
+        """Renew the lease, and watch those of others, until this process leaves."""
+        while not self.left.wait(self.lease_seconds / 4):
+            with suppress(
+                Exception
+            ):  # of the storage: the next time may do, else `confirm` ends it
+                self.renew()
+                self.look(self.running())
+                self.give_back()
+
+    def renew(self) -> None:
+        """Renew the lease, unless another may have ended it by now."""
+        began = seconds()
+        if began - self.renewed > self.lease_seconds / 2:
+            return
+        try:
+            self.lease.set_user_attr("renewals", self.renewals + 1)
+        except UpdateFinishedTrialError:
+            began = -math.inf
+        self.renewed, self.renewals = began, self.renewals + 1
+
+    def confirm(self) -> None:
+        """Raise Interrupted if others may take this process for dead."""
+        silent = seconds() - self.renewed
+        if silent > self.lease_seconds / 2:
+            raise Interrupted(f"the lease could not be renewed for {silent:.0f} s", 2)
+
+    def running(self) -> list[FrozenTrial]:
+        """Return the leases and tickets that have not ended, oldest first."""
+        return self.leases.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+    def look(self, running: Sequence[FrozenTrial]) -> None:
+        """Note since when each lease stands still."""
+        now = seconds()
+        for lease in running:
+            renewals = lease.user_attrs.get("renewals", 0)
+            if self.seen.get(lease.number, (None,))[0] != renewals:
+                self.seen[lease.number] = renewals, now
+
+    def end(self, number: int) -> None:
+        """End a lease or a ticket; another may just have done so."""
+        with suppress(UpdateFinishedTrialError):
+            self.leases.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+
+    def give_back(self) -> None:
+        """End the tickets of this process that it does not wait for or hold."""
+        for item in self.running():
+            known = item.user_attrs
+            ours = "ticket" in known and known["owner"]["run"] == self.run
+            if ours and known["ticket"] != self.ticket:
+                self.end(item.number)
+
+    @contextmanager
+    def round(self) -> Iterator[None]:
+        """Keep all other workers waiting, those of this machine and of all others."""
+        with super().round():
+            self.ticket = uuid.uuid4().hex
+            try:
+                known = {"ticket": self.ticket, "owner": self.owner()}
+                self.leases.add_trial(create_trial(state=TrialState.RUNNING, user_attrs=known))
+                self.await_turn()
+                yield
+            finally:
+                self.ticket = ""
+                with suppress(Exception):  # of the storage: `keep` tries again
+                    self.give_back()
+
+    def await_turn(self) -> None:
+        """Wait until the oldest ticket is that of this process."""
+        pause = 0.01
+        while True:
+            running = self.running()
+            if self.lease.number not in (item.number for item in running):
+                raise Interrupted("the lease was ended by another worker", 2)
+            first = next(item for item in running if "ticket" in item.user_attrs)
+            if first.user_attrs["ticket"] == self.ticket:
+                return
+            owner = first.user_attrs["owner"]
+            if owner["run"] == self.run or self.is_free(owner):
+                self.end(first.number)
+            else:
+                time.sleep(pause)
+                pause = min(2 * pause, 0.1)
+
+    def owner(self) -> dict[str, Any]:
+        """Return what a trial of this process is marked with."""
+        return {**super().owner(), "lease": self.lease.number}
+
+    def is_free(self, owner: Mapping[str, Any] | None) -> bool:
+        """Tell, within a round, whether the process that owns a running trial is gone.
+
+        Its lock tells at once on its own machine; elsewhere, or where the lock is not to be seen,
+        its lease.
+        """
+        if owner is None or "lease" not in owner:
+            return super().is_free(owner)
+        before, running, number = seconds(), self.running(), owner["lease"]
+        if number not in (item.number for item in running):
+            return True
+        self.look(running)
+        ours = self.machine.items() <= owner.items()
+        ended = self.has_ended(owner["run"]) if ours else None
+        if ended is None:
+            ended = before - self.seen[number][1] >= self.lease_seconds
+        if ended:
+            self.end(number)
+        return ended
+
+    def leave(self) -> None:
+        """End: none of the trials is this process's any more."""
+        self.left.set()
+        with suppress(Exception):  # of the storage: others will find the lease standing still
+            self.end(self.lease.number)
+        super().leave()
+
+
 # --- Study: made once, opened by every run, refused where its trials would not compare -----------
 
 
@@ -1948,6 +2138,7 @@ def open_study(
         "data_sha256": data_sha256,
         "architectures_sha256": digest(experiment.architectures),
         "settings": json.loads(json.dumps(settings)),
+        "settings_sha256": digest(settings),
     }
     known = {name: study.user_attrs.get(name, value) for name, value in made_of.items()}
     if changed := differences(known, made_of):
@@ -1955,7 +2146,10 @@ def open_study(
             f"study {name} has trials that would not compare with new ones; use another --out or"
             f" --storage, or undo: {'; '.join(changed[:9])}"
         )
-    for attribute, value in made_of.items():
+    begun, here = study.user_attrs.get("optuna", optuna.__version__), optuna.__version__
+    if begun.split(".")[0] != here.split(".")[0]:
+        say(f"warning: begun with Optuna {begun}; {here} may suggest other parameters")
+    for attribute, value in {**made_of, "optuna": begun}.items():
         if attribute not in study.user_attrs:
             study.set_user_attr(attribute, value)
     if "study_id" not in study.user_attrs:
@@ -2032,6 +2226,7 @@ class Recorder:
         versions = {"hpogen": self.experiment.hpogen, "python": platform.python_version()}
         found = {
             "architectures_sha256": self.study.user_attrs["architectures_sha256"],
+            "settings_sha256": self.study.user_attrs["settings_sha256"],
             "script_sha256": hashlib.sha256(Path(sys.argv[0]).read_bytes()).hexdigest(),
             "worker": f"{socket.gethostname()}:{os.getpid()}",
             "versions": {**versions, "torch": torch.__version__, "optuna": optuna.__version__},
@@ -2045,13 +2240,29 @@ class Recorder:
                 if trial.number not in ended:
                     self.retell(trial, trial.user_attrs.get("learning_curve", []))
                     self.publish(trial)
-                elif not self.trial_file(trial.number).exists():
-                    self.write_files(trial)
+                else:
+                    self.check_file(trial)
                 self.checkpoint(trial).remove()
 
     def trial_file(self, number: int) -> Path:
         """Return where the record of a trial is kept."""
         return self.out / "trials" / f"trial_{number:04d}.json"
+
+    def check_file(self, trial: FrozenTrial) -> None:
+        """Write a trial's file if it is not there; refuse one that says something else."""
+        path, known = self.trial_file(trial.number), plain(trial_record(trial))
+        try:
+            told = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            self.write_files(trial)
+            return
+        for name in ("state", "value", "params"):
+            if told[name] != known[name]:
+                raise UnusableError(
+                    f"{path} has {name} {told[name]}, the storage {known[name]}: one of the two"
+                    f" was altered. The log decides: move the storage away and rebuild it by"
+                    f" recover-trials {self.log.path} --to-storage URL"
+                )
 
     def checkpoint(self, trial: Trial | FrozenTrial) -> Checkpoint:
         """Return the checkpoint of a trial, which no other may take for its own."""
@@ -2101,6 +2312,9 @@ class Recorder:
             "datetime_complete": str(trial.datetime_complete),
             **log_fields({**trial.params, **trial.user_attrs}),
         }
+        # Some samplers and pruners keep with a trial what they will need; TPE repeats parameters.
+        kept = {k: v for k, v in trial.system_attrs.items() if not k.startswith("tpe:")}
+        fields |= {"system_attrs": kept} if kept else {}
         if fields.keys() >= EXPECTED:
             self.log.write("trial_end", fields, level="W" if "error" in fields else "I")
             self.log.sync()
@@ -2329,8 +2543,19 @@ class Search:
         finally:
             self.recorder.close_run(reason)
             self.workers.leave()
-        others = self.recorder.counts()["running"]  # these may finish yet
-        return 0 if others or best_of(self.study) else 1
+        return 0 if self.with_others() or best_of(self.study) else 1
+
+    def with_others(self) -> int:
+        """Return how many trials other workers are at, and say whose they are."""
+        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        owners = self.study.user_attrs.get(OWNERS, {})
+        for trial in running:
+            owner = owners.get(f"{trial.number}") or {}
+            say(
+                f"trial {trial.number} is with {owner.get('host')}, run {owner.get('run')}; if"
+                " that machine is gone for good, --take-over goes on with it"
+            )
+        return len(running)
 
     def patiently(self, action: Callable[[], Done]) -> Done:
         """Do what needs the storage and may be done twice; where that fails, try again, longer."""
@@ -2362,6 +2587,7 @@ class Search:
             owners = {f"{t.number}": owners.get(f"{t.number}") for t in running}
             left = next((t for t in running if self.workers.is_free(owners[f"{t.number}"])), None)
             self.taken_up = left is not None
+            self.workers.confirm()
             if left is not None:
                 trial = Trial(self.study, left._trial_id)
             elif self.started < self.experiment.n_trials:
@@ -2527,10 +2753,12 @@ class Search:
 
     def finish(self, trial: Trial, state: TrialState, found: Config) -> FrozenTrial:
         """Tell the study how a trial ended, then the log and the files."""
+        self.workers.confirm()
         for name, value in found.items():
             trial.set_user_attr(name, value)
         value = found[self.experiment.metric] if state == TrialState.COMPLETE else None
         with self.workers.round():
+            self.workers.confirm()
             ended = self.study.tell(trial, value, state, skip_if_finished=True)
             self.recorder.publish(ended)
         return ended
@@ -2581,26 +2809,38 @@ def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experime
     )
 
 
-def main(arguments: Namespace, task: Task, experiment: Experiment, guards: Guards = ()) -> int:
+def main(
+    arguments: Namespace,
+    task: Task,
+    experiment: Experiment,
+    guards: Guards = (),
+    join: Callable[..., Workers] = Workers,
+) -> int:
     """Do what the command line asks; return the exit code."""
     on_signals(interrupt)
     arguments.url = arguments.storage or f"sqlite:///{arguments.out / 'study.db'}"
     try:
-        return dispatch(arguments, task, experiment, guards)
+        return dispatch(arguments, task, experiment, guards, join)
     except Interrupted as stop:
         return stop.code
     except (UnusableError, ImportError) as error:
         say(f"error: {error}")
         return 3 if isinstance(error, ImportError) else 2  # a sampler or storage needs a package
     except Exception as error:
-        cause = error.__cause__ if isinstance(error, StorageError) else error
-        if not is_of_storage(cause):
+        if not isinstance(error, StorageError) and not is_of_storage(error):
             raise
+        cause = error.__cause__ or error
         say(f"error: {trouble(arguments.url, arguments.log, cause)}")
         return 2
 
 
-def dispatch(arguments: Namespace, task: Task, experiment: Experiment, guards: Guards) -> int:
+def dispatch(
+    arguments: Namespace,
+    task: Task,
+    experiment: Experiment,
+    guards: Guards,
+    join: Callable[..., Workers],
+) -> int:
     """Check, repeat a trial, or search; return the exit code."""
     experiment = replace(experiment, n_trials=arguments.n_trials, seed=arguments.seed)
     device = choose_device(arguments.device)
@@ -2618,10 +2858,11 @@ def dispatch(arguments: Namespace, task: Task, experiment: Experiment, guards: G
     sample_bytes = measure_shapes(task, experiment, device)
     arguments.out.mkdir(parents=True, exist_ok=True)
     storage = open_storage(arguments.url)
-    workers = Workers(arguments.url, uuid.uuid4().hex[:8], take_over=arguments.take_over)
+    workers = join(storage, experiment.study_name, arguments.url, take_over=arguments.take_over)
     with workers.round():
         recorder = open_run(arguments, task, experiment, storage, workers.run, device)
-    stops = Stops(arguments.out / "STOP", experiment.timeout_hours, guards)
+    own = (lambda _stops: workers.confirm(), *guards)
+    stops = Stops(arguments.out / "STOP", experiment.timeout_hours, own)
     return Search(task, recorder, workers, stops, device, sample_bytes).run()
 
 
@@ -2679,7 +2920,7 @@ def make_experiment() -> Experiment:
     return Experiment(
         **constants_of(Experiment),
         hpogen="0.1.0",
-        spec_sha256="92f3ffd23a5574b9064e83c77ca3feacbb2ce143d1c283f911f28e1a4b454413",
+        spec_sha256="27423cfccddf6b5e2022fc559378c056ab90bd369f6aa4784c6ecdf9485a9067",
     )
 
 
@@ -2690,5 +2931,6 @@ if __name__ == "__main__":
             make_task(ARGUMENTS.data, ARGUMENTS.new_data),
             make_experiment(),
             guards=make_guards(ARGUMENTS.out, Limits(**constants_of(Limits))),
+            join=partial(LeasedWorkers, lease_seconds=LEASE_SECONDS),
         )
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from recover_samples import HOSTILE_TEXTS, SampleLog, as_bytes, sample_log
+from recover_samples import HOSTILE_TEXTS, OTHER_STUDY, SampleLog, as_bytes, sample_log
 from recover_trials.cli import main
 
 COMMAND = (sys.executable, "-m", "recover_trials")
@@ -100,6 +100,10 @@ def test_text_of_a_log_cannot_control_the_terminal(tmp_path: Path, format_: str)
     assert all(line.isprintable() for line in shown.split("\r\n"))
 
 
+def test_parquet_is_not_shown_on_a_terminal(log: Path) -> None:
+    assert "give --output or a pipe" in on_terminal(log, "--format", "parquet")
+
+
 def test_json_is_one_document(log: Path) -> None:
     ran = run(log, "--format", "json")
 
@@ -132,6 +136,22 @@ def test_a_pipe_can_be_given_by_its_name(log: Path) -> None:
     )
 
     assert len(ran.stdout.splitlines()) == 4
+
+
+def test_one_of_several_studies_can_be_chosen(log: Path, tmp_path: Path) -> None:
+    other = SampleLog(OTHER_STUDY)
+    other.open_run(name="other")
+    other.end(7)
+    (tmp_path / "other.log").write_bytes(as_bytes(other.lines))
+    logs = (log, tmp_path / "other.log", "--format", "jsonl")
+
+    ran = run(*logs, "--study", "other")
+
+    assert [json.loads(line)["trial_number"] for line in ran.stdout.splitlines()] == [7]
+    assert len(ran.stderr.splitlines()) == 2  # of the other study, nothing
+    wrong = run(*logs, "--study", "third")
+    assert wrong.exit_code == 2
+    assert "no study is called third; there are: hpo_2M_h1, other" in wrong.stderr
 
 
 def test_a_bad_file_among_good_ones_is_said_and_the_rest_processed(

@@ -67,13 +67,16 @@ class Told:
         return row.values == self.values and all(repr(params.get(k)) == repr(v) for k, v in known)
 
 
-def history(chance: random.Random, version: str) -> list[Told]:
-    """Return a study's trials with the lines that a version of Optuna prints."""
+def history(chance: random.Random, version: str, after: float = 0.0) -> list[Told]:
+    """Return a study's trials with the lines that a version of Optuna prints.
+
+    They end `after` so many seconds of each minute.
+    """
     best: tuple[int, float] | None = None
     found = []
     for number in range(chance.randint(1, 6)):
         params = {f"p{i} 'x": chance.choice(ANY) for i in range(chance.randint(0, 3))}
-        stamp = time_stamp(moment(60 * number + chance.random()), "I")
+        stamp = time_stamp(moment(60 * number + after + chance.random()), "I")
         state = chance.choice(("COMPLETE", "COMPLETE", "PRUNED", "FAIL"))
         if state == "COMPLETE":
             value = chance.choice(VALUES)
@@ -206,6 +209,29 @@ def test_logs_one_behind_the_other_are_studies_of_their_own(seed: int) -> None:
         assert [study.name for study in recovery.studies] == ["a", "b"]
         for study, trials in zip(recovery.studies, told, strict=True):
             assert_told(study.rows, trials)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(SEEDS)
+def test_lines_of_two_writers_lose_no_trial_and_make_none(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311
+    told = [history(chance, "5", after) for after in (0.0, 30.0)]
+    queues = [
+        [created(name), *(line for trial in trials for line in trial.lines)]
+        for name, trials in zip("ab", told, strict=True)
+    ]
+    lines = []
+    while queues[0] or queues[1]:
+        lines.append(chance.choice([queue for queue in queues if queue]).pop(0))
+
+    rows = rows_of(recover(noisy(chance, lines)))
+
+    every = told[0] + told[1]
+    assert len(rows) == len(every)
+    for trial in every:
+        assert any(trial.agrees(row) for row in rows), trial
+    for row in rows:
+        assert any(trial.agrees(row) for trial in every), row
 
 
 @settings(max_examples=EXAMPLES, deadline=None)

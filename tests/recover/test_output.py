@@ -158,14 +158,16 @@ def test_json_lines_are_the_trials_of_the_json() -> None:
     assert lines == [trial for study in studies for trial in study["trials"]]
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_json_has_null_for_what_is_no_number(value: float) -> None:
+@pytest.mark.parametrize(
+    ("value", "told"), [(float("nan"), None), (float("inf"), "inf"), (-float("inf"), "-inf")]
+)
+def test_strict_json_has_null_for_nan_and_text_for_infinity(value: float, told: object) -> None:
     trial = Trial(0, "COMPLETE", (value,), params={"a": [value]}, intermediate_values={1: value})
 
     found = json.loads(to_jsonl(recovery_of(trial)), parse_constant=pytest.fail)
 
-    assert (found["value"], found["state"]) == (None, "COMPLETE")
-    assert (found["params"], found["intermediate_values"]) == ({"a": [None]}, {"1": None})
+    assert (found["value"], found["values"], found["state"]) == (told, [told], "COMPLETE")
+    assert (found["params"], found["intermediate_values"]) == ({"a": [told]}, {"1": told})
 
 
 def test_json_keeps_text_as_it_is() -> None:

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from hpo_script.trial_log import EXPERIMENT, LOG_EVENTS, closing_mark, format_event
 from recover_samples import HOSTILE_TEXTS, STAMP, SampleLog, sample_log
+from recover_trials import read_trials
+from recover_trials.output import WRITERS
 from recover_trials.own_log import parse_event, read_line
 
 HOSTILE = (*HOSTILE_TEXTS, f"{STAMP}Trial 3 ended: arch_idx=1")
@@ -208,3 +210,17 @@ def test_a_line_full_of_wrong_marks_takes_linear_time() -> None:
     line = f"{STAMP}Run 1a2b3c4d note: text=" + " ;deadbeef" * 500_000
 
     assert read_line(line) == ([], 1, "")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(told_events(), min_size=1, max_size=8))
+def test_no_value_of_a_whole_line_ends_a_recovery(told: list[dict[str, Any]]) -> None:
+    for event in told:
+        event["fields"] |= {"study": "a", "trial": event["fields"].get("trial", 0) % 3}
+    lines = "".join(f"{format_event(**event)}\n" for event in told)
+
+    recovery = read_trials([[lines.encode("utf-8", "surrogatepass")]])
+
+    assert recovery.report() is not None
+    for write in (WRITERS[name] for name in ("csv", "json", "jsonl", "table")):
+        assert write(recovery) is not None

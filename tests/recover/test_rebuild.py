@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +10,17 @@ import optuna
 import pandas as pd
 import pytest
 
+from lost_studies import CONFIG, DONE, call, recover, table, without_outputs
 from recover_trials import read_trials
 from recover_trials.errors import RebuildError
+from recover_trials.frozen import freeze
 from recover_trials.model import TWICE, Trial
 from recover_trials.rebuild import rebuild, rebuild_all
 from scripts import MARKET, changed, render_to, run
 
-CONFIG = changed(
-    MARKET,
-    study={"n_trials": 9},
-    search={
-        "loss": {"type": "categorical", "choices": ["bce", "focal"]},
-        "focal_gamma": {"type": "float", "low": 0.5, "high": 3.0},
-    },
-    sampler={"n_startup_trials": 3},
-)
-TIMES = re.compile("datetime|duration|seconds")
 OPTUNA = (
     "[I 2026-11-21 10:00:0{n},000] Trial {n} finished with value: {value} and parameters: {p}."
 )
-
-
-def table(script: Path) -> pd.DataFrame:
-    """Return the result table of a script without its times."""
-    found = pd.read_csv(script.parent / "outputs" / script.stem / "trials.csv")
-    return found[sorted(name for name in found if not TIMES.search(name))]
-
-
-def recover(script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Rebuild the storage of a script from its log, as a user would."""
-    command = [sys.executable, "-m", "recover_trials", f"logs/{script.stem}.log"]
-    storage = f"sqlite:///outputs/{script.stem}/study.db"
-    return subprocess.run(
-        [*command, "--to-storage", storage, *arguments],
-        cwd=script.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -65,45 +35,109 @@ def uninterrupted(
     return script, table(script)
 
 
-def half_done(script: Path, folder: Path, n_trials: int) -> Path:
-    """Return a copy of a script that ran some of its trials."""
-    for path in (script, script.parent / "sp500.csv"):
-        shutil.copy(path, folder)
-    copy = folder / script.name
-    assert run(copy, "--n-trials", str(n_trials)).returncode == 0
-    return copy
+@pytest.fixture(scope="module")
+def half(
+    uninterrupted: tuple[Path, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return a copy of the script that ran some of its trials; nobody changes its folder."""
+    folder = tmp_path_factory.mktemp("half")
+    for name in (uninterrupted[0].name, "sp500.csv"):
+        shutil.copy(uninterrupted[0].parent / name, folder)
+    script = folder / uninterrupted[0].name
+    assert run(script, "--n-trials", str(DONE)).returncode == 0
+    return script
 
 
 @pytest.mark.study
 def test_a_study_goes_on_from_its_log_alone_as_if_it_had_never_stopped(
-    uninterrupted: tuple[Path, pd.DataFrame], tmp_path: Path
+    uninterrupted: tuple[Path, pd.DataFrame], half: Path, tmp_path: Path
 ) -> None:
-    script = half_done(uninterrupted[0], tmp_path, 5)
-    shutil.rmtree(tmp_path / "outputs")
-    done = recover(script)
-    assert done.stdout == "hpo_9K_h1: 5 trials written\n"
-    again = recover(script)
-    assert again.stdout == "hpo_9K_h1: 0 trials written; 5 there before\n"
+    script = without_outputs(half, tmp_path)
+    assert recover(script) == "hpo_9K_h1: 5 trials written\n"
+    assert recover(script) == "hpo_9K_h1: 0 trials written; 5 there before\n"
     assert run(script).returncode == 0
     pd.testing.assert_frame_equal(table(script), uninterrupted[1])
 
 
 @pytest.mark.study
-@pytest.mark.parametrize("cut", ["Trial 4 ended", "Trial 4 epoch 2", "Run"])
+@pytest.mark.parametrize("cut", ["Trial 4 epoch 2", "Trial 4: arch_idx"])
 def test_a_log_that_was_cut_gives_the_trial_that_ran_back_to_be_trained(
-    uninterrupted: tuple[Path, pd.DataFrame], tmp_path: Path, cut: str
+    uninterrupted: tuple[Path, pd.DataFrame], half: Path, tmp_path: Path, cut: str
 ) -> None:
-    script = half_done(uninterrupted[0], tmp_path, 5)
-    shutil.rmtree(tmp_path / "outputs")
+    script = without_outputs(half, tmp_path)
     log = tmp_path / "logs" / f"{script.stem}.log"
     content = log.read_bytes()
     log.write_bytes(content[: content.rindex(cut.encode()) + 30])
-    assert recover(script).returncode == 0
+    recover(script)
     assert run(script).returncode == 0
     pd.testing.assert_frame_equal(table(script), uninterrupted[1])
     (study,) = read_trials([log]).studies
     assert [len(study.trials[number]) for number in range(9)] == [1] * 9
     assert study.unfinished == []
+
+
+@pytest.mark.study
+def test_at_every_byte_the_last_trial_is_whole_or_queued_or_not_begun(half: Path) -> None:
+    content = (half.parent / "logs" / f"{half.stem}.log").read_bytes()
+    start = content.rindex(b"[I ", 0, content.rindex(b"Trial 4: arch_idx"))
+    opened, last = content[: content.index(b"\n") + 1], content[start:]
+    known = freeze(read_trials([[opened + last]]).studies[0]).trials[4]
+    seen: list[list[str]] = []
+    for cut in range(len(last) + 1):
+        studies = read_trials([[opened + last[:cut]]]).studies
+        trials = freeze(studies[0]).trials[4:] if studies else []
+        for trial in trials:
+            if trial.state.name == "WAITING":
+                assert trial.system_attrs == {"fixed_params": known.params}
+                assert trial.user_attrs["kind"] == "search"
+            else:
+                assert trial == known
+        states = [trial.state.name for trial in trials]
+        if states not in seen[-1:]:
+            seen.append(states)
+    assert seen == [[], ["WAITING"], ["COMPLETE"]]
+
+
+KEEPING: dict[str, dict[str, Any]] = {
+    "cmaes": {"sampler": {"type": "cmaes", "n_startup_trials": 1}},
+    "successive_halving": {
+        "pruner": {"type": "successive_halving", "min_resource": 1, "reduction_factor": 2},
+        "sampler": {"type": "random"},
+    },
+    "hyperband": {
+        "pruner": {"type": "hyperband", "max_resource": 4, "reduction_factor": 2},
+        "sampler": {"type": "random"},
+    },
+}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", KEEPING)
+def test_what_samplers_and_pruners_keep_with_trials_comes_back(
+    kind: str, sp500_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "whole").mkdir()
+    shutil.copy(sp500_file, tmp_path / "whole" / "sp500.csv")
+    short = {"epochs": 4, "batch_size": 512, "warmup_steps": 0, "prune_from": 0.0}
+    about = {"study": {"n_trials": 20}, "splits": {"train_subset": 0.1}, "fixed": short}
+    config = changed(MARKET, **about, **KEEPING[kind])
+    whole = render_to(tmp_path / "whole", config)
+    half = Path(shutil.copytree(whole.parent, tmp_path / "half")) / whole.name
+    call(whole, whole.name)
+    call(half, half.name, "--n-trials", "12")
+    lost = without_outputs(half, tmp_path / "lost")
+    recover(lost)
+    call(lost, lost.name)
+    pd.testing.assert_frame_equal(table(lost), table(whole))
+    kept = {n for trial in stored(lost) for n in trial.system_attrs}
+    assert any(name.startswith(("cma:", "completed_rung")) for name in kept)
+    assert kind == "cmaes" or "PRUNED" in {trial.state.name for trial in stored(lost)[12:]}
+
+
+def stored(script: Path) -> list[optuna.trial.FrozenTrial]:
+    """Return the trials in a script's own database."""
+    address = f"sqlite:///{script.parent}/outputs/{script.stem}/study.db"
+    return optuna.load_study(study_name=script.stem, storage=address).trials
 
 
 @pytest.mark.study
@@ -120,6 +154,7 @@ def test_everything_a_study_holds_comes_back(
     assert rebuild(study, address).added == list(range(9))
     found = optuna.load_study(study_name=script.stem, storage=address)
     assert found.direction == own.direction
+    queued = 0
     for ours, theirs in zip(found.trials, own.trials, strict=True):
         for name in (
             *("number", "state", "values", "params", "distributions", "intermediate_values"),
@@ -127,8 +162,12 @@ def test_everything_a_study_holds_comes_back(
         ):
             assert getattr(ours, name) == getattr(theirs, name), name
         assert theirs.user_attrs.items() <= ours.user_attrs.items()
-    known = {"study_id", "data_sha256", "architectures_sha256"}
-    assert {n: found.user_attrs[n] for n in known} == {n: own.user_attrs[n] for n in known}
+        kept = {n: v for n, v in theirs.system_attrs.items() if not n.startswith("tpe:")}
+        assert ours.system_attrs == kept
+        queued += "fixed_params" in kept
+    assert queued == 4  # the extremes
+    apart = {"owners", "settings"}  # who runs what is over; the digest of the settings is told
+    assert found.user_attrs == {n: v for n, v in own.user_attrs.items() if n not in apart}
 
 
 def write_log(folder: Path, *results: tuple[int, float, str], best: bool = True) -> Path:
@@ -204,8 +243,7 @@ def test_two_studies_of_one_name_are_not_mixed(tmp_path: Path) -> None:
     one = write_log(tmp_path, (0, 0.1, "{'x': 0.5}"))
     other = tmp_path / "other.log"
     other.write_text(one.read_text().replace("10:00", "12:00").replace("0.1", "0.2"))
-    studies: Any = read_trials([one, other]).studies
+    studies = read_trials([one, other]).studies
     assert [study.name for study in studies] == ["s", "s (run 2)"]
-    studies[1].name = "s"
-    with pytest.raises(RebuildError, match="is the name of two studies"):
+    with pytest.raises(RebuildError, match="s is the name of two studies"):
         list(rebuild_all(studies, f"sqlite:///{tmp_path}/s.db", direction="minimize"))

@@ -1,4 +1,4 @@
-"""Real studies of workers on several machines: the total, the extremes and the owners are exact."""
+"""Real studies of workers on several machines: exact totals, each extreme once, one owner."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from optuna.trial import TrialState
 from hpo_script.storage import connect
 from recover_trials import read_trials
 from scripts import MARKET, changed, edit, read_json, render_to, run
-from servers import grpc_proxy, postgresql
+from servers import grpc_proxy, new_database
 
 pytestmark = pytest.mark.study
 
@@ -77,8 +77,8 @@ class Hosts:
 @pytest.fixture(
     params=[
         "journal",
-        pytest.param("grpc", marks=pytest.mark.hosts),
-        pytest.param("postgresql", marks=[pytest.mark.hosts, pytest.mark.postgres]),
+        pytest.param("grpc", marks=pytest.mark.thorough),
+        pytest.param("postgresql", marks=[pytest.mark.thorough, pytest.mark.postgres]),
     ]
 )
 def url(
@@ -88,7 +88,7 @@ def url(
         urls: dict[str, Callable[[], str]] = {
             "journal": lambda: f"journal://{tmp_path}/journal.log",
             "grpc": lambda: stack.enter_context(grpc_proxy(tmp_path))[0],
-            "postgresql": lambda: stack.enter_context(postgresql(monkeypatch)),
+            "postgresql": lambda: stack.enter_context(new_database(monkeypatch)),
         }
         yield urls[request.param]()
 

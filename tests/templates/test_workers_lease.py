@@ -17,7 +17,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import TrialState
 
 from hpo_script.storage import connect
-from servers import grpc_proxy, postgresql
+from servers import grpc_proxy, new_database
 
 LEASE = 4.0
 # A process on a machine of its own, which enters a number of rounds; in each it adds one to what
@@ -114,8 +114,8 @@ class Hosts:
 @pytest.fixture(
     params=[
         "journal",
-        pytest.param("grpc", marks=pytest.mark.hosts),
-        pytest.param("postgresql", marks=[pytest.mark.hosts, pytest.mark.postgres]),
+        pytest.param("grpc", marks=pytest.mark.thorough),
+        pytest.param("postgresql", marks=[pytest.mark.thorough, pytest.mark.postgres]),
     ]
 )
 def hosts(
@@ -125,7 +125,7 @@ def hosts(
         urls: dict[str, Callable[[], str]] = {
             "journal": lambda: f"journal://{tmp_path}/journal.log",
             "grpc": lambda: stack.enter_context(grpc_proxy(tmp_path))[0],
-            "postgresql": lambda: stack.enter_context(postgresql(monkeypatch)),
+            "postgresql": lambda: stack.enter_context(new_database(monkeypatch)),
         }
         found = Hosts(urls[request.param](), tmp_path)
         yield found

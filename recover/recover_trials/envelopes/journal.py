@@ -46,7 +46,14 @@ class Journal:
         try:
             said = json.loads(line)
             self.steps[said["op_code"]](said)
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+        except (
+            LookupError,
+            ValueError,
+            TypeError,
+            ArithmeticError,
+            AttributeError,
+            RecursionError,
+        ):
             self.damaged += 1
 
     def finish(self) -> list[Study]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recover_trials.envelopes.journal import external
 from recover_trials.errors import UnreadableError
 from recover_trials.model import Study, Trial
+
+if TYPE_CHECKING:
+    import sqlite3
 
 HEAD = b"SQLite format 3\0"
 INSTEAD = "a SQLite file, not a log; give it by its path, or use optuna.load_study"
@@ -20,6 +23,8 @@ SPECIAL = {"INF_POS": float("inf"), "INF_NEG": float("-inf"), "NAN": float("nan"
 
 def read_database(path: Path) -> list[Study]:
     """Return the studies of a database. Raises UnreadableError if it holds none."""
+    import sqlite3  # no log needs it
+
     uri = f"{path.resolve().as_uri()}?mode=ro"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as database:

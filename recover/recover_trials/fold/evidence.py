@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from recover_trials.formats.optuna_lines import Result
 from recover_trials.formats.start_lines import Start
 from recover_trials.model import FORCED, Study, Trial, agree
+
+SOON = timedelta(seconds=1)
 
 
 def same_start(trial: Trial, said: Start) -> bool:
@@ -23,6 +26,15 @@ def same_start(trial: Trial, said: Start) -> bool:
 def told_before(study: Study, said: Result, number: int) -> bool:
     """Tell whether a study has this very end already."""
     return any(repeats(trial, said) for trial in study.trials.get(number, ()))
+
+
+def closes_failure(study: Study, said: Result, number: int) -> bool:
+    """Tell whether an end is the second line of a failure, told right behind the first."""
+    if said.state != "FAIL" or said.params is not None or said.error is not None:
+        return False
+    told = [trial for trial in study.trials.get(number, ()) if trial.state == "FAIL"]
+    times = [trial.datetime_complete for trial in told]
+    return any(time and said.time and said.time - time < SOON for time in times)
 
 
 def free(study: Study, number: int) -> bool:

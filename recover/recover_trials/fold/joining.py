@@ -11,6 +11,7 @@ from recover_trials.model import CUT, START_CUT, STARTED_TWICE, TWICE, Study, Tr
 AMBIGUOUS = "several experiments could be the one that this run resumes"
 BEST_DIFFERS = "best trial {0}: {1} here, {2} in a line that names it"
 BEST_BEATEN = "lines call trial {0} the best with {1}, but trial {2} has {3}"
+SAME_NAME = "another study here has this name"
 CONTRADICTION = "lines contradict each other about what is better; with constraints they may"
 
 
@@ -126,6 +127,17 @@ def number_names(studies: list[Study]) -> None:
         seen[study.name] += 1
         if seen[study.name] > 1:
             study.name = f"{study.name} (run {seen[study.name]})"
+
+
+def mark_names(studies: Iterable[Study]) -> None:
+    """Remark the studies of search scripts that another one has the name of."""
+    named: dict[str, list[Study]] = defaultdict(list)
+    for study in studies:
+        if study.about:
+            named[study.name].append(study)
+    for same in named.values():
+        for study in same if len(same) > 1 else ():
+            study.remarks.append(SAME_NAME)
 
 
 def check_best(study: Study) -> None:

@@ -10,20 +10,33 @@ from typing import Any
 from hpo_script.trial_log import IDENTITY, SHORT_NAMES
 from recover_trials.formats.optuna_lines import Result
 from recover_trials.model import ENDED_TWICE, Study, Trial, agree
-from recover_trials.own_log import Evaluation, Event
+from recover_trials.own_log import Evaluation, Event, parse_fields
 
 LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
 # What a line says of itself; the other fields of a trial's lines are parameters or attributes.
-STRUCTURE = {*IDENTITY, "trial", "state", "value", "datetime_start", "datetime_complete"}
+STRUCTURE = {
+    *(*IDENTITY, "trial", "state", "value", "datetime_start", "datetime_complete"),
+    "system_attrs",
+}
 ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params", "d_ff")
 CURVE_STRUCTURE = {*IDENTITY, "trial", "unit", "step", *ARCHITECTURE}
-# Digests that runs of one study must share, and what it means if they do not.
+# What runs of one study must share, and what it means if they do not.
 SHARED = {
     "data_sha256": "runs with different data",
     "architectures_sha256": "runs with different architectures under one arch_idx",
+    "search_space": "runs with different search spaces",
+    "conditions": "runs with different conditions of parameters",
+    "fixed_params": "runs with different fixed parameters",
+    "metric": "runs with different metrics",
+    "direction": "runs with different directions",
+    "settings_sha256": "runs with different settings",
 }
 # Digests that change when a script is rendered again, with a larger total say.
 USUALLY_SHARED = {"script_sha256": "runs of different scripts"}
+
+
+# What the fields of a run line must be to be of use; others are as good as left out.
+KINDS: dict[str, type] = {"metric": str, "search_space": dict, "direction": str}
 
 
 def time_of(fields: Mapping[str, Any], name: str) -> datetime | None:
@@ -44,7 +57,7 @@ def taken_up(study: Study, fields: Mapping[str, Any]) -> Trial | None:
     if not told or told[-1].state != "RUNNING" or told[-1].run == fields["run"]:
         return None
     trial, config = told[-1], fields.get("config_id")
-    if config is None or trial.user_attrs.get("config_id") != config:
+    if config is None or trial.user_attrs.get("config_id", config) != config:
         return None
     return trial
 
@@ -78,6 +91,7 @@ class OwnStudies:
             "trial_start": self.start,
             "evaluation": self.evaluate_all,
             "trial_retry": self.retry,
+            "trial_resumed": self.take_up,
             "trial_end": self.end,
             "run_end": self.close_run,
         }
@@ -95,22 +109,32 @@ class OwnStudies:
         if "micro_batch" in fields:
             trial.user_attrs["micro_batch"] = fields["micro_batch"]
 
+    def take_up(self, study: Study, fields: Mapping[str, Any]) -> None:
+        """A run goes on with a trial of one that died: what it tells is of that trial."""
+        told = study.trials.get(fields["trial"])
+        trial = told[-1] if told else study.trial(fields["trial"], None, fields["run"])
+        trial.run = fields["run"]
+        self.describe(study, trial, {k: fields[k] for k in ARCHITECTURE if k in fields})
+
     def evaluate_all(self, study: Study, fields: Mapping[str, Any]) -> None:
         """A trial was evaluated; its line may be the only one that tells of it."""
-        metrics = {name: v for name, v in fields.items() if name not in CURVE_STRUCTURE}
-        known = (fields["trial"], fields["unit"], fields["step"], metrics)
-        self.evaluate(Evaluation(*known, study.key, fields["run"]))
+        point = {fields["unit"]: fields["step"]}
+        point |= {name: v for name, v in fields.items() if name not in CURVE_STRUCTURE}
+        points = [(fields["step"], point)]
+        self.evaluate(Evaluation(fields["trial"], study.key, fields["run"], points))
         trial = study.trial(fields["trial"], None, fields["run"])
         if not trial.user_attrs:
             self.describe(study, trial, {k: fields[k] for k in ARCHITECTURE if k in fields})
 
     def open_run(self, study: Study, fields: Mapping[str, Any]) -> None:
-        """A run began: its digests are compared with those of the runs before it."""
+        """A run began: what it must share with the runs before it is compared."""
         for digests, told in ((SHARED, study.flags), (USUALLY_SHARED, study.remarks)):
             for name, meaning in digests.items():
                 if not agree(study.about.get(name), fields.get(name)) and meaning not in told:
                     told.append(meaning)
+        fields = {name: v for name, v in fields.items() if isinstance(v, KINDS.get(name, object))}
         study.about.update(fields)
+        study.runs[fields["run"]] = dict(fields)
         study.name = str(fields.get("study_name") or fields.get("name", study.key))
 
     def close_run(self, study: Study, fields: Mapping[str, Any]) -> None:
@@ -143,15 +167,19 @@ class OwnStudies:
         with less), but the study keeps the first value of a step.
         """
         study = self.study(said.study)
-        trial, step = study.trial(said.trial, None, said.run), said.step
+        trial = study.trial(said.trial, None, said.run)
         trial.run = said.run
-        curve = trial.curve
-        while curve and next(reversed(curve)) >= step:
-            curve.popitem()
-        curve[step] = {said.unit: step, **said.metrics}
-        value = said.metrics.get(study.about.get("metric", ""))
-        if value is not None:
-            trial.intermediate_values.setdefault(step, value)
+        curve, reported = trial.curve, trial.intermediate_values
+        if said.architecture and not trial.user_attrs:  # no other line tells of it
+            self.describe(study, trial, dict(parse_fields(said.architecture)))
+        metric = study.about.get("metric", "")
+        for step, point in said.points:
+            while curve and next(reversed(curve)) >= step:
+                curve.popitem()
+            curve[step] = point
+            value = point.get(metric)
+            if value is not None:
+                reported.setdefault(step, value)
 
     def end(self, study: Study, fields: Mapping[str, Any]) -> None:
         """A trial ended; the same end told twice is one, another end is kept and flagged."""
@@ -170,6 +198,9 @@ class OwnStudies:
         trial.datetime_start = time_of(fields, "datetime_start")
         trial.datetime_complete = time_of(fields, "datetime_complete")
         self.describe(study, trial, fields)
+        kept = fields.get("system_attrs")
+        if isinstance(kept, dict):
+            trial.system_attrs = kept
         trial.user_attrs["learning_curve"] = [trial.curve[step] for step in sorted(trial.curve)]
 
     def takes(self, result: Result) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from recover_trials.fold.evidence import (
     agrees,
     became_best,
+    closes_failure,
     fits,
     iter_best,
     same_start,
@@ -33,6 +34,7 @@ from recover_trials.model import (
     Study,
     Trial,
 )
+from recover_trials.skim import Row
 
 UNNAMED = "no banner names the experiment of these trials"
 
@@ -84,33 +86,27 @@ class Runs:
         self.current = study
         return study
 
-    def goes_on(
-        self,
-        number: int,
-        value: float,
-        time: datetime,
-        params: dict[str, Any],
-        best: int,
-        best_value: float,
-    ) -> bool:
-        """Take a finished trial if it can be of the current study only; tell whether it is.
+    def go_on(self, rows: list[Row]) -> int:
+        """Take finished trials that can be of the current study only; return how many.
 
-        It is new there, and the best trial that its line names is the study's own.
+        Each is new there, and the best trial that its line names is the study's own. It ends with
+        the first one that is not.
         """
         study = self.current
-        if (
-            study is None
-            or best == number
-            or study.told.get(best) != best_value
-            or number in study.trials
-        ):
-            return False
-        study.trials[number] = [Trial(number, "COMPLETE", (value,), None, time, params)]
-        if value > best_value:
-            study.lower_is_better = True
-        elif value < best_value:
-            study.higher_is_better = True
-        return True
+        if study is None or self.mixed:
+            return 0
+        trials, told = study.trials, study.told
+        taken = 0
+        for number, value, time, params, best, best_value in rows:
+            if best == number or told.get(best) != best_value or number in trials:
+                break
+            trials[number] = [Trial(number, "COMPLETE", (value,), None, time, params)]
+            if value > best_value:
+                study.lower_is_better = True
+            elif value < best_value:
+                study.higher_is_better = True
+            taken += 1
+        return taken
 
     def finish(
         self,
@@ -130,11 +126,11 @@ class Runs:
         study.trials[number] = [Trial(number, "COMPLETE", (value,), None, time, params)]
         tell(study, number, value, best, best_value)
 
-    def start(self, said: Start) -> None:
-        """A trial started."""
+    def start(self, said: Start) -> Trial | None:
+        """A trial started; return it, unless it is told again."""
         for study in self.open:
             if any(same_start(trial, said) for trial in study.trials.get(said.number, ())):
-                return
+                return None
         study = self.current or self.new()
         told = study.trials.get(said.number)
         if told and said.number == 0:
@@ -143,6 +139,7 @@ class Runs:
         trial.datetime_start = said.time
         trial.flags += [STARTED_TWICE] * bool(told) + [START_CUT] * (not said.whole)
         study.trials.setdefault(said.number, []).append(trial)
+        return trial
 
     def stopped_early(self, epoch: int) -> None:
         """The trial that started last stopped at an epoch."""
@@ -161,20 +158,21 @@ class Runs:
         number = said.number or 0
         if self.current and told_before(self.current, said, number):
             return
+        if any(closes_failure(study, said, number) for study in self.open):
+            return
         study = self.study_for(said, number)
         if not fits(study, said, number) and any(
             told_before(other, said, number) for other in self.open
         ):
             return
+        if self.mixed and self.uncertain(said, number):
+            flags = [*flags, UNCERTAIN]
         told = study.trials.setdefault(number, [])
         if not told or told[-1].state != "RUNNING":
             told.append(Trial(number, flags=[TWICE] if told else []))
         trial = told[-1]
         trial.flags += flags
         self.fill(study, trial, said)
-        fitting = self.mixed and [s for s in self.open if fits(s, said, number)]
-        if fitting and study in fitting:
-            trial.flags.append(UNCERTAIN)
 
     def fill(self, study: Study, trial: Trial, said: Result) -> None:
         """Write what an end says into its trial."""
@@ -196,6 +194,18 @@ class Runs:
             if best >= 0:
                 tell(study, trial.number, value, best, best_value)
 
+    def uncertain(self, said: Result, number: int) -> bool:
+        """Tell whether an end fits several studies, and not exactly one has the best it names."""
+        proved = sum(agrees(study, said, number) is True for study in self.open)
+        return proved != 1 and sum(fits(study, said, number) for study in self.open) > 1
+
+    def doubt(self, study: Study, other: Study, said: Result, number: int) -> None:
+        """Flag the trial that keeps an end out of a study, if the two could change places."""
+        told = study.trials.get(number)
+        best = said.best[0] if said.best else None
+        if told and best is not None and study.told.get(best) == other.told.get(best):
+            told[-1].flags.append(UNCERTAIN)
+
     def study_for(self, said: Result, number: int) -> Study:
         """Return the study that an end belongs to.
 
@@ -210,9 +220,10 @@ class Runs:
             other = next((s for s in others if agrees(s, said, number)), None)
             if other:
                 self.mixed, self.current = True, other
+                self.doubt(current, other, said, number)
                 return other
         if fits(current, said, number):
             return current
         if number == 0 and not any(told_before(study, said, number) for study in others):
-            return self.new()
+            return next((study for study in others if not study.trials), None) or self.new()
         return next((s for s in others if fits(s, said, number)), current)

@@ -12,7 +12,7 @@ BRACKETED = r"[\[({][^=]*?[\])}](?=,? |,?$)"
 PLAIN = r"\d+(?:,\d{3})+|[^\s,;]+?(?=[\s,;]|\.(?:\s|$)|$)"
 PAIR = re.compile(rf"([A-Za-z_][\w.]*)=({QUOTED}|{BRACKETED}|{PLAIN})")
 BETWEEN = re.compile(r",? +|,|;")
-COUNT = re.compile(r"\d{1,3}(?:,\d{3})+")
+COUNT = re.compile(r"\d{1,3}(?:,\d{3}){1,5}")
 
 
 def read(text: str, start: int, *, ended: bool) -> tuple[dict[str, Any], bool, int]:

@@ -31,7 +31,7 @@ OLD_BEST = re.compile(rf"\. Current best value is ({PRINTED_FLOAT}) with paramet
 CAUSE = re.compile(r",? because (?:of the following error: )?(.*?)\.?$", re.DOTALL)
 BEHIND = re.compile(r" ?(?=\[[A-Z] \d{4}-)")  # a line whose end is missing has another behind
 QUOTED_STAMP = re.compile(rf"['\"]{STAMP.pattern}[^'\"\[\]{{}}]*\Z")
-COUNT_ONLY = re.compile(r" \(params: ([\d,]+)\)")
+COUNT_ONLY = re.compile(r" \(params: (\d{1,18}|\d{1,3}(?:,\d{3}){1,5})\)")
 
 
 class Result(NamedTuple):
@@ -117,6 +117,8 @@ def read_match(
     if not end and not match["state"]:
         name = (match["created"] or "").strip()
         return Opened(name, existing=False), len(text)
+    if not (match["end"] or match["state"]) and "{" not in text:
+        return None, match.end()  # cut before its parameters
     time = time_before(text, match.start())
     counted = int(number) if number else None
     if match["state"]:
@@ -213,7 +215,10 @@ def read_values(text: str, start: int) -> tuple[tuple[float, ...] | None, int]:
     found, end = read_literal(text, start)
     values = list(found.values()) if isinstance(found, dict) else found
     numbers = values and all(isinstance(value, (int, float)) for value in values)
-    return (tuple(map(float, values)), end) if numbers else (None, start)
+    try:
+        return (tuple(map(float, values)), end) if numbers else (None, start)
+    except OverflowError:
+        return None, start
 
 
 def with_assignments(text: str, start: int, result: Result, ended: bool) -> tuple[Result, int]:

@@ -12,7 +12,7 @@ LINE = re.compile(
     rf"(?: completed with \w+: (?P<value>{NUMBER}|nan)\s*(?P<rest>.?)"
     r"| failed(?: with (?:\w+ )*error| \((?P<kind>\w+)\)): ?(?P<error>.*))"
 )
-STOPPED = re.compile(rb"arly ?[Ss]topping triggered (?:at|after) epoch (\d+)\b")
+STOPPED = re.compile(rb"arly ?[Ss]topping triggered (?:at|after) epoch (\d{1,9})\b")
 
 
 def read_line(text: str, *, ended: bool = True) -> tuple[Result, int] | None:

@@ -35,6 +35,11 @@ def is_stamped(text: str, position: int) -> bool:
     return STAMP.search(text, 0, position) is not None
 
 
+def is_right_behind(text: str, position: int) -> bool:
+    """Tell whether a position is right behind such a stamp."""
+    return position >= LENGTH and STAMP.match(text, position - LENGTH) is not None
+
+
 def quoted_before(prefix: str) -> bool:
     """Tell whether an exception is named right before a line: its text quotes the line."""
     return EXCEPTION.fullmatch(STAMP.sub("", prefix)) is not None

@@ -19,7 +19,7 @@ FORCED = re.compile(
 )
 # `  learning_rate: 0.0003`, also behind the prefix of a logger.
 PRINTED = re.compile(r"(?:.*(?: [-|]|\]|:) )?[ \t]+([A-Za-z_][\w.]*): (\S.*?)[ \t]*")
-SIZES = re.compile(r"(\d+)x(\d+)")
+SIZES = re.compile(r"(\d{1,9})x(\d{1,9})")
 LONG_NAMES = {"lr": "learning_rate", "params": "param_count"}
 SEARCHED = {"learning_rate", "epochs", "dropout", "weight_decay", "warmup_steps"}
 

@@ -1,0 +1,1 @@
+"""A study while it runs, from its log alone."""

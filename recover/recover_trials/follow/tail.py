@@ -1,0 +1,116 @@
+"""What is new in a file that others write: cut, replaced or not there yet, it is followed."""
+
+from __future__ import annotations
+
+import codecs
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+from recover_trials.envelopes import compression, encoding
+from recover_trials.envelopes.blocks import LONGEST_LINE
+from recover_trials.errors import UnreadableError
+
+PIECE = 4 << 20
+HEAD = 64  # bytes by which a file is known to be the one that was read
+COMPRESSED = "a compressed file does not grow; read it without --follow"
+
+
+class Tail:
+    """Reads a file from where it ended the last time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file: IO[bytes] | None = None
+        self.identity: tuple[int, int] | None = None
+        self.offset = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Read the file from its beginning, as another one."""
+        self.offset, self.head, self.rest = 0, b"", b""
+        self.decoder: codecs.IncrementalDecoder | None = None
+
+    @property
+    def found(self) -> bool:
+        """Tell whether the file has been there."""
+        return self.file is not None
+
+    def read(self) -> bytes:
+        """Return whole lines that are new, a few megabytes at most; nothing at the end.
+
+        Raises OSError if the file is there and cannot be read.
+        """
+        if self.file is None and not self.open():
+            return b""
+        assert self.file is not None  # noqa: S101
+        if self.was_rewritten():
+            self.restart()
+        self.file.seek(self.offset)
+        data = self.file.read(PIECE)
+        if not data and self.was_replaced() and self.open():
+            data = self.file.read(PIECE)
+        self.offset += len(data)
+        self.head = (self.head + data)[:HEAD] if len(self.head) < HEAD else self.head
+        return self.whole_lines(self.decoded(data))
+
+    def changed(self) -> datetime | None:
+        """Return when the file was written to last, in local time; None if it was never there."""
+        if self.file is None:
+            return None
+        return datetime.fromtimestamp(os.fstat(self.file.fileno()).st_mtime)  # noqa: DTZ006
+
+    def open(self) -> bool:
+        """Open the file that is at the path now; tell whether there is one."""
+        try:
+            file = self.path.open("rb", buffering=0)
+        except FileNotFoundError:
+            return False
+        self.close()
+        state = os.fstat(file.fileno())
+        self.file, self.identity = file, (state.st_dev, state.st_ino)
+        self.restart()
+        return True
+
+    def close(self) -> None:
+        """Close the file."""
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+
+    def was_replaced(self) -> bool:
+        """Tell whether another file is at the path, as after a rotation."""
+        try:
+            state = self.path.stat()
+        except FileNotFoundError:
+            return False  # moved away; what comes in its place is not there yet
+        return (state.st_dev, state.st_ino) != self.identity
+
+    def was_rewritten(self) -> bool:
+        """Tell whether the file was cut and written anew."""
+        assert self.file is not None  # noqa: S101
+        if os.fstat(self.file.fileno()).st_size < self.offset:
+            return True
+        self.file.seek(0)
+        return self.file.read(len(self.head)) != self.head if self.head else False
+
+    def decoded(self, data: bytes) -> bytes:
+        """Return text in UTF-8. Raises UnreadableError for a compressed file."""
+        if self.offset == len(data) and data:
+            if data.startswith((compression.GZIP, compression.ZSTD)):
+                raise UnreadableError(COMPRESSED)
+            if name := encoding.encoding_of(data[:4096]):
+                self.decoder = codecs.getincrementaldecoder(name)("replace")
+        if self.decoder is None:
+            return data
+        return self.decoder.decode(data).encode("utf-8", "replace")
+
+    def whole_lines(self, data: bytes) -> bytes:
+        """Return what ends with a line; the rest waits for its end."""
+        text = self.rest + data
+        end = text.rfind(b"\n") + 1 or text.rfind(b"\r", 0, -1) + 1
+        if not end and len(text) > LONGEST_LINE:
+            end = len(text)
+        self.rest = text[end:]
+        return text[:end]

@@ -1,0 +1,1 @@
+"""Files of results, JSON and CSV, that programs leave beside their logs."""

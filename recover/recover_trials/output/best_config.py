@@ -1,0 +1,129 @@
+"""The best trial as a Python file of constants, to be imported or read by a person."""
+
+from __future__ import annotations
+
+import keyword
+import math
+import re
+from typing import Any
+
+from recover_trials.errors import NoBestError
+from recover_trials.model import Study, Trial
+from recover_trials.output.all_trials import only_study
+from recover_trials.output.rows import DEEPEST, text_of
+from recover_trials.recovery import Recovery
+
+GROUPS = {
+    "Data": ("horizon", "context_length", "data", "data_path", "patch", "stride", "threshold"),
+    "Model": (
+        *("arch_idx", "d_model", "n_layers", "n_heads", "d_ff", "param_count", "dropout"),
+        *("attention_dropout", "activation", "norm", "inputs", "use_revin", "vocab_size"),
+    ),
+    "Training": (
+        *("learning_rate", "lr", "weight_decay", "epochs", "steps", "warmup_steps", "batch_size"),
+        *("micro_batch", "accumulation_steps", "optimizer", "scheduler", "loss", "grad_clip"),
+        *("betas", "beta1", "beta2", "label_smoothing", "focal_gamma", "seed"),
+    ),
+    "Early stopping": ("patience", "min_delta", "early_stopping", "eval_interval"),
+    "Hardware": ("device", "precision", "compile", "num_workers", "threads"),
+}
+OTHER = "Other parameters"
+# Attributes that are part of a configuration, whoever wrote them; others are results.
+CONFIGURED = {name for names in GROUPS.values() for name in names}
+NAME = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*")
+NOT_NAMES = "OTHER_NAMES"  # takes the parameters that no variable can be called
+
+
+def to_best_config(recovery: Recovery) -> str:
+    """Return the best trial's parameters as Python.
+
+    Text from the log appears only as ASCII literals and as names that are plain identifiers.
+
+    Raises NoBestError without a finite best value, SeveralStudiesError for several studies.
+    """
+    study = only_study(recovery, "best_config")
+    best = study.best
+    if best is None or best.value is None or not math.isfinite(best.value):
+        raise NoBestError(f"{study.name}: {why_none(study, best)}; no best_config is written")
+    names, others = sort_names(configuration(study, best))
+    lines = heading(study, best)
+    for title in (*GROUPS, OTHER):
+        found = [name for name in names if group_of(name) == title]
+        if found:
+            lines += ["", f"# {title}", *(f"{name} = {literal(names[name])}" for name in found)]
+    if others:
+        lines += ["", "# No variable can have these names.", f"{NOT_NAMES} = {literal(others)}"]
+    return "\n".join(lines) + "\n"
+
+
+def why_none(study: Study, best: Trial | None) -> str:
+    """Return why there is no best trial to write."""
+    if best is not None:
+        return f"the best value, of trial {best.number}, is {best.value}"
+    if study.told_best:
+        return f"the line of the best trial, {study.told_best[0]}, is not in the log"
+    finished = [trial for trial in study.rows if trial.state == "COMPLETE"]
+    if not finished:
+        return "no trial has finished"
+    if any(len(trial.values) > 1 for trial in finished):
+        return "trials have several values"
+    return "nothing tells whether lower or higher is better"
+
+
+def configuration(study: Study, best: Trial) -> dict[str, Any]:
+    """Return what the best trial was trained with: fixed, derived and searched values."""
+    fixed = study.about.get("fixed_params")
+    curve = best.user_attrs.get("learning_curve")
+    point = curve[0] if isinstance(curve, list) and curve else {}
+    measured = point if isinstance(point, dict) else {}  # such as precision, a metric here
+    attributes = {
+        k: v for k, v in best.user_attrs.items() if k in CONFIGURED and k not in measured
+    }
+    return {**(fixed if isinstance(fixed, dict) else {}), **attributes, **best.params}
+
+
+def sort_names(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what can be a variable, and what cannot."""
+    fit = {name: v for name, v in values.items() if is_name(name)}
+    return fit, {str(name): v for name, v in values.items() if name not in fit}
+
+
+def is_name(name: object) -> bool:
+    """Tell whether a text is an identifier with no meaning of its own."""
+    if not isinstance(name, str) or NAME.fullmatch(name) is None:
+        return False
+    return not keyword.iskeyword(name) and name != NOT_NAMES
+
+
+def group_of(name: str) -> str:
+    """Return the title under which a parameter stands."""
+    return next((title for title, names in GROUPS.items() if name in names), OTHER)
+
+
+def heading(study: Study, best: Trial) -> list[str]:
+    """Return the comments at the beginning."""
+    metric = study.about.get("metric")
+    counts = ", ".join(f"{n} {ascii(state)[1:-1]}" for state, n in sorted(study.counts().items()))
+    lines = [
+        f"# Best HPO Configuration - Trial {best.number}",
+        f"# {metric if is_name(metric) else 'Value'}: {best.value!r}",
+        f"# Study {study.name!a}, recovered from its log: {counts}",
+    ]
+    return lines + [f"# Note: {ascii(flag)[1:-1]}" for flag in best.flags]
+
+
+def literal(value: Any, depth: int = 0) -> str:
+    """Return a value as a Python expression of literals, in ASCII and on one line."""
+    if depth > DEEPEST:
+        return ascii(text_of(value))
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value}")'
+    if isinstance(value, dict):
+        pairs = (f"{literal(k)}: {literal(item, depth + 1)}" for k, item in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(literal(item, depth + 1) for item in value) + "]"
+    if isinstance(value, tuple):
+        return "(" + "".join(f"{literal(item, depth + 1)}, " for item in value).rstrip(" ") + ")"
+    known = isinstance(value, (bool, int, float, str, bytes, complex, type(None)))
+    return ascii(value if known else str(value))

@@ -1,0 +1,65 @@
+"""Aligned tables for a terminal."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from recover_trials.model import Study
+from recover_trials.recovery import Recovery
+
+SHOWN_ATTRIBUTES = ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff", "param_count")
+
+
+def cell(value: Any) -> Text:
+    """Return a value for a terminal; what a log says cannot move the cursor or set colours."""
+    if value is None:
+        return Text("")
+    text = f"{value:.5g}" if isinstance(value, float) else str(value)
+    return Text("".join(char if char.isprintable() else "\ufffd" for char in text))
+
+
+def searched_names(study: Study) -> list[str]:
+    """Return the parameters to show; the architecture is shown itself, not its indices."""
+    names = dict.fromkeys(name for trial in study.rows for name in trial.params)
+    known = any("arch_idx" in trial.user_attrs for trial in study.rows)
+    return [name for name in names if not (known and name.endswith("_idx"))]
+
+
+def study_table(study: Study) -> Table:
+    """Return a study as an aligned table, the best trial marked."""
+    attributes = [
+        name for name in SHOWN_ATTRIBUTES if any(name in t.user_attrs for t in study.rows)
+    ]
+    extra = [
+        name
+        for name in ("kind", "ended_by", "fail_reason")
+        if any(name in trial.user_attrs for trial in study.rows)
+    ]
+    params = searched_names(study)
+    table = Table(box=None, pad_edge=False)
+    for name in ("", "number", "state", "value", *attributes, *params, *extra):
+        left = name in ("", "state", *extra)
+        table.add_column(cell(name), justify="left" if left else "right", no_wrap=True)
+    for trial in study.rows:
+        known = {**trial.user_attrs, **trial.params}
+        values = trial.value if len(trial.values) < 2 else list(trial.values)
+        named = [known.get(name) for name in (*attributes, *params, *extra)]
+        mark = "*" if trial is study.best else ""
+        row = [mark, trial.number, trial.state, values, *named]
+        table.add_row(*map(cell, row))
+    return table
+
+
+def to_table(recovery: Recovery) -> str:
+    """Return aligned tables, as wide as they need to be."""
+    text = io.StringIO()
+    console = Console(file=text, width=10_000, force_terminal=False)
+    for study in recovery.studies:
+        console.print(cell(study.name))
+        console.print(study_table(study))
+    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())

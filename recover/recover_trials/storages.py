@@ -1,0 +1,110 @@
+"""Storages of Optuna, named as a search script names them: by a URL."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recover_trials.errors import MissingPackageError, RebuildError
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+SQLITE, JOURNAL, GRPC = "sqlite:///", "journal://", "grpc://"
+INSTALL = "{0} is needed: python -m pip install {1}"
+
+
+def import_optuna() -> Any:
+    """Return Optuna, silenced. Raises MissingPackageError."""
+    try:
+        import optuna
+    except ModuleNotFoundError:
+        raise MissingPackageError(INSTALL.format("Optuna", "'optuna>=4,<6'")) from None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+def open_storage(url: str) -> BaseStorage:
+    """Return the storage of a URL: `sqlite:///f.db`, `journal://f`, `grpc://host:port`, others.
+
+    Raises RebuildError where it cannot be used, with what to do, and MissingPackageError where a
+    database needs a package that is not installed.
+    """
+    optuna = import_optuna()
+    try:
+        if url.startswith(JOURNAL):
+            return open_journal(url.removeprefix(JOURNAL))
+        if url.startswith(GRPC):
+            host, _, port = url.removeprefix(GRPC).rpartition(":")
+            proxy: BaseStorage = optuna.storages.GrpcStorageProxy(host=host, port=int(port))
+            proxy.get_all_studies()  # it connects when it is asked first
+            return proxy
+        if url.startswith(SQLITE):
+            check_sqlite(Path(url.removeprefix(SQLITE).partition("?")[0]))
+        found: BaseStorage = optuna.storages.get_storage(url)
+    except RebuildError:
+        raise
+    except Exception as error:  # each kind of storage has its own
+        if name := missing_package(error):
+            package = f"'{name}[binary]'" if name == "psycopg" else name
+            raise MissingPackageError(INSTALL.format(name, package)) from None
+        raise unusable(url, error) from None
+    return found
+
+
+def missing_package(error: BaseException | None) -> str | None:
+    """Return the package whose absence is behind an error; None if it is something else."""
+    while error is not None:
+        if isinstance(error, ModuleNotFoundError):
+            return error.name
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def open_journal(name: str) -> BaseStorage:
+    """Return a journal, by its absolute path: a lock that a killed process left would not end.
+
+    Raises RebuildError for one that Optuna cannot read.
+    """
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    path = Path(name).absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return JournalStorage(JournalFileBackend(str(path)))
+    except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+        raise RebuildError(
+            f"{path} is damaged ({type(error).__name__}: {error}); repair it first:"
+            f" recover-trials --repair {path}"
+        ) from None
+
+
+def check_sqlite(path: Path) -> None:
+    """Make the folder of a database; refuse a file that is none, or a damaged one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size and (wrong := damage(path)):
+        raise RebuildError(
+            f"{path} is damaged or no SQLite file ({wrong}); it is left as it is. Give the name"
+            " of a new file: the log holds all that is needed"
+        )
+
+
+def damage(path: Path) -> str | None:
+    """Return what SQLite finds wrong with a file, which is not changed; None if it is whole."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            found = database.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.Error as error:
+        return str(error)
+    return None if found == ("ok",) else str(found[0]).splitlines()[-1]
+
+
+def unusable(url: str, error: Exception) -> RebuildError:
+    """Return the error for a storage that cannot be used; its password stays out."""
+    shown = re.sub(r"(?<=:)[^/:@]*(?=@)|(?<=\?).*", "***", url)
+    what = next(iter(str(error).splitlines()), "")
+    return RebuildError(f"storage {shown} cannot be used: {type(error).__name__}: {what}")

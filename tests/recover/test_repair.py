@@ -1,0 +1,310 @@
+"""A damaged journal is read on by Optuna itself, with every trial whose lines were whole.
+
+REPAIR_FLIPS=4096 python -m pytest tests/recover/test_repair.py changes each byte once.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalFileSymlinkLock
+from optuna.trial import TrialState
+
+from recover_trials.cli import main
+from recover_trials.errors import RepairError
+from recover_trials.journal_repair import repair
+
+LAST = 4096
+FLIPS = int(os.environ.get("REPAIR_FLIPS", "1024"))
+CREATION = b'{"op_code":4,'
+
+
+def objective(trial: optuna.Trial) -> float:
+    """Return a value, or fail, or prune; say something hostile."""
+    x = trial.suggest_float("x", 0.0, 1.0)
+    kind = trial.suggest_categorical("kind", ["a", "b", None])
+    trial.set_user_attr("text", f'{{"op_code":4,"study_id":0,"datetime_start":{kind}}}\n')
+    for step in range(2):
+        trial.report(x / (step + 1), step)
+    if trial.number % 5 == 3:
+        raise optuna.TrialPruned
+    if trial.number % 5 == 4:
+        raise ValueError(x)
+    return x
+
+
+def open_study(path: Path) -> optuna.Study:
+    """Create a study in a journal, or go on with it."""
+    return optuna.create_study(
+        study_name="s",
+        storage=JournalStorage(JournalFileBackend(str(path))),
+        sampler=optuna.samplers.RandomSampler(seed=1),
+        load_if_exists=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Return a journal of two runs: queued, added, finished, pruned and failed trials."""
+    path = tmp_path_factory.mktemp("journal") / "s.journal"
+    for _ in range(2):
+        study = open_study(path)
+        study.enqueue_trial({"x": 0.5})
+        study.optimize(objective, n_trials=4, catch=ValueError)
+        study.add_trial(study.trials[0])
+    study.ask()
+    return path.read_bytes()
+
+
+def load(content: bytes, path: Path) -> list[optuna.trial.FrozenTrial]:
+    """Return the trials of a journal, as Optuna reads them."""
+    path.write_bytes(content)
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    (study,) = storage.get_all_studies()
+    return storage.get_all_trials(study._study_id)
+
+
+def numbers_at(journal: bytes, position: int) -> set[int]:
+    """Return the trial that the line at a position is about; several if it ends there."""
+    begin = journal.rfind(b"\n", 0, position) + 1
+    end = journal.find(b"\n", position + 1)
+    found = set()
+    for line in journal[begin:end].splitlines():
+        if told := re.search(rb'"trial_id":(\d+)', line):
+            found.add(int(told[1]))
+        elif line.startswith(CREATION):
+            found.add(journal[:begin].count(CREATION))
+    return found
+
+
+def test_an_intact_journal_stays_as_it_is(journal: bytes) -> None:
+    done = repair(journal)
+    assert (done.text, done.dropped) == (journal, {})
+
+
+def test_a_journal_that_was_cut_keeps_every_whole_line(journal: bytes, tmp_path: Path) -> None:
+    for size in range(len(journal) - LAST, len(journal) + 1):
+        whole = journal[:size].rpartition(b"\n")[0] + b"\n"
+        rest = journal[len(whole) : size]
+        done = repair(journal[:size])
+        if size + 1 <= len(journal) and journal[size : size + 1] == b"\n":
+            whole, rest = whole + rest + b"\n", b""  # only the line end is lost
+        assert done.text == whole
+        assert b"".join(done.dropped.values()) == rest
+        assert done.tail is bool(rest)
+    assert load(repair(journal[:-100]).text, tmp_path / "s") != load(journal, tmp_path / "s")
+
+
+def test_whatever_byte_is_changed_all_other_trials_stay_as_they_are(
+    journal: bytes, tmp_path: Path
+) -> None:
+    chance, known, silent = random.Random(7), load(journal, tmp_path / "s"), 0  # noqa: S311
+    for position in sorted(chance.sample(range(len(journal) - LAST, len(journal)), FLIPS)):
+        changed = bytearray(journal)
+        changed[position] ^= 1 << chance.randrange(8)
+        done = repair(bytes(changed))
+        assert repair(done.text).text == done.text
+        silent += not done.dropped
+        found = load(done.text, tmp_path / "s")
+        touched = numbers_at(journal, position)
+        for ours, theirs in zip(found, known, strict=False):
+            if ours.number not in touched:
+                assert ours == theirs, (position, done.dropped)
+        last = {known[-1].number, known[-2].number}
+        assert len(found) == len(known) or (touched & last and len(found) >= len(known) - 2)
+    assert silent < FLIPS / 2
+
+
+def test_damage_of_any_kind_leaves_what_optuna_reads(journal: bytes, tmp_path: Path) -> None:
+    chance = random.Random(11)  # noqa: S311
+    known = {repr(trial.values) for trial in load(journal, tmp_path / "s")}
+    for _ in range(FLIPS // 4):
+        damaged = bytearray(journal)
+        for _ in range(chance.randint(1, 3)):
+            place, size = chance.randrange(200, len(damaged)), chance.randint(1, 300)
+            new = chance.choice((b"", b"\0" * size, chance.randbytes(9), b"\n"))
+            damaged[place : place + size * chance.randint(0, 1)] = new
+        try:
+            done = repair(bytes(damaged))
+        except RepairError:
+            continue
+        assert repair(done.text).text == done.text
+        known |= {repr(None)}
+        values = {repr(trial.values) for trial in load(done.text, tmp_path / "s")}
+        assert len(values - known) <= 2  # a digit that changed is seen by nobody
+
+
+@pytest.mark.parametrize(
+    ("damage", "kept"),
+    [
+        (b"\0" * 300, 0),
+        (b"Killed\n[I 2026-11-21 10:15:00,123] Trial 3 pruned. \n", 0),
+        (b'null\n5\n[]\n{}\n{"op_code":"x"}\n{"op_code":99,"worker_id":"w"}\n', 0),
+        (b"\xff\xfe\n\n\n", 0),
+        (b'{"op_code":6,"worker_id":"w","trial_id":1,"sta', 1),
+        (b'{"op_code":4,"worker_id":"w","stu', 1),
+    ],
+)
+def test_damage_between_whole_lines_is_dropped_and_they_are_kept(
+    journal: bytes, tmp_path: Path, damage: bytes, kept: int
+) -> None:
+    for place in (journal.find(b"\n", 1000) + 1, len(journal)):
+        done = repair(journal[:place] + damage + journal[place:])
+        assert done.text == journal
+        assert b"".join(done.dropped.values()) == damage.replace(b"\n", b"")
+        assert len(done.kept) == (kept or damage.startswith(b"\0")) * (place < len(journal))
+        assert done.tail is (place == len(journal))
+        assert done.replaced == []
+
+
+def lines_of(journal: bytes, beginning: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where lines with a beginning start and end."""
+    for match in re.finditer(rb"^" + re.escape(beginning) + rb".*$", journal, re.MULTILINE):
+        yield match.span()
+
+
+def test_a_lost_creation_moves_no_number(journal: bytes, tmp_path: Path) -> None:
+    known = load(journal, tmp_path / "s")
+    for number, (begin, end) in enumerate(lines_of(journal, CREATION)):
+        if b"system_attr" in journal[begin:end]:
+            continue  # an added or queued trial: what its line tells is lost
+        done = repair(journal[: begin + 3] + b"###" + journal[begin + 6 :])
+        found = load(done.text, tmp_path / "s")
+        assert found == known
+        assert len(done.replaced) == 1
+        assert number < len(known)
+
+
+def test_an_added_trial_whose_line_is_damaged_is_told_as_lost(
+    journal: bytes, tmp_path: Path
+) -> None:
+    known = load(journal, tmp_path / "s")
+    *_, (begin, end) = (s for s in lines_of(journal, CREATION) if b'"text"' in journal[slice(*s)])
+    done = repair(journal[: end - 9] + b"#" + journal[end - 8 :])
+    found = load(done.text, tmp_path / "s")
+    number = journal[:begin].count(CREATION)
+    assert found[:number] == known[:number]
+    assert found[number + 1 :] == known[number + 1 :]
+    assert found[number].state == TrialState.FAIL
+    assert found[number].user_attrs["fail_reason"] == "lost"
+
+
+def test_the_creation_of_a_study_is_taken_from_a_run_that_resumed_it(
+    journal: bytes, tmp_path: Path
+) -> None:
+    known = load(journal, tmp_path / "s")
+    for place in (journal.index(b'study_name"'), journal.index(b'":"s"'), journal.index(b'":[1')):
+        done = repair(journal[:place] + b"\xce" + journal[place + 1 :])
+        assert (done.replaced, list(done.dropped)) == ([1], [1])
+        assert load(done.text, tmp_path / "s") == known
+
+
+def test_what_a_hole_hides_is_not_guessed(journal: bytes) -> None:
+    first, second = list(lines_of(journal, CREATION))[1:3]
+    for size in (30, second[0] - first[1] + 30):
+        hole = journal[: first[1] - 9] + b"\0" * size
+        with pytest.raises(RepairError, match=r"line \d+ may have created a trial, and line "):
+            repair(hole + journal[len(hole) :])
+
+
+def test_a_riddle_is_refused(journal: bytes) -> None:
+    begin, end = list(lines_of(journal, CREATION))[1]
+    with pytest.raises(RepairError, match=r"line \d+ may have created a trial, and line "):
+        repair(journal[:begin] + b"\0" * (end - begin) + journal[end:])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_no_text_is_taken_for_a_journal(text: bytes) -> None:
+    with pytest.raises(RepairError, match="no line is one of a journal of Optuna"):
+        repair(text)
+
+
+def call(*names: object) -> Result:
+    """Call the command."""
+    return CliRunner().invoke(main, ["--repair", *map(str, names)])
+
+
+def test_the_file_is_backed_up_and_the_study_goes_on(journal: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "s.journal"
+    for number in range(3):
+        path.write_bytes(journal[: -40 - number])
+        path.chmod(0o640)
+        done = call(path)
+        backup = Path(f"{path}.bak" + (f".{number}" if number else ""))
+        assert backup.read_bytes() == journal[: -40 - number]
+        assert (done.exit_code, done.stderr) == (0, "")
+        first, second, last = done.stdout.splitlines()
+        assert first == f"{path}: 1 damaged lines dropped, at its end"
+        assert re.fullmatch(r"  line \d+: \d+ bytes, '\{\"op_code\":.*'", second)
+        assert last == f"{path}: as it was: {backup}"
+        assert path.stat().st_mode & 0o777 == 0o640
+    study = open_study(path)
+    before = len(study.trials)
+    study.optimize(objective, n_trials=2, catch=ValueError)
+    assert len(study.trials) > before
+    again = call(path)
+    assert (again.exit_code, again.stdout) == (0, f"{path}: nothing to repair\n")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        *("s.journal", "s.journal.bak", "s.journal.bak.1", "s.journal.bak.2")
+    ]
+
+
+@pytest.mark.parametrize("lock", [JournalFileSymlinkLock, JournalFileOpenLock])
+def test_a_journal_that_is_locked_is_left_as_it_is(
+    journal: bytes, tmp_path: Path, lock: type[Any]
+) -> None:
+    path = tmp_path / "s.journal"
+    path.write_bytes(journal[:-40])
+    held = lock(str(path))
+    held.acquire()
+    old = time.time() - 90
+    os.utime(f"{path}.lock", (old, old), follow_symlinks=False)
+    done = call(path)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert re.search(r"s\.journal\.lock is there, 9\d seconds old: ", done.stderr)
+    assert done.stderr.endswith(f"rm {path}.lock\n")
+    assert path.read_bytes() == journal[:-40]
+    held.release()
+    assert call(path).exit_code == 0
+    assert not Path(f"{path}.lock").is_symlink()
+
+
+def test_a_repair_does_nothing_else(journal: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "s.journal"
+    path.write_bytes(journal[:-40])
+    for option in (["--format", "csv"], ["--output", "x.csv"], ["--to-storage", "sqlite:///x.db"]):
+        done = call(*option, path)
+        assert done.exit_code == 2
+        assert "--repair changes files in place" in done.stderr
+    assert path.read_bytes() == journal[:-40]
+
+
+def test_what_is_no_journal_is_left_as_it_is(journal: bytes, tmp_path: Path) -> None:
+    text, whole, damaged = tmp_path / "x.log", tmp_path / "s.db", tmp_path / "d.db"
+    text.write_text("[I 2026-11-21 10:15:00,123] Trial 3 pruned. \n")
+    optuna.create_study(study_name="s", storage=f"sqlite:///{whole}")
+    damaged.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    before = {path: path.read_bytes() for path in (text, whole, damaged)}
+    done = call(text, whole, damaged, tmp_path / "none")
+    assert done.exit_code == 2
+    assert done.stdout == f"{whole}: a SQLite file, whole: nothing to repair\n"
+    errors = done.stderr.splitlines()
+    assert "no line is one of a journal of Optuna. Nothing was changed" in errors[0]
+    assert f"{damaged}: a SQLite file, damaged: " in errors[1]
+    assert "recover-trials LOG --to-storage sqlite:///NEW.db" in errors[1]
+    assert errors[2] == f"error: {tmp_path / 'none'}: No such file or directory"
+    assert {path: path.read_bytes() for path in before} == before
+    assert sorted(tmp_path.iterdir()) == sorted(before)
