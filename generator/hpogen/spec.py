@@ -268,7 +268,8 @@ def make_spec(
         raise request.fail(problems)
     if found.budget is None and not problems:
         raise UsageError("no budget; give --budget, for example --budget 2M")
-    n_params = request.about("budget", parse_budget, found.budget or "2M", problems=problems)
+    said = "2M" if found.budget is None else found.budget
+    n_params = request.about("budget", parse_budget, said, problems=problems)
     default = 1 if any_horizon or problems else None
     days = request.about("horizon", resolve_horizon, found, default, problems=problems)
     if data is not None and not problems:

@@ -37,6 +37,10 @@ MACHINE = (
 )
 
 
+KILLS = int(os.environ.get("KILLS", "3"))
+TOTAL = 6 + 2 * KILLS
+
+
 class Hosts:
     """Processes of one script on simulated machines."""
 
@@ -95,15 +99,14 @@ def url(
 
 @pytest.fixture
 def hosts(url: str, sp500: Path, tmp_path: Path) -> Iterator[Hosts]:
-    total = 24 if "journal" not in url else 10
     config = changed(
         MARKET,
-        study={"n_trials": total},
+        study={"n_trials": TOTAL},
+        splits={"train_subset": 0.3},
         fixed={"epochs": 12, "patience": 12},
-        pruner={"type": "none", "n_startup_trials": None},
+        pruner={"type": "none"},
         sections=["multi-host"],
     )
-    config["pruner"] = {"type": "none"}
     found = Hosts(edit(render_to(tmp_path, config), *MACHINE), url)
     yield found
     for process in found.processes:
@@ -131,11 +134,9 @@ def assert_one_owner_at_a_time(log: Path) -> None:
 
 def test_the_total_is_exact_and_no_trial_has_two_owners_whoever_is_killed(hosts: Hosts) -> None:
     draw = random.Random(3)  # noqa: S311
-    total = 10 if hosts.url.startswith("journal") else 24
-    n_kills = 3 if hosts.url.startswith("journal") else 12
     machines = ["one", "one", "two", "two"]
     workers = [hosts.start(machine) for machine in machines]
-    for _ in range(n_kills):
+    for _ in range(KILLS):
         hosts.wait_for(" epoch ", hosts.count(" epoch ") + 8)
         victim = draw.randrange(4)
         workers[victim].kill()
@@ -145,13 +146,13 @@ def test_the_total_is_exact_and_no_trial_has_two_owners_whoever_is_killed(hosts:
     if any(trial.state == TrialState.RUNNING for trial in trials_of(hosts)):
         assert hosts.start("one", "--take-over").wait(100) == 0, hosts.said()
     trials = trials_of(hosts)
-    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * total
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * TOTAL
     extremes = [t.user_attrs["extreme"] for t in trials if t.user_attrs["kind"] == "extreme"]
     assert len(extremes) == len(set(extremes)) >= 3
     assert_one_owner_at_a_time(hosts.log)
     recovery = read_trials([hosts.log])
-    assert [row.state for row in recovery.studies[0].rows] == ["COMPLETE"] * total
-    for number in draw.sample(range(total), 2):
+    assert [row.state for row in recovery.studies[0].rows] == ["COMPLETE"] * TOTAL
+    for number in draw.sample(range(TOTAL), 2):
         record = hosts.script.parent / "outputs" / hosts.script.stem / "trials"
         path = record / f"trial_{number:04d}.json"
         done = run(hosts.script, "--trial-from", str(path), env={**os.environ, "MACHINE": "one"})
