@@ -1838,7 +1838,7 @@ def mac_temperatures() -> Iterator[Reading]:
     """Yield those of macOS; its command answers root only, and has no figures on Apple silicon."""
     if path := shutil.which("powermetrics"):
         command = [path, "--samplers", "smc", "-n", "1", "-i", "1"]
-        said = subprocess.check_output(command, text=True, timeout=30)
+        said = subprocess.check_output(command, text=True, timeout=30)  # noqa: S603  fixed words
         for name, found in re.findall(r"(\w+) die temperature: ([\d.]+) C", said):
             yield float(found), f"{name} die"
 
@@ -1993,9 +1993,8 @@ class LeasedWorkers(Workers):
     def keep(self) -> None:
         """Renew the lease, and watch those of others, until this process leaves."""
         while not self.left.wait(self.lease_seconds / 4):
-            with suppress(
-                Exception
-            ):  # of the storage: the next time may do, else `confirm` ends it
+            # The storage may do the next time; if it does not, `confirm` ends the run.
+            with suppress(Exception):
                 self.renew()
                 self.look(self.running())
                 self.give_back()
@@ -2007,15 +2006,15 @@ class LeasedWorkers(Workers):
             return
         try:
             self.lease.set_user_attr("renewals", self.renewals + 1)
-        except UpdateFinishedTrialError:
-            began = -math.inf
+        except UpdateFinishedTrialError:  # another took this process for dead
+            began -= self.lease_seconds
         self.renewed, self.renewals = began, self.renewals + 1
 
     def confirm(self) -> None:
         """Raise Interrupted if others may take this process for dead."""
         silent = seconds() - self.renewed
         if silent > self.lease_seconds / 2:
-            raise Interrupted(f"the lease could not be renewed for {silent:.0f} s", 2)
+            raise Interrupted(f"the lease was not renewed for {silent:.0f} s", 2)
 
     def running(self) -> list[FrozenTrial]:
         """Return the leases and tickets that have not ended, oldest first."""

@@ -220,8 +220,8 @@ def journal(tmp_path: Path) -> str:
 
 
 def test_a_worker_that_only_waits_remains_alive_to_others(journal: str, tmp_path: Path) -> None:
-    one, two = (Machine(journal, tmp_path, name, lease=1.0) for name in ("one", "two"))
-    time.sleep(2.5)
+    one, two = (Machine(journal, tmp_path, name, lease=3.0) for name in ("one", "two"))
+    time.sleep(3.5)
     one.confirm()
     assert not two.is_free(one.owner())
     one.leave()
@@ -257,7 +257,7 @@ def test_a_lease_that_stood_still_is_ended_and_never_renewed(journal: str, tmp_p
     time.sleep(0.5)
     assert other.is_free(dead.owner())
     dead.renew()
-    with pytest.raises(Interrupted, match="could not be renewed"):
+    with pytest.raises(Interrupted, match="not renewed"):
         dead.confirm()
     with pytest.raises(Interrupted, match="ended by another worker"), dead.round():
         pytest.fail("a round of a worker that is dead to others")
@@ -274,11 +274,11 @@ def test_trials_without_a_lease_are_those_of_one_machine(journal: str, tmp_path:
 
 
 def test_taking_over_waits_for_the_leases_of_the_dead(journal: str, tmp_path: Path) -> None:
-    dead, alive = Machine(journal, tmp_path, "one"), Machine(journal, tmp_path, "two", lease=1.0)
+    dead, alive = Machine(journal, tmp_path, "one"), Machine(journal, tmp_path, "two", lease=3.0)
     dead.die()
     since = time.monotonic()
-    late = Machine(journal, tmp_path, "three", take_over=True, lease=1.0)
-    assert time.monotonic() - since >= 1.0
+    late = Machine(journal, tmp_path, "three", take_over=True, lease=3.0)
+    assert time.monotonic() - since >= 3.0
     assert late.is_free(dead.owner())
     assert not late.is_free(alive.owner())
     alive.leave()
@@ -293,7 +293,7 @@ def test_a_worker_that_cannot_reach_the_storage_stops_before_others_take_it_for_
         server.kill()
         workers.confirm()
         time.sleep(1.6)
-        with pytest.raises(Interrupted, match="the lease could not be renewed") as caught:
+        with pytest.raises(Interrupted, match="the lease was not renewed") as caught:
             workers.confirm()
         assert caught.value.code == 2
         workers.leave()
