@@ -8,7 +8,7 @@
 #     "torch>=2.4",
 # ]
 # ///
-#:hpogen:0.1.0:03823c3ee04bda71ee9669af3cfcb5a6ae783fb46f071f667e29df849b297b6c:{"name":"hpo_2M_h3","study_name":"hpo_2M_h3","task":"threshold_1pct","budget":2000000,"horizon":3,"tolerance":0.25,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free"},"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
+#:hpogen:0.1.0:548ba1d0136ef01efcd7c35c434a4a93dd35265c562b4ea4c57f6776ff146660:{"name":"hpo_2M_h3","study_name":"hpo_2M_h3","task":"threshold_1pct","budget":2000000,"horizon":3,"tolerance":0.25,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free"},"sections":[],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
 """Search the best 2M transformer for threshold_1pct, horizon 3.
 
 Will the High reach Close + x % within the horizon, in trading days?
@@ -1705,11 +1705,15 @@ def boot_id() -> str:
 class Workers:
     """This process among those that share a study."""
 
-    def __init__(self, url: str, run: str, *, take_over: bool) -> None:
-        self.folder, self.run, self.take_over = lock_folder(url), run, take_over
+    def __init__(
+        self, storage: BaseStorage, study_name: str, url: str, *, take_over: bool
+    ) -> None:
+        del storage, study_name  # on one machine, files are enough
+        self.run, self.take_over = uuid.uuid4().hex[:8], take_over
+        self.folder = lock_folder(url)
         self.machine = {"host": platform.node(), "boot": boot_id()}
         self.alone = FileLock(str(self.folder / "round"))
-        self.alive = FileLock(str(self.folder / run))
+        self.alive = FileLock(str(self.folder / self.run))
         with self.round():
             self.alive.acquire()
 
@@ -1722,6 +1726,9 @@ class Workers:
         finally:
             self.alone.release()
 
+    def confirm(self) -> None:
+        """Raise Interrupted if others may take this process for dead; its lock tells them."""
+
     def owner(self) -> dict[str, Any]:
         """Return what a trial of this process is marked with."""
         return {**self.machine, "run": self.run}
@@ -1732,15 +1739,18 @@ class Workers:
             return True
         if owner["host"] != self.machine["host"]:
             return self.take_over
-        if owner["boot"] != self.machine["boot"]:
-            return True
-        name = self.folder / owner["run"]
+        return owner["boot"] != self.machine["boot"] or self.has_ended(owner["run"]) is not False
+
+    def has_ended(self, run: str) -> bool | None:
+        """Tell by its lock whether a process of this machine has ended; None: it has none."""
+        name = self.folder / run
         path, lock = name.with_suffix(".lock"), FileLock(str(name))
-        if path.exists():
-            if not lock.acquire(wait=False):
-                return False
-            path.unlink()
-            lock.release()
+        if not path.exists():
+            return None
+        if not lock.acquire(wait=False):
+            return False
+        path.unlink()
+        lock.release()
         return True
 
     def leave(self) -> None:
@@ -1784,10 +1794,17 @@ def time_left(timeout_hours: float | None) -> float:
 
 
 class Stops:
-    """Everything that may ask for the end; `guards` return a reason, or None."""
+    """Everything that may ask for the end.
+
+    A guard is called with this object and returns a reason, or None; one that pauses training
+    waits by `may_wait`.
+    """
 
     def __init__(
-        self, file: Path, timeout_hours: float | None, guards: Sequence[Callable[[], str | None]]
+        self,
+        file: Path,
+        timeout_hours: float | None,
+        guards: Sequence[Callable[[Stops], str | None]],
     ) -> None:
         self.file, self.guards = file, guards
         self.end = time.monotonic() + time_left(timeout_hours)
@@ -1806,10 +1823,19 @@ class Stops:
         now = time.monotonic()
         if self.stop is None and now >= self.next_look:
             self.next_look = now + 1
-            found = (look() for look in (self.look, *self.guards))
-            reason = next((reason for reason in found if reason), None)
-            self.stop = Interrupted(reason, 0) if reason else None
+            for guard in (Stops.look, *self.guards):
+                reason = guard(self)
+                if self.stop is None and reason:
+                    self.stop = Interrupted(reason, 0)
         return self.stop
+
+    def may_wait(self, seconds: float) -> bool:
+        """Wait, if nothing asks for the end; tell whether nothing does."""
+        if self.stop is None and (reason := self.look()):
+            self.stop = Interrupted(reason, 0)
+        if self.stop is None:
+            time.sleep(seconds)
+        return self.stop is None
 
     def look(self) -> str | None:
         """Look at the clock and for the file STOP."""
@@ -1858,7 +1884,10 @@ def open_study(
             f"study {name} has trials that would not compare with new ones; use another --out or"
             f" --storage, or undo: {'; '.join(changed[:9])}"
         )
-    for attribute, value in made_of.items():
+    begun, here = study.user_attrs.get("optuna", optuna.__version__), optuna.__version__
+    if begun.split(".")[0] != here.split(".")[0]:
+        say(f"warning: begun with Optuna {begun}; {here} may suggest other parameters")
+    for attribute, value in {**made_of, "optuna": begun}.items():
         if attribute not in study.user_attrs:
             study.set_user_attr(attribute, value)
     if "study_id" not in study.user_attrs:
@@ -2255,8 +2284,19 @@ class Search:
         finally:
             self.recorder.close_run(reason)
             self.workers.leave()
-        others = self.recorder.counts()["running"]  # these may finish yet
-        return 0 if others or best_of(self.study) else 1
+        return 0 if self.with_others() or best_of(self.study) else 1
+
+    def with_others(self) -> int:
+        """Return how many trials other workers are at, and say whose they are."""
+        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        owners = self.study.user_attrs.get(OWNERS, {})
+        for trial in running:
+            owner = owners.get(f"{trial.number}") or {}
+            say(
+                f"trial {trial.number} is with {owner.get('host')}, run {owner.get('run')}; if"
+                " that machine is gone for good, --take-over goes on with it"
+            )
+        return len(running)
 
     def patiently(self, action: Callable[[], Done]) -> Done:
         """Do what needs the storage and may be done twice; where that fails, try again, longer."""
@@ -2288,6 +2328,7 @@ class Search:
             owners = {f"{t.number}": owners.get(f"{t.number}") for t in running}
             left = next((t for t in running if self.workers.is_free(owners[f"{t.number}"])), None)
             self.taken_up = left is not None
+            self.workers.confirm()
             if left is not None:
                 trial = Trial(self.study, left._trial_id)
             elif self.started < self.experiment.n_trials:
@@ -2454,10 +2495,12 @@ class Search:
 
     def finish(self, trial: Trial, state: TrialState, found: Config) -> FrozenTrial:
         """Tell the study how a trial ended, then the log and the files."""
+        self.workers.confirm()
         for name, value in found.items():
             trial.set_user_attr(name, value)
         value = found[self.experiment.metric] if state == TrialState.COMPLETE else None
         with self.workers.round():
+            self.workers.confirm()
             ended = self.study.tell(trial, value, state, skip_if_finished=True)
             self.recorder.publish(ended)
         return ended
@@ -2487,7 +2530,7 @@ def failure(error: Exception) -> dict[str, Any]:
 
 # --- What the command line asks for --------------------------------------------------------------
 
-Guards = Sequence[Callable[[], str | None]]
+Guards = Sequence[Callable[[Stops], str | None]]
 
 
 def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:
@@ -2508,12 +2551,18 @@ def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experime
     )
 
 
-def main(arguments: Namespace, task: Task, experiment: Experiment, guards: Guards = ()) -> int:
+def main(
+    arguments: Namespace,
+    task: Task,
+    experiment: Experiment,
+    guards: Guards = (),
+    join: Callable[..., Workers] = Workers,
+) -> int:
     """Do what the command line asks; return the exit code."""
     on_signals(interrupt)
     arguments.url = arguments.storage or f"sqlite:///{arguments.out / 'study.db'}"
     try:
-        return dispatch(arguments, task, experiment, guards)
+        return dispatch(arguments, task, experiment, guards, join)
     except Interrupted as stop:
         return stop.code
     except (UnusableError, ImportError) as error:
@@ -2527,7 +2576,13 @@ def main(arguments: Namespace, task: Task, experiment: Experiment, guards: Guard
         return 2
 
 
-def dispatch(arguments: Namespace, task: Task, experiment: Experiment, guards: Guards) -> int:
+def dispatch(
+    arguments: Namespace,
+    task: Task,
+    experiment: Experiment,
+    guards: Guards,
+    join: Callable[..., Workers],
+) -> int:
     """Check, repeat a trial, or search; return the exit code."""
     experiment = replace(experiment, n_trials=arguments.n_trials, seed=arguments.seed)
     device = choose_device(arguments.device)
@@ -2545,10 +2600,11 @@ def dispatch(arguments: Namespace, task: Task, experiment: Experiment, guards: G
     sample_bytes = measure_shapes(task, experiment, device)
     arguments.out.mkdir(parents=True, exist_ok=True)
     storage = open_storage(arguments.url)
-    workers = Workers(arguments.url, uuid.uuid4().hex[:8], take_over=arguments.take_over)
+    workers = join(storage, experiment.study_name, arguments.url, take_over=arguments.take_over)
     with workers.round():
         recorder = open_run(arguments, task, experiment, storage, workers.run, device)
-    stops = Stops(arguments.out / "STOP", experiment.timeout_hours, guards)
+    own = (lambda _stops: workers.confirm(), *guards)
+    stops = Stops(arguments.out / "STOP", experiment.timeout_hours, own)
     return Search(task, recorder, workers, stops, device, sample_bytes).run()
 
 
@@ -2606,7 +2662,7 @@ def make_experiment() -> Experiment:
     return Experiment(
         **constants_of(Experiment),
         hpogen="0.1.0",
-        spec_sha256="03823c3ee04bda71ee9669af3cfcb5a6ae783fb46f071f667e29df849b297b6c",
+        spec_sha256="548ba1d0136ef01efcd7c35c434a4a93dd35265c562b4ea4c57f6776ff146660",
     )
 
 

@@ -12,6 +12,7 @@ import click
 
 from hpogen import __version__
 from hpogen.errors import HpogenError, UsageError
+from hpogen.sections import SCRIPT_SECTIONS
 
 CONFIG = click.Path(path_type=Path, dir_okay=False)
 
@@ -114,6 +115,7 @@ def said_spec(options: tuple[str, ...], *, config_path: Path | None, **said: Any
         "hpogen render --budget 20M --horizon 3 --task threshold_0.5pct -o loss=focal",
         "hpogen render --budget 2M --task byte_lm --out scripts",
         "hpogen render --config study.yaml --n-trials 100",
+        "hpogen render --budget 2B --horizon 1 --with guards --with multi-host",
         "hpogen render --plan plan.yaml --dry-run",
     )
 )
@@ -121,6 +123,20 @@ def said_spec(options: tuple[str, ...], *, config_path: Path | None, **said: Any
 @click.option("--out", type=click.Path(path_type=Path), help="Folder (default: .).")
 @click.option("--n-trials", type=click.IntRange(min=1), help="Total number of trials.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of every random stream.")
+@click.option(
+    "--with",
+    "with_sections",
+    multiple=True,
+    type=click.Choice([*SCRIPT_SECTIONS]),
+    help="Add a section that not every script has; may be given several times.",
+)
+@click.option(
+    "--without",
+    "without_sections",
+    multiple=True,
+    type=click.Choice([*SCRIPT_SECTIONS]),
+    help="Leave out a section that the configuration asks for.",
+)
 @click.option("--stdout", is_flag=True, help="Print the script instead of writing it.")
 @click.option("--force", is_flag=True, help="Overwrite a file even if it was edited.")
 @click.option("--plan", "plan_path", type=CONFIG, help="Write all scripts of a plan in YAML.")
@@ -157,7 +173,12 @@ def render(
 
 def refuse_beside_plan(**said: Any) -> None:
     """Refuse what a plan says itself."""
-    names = {"config_path": "--config", "options": "--option"}
+    names = {
+        "config_path": "--config",
+        "options": "--option",
+        "with_sections": "--with",
+        "without_sections": "--without",
+    }
     # Not `in (None, False, ())`: --seed 0 is given, too.
     given = [n for n, value in said.items() if value is not None and value is not False]
     given = [name for name in given if said[name] != ()]

@@ -218,6 +218,7 @@ class Config(Strict):
     )
     study: StudySection = StudySection()
     options: dict[str, str] = Field(default={}, description="Parts to use")
+    sections: list[str] = Field(default=[], description="Parts that not every script has")
     data: dict[str, Any] = Field(default={}, description="What is read")
     splits: dict[str, Any] = Field(default={}, description="Training, validation, test")
     model: dict[str, Any] = Field(default={}, description="Sizes besides the architecture")

@@ -17,6 +17,7 @@ from hpogen.errors import PartError
 from hpogen.extremes import extreme_indices
 from hpogen.inline import WIDTH, Imports, Part, check_parts, heading, read_part, section
 from hpogen.samplers import written_out
+from hpogen.sections import SCRIPT_SECTIONS, Section
 from hpogen.spec import Spec
 
 MARK = "#:hpogen:"  # one word, so that linters let it be long, and kept by formatters
@@ -67,14 +68,21 @@ def render(spec: Spec) -> str:
         sections=[section(part) for part in rest],
         tables=function_tables(spec),
         spec_sha256=spec.sha256(),
+        main_arguments=[chosen.argument for chosen in chosen_sections(spec)],
     )
 
 
 def part_names(spec: Spec) -> list[str]:
     """Return the parts of a script, in reading order."""
     sampler = "samplers/grid" if spec.sampler.type == "grid" else "samplers/keyed"
-    slots = {"accumulate": ["accumulate_mean"], "sampler": [sampler]}
+    sections = [chosen.part for chosen in chosen_sections(spec)]
+    slots = {"accumulate": ["accumulate_mean"], "sampler": [sampler], "sections": sections}
     return spec.family.part_names(spec.task, spec.used, **slots)
+
+
+def chosen_sections(spec: Spec) -> list[Section]:
+    """Return the sections that a script has and not every script."""
+    return [SCRIPT_SECTIONS[name] for name in spec.sections]
 
 
 @functools.cache
@@ -109,12 +117,14 @@ def render_command(spec: Spec) -> str | None:
         budget=str(spec.budget),
         horizon=spec.horizon,
         task=spec.task if mention or not spec.family.default_task else None,
+        with_sections=spec.sections,
     )
     if again != spec:
         return None
     horizon = "" if spec.horizon is None else f" --horizon {spec.horizon}"
     task = f" --task {spec.task}" if mention else ""
-    return f"hpogen render --budget {format_budget(spec.budget)}{horizon}{task}"
+    sections = "".join(f" --with {name}" for name in spec.sections)
+    return f"hpogen render --budget {format_budget(spec.budget)}{horizon}{task}{sections}"
 
 
 def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]:
@@ -160,6 +170,7 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
                 ("STORAGE", spec.storage, "default: SQLite beside the results"),
             ],
         ),
+        *((s.title, list(s.constants)) for s in chosen_sections(spec)),
         *own,
         (
             "Searched parameters, besides the architecture",

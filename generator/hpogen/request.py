@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import NoneType
 from typing import Any, TypeVar
 
 from hpogen.config import Config, validate
 from hpogen.errors import ConfigError, UsageError
 from hpogen.families import find_family
-from hpogen.yaml_file import ConfigFile, Place, Problem, dotted, format_problems
+from hpogen.yaml_file import ConfigFile, Place, Problem, dotted, format_problems, shown
 
 Found = TypeVar("Found")
 
@@ -48,6 +49,16 @@ class Request:
             if isinstance(self.content.get("search"), dict):
                 rest = {n: entry for n, entry in self.content["search"].items() if n != name}
                 self.content["search"] = rest
+
+    def choose_sections(self, wanted: Sequence[str], unwanted: Sequence[str]) -> None:
+        """Take in --with and --without. Raises UsageError for a section that is in both."""
+        if both := [name for name in wanted if name in unwanted]:
+            raise UsageError(f"section {shown(both[0])} is both in --with and in --without")
+        said = self.content.get("sections") if isinstance(self.content, dict) else None
+        before = said if isinstance(said, list) else []
+        if (wanted or unwanted) and isinstance(said, (list, NoneType)):
+            rest = [name for name in before if name not in unwanted]
+            self.say("sections", value=[*rest, *wanted])
 
     def fail(self, problems: Sequence[Problem]) -> ConfigError:
         """Return the error that tells all problems, each where its value was said."""

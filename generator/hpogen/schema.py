@@ -11,6 +11,7 @@ from hpogen.config import Config
 from hpogen.families import DEFAULT_TASK, FAMILIES
 from hpogen.family import Choice, Constant, Family, Param
 from hpogen.resolve import DERIVED_COLUMNS, SECTIONS
+from hpogen.sections import SCRIPT_SECTIONS
 
 Node = dict[str, Any]
 
@@ -39,6 +40,8 @@ def json_schema() -> Node:
     properties["architecture"] = {"type": "object", "default": {}, "description": about}
     properties["study"]["default"] = {}
     properties["budget"] |= BUDGET
+    known = [{"const": name, "description": s.about} for name, s in SCRIPT_SECTIONS.items()]
+    properties["sections"]["items"] = {"oneOf": known}
     properties["task"] |= {"anyOf": [*map(task_kind, kinds()), {"type": "null"}]}
     properties["task"]["default"] = DEFAULT_TASK
     for family in FAMILIES:

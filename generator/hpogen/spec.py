@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -49,6 +49,7 @@ class Spec(Strict):
     storage: str | None
     metric: str
     options: dict[str, str]
+    sections: list[str]
     constants: dict[str, Any]
     architecture: dict[str, list[Number]]
     where: dict[str, Bound]
@@ -157,7 +158,7 @@ def resolve(
     used = resolver.used(options)
     constants = resolver.constants()
     search, fixed = resolver.params(used)
-    metric, storage = resolver.metric(used), resolver.storage()
+    metric, storage, sections = resolver.metric(used), resolver.storage(), resolver.sections()
     sampler = resolver.sampler({name: {"when": {}, **entry} for name, entry in search.items()})
     if resolver.problems:
         return resolver.problems
@@ -178,6 +179,7 @@ def resolve(
             "storage": storage,
             "metric": metric,
             "options": options,
+            "sections": sections,
             "constants": constants,
             "architecture": axes,
             "where": {n: bound.model_dump() for n, bound in config.architecture.where.items()},
@@ -238,6 +240,8 @@ def make_spec(
     seed: int | None = None,
     tolerance: float | None = None,
     options: Mapping[str, str] | None = None,
+    with_sections: Sequence[str] = (),
+    without_sections: Sequence[str] = (),
     config: ConfigFile | None = None,
     any_horizon: bool = False,
     seed_in_name: bool = False,
@@ -257,13 +261,15 @@ def make_spec(
     request.say("study", "n_trials", value=n_trials)
     request.say("study", "seed", value=seed)
     request.choose(options or {})
+    request.choose_sections(with_sections, without_sections)
     found, problems = request.config()
     family = request.about("task", find_family, found.task, problems=problems)
     if family is None:
         raise request.fail(problems)
     if found.budget is None and not problems:
         raise UsageError("no budget; give --budget, for example --budget 2M")
-    n_params = request.about("budget", parse_budget, found.budget or "2M", problems=problems)
+    said = "2M" if found.budget is None else found.budget
+    n_params = request.about("budget", parse_budget, said, problems=problems)
     default = 1 if any_horizon or problems else None
     days = request.about("horizon", resolve_horizon, found, default, problems=problems)
     if data is not None and not problems:

@@ -29,7 +29,7 @@ from hpo_script.suggest import make_distribution
 from hpo_script.task import Task
 from hpo_script.workers import Workers
 
-Guards = Sequence[Callable[[], str | None]]
+Guards = Sequence[Callable[[Stops], str | None]]
 
 
 def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:
@@ -50,12 +50,18 @@ def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experime
     )
 
 
-def main(arguments: Namespace, task: Task, experiment: Experiment, guards: Guards = ()) -> int:
+def main(
+    arguments: Namespace,
+    task: Task,
+    experiment: Experiment,
+    guards: Guards = (),
+    join: Callable[..., Workers] = Workers,
+) -> int:
     """Do what the command line asks; return the exit code."""
     on_signals(interrupt)
     arguments.url = arguments.storage or f"sqlite:///{arguments.out / 'study.db'}"
     try:
-        return dispatch(arguments, task, experiment, guards)
+        return dispatch(arguments, task, experiment, guards, join)
     except Interrupted as stop:
         return stop.code
     except (UnusableError, ImportError) as error:
@@ -69,7 +75,13 @@ def main(arguments: Namespace, task: Task, experiment: Experiment, guards: Guard
         return 2
 
 
-def dispatch(arguments: Namespace, task: Task, experiment: Experiment, guards: Guards) -> int:
+def dispatch(
+    arguments: Namespace,
+    task: Task,
+    experiment: Experiment,
+    guards: Guards,
+    join: Callable[..., Workers],
+) -> int:
     """Check, repeat a trial, or search; return the exit code."""
     experiment = replace(experiment, n_trials=arguments.n_trials, seed=arguments.seed)
     device = choose_device(arguments.device)
@@ -87,10 +99,11 @@ def dispatch(arguments: Namespace, task: Task, experiment: Experiment, guards: G
     sample_bytes = measure_shapes(task, experiment, device)
     arguments.out.mkdir(parents=True, exist_ok=True)
     storage = open_storage(arguments.url)
-    workers = Workers(arguments.url, uuid.uuid4().hex[:8], take_over=arguments.take_over)
+    workers = join(storage, experiment.study_name, arguments.url, take_over=arguments.take_over)
     with workers.round():
         recorder = open_run(arguments, task, experiment, storage, workers.run, device)
-    stops = Stops(arguments.out / "STOP", experiment.timeout_hours, guards)
+    own = (lambda _stops: workers.confirm(), *guards)
+    stops = Stops(arguments.out / "STOP", experiment.timeout_hours, own)
     return Search(task, recorder, workers, stops, device, sample_bytes).run()
 
 

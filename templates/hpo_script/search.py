@@ -149,6 +149,7 @@ class Search:
             owners = {f"{t.number}": owners.get(f"{t.number}") for t in running}
             left = next((t for t in running if self.workers.is_free(owners[f"{t.number}"])), None)
             self.taken_up = left is not None
+            self.workers.confirm()
             if left is not None:
                 trial = Trial(self.study, left._trial_id)
             elif self.started < self.experiment.n_trials:
@@ -315,10 +316,12 @@ class Search:
 
     def finish(self, trial: Trial, state: TrialState, found: Config) -> FrozenTrial:
         """Tell the study how a trial ended, then the log and the files."""
+        self.workers.confirm()
         for name, value in found.items():
             trial.set_user_attr(name, value)
         value = found[self.experiment.metric] if state == TrialState.COMPLETE else None
         with self.workers.round():
+            self.workers.confirm()
             ended = self.study.tell(trial, value, state, skip_if_finished=True)
             self.recorder.publish(ended)
         return ended

@@ -43,10 +43,17 @@ def time_left(timeout_hours: float | None) -> float:
 
 
 class Stops:
-    """Everything that may ask for the end; `guards` return a reason, or None."""
+    """Everything that may ask for the end.
+
+    A guard is called with this object and returns a reason, or None; one that pauses training
+    waits by `may_wait`.
+    """
 
     def __init__(
-        self, file: Path, timeout_hours: float | None, guards: Sequence[Callable[[], str | None]]
+        self,
+        file: Path,
+        timeout_hours: float | None,
+        guards: Sequence[Callable[[Stops], str | None]],
     ) -> None:
         self.file, self.guards = file, guards
         self.end = time.monotonic() + time_left(timeout_hours)
@@ -65,10 +72,19 @@ class Stops:
         now = time.monotonic()
         if self.stop is None and now >= self.next_look:
             self.next_look = now + 1
-            found = (look() for look in (self.look, *self.guards))
-            reason = next((reason for reason in found if reason), None)
-            self.stop = Interrupted(reason, 0) if reason else None
+            for guard in (Stops.look, *self.guards):
+                reason = guard(self)
+                if self.stop is None and reason:
+                    self.stop = Interrupted(reason, 0)
         return self.stop
+
+    def may_wait(self, seconds: float) -> bool:
+        """Wait, if nothing asks for the end; tell whether nothing does."""
+        if self.stop is None and (reason := self.look()):
+            self.stop = Interrupted(reason, 0)
+        if self.stop is None:
+            time.sleep(seconds)
+        return self.stop is None
 
     def look(self) -> str | None:
         """Look at the clock and for the file STOP."""

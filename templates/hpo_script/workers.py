@@ -7,10 +7,13 @@ finds the lock free may go on with its trials. Machines are told apart by name a
 from __future__ import annotations
 
 import platform
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from optuna.storages import BaseStorage
 
 from hpo_script.storage import FileLock, lock_folder
 
@@ -24,11 +27,15 @@ def boot_id() -> str:
 class Workers:
     """This process among those that share a study."""
 
-    def __init__(self, url: str, run: str, *, take_over: bool) -> None:
-        self.folder, self.run, self.take_over = lock_folder(url), run, take_over
+    def __init__(
+        self, storage: BaseStorage, study_name: str, url: str, *, take_over: bool
+    ) -> None:
+        del storage, study_name  # on one machine, files are enough
+        self.run, self.take_over = uuid.uuid4().hex[:8], take_over
+        self.folder = lock_folder(url)
         self.machine = {"host": platform.node(), "boot": boot_id()}
         self.alone = FileLock(str(self.folder / "round"))
-        self.alive = FileLock(str(self.folder / run))
+        self.alive = FileLock(str(self.folder / self.run))
         with self.round():
             self.alive.acquire()
 
@@ -41,6 +48,9 @@ class Workers:
         finally:
             self.alone.release()
 
+    def confirm(self) -> None:
+        """Raise Interrupted if others may take this process for dead; its lock tells them."""
+
     def owner(self) -> dict[str, Any]:
         """Return what a trial of this process is marked with."""
         return {**self.machine, "run": self.run}
@@ -51,15 +61,18 @@ class Workers:
             return True
         if owner["host"] != self.machine["host"]:
             return self.take_over
-        if owner["boot"] != self.machine["boot"]:
-            return True
-        name = self.folder / owner["run"]
+        return owner["boot"] != self.machine["boot"] or self.has_ended(owner["run"]) is not False
+
+    def has_ended(self, run: str) -> bool | None:
+        """Tell by its lock whether a process of this machine has ended; None: it has none."""
+        name = self.folder / run
         path, lock = name.with_suffix(".lock"), FileLock(str(name))
-        if path.exists():
-            if not lock.acquire(wait=False):
-                return False
-            path.unlink()
-            lock.release()
+        if not path.exists():
+            return None
+        if not lock.acquire(wait=False):
+            return False
+        path.unlink()
+        lock.release()
         return True
 
     def leave(self) -> None:

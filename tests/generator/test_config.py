@@ -209,3 +209,10 @@ def test_a_loss_that_distorts_probabilities_is_not_judged_by_log_loss(
     loss: str, metric: str
 ) -> None:
     assert make_spec(budget="2M", horizon=1, options={"loss": loss}).metric == metric
+
+
+def test_an_empty_budget_is_not_the_default(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text("budget: ''\nhorizon: 1\n")
+    with pytest.raises(ConfigError, match=r"study.yaml:1:1: budget: "):
+        make_spec(config=read_config(path))

@@ -26,6 +26,7 @@ TOP: dict[str, Any] = {
     "metric": {"metric": "auc"},
     "study": {"study": {"n_trials": 4}},
     "options": {"options": {"inputs": "revin"}},
+    "sections": {"sections": ["guards"]},
     "data": {"data": {"data_path": "other.csv"}},
     "splits": {"splits": {"train_fraction": 0.6}},
     "model": {"model": {"stride": 10}},

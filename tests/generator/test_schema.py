@@ -103,6 +103,8 @@ BAD = {
     "no time": ({"study": {"timeout_hours": 0}}, MARKET),
     "an unknown option": ({"options": {"input": "revin"}}, MARKET),
     "an unknown choice": ({"options": {"inputs": "raw"}}, MARKET),
+    "an unknown section": ({"sections": ["guard"]}, MARKET),
+    "a section that is no list": ({"sections": "guards"}, MARKET),
     "a loss as an option": ({"options": {"loss": "focal"}}, MARKET),
     "an option of the other family": ({"options": {"inputs": "revin"}}, TEXT),
     "an unknown constant": ({"data": {"path": "a.csv"}}, MARKET),

@@ -8,7 +8,7 @@
 #     "torch>=2.4",
 # ]
 # ///
-#:hpogen:0.1.0:0bddf806cec13b151d115ec64348fe1f9ea26ffaec4fe2c6daae796cd6513167:{"name":"hpo_50K_byte_lm","study_name":"hpo_50K_byte_lm","task":"byte_lm","budget":50000,"horizon":null,"tolerance":0.3,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"bits_per_byte","options":{},"constants":{"data_path":"text","data_sha256":null,"file_pattern":"**/*.txt","train_fraction":0.8,"val_fraction":0.1,"train_subset":1.0,"val_bytes":262144,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16,32],"d_ff_ratio":[4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"steps":{"type":"categorical","choices":[200,400],"when":{}},"learning_rate":{"type":"float","low":0.0003,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.01,"high":0.3,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.2,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[50,100,200],"when":{}},"beta2":{"type":"float","low":0.9,"high":0.999,"log":false,"when":{"steps":[400]}}},"fixed":{"eval_interval":50,"batch_size":256,"clip_norm":1.0,"beta1":0.9,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"beta2":0.999},"sampler":{"type":"gp","n_startup_trials":10,"deterministic_objective":false,"warn_independent_sampling":false},"pruner":{"type":"percentile","percentile":40.0,"n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
+#:hpogen:0.1.0:8404597b3f91241717d5393be2d929bb65852814a18bd28287e6f73c4107e506:{"name":"hpo_50K_byte_lm","study_name":"hpo_50K_byte_lm","task":"byte_lm","budget":50000,"horizon":null,"tolerance":0.3,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"bits_per_byte","options":{},"sections":[],"constants":{"data_path":"text","data_sha256":null,"file_pattern":"**/*.txt","train_fraction":0.8,"val_fraction":0.1,"train_subset":1.0,"val_bytes":262144,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16,32],"d_ff_ratio":[4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"steps":{"type":"categorical","choices":[200,400],"when":{}},"learning_rate":{"type":"float","low":0.0003,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.01,"high":0.3,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.2,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[50,100,200],"when":{}},"beta2":{"type":"float","low":0.9,"high":0.999,"log":false,"when":{"steps":[400]}}},"fixed":{"eval_interval":50,"batch_size":256,"clip_norm":1.0,"beta1":0.9,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"beta2":0.999},"sampler":{"type":"gp","n_startup_trials":10,"deterministic_objective":false,"warn_independent_sampling":false},"pruner":{"type":"percentile","percentile":40.0,"n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
 """Search the best 50K transformer for byte_lm.
 
 Which byte of a text comes next?
@@ -1374,11 +1374,15 @@ def boot_id() -> str:
 class Workers:
     """This process among those that share a study."""
 
-    def __init__(self, url: str, run: str, *, take_over: bool) -> None:
-        self.folder, self.run, self.take_over = lock_folder(url), run, take_over
+    def __init__(
+        self, storage: BaseStorage, study_name: str, url: str, *, take_over: bool
+    ) -> None:
+        del storage, study_name  # on one machine, files are enough
+        self.run, self.take_over = uuid.uuid4().hex[:8], take_over
+        self.folder = lock_folder(url)
         self.machine = {"host": platform.node(), "boot": boot_id()}
         self.alone = FileLock(str(self.folder / "round"))
-        self.alive = FileLock(str(self.folder / run))
+        self.alive = FileLock(str(self.folder / self.run))
         with self.round():
             self.alive.acquire()
 
@@ -1391,6 +1395,9 @@ class Workers:
         finally:
             self.alone.release()
 
+    def confirm(self) -> None:
+        """Raise Interrupted if others may take this process for dead; its lock tells them."""
+
     def owner(self) -> dict[str, Any]:
         """Return what a trial of this process is marked with."""
         return {**self.machine, "run": self.run}
@@ -1401,15 +1408,18 @@ class Workers:
             return True
         if owner["host"] != self.machine["host"]:
             return self.take_over
-        if owner["boot"] != self.machine["boot"]:
-            return True
-        name = self.folder / owner["run"]
+        return owner["boot"] != self.machine["boot"] or self.has_ended(owner["run"]) is not False
+
+    def has_ended(self, run: str) -> bool | None:
+        """Tell by its lock whether a process of this machine has ended; None: it has none."""
+        name = self.folder / run
         path, lock = name.with_suffix(".lock"), FileLock(str(name))
-        if path.exists():
-            if not lock.acquire(wait=False):
-                return False
-            path.unlink()
-            lock.release()
+        if not path.exists():
+            return None
+        if not lock.acquire(wait=False):
+            return False
+        path.unlink()
+        lock.release()
         return True
 
     def leave(self) -> None:
@@ -1453,10 +1463,17 @@ def time_left(timeout_hours: float | None) -> float:
 
 
 class Stops:
-    """Everything that may ask for the end; `guards` return a reason, or None."""
+    """Everything that may ask for the end.
+
+    A guard is called with this object and returns a reason, or None; one that pauses training
+    waits by `may_wait`.
+    """
 
     def __init__(
-        self, file: Path, timeout_hours: float | None, guards: Sequence[Callable[[], str | None]]
+        self,
+        file: Path,
+        timeout_hours: float | None,
+        guards: Sequence[Callable[[Stops], str | None]],
     ) -> None:
         self.file, self.guards = file, guards
         self.end = time.monotonic() + time_left(timeout_hours)
@@ -1475,10 +1492,19 @@ class Stops:
         now = time.monotonic()
         if self.stop is None and now >= self.next_look:
             self.next_look = now + 1
-            found = (look() for look in (self.look, *self.guards))
-            reason = next((reason for reason in found if reason), None)
-            self.stop = Interrupted(reason, 0) if reason else None
+            for guard in (Stops.look, *self.guards):
+                reason = guard(self)
+                if self.stop is None and reason:
+                    self.stop = Interrupted(reason, 0)
         return self.stop
+
+    def may_wait(self, seconds: float) -> bool:
+        """Wait, if nothing asks for the end; tell whether nothing does."""
+        if self.stop is None and (reason := self.look()):
+            self.stop = Interrupted(reason, 0)
+        if self.stop is None:
+            time.sleep(seconds)
+        return self.stop is None
 
     def look(self) -> str | None:
         """Look at the clock and for the file STOP."""
@@ -1527,7 +1553,10 @@ def open_study(
             f"study {name} has trials that would not compare with new ones; use another --out or"
             f" --storage, or undo: {'; '.join(changed[:9])}"
         )
-    for attribute, value in made_of.items():
+    begun, here = study.user_attrs.get("optuna", optuna.__version__), optuna.__version__
+    if begun.split(".")[0] != here.split(".")[0]:
+        say(f"warning: begun with Optuna {begun}; {here} may suggest other parameters")
+    for attribute, value in {**made_of, "optuna": begun}.items():
         if attribute not in study.user_attrs:
             study.set_user_attr(attribute, value)
     if "study_id" not in study.user_attrs:
@@ -1924,8 +1953,19 @@ class Search:
         finally:
             self.recorder.close_run(reason)
             self.workers.leave()
-        others = self.recorder.counts()["running"]  # these may finish yet
-        return 0 if others or best_of(self.study) else 1
+        return 0 if self.with_others() or best_of(self.study) else 1
+
+    def with_others(self) -> int:
+        """Return how many trials other workers are at, and say whose they are."""
+        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        owners = self.study.user_attrs.get(OWNERS, {})
+        for trial in running:
+            owner = owners.get(f"{trial.number}") or {}
+            say(
+                f"trial {trial.number} is with {owner.get('host')}, run {owner.get('run')}; if"
+                " that machine is gone for good, --take-over goes on with it"
+            )
+        return len(running)
 
     def patiently(self, action: Callable[[], Done]) -> Done:
         """Do what needs the storage and may be done twice; where that fails, try again, longer."""
@@ -1957,6 +1997,7 @@ class Search:
             owners = {f"{t.number}": owners.get(f"{t.number}") for t in running}
             left = next((t for t in running if self.workers.is_free(owners[f"{t.number}"])), None)
             self.taken_up = left is not None
+            self.workers.confirm()
             if left is not None:
                 trial = Trial(self.study, left._trial_id)
             elif self.started < self.experiment.n_trials:
@@ -2123,10 +2164,12 @@ class Search:
 
     def finish(self, trial: Trial, state: TrialState, found: Config) -> FrozenTrial:
         """Tell the study how a trial ended, then the log and the files."""
+        self.workers.confirm()
         for name, value in found.items():
             trial.set_user_attr(name, value)
         value = found[self.experiment.metric] if state == TrialState.COMPLETE else None
         with self.workers.round():
+            self.workers.confirm()
             ended = self.study.tell(trial, value, state, skip_if_finished=True)
             self.recorder.publish(ended)
         return ended
@@ -2156,7 +2199,7 @@ def failure(error: Exception) -> dict[str, Any]:
 
 # --- What the command line asks for --------------------------------------------------------------
 
-Guards = Sequence[Callable[[], str | None]]
+Guards = Sequence[Callable[[Stops], str | None]]
 
 
 def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:
@@ -2177,12 +2220,18 @@ def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experime
     )
 
 
-def main(arguments: Namespace, task: Task, experiment: Experiment, guards: Guards = ()) -> int:
+def main(
+    arguments: Namespace,
+    task: Task,
+    experiment: Experiment,
+    guards: Guards = (),
+    join: Callable[..., Workers] = Workers,
+) -> int:
     """Do what the command line asks; return the exit code."""
     on_signals(interrupt)
     arguments.url = arguments.storage or f"sqlite:///{arguments.out / 'study.db'}"
     try:
-        return dispatch(arguments, task, experiment, guards)
+        return dispatch(arguments, task, experiment, guards, join)
     except Interrupted as stop:
         return stop.code
     except (UnusableError, ImportError) as error:
@@ -2196,7 +2245,13 @@ def main(arguments: Namespace, task: Task, experiment: Experiment, guards: Guard
         return 2
 
 
-def dispatch(arguments: Namespace, task: Task, experiment: Experiment, guards: Guards) -> int:
+def dispatch(
+    arguments: Namespace,
+    task: Task,
+    experiment: Experiment,
+    guards: Guards,
+    join: Callable[..., Workers],
+) -> int:
     """Check, repeat a trial, or search; return the exit code."""
     experiment = replace(experiment, n_trials=arguments.n_trials, seed=arguments.seed)
     device = choose_device(arguments.device)
@@ -2214,10 +2269,11 @@ def dispatch(arguments: Namespace, task: Task, experiment: Experiment, guards: G
     sample_bytes = measure_shapes(task, experiment, device)
     arguments.out.mkdir(parents=True, exist_ok=True)
     storage = open_storage(arguments.url)
-    workers = Workers(arguments.url, uuid.uuid4().hex[:8], take_over=arguments.take_over)
+    workers = join(storage, experiment.study_name, arguments.url, take_over=arguments.take_over)
     with workers.round():
         recorder = open_run(arguments, task, experiment, storage, workers.run, device)
-    stops = Stops(arguments.out / "STOP", experiment.timeout_hours, guards)
+    own = (lambda _stops: workers.confirm(), *guards)
+    stops = Stops(arguments.out / "STOP", experiment.timeout_hours, own)
     return Search(task, recorder, workers, stops, device, sample_bytes).run()
 
 
@@ -2273,7 +2329,7 @@ def make_experiment() -> Experiment:
     return Experiment(
         **constants_of(Experiment),
         hpogen="0.1.0",
-        spec_sha256="0bddf806cec13b151d115ec64348fe1f9ea26ffaec4fe2c6daae796cd6513167",
+        spec_sha256="8404597b3f91241717d5393be2d929bb65852814a18bd28287e6f73c4107e506",
     )
 
 

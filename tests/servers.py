@@ -1,0 +1,71 @@
+"""Servers that several machines share, for tests: PostgreSQL, and Optuna's proxy for a storage."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import postgres
+
+PROXY = """\
+import sys
+from optuna.storages import JournalStorage, run_grpc_proxy_server
+from optuna.storages.journal import JournalFileBackend
+storage = JournalStorage(JournalFileBackend(sys.argv[1]))
+run_grpc_proxy_server(storage, host="127.0.0.1", port=int(sys.argv[2]))
+"""
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def wait_for_port(port: int, process: subprocess.Popen[str]) -> None:
+    """Wait until a server listens."""
+    for _ in range(300):
+        assert process.poll() is None, "the server has ended"
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"nobody listens on port {port}")
+
+
+@contextmanager
+def grpc_proxy(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run Optuna's proxy over a journal; give its URL and process."""
+    pytest.importorskip("grpc", reason="grpcio is not installed")
+    port = free_port()
+    command = [sys.executable, "-W", "ignore", "-c", PROXY, str(folder / "proxy.log"), str(port)]
+    process = subprocess.Popen(command, text=True, stderr=subprocess.DEVNULL)
+    try:
+        wait_for_port(port, process)
+        yield f"grpc://127.0.0.1:{port}", process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def new_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Set libpq's variables to a new, empty database; give its URL."""
+    with postgres.server() as known:
+        import psycopg
+
+        for name, value in known.items():
+            monkeypatch.setenv(name, value)
+        database = f"t{time.time_ns()}"
+        with psycopg.connect(autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {database}".encode())
+        monkeypatch.setenv("PGDATABASE", database)
+        yield postgres.URL
