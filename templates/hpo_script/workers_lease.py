@@ -64,9 +64,8 @@ class LeasedWorkers(Workers):
     def keep(self) -> None:
         """Renew the lease, and watch those of others, until this process leaves."""
         while not self.left.wait(self.lease_seconds / 4):
-            with suppress(
-                Exception
-            ):  # of the storage: the next time may do, else `confirm` ends it
+            # An error of the storage may be over the next time; else `confirm` ends the run.
+            with suppress(Exception):
                 self.renew()
                 self.look(self.running())
                 self.give_back()

@@ -1849,7 +1849,7 @@ def mac_temperatures() -> Iterator[Reading]:
     """Yield those of macOS; its command answers root only, and has no figures on Apple silicon."""
     if path := shutil.which("powermetrics"):
         command = [path, "--samplers", "smc", "-n", "1", "-i", "1"]
-        said = subprocess.check_output(command, text=True, timeout=30)  # noqa: S603  fixed words
+        said = subprocess.check_output(command, text=True, timeout=30)
         for name, found in re.findall(r"(\w+) die temperature: ([\d.]+) C", said):
             yield float(found), f"{name} die"
 
@@ -2004,9 +2004,8 @@ class LeasedWorkers(Workers):
     def keep(self) -> None:
         """Renew the lease, and watch those of others, until this process leaves."""
         while not self.left.wait(self.lease_seconds / 4):
-            with suppress(
-                Exception
-            ):  # of the storage: the next time may do, else `confirm` ends it
+            # An error of the storage may be over the next time; else `confirm` ends the run.
+            with suppress(Exception):
                 self.renew()
                 self.look(self.running())
                 self.give_back()
