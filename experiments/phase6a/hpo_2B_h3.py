@@ -69,7 +69,7 @@ TASK = "threshold_1pct"
 METRIC = "val_loss"  # a trial's value: its best evaluation
 DIRECTION: Literal["minimize", "maximize"] = "minimize"
 N_TRIALS = 50  # in all, over every run of this script
-TIMEOUT_HOURS = None  # a run begins no trial after these
+TIMEOUT_HOURS = None  # a run stops after these, even in a trial
 SEED = 42  # of every random stream
 STORAGE = None  # default: SQLite beside the results
 
@@ -427,6 +427,15 @@ def say(text: str, end: str = "\n") -> None:
         sys.stderr = io.StringIO()
 
 
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk: a power failure may undo new ones."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 class TrialLog:
     """The log of one run; `study` and `run` stand on every line."""
 
@@ -434,6 +443,8 @@ class TrialLog:
         self.path, self.identity = path, {"study": study, "run": run}
         path.parent.mkdir(parents=True, exist_ok=True)
         self.file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        with suppress(OSError):  # not every kind of folder can
+            sync_folder(path.parent)
         self.unwritten = b""
         size = os.fstat(self.file).st_size
         if size and os.pread(self.file, 1, size - 1) != b"\n":
@@ -1379,9 +1390,7 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)  # else a power failure may undo the new name
-    os.close(folder)
+    sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -1626,7 +1635,9 @@ def open_journal(file: Path, lock: FileLock) -> JournalStorage:
     lock.release()
     if not whole:
         raise OSError("the last line is cut short")
-    return JournalStorage(JournalFileBackend(str(file), lock_obj=lock))
+    journal = JournalStorage(JournalFileBackend(str(file), lock_obj=lock))
+    sync_folder(file.parent)
+    return journal
 
 
 def open_storage(url: str) -> BaseStorage:
@@ -1956,14 +1967,16 @@ class Recorder:
         if any(self.counts().values()):
             self.log.write("study_resumed", self.counts())
         ended = self.log.numbers(" ended: ")
-        for trial in self.study.trials:
-            if trial.state.is_finished():
-                if trial.number not in ended:
-                    self.retell(trial, trial.user_attrs.get("learning_curve", []))
-                    self.publish(trial)
-                else:
-                    self.check_file(trial)
-                self.checkpoint(trial).remove()
+        finished = [trial for trial in self.study.trials if trial.state.is_finished()]
+        for trial in finished:
+            if trial.number not in ended:
+                self.retell(trial, trial.user_attrs.get("learning_curve", []))
+                self.publish(trial)
+            else:
+                self.check_file(trial)
+            self.checkpoint(trial).remove()
+        if finished:
+            self.write_files()
 
     def trial_file(self, number: int) -> Path:
         """Return where the record of a trial is kept."""
@@ -2042,10 +2055,11 @@ class Recorder:
         self.write_optuna_lines(trial)
         self.write_files(trial)
 
-    def write_files(self, trial: FrozenTrial) -> None:
-        """Write a trial's own file and the study's tables; a full disk is noted and survived."""
+    def write_files(self, *trials: FrozenTrial) -> None:
+        """Write trials' own files and the study's tables; a full disk is noted and survived."""
         try:
-            write_json(self.trial_file(trial.number), trial_record(trial))
+            for trial in trials:
+                write_json(self.trial_file(trial.number), trial_record(trial))
             write_results(self.out, self.study, self.experiment)
         except OSError as problem:
             self.log.write("note", {"text": f"results not written: {problem}"}, level="W")
@@ -2458,16 +2472,17 @@ class Search:
         }
 
     def prunes(self, attempt: Attempt) -> bool:
-        """Report the last evaluation; tell whether the trial is pruned at it.
+        """Report what the study does not know yet; tell whether the trial is pruned now.
 
-        A run before may have reported it, and later ones: it was not pruned before the last.
+        A run before may have reported this evaluation, and later ones: it was not pruned before
+        the last. A damaged storage may have lost some that the checkpoint still has.
         """
-        trial, config, point = attempt.trial, attempt.config, attempt.curve[-1]
-        count = point[self.task.unit]
+        trial, config, count = attempt.trial, attempt.config, attempt.curve[-1][self.task.unit]
         known = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
         last = max(known, default=0)
-        if count > last:
-            trial.report(point[self.experiment.metric], count)
+        for point in attempt.curve:
+            if point[self.task.unit] not in known:
+                trial.report(point[self.experiment.metric], point[self.task.unit])
         prunable = prunable_from(self.task.rounds(config), config)
         spared = config["kind"] in ("extreme", "smoke") or count < max(prunable, last)
         return not spared and trial.should_prune()

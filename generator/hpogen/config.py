@@ -194,7 +194,7 @@ class StudySection(Strict):
         default=42, description="Seed of every random stream"
     )
     timeout_hours: Annotated[Number, Field(gt=0)] | None = Field(
-        default=None, description="Begin no trial later than this after the start of a run"
+        default=None, description="Hours after which a run stops, even in a trial"
     )
     storage: Annotated[str, Field(min_length=1), AfterValidator(plain_text)] | None = Field(
         default=None, description="Address of the database; default: SQLite beside the results"

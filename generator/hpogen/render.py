@@ -165,7 +165,7 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
                 ("METRIC", spec.metric, "a trial's value: its best evaluation"),
                 ('DIRECTION: Literal["minimize", "maximize"]', family.metrics[spec.metric], ""),
                 ("N_TRIALS", spec.n_trials, "in all, over every run of this script"),
-                ("TIMEOUT_HOURS", spec.timeout_hours, "a run begins no trial after these"),
+                ("TIMEOUT_HOURS", spec.timeout_hours, "a run stops after these, even in a trial"),
                 ("SEED", spec.seed, "of every random stream"),
                 ("STORAGE", spec.storage, "default: SQLite beside the results"),
             ],

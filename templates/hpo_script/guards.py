@@ -79,7 +79,7 @@ def mac_temperatures() -> Iterator[Reading]:
     """Yield those of macOS; its command answers root only, and has no figures on Apple silicon."""
     if path := shutil.which("powermetrics"):
         command = [path, "--samplers", "smc", "-n", "1", "-i", "1"]
-        said = subprocess.check_output(command, text=True, timeout=30)  # noqa: S603  fixed words
+        said = subprocess.check_output(command, text=True, timeout=30)
         for name, found in re.findall(r"(\w+) die temperature: ([\d.]+) C", said):
             yield float(found), f"{name} die"
 

@@ -22,6 +22,15 @@ def say(text: str, end: str = "\n") -> None:
         sys.stderr = io.StringIO()
 
 
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk: a power failure may undo new ones."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 class TrialLog:
     """The log of one run; `study` and `run` stand on every line."""
 
@@ -29,6 +38,8 @@ class TrialLog:
         self.path, self.identity = path, {"study": study, "run": run}
         path.parent.mkdir(parents=True, exist_ok=True)
         self.file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        with suppress(OSError):  # not every kind of folder can
+            sync_folder(path.parent)
         self.unwritten = b""
         size = os.fstat(self.file).st_size
         if size and os.pread(self.file, 1, size - 1) != b"\n":

@@ -71,14 +71,16 @@ class Recorder:
         if any(self.counts().values()):
             self.log.write("study_resumed", self.counts())
         ended = self.log.numbers(" ended: ")
-        for trial in self.study.trials:
-            if trial.state.is_finished():
-                if trial.number not in ended:
-                    self.retell(trial, trial.user_attrs.get("learning_curve", []))
-                    self.publish(trial)
-                else:
-                    self.check_file(trial)
-                self.checkpoint(trial).remove()
+        finished = [trial for trial in self.study.trials if trial.state.is_finished()]
+        for trial in finished:
+            if trial.number not in ended:
+                self.retell(trial, trial.user_attrs.get("learning_curve", []))
+                self.publish(trial)
+            else:
+                self.check_file(trial)
+            self.checkpoint(trial).remove()
+        if finished:
+            self.write_files()
 
     def trial_file(self, number: int) -> Path:
         """Return where the record of a trial is kept."""
@@ -157,10 +159,11 @@ class Recorder:
         self.write_optuna_lines(trial)
         self.write_files(trial)
 
-    def write_files(self, trial: FrozenTrial) -> None:
-        """Write a trial's own file and the study's tables; a full disk is noted and survived."""
+    def write_files(self, *trials: FrozenTrial) -> None:
+        """Write trials' own files and the study's tables; a full disk is noted and survived."""
         try:
-            write_json(self.trial_file(trial.number), trial_record(trial))
+            for trial in trials:
+                write_json(self.trial_file(trial.number), trial_record(trial))
             write_results(self.out, self.study, self.experiment)
         except OSError as problem:
             self.log.write("note", {"text": f"results not written: {problem}"}, level="W")

@@ -14,6 +14,7 @@ import pandas as pd
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from hpo_script.experiment import Experiment
+from hpo_script.log_writer import sync_folder
 
 
 def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -25,9 +26,7 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)  # else a power failure may undo the new name
-    os.close(folder)
+    sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -299,16 +299,17 @@ class Search:
         }
 
     def prunes(self, attempt: Attempt) -> bool:
-        """Report the last evaluation; tell whether the trial is pruned at it.
+        """Report what the study does not know yet; tell whether the trial is pruned now.
 
-        A run before may have reported it, and later ones: it was not pruned before the last.
+        A run before may have reported this evaluation, and later ones: it was not pruned before
+        the last. A damaged storage may have lost some that the checkpoint still has.
         """
-        trial, config, point = attempt.trial, attempt.config, attempt.curve[-1]
-        count = point[self.task.unit]
+        trial, config, count = attempt.trial, attempt.config, attempt.curve[-1][self.task.unit]
         known = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
         last = max(known, default=0)
-        if count > last:
-            trial.report(point[self.experiment.metric], count)
+        for point in attempt.curve:
+            if point[self.task.unit] not in known:
+                trial.report(point[self.experiment.metric], point[self.task.unit])
         prunable = prunable_from(self.task.rounds(config), config)
         spared = config["kind"] in ("extreme", "smoke") or count < max(prunable, last)
         return not spared and trial.should_prune()

@@ -23,6 +23,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from hpo_script.command_line import without_password
+from hpo_script.log_writer import sync_folder
 
 
 class StorageError(Exception):
@@ -93,7 +94,9 @@ def open_journal(file: Path, lock: FileLock) -> JournalStorage:
     lock.release()
     if not whole:
         raise OSError("the last line is cut short")
-    return JournalStorage(JournalFileBackend(str(file), lock_obj=lock))
+    journal = JournalStorage(JournalFileBackend(str(file), lock_obj=lock))
+    sync_folder(file.parent)
+    return journal
 
 
 def open_storage(url: str) -> BaseStorage:

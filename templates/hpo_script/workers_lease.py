@@ -63,7 +63,7 @@ class LeasedWorkers(Workers):
     def keep(self) -> None:
         """Renew the lease, and watch those of others, until this process leaves."""
         while not self.left.wait(self.lease_seconds / 4):
-            # The storage may do the next time; if it does not, `confirm` ends the run.
+            # An error of the storage may be over the next time; else `confirm` ends the run.
             with suppress(Exception):
                 self.renew()
                 self.look(self.running())

@@ -382,3 +382,10 @@ def test_what_cannot_be_written_is_an_exit_code(
 
     assert (ran.exit_code, "error: " in ran.stderr) == (code, True)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_metric_with_the_name_of_a_setting_is_no_setting(tmp_path: Path) -> None:
+    measured = {"precision": 0.25, "learning_curve": [{"epoch": 1, "precision": 0.25}]}
+    recovery = recovery_of(complete(0, params={"a": 1}, user_attrs={"dropout": 0.5, **measured}))
+
+    assert settings_of(recovery, tmp_path) == {"a": 1, "dropout": 0.5}
