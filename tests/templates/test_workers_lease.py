@@ -177,7 +177,7 @@ def test_a_worker_that_was_suspended_in_its_round_does_not_write_in_that_of_anot
     second = hosts.start("machine1", rounds=5)
     assert second.wait(60) == 0
     assert hosts.said("done machine1") == 5
-    assert LEASE <= time.monotonic() - since < 3 * LEASE
+    assert time.monotonic() - since >= LEASE
     count = hosts.study("s").user_attrs["count"]
     first.send_signal(signal.SIGCONT)
     _, said = first.communicate(timeout=60)
@@ -186,12 +186,10 @@ def test_a_worker_that_was_suspended_in_its_round_does_not_write_in_that_of_anot
 
 
 def test_a_worker_killed_in_its_round_is_replaced_at_once_on_its_own_machine(hosts: Hosts) -> None:
-    first = hosts.start("machine0", rounds=1000)
+    first = hosts.start("machine0", rounds=1000, lease=200.0)
     hosts.wait_for("in", 2)
     first.kill()
-    since = time.monotonic()
-    assert hosts.start("machine0", rounds=1).wait(60) == 0
-    assert time.monotonic() - since < LEASE
+    assert hosts.start("machine0", rounds=1, lease=200.0).wait(60) == 0
 
 
 class Machine(LeasedWorkers):
