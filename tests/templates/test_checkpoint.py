@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import resource
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from full_disk import full_disk
 from hpo_script.checkpoint import DIGEST_BYTES, Checkpoint
 
 STATE: dict[str, Any] = {
@@ -149,17 +147,6 @@ def test_saving_measures_what_it_takes_and_begins_the_wait_anew(tmp_path: Path) 
 
     assert 0 < checkpoint.cost < checkpoint.since - began - 300
     assert not checkpoint.due()
-
-
-@contextmanager
-def full_disk(size: int) -> Iterator[None]:
-    """Let no file grow above a size."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_is_said_and_the_last_one_stays(
