@@ -252,7 +252,7 @@ def not_negative(text: str) -> float:
 
 def without_password(url: str) -> str:
     """Return an address as others may see it."""
-    return re.sub(r"(?<=\?).*", "***", re.sub(r"(://[^:/?@]*:).*@", r"\1***@", url))
+    return re.sub(r"(?s)(?<=\?).*", "***", re.sub(r"(?s)(://[^:/]*:).*@", r"\1***@", url))
 
 
 def parse_arguments(
@@ -285,7 +285,8 @@ def parse_arguments(
     mode.add_argument("--smoke", action="store_true", help="two trials of a few real steps")
     mode.add_argument("--trial-from", type=Path, metavar="FILE", help="train a trial_….json again")
     arguments = parser.parse_args()
-    if arguments.storage != storage and re.search(r"://[^:/?@]*:.+@", arguments.storage):
+    telling = r"(?s)://[^:/]*:.+@|\?.*password="
+    if arguments.storage != storage and re.search(telling, arguments.storage):
         parser.error(
             "--storage: everybody on this machine can read a password of a command line; put the"
             " URL into OPTUNA_STORAGE, or the password where the database's client looks for it"
@@ -323,6 +324,8 @@ except ModuleNotFoundError as missing:
     install = "python -m pip install numpy optuna pandas torch"
     print(f"error: {missing.name} is not installed: {install}", file=sys.stderr)
     sys.exit(3)
+except KeyboardInterrupt:
+    sys.exit(130)
 
 
 # --- Trial log: one table defines every line -----------------------------------------------------
@@ -453,7 +456,9 @@ class TrialLog:
     def numbers(self, pattern: str) -> set[int]:
         """Return the trials of this study whose lines `Trial NUMBER pattern` are in the file."""
         content = os.pread(self.file, os.fstat(self.file).st_size, 0)
-        line = rf'Trial (\d+){pattern}.*study="{self.identity["study"]}", run="\w+" ;'
+        line = (
+            rf'Trial (\d+){pattern}.*study="{self.identity["study"]}", run="\w+" ;[0-9a-f]{{8}}\n'
+        )
         return {int(number) for number in re.findall(line.encode(), content)}
 
     def write(self, event: str, fields: Mapping[str, object], *, level: str = "I") -> None:
@@ -2193,6 +2198,8 @@ def repeat_trial(path: Path, task: Task, experiment: Experiment, device: torch.d
         raise UnusableError(f"--trial-from {path}: not the record of a trial: {error}") from None
     if any(config.get(name, arch[name]) != arch[name] for name in arch):
         raise UnusableError(f"--trial-from {path}: row {config['arch_idx']} is {dict(arch)} here")
+    if not curve:
+        raise UnusableError(f"--trial-from {path}: it has no evaluation to compare with")
     training = train(
         task,
         arch,
@@ -2202,8 +2209,11 @@ def repeat_trial(path: Path, task: Task, experiment: Experiment, device: torch.d
         micro_batch=micro_batch,
         after_batch=lambda _training, _share: None,
     )
-    same = True
-    for known, found in zip(curve, training, strict=False):  # it may have been stopped early
+    values = [point[experiment.metric] for point in curve]
+    best = min(values, key=lambda value: experiment.sign * float(value))
+    value = {"COMPLETE": best, "PRUNED": values[-1]}.get(record["state"])
+    same = record["value"] == value
+    for known, found in zip(curve, map(plain, training), strict=False):  # it may have ended early
         same &= known == found
         print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
     print(f"trial {key[1]}: value {record['value']}, {'the same' if same else 'NOT the same'}")
@@ -2302,8 +2312,8 @@ class Search:
                     raise
                 if self.stops.asked():
                     raise StorageError from error
-                said = str(error).splitlines()[0][:200]
-                say(f"storage: {type(error).__name__}: {said}; trying again in {seconds} s")
+                said = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+                say(f"storage: {said}; trying again in {seconds} s")
             time.sleep(seconds)
         try:
             return action()

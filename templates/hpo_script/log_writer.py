@@ -48,7 +48,9 @@ class TrialLog:
     def numbers(self, pattern: str) -> set[int]:
         """Return the trials of this study whose lines `Trial NUMBER pattern` are in the file."""
         content = os.pread(self.file, os.fstat(self.file).st_size, 0)
-        line = rf'Trial (\d+){pattern}.*study="{self.identity["study"]}", run="\w+" ;'
+        line = (
+            rf'Trial (\d+){pattern}.*study="{self.identity["study"]}", run="\w+" ;[0-9a-f]{{8}}\n'
+        )
         return {int(number) for number in re.findall(line.encode(), content)}
 
     def write(self, event: str, fields: Mapping[str, object], *, level: str = "I") -> None:

@@ -129,8 +129,8 @@ class Search:
                     raise
                 if self.stops.asked():
                     raise StorageError from error
-                said = str(error).splitlines()[0][:200]
-                say(f"storage: {type(error).__name__}: {said}; trying again in {seconds} s")
+                said = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+                say(f"storage: {said}; trying again in {seconds} s")
             time.sleep(seconds)
         try:
             return action()
