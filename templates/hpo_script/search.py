@@ -34,7 +34,7 @@ from hpo_script.progress import Progress
 from hpo_script.recorder import Recorder
 from hpo_script.results import best_of
 from hpo_script.stops import Interrupted, Stops
-from hpo_script.storage import StorageError, is_of_storage
+from hpo_script.storage import StorageError, is_of_storage, root_of
 from hpo_script.study import digest
 from hpo_script.suggest import suggest
 from hpo_script.task import Task
@@ -129,7 +129,11 @@ class Search:
                     raise
                 if self.stops.asked():
                     raise StorageError from error
+<<<<<<< HEAD
                 said = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+=======
+                said = str(root_of(error)).partition("\n")[0][:200]
+>>>>>>> w-d
                 say(f"storage: {said}; trying again in {seconds} s")
             time.sleep(seconds)
         try:
