@@ -9,8 +9,11 @@ from typing import Any
 from hpogen.families import FAMILIES
 from hpogen.family import Family
 from hpogen.plan import Match, Plan, PlanException
+from hpogen.render import render
 from hpogen.samplers import Method
 from hpogen.schema import json_schema, without_noise
+from hpogen.sections import SCRIPT_SECTIONS
+from hpogen.spec import make_spec
 
 Node = Mapping[str, Any]
 SCHEMA = json_schema()
@@ -134,6 +137,18 @@ def methods(section: str) -> str:
     return "\n\n".join(parts)
 
 
+def script_sections() -> str:
+    """Return the sections that not every script has, and how long they are."""
+    rows = []
+    for name, section in SCRIPT_SECTIONS.items():
+        without, with_it = (
+            render(make_spec(budget="2M", horizon=1, with_sections=some)) for some in ((), (name,))
+        )
+        longer = with_it.count("\n") - without.count("\n")
+        rows.append([code(name), section.about, f"{longer}"])
+    return markdown_table(["section", "what it does", "lines"], rows)
+
+
 def plan() -> str:
     """Return the keys of a plan, of a match and of an exception."""
     plan, match, exception = (
@@ -209,6 +224,7 @@ BLOCKS: dict[str, Callable[[], str | None]] = {
     "config-entries": entries,
     "config-samplers": lambda: methods("sampler"),
     "config-plan": plan,
+    "sections": script_sections,
     "config-pruners": lambda: methods("pruner"),
     **{f"config-{family.name}": for_family(family) for family in FAMILIES},
 }

@@ -2022,15 +2022,15 @@ class LeasedWorkers(Workers):
             return
         try:
             self.lease.set_user_attr("renewals", self.renewals + 1)
-        except UpdateFinishedTrialError:
-            began = -math.inf
+        except UpdateFinishedTrialError:  # another took this process for dead
+            began -= self.lease_seconds
         self.renewed, self.renewals = began, self.renewals + 1
 
     def confirm(self) -> None:
         """Raise Interrupted if others may take this process for dead."""
         silent = seconds() - self.renewed
         if silent > self.lease_seconds / 2:
-            raise Interrupted(f"the lease could not be renewed for {silent:.0f} s", 2)
+            raise Interrupted(f"the lease was not renewed for {silent:.0f} s", 2)
 
     def running(self) -> list[FrozenTrial]:
         """Return the leases and tickets that have not ended, oldest first."""

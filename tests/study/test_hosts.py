@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -33,7 +34,7 @@ MACHINE = (
         "        self.folder = lock_folder(url)",
         '        self.folder = Path(os.environ["MACHINE"])',
     ),
-    ("LEASE_SECONDS = 120.0", "LEASE_SECONDS = 8.0"),
+    ("LEASE_SECONDS = 120.0", "LEASE_SECONDS = 10.0"),
 )
 
 
@@ -78,13 +79,7 @@ class Hosts:
         return len(re.findall(pattern, self.log.read_text())) if self.log.exists() else 0
 
 
-@pytest.fixture(
-    params=[
-        "journal",
-        pytest.param("grpc", marks=pytest.mark.thorough),
-        pytest.param("postgresql", marks=[pytest.mark.thorough, pytest.mark.postgres]),
-    ]
-)
+@pytest.fixture(params=["journal", "grpc", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def url(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
@@ -97,21 +92,31 @@ def url(
         yield urls[request.param]()
 
 
-@pytest.fixture
-def hosts(url: str, sp500: Path, tmp_path: Path) -> Iterator[Hosts]:
+def new_hosts(url: str, folder: Path, **study: Any) -> Iterator[Hosts]:
+    """Render a small study for several machines; at the end, kill what still runs."""
     config = changed(
         MARKET,
-        study={"n_trials": TOTAL},
+        study=study,
         splits={"train_subset": 0.3},
         fixed={"epochs": 12, "patience": 12},
         pruner={"type": "none"},
         sections=["multi-host"],
     )
-    found = Hosts(edit(render_to(tmp_path, config), *MACHINE), url)
+    found = Hosts(edit(render_to(folder, config), *MACHINE), url)
     yield found
     for process in found.processes:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def hosts(url: str, sp500: Path, tmp_path: Path) -> Iterator[Hosts]:
+    yield from new_hosts(url, tmp_path, n_trials=TOTAL)
+
+
+@pytest.fixture
+def two_trials(sp500: Path, tmp_path: Path) -> Iterator[Hosts]:
+    yield from new_hosts(f"journal://{tmp_path}/journal.log", tmp_path, n_trials=2)
 
 
 def trials_of(hosts: Hosts) -> list[optuna.trial.FrozenTrial]:
@@ -132,6 +137,8 @@ def assert_one_owner_at_a_time(log: Path) -> None:
         assert len(runs) == len(set(runs)), (number, runs)
 
 
+@pytest.mark.thorough
+@pytest.mark.timeout(1500)
 def test_the_total_is_exact_and_no_trial_has_two_owners_whoever_is_killed(hosts: Hosts) -> None:
     draw = random.Random(3)  # noqa: S311
     machines = ["one", "one", "two", "two"]
@@ -142,9 +149,9 @@ def test_the_total_is_exact_and_no_trial_has_two_owners_whoever_is_killed(hosts:
         workers[victim].kill()
         workers[victim].wait()
         workers[victim] = hosts.start(machines[victim])
-    assert [worker.wait(200) for worker in workers] == [0, 0, 0, 0], hosts.said()
-    if any(trial.state == TrialState.RUNNING for trial in trials_of(hosts)):
-        assert hosts.start("one", "--take-over").wait(100) == 0, hosts.said()
+    codes = {worker.wait(600) for worker in workers}
+    assert codes <= {0, 2}, hosts.said()  # 2: on a busy machine a lease may be renewed too late
+    assert hosts.start("one", "--take-over").wait(200) == 0, hosts.said()
     trials = trials_of(hosts)
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * TOTAL
     extremes = [t.user_attrs["extreme"] for t in trials if t.user_attrs["kind"] == "extreme"]
@@ -158,3 +165,24 @@ def test_the_total_is_exact_and_no_trial_has_two_owners_whoever_is_killed(hosts:
         done = run(hosts.script, "--trial-from", str(path), env={**os.environ, "MACHINE": "one"})
         assert done.returncode == 0, done.stdout
         assert read_json(path)["value"] == trials[number].value
+
+
+def test_at_the_total_a_worker_names_trials_of_others_and_takes_over_only_those_of_the_dead(
+    two_trials: Hosts,
+) -> None:
+    hosts = two_trials
+    dead = hosts.start("one")
+    hosts.wait_for("Trial 0 epoch 3:")
+    dead.kill()
+    dead.wait()
+    assert hosts.start("two").wait(60) == 0, hosts.said()
+    states = [trial.state for trial in trials_of(hosts)]
+    assert states == [TrialState.RUNNING, TrialState.COMPLETE]
+    assert "trial 0 is with one, run " in hosts.said()
+    assert hosts.start("two", "--take-over").wait(60) == 0, hosts.said()
+    assert "waiting 10 s for the leases" in hosts.said()
+    trials = trials_of(hosts)
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 2
+    assert [trial.user_attrs["kind"] for trial in trials] == ["extreme"] * 2
+    assert hosts.count("Trial 0 resumed: ") == 1
+    assert_one_owner_at_a_time(hosts.log)

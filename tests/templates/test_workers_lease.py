@@ -16,7 +16,9 @@ import pytest
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import TrialState
 
+from hpo_script.stops import Interrupted
 from hpo_script.storage import connect
+from hpo_script.workers_lease import LeasedWorkers
 from servers import grpc_proxy, new_database
 
 LEASE = 4.0
@@ -190,3 +192,108 @@ def test_a_worker_killed_in_its_round_is_replaced_at_once_on_its_own_machine(hos
     since = time.monotonic()
     assert hosts.start("machine0", rounds=1).wait(60) == 0
     assert time.monotonic() - since < LEASE
+
+
+class Machine(LeasedWorkers):
+    """A process on a machine of its own, for tests within one process."""
+
+    def __init__(
+        self, url: str, folder: Path, name: str, *, take_over: bool = False, lease: float = LEASE
+    ) -> None:
+        self.name, self.locks = name, folder
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("hpo_script.workers.platform.node", lambda: name)
+            patch.setattr("hpo_script.workers.boot_id", lambda: name)
+            patch.setattr("hpo_script.workers.lock_folder", lambda _url: folder)
+            storage = connect(url)
+            super().__init__(storage, "s", url, take_over=take_over, lease_seconds=lease)
+
+    def die(self) -> None:
+        """End as a killed process does: nothing is renewed, locks are free."""
+        self.left.set()
+        self.alive.release()
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> str:
+    return f"journal://{tmp_path}/journal.log"
+
+
+def test_a_worker_that_only_waits_remains_alive_to_others(journal: str, tmp_path: Path) -> None:
+    one, two = (Machine(journal, tmp_path, name, lease=3.0) for name in ("one", "two"))
+    time.sleep(3.5)
+    one.confirm()
+    assert not two.is_free(one.owner())
+    one.leave()
+    assert two.is_free(one.owner())
+    two.leave()
+
+
+def test_a_dead_worker_is_told_by_its_lease_elsewhere_and_by_its_lock_at_home(
+    journal: str, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    dead = Machine(journal, tmp_path, "one")
+    same = Machine(journal, tmp_path, "one")
+    blind = Machine(journal, tmp_path / "other", "one")  # does not see the locks of this machine
+    other = Machine(journal, tmp_path, "two")
+    assert not any(worker.is_free(dead.owner()) for worker in (same, blind, other))
+    dead.die()
+    assert not blind.is_free(dead.owner())
+    assert not other.is_free(dead.owner())
+    assert same.is_free(dead.owner())
+    assert blind.is_free(dead.owner())  # its lease was ended by the one that saw its lock
+    assert other.is_free(dead.owner())
+    for worker in (same, blind, other):
+        worker.leave()
+
+
+def test_a_lease_that_stood_still_is_ended_and_never_renewed(journal: str, tmp_path: Path) -> None:
+    dead, other = Machine(journal, tmp_path, "one"), Machine(journal, tmp_path, "two", lease=1.5)
+    dead.die()
+    assert not other.is_free(dead.owner())
+    time.sleep(1.2)
+    assert not other.is_free(dead.owner())
+    time.sleep(0.5)
+    assert other.is_free(dead.owner())
+    dead.renew()
+    with pytest.raises(Interrupted, match="not renewed"):
+        dead.confirm()
+    with pytest.raises(Interrupted, match="ended by another worker"), dead.round():
+        pytest.fail("a round of a worker that is dead to others")
+    other.leave()
+
+
+def test_trials_without_a_lease_are_those_of_one_machine(journal: str, tmp_path: Path) -> None:
+    workers = Machine(journal, tmp_path, "one")
+    assert workers.is_free(None)
+    assert not workers.is_free({"host": "two", "boot": "two", "run": "0123abcd"})
+    assert workers.is_free({"host": "one", "boot": "before", "run": "0123abcd"})
+    assert workers.is_free({**workers.machine, "run": "0123abcd"})
+    workers.leave()
+
+
+def test_taking_over_waits_for_the_leases_of_the_dead(journal: str, tmp_path: Path) -> None:
+    dead, alive = Machine(journal, tmp_path, "one"), Machine(journal, tmp_path, "two", lease=3.0)
+    dead.die()
+    since = time.monotonic()
+    late = Machine(journal, tmp_path, "three", take_over=True, lease=3.0)
+    assert time.monotonic() - since >= 3.0
+    assert late.is_free(dead.owner())
+    assert not late.is_free(alive.owner())
+    alive.leave()
+    late.leave()
+
+
+def test_a_worker_that_cannot_reach_the_storage_stops_before_others_take_it_for_dead(
+    tmp_path: Path,
+) -> None:
+    with grpc_proxy(tmp_path) as (url, server):
+        workers = Machine(url, tmp_path, "one", lease=2.0)
+        server.kill()
+        workers.confirm()
+        time.sleep(1.6)
+        with pytest.raises(Interrupted, match="the lease was not renewed") as caught:
+            workers.confirm()
+        assert caught.value.code == 2
+        workers.leave()
