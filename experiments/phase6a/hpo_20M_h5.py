@@ -422,6 +422,14 @@ def format_event(
 # --- Log file: opened by the script itself, each line appended by one write ----------------------
 
 
+def open_closed_streams() -> None:
+    """Open to nothing what is closed of 0, 1 and 2: else files of the study get these numbers."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    sys.stderr = sys.stderr or io.StringIO()
+
+
 def say(text: str, end: str = "\n") -> None:
     """Print to stderr; a closed terminal must not end the run."""
     try:
@@ -1476,7 +1484,8 @@ def write_results(folder: Path, study: optuna.Study, experiment: Experiment) -> 
     }
     records = [trial_record(trial) for trial in trials]
     write_json(folder / "all_trials.json", {**about, "trials": records})
-    write_text(folder / "trials.csv", trials_csv(trials))
+    if trials:
+        write_text(folder / "trials.csv", trials_csv(trials))
     if best := best_of(study):
         states = (state for state in TrialState if state != TrialState.WAITING)
         number = Counter(trial.state for trial in trials)
@@ -1660,6 +1669,13 @@ def open_storage(url: str) -> BaseStorage:
     raise AssertionError
 
 
+def root_of(error: BaseException) -> BaseException:
+    """Return what an error comes from: Optuna's own says little."""
+    while error.__cause__:
+        error = error.__cause__
+    return error
+
+
 def is_of_storage(error: BaseException | None) -> bool:
     """Tell whether an error comes from a storage, not from this script."""
     kinds = ("sqlalchemy", "sqlite3", "psycopg", "psycopg2", "grpc")
@@ -1667,7 +1683,7 @@ def is_of_storage(error: BaseException | None) -> bool:
     return isinstance(error, known) or type(error).__module__.split(".")[0] in kinds
 
 
-def trouble(url: str, log: Path, error: BaseException | None) -> str:
+def trouble(url: str, log: Path, error: BaseException) -> str:
     """Return what is wrong with a storage, and the way out; nothing was overwritten."""
     file, said = file_of(url), f"{type(error).__name__}: {error}".splitlines()[0][:300]
     said = said.replace(url, without_password(url))
@@ -1895,13 +1911,22 @@ def open_study(
 
 
 def refuse_lost(name: str, storage: BaseStorage, url: str, out: Path, log: Path) -> None:
-    """Refuse to begin anew where the results of a study are that the storage does not have."""
+    """Refuse a folder with results of another study, or of one that the storage lacks."""
     results = out / "all_trials.json"
-    if results.exists() and name not in optuna.get_all_study_names(storage):
+    if not results.exists():
+        return
+    if name not in optuna.get_all_study_names(storage):
         raise UnusableError(
             f"{results} is there, but the storage has no study {name}. Rebuild it from its log:"
             f" recover-trials {log} --to-storage {url}\nor give another --out"
         )
+    attributes = storage.get_study_user_attrs(storage.get_study_id_from_name(name))
+    try:
+        told = json.loads(results.read_bytes())["study_id"]
+    except (ValueError, KeyError, TypeError):  # it will be written anew
+        return
+    if told != attributes.get("study_id"):
+        raise UnusableError(f"{results} is of another study ({told}): give another --out")
 
 
 def differences(old: object, new: object, name: str = "") -> list[str]:
@@ -1980,8 +2005,7 @@ class Recorder:
             else:
                 self.check_file(trial)
             self.checkpoint(trial).remove()
-        if finished:
-            self.write_files()
+        self.write_files()  # also before the first trial: the folder is this study's
 
     def trial_file(self, number: int) -> Path:
         """Return where the record of a trial is kept."""
@@ -2312,7 +2336,7 @@ class Search:
                     raise
                 if self.stops.asked():
                     raise StorageError from error
-                said = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+                said = str(root_of(error)).partition("\n")[0][:200]
                 say(f"storage: {said}; trying again in {seconds} s")
             time.sleep(seconds)
         try:
@@ -2563,6 +2587,7 @@ def main(
     join: Callable[..., Workers] = Workers,
 ) -> int:
     """Do what the command line asks; return the exit code."""
+    open_closed_streams()
     on_signals(interrupt)
     arguments.url = arguments.storage or f"sqlite:///{arguments.out / 'study.db'}"
     try:
@@ -2575,8 +2600,7 @@ def main(
     except Exception as error:
         if not isinstance(error, StorageError) and not is_of_storage(error):
             raise
-        cause = error.__cause__ or error
-        say(f"error: {trouble(arguments.url, arguments.log, cause)}")
+        say(f"error: {trouble(arguments.url, arguments.log, root_of(error))}")
         return 2
 
 

@@ -129,11 +129,7 @@ class Search:
                     raise
                 if self.stops.asked():
                     raise StorageError from error
-<<<<<<< HEAD
-                said = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-=======
                 said = str(root_of(error)).partition("\n")[0][:200]
->>>>>>> w-d
                 say(f"storage: {said}; trying again in {seconds} s")
             time.sleep(seconds)
         try:
