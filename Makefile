@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test faults fuzz bench-recover fuzz-recover versions golden lint check docs phase6a clean
+.PHONY: demo test faults fault-table fuzz bench-recover fuzz-recover versions golden lint check docs phase6a clean
 
 $(READY): pyproject.toml constraints-cpu.txt
 	$(PYTHON) -m venv $(VENV)
@@ -52,7 +52,12 @@ golden: $(READY)
 
 # Kills, torn files, full disks, lost power; FAULT_POINTS=all FAULT_KILLS=30 FAULT_CUTS=all for all.
 faults: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s -n 0 -m faults tests/faults
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s -n 2 --dist worksteal --durations 12 -m faults tests/faults
+
+# The table of docs/faults.md.
+fault-table: $(READY)
+	cd tests && OMP_NUM_THREADS=1 $(BIN)/python -m faults.table ../docs/fault-table.json
+	$(BIN)/python tests/docs_blocks.py --write
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 import click
 from click.testing import CliRunner
 
+import docs_faults
 import docs_reference
 import docs_runbook
 import hpogen.cli
@@ -536,6 +537,7 @@ REGISTRY: dict[str, Callable[[], str | None]] = {
     "bad-inputs": bad_inputs,
     "runs": docs_runbook.runs,
     "measured-rate": docs_runbook.measured_rate,
+    **docs_faults.BLOCKS,
     **docs_reference.BLOCKS,
 }
 

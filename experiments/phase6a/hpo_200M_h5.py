@@ -303,7 +303,7 @@ def not_negative(text: str) -> float:
 
 def without_password(url: str) -> str:
     """Return an address as others may see it."""
-    return re.sub(r"(?<=\?).*", "***", re.sub(r"(://[^:/?@]*:).*@", r"\1***@", url))
+    return re.sub(r"(?s)(?<=\?).*", "***", re.sub(r"(?s)(://[^:/]*:).*@", r"\1***@", url))
 
 
 def parse_arguments(
@@ -336,7 +336,8 @@ def parse_arguments(
     mode.add_argument("--smoke", action="store_true", help="two trials of a few real steps")
     mode.add_argument("--trial-from", type=Path, metavar="FILE", help="train a trial_….json again")
     arguments = parser.parse_args()
-    if arguments.storage != storage and re.search(r"://[^:/?@]*:.+@", arguments.storage):
+    telling = r"(?s)://[^:/]*:.+@|\?.*password="
+    if arguments.storage != storage and re.search(telling, arguments.storage):
         parser.error(
             "--storage: everybody on this machine can read a password of a command line; put the"
             " URL into OPTUNA_STORAGE, or the password where the database's client looks for it"
@@ -374,6 +375,8 @@ except ModuleNotFoundError as missing:
     install = "python -m pip install numpy optuna pandas torch"
     print(f"error: {missing.name} is not installed: {install}", file=sys.stderr)
     sys.exit(3)
+except KeyboardInterrupt:
+    sys.exit(130)
 
 
 # --- Trial log: one table defines every line -----------------------------------------------------
@@ -470,6 +473,14 @@ def format_event(
 # --- Log file: opened by the script itself, each line appended by one write ----------------------
 
 
+def open_closed_streams() -> None:
+    """Open to nothing what is closed of 0, 1 and 2: else files of the study get these numbers."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    sys.stderr = sys.stderr or io.StringIO()
+
+
 def say(text: str, end: str = "\n") -> None:
     """Print to stderr; a closed terminal must not end the run."""
     try:
@@ -504,7 +515,9 @@ class TrialLog:
     def numbers(self, pattern: str) -> set[int]:
         """Return the trials of this study whose lines `Trial NUMBER pattern` are in the file."""
         content = os.pread(self.file, os.fstat(self.file).st_size, 0)
-        line = rf'Trial (\d+){pattern}.*study="{self.identity["study"]}", run="\w+" ;'
+        line = (
+            rf'Trial (\d+){pattern}.*study="{self.identity["study"]}", run="\w+" ;[0-9a-f]{{8}}\n'
+        )
         return {int(number) for number in re.findall(line.encode(), content)}
 
     def write(self, event: str, fields: Mapping[str, object], *, level: str = "I") -> None:
@@ -1522,7 +1535,8 @@ def write_results(folder: Path, study: optuna.Study, experiment: Experiment) -> 
     }
     records = [trial_record(trial) for trial in trials]
     write_json(folder / "all_trials.json", {**about, "trials": records})
-    write_text(folder / "trials.csv", trials_csv(trials))
+    if trials:
+        write_text(folder / "trials.csv", trials_csv(trials))
     if best := best_of(study):
         states = (state for state in TrialState if state != TrialState.WAITING)
         number = Counter(trial.state for trial in trials)
@@ -1706,6 +1720,13 @@ def open_storage(url: str) -> BaseStorage:
     raise AssertionError
 
 
+def root_of(error: BaseException) -> BaseException:
+    """Return what an error comes from: Optuna's own says little."""
+    while error.__cause__:
+        error = error.__cause__
+    return error
+
+
 def is_of_storage(error: BaseException | None) -> bool:
     """Tell whether an error comes from a storage, not from this script."""
     kinds = ("sqlalchemy", "sqlite3", "psycopg", "psycopg2", "grpc")
@@ -1713,7 +1734,7 @@ def is_of_storage(error: BaseException | None) -> bool:
     return isinstance(error, known) or type(error).__module__.split(".")[0] in kinds
 
 
-def trouble(url: str, log: Path, error: BaseException | None) -> str:
+def trouble(url: str, log: Path, error: BaseException) -> str:
     """Return what is wrong with a storage, and the way out; nothing was overwritten."""
     file, said = file_of(url), f"{type(error).__name__}: {error}".splitlines()[0][:300]
     said = said.replace(url, without_password(url))
@@ -1941,13 +1962,22 @@ def open_study(
 
 
 def refuse_lost(name: str, storage: BaseStorage, url: str, out: Path, log: Path) -> None:
-    """Refuse to begin anew where the results of a study are that the storage does not have."""
+    """Refuse a folder with results of another study, or of one that the storage lacks."""
     results = out / "all_trials.json"
-    if results.exists() and name not in optuna.get_all_study_names(storage):
+    if not results.exists():
+        return
+    if name not in optuna.get_all_study_names(storage):
         raise UnusableError(
             f"{results} is there, but the storage has no study {name}. Rebuild it from its log:"
             f" recover-trials {log} --to-storage {url}\nor give another --out"
         )
+    attributes = storage.get_study_user_attrs(storage.get_study_id_from_name(name))
+    try:
+        told = json.loads(results.read_bytes())["study_id"]
+    except (ValueError, KeyError, TypeError):  # it will be written anew
+        return
+    if told != attributes.get("study_id"):
+        raise UnusableError(f"{results} is of another study ({told}): give another --out")
 
 
 def differences(old: object, new: object, name: str = "") -> list[str]:
@@ -2026,8 +2056,7 @@ class Recorder:
             else:
                 self.check_file(trial)
             self.checkpoint(trial).remove()
-        if finished:
-            self.write_files()
+        self.write_files()  # also before the first trial: the folder is this study's
 
     def trial_file(self, number: int) -> Path:
         """Return where the record of a trial is kept."""
@@ -2244,6 +2273,8 @@ def repeat_trial(path: Path, task: Task, experiment: Experiment, device: torch.d
         raise UnusableError(f"--trial-from {path}: not the record of a trial: {error}") from None
     if any(config.get(name, arch[name]) != arch[name] for name in arch):
         raise UnusableError(f"--trial-from {path}: row {config['arch_idx']} is {dict(arch)} here")
+    if not curve:
+        raise UnusableError(f"--trial-from {path}: it has no evaluation to compare with")
     training = train(
         task,
         arch,
@@ -2253,8 +2284,11 @@ def repeat_trial(path: Path, task: Task, experiment: Experiment, device: torch.d
         micro_batch=micro_batch,
         after_batch=lambda _training, _share: None,
     )
-    same = True
-    for known, found in zip(curve, training, strict=False):  # it may have been stopped early
+    values = [point[experiment.metric] for point in curve]
+    best = min(values, key=lambda value: experiment.sign * float(value))
+    value = {"COMPLETE": best, "PRUNED": values[-1]}.get(record["state"])
+    same = record["value"] == value
+    for known, found in zip(curve, map(plain, training), strict=False):  # it may have ended early
         same &= known == found
         print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
     print(f"trial {key[1]}: value {record['value']}, {'the same' if same else 'NOT the same'}")
@@ -2353,8 +2387,8 @@ class Search:
                     raise
                 if self.stops.asked():
                     raise StorageError from error
-                said = str(error).splitlines()[0][:200]
-                say(f"storage: {type(error).__name__}: {said}; trying again in {seconds} s")
+                said = str(root_of(error)).partition("\n")[0][:200]
+                say(f"storage: {said}; trying again in {seconds} s")
             time.sleep(seconds)
         try:
             return action()
@@ -2604,6 +2638,7 @@ def main(
     join: Callable[..., Workers] = Workers,
 ) -> int:
     """Do what the command line asks; return the exit code."""
+    open_closed_streams()
     on_signals(interrupt)
     arguments.url = arguments.storage or f"sqlite:///{arguments.out / 'study.db'}"
     try:
@@ -2616,8 +2651,7 @@ def main(
     except Exception as error:
         if not isinstance(error, StorageError) and not is_of_storage(error):
             raise
-        cause = error.__cause__ or error
-        say(f"error: {trouble(arguments.url, arguments.log, cause)}")
+        say(f"error: {trouble(arguments.url, arguments.log, root_of(error))}")
         return 2
 
 

@@ -24,7 +24,7 @@ def not_negative(text: str) -> float:
 
 def without_password(url: str) -> str:
     """Return an address as others may see it."""
-    return re.sub(r"(?<=\?).*", "***", re.sub(r"(://[^:/?@]*:).*@", r"\1***@", url))
+    return re.sub(r"(?s)(?<=\?).*", "***", re.sub(r"(?s)(://[^:/]*:).*@", r"\1***@", url))
 
 
 def parse_arguments(
@@ -57,7 +57,8 @@ def parse_arguments(
     mode.add_argument("--smoke", action="store_true", help="two trials of a few real steps")
     mode.add_argument("--trial-from", type=Path, metavar="FILE", help="train a trial_….json again")
     arguments = parser.parse_args()
-    if arguments.storage != storage and re.search(r"://[^:/?@]*:.+@", arguments.storage):
+    telling = r"(?s)://[^:/]*:.+@|\?.*password="
+    if arguments.storage != storage and re.search(telling, arguments.storage):
         parser.error(
             "--storage: everybody on this machine can read a password of a command line; put the"
             " URL into OPTUNA_STORAGE, or the password where the database's client looks for it"

@@ -14,6 +14,14 @@ from pathlib import Path
 from hpo_script.trial_log import defused, format_event, time_stamp
 
 
+def open_closed_streams() -> None:
+    """Open to nothing what is closed of 0, 1 and 2: else files of the study get these numbers."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    sys.stderr = sys.stderr or io.StringIO()
+
+
 def say(text: str, end: str = "\n") -> None:
     """Print to stderr; a closed terminal must not end the run."""
     try:
@@ -48,7 +56,9 @@ class TrialLog:
     def numbers(self, pattern: str) -> set[int]:
         """Return the trials of this study whose lines `Trial NUMBER pattern` are in the file."""
         content = os.pread(self.file, os.fstat(self.file).st_size, 0)
-        line = rf'Trial (\d+){pattern}.*study="{self.identity["study"]}", run="\w+" ;'
+        line = (
+            rf'Trial (\d+){pattern}.*study="{self.identity["study"]}", run="\w+" ;[0-9a-f]{{8}}\n'
+        )
         return {int(number) for number in re.findall(line.encode(), content)}
 
     def write(self, event: str, fields: Mapping[str, object], *, level: str = "I") -> None:

@@ -18,12 +18,12 @@ from hpo_script.command_line import without_password
 from hpo_script.device import choose_device
 from hpo_script.dry_run import dry_run
 from hpo_script.experiment import Experiment, UnusableError
-from hpo_script.log_writer import say
+from hpo_script.log_writer import open_closed_streams, say
 from hpo_script.recorder import Recorder
 from hpo_script.repeat_trial import repeat_trial
 from hpo_script.search import Search, measure_shapes
 from hpo_script.stops import Interrupted, Stops, interrupt, on_signals
-from hpo_script.storage import StorageError, is_of_storage, open_storage, trouble
+from hpo_script.storage import StorageError, is_of_storage, open_storage, root_of, trouble
 from hpo_script.study import enqueue_extremes, open_study, refuse_lost
 from hpo_script.suggest import make_distribution
 from hpo_script.task import Task
@@ -58,6 +58,7 @@ def main(
     join: Callable[..., Workers] = Workers,
 ) -> int:
     """Do what the command line asks; return the exit code."""
+    open_closed_streams()
     on_signals(interrupt)
     arguments.url = arguments.storage or f"sqlite:///{arguments.out / 'study.db'}"
     try:
@@ -70,8 +71,7 @@ def main(
     except Exception as error:
         if not isinstance(error, StorageError) and not is_of_storage(error):
             raise
-        cause = error.__cause__ or error
-        say(f"error: {trouble(arguments.url, arguments.log, cause)}")
+        say(f"error: {trouble(arguments.url, arguments.log, root_of(error))}")
         return 2
 
 

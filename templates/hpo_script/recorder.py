@@ -79,8 +79,7 @@ class Recorder:
             else:
                 self.check_file(trial)
             self.checkpoint(trial).remove()
-        if finished:
-            self.write_files()
+        self.write_files()  # also before the first trial: the folder is this study's
 
     def trial_file(self, number: int) -> Path:
         """Return where the record of a trial is kept."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from hpo_script.experiment import Experiment, UnusableError
+from hpo_script.results import plain
 from hpo_script.task import Task
 from hpo_script.training import train
 
@@ -23,6 +24,8 @@ def repeat_trial(path: Path, task: Task, experiment: Experiment, device: torch.d
         raise UnusableError(f"--trial-from {path}: not the record of a trial: {error}") from None
     if any(config.get(name, arch[name]) != arch[name] for name in arch):
         raise UnusableError(f"--trial-from {path}: row {config['arch_idx']} is {dict(arch)} here")
+    if not curve:
+        raise UnusableError(f"--trial-from {path}: it has no evaluation to compare with")
     training = train(
         task,
         arch,
@@ -32,8 +35,11 @@ def repeat_trial(path: Path, task: Task, experiment: Experiment, device: torch.d
         micro_batch=micro_batch,
         after_batch=lambda _training, _share: None,
     )
-    same = True
-    for known, found in zip(curve, training, strict=False):  # it may have been stopped early
+    values = [point[experiment.metric] for point in curve]
+    best = min(values, key=lambda value: experiment.sign * float(value))
+    value = {"COMPLETE": best, "PRUNED": values[-1]}.get(record["state"])
+    same = record["value"] == value
+    for known, found in zip(curve, map(plain, training), strict=False):  # it may have ended early
         same &= known == found
         print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
     print(f"trial {key[1]}: value {record['value']}, {'the same' if same else 'NOT the same'}")

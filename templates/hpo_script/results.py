@@ -107,7 +107,8 @@ def write_results(folder: Path, study: optuna.Study, experiment: Experiment) -> 
     }
     records = [trial_record(trial) for trial in trials]
     write_json(folder / "all_trials.json", {**about, "trials": records})
-    write_text(folder / "trials.csv", trials_csv(trials))
+    if trials:
+        write_text(folder / "trials.csv", trials_csv(trials))
     if best := best_of(study):
         states = (state for state in TrialState if state != TrialState.WAITING)
         number = Counter(trial.state for trial in trials)

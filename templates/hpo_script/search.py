@@ -34,7 +34,7 @@ from hpo_script.progress import Progress
 from hpo_script.recorder import Recorder
 from hpo_script.results import best_of
 from hpo_script.stops import Interrupted, Stops
-from hpo_script.storage import StorageError, is_of_storage
+from hpo_script.storage import StorageError, is_of_storage, root_of
 from hpo_script.study import digest
 from hpo_script.suggest import suggest
 from hpo_script.task import Task
@@ -129,8 +129,8 @@ class Search:
                     raise
                 if self.stops.asked():
                     raise StorageError from error
-                said = str(error).splitlines()[0][:200]
-                say(f"storage: {type(error).__name__}: {said}; trying again in {seconds} s")
+                said = str(root_of(error)).partition("\n")[0][:200]
+                say(f"storage: {said}; trying again in {seconds} s")
             time.sleep(seconds)
         try:
             return action()

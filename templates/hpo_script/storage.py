@@ -114,6 +114,13 @@ def open_storage(url: str) -> BaseStorage:
     raise AssertionError
 
 
+def root_of(error: BaseException) -> BaseException:
+    """Return what an error comes from: Optuna's own says little."""
+    while error.__cause__:
+        error = error.__cause__
+    return error
+
+
 def is_of_storage(error: BaseException | None) -> bool:
     """Tell whether an error comes from a storage, not from this script."""
     kinds = ("sqlalchemy", "sqlite3", "psycopg", "psycopg2", "grpc")
@@ -121,7 +128,7 @@ def is_of_storage(error: BaseException | None) -> bool:
     return isinstance(error, known) or type(error).__module__.split(".")[0] in kinds
 
 
-def trouble(url: str, log: Path, error: BaseException | None) -> str:
+def trouble(url: str, log: Path, error: BaseException) -> str:
     """Return what is wrong with a storage, and the way out; nothing was overwritten."""
     file, said = file_of(url), f"{type(error).__name__}: {error}".splitlines()[0][:300]
     said = said.replace(url, without_password(url))

@@ -66,13 +66,22 @@ def open_study(
 
 
 def refuse_lost(name: str, storage: BaseStorage, url: str, out: Path, log: Path) -> None:
-    """Refuse to begin anew where the results of a study are that the storage does not have."""
+    """Refuse a folder with results of another study, or of one that the storage lacks."""
     results = out / "all_trials.json"
-    if results.exists() and name not in optuna.get_all_study_names(storage):
+    if not results.exists():
+        return
+    if name not in optuna.get_all_study_names(storage):
         raise UnusableError(
             f"{results} is there, but the storage has no study {name}. Rebuild it from its log:"
             f" recover-trials {log} --to-storage {url}\nor give another --out"
         )
+    attributes = storage.get_study_user_attrs(storage.get_study_id_from_name(name))
+    try:
+        told = json.loads(results.read_bytes())["study_id"]
+    except (ValueError, KeyError, TypeError):  # it will be written anew
+        return
+    if told != attributes.get("study_id"):
+        raise UnusableError(f"{results} is of another study ({told}): give another --out")
 
 
 def differences(old: object, new: object, name: str = "") -> list[str]:

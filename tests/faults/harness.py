@@ -159,6 +159,7 @@ class Place:
     """A folder with a script and its data, in which runs are started."""
 
     pattern = "hpo_*.py"
+    always: Sequence[str] = ("--checkpoint-minutes", "0")  # after every batch
 
     def __init__(self, folder: Path, nursery: Nursery) -> None:
         self.folder, self.nursery = folder, nursery
@@ -200,7 +201,7 @@ class Place:
         self.runs += 1
         environment = {"OPTUNA_STORAGE": self.storage} if self.storage else {}
         output = self.folder.with_name(f"{self.folder.name}.run{self.runs}")
-        command = [self.script.name, *arguments]
+        command = [self.script.name, *self.always, *arguments]
         job["environment"] = {**environment, **job.get("environment", {})}
         return self.nursery.start(self.folder, output, command, **job)
 
@@ -273,6 +274,16 @@ class Place:
         whole = json.loads((self.out / "all_trials.json").read_text())
         rows = {f"trial {row['trial_number']}": flat(row) for row in whole.pop("trials")}
         return {"head": flat(whole), **rows}
+
+    @property
+    def text(self) -> str:
+        """Return the log."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def contents(self) -> dict[str, bytes]:
+        """Return every file with its bytes; the locks of live processes are none."""
+        files = (p for p in self.folder.rglob("*") if p.is_file() and p.suffix != ".lock")
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
 
     def reported(self) -> Ends:
         """Return what the log has reported as finished."""
@@ -371,6 +382,24 @@ def twice(place: Place) -> list[str]:
     return [f"trial {name} ended {n} times" for name, n in numbers.items() if n > 1] + [
         f"extreme {name} was tried {n} times" for name, n in extremes.items() if n > 1
     ]
+
+
+def wait_for(condition: Callable[[], object], run: Run) -> None:
+    """Wait until a condition holds, which the run has to bring about."""
+    end = time.monotonic() + LIMIT
+    while not condition():
+        assert run.code is None, f"it ended too early, {run.code}:\n{run.said}"
+        assert time.monotonic() < end, f"it never came:\n{run.said}"
+        time.sleep(0.002)
+
+
+def record(suite: str, what: str, **counts: int) -> None:
+    """Print what a suite has done, and add it to the file FAULT_RESULTS if one is named."""
+    told = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items())
+    print(f"\n{suite}, {what}: {told}")
+    if path := os.environ.get("FAULT_RESULTS"):
+        with Path(path).open("a") as file:
+            file.write(json.dumps({"suite": suite, "what": what, **counts}) + "\n")
 
 
 class Trace:

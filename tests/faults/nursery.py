@@ -45,6 +45,7 @@ def become(job: dict[str, Any]) -> None:
     """Turn this forked process into the run of a script."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has it ignored
     os.setsid()
     output = os.open(job["output"], os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o666)
     for target in (1, 2):

@@ -13,7 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from faults.harness import SMALL, Nursery, Place, Tables, differences, lost, make_place, twice
+from faults.harness import (
+    SMALL,
+    Nursery,
+    Place,
+    Tables,
+    differences,
+    lost,
+    make_place,
+    record,
+    twice,
+)
 from scripts import changed
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(24 * 3600)]
@@ -70,6 +80,12 @@ def advised(said: str) -> list[str] | None:
     return shlex.split(match[0].rstrip(".")) if match else None
 
 
+def move_away(place: Place, said: str) -> None:
+    """Move the database away, where a message asks for that."""
+    if match := re.search(r"The database (\S+) is damaged .* Move it away", said, re.IGNORECASE):
+        Path(match[1]).rename(place.folder / "moved-away")
+
+
 def heal(place: Place) -> list[str]:
     """Run on; where that is refused, follow the message once. Return what went wrong."""
     run = place.run()
@@ -80,6 +96,7 @@ def heal(place: Place) -> list[str]:
     command = advised(run.said)
     if command is None:
         return [f"exit {run.code} and no recover-trials command: {run.said[-300:]!r}"]
+    move_away(place, run.said)
     program = Path(sys.executable).with_name(command[0])
     done = subprocess.run(
         [program, *command[1:]], cwd=place.folder, capture_output=True, text=True, check=False
@@ -122,5 +139,6 @@ def test_a_damaged_file_is_survived_or_the_named_command_completes(
             wrong = [*lost(before, place), *twice(place), *differences(whole, place.tables(), 2)]
         found += [f"{path.name} {how} at {at} of {path.stat().st_size}: {line}" for line in wrong]
         place.remove()
-    print(f"{kind}: {tried} damages, {len({x.split(': ')[0] for x in found})} not survived")
+    failed = len({line.split(": ")[0] for line in found})
+    record("damaged files", kind, damages=tried, not_survived=failed)
     assert not found, "\n".join(found[:40])

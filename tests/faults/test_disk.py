@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from faults.harness import Place, Tables, Trace
+from faults.harness import Place, Tables, Trace, record, wait_for
 from faults.write_points import losses, trace
+from scripts import edit
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(6 * 3600)]
 POINTS = os.environ.get("FAULT_POINTS", "24")
@@ -22,6 +23,13 @@ def mount(*arguments: str) -> bool:
     """Mount something, where this user may."""
     done = subprocess.run(["mount", *arguments], capture_output=True, check=False)
     return done.returncode == 0
+
+
+@pytest.fixture
+def base(base: Place) -> Place:
+    """Return the study with a script that does not wait seven minutes for room."""
+    edit(base.script, ("(1, 4, 15, 60, 120, 240)", "(0.1, 0.2)"))
+    return base
 
 
 @pytest.fixture
@@ -64,6 +72,16 @@ def test_a_full_disk_is_said_and_the_rerun_completes(
     assert not found, "\n".join(found)
 
 
+def test_room_that_is_made_in_time_ends_the_wait(small_disk: Place, whole: Tables) -> None:
+    edit(small_disk.script, ("(0.1, 0.2)", "(0.5,) * 100"))
+    filling = fill(small_disk, 200 * 1024)
+    run = small_disk.start()
+    wait_for(lambda: "disk is full; trying again" in run.said, run)
+    filling.unlink()
+    assert run.wait().code == 0, run.said
+    assert not losses(small_disk, whole)
+
+
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_read_only_folder_is_said_and_the_rerun_completes(
     begun: bool, small_disk: Place, whole: Tables
@@ -85,7 +103,7 @@ def test_no_space_in_any_writer_loses_nothing(lasting: bool, base: Place, whole:
     counted = base.copy("counted")
     points = [point for point in trace(counted) if point.call in WRITERS]
     step = 1 if POINTS == "all" else max(len(points) // int(POINTS), 1)
-    found = []
+    found, failed = [], 0
     for point in points[::step]:
         place = base.copy("starved")
         run = place.start(held=True)
@@ -94,7 +112,9 @@ def test_no_space_in_any_writer_loses_nothing(lasting: bool, base: Place, whole:
         Trace(run, "-e", f"trace={point.call}", "-e", inject).lines()
         wrong = honest(run.said, "no space", "disk", "full") if run.wait().code else []
         wrong += losses(place, whole)
+        failed += bool(wrong)
         found += [f"{point.line[:120]}  [{point.call} {point.n}]: {line}" for line in wrong[:2]]
         place.remove()
-    print(f"{len(points)} writers, {len(points[::step])} starved, {len(found)} complaints")
+    counts = {"calls": len(points), "starved": len(points[::step]), "with_losses": failed}
+    record("no space", "from then on" if lasting else "once", **counts)
     assert not found, "\n".join(found[:40])

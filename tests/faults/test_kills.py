@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.harness import SMALL, Nursery, Place, Run, differences, lost, make_place, twice
+from faults.harness import SMALL, Nursery, Place, Run, differences, lost, make_place, record, twice
 from scripts import changed, load
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
@@ -45,6 +45,11 @@ def kill_once(place: Place, runs: list[Run], moment: int, chance: random.Random)
     return victim.kill().code == -9
 
 
+def kind_of(place: Place) -> str:
+    """Return the kind of a storage."""
+    return re.split(r"[+:]", place.storage)[0] if place.storage else "sqlite"
+
+
 @pytest.fixture
 def longer(shelf: Path, nursery: Nursery) -> Place:
     """Return a study of 40 trials that has not begun."""
@@ -68,6 +73,8 @@ def test_random_kills_leave_the_table_of_an_uninterrupted_run(
     assert killed == KILLS
     found = [*lost(reported, place), *twice(place)]
     found += differences(whole.tables(), place.tables())
+    told = {"trials": TRIALS, "kills": killed, "differences": len(found)}
+    record("random kills", kind_of(place), **told)
     assert not found, "\n".join(found)
 
 
@@ -90,6 +97,8 @@ def test_four_workers_and_kills_run_the_exact_total(storage: Storage, longer: Pl
     trials = place.trials()
     found = [*lost(reported, place), *twice(place), *crashed]
     found += [f"trial {t.number} is {t.state.name}" for t in trials if not t.state.is_finished()]
+    told = {"trials": len(trials), "kills": killed, "complaints": len(found)}
+    record("random kills, four workers", kind_of(place), **told)
     assert killed
     assert not found, "\n".join(found)
     assert [trial.number for trial in trials] == list(range(TRIALS))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.harness import Ends, Place, Tables, Trace, differences, ends_in, lost, twice
+from faults.harness import Ends, Place, Tables, Trace, differences, ends_in, lost, record, twice
 from faults.power import CALLS, NAMES, replay, texts
 
 pytestmark = [
@@ -73,9 +73,9 @@ def test_what_was_reported_finished_outlives_a_power_loss(
         base.storage = origin.storage = "journal://outputs/study.journal"
         (base.folder / "outputs").mkdir()
         (origin.folder / "outputs").mkdir()
-    found = []
+    found, tried = [], 0
     for number, left, ends in moments(traced(origin), origin.folder, names):
-        place = base.copy("lost")
+        place, tried = base.copy("lost"), tried + 1
         rebuild(place, left, origin.folder)
         about = f"call {number}, {len(ends)} reported"
         run = place.run()
@@ -86,4 +86,6 @@ def test_what_was_reported_finished_outlives_a_power_loss(
             found += [f"{about}: {x}" for x in twice(place)]
             found += [f"{about}: {x}" for x in differences(whole, place.tables(), 3)]
         place.remove()
+    failed = len({line.partition(",")[0] for line in found})
+    record("power loss", f"{kind}, names {names}", moments=tried, with_losses=failed)
     assert not found, "\n".join(found)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from faults.harness import SMALL, Nursery, make_place, twice
+from faults.harness import SMALL, Nursery, make_place, record, twice
 from scripts import changed
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
@@ -21,7 +22,7 @@ def test_twelve_workers_at_once_neither_crash_nor_overshoot(
 ) -> None:
     config = changed(SMALL, study={"n_trials": 24}, fixed={"epochs": 1})
     base = make_place(shelf, nursery, "base", config)
-    found = []
+    found, well = [], 0
     for number in range(ROUNDS):
         place = base.copy(f"round{number}")
         place.storage = storage()
@@ -35,6 +36,9 @@ def test_twelve_workers_at_once_neither_crash_nor_overshoot(
         found += [f"round {number}: log: {len(place.logged())} rows"] * (
             len(place.logged()) != len(states)
         )
-        print(f"round {number}: {codes.count(0)} of {WORKERS} ended well, {len(states)} trials")
+        well += codes.count(0)
         place.remove()
+    kind = re.split(r"[+:]", place.storage)[0] if place.storage else "sqlite"
+    counts = {"workers_ended_well": well, "of": ROUNDS * WORKERS, "complaints": len(found)}
+    record("twelve workers at once", kind, rounds=ROUNDS, **counts)
     assert not found, "\n".join(found)

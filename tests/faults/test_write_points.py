@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from faults.harness import Place, Tables, differences
+from faults.harness import Place, Tables, differences, record
 from faults.write_points import Point, kill_at, losses, trace
 
 pytestmark = [
@@ -31,7 +31,7 @@ def spread(points: list[Point]) -> list[Point]:
     return sorted({*first.values(), *rest}, key=points.index)
 
 
-def survey(start: Place, whole: Tables) -> tuple[int, list[str]]:
+def survey(what: str, start: Place, whole: Tables) -> tuple[int, list[str]]:
     """Kill a run at its write points; return how many it was, and what was lost."""
     counted = start.copy("counted")
     points = trace(counted)
@@ -45,11 +45,9 @@ def survey(start: Place, whole: Tables) -> tuple[int, list[str]]:
             f"{point.line[:120]}  [{point.call} {point.n}]: {x}" for x in losses(place, whole)[:3]
         ]
         place.remove()
-    print(
-        f"\n{len(points)} write points, {len(tried)} tried, {missed} not reached,"
-        f" {len({line.split(']')[0] for line in found})} with losses,"
-        f" {time.monotonic() - since:.0f} s"
-    )
+    losing = len({line.split("]")[0] for line in found})
+    counts = {"points": len(points), "killed": len(tried) - missed, "with_losses": losing}
+    record("write points", what, **counts, seconds=round(time.monotonic() - since))
     assert missed <= len(tried) / 20
     return len(points), found
 
@@ -70,7 +68,7 @@ def test_a_forked_run_gives_what_a_fresh_process_gives(base: Place, whole: Table
 def test_a_run_killed_at_any_write_loses_nothing(kind: str, base: Place, whole: Tables) -> None:
     if kind == "journal":
         base.storage = "journal://study.journal"
-    n_points, found = survey(base, whole)
+    n_points, found = survey(kind, base, whole)
     assert n_points > 200
     assert not found, report(found)
 
@@ -79,5 +77,5 @@ def test_a_run_that_goes_on_and_is_killed_again_loses_nothing(base: Place, whole
     place, counted = base.copy("once"), base.copy("count")
     middle = [p for p in trace(counted) if p.call == "write" and "Trial 1 epoch 2" in p.line]
     assert kill_at(place, middle[0])
-    _, found = survey(place, whole)
+    _, found = survey("sqlite, a run that goes on", place, whole)
     assert not found, report(found)

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hpo_script.checkpoint import Checkpoint
 from hpo_script.device import bytes_per_sample, fitting_micro_batch
 from hpo_script.experiment import Round
 from hpo_script.losses import bce, focal, soft_auc, weighted_bce
@@ -239,3 +240,101 @@ def test_a_training_repeats_to_the_bit_and_the_trial_number_changes_it(
     assert curve(42, 1) != first
     assert curve(43, 0) != first
     assert len(first) == 2
+
+
+SHORT = {
+    "market": changed(
+        MARKET,
+        splits={"train_subset": 0.1},
+        data={"feature_columns": ["Close"]},
+        fixed={"batch_size": 64, "epochs": 3, "dropout": 0.2},
+        search={"dropout": None},
+    ),
+    "text": changed(TEXT, fixed={"steps": 18, "eval_interval": 5, "dropout": 0.2}),
+}
+BATCHES = 18
+
+
+class PutAwayError(Exception):
+    """A training was put away."""
+
+
+class Resumed:
+    """A training of a rendered script, put away after some batches and taken up again."""
+
+    def __init__(self, script: Path, data: Path) -> None:
+        self.names = load(script)
+        self.task = self.names["make_task"](str(data))
+        self.task.load(CPU)
+        self.file = Checkpoint(script.with_name("trial.pt"), "key", minutes=0)
+        self.whole = self.train([])
+
+    def train(self, stops: list[int]) -> tuple[list[Any], dict[str, Any], int]:
+        """Return the curve, the weights, and how many batches were trained in all."""
+        params = {**self.names["FIXED_PARAMS"], "learning_rate": 0.003}
+        curve: list[dict[str, Any]] = []
+        counts = [0, 0]  # batches trained, and those after which it was put away
+        last: list[Any] = []
+
+        def after_batch(training: Any, _share: float) -> None:
+            counts[0] += 1
+            last[:] = [training]
+            if counts[0] in stops:
+                self.file.save({**training.state(), "curve": curve})
+                raise PutAwayError
+
+        self.file.remove()
+        while True:
+            saved = self.file.load()
+            curve = [] if saved is None else saved["curve"]
+            torch.rand(7)  # what ran before must not matter
+            try:
+                for point in self.names["train"](
+                    self.task,
+                    self.names["ARCHITECTURES"][-1],
+                    params,
+                    key=(42, 3),
+                    device=CPU,
+                    micro_batch=48,  # 64 are two
+                    after_batch=after_batch,
+                    resume=saved,
+                ):
+                    curve.append(point)
+            except PutAwayError:
+                continue
+            return curve, last[0].model.state_dict(), counts[0]
+
+
+@pytest.fixture(params=["market", "text"])
+def resumed(request: pytest.FixtureRequest, sp500: Path, text: Path, tmp_path: Path) -> Resumed:
+    """Return a training of each family."""
+    data = sp500 if request.param == "market" else text
+    return Resumed(render_to(tmp_path, SHORT[request.param]), data)
+
+
+@settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.integers(1, BATCHES), min_size=1, max_size=3, unique=True))
+def test_a_training_taken_up_after_any_batch_is_the_one_that_was_never_put_away(
+    resumed: Resumed, stops: list[int]
+) -> None:
+    curve, weights, batches = resumed.whole
+    again, found, batches_again = resumed.train(stops)
+
+    assert batches == batches_again == BATCHES
+    assert len(curve) >= 3
+    assert again == curve
+    assert all(torch.equal(found[name], weights[name]) for name in weights)
+
+
+def test_a_state_without_its_random_stream_gives_another_training(
+    sp500: Path, tmp_path: Path
+) -> None:
+    resumed = Resumed(render_to(tmp_path, SHORT["market"]), sp500)
+    save = resumed.file.save
+    resumed.file.save = lambda state: save(  # type: ignore[method-assign]
+        {**state, "stream": torch.random.manual_seed(1).get_state()}
+    )
+
+    assert resumed.train([4])[0] != resumed.whole[0]

@@ -13,7 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from full_disk import full_disk
 from hpo_script.log_fields import EVENT_MEANINGS, FIELD_MEANINGS
 from hpo_script.log_writer import TrialLog, say
 from hpo_script.trial_log import LOG_EVENTS, SHORT_NAMES, format_event, format_value
@@ -187,6 +190,44 @@ def test_a_disk_that_fills_up_within_a_line_is_said_and_survived(tmp_path: Path)
     assert (ran.stdout, ran.returncode) == ("goes on\n", 0)
     assert ran.stderr.startswith("log: File too large; not in the file: [I ")
     assert (tmp_path / "a.log").stat().st_size == 99
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.integers(0, 700), min_size=1, max_size=6))
+def test_lines_for_which_there_was_no_room_are_in_the_file_once_there_is(
+    tmp_path: Path, rooms: list[int]
+) -> None:
+    path = tmp_path / "a.log"
+    path.unlink(missing_ok=True)
+    log = TrialLog(path, study=STUDY, run=RUN)
+    texts = [f"{number}{'x' * 40}" for number in range(len(rooms))]
+    for text, room in zip(texts, rooms, strict=True):
+        with full_disk(room):
+            log.write("note", {"text": text})
+    log.write("note", {"text": "free again"})
+
+    assert list(dict.fromkeys(events_in(path))) == [*texts, "free again"]
+    os.close(log.file)
+
+
+def test_the_trials_of_a_log_are_those_of_the_study_with_whole_lines(tmp_path: Path) -> None:
+    log, other, path = SampleLog(), SampleLog("ba9876543210"), tmp_path / "a.log"
+    for trial in (3, 12):
+        log.start(trial)
+    log.end(3, error='it\'s "Trial 7 ended: arch_idx=1, study="')
+    log.plain("Trial 8 ended: ")
+    other.start(5)
+    other.end(5)
+    torn = log.lines.pop(log.lines.index(log.end(12)))
+    for length in range(len(torn)):
+        path.write_text("\n".join([*log.lines, *other.lines, torn[:length]]))
+        opened = TrialLog(path, study=STUDY, run=RUN)
+
+        assert opened.numbers(": arch_idx=") == {3, 12}
+        assert opened.numbers(" ended: ") == {3}
+        os.close(opened.file)
 
 
 def run_python(code: str, *arguments: Path, **more: Any) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,193 @@
+"""Trials that a run took up where another had died: one trial in the log, too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from recover_samples import ARCHITECTURE, LATER_RUN, PARAMS, SampleLog, recover, recover_one
+from recover_trials import Recovery, Trial
+from recover_trials.model import STARTED_TWICE
+
+LOSSES = {1: 0.75, 2: 0.625, 3: 0.5625, 4: 0.5, 5: 0.53125}
+CURVE = [{"epoch": epoch, "val_loss": loss} for epoch, loss in LOSSES.items()]
+
+
+def first_run(epochs: int = 3, trial: int = 0) -> SampleLog:
+    """Return the log of a run that died within a trial, so many epochs evaluated."""
+    log = SampleLog()
+    log.open_run()
+    log.start(trial)
+    for epoch in range(1, epochs + 1):
+        log.evaluate(trial, epoch, val_loss=LOSSES[epoch])
+    return log
+
+
+def later_run(reached: int, trial: int = 0, run: str = LATER_RUN, end: bool = True) -> SampleLog:
+    """Return the log of a run that took the trial up after an epoch and ended it."""
+    log = SampleLog(run=run)
+    log.open_run()
+    log.add("study_resumed", {"complete": 0, "pruned": 0, "failed": 0, "running": 1})
+    take_up(log, reached, trial)
+    for epoch in range(reached + 1, 6):
+        log.evaluate(trial, epoch, val_loss=LOSSES[epoch])
+    if end:
+        log.end(trial, value=0.5)
+    return log
+
+
+def take_up(log: SampleLog, reached: int, trial: int = 0) -> str:
+    """Append the line of a trial that goes on."""
+    return log.add(
+        "trial_resumed", {"trial": trial, **ARCHITECTURE, "d_ff": 256, "epoch": reached}
+    )
+
+
+def told(trial: Trial) -> dict[str, Any]:
+    """Return what a trial is known to be, whoever ran it."""
+    return {
+        name: getattr(trial, name)
+        for name in (
+            *("number", "state", "values", "datetime_start", "datetime_complete", "params"),
+            *("user_attrs", "intermediate_values", "flags"),
+        )
+    }
+
+
+def uninterrupted() -> dict[str, Any]:
+    """Return the trial when nothing interrupts it."""
+    log = first_run(5)
+    log.end(0, value=0.5)
+    (trial,) = recover_one(log.lines).rows
+    return told(trial)
+
+
+def whole(recovery: Recovery) -> bool:
+    """Tell whether a recovery is the one trial, as if nothing had interrupted it."""
+    (study,) = recovery.studies
+    return list(map(told, study.rows)) == [uninterrupted()] and not recovery.conflicts
+
+
+@pytest.mark.parametrize("reached", [0, 1, 2, 3])
+def test_a_trial_that_was_taken_up_is_one_with_a_whole_curve(reached: int) -> None:
+    assert whole(recover(first_run(3).lines + later_run(reached).lines))
+
+
+def test_the_curve_of_a_trial_that_was_taken_up_has_each_epoch_once() -> None:
+    (trial,) = recover_one(first_run(3).lines + later_run(1).lines).rows
+
+    assert trial.user_attrs["learning_curve"] == CURVE
+    assert trial.intermediate_values == LOSSES
+
+
+def test_a_trial_may_be_taken_up_many_times() -> None:
+    lines = first_run(1).lines
+    for reached, run in ((1, "5e6f7a8b"), (0, "6e6f7a8b"), (1, "7e6f7a8b")):
+        lines += later_run(reached, run=run, end=False).lines[: 4 + reached]
+
+    assert whole(recover(lines + later_run(2).lines))
+
+
+def test_a_trial_that_was_taken_up_and_not_ended_still_runs() -> None:
+    (trial,) = recover_one(first_run(2).lines + later_run(1, end=False).lines).rows
+
+    assert (trial.state, trial.run) == ("RUNNING", LATER_RUN)
+    assert [*trial.curve] == [1, 2, 3, 4, 5]
+
+
+def test_a_trial_may_be_taken_up_in_another_file() -> None:
+    assert whole(recover(first_run(3).lines, later_run(2).lines))
+
+
+def test_the_order_of_two_files_does_not_matter_where_one_begins_anew() -> None:
+    """The script writes the start and the curve again where its log does not have them."""
+    later = SampleLog(run=LATER_RUN)
+    later.open_run()
+    later.start(0)
+    for epoch in (1, 2):
+        later.evaluate(0, epoch, val_loss=LOSSES[epoch])
+    later.lines += later_run(2).lines[2:]
+
+    assert whole(recover(first_run(3).lines, later.lines))
+
+
+def test_a_trial_whose_start_line_is_lost_has_what_its_other_lines_tell() -> None:
+    (trial,) = recover_one(later_run(2).lines).rows
+
+    assert (trial.number, trial.state, trial.value) == (0, "COMPLETE", 0.5)
+    assert trial.params["learning_rate"] == PARAMS["lr"]
+    assert trial.user_attrs["param_count"] == ARCHITECTURE["params"]
+    assert [*trial.intermediate_values] == [3, 4, 5]
+
+
+def test_a_line_that_takes_a_trial_up_alone_tells_of_it() -> None:
+    log = SampleLog()
+    log.open_run()
+    take_up(log, 3, trial=4)
+
+    (trial,) = recover_one(log.lines).rows
+    assert (trial.number, trial.state) == (4, "RUNNING")
+    assert trial.user_attrs == {
+        "arch_idx": 57, "d_model": 64, "n_layers": 48, "n_heads": 8, "param_count": 2_414_273,
+        "d_ff": 256,
+    }  # fmt: skip
+
+
+def test_other_trials_are_not_taken_up_with_it() -> None:
+    log = first_run(5)
+    log.end(0, value=0.5)
+    log.start(1)
+    log.evaluate(1, 1, val_loss=0.9)
+
+    first, second = recover_one(log.lines + later_run(1, trial=1).lines).rows
+
+    assert told(first) == uninterrupted()
+    assert (second.number, second.state) == (1, "COMPLETE")
+    assert second.intermediate_values == {**LOSSES, 1: 0.9}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_first_run_that_is_cut_anywhere_is_gone_on_with(data: st.DataObject) -> None:
+    log = first_run(3)
+    begin = len("\n".join(log.lines[:2])) + 1  # the start is synced before the trial is trained
+    text = "\n".join([*log.lines, ""])
+    cut = data.draw(st.integers(begin, len(text)))
+    evaluated = text[:cut].count(" ;") - 2
+    reached = data.draw(st.integers(0, min(evaluated, text[:cut].count("\n") - 2)))
+
+    (trial,) = recover_one([text[:cut], *later_run(reached).lines]).rows
+
+    assert {**told(trial), "flags": []} == uninterrupted()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10), st.integers(0, 3))
+@example(0, 0)
+def test_lines_that_are_lost_make_no_second_trial(lost: int, reached: int) -> None:
+    lines = first_run(3).lines + later_run(reached).lines
+    lost %= len(lines)
+    assume("Trial 0 resumed" not in lines[lost])
+    del lines[lost]
+
+    (trial,) = recover_one(lines).rows
+    assert trial.number == 0
+    assert trial.flags == []
+    assert {**trial.intermediate_values, **LOSSES} == LOSSES
+
+
+def test_two_runs_of_one_number_that_no_line_joins_are_flagged_and_not_joined() -> None:
+    lines = first_run(3).lines + later_run(0).lines
+    lines = [line for line in lines if "Trial 0 resumed" not in line]
+
+    assert [trial.flags for trial in recover_one(lines).rows] == [[], [STARTED_TWICE]]
+
+
+@given(st.integers(1, 5), st.integers(1, 5))
+def test_a_run_that_is_told_twice_is_told_once(times: int, again: int) -> None:
+    first, later = first_run(3).lines, later_run(2).lines
+
+    assert whole(recover(first * times + later * again))

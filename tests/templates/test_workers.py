@@ -1,0 +1,182 @@
+"""Workers: who owns a trial, who may go on with it, and what lies about afterwards."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpo_script.storage import FileLock, lock_folder
+from hpo_script.workers import Workers, boot_id
+
+OTHER = """\
+import json, sys
+from hpo_script.workers import Workers
+workers = Workers(sys.argv[1], sys.argv[2], take_over=False)
+print(json.dumps(workers.owner()), flush=True)
+{then}
+"""
+Start = Callable[..., tuple["subprocess.Popen[str]", dict[str, Any]]]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Return the address of a storage in a folder of its own."""
+    return f"sqlite:///{tmp_path}/study.db"
+
+
+@pytest.fixture
+def start(url: str) -> Iterator[Start]:
+    """Return a function that starts another worker, and returns it with its mark on trials."""
+    started = []
+
+    def begin(run: str, then: str = "sys.stdin.read()") -> tuple[subprocess.Popen[str], Any]:
+        code = f"import sys; sys.path[:0] = {sys.path!r}\n" + OTHER.format(then=then)
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, url, run],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout
+        return process, json.loads(process.stdout.readline())
+
+    yield begin
+    for process in started:
+        process.kill()
+        with process:  # closes its pipes and waits
+            pass
+
+
+def locks(url: str) -> set[str]:
+    """Return the files beside the storage."""
+    return {path.name for path in lock_folder(url).iterdir()}
+
+
+def test_the_trial_of_a_living_worker_is_its_own_and_of_a_killed_one_anybodys(
+    url: str, start: Start
+) -> None:
+    workers = Workers(url, "mine", take_over=False)
+    other, owner = start("theirs")
+
+    assert not workers.is_free(owner)
+    assert locks(url) == {"round.lock", "mine.lock", "theirs.lock"}
+    other.kill()
+    other.wait()
+    assert workers.is_free(owner)
+    assert locks(url) == {"round.lock", "mine.lock"}
+    assert workers.is_free(owner)
+
+
+def test_a_worker_that_left_owns_nothing_and_leaves_nothing(url: str, start: Start) -> None:
+    workers = Workers(url, "mine", take_over=False)
+    other, owner = start("theirs", "workers.leave(); print('left', flush=True); sys.stdin.read()")
+    assert other.stdout
+    assert other.stdout.readline() == "left\n"
+
+    assert workers.is_free(owner)
+    workers.leave()
+    assert locks(url) == {"round.lock"}
+
+
+def test_ones_own_trial_is_not_free(url: str) -> None:
+    workers = Workers(url, "mine", take_over=True)
+
+    assert not workers.is_free(workers.owner())
+
+
+def test_a_trial_that_nobody_marked_is_free(url: str) -> None:
+    assert Workers(url, "mine", take_over=False).is_free(None)
+
+
+@pytest.mark.parametrize("take_over", [False, True])
+def test_a_trial_of_another_machine_is_free_only_if_that_is_said(
+    url: str, *, take_over: bool
+) -> None:
+    workers = Workers(url, "mine", take_over=take_over)
+
+    assert workers.is_free({**workers.owner(), "host": "another", "run": "a"}) is take_over
+
+
+def test_a_trial_from_before_this_machine_was_started_is_free(url: str, start: Start) -> None:
+    workers = Workers(url, "mine", take_over=False)
+    _, owner = start("theirs")
+
+    assert workers.is_free({**owner, "boot": "another"})
+    assert not workers.is_free(owner)
+
+
+def test_the_start_of_a_machine_has_a_name_of_its_own() -> None:
+    if Path("/proc/sys/kernel/random/boot_id").exists():
+        assert len(boot_id()) == 36
+    assert boot_id() == boot_id()
+
+
+def test_a_round_keeps_the_others_waiting(url: str, start: Start) -> None:
+    workers = Workers(url, "mine", take_over=False)
+    inside = "\nwith workers.round():\n    print('inside', flush=True)\n    sys.stdin.read()"
+    other, _ = start("theirs", inside)
+    assert other.stdout
+    assert other.stdin
+    assert other.stdout.readline() == "inside\n"
+    entered = []
+
+    def enter() -> None:
+        with workers.round():
+            entered.append(time.monotonic())
+
+    waiting = threading.Thread(target=enter)
+    waiting.start()
+    waiting.join(0.3)
+    assert entered == []
+    other.stdin.close()
+    waiting.join(10)
+    assert len(entered) == 1
+
+
+def test_a_round_is_over_when_its_holder_is_killed(url: str, start: Start) -> None:
+    workers = Workers(url, "mine", take_over=False)
+    inside = "\nwith workers.round():\n    print('inside', flush=True)\n    sys.stdin.read()"
+    other, _ = start("theirs", inside)
+    assert other.stdout
+    other.stdout.readline()
+    other.kill()
+    other.wait()
+
+    with workers.round():
+        pass
+
+
+def test_rounds_of_many_processes_lose_no_count(url: str, tmp_path: Path, start: Start) -> None:
+    file = tmp_path / "count"
+    file.write_text("0")
+    add = (
+        "\nfrom pathlib import Path"
+        f"\nfile = Path({str(file)!r})"
+        "\nfor _ in range(100):"
+        "\n    with workers.round():"
+        "\n        file.write_text(str(int(file.read_text()) + 1))"
+    )
+
+    others = [start(f"run{i}", add)[0] for i in range(3)]
+
+    assert [other.wait(60) for other in others] == [0, 0, 0]
+    assert file.read_text() == "300"
+
+
+def test_a_lock_that_is_held_is_not_waited_for_if_asked(tmp_path: Path) -> None:
+    first, second = FileLock(str(tmp_path / "a")), FileLock(str(tmp_path / "a"))
+
+    assert first.acquire()
+    assert not second.acquire(wait=False)
+    first.release()
+    assert second.acquire(wait=False)
+    second.release()
