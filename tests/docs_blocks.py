@@ -252,7 +252,7 @@ SAMPLES: dict[str, Any] = {
     "datetime_complete": "2026-11-21 07:28:21.696800",
     "state": "COMPLETE",
     "value": 0.38153436637122357,
-    "text": "trial 1: out of memory at micro-batch 256; halved",
+    "text": "results not written: [Errno 28] No space left on device",
     "reason": "trials",
     "complete": 2,
     "pruned": 0,
@@ -293,6 +293,8 @@ OWN_SAMPLES: dict[str, dict[str, Any]] = {
     "run_start": {"train_samples": 3462, "train_rate": 0.25043327556325823, "val_samples": 753},
     "trial_start": {"shape_idx": 13, "n_heads_idx": 1, "dropout": 0.023451601858452763},
     "evaluation": {"train_loss": 0.4645179680415562, "val_loss": 0.38153436637122357},
+    "trial_retry": {"micro_batch": 64},
+    "trial_resumed": {"epoch": 4},
     "trial_end": {"lr": 0.0006907420550667538, "auc": 0.7260733269728772, "best_epoch": 5},
 }
 
