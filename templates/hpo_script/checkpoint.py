@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -53,6 +54,9 @@ class Checkpoint:
                     return None
                 state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
         except FileNotFoundError:
+            return None
+        except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+            say(f"{self.path} cannot be read ({error}): its trial begins anew")
             return None
         return state if state["key"] == self.key else None
 

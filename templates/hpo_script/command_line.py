@@ -50,8 +50,9 @@ def parse_arguments(
     add("--log", type=Path, metavar="FILE", help=f"trial log; default: logs/{name}.log")
     storage = os.environ.get("OPTUNA_STORAGE", storage)
     add("--storage", default=storage, metavar="URL", help="default: OPTUNA_STORAGE, or --out")
-    add("--checkpoint-minutes", default=5.0, type=not_negative, metavar="N", help="default: 5")
-    add("--take-over", action="store_true", help="go on with trials of machines that are gone")
+    often = "between two checkpoints of a trial, 0: after each batch; default: 5"
+    add("--checkpoint-minutes", default=5.0, type=not_negative, metavar="N", help=often)
+    add("--take-over", action="store_true", help="go on with trials of machines gone for good")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--dry-run", action="store_true", help="check everything, train nothing")
     mode.add_argument("--smoke", action="store_true", help="two trials of a few real steps")

@@ -119,6 +119,8 @@ class Recorder:
         self.retell(trial, curve)
         arch, reached = log_fields(architecture_of(trial)), curve[-1][unit] if curve else 0
         self.log.write("trial_resumed", {"trial": trial.number, **arch, unit: reached})
+        where = f"goes on after {unit} {reached}" if curve else "goes on from its beginning"
+        say(f"trial {trial.number}, which a run before left, {where}")
 
     def begin(self, trial: Trial | FrozenTrial) -> None:
         """Write the start of a trial, once its attributes are known."""

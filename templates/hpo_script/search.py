@@ -11,6 +11,7 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -101,11 +102,21 @@ class Search:
             reason = "trials"
         except Interrupted as stop:
             reason = stop.reason
+            self.give_back()
             return stop.code
         finally:
             self.recorder.close_run(reason)
             self.workers.leave()
         return 0 if self.with_others() or best_of(self.study) else 1
+
+    def give_back(self) -> None:
+        """Leave the trial in hand to any worker, on any machine; say how to go on."""
+        with suppress(Exception), self.workers.round():  # the storage may be why the run ends
+            owners = self.study.user_attrs.get(OWNERS, {})
+            others = {n: o for n, o in owners.items() if o and o["run"] != self.workers.run}
+            self.study.set_user_attr(OWNERS, others)
+        hint = f"; first remove {self.stops.file}" if self.stops.file.exists() else ""
+        say(f"to go on, run the same command again{hint}")
 
     def with_others(self) -> int:
         """Return how many trials other workers are at, and say whose they are."""

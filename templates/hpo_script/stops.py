@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -66,6 +67,8 @@ class Stops:
         if self.stop:
             interrupt(number, frame)
         self.stop = Interrupted(signal.Signals(number).name, 128 + number)
+        with suppress(OSError):  # print is not for signal handlers
+            os.write(2, b"\nending after the batch in hand; a second signal ends at once\n")
 
     def asked(self) -> Interrupted | None:
         """Return what asks for the end; files and guards are looked at once a second."""

@@ -107,8 +107,8 @@ def open_storage(url: str) -> BaseStorage:
         except ImportError:
             raise
         except Exception as error:  # each kind of storage has its own
-            busy = hasattr(error, "orig") and "malformed" not in str(error)
-            if not busy or "not a database" in str(error) or attempt == 7:
+            final = any(text in str(error) for text in ("malformed", "not a database", "unable"))
+            if final or not hasattr(error, "orig") or attempt == 7:
                 raise StorageError from error
         time.sleep(0.05 * 2**attempt * (1 + os.getpid() % 10 / 10))  # 13 s at most in all
     raise AssertionError

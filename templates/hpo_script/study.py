@@ -49,7 +49,10 @@ def open_study(
         "settings_sha256": digest(settings),
     }
     known = {name: study.user_attrs.get(name, value) for name, value in made_of.items()}
-    if changed := differences(known, made_of):
+    changed = differences(known, made_of)
+    if any(line.startswith("settings.") for line in changed):
+        changed = [line for line in changed if not line.startswith("settings_sha256")]
+    if changed:
         raise UnusableError(
             f"study {name} has trials that would not compare with new ones; use another --out or"
             f" --storage, or undo: {'; '.join(changed[:9])}"
