@@ -509,10 +509,10 @@ class TrialLog:
         if size and os.pread(self.file, 1, size - 1) != b"\n":
             self.append("")  # a run was killed within a line
 
-    def numbers(self, pattern: str) -> set[int]:
-        """Return the trials of this study whose lines `Trial NUMBER pattern` are in the file."""
+    def numbers(self, head: str) -> set[int]:
+        """Return the number that `head` has a group for, of all lines of this study it begins."""
         content = os.pread(self.file, os.fstat(self.file).st_size, 0)
-        line = rf'Trial (\d+){pattern}.*study="{self.identity["study"]}", run="\w+" ;'
+        line = rf'{head}.*study="{self.identity["study"]}", run="\w+" ;'
         return {int(number) for number in re.findall(line.encode(), content)}
 
     def write(self, event: str, fields: Mapping[str, object], *, level: str = "I") -> None:
@@ -2013,7 +2013,7 @@ class Recorder:
         self.log.write("run_start", {**known, **found, **about})
         if any(self.counts().values()):
             self.log.write("study_resumed", self.counts())
-        ended = self.log.numbers(" ended: ")
+        ended = self.log.numbers(r"Trial (\d+) ended: ")
         finished = [trial for trial in self.study.trials if trial.state.is_finished()]
         for trial in finished:
             if trial.number not in ended:
@@ -2051,10 +2051,12 @@ class Recorder:
         return Checkpoint(path, f"{study_id} {config_id}", minutes=self.minutes)
 
     def retell(self, trial: Trial | FrozenTrial, curve: Curve) -> None:
-        """Write what this log does not have of a trial: its start and learning curve."""
-        if trial.number not in self.log.numbers(": arch_idx="):
+        """Write what this log does not have of a trial: its start, points of its curve."""
+        if trial.number not in self.log.numbers(r"Trial (\d+): arch_idx="):
             self.begin(trial)
-            for point in curve:
+        told = self.log.numbers(rf"Trial {trial.number} \w+ (\d+): arch_idx=")
+        for point in curve:
+            if next(iter(point.values())) not in told:
                 self.evaluated(trial, point)
 
     def take_up(self, trial: Trial, curve: Curve, unit: str) -> None:

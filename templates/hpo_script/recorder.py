@@ -70,7 +70,7 @@ class Recorder:
         self.log.write("run_start", {**known, **found, **about})
         if any(self.counts().values()):
             self.log.write("study_resumed", self.counts())
-        ended = self.log.numbers(" ended: ")
+        ended = self.log.numbers(r"Trial (\d+) ended: ")
         finished = [trial for trial in self.study.trials if trial.state.is_finished()]
         for trial in finished:
             if trial.number not in ended:
@@ -108,10 +108,12 @@ class Recorder:
         return Checkpoint(path, f"{study_id} {config_id}", minutes=self.minutes)
 
     def retell(self, trial: Trial | FrozenTrial, curve: Curve) -> None:
-        """Write what this log does not have of a trial: its start and learning curve."""
-        if trial.number not in self.log.numbers(": arch_idx="):
+        """Write what this log does not have of a trial: its start, points of its curve."""
+        if trial.number not in self.log.numbers(r"Trial (\d+): arch_idx="):
             self.begin(trial)
-            for point in curve:
+        told = self.log.numbers(rf"Trial {trial.number} \w+ (\d+): arch_idx=")
+        for point in curve:
+            if next(iter(point.values())) not in told:
                 self.evaluated(trial, point)
 
     def take_up(self, trial: Trial, curve: Curve, unit: str) -> None:
