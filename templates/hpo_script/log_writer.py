@@ -53,12 +53,16 @@ class TrialLog:
         if size and os.pread(self.file, 1, size - 1) != b"\n":
             self.append("")  # a run was killed within a line
 
-    def numbers(self, pattern: str) -> set[int]:
-        """Return the trials of this study whose lines `Trial NUMBER pattern` are in the file."""
+    def numbers(self, head: str) -> set[int]:
+        """Return the number that `head` has a group for, of all lines of this study it begins."""
         content = os.pread(self.file, os.fstat(self.file).st_size, 0)
+<<<<<<< HEAD
         line = (
             rf'Trial (\d+){pattern}.*study="{self.identity["study"]}", run="\w+" ;[0-9a-f]{{8}}\n'
         )
+=======
+        line = rf'{head}.*study="{self.identity["study"]}", run="\w+" ;'
+>>>>>>> w-d
         return {int(number) for number in re.findall(line.encode(), content)}
 
     def write(self, event: str, fields: Mapping[str, object], *, level: str = "I") -> None:

@@ -70,7 +70,7 @@ class Recorder:
         self.log.write("run_start", {**known, **found, **about})
         if any(self.counts().values()):
             self.log.write("study_resumed", self.counts())
-        ended = self.log.numbers(" ended: ")
+        ended = self.log.numbers(r"Trial (\d+) ended: ")
         finished = [trial for trial in self.study.trials if trial.state.is_finished()]
         for trial in finished:
             if trial.number not in ended:
@@ -108,16 +108,25 @@ class Recorder:
         return Checkpoint(path, f"{study_id} {config_id}", minutes=self.minutes)
 
     def retell(self, trial: Trial | FrozenTrial, curve: Curve) -> None:
-        """Write what this log does not have of a trial: its start and learning curve."""
-        if trial.number not in self.log.numbers(": arch_idx="):
+        """Write what this log does not have of a trial: its start, the end of its curve."""
+        told = self.log.numbers(rf"Trial {trial.number} \w+ (\d+): arch_idx=")
+        reached = max(told, default=0)
+        missing = [point for point in curve if next(iter(point.values())) > reached]
+        if trial.number not in self.log.numbers(r"Trial (\d+): arch_idx="):
             self.begin(trial)
-            for point in curve:
-                self.evaluated(trial, point)
+        elif missing:
+            self.resumed(trial, next(iter(missing[0])), reached)
+        for point in missing:
+            self.evaluated(trial, point)
 
     def take_up(self, trial: Trial, curve: Curve, unit: str) -> None:
         """Write that a trial goes on, and from where."""
         self.retell(trial, curve)
-        arch, reached = log_fields(architecture_of(trial)), curve[-1][unit] if curve else 0
+        self.resumed(trial, unit, curve[-1][unit] if curve else 0)
+
+    def resumed(self, trial: Trial | FrozenTrial, unit: str, reached: int) -> None:
+        """Write that what follows of a trial is told by this run."""
+        arch = log_fields(architecture_of(trial))
         self.log.write("trial_resumed", {"trial": trial.number, **arch, unit: reached})
         where = f"goes on after {unit} {reached}" if curve else "goes on from its beginning"
         say(f"trial {trial.number}, which a run before left, {where}")

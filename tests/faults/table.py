@@ -18,6 +18,7 @@ from pathlib import Path
 from docs_reference import markdown_table
 from faults.harness import SMALL, Nursery, Place, Run, Trace, make_place, places
 from faults.power import CALLS, replay
+from faults.repairs import advised, follow
 from scripts import changed
 
 TRIALS, KILLS, WORKERS, SEED = 12, 8, 12, 1
@@ -95,13 +96,17 @@ def crowd(place: Place) -> str:
 
 
 def torn(place: Place) -> list[Run]:
-    """Cut the journal within its last line, and run on."""
+    """Cut the journal within its last line, run on, and do what the refusal says, if it does."""
     place.storage = "journal://study.journal"
     begun = place.run("--n-trials", "6")
     journal = place.folder / "study.journal"
     if not journal.exists():
         return [begun]
     journal.write_bytes(journal.read_bytes()[:-20])
+    run = place.run()
+    if advised(run.said) is None:
+        return [run]
+    assert not follow(place, run.said)
     return [place.run()]
 
 
@@ -140,7 +145,7 @@ def powerless(place: Place) -> list[Run]:
 FAULTS: dict[str, Callable[[Place], list[Run]]] = {
     "three runs, one after another": restarted,
     f"{KILLS} SIGKILLs at random moments": killed,
-    "a journal cut within its last line": torn,
+    "a journal cut within its last line; what the message says is done": torn,
     "a full disk, then room again": starved,
     "power lost in the middle": powerless,
 }

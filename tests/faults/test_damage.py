@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import re
-import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +20,7 @@ from faults.harness import (
     record,
     twice,
 )
+from faults.repairs import heal
 from scripts import changed
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(24 * 3600)]
@@ -72,41 +69,6 @@ def damage(path: Path, how: str, at: int, bit: int) -> None:
     else:
         data[at] ^= 1 << bit
     path.write_bytes(data)
-
-
-def advised(said: str) -> list[str] | None:
-    """Return the recover-trials command that a message names."""
-    match = re.search(r"recover-trials [^\n`]*", said)
-    return shlex.split(match[0].rstrip(".")) if match else None
-
-
-def move_away(place: Place, said: str) -> None:
-    """Move the database away, where a message asks for that."""
-    if match := re.search(r"The database (\S+) is damaged .* Move it away", said, re.IGNORECASE):
-        Path(match[1]).rename(place.folder / "moved-away")
-
-
-def heal(place: Place) -> list[str]:
-    """Run on; where that is refused, follow the message once. Return what went wrong."""
-    run = place.run()
-    if run.code == 0:
-        return []
-    if "Traceback" in run.said:
-        return [f"a traceback: {run.said[-300:]!r}"]
-    command = advised(run.said)
-    if command is None:
-        return [f"exit {run.code} and no recover-trials command: {run.said[-300:]!r}"]
-    move_away(place, run.said)
-    program = Path(sys.executable).with_name(command[0])
-    done = subprocess.run(
-        [program, *command[1:]], cwd=place.folder, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        return [f"{command} ended with {done.returncode}: {done.stderr[-300:]!r}"]
-    again = place.run()
-    return (
-        [] if again.code == 0 else [f"after {command}: exit {again.code}: {again.said[-300:]!r}"]
-    )
 
 
 def in_second_trial(place: Place) -> Place:

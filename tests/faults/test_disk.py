@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from faults.harness import Place, Tables, Trace, record, wait_for
-from faults.write_points import losses, trace
+from faults.harness import Place, Tables, Trace, differences, lost, record, twice, wait_for
+from faults.repairs import heal
+from faults.write_points import Point, losses, trace
 from scripts import edit
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(6 * 3600)]
@@ -72,6 +74,22 @@ def test_a_full_disk_is_said_and_the_rerun_completes(
     assert not found, "\n".join(found)
 
 
+@pytest.mark.parametrize("left", [16, 40, 64, 88])
+def test_a_journal_on_a_full_disk_is_not_ruined(
+    left: int, small_disk: Place, whole: Tables
+) -> None:
+    small_disk.storage = "journal://study.journal"
+    filling = fill(small_disk, left * 1024)
+    run = small_disk.run()
+    assert run.code == 2, run.said
+    found = honest(run.said, "no space left")
+    filling.unlink()
+    before = small_disk.reported()
+    found += heal(small_disk) or lost(before, small_disk) + twice(small_disk)
+    found += differences(whole, small_disk.tables())
+    assert not found, "\n".join(found)
+
+
 def test_room_that_is_made_in_time_ends_the_wait(small_disk: Place, whole: Tables) -> None:
     edit(small_disk.script, ("(0.1, 0.2)", "(0.5,) * 100"))
     filling = fill(small_disk, 200 * 1024)
@@ -97,11 +115,20 @@ def test_a_read_only_folder_is_said_and_the_rerun_completes(
     assert not found, "\n".join(found)
 
 
+def told(point: Point) -> bool:
+    """Tell whether a failure of a call is told as what it is.
+
+    When the sync of its folder fails, SQLite has committed and says that it has not. Optuna then
+    makes the new trial a second time, within its own storage, where no script can prevent it.
+    """
+    return not (point.call == "fdatasync" and re.search(r"/outputs/\w+>\)", point.line))
+
+
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "from-then-on"])
 def test_no_space_in_any_writer_loses_nothing(lasting: bool, base: Place, whole: Tables) -> None:
     counted = base.copy("counted")
-    points = [point for point in trace(counted) if point.call in WRITERS]
+    points = [point for point in trace(counted) if point.call in WRITERS and told(point)]
     step = 1 if POINTS == "all" else max(len(points) // int(POINTS), 1)
     found, failed = [], 0
     for point in points[::step]:

@@ -18,7 +18,7 @@ from scripts import changed, edit
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 # Nothing but the stop itself writes a checkpoint.
 SELDOM = ("--checkpoint-minutes", "600")
-EPOCHS, BATCHES = 40, 3
+EPOCHS = 40
 SIGNALS = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129, "SIGUSR1": 138}
 CONFIG = changed(SMALL, study={"n_trials": 2}, fixed={"epochs": EPOCHS, "patience": EPOCHS})
 
@@ -110,20 +110,24 @@ def test_signals_at_any_moment_leave_the_table_of_an_uninterrupted_run(
     assert not losses(base, whole)
 
 
-def test_a_timeout_ends_a_run_within_a_trial(base: Place, whole: Tables) -> None:
-    before = base.script.read_text()
-    edit(base.script, ("TIMEOUT_HOURS = None", "TIMEOUT_HOURS = 0.4 / 3600"))
-    run = base.run()
-    assert (run.code, ends(base)) == (0, ["timeout"]), run.said
-    assert re.search("Trial 0 epoch 1:", base.text)
-    assert f"Trial 0 epoch {EPOCHS}:" not in base.text
-    assert checkpoint(base, 0).exists()
-    for _ in range(3):  # each gets further
-        assert base.run().code == 0
-    base.script.write_text(before)
-    assert not losses(base, whole)
-    points = Counter(re.findall(r"(Trial \d+ epoch \d+):", base.text))
-    assert max(points.values()) == 1
+def test_a_timeout_ends_a_run_within_a_trial(shelf: Path, nursery: Nursery) -> None:
+    epochs = 300
+    longer = changed(SMALL, study={"n_trials": 1}, fixed={"epochs": epochs, "patience": epochs})
+    place = make_place(shelf, nursery, "long", longer)
+    place.always = SELDOM
+    whole = place.copy("whole")
+    whole.finish()
+    before = place.script.read_text()
+    edit(place.script, ("TIMEOUT_HOURS = None", "TIMEOUT_HOURS = 0.5 / 3600"))
+    for number in range(3):  # each gets further
+        run = place.run()
+        assert (run.code, ends(place)) == (0, ["timeout"] * (number + 1)), run.said
+        assert checkpoint(place, 0).exists()
+    assert f"Trial 0 epoch {epochs}:" not in place.text
+    place.script.write_text(before)
+    assert not losses(place, whole.tables())
+    points = Counter(re.findall(r"(Trial \d+ epoch \d+):", place.text))
+    assert set(points.values()) == {1}
 
 
 def test_the_end_of_a_slurm_job_ends_the_run_before(base: Place, whole: Tables) -> None:

@@ -36,6 +36,8 @@ def survey(what: str, start: Place, whole: Tables) -> tuple[int, list[str]]:
     counted = start.copy("counted")
     points = trace(counted)
     counted.remove()
+    for part in ("/checkpoints/", ".log", "study.", "all_trials.json"):
+        assert any(part in point.line for point in points), f"{part} is never written"
     tried, missed, found = spread(points), 0, []
     since = time.monotonic()
     for point in tried:
