@@ -36,6 +36,7 @@ import itertools
 import json
 import math
 import os
+import pickle
 import platform
 import re
 import signal
@@ -284,8 +285,9 @@ def parse_arguments(
     add("--log", type=Path, metavar="FILE", help=f"trial log; default: logs/{name}.log")
     storage = os.environ.get("OPTUNA_STORAGE", storage)
     add("--storage", default=storage, metavar="URL", help="default: OPTUNA_STORAGE, or --out")
-    add("--checkpoint-minutes", default=5.0, type=not_negative, metavar="N", help="default: 5")
-    add("--take-over", action="store_true", help="go on with trials of machines that are gone")
+    often = "between two checkpoints of a trial, 0: after each batch; default: 5"
+    add("--checkpoint-minutes", default=5.0, type=not_negative, metavar="N", help=often)
+    add("--take-over", action="store_true", help="go on with trials of machines gone for good")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--dry-run", action="store_true", help="check everything, train nothing")
     mode.add_argument("--smoke", action="store_true", help="two trials of a few real steps")
@@ -467,12 +469,10 @@ class TrialLog:
         if size and os.pread(self.file, 1, size - 1) != b"\n":
             self.append("")  # a run was killed within a line
 
-    def numbers(self, pattern: str) -> set[int]:
-        """Return the trials of this study whose lines `Trial NUMBER pattern` are in the file."""
+    def numbers(self, head: str) -> set[int]:
+        """Return the number that `head` has a group for, of all lines of this study it begins."""
         content = os.pread(self.file, os.fstat(self.file).st_size, 0)
-        line = (
-            rf'Trial (\d+){pattern}.*study="{self.identity["study"]}", run="\w+" ;[0-9a-f]{{8}}\n'
-        )
+        line = rf'{head}.*study="{self.identity["study"]}", run="\w+" ;[0-9a-f]{{8}}\n'
         return {int(number) for number in re.findall(line.encode(), content)}
 
     def write(self, event: str, fields: Mapping[str, object], *, level: str = "I") -> None:
@@ -1548,6 +1548,9 @@ class Checkpoint:
                 state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             return None
+        except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+            say(f"{self.path} cannot be read ({error}): its trial begins anew")
+            return None
         return state if state["key"] == self.key else None
 
     def remove(self) -> None:
@@ -1668,8 +1671,8 @@ def open_storage(url: str) -> BaseStorage:
         except ImportError:
             raise
         except Exception as error:  # each kind of storage has its own
-            busy = hasattr(error, "orig") and "malformed" not in str(error)
-            if not busy or "not a database" in str(error) or attempt == 7:
+            final = any(text in str(error) for text in ("malformed", "not a database", "unable"))
+            if final or not hasattr(error, "orig") or attempt == 7:
                 raise StorageError from error
         time.sleep(0.05 * 2**attempt * (1 + os.getpid() % 10 / 10))  # 13 s at most in all
     raise AssertionError
@@ -1838,6 +1841,8 @@ class Stops:
         if self.stop:
             interrupt(number, frame)
         self.stop = Interrupted(signal.Signals(number).name, 128 + number)
+        with suppress(OSError):  # print is not for signal handlers
+            os.write(2, b"\nending after the batch in hand; a second signal ends at once\n")
 
     def asked(self) -> Interrupted | None:
         """Return what asks for the end; files and guards are looked at once a second."""
@@ -1900,7 +1905,10 @@ def open_study(
         "settings_sha256": digest(settings),
     }
     known = {name: study.user_attrs.get(name, value) for name, value in made_of.items()}
-    if changed := differences(known, made_of):
+    changed = differences(known, made_of)
+    if any(line.startswith("settings.") for line in changed):
+        changed = [line for line in changed if not line.startswith("settings_sha256")]
+    if changed:
         raise UnusableError(
             f"study {name} has trials that would not compare with new ones; use another --out or"
             f" --storage, or undo: {'; '.join(changed[:9])}"
@@ -2002,7 +2010,7 @@ class Recorder:
         self.log.write("run_start", {**known, **found, **about})
         if any(self.counts().values()):
             self.log.write("study_resumed", self.counts())
-        ended = self.log.numbers(" ended: ")
+        ended = self.log.numbers(r"Trial (\d+) ended: ")
         finished = [trial for trial in self.study.trials if trial.state.is_finished()]
         for trial in finished:
             if trial.number not in ended:
@@ -2040,16 +2048,28 @@ class Recorder:
         return Checkpoint(path, f"{study_id} {config_id}", minutes=self.minutes)
 
     def retell(self, trial: Trial | FrozenTrial, curve: Curve) -> None:
-        """Write what this log does not have of a trial: its start and learning curve."""
-        if trial.number not in self.log.numbers(": arch_idx="):
+        """Write what this log does not have of a trial: its start, the end of its curve."""
+        told = self.log.numbers(rf"Trial {trial.number} \w+ (\d+): arch_idx=")
+        reached = max(told, default=0)
+        missing = [point for point in curve if next(iter(point.values())) > reached]
+        if trial.number not in self.log.numbers(r"Trial (\d+): arch_idx="):
             self.begin(trial)
-            for point in curve:
-                self.evaluated(trial, point)
+        elif missing:
+            self.resumed(trial, next(iter(missing[0])), reached)
+        for point in missing:
+            self.evaluated(trial, point)
 
     def take_up(self, trial: Trial, curve: Curve, unit: str) -> None:
         """Write that a trial goes on, and from where."""
         self.retell(trial, curve)
-        arch, reached = log_fields(architecture_of(trial)), curve[-1][unit] if curve else 0
+        reached = curve[-1][unit] if curve else 0
+        self.resumed(trial, unit, reached)
+        where = f"goes on after {unit} {reached}" if reached else "goes on from its beginning"
+        say(f"trial {trial.number}, which a run before left, {where}")
+
+    def resumed(self, trial: Trial | FrozenTrial, unit: str, reached: int) -> None:
+        """Write that what follows of a trial is told by this run."""
+        arch = log_fields(architecture_of(trial))
         self.log.write("trial_resumed", {"trial": trial.number, **arch, unit: reached})
 
     def begin(self, trial: Trial | FrozenTrial) -> None:
@@ -2314,11 +2334,21 @@ class Search:
             reason = "trials"
         except Interrupted as stop:
             reason = stop.reason
+            self.give_back()
             return stop.code
         finally:
             self.recorder.close_run(reason)
             self.workers.leave()
         return 0 if self.with_others() or best_of(self.study) else 1
+
+    def give_back(self) -> None:
+        """Leave the trial in hand to any worker, on any machine; say how to go on."""
+        with suppress(Exception), self.workers.round():  # the storage may be why the run ends
+            owners = self.study.user_attrs.get(OWNERS, {})
+            others = {n: o for n, o in owners.items() if o and o["run"] != self.workers.run}
+            self.study.set_user_attr(OWNERS, others)
+        hint = f"; first remove {self.stops.file}" if self.stops.file.exists() else ""
+        say(f"to go on, run the same command again{hint}")
 
     def with_others(self) -> int:
         """Return how many trials other workers are at, and say whose they are."""

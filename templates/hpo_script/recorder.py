@@ -122,14 +122,15 @@ class Recorder:
     def take_up(self, trial: Trial, curve: Curve, unit: str) -> None:
         """Write that a trial goes on, and from where."""
         self.retell(trial, curve)
-        self.resumed(trial, unit, curve[-1][unit] if curve else 0)
+        reached = curve[-1][unit] if curve else 0
+        self.resumed(trial, unit, reached)
+        where = f"goes on after {unit} {reached}" if reached else "goes on from its beginning"
+        say(f"trial {trial.number}, which a run before left, {where}")
 
     def resumed(self, trial: Trial | FrozenTrial, unit: str, reached: int) -> None:
         """Write that what follows of a trial is told by this run."""
         arch = log_fields(architecture_of(trial))
         self.log.write("trial_resumed", {"trial": trial.number, **arch, unit: reached})
-        where = f"goes on after {unit} {reached}" if curve else "goes on from its beginning"
-        say(f"trial {trial.number}, which a run before left, {where}")
 
     def begin(self, trial: Trial | FrozenTrial) -> None:
         """Write the start of a trial, once its attributes are known."""

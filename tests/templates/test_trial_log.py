@@ -225,8 +225,8 @@ def test_the_trials_of_a_log_are_those_of_the_study_with_whole_lines(tmp_path: P
         path.write_text("\n".join([*log.lines, *other.lines, torn[:length]]))
         opened = TrialLog(path, study=STUDY, run=RUN)
 
-        assert opened.numbers(": arch_idx=") == {3, 12}
-        assert opened.numbers(" ended: ") == {3}
+        assert opened.numbers(r"Trial (\d+): arch_idx=") == {3, 12}
+        assert opened.numbers(r"Trial (\d+) ended: ") == {3}
         os.close(opened.file)
 
 
