@@ -108,13 +108,13 @@ class Trap:
 
 
 def test_a_sealed_file_that_would_run_code_does_not(
-    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(checkpoint.path.parent)
     checkpoint.save({**STATE, "trap": Trap()})
 
-    with pytest.raises(Exception, match="Weights only load failed"):
-        checkpoint.load()
+    assert checkpoint.load() is None
+    assert "Weights only load failed" in capsys.readouterr().err
     assert not Path("sprung").exists()
 
 

@@ -101,7 +101,7 @@ def test_a_run_ends_after_its_hours(tmp_path: Path) -> None:
 
 def test_a_guard_ends_the_run_with_its_reason(tmp_path: Path) -> None:
     said: list[str | None] = [None, "95 °C"]
-    stops = Stops(tmp_path / "STOP", None, [lambda: None, lambda: said.pop(0)])
+    stops = Stops(tmp_path / "STOP", None, [lambda _stops: None, lambda _stops: said.pop(0)])
 
     assert asked(stops) is None
     assert asked(stops) == ("95 °C", 0)

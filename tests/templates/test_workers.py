@@ -19,7 +19,7 @@ from hpo_script.workers import Workers, boot_id
 OTHER = """\
 import json, sys
 from hpo_script.workers import Workers
-workers = Workers(sys.argv[1], sys.argv[2], take_over=False)
+workers = Workers(None, "study", sys.argv[1], take_over=False)
 print(json.dumps(workers.owner()), flush=True)
 {then}
 """
@@ -37,10 +37,10 @@ def start(url: str) -> Iterator[Start]:
     """Return a function that starts another worker, and returns it with its mark on trials."""
     started = []
 
-    def begin(run: str, then: str = "sys.stdin.read()") -> tuple[subprocess.Popen[str], Any]:
+    def begin(then: str = "sys.stdin.read()") -> tuple[subprocess.Popen[str], Any]:
         code = f"import sys; sys.path[:0] = {sys.path!r}\n" + OTHER.format(then=then)
         process = subprocess.Popen(
-            [sys.executable, "-c", code, url, run],
+            [sys.executable, "-c", code, url],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -56,6 +56,11 @@ def start(url: str) -> Iterator[Start]:
             pass
 
 
+def joined(url: str, *, take_over: bool) -> Workers:
+    """Return this process as a worker; on one machine no storage is asked."""
+    return Workers(None, "study", url, take_over=take_over)  # type: ignore[arg-type]
+
+
 def locks(url: str) -> set[str]:
     """Return the files beside the storage."""
     return {path.name for path in lock_folder(url).iterdir()}
@@ -64,21 +69,21 @@ def locks(url: str) -> set[str]:
 def test_the_trial_of_a_living_worker_is_its_own_and_of_a_killed_one_anybodys(
     url: str, start: Start
 ) -> None:
-    workers = Workers(url, "mine", take_over=False)
-    other, owner = start("theirs")
+    workers = joined(url, take_over=False)
+    other, owner = start()
 
     assert not workers.is_free(owner)
-    assert locks(url) == {"round.lock", "mine.lock", "theirs.lock"}
+    assert locks(url) == {"round.lock", f"{workers.run}.lock", f"{owner['run']}.lock"}
     other.kill()
     other.wait()
     assert workers.is_free(owner)
-    assert locks(url) == {"round.lock", "mine.lock"}
+    assert locks(url) == {"round.lock", f"{workers.run}.lock"}
     assert workers.is_free(owner)
 
 
 def test_a_worker_that_left_owns_nothing_and_leaves_nothing(url: str, start: Start) -> None:
-    workers = Workers(url, "mine", take_over=False)
-    other, owner = start("theirs", "workers.leave(); print('left', flush=True); sys.stdin.read()")
+    workers = joined(url, take_over=False)
+    other, owner = start("workers.leave(); print('left', flush=True); sys.stdin.read()")
     assert other.stdout
     assert other.stdout.readline() == "left\n"
 
@@ -88,27 +93,27 @@ def test_a_worker_that_left_owns_nothing_and_leaves_nothing(url: str, start: Sta
 
 
 def test_ones_own_trial_is_not_free(url: str) -> None:
-    workers = Workers(url, "mine", take_over=True)
+    workers = joined(url, take_over=True)
 
     assert not workers.is_free(workers.owner())
 
 
 def test_a_trial_that_nobody_marked_is_free(url: str) -> None:
-    assert Workers(url, "mine", take_over=False).is_free(None)
+    assert joined(url, take_over=False).is_free(None)
 
 
 @pytest.mark.parametrize("take_over", [False, True])
 def test_a_trial_of_another_machine_is_free_only_if_that_is_said(
     url: str, *, take_over: bool
 ) -> None:
-    workers = Workers(url, "mine", take_over=take_over)
+    workers = joined(url, take_over=take_over)
 
     assert workers.is_free({**workers.owner(), "host": "another", "run": "a"}) is take_over
 
 
 def test_a_trial_from_before_this_machine_was_started_is_free(url: str, start: Start) -> None:
-    workers = Workers(url, "mine", take_over=False)
-    _, owner = start("theirs")
+    workers = joined(url, take_over=False)
+    _, owner = start()
 
     assert workers.is_free({**owner, "boot": "another"})
     assert not workers.is_free(owner)
@@ -121,9 +126,9 @@ def test_the_start_of_a_machine_has_a_name_of_its_own() -> None:
 
 
 def test_a_round_keeps_the_others_waiting(url: str, start: Start) -> None:
-    workers = Workers(url, "mine", take_over=False)
+    workers = joined(url, take_over=False)
     inside = "\nwith workers.round():\n    print('inside', flush=True)\n    sys.stdin.read()"
-    other, _ = start("theirs", inside)
+    other, _ = start(inside)
     assert other.stdout
     assert other.stdin
     assert other.stdout.readline() == "inside\n"
@@ -143,9 +148,9 @@ def test_a_round_keeps_the_others_waiting(url: str, start: Start) -> None:
 
 
 def test_a_round_is_over_when_its_holder_is_killed(url: str, start: Start) -> None:
-    workers = Workers(url, "mine", take_over=False)
+    workers = joined(url, take_over=False)
     inside = "\nwith workers.round():\n    print('inside', flush=True)\n    sys.stdin.read()"
-    other, _ = start("theirs", inside)
+    other, _ = start(inside)
     assert other.stdout
     other.stdout.readline()
     other.kill()
@@ -166,7 +171,7 @@ def test_rounds_of_many_processes_lose_no_count(url: str, tmp_path: Path, start:
         "\n        file.write_text(str(int(file.read_text()) + 1))"
     )
 
-    others = [start(f"run{i}", add)[0] for i in range(3)]
+    others = [start(add)[0] for _ in range(3)]
 
     assert [other.wait(60) for other in others] == [0, 0, 0]
     assert file.read_text() == "300"
