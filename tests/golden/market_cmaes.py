@@ -1506,7 +1506,8 @@ class Checkpoint:
         except FileNotFoundError:
             return None
         except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-            say(f"{self.path} cannot be read ({error}): its trial begins anew")
+            what = str(error).partition("\n")[0][:200]
+            say(f"{self.path} cannot be read ({what}): its trial begins anew")
             return None
         return state if state["key"] == self.key else None
 
