@@ -32,8 +32,8 @@ def to_parquet(recovery: Recovery) -> bytes:
         ) from None
     names, rows = table_of(recovery)
     fields, arrays = [], []
-    for name in names:
-        kind, cells = column(name, [row.get(name) for row in rows])
+    for index, name in enumerate(names):
+        kind, cells = column(name, [row[index] for row in rows])
         known = {
             "int": pa.int64(),
             "float": pa.float64(),

@@ -11,43 +11,55 @@ from recover_trials.recovery import Recovery
 DEEPEST = 50  # levels; others nest parameters two or three deep
 
 
-def dataframe_row(trial: Trial) -> dict[str, Any]:
-    """Return a trial under the column names of Optuna's `trials_dataframe`."""
-    row: dict[str, Any] = {"number": trial.number}
-    if len(trial.values) > 1:
-        row |= {f"values_{index}": value for index, value in enumerate(trial.values)}
-    else:
-        row["value"] = trial.value
-    start, complete = trial.datetime_start, trial.datetime_complete
-    row |= {
-        "datetime_start": start,
-        "datetime_complete": complete,
-        "duration": complete - start if start and complete else None,
-    }
-    row |= {f"params_{name}": value for name, value in sorted(trial.params.items())}
-    row |= {f"user_attrs_{name}": value for name, value in sorted(trial.user_attrs.items())}
-    return {**row, "state": trial.state}
+def table_of(recovery: Recovery, *, without: str = "") -> tuple[list[str], list[list[Any]]]:
+    """Return the columns of Optuna's `trials_dataframe` and a row per trial of all studies.
 
-
-def table_of(recovery: Recovery) -> tuple[list[str], list[dict[str, Any]]]:
-    """Return the columns of Optuna's dataframe and a row per trial of all studies.
-
-    The column `study` is there when there are several.
+    The column `study` is there when there are several; the attribute `without` is left out.
     """
+    trials = [(study.name, trial) for study in recovery.studies for trial in study.rows]
     several = len(recovery.studies) > 1
+    n_values = max((len(trial.values) for _, trial in trials), default=0)
+    single = n_values < 2 or any(len(trial.values) == 1 for _, trial in trials)
+    values = [f"values_{index}" for index in range(n_values)] if n_values > 1 else []
+    params: set[str] = set()
+    attributes: set[str] = set()
+    for _, trial in trials:
+        params.update(trial.params)
+        attributes.update(trial.user_attrs)
+    names = sorted(params), sorted(attributes - {without})
     rows = []
-    for study in recovery.studies:
-        for trial in study.rows:
-            row = dataframe_row(trial)
-            rows.append({"study": study.name, **row} if several else row)
-    names = {name for row in rows for name in row}
-    n_values = max((len(trial.values) for s in recovery.studies for trial in s.rows), default=0)
-    values = ["value", *(f"values_{index}" for index in range(n_values))]
-    order = ["study", "number", *values, "datetime_start", "datetime_complete", "duration"]
-    rest = sorted(names - {*order, "state"})
-    if n_values > 1 and all(row.get("value") is None for row in rows):
-        names.discard("value")
-    return [*(name for name in order if name in names), *rest, "state"], rows
+    for name, trial in trials:
+        row: list[Any] = [name, trial.number] if several else [trial.number]
+        row += told_values(trial, len(values), single=single)
+        row += told_times(trial)
+        row += map(trial.params.get, names[0])
+        row += map(trial.user_attrs.get, names[1])
+        row.append(trial.state)
+        rows.append(row)
+    columns = [
+        *(["study"] if several else []),
+        *("number", *(["value"] if single else []), *values),
+        *("datetime_start", "datetime_complete", "duration"),
+        *(f"params_{name}" for name in names[0]),
+        *(f"user_attrs_{name}" for name in names[1]),
+    ]
+    return [*columns, "state"], rows
+
+
+def told_values(trial: Trial, n_values: int, *, single: bool) -> list[float | None]:
+    """Return the cells of the value, if there is that column, and of `n_values` values."""
+    values = trial.values
+    alone: list[float | None] = [trial.value if len(values) < 2 else None] if single else []
+    if not n_values:
+        return alone
+    known = values if len(values) > 1 else ()
+    return [*alone, *known, *[None] * (n_values - len(known))]
+
+
+def told_times(trial: Trial) -> tuple[Any, Any, Any]:
+    """Return start, end and duration."""
+    start, complete = trial.datetime_start, trial.datetime_complete
+    return start, complete, complete - start if start and complete else None
 
 
 def plain(value: Any, depth: int = 0) -> Any:

@@ -9,16 +9,15 @@ import json
 from recover_trials.output.rows import plain, record, table_of
 from recover_trials.recovery import Recovery
 
-CURVE = "user_attrs_learning_curve"
+CURVE = "learning_curve"
 
 
 def to_csv(recovery: Recovery) -> str:
     """Return all studies as one CSV, learning curves left out."""
-    columns, rows = table_of(recovery)
+    columns, rows = table_of(recovery, without=CURVE)
     text = io.StringIO()
-    kept = [name for name in columns if name != CURVE]
-    writer = csv.DictWriter(text, kept, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
     writer.writerows(rows)
     return text.getvalue().encode("utf-8", "backslashreplace").decode()  # lone surrogates
 
