@@ -1697,6 +1697,9 @@ class Workers:
         self.alone = FileLock(str(self.folder / "round"))
         self.alive = FileLock(str(self.folder / self.run))
         with self.round():
+            for path in self.folder.glob("*.lock"):
+                if path.stem not in ("round", "journal"):
+                    self.has_ended(path.stem)  # then its file goes
             self.alive.acquire()
 
     @contextmanager

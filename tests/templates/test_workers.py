@@ -92,6 +92,18 @@ def test_a_worker_that_left_owns_nothing_and_leaves_nothing(url: str, start: Sta
     assert locks(url) == {"round.lock"}
 
 
+def test_what_killed_workers_left_goes_when_another_comes(url: str, start: Start) -> None:
+    other, _ = start()
+    living, owner = start()
+    other.kill()
+    other.wait()
+
+    workers = joined(url, take_over=False)
+
+    assert living.poll() is None
+    assert locks(url) == {"round.lock", f"{workers.run}.lock", f"{owner['run']}.lock"}
+
+
 def test_ones_own_trial_is_not_free(url: str) -> None:
     workers = joined(url, take_over=True)
 
