@@ -130,12 +130,13 @@ def test_a_timeout_ends_a_run_within_a_trial(shelf: Path, nursery: Nursery) -> N
     assert set(points.values()) == {1}
 
 
-def test_the_end_of_a_slurm_job_ends_the_run_before(base: Place, whole: Tables) -> None:
-    margin = 120
-    environment = {"SLURM_JOB_END_TIME": str(int(time.time()) + margin + 2)}
-    edit(base.script, (f'"epochs": {EPOCHS}', '"epochs": 4000'))
+def test_the_end_of_a_slurm_job_ends_the_run_before(shelf: Path, nursery: Nursery) -> None:
+    margin, epochs = 120, 90_000
+    long = changed(SMALL, study={"n_trials": 1}, fixed={"epochs": epochs, "patience": epochs})
+    place = make_place(shelf, nursery, "slurm", long)
+    environment = {"SLURM_JOB_END_TIME": str(int(time.time()) + margin + 8)}
     since = time.time()
-    run = base.run(environment=environment)
-    assert (run.code, ends(base)) == (0, ["timeout"]), run.said
+    run = place.run(environment=environment)
+    assert (run.code, ends(place)) == (0, ["timeout"]), run.said
     assert time.time() - since < margin / 2
-    assert checkpoint(base, 0).exists()
+    assert checkpoint(place, 0).exists()
