@@ -56,7 +56,8 @@ class TrialLog:
     def numbers(self, head: str) -> set[int]:
         """Return the number that `head` has a group for, of all lines of this study it begins."""
         content = os.pread(self.file, os.fstat(self.file).st_size, 0)
-        line = rf'{head}.*study="{self.identity["study"]}", run="\w+" ;[0-9a-f]+\n'
+        study, mark = self.identity["study"], "[0-9a-f]" * 8
+        line = rf'{head}.*study="{study}", run="\w+" ;{mark}\n'
         return {int(number) for number in re.findall(line.encode(), content)}
 
     def write(self, event: str, fields: Mapping[str, object], *, level: str = "I") -> None:
