@@ -186,7 +186,7 @@ def first_unreadable(pieces: list[Piece], replaced: dict[int, list[bytes]] | Non
                     numbers.apply(record)
 
         def append_logs(self, logs: list[dict[str, Any]]) -> None:
-            raise NotImplementedError
+            raise NotImplementedError  # what is judged is only read
 
     try:
         JournalStorage(Lines())
