@@ -96,7 +96,8 @@ def check_sqlite(path: Path) -> None:
 def damage(path: Path) -> str | None:
     """Return what SQLite finds wrong with a file, which is not changed; None if it is whole."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        # Not read-only: the first to open it undoes what a killed process had half written.
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as database:
             found = database.execute("PRAGMA integrity_check(1)").fetchone()
     except sqlite3.Error as error:
         return str(error)
