@@ -1698,6 +1698,28 @@ def connect(url: str) -> BaseStorage:
     return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
 
 
+@contextmanager
+def one_commit(storage: BaseStorage) -> Iterator[None]:
+    """Make all that this thread writes to a database one commit: everything stays, or nothing.
+
+    Optuna commits each attribute on its own. A session that is bound to a connection within a
+    transaction leaves the commit to whoever began that (SQLAlchemy, Joining a Session into an
+    External Transaction). Other storages are written to as ever.
+    """
+    if not isinstance(storage, RDBStorage):
+        yield
+        return
+    with storage.engine.connect() as connection:
+        transaction = connection.begin()
+        storage.scoped_session.remove()
+        storage.scoped_session(bind=connection)
+        try:
+            yield
+        finally:
+            storage.scoped_session.remove()
+        transaction.commit()
+
+
 def open_journal(file: Path, lock: FileLock) -> JournalStorage:
     """Return a journal; one whose last line is cut short would be ruined by the next."""
     lock.acquire()
@@ -1809,8 +1831,8 @@ class Workers:
 
     def is_free(self, owner: Mapping[str, Any] | None) -> bool:
         """Tell, within a round, whether the process that owns a running trial is gone."""
-        if owner is None:  # it died before it could mark the trial
-            return True
+        if owner is None or owner["run"] == self.run:
+            return True  # nobody could mark it, or this process could not reach the storage
         if owner["host"] != self.machine["host"]:
             return self.take_over
         return owner["boot"] != self.machine["boot"] or self.has_ended(owner["run"]) is not False
@@ -2364,6 +2386,7 @@ class Search:
         self,
         task: Task,
         recorder: Recorder,
+        storage: BaseStorage,
         workers: Workers,
         stops: Stops,
         device: torch.device,
@@ -2371,6 +2394,7 @@ class Search:
     ) -> None:
         self.task, self.recorder, self.workers, self.stops = task, recorder, workers, stops
         self.study, self.experiment = recorder.study, recorder.experiment
+        self.storage = storage
         self.device, self.space = device, self.experiment.space
         self.sample_bytes = sample_bytes  # of each shape
         self.progress = Progress(self.experiment.n_trials)
@@ -2431,7 +2455,10 @@ class Search:
             raise StorageError from error
 
     def next_trial(self) -> Trial | None:
-        """Return the trial to train: one whose worker died, else a new one; None at the total."""
+        """Return the trial to train: one whose worker died, else a new one; None at the total.
+
+        Its parameters and attributes are in the storage then, and whose it is.
+        """
         if stop := self.stops.asked():
             raise stop
         with self.workers.round():
@@ -2451,12 +2478,13 @@ class Search:
             else:
                 return None
             owners[f"{trial.number}"] = self.workers.owner()
-            self.study.set_user_attr(OWNERS, owners)
+            with one_commit(self.storage):
+                self.study.set_user_attr(OWNERS, owners)
+                self.describe(trial)
             return trial
 
     def run_trial(self, trial: Trial) -> None:
         """Train one trial, from where it was left if it was, and record its end."""
-        self.patiently(lambda: self.describe(trial))
         config = {**trial.user_attrs, **trial.params}  # what is trained is what is recorded
         checkpoint = self.recorder.checkpoint(trial)
         saved = checkpoint.load() if self.taken_up else None
@@ -2609,13 +2637,15 @@ class Search:
 
     def finish(self, trial: Trial, state: TrialState, found: Config) -> FrozenTrial:
         """Tell the study how a trial ended, then the log and the files."""
-        self.workers.confirm()
-        for name, value in found.items():
-            trial.set_user_attr(name, value)
         value = found[self.experiment.metric] if state == TrialState.COMPLETE else None
         with self.workers.round():
             self.workers.confirm()
-            ended = self.study.tell(trial, value, state, skip_if_finished=True)
+            ended = self.study.get_trials(deepcopy=False)[trial.number]
+            if not ended.state.is_finished():  # a commit may succeed and be answered by an error
+                with one_commit(self.storage):
+                    for name, attribute in found.items():
+                        trial.set_user_attr(name, attribute)
+                    ended = self.study.tell(trial, value, state)
             self.recorder.publish(ended)
         return ended
 
@@ -2719,7 +2749,7 @@ def dispatch(
         recorder = open_run(arguments, task, experiment, storage, workers.run, device)
     own = (lambda _stops: workers.confirm(), *guards)
     stops = Stops(arguments.out / "STOP", experiment.timeout_hours, own)
-    return Search(task, recorder, workers, stops, device, sample_bytes).run()
+    return Search(task, recorder, storage, workers, stops, device, sample_bytes).run()
 
 
 def open_run(
@@ -2747,7 +2777,8 @@ def open_run(
         threads=torch.get_num_threads(),
         **data,
     )
-    enqueue_extremes(study, experiment, "smoke" if smoke else "extreme")
+    with one_commit(storage):
+        enqueue_extremes(study, experiment, "smoke" if smoke else "extreme")
     return recorder
 
 

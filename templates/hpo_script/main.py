@@ -23,7 +23,14 @@ from hpo_script.recorder import Recorder
 from hpo_script.repeat_trial import repeat_trial
 from hpo_script.search import Search, measure_shapes
 from hpo_script.stops import Interrupted, Stops, interrupt, on_signals
-from hpo_script.storage import StorageError, is_of_storage, open_storage, root_of, trouble
+from hpo_script.storage import (
+    StorageError,
+    is_of_storage,
+    one_commit,
+    open_storage,
+    root_of,
+    trouble,
+)
 from hpo_script.study import enqueue_extremes, open_study, refuse_lost
 from hpo_script.suggest import make_distribution
 from hpo_script.task import Task
@@ -104,7 +111,7 @@ def dispatch(
         recorder = open_run(arguments, task, experiment, storage, workers.run, device)
     own = (lambda _stops: workers.confirm(), *guards)
     stops = Stops(arguments.out / "STOP", experiment.timeout_hours, own)
-    return Search(task, recorder, workers, stops, device, sample_bytes).run()
+    return Search(task, recorder, storage, workers, stops, device, sample_bytes).run()
 
 
 def open_run(
@@ -132,5 +139,6 @@ def open_run(
         threads=torch.get_num_threads(),
         **data,
     )
-    enqueue_extremes(study, experiment, "smoke" if smoke else "extreme")
+    with one_commit(storage):
+        enqueue_extremes(study, experiment, "smoke" if smoke else "extreme")
     return recorder

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from hpo_script.checkpoint import Checkpoint
@@ -35,7 +36,7 @@ from hpo_script.progress import Progress
 from hpo_script.recorder import Recorder
 from hpo_script.results import best_of
 from hpo_script.stops import Interrupted, Stops
-from hpo_script.storage import StorageError, is_of_storage, root_of
+from hpo_script.storage import StorageError, is_of_storage, one_commit, root_of
 from hpo_script.study import digest
 from hpo_script.suggest import suggest
 from hpo_script.task import Task
@@ -82,6 +83,7 @@ class Search:
         self,
         task: Task,
         recorder: Recorder,
+        storage: BaseStorage,
         workers: Workers,
         stops: Stops,
         device: torch.device,
@@ -89,6 +91,7 @@ class Search:
     ) -> None:
         self.task, self.recorder, self.workers, self.stops = task, recorder, workers, stops
         self.study, self.experiment = recorder.study, recorder.experiment
+        self.storage = storage
         self.device, self.space = device, self.experiment.space
         self.sample_bytes = sample_bytes  # of each shape
         self.progress = Progress(self.experiment.n_trials)
@@ -149,7 +152,10 @@ class Search:
             raise StorageError from error
 
     def next_trial(self) -> Trial | None:
-        """Return the trial to train: one whose worker died, else a new one; None at the total."""
+        """Return the trial to train: one whose worker died, else a new one; None at the total.
+
+        Its parameters and attributes are in the storage then, and whose it is.
+        """
         if stop := self.stops.asked():
             raise stop
         with self.workers.round():
@@ -169,12 +175,13 @@ class Search:
             else:
                 return None
             owners[f"{trial.number}"] = self.workers.owner()
-            self.study.set_user_attr(OWNERS, owners)
+            with one_commit(self.storage):
+                self.study.set_user_attr(OWNERS, owners)
+                self.describe(trial)
             return trial
 
     def run_trial(self, trial: Trial) -> None:
         """Train one trial, from where it was left if it was, and record its end."""
-        self.patiently(lambda: self.describe(trial))
         config = {**trial.user_attrs, **trial.params}  # what is trained is what is recorded
         checkpoint = self.recorder.checkpoint(trial)
         saved = checkpoint.load() if self.taken_up else None
@@ -327,13 +334,15 @@ class Search:
 
     def finish(self, trial: Trial, state: TrialState, found: Config) -> FrozenTrial:
         """Tell the study how a trial ended, then the log and the files."""
-        self.workers.confirm()
-        for name, value in found.items():
-            trial.set_user_attr(name, value)
         value = found[self.experiment.metric] if state == TrialState.COMPLETE else None
         with self.workers.round():
             self.workers.confirm()
-            ended = self.study.tell(trial, value, state, skip_if_finished=True)
+            ended = self.study.get_trials(deepcopy=False)[trial.number]
+            if not ended.state.is_finished():  # a commit may succeed and be answered by an error
+                with one_commit(self.storage):
+                    for name, attribute in found.items():
+                        trial.set_user_attr(name, attribute)
+                    ended = self.study.tell(trial, value, state)
             self.recorder.publish(ended)
         return ended
 

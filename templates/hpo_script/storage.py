@@ -15,6 +15,8 @@ import re
 import sqlite3
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,28 @@ def connect(url: str) -> BaseStorage:
         durable = {"factory": DurableConnection, "timeout": 60}
         return RDBStorage(url, engine_kwargs={"connect_args": durable})
     return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+
+
+@contextmanager
+def one_commit(storage: BaseStorage) -> Iterator[None]:
+    """Make all that this thread writes to a database one commit: everything stays, or nothing.
+
+    Optuna commits each attribute on its own. A session that is bound to a connection within a
+    transaction leaves the commit to whoever began that (SQLAlchemy, Joining a Session into an
+    External Transaction). Other storages are written to as ever.
+    """
+    if not isinstance(storage, RDBStorage):
+        yield
+        return
+    with storage.engine.connect() as connection:
+        transaction = connection.begin()
+        storage.scoped_session.remove()
+        storage.scoped_session(bind=connection)
+        try:
+            yield
+        finally:
+            storage.scoped_session.remove()
+        transaction.commit()
 
 
 def open_journal(file: Path, lock: FileLock) -> JournalStorage:

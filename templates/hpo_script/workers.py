@@ -60,8 +60,8 @@ class Workers:
 
     def is_free(self, owner: Mapping[str, Any] | None) -> bool:
         """Tell, within a round, whether the process that owns a running trial is gone."""
-        if owner is None:  # it died before it could mark the trial
-            return True
+        if owner is None or owner["run"] == self.run:
+            return True  # nobody could mark it, or this process could not reach the storage
         if owner["host"] != self.machine["host"]:
             return self.take_over
         return owner["boot"] != self.machine["boot"] or self.has_ended(owner["run"]) is not False

@@ -137,7 +137,7 @@ class LeasedWorkers(Workers):
             if first.user_attrs["ticket"] == self.ticket:
                 return
             owner = first.user_attrs["owner"]
-            if owner["run"] == self.run or self.is_free(owner):
+            if self.is_free(owner):
                 self.end(first.number)
             else:
                 time.sleep(pause)
@@ -153,7 +153,7 @@ class LeasedWorkers(Workers):
         Its lock tells at once on its own machine; elsewhere, or where the lock is not to be seen,
         its lease.
         """
-        if owner is None or "lease" not in owner:
+        if owner is None or owner["run"] == self.run or "lease" not in owner:
             return super().is_free(owner)
         before, running, number = seconds(), self.running(), owner["lease"]
         if number not in (item.number for item in running):

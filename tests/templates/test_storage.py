@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import optuna
@@ -24,6 +25,7 @@ from hpo_script.storage import (
     file_of,
     is_of_storage,
     lock_folder,
+    one_commit,
     open_storage,
     trouble,
 )
@@ -311,3 +313,71 @@ def test_a_value_does_not_differ_from_itself(value: object) -> None:
 )
 def test_what_differs_is_told_with_its_place(old: object, new: object, said: list[str]) -> None:
     assert differences(old, new) == said
+
+
+def seen_by_others(url: str) -> list[dict[str, object]]:
+    """Return the attributes of every trial, as another connection reads them."""
+    study = optuna.load_study(study_name="study", storage=RDBStorage(url))
+    return [trial.user_attrs for trial in study.trials]
+
+
+def test_what_is_written_in_one_commit_is_seen_by_others_only_when_it_ends(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/study.db"
+    storage = connect(url)
+    study = optuna.create_study(study_name="study", storage=storage)
+    trial = study.ask()
+
+    with one_commit(storage):
+        trial.set_user_attr("one", 1)
+        trial.suggest_float("x", 0, 1)
+        trial.set_user_attr("two", 2)
+        within = study.trials[0].user_attrs
+        study.tell(trial, 0.5)
+        assert seen_by_others(url) == [{}]
+
+    assert within == {"one": 1, "two": 2}
+    assert seen_by_others(url) == [{"one": 1, "two": 2}]
+    assert optuna.load_study(study_name="study", storage=url).best_value == 0.5
+
+
+def test_of_one_commit_that_fails_nothing_stays_and_what_follows_does(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/study.db"
+    storage = connect(url)
+    study = optuna.create_study(study_name="study", storage=storage)
+    trial = study.ask()
+
+    with pytest.raises(RuntimeError), one_commit(storage):
+        trial.set_user_attr("one", 1)
+        raise RuntimeError
+    trial.set_user_attr("two", 2)
+
+    assert seen_by_others(url) == [{"two": 2}]
+
+
+def test_one_commit_does_not_hold_what_other_threads_write(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/study.db"
+    storage = connect(url)
+    study = optuna.create_study(study_name="study", storage=storage)
+    one, two = study.ask(), study.ask()
+
+    with pytest.raises(RuntimeError), one_commit(storage):
+        thread = threading.Thread(target=two.set_user_attr, args=("two", 2))
+        thread.start()
+        thread.join()
+        one.set_user_attr("one", 1)
+        raise RuntimeError
+
+    assert seen_by_others(url) == [{}, {"two": 2}]
+
+
+def test_where_there_are_no_commits_everything_is_written_as_ever(tmp_path: Path) -> None:
+    storage = connect(f"journal://{tmp_path}/study.journal")
+    trial = optuna.create_study(study_name="study", storage=storage).ask()
+
+    with one_commit(storage):
+        trial.set_user_attr("one", 1)
+
+    again = optuna.load_study(
+        study_name="study", storage=connect(f"journal://{tmp_path}/study.journal")
+    )
+    assert again.trials[0].user_attrs == {"one": 1}

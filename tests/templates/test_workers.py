@@ -104,10 +104,11 @@ def test_what_killed_workers_left_goes_when_another_comes(url: str, start: Start
     assert locks(url) == {"round.lock", f"{workers.run}.lock", f"{owner['run']}.lock"}
 
 
-def test_ones_own_trial_is_not_free(url: str) -> None:
-    workers = joined(url, take_over=True)
+def test_ones_own_trial_is_free_as_it_is_asked_between_two_trials(url: str) -> None:
+    workers, other = joined(url, take_over=True), joined(url, take_over=False)
 
-    assert not workers.is_free(workers.owner())
+    assert workers.is_free(workers.owner())
+    assert not workers.is_free(other.owner())
 
 
 def test_a_trial_that_nobody_marked_is_free(url: str) -> None:
