@@ -280,7 +280,7 @@ SAMPLES: dict[str, Any] = {
         }
     },
     "fixed_params": {"batch_size": 256, "patience": 4},
-    "sampler": {"type": "TPESampler", "n_startup_trials": 10, "multivariate": True},
+    "sampler": {"type": "TPESampler", "n_startup_trials": 10, "multivariate": False},
     "pruner": {"type": "MedianPruner", "n_startup_trials": 4, "n_min_trials": 2},
     "overrides": {"n_trials": "2"},
     "smoke": False,

@@ -56,8 +56,7 @@ def run_cell(inputs: str, horizon: int, data: Path, seeds: int) -> dict[str, Any
     config = {**script["FIXED_PARAMS"], **CONFIG}
     found = []
     for seed in range(seeds):
-        curve = []
-        stopping = script["EarlyStopping"](patience=8, min_delta=0.0)
+        curve: list[dict[str, Any]] = []
         for point in script["train"](
             task,
             arch,
@@ -68,7 +67,7 @@ def run_cell(inputs: str, horizon: int, data: Path, seeds: int) -> dict[str, Any
             after_batch=lambda _training, _share: None,
         ):
             curve.append(point)
-            if stopping.should_stop(point["val_loss"]):
+            if script["since_last_gain"]((known["val_loss"] for known in curve), 0.0) >= 8:
                 break
         best = min(curve, key=lambda point: point["val_loss"])
         found.append(best)

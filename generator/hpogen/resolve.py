@@ -198,7 +198,8 @@ class Resolver:
                 self.refuse(("sampler",), f"a grid has no conditions; {names}: leave out when")
         found = sampler.model_dump()
         if isinstance(sampler, Tpe):
-            found["group"] = bool(conditional) if sampler.group is None else sampler.group
+            together = bool(conditional) and sampler.multivariate
+            found["group"] = together if sampler.group is None else sampler.group
             if found["group"] and not sampler.multivariate:
                 self.refuse(("sampler",), "group needs multivariate: true")
         return found

@@ -57,9 +57,9 @@ class Tpe(Method):
     type: Literal["tpe"] = "tpe"
     n_startup_trials: Count = Field(default=10, description="Random trials before the model")
     n_ei_candidates: Positive = Field(default=24, description="Candidates per suggestion")
-    multivariate: bool = Field(default=True, description="Draw parameters together")
+    multivariate: bool = Field(default=False, description="Draw parameters together")
     group: bool | None = Field(
-        default=None, description="Model each condition by itself; default: where there is one"
+        default=None, description="Draw those of a condition together; default: if multivariate"
     )
     constant_liar: bool = Field(default=True, description="Keep away from running trials")
     prior_weight: Annotated[float, Field(gt=0)] = Field(default=1.0, description="Of the prior")

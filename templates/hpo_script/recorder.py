@@ -30,6 +30,8 @@ from hpo_script.results import (
     write_json,
     write_results,
 )
+from hpo_script.storage import file_of, way_out
+from hpo_script.study import differences
 from hpo_script.trial_log import COUNTS, EXPERIMENT, LOG_EVENTS, SHORT_NAMES
 
 
@@ -53,7 +55,7 @@ class Recorder:
         self, study: optuna.Study, experiment: Experiment, arguments: Namespace, run: str
     ) -> None:
         self.study, self.experiment, self.out = study, experiment, arguments.out
-        self.minutes = arguments.checkpoint_minutes
+        self.minutes, self.url = arguments.checkpoint_minutes, arguments.url
         self.log = TrialLog(arguments.log, study=study.user_attrs["study_id"], run=run)
 
     def open_run(self, **about: object) -> None:
@@ -89,17 +91,23 @@ class Recorder:
         """Write a trial's file if it is not there; refuse one that says something else."""
         path, known = self.trial_file(trial.number), plain(trial_record(trial))
         try:
-            told = json.loads(path.read_bytes())
-        except (OSError, ValueError):
+            told = dict(json.loads(path.read_bytes()))
+        except (OSError, ValueError, TypeError):
             self.write_files(trial)
             return
-        for name in ("state", "value", "params"):
-            if told[name] != known[name]:
-                raise UnusableError(
-                    f"{path} has {name} {told[name]}, the storage {known[name]}: one of the two"
-                    f" was altered. The log decides: move the storage away and rebuild it by"
-                    f" recover-trials {self.log.path} --to-storage URL"
-                )
+        changed = differences(told, {name: known.get(name) for name in told})
+        curve = trial.user_attrs.get("learning_curve", [])
+        reported = {next(iter(p.values())): p.get(self.experiment.metric) for p in curve}
+        if curve and reported != trial.intermediate_values:
+            changed.append(f"it reported {trial.intermediate_values}")
+        if changed:
+            what = f"{path} is not what the storage has: {'; '.join(changed[:9])}"
+            raise self.altered(f"{what}. Or this file was, if that is said again: then delete it")
+
+    def altered(self, what: str) -> UnusableError:
+        """Return the error that a storage does not hold what was written, and the way out."""
+        out = way_out(self.url, self.log.path)
+        return UnusableError(f"the storage {file_of(self.url)} was altered. {out}\n{what}")
 
     def checkpoint(self, trial: Trial | FrozenTrial) -> Checkpoint:
         """Return the checkpoint of a trial, which no other may take for its own."""

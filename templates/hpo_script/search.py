@@ -208,11 +208,14 @@ class Search:
         self.progress.end(f"{state.name} {found.get('fail_reason', ended.value)}  {lead}")
 
     def describe(self, trial: Trial) -> None:
-        """Write what is known of a trial before it is trained."""
+        """Write what is known of a trial before it is trained; check what was written before."""
         known = trial.user_attrs
         for name, value in self.start_attributes(trial).items():
             if name not in known:
                 trial.set_user_attr(name, value)
+            elif name not in ("micro_batch", "seed", "kind") and known[name] != value:
+                said = f"trial {trial.number} has {name} {known[name]}, its parameters {value}"
+                raise self.recorder.altered(said)
 
     def start_attributes(self, trial: Trial) -> dict[str, Any]:
         """Return what is known of a trial before it is trained, besides its parameters."""
@@ -233,7 +236,6 @@ class Search:
             "micro_batch": self.micro_batch(trial.params["shape_idx"], row, config["batch_size"]),
             "seed": self.experiment.seed,
             "kind": kind,
-            **own.user_attrs,  # of an extreme: its kind, and the ends it stands for
             "config_id": config_id,
         }
         return {name: value for name, value in known.items() if name not in trial.params}
@@ -291,7 +293,7 @@ class Search:
             self.task,
             self.experiment.architectures[config["arch_idx"]],
             config,
-            key=(self.experiment.seed, trial.number),
+            key=(config["seed"], trial.number),
             device=self.device,
             micro_batch=micro_batch,
             after_batch=after_batch,
@@ -320,17 +322,20 @@ class Search:
         """Report what the study does not know yet; tell whether the trial is pruned now.
 
         A run before may have reported this evaluation, and later ones: it was not pruned before
-        the last. A damaged storage may have lost some that the checkpoint still has.
+        the last. A damaged storage may have lost or altered some that the checkpoint still has;
+        `report` would leave those as they are.
         """
         trial, config, count = attempt.trial, attempt.config, attempt.curve[-1][self.task.unit]
         known = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
         last = max(known, default=0)
         for point in attempt.curve:
-            if point[self.task.unit] not in known:
-                trial.report(point[self.experiment.metric], point[self.task.unit])
+            step, value = point[self.task.unit], point[self.experiment.metric]
+            if known.get(step) != value:
+                self.storage.set_trial_intermediate_value(trial._trial_id, step, value)
         prunable = prunable_from(self.task.rounds(config), config)
         spared = config["kind"] in ("extreme", "smoke") or count < max(prunable, last)
-        return not spared and trial.should_prune()
+        told = self.study.get_trials(deepcopy=False)[trial.number]
+        return not spared and self.study.pruner.prune(self.study, told)
 
     def finish(self, trial: Trial, state: TrialState, found: Config) -> FrozenTrial:
         """Tell the study how a trial ended, then the log and the files."""

@@ -168,8 +168,13 @@ def trouble(url: str, log: Path, error: BaseException) -> str:
             f" and this script then goes on: recover-trials --repair {file}"
         )
     if any(text in said for text in ("not a database", "malformed", "no such", "corrupt")):
-        return (
-            f"the database {file} is damaged ({said}). Move it away, rebuild the study from its"
-            f" log, and run this again: recover-trials {log} --to-storage {url}"
-        )
+        return f"the storage {file} is damaged ({said}). {way_out(url, log)}"
     return f"the storage {file} cannot be used: {said}"
+
+
+def way_out(url: str, log: Path) -> str:
+    """Return what to do about a storage that is damaged or altered."""
+    return (
+        "Move it away, rebuild the study from its log, and run this again:"
+        f" recover-trials {log} --to-storage {without_password(url)}"
+    )

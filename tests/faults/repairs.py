@@ -19,7 +19,7 @@ def advised(said: str) -> list[str] | None:
 
 def move_away(place: Place, said: str) -> None:
     """Move the database away, where a message asks for that."""
-    if match := re.search(r"The database (\S+) is damaged .* Move it away", said, re.IGNORECASE):
+    if match := re.search(r"the storage (\S+) (is damaged|was altered).* Move it away", said):
         Path(match[1]).rename(place.folder / "moved-away")
 
 

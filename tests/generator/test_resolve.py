@@ -139,13 +139,18 @@ def test_a_direction_is_that_of_the_metric(tmp_path: Path) -> None:
     assert found == ["direction: auc is better the other way: maximize"]
 
 
-def test_group_is_on_where_there_are_conditions(tmp_path: Path) -> None:
-    assert spec_of(tmp_path, MARKET).sampler.model_dump()["group"] is False
-    spec = market(tmp_path, focal_gamma=GAMMA, loss=LOSSES)
-    assert spec.sampler.model_dump()["group"] is True
-    config = changed(MARKET, search={"focal_gamma": GAMMA, "loss": LOSSES})
-    off = spec_of(tmp_path, changed(config, sampler={"group": False}))
-    assert off.sampler.model_dump()["group"] is False
+def test_group_is_on_where_there_are_conditions_and_parameters_are_drawn_together(
+    tmp_path: Path,
+) -> None:
+    conditional = changed(MARKET, search={"focal_gamma": GAMMA, "loss": LOSSES})
+    together = {"multivariate": True}
+
+    def group(config: dict[str, Any], **sampler: bool) -> object:
+        return spec_of(tmp_path, changed(config, sampler=sampler)).sampler.model_dump()["group"]
+
+    assert [group(config) for config in (MARKET, conditional)] == [False, False]
+    assert [group(config, **together) for config in (MARKET, conditional)] == [False, True]
+    assert group(conditional, **together, group=False) is False
 
 
 def test_a_grid_holds_countable_values_without_conditions(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@
 #     "torch>=2.4",
 # ]
 # ///
-#:hpogen:0.1.0:20d6c9278365f76ee16fa08f6ab3eaa633b003b5621eb2bded9a78efa33469ec:{"name":"hpo_20K_h1","study_name":"hpo_20K_h1","task":"threshold_1pct","budget":20000,"horizon":1,"tolerance":0.3,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free"},"sections":[],"constants":{"data_path":"prices/sp500.csv","data_sha256":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","data_range":["1999-01-04","2018-12-31"],"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[16,24,32],"n_layers":[1,2,4],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
+#:hpogen:0.1.0:324709106459416a55f3c4ad0dd06b59bb3033a02a208aa9156b05fc7c1e560e:{"name":"hpo_20K_h1","study_name":"hpo_20K_h1","task":"threshold_1pct","budget":20000,"horizon":1,"tolerance":0.3,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free"},"sections":[],"constants":{"data_path":"prices/sp500.csv","data_sha256":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","data_range":["1999-01-04","2018-12-31"],"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[16,24,32],"n_layers":[1,2,4],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":false,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
 """Search the best 20K transformer for threshold_1pct, horizon 1.
 
 Will the High reach Close + x % within the horizon, in trading days?
@@ -127,7 +127,7 @@ SAMPLER: dict[str, Any] = {
     "type": "TPESampler",
     "n_startup_trials": 10,
     "n_ei_candidates": 24,
-    "multivariate": True,
+    "multivariate": False,
     "group": False,
     "constant_liar": True,
     "prior_weight": 1.0,
@@ -1672,11 +1672,16 @@ def trouble(url: str, log: Path, error: BaseException) -> str:
             f" and this script then goes on: recover-trials --repair {file}"
         )
     if any(text in said for text in ("not a database", "malformed", "no such", "corrupt")):
-        return (
-            f"the database {file} is damaged ({said}). Move it away, rebuild the study from its"
-            f" log, and run this again: recover-trials {log} --to-storage {url}"
-        )
+        return f"the storage {file} is damaged ({said}). {way_out(url, log)}"
     return f"the storage {file} cannot be used: {said}"
+
+
+def way_out(url: str, log: Path) -> str:
+    """Return what to do about a storage that is damaged or altered."""
+    return (
+        "Move it away, rebuild the study from its log, and run this again:"
+        f" recover-trials {log} --to-storage {without_password(url)}"
+    )
 
 
 # --- Workers: processes that share a study on one machine, each trial owned by one of them -------
@@ -1960,7 +1965,7 @@ class Recorder:
         self, study: optuna.Study, experiment: Experiment, arguments: Namespace, run: str
     ) -> None:
         self.study, self.experiment, self.out = study, experiment, arguments.out
-        self.minutes = arguments.checkpoint_minutes
+        self.minutes, self.url = arguments.checkpoint_minutes, arguments.url
         self.log = TrialLog(arguments.log, study=study.user_attrs["study_id"], run=run)
 
     def open_run(self, **about: object) -> None:
@@ -1996,17 +2001,23 @@ class Recorder:
         """Write a trial's file if it is not there; refuse one that says something else."""
         path, known = self.trial_file(trial.number), plain(trial_record(trial))
         try:
-            told = json.loads(path.read_bytes())
-        except (OSError, ValueError):
+            told = dict(json.loads(path.read_bytes()))
+        except (OSError, ValueError, TypeError):
             self.write_files(trial)
             return
-        for name in ("state", "value", "params"):
-            if told[name] != known[name]:
-                raise UnusableError(
-                    f"{path} has {name} {told[name]}, the storage {known[name]}: one of the two"
-                    f" was altered. The log decides: move the storage away and rebuild it by"
-                    f" recover-trials {self.log.path} --to-storage URL"
-                )
+        changed = differences(told, {name: known.get(name) for name in told})
+        curve = trial.user_attrs.get("learning_curve", [])
+        reported = {next(iter(p.values())): p.get(self.experiment.metric) for p in curve}
+        if curve and reported != trial.intermediate_values:
+            changed.append(f"it reported {trial.intermediate_values}")
+        if changed:
+            what = f"{path} is not what the storage has: {'; '.join(changed[:9])}"
+            raise self.altered(f"{what}. Or this file was, if that is said again: then delete it")
+
+    def altered(self, what: str) -> UnusableError:
+        """Return the error that a storage does not hold what was written, and the way out."""
+        out = way_out(self.url, self.log.path)
+        return UnusableError(f"the storage {file_of(self.url)} was altered. {out}\n{what}")
 
     def checkpoint(self, trial: Trial | FrozenTrial) -> Checkpoint:
         """Return the checkpoint of a trial, which no other may take for its own."""
@@ -2406,11 +2417,14 @@ class Search:
         self.progress.end(f"{state.name} {found.get('fail_reason', ended.value)}  {lead}")
 
     def describe(self, trial: Trial) -> None:
-        """Write what is known of a trial before it is trained."""
+        """Write what is known of a trial before it is trained; check what was written before."""
         known = trial.user_attrs
         for name, value in self.start_attributes(trial).items():
             if name not in known:
                 trial.set_user_attr(name, value)
+            elif name not in ("micro_batch", "seed", "kind") and known[name] != value:
+                said = f"trial {trial.number} has {name} {known[name]}, its parameters {value}"
+                raise self.recorder.altered(said)
 
     def start_attributes(self, trial: Trial) -> dict[str, Any]:
         """Return what is known of a trial before it is trained, besides its parameters."""
@@ -2431,7 +2445,6 @@ class Search:
             "micro_batch": self.micro_batch(trial.params["shape_idx"], row, config["batch_size"]),
             "seed": self.experiment.seed,
             "kind": kind,
-            **own.user_attrs,  # of an extreme: its kind, and the ends it stands for
             "config_id": config_id,
         }
         return {name: value for name, value in known.items() if name not in trial.params}
@@ -2489,7 +2502,7 @@ class Search:
             self.task,
             self.experiment.architectures[config["arch_idx"]],
             config,
-            key=(self.experiment.seed, trial.number),
+            key=(config["seed"], trial.number),
             device=self.device,
             micro_batch=micro_batch,
             after_batch=after_batch,
@@ -2518,17 +2531,20 @@ class Search:
         """Report what the study does not know yet; tell whether the trial is pruned now.
 
         A run before may have reported this evaluation, and later ones: it was not pruned before
-        the last. A damaged storage may have lost some that the checkpoint still has.
+        the last. A damaged storage may have lost or altered some that the checkpoint still has;
+        `report` would leave those as they are.
         """
         trial, config, count = attempt.trial, attempt.config, attempt.curve[-1][self.task.unit]
         known = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
         last = max(known, default=0)
         for point in attempt.curve:
-            if point[self.task.unit] not in known:
-                trial.report(point[self.experiment.metric], point[self.task.unit])
+            step, value = point[self.task.unit], point[self.experiment.metric]
+            if known.get(step) != value:
+                self.storage.set_trial_intermediate_value(trial._trial_id, step, value)
         prunable = prunable_from(self.task.rounds(config), config)
         spared = config["kind"] in ("extreme", "smoke") or count < max(prunable, last)
-        return not spared and trial.should_prune()
+        told = self.study.get_trials(deepcopy=False)[trial.number]
+        return not spared and self.study.pruner.prune(self.study, told)
 
     def finish(self, trial: Trial, state: TrialState, found: Config) -> FrozenTrial:
         """Tell the study how a trial ended, then the log and the files."""
@@ -2702,7 +2718,7 @@ def make_experiment() -> Experiment:
     return Experiment(
         **constants_of(Experiment),
         hpogen="0.1.0",
-        spec_sha256="20d6c9278365f76ee16fa08f6ab3eaa633b003b5621eb2bded9a78efa33469ec",
+        spec_sha256="324709106459416a55f3c4ad0dd06b59bb3033a02a208aa9156b05fc7c1e560e",
     )
 
 

@@ -1621,11 +1621,16 @@ def trouble(url: str, log: Path, error: BaseException) -> str:
             f" and this script then goes on: recover-trials --repair {file}"
         )
     if any(text in said for text in ("not a database", "malformed", "no such", "corrupt")):
-        return (
-            f"the database {file} is damaged ({said}). Move it away, rebuild the study from its"
-            f" log, and run this again: recover-trials {log} --to-storage {url}"
-        )
+        return f"the storage {file} is damaged ({said}). {way_out(url, log)}"
     return f"the storage {file} cannot be used: {said}"
+
+
+def way_out(url: str, log: Path) -> str:
+    """Return what to do about a storage that is damaged or altered."""
+    return (
+        "Move it away, rebuild the study from its log, and run this again:"
+        f" recover-trials {log} --to-storage {without_password(url)}"
+    )
 
 
 # --- Workers: processes that share a study on one machine, each trial owned by one of them -------
@@ -1909,7 +1914,7 @@ class Recorder:
         self, study: optuna.Study, experiment: Experiment, arguments: Namespace, run: str
     ) -> None:
         self.study, self.experiment, self.out = study, experiment, arguments.out
-        self.minutes = arguments.checkpoint_minutes
+        self.minutes, self.url = arguments.checkpoint_minutes, arguments.url
         self.log = TrialLog(arguments.log, study=study.user_attrs["study_id"], run=run)
 
     def open_run(self, **about: object) -> None:
@@ -1945,17 +1950,23 @@ class Recorder:
         """Write a trial's file if it is not there; refuse one that says something else."""
         path, known = self.trial_file(trial.number), plain(trial_record(trial))
         try:
-            told = json.loads(path.read_bytes())
-        except (OSError, ValueError):
+            told = dict(json.loads(path.read_bytes()))
+        except (OSError, ValueError, TypeError):
             self.write_files(trial)
             return
-        for name in ("state", "value", "params"):
-            if told[name] != known[name]:
-                raise UnusableError(
-                    f"{path} has {name} {told[name]}, the storage {known[name]}: one of the two"
-                    f" was altered. The log decides: move the storage away and rebuild it by"
-                    f" recover-trials {self.log.path} --to-storage URL"
-                )
+        changed = differences(told, {name: known.get(name) for name in told})
+        curve = trial.user_attrs.get("learning_curve", [])
+        reported = {next(iter(p.values())): p.get(self.experiment.metric) for p in curve}
+        if curve and reported != trial.intermediate_values:
+            changed.append(f"it reported {trial.intermediate_values}")
+        if changed:
+            what = f"{path} is not what the storage has: {'; '.join(changed[:9])}"
+            raise self.altered(f"{what}. Or this file was, if that is said again: then delete it")
+
+    def altered(self, what: str) -> UnusableError:
+        """Return the error that a storage does not hold what was written, and the way out."""
+        out = way_out(self.url, self.log.path)
+        return UnusableError(f"the storage {file_of(self.url)} was altered. {out}\n{what}")
 
     def checkpoint(self, trial: Trial | FrozenTrial) -> Checkpoint:
         """Return the checkpoint of a trial, which no other may take for its own."""
@@ -2355,11 +2366,14 @@ class Search:
         self.progress.end(f"{state.name} {found.get('fail_reason', ended.value)}  {lead}")
 
     def describe(self, trial: Trial) -> None:
-        """Write what is known of a trial before it is trained."""
+        """Write what is known of a trial before it is trained; check what was written before."""
         known = trial.user_attrs
         for name, value in self.start_attributes(trial).items():
             if name not in known:
                 trial.set_user_attr(name, value)
+            elif name not in ("micro_batch", "seed", "kind") and known[name] != value:
+                said = f"trial {trial.number} has {name} {known[name]}, its parameters {value}"
+                raise self.recorder.altered(said)
 
     def start_attributes(self, trial: Trial) -> dict[str, Any]:
         """Return what is known of a trial before it is trained, besides its parameters."""
@@ -2380,7 +2394,6 @@ class Search:
             "micro_batch": self.micro_batch(trial.params["shape_idx"], row, config["batch_size"]),
             "seed": self.experiment.seed,
             "kind": kind,
-            **own.user_attrs,  # of an extreme: its kind, and the ends it stands for
             "config_id": config_id,
         }
         return {name: value for name, value in known.items() if name not in trial.params}
@@ -2438,7 +2451,7 @@ class Search:
             self.task,
             self.experiment.architectures[config["arch_idx"]],
             config,
-            key=(self.experiment.seed, trial.number),
+            key=(config["seed"], trial.number),
             device=self.device,
             micro_batch=micro_batch,
             after_batch=after_batch,
@@ -2467,17 +2480,20 @@ class Search:
         """Report what the study does not know yet; tell whether the trial is pruned now.
 
         A run before may have reported this evaluation, and later ones: it was not pruned before
-        the last. A damaged storage may have lost some that the checkpoint still has.
+        the last. A damaged storage may have lost or altered some that the checkpoint still has;
+        `report` would leave those as they are.
         """
         trial, config, count = attempt.trial, attempt.config, attempt.curve[-1][self.task.unit]
         known = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
         last = max(known, default=0)
         for point in attempt.curve:
-            if point[self.task.unit] not in known:
-                trial.report(point[self.experiment.metric], point[self.task.unit])
+            step, value = point[self.task.unit], point[self.experiment.metric]
+            if known.get(step) != value:
+                self.storage.set_trial_intermediate_value(trial._trial_id, step, value)
         prunable = prunable_from(self.task.rounds(config), config)
         spared = config["kind"] in ("extreme", "smoke") or count < max(prunable, last)
-        return not spared and trial.should_prune()
+        told = self.study.get_trials(deepcopy=False)[trial.number]
+        return not spared and self.study.pruner.prune(self.study, told)
 
     def finish(self, trial: Trial, state: TrialState, found: Config) -> FrozenTrial:
         """Tell the study how a trial ended, then the log and the files."""

@@ -172,7 +172,7 @@ def test_a_file_that_is_no_database_is_named_with_the_command_that_rebuilds_it(
     file.write_bytes(b"not a database at all " * 100)
     said = said_of(f"sqlite:///{file}")
 
-    assert said.startswith(f"the database {file} is damaged (")
+    assert said.startswith(f"the storage {file} is damaged (")
     assert said.endswith(
         f"Move it away, rebuild the study from its log, and run this again:"
         f" recover-trials {LOG} --to-storage sqlite:///{file}"
