@@ -25,6 +25,7 @@ from faults.harness import (
     make_place,
     record,
     twice,
+    wait_for,
 )
 from faults.repairs import heal
 from hpo_script.checkpoint import is_sealed
@@ -117,6 +118,56 @@ def by_content(kind: str, path: Path, room: Path) -> list[list[Damage]]:
         said = repr(content_of(kind, damaged(data, damage), room)).encode()
         groups.setdefault(hashlib.sha256(said).digest(), []).append(damage)
     return list(groups.values())
+
+
+ALTERED = {
+    "the value of a finished trial": "UPDATE trial_values SET value = value + 1",
+    "a parameter of a finished trial": (
+        "UPDATE trial_params SET param_value = param_value * 1.01"
+        " WHERE param_name = 'learning_rate' AND trial_id = 1"
+    ),
+    "a metric of a finished trial": (
+        "UPDATE trial_user_attributes SET value_json = '0.9' WHERE key = 'auc' AND trial_id = 1"
+    ),
+    "an evaluation of a finished trial": (
+        "UPDATE trial_intermediate_values SET intermediate_value = 0.1"
+        " WHERE trial_id = 1 AND step = 2"
+    ),
+    "a parameter of the trial at work": (
+        "UPDATE trial_params SET param_value = param_value * 1.01"
+        " WHERE param_name = 'learning_rate' AND trial_id = 2"
+    ),
+    "the architecture of the trial at work": (
+        "UPDATE trial_user_attributes SET value_json = '0' WHERE key = 'arch_idx' AND trial_id = 2"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ALTERED)
+def test_an_altered_storage_is_refused_and_the_named_command_completes(
+    what: str, base: Place, whole: Tables
+) -> None:
+    run = base.start()
+    wait_for(lambda: "Trial 1 epoch 2:" in base.text, run)
+    run.kill()
+    with contextlib.closing(sqlite3.connect(base.out / "study.db")) as database, database:
+        assert database.execute(ALTERED[what]).rowcount
+    refused = base.run()
+    assert refused.code == 2
+    assert "was altered" in refused.said
+    assert not heal(base)
+    assert not differences(whole, base.tables())
+
+
+def test_an_altered_evaluation_of_the_trial_at_work_is_mended(base: Place, whole: Tables) -> None:
+    run = base.start()
+    wait_for(lambda: "Trial 1 epoch 2:" in base.text, run)
+    run.kill()
+    alter = "UPDATE trial_intermediate_values SET intermediate_value = 0.1 WHERE trial_id = 2"
+    with contextlib.closing(sqlite3.connect(base.out / "study.db")) as database, database:
+        assert database.execute(alter).rowcount
+    base.finish()
+    assert not differences(whole, base.tables())
 
 
 def in_second_trial(place: Place) -> Place:
