@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test faults fault-table fuzz bench-recover fuzz-recover versions golden lint check docs phase6a clean
+.PHONY: demo test faults fault-table fuzz bench-recover bench-overhead fuzz-recover versions golden lint check docs phase6a clean
 
 $(READY): pyproject.toml constraints-cpu.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,11 @@ fuzz: $(READY)
 # How fast logs are read, beside what else reads them; QUICK=1: under a minute.
 bench-recover: $(READY)
 	$(BIN)/python tests/benchmarks/recover.py bench-recover.json
+
+# What a trial costs besides its training; the table of docs/faults.md.
+bench-overhead: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/overhead.py --trials $(or $(TRIALS),50) --json docs/overhead.json
+	$(BIN)/python tests/docs_blocks.py --write
 
 # A search for logs that cannot be read, guided by the branches they take.
 fuzz-recover: $(READY)

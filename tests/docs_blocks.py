@@ -26,6 +26,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -206,7 +207,7 @@ def run_page(page: Path, folder: Path) -> None:
 
     Like a checkout, the folder has the experiments in it.
     """
-    for name in ("demo", "inputs", "phase6a"):
+    for name in ("demo", "inputs", "phase6a", "samplers"):
         shutil.copytree(ROOT / "experiments" / name, folder / "experiments" / name)
     names: dict[str, Any] = {"__name__": "page"}
     for block in blocks(page.read_text(encoding="utf-8")):
@@ -478,9 +479,9 @@ def task_protocol() -> str:
     return markdown_table(["method", "returns", "what it does"], rows)
 
 
-def inputs() -> str | None:
-    """Return the comparison of inputs; None while its results are not there."""
-    folder = ROOT / "experiments" / "inputs"
+def comparison(name: str) -> str | None:
+    """Return the table of an experiment; None while its results are not there."""
+    folder = ROOT / "experiments" / name
     results = folder / "results.json"
     if not results.exists():
         return None
@@ -535,7 +536,8 @@ REGISTRY: dict[str, Callable[[], str | None]] = {
     "cli-help": cli_help,
     "families": families,
     "task-protocol": task_protocol,
-    "inputs": inputs,
+    "inputs": partial(comparison, "inputs"),
+    "samplers": partial(comparison, "samplers"),
     "bad-inputs": bad_inputs,
     "runs": docs_runbook.runs,
     "measured-rate": docs_runbook.measured_rate,

@@ -1,7 +1,8 @@
-"""What the page on faults shows: results as they were measured, and the names of the tests.
+"""The blocks of docs/faults.md that are generated: what was measured, and what the tests show.
 
 docs/fault-table.json is written by `make fault-table`, docs/fault-counts.jsonl by the fault suites
-where FAULT_RESULTS names it. Measuring takes minutes to hours, so neither is done for a page.
+where FAULT_RESULTS names it, docs/overhead.json by `make bench-overhead`. Measuring takes minutes
+to hours, so none of it is done for a page.
 """
 
 from __future__ import annotations
@@ -42,6 +43,24 @@ def fault_counts() -> str | None:
     return markdown_table(["suite", "on", "counts"], rows)
 
 
+def overhead() -> str | None:
+    """Return what a trial costs besides its training."""
+    path = DOCS / "overhead.json"
+    if not path.exists():
+        return None
+    rows = [
+        [
+            storage,
+            f"{row['besides']:.2f} s",
+            f"{row['besides'] / 60:.1%}",
+            f"{row['besides_last_tenth']:.2f} s",
+        ]
+        for storage, row in json.loads(path.read_text(encoding="utf-8")).items()
+    ]
+    head = ["storage", "a trial of 50 evaluations", "of a minute", "the last of 50 trials"]
+    return markdown_table(head, rows)
+
+
 def fault_tests() -> str:
     """Return what each suite shows: its docstring, and the rules that its tests are named for."""
     lines = []
@@ -58,5 +77,6 @@ def fault_tests() -> str:
 BLOCKS: dict[str, Callable[[], str | None]] = {
     "fault-table": fault_table,
     "fault-counts": fault_counts,
+    "overhead": overhead,
     "fault-tests": fault_tests,
 }

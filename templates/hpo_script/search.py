@@ -55,7 +55,11 @@ class Attempt:
     config: Config
     checkpoint: Checkpoint
     saved: Mapping[str, Any] | None
+    reported: dict[int, float]  # evaluations that the study knows
     curve: Curve = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.before = max(self.reported, default=0)  # the last that an earlier run reported
 
 
 def measure_shapes(task: Task, experiment: Experiment, device: torch.device) -> list[int]:
@@ -185,7 +189,8 @@ class Search:
         config = {**trial.user_attrs, **trial.params}  # what is trained is what is recorded
         checkpoint = self.recorder.checkpoint(trial)
         saved = checkpoint.load() if self.taken_up else None
-        attempt = Attempt(trial, config, checkpoint, saved)
+        known = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
+        attempt = Attempt(trial, config, checkpoint, saved, dict(known))
         if self.taken_up:
             self.recorder.take_up(trial, saved["curve"] if saved else [], self.task.unit)
         else:
@@ -322,20 +327,21 @@ class Search:
         """Report what the study does not know yet; tell whether the trial is pruned now.
 
         A run before may have reported this evaluation, and later ones: it was not pruned before
-        the last. A damaged storage may have lost or altered some that the checkpoint still has;
-        `report` would leave those as they are.
+        the last. A damaged storage may have lost or altered some that the checkpoint still has.
         """
-        trial, config, count = attempt.trial, attempt.config, attempt.curve[-1][self.task.unit]
-        known = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
-        last = max(known, default=0)
+        config, reported = attempt.config, attempt.reported
         for point in attempt.curve:
-            step, value = point[self.task.unit], point[self.experiment.metric]
-            if known.get(step) != value:
-                self.storage.set_trial_intermediate_value(trial._trial_id, step, value)
-        prunable = prunable_from(self.task.rounds(config), config)
-        spared = config["kind"] in ("extreme", "smoke") or count < max(prunable, last)
-        told = self.study.get_trials(deepcopy=False)[trial.number]
-        return not spared and self.study.pruner.prune(self.study, told)
+            count, value = point[self.task.unit], point[self.experiment.metric]
+            if count not in reported:
+                attempt.trial.report(value, count)
+            elif reported[count] != value:  # `report` would leave it as it is
+                trial_id = attempt.trial._trial_id
+                self.storage.set_trial_intermediate_value(trial_id, count, value)
+                attempt.trial = Trial(self.study, trial_id)
+            reported[count] = value
+        prunable = max(prunable_from(self.task.rounds(config), config), attempt.before)
+        spared = config["kind"] in ("extreme", "smoke") or count < prunable
+        return not spared and attempt.trial.should_prune()
 
     def finish(self, trial: Trial, state: TrialState, found: Config) -> FrozenTrial:
         """Tell the study how a trial ended, then the log and the files."""
