@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -35,12 +37,24 @@ def on_signals(handler: Callable[[int, object], object]) -> None:
             signal.signal(number, handler)
 
 
+def end_of_job() -> float:
+    """Return when Slurm ends the job that this is, in seconds since 1970; if it does."""
+    told, job = os.environ.get("SLURM_JOB_END_TIME", ""), os.environ.get("SLURM_JOB_ID")
+    if told.isdecimal():
+        return int(told)
+    if job:  # before version 23 it has to be asked
+        ask = ["squeue", "--noheader", "--format=%e", f"--jobs={job}"]
+        zone = {**os.environ, "SLURM_TIME_FORMAT": "standard"}
+        with suppress(OSError, ValueError, subprocess.SubprocessError):
+            said = subprocess.run(ask, capture_output=True, check=True, env=zone, timeout=20)
+            return datetime.fromisoformat(said.stdout.decode().strip()).timestamp()
+    return math.inf
+
+
 def time_left(timeout_hours: float | None) -> float:
     """Return the seconds until TIMEOUT_HOURS are over, or Slurm ends the job."""
     asked = math.inf if timeout_hours is None else 3600 * timeout_hours
-    slurm = os.environ.get("SLURM_JOB_END_TIME", "")
-    ends = int(slurm) - time.time() - SLURM_MARGIN if slurm.isdecimal() else math.inf
-    return min(asked, ends)
+    return min(asked, end_of_job() - time.time() - SLURM_MARGIN)
 
 
 class Stops:

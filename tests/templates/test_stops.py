@@ -17,7 +17,8 @@ NUMBERS = [getattr(signal, name) for name in SIGNALS]
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give signals back to whom they belonged, and leave no job of Slurm about."""
-    monkeypatch.delenv("SLURM_JOB_END_TIME", raising=False)
+    for name in ("SLURM_JOB_END_TIME", "SLURM_JOB_ID"):
+        monkeypatch.delenv(name, raising=False)
     before = {number: signal.getsignal(number) for number in NUMBERS}
     yield
     for number, handler in before.items():
