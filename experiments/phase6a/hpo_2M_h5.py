@@ -39,9 +39,11 @@ import os
 import pickle
 import platform
 import re
+import shlex
 import signal
 import socket
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
@@ -1338,6 +1340,18 @@ def make_distribution(table: Table) -> BaseDistribution:
     return getattr(optuna.distributions, f"{kind.capitalize()}Distribution")(**arguments)
 
 
+def space_of(experiment: Experiment) -> dict[str, Any]:
+    """Return what is searched and what is not, as JSON has it."""
+    distributions = {name: make_distribution(table) for name, table in experiment.searched.items()}
+    space = {
+        "search_space": {n: json.loads(distribution_to_json(d)) for n, d in distributions.items()},
+        "conditions": dict(experiment.conditions),
+        "fixed_params": dict(experiment.fixed_params),
+    }
+    found: dict[str, Any] = json.loads(json.dumps(space))
+    return found
+
+
 def suggest(trial: Trial, experiment: Experiment) -> dict[str, Any]:
     """Return the configuration of a trial; where a condition fails, the fixed value is kept."""
     config = dict(experiment.fixed_params)
@@ -1350,6 +1364,20 @@ def suggest(trial: Trial, experiment: Experiment) -> dict[str, Any]:
 
 
 # --- Sampler, every argument written out: Optuna's defaults change with its versions -------------
+
+
+class WithinSpace(optuna.Study):
+    """A study without trials that lie outside of its search space: they lack some parameters.
+
+    What a finished trial lacks would no longer be drawn together with the others.
+    """
+
+    def __init__(self, study: optuna.Study) -> None:
+        vars(self).update(vars(study))
+
+    def _get_trials(self, *args: Any, **options: Any) -> list[FrozenTrial]:
+        found = super()._get_trials(*args, **options)
+        return [trial for trial in found if "outside_space" not in trial.user_attrs]
 
 
 class KeyedSampler(optuna.samplers.BaseSampler):
@@ -1377,13 +1405,13 @@ class KeyedSampler(optuna.samplers.BaseSampler):
     ) -> dict[str, BaseDistribution]:
         """Return the parameters drawn together."""
         self.together = self.inner(trial.number, "together")  # keeps what the draw below needs
-        return self.together.infer_relative_search_space(study, trial)
+        return self.together.infer_relative_search_space(WithinSpace(study), trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Draw these."""
-        return self.together.sample_relative(study, trial, search_space)
+        return self.together.sample_relative(WithinSpace(study), trial, search_space)
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, name: str, distribution: BaseDistribution
@@ -1841,12 +1869,24 @@ def on_signals(handler: Callable[[int, object], object]) -> None:
             signal.signal(number, handler)
 
 
+def end_of_job() -> float:
+    """Return when Slurm ends the job that this is, in seconds since 1970; if it does."""
+    told, job = os.environ.get("SLURM_JOB_END_TIME", ""), os.environ.get("SLURM_JOB_ID")
+    if told.isdecimal():
+        return int(told)
+    if job:  # before version 23 it has to be asked
+        ask = ["squeue", "--noheader", "--format=%e", f"--jobs={job}"]
+        zone = {**os.environ, "SLURM_TIME_FORMAT": "standard"}
+        with suppress(OSError, ValueError, subprocess.SubprocessError):
+            said = subprocess.run(ask, capture_output=True, check=True, env=zone, timeout=20)
+            return datetime.fromisoformat(said.stdout.decode().strip()).timestamp()
+    return math.inf
+
+
 def time_left(timeout_hours: float | None) -> float:
     """Return the seconds until TIMEOUT_HOURS are over, or Slurm ends the job."""
     asked = math.inf if timeout_hours is None else 3600 * timeout_hours
-    slurm = os.environ.get("SLURM_JOB_END_TIME", "")
-    ends = int(slurm) - time.time() - SLURM_MARGIN if slurm.isdecimal() else math.inf
-    return min(asked, ends)
+    return min(asked, end_of_job() - time.time() - SLURM_MARGIN)
 
 
 class Stops:
@@ -1910,10 +1950,20 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
+def script_digest() -> str:
+    """Return the SHA-256 of this script's text."""
+    return hashlib.sha256(Path(sys.argv[0]).read_bytes()).hexdigest()
+
+
 def open_study(
-    experiment: Experiment, task: Task, storage: BaseStorage, *, data_sha256: str
+    experiment: Experiment,
+    task: Task,
+    storage: BaseStorage,
+    arguments: Namespace,
+    *,
+    data_sha256: str,
 ) -> optuna.Study:
-    """Create or load the study; refuse one whose trials would not compare with new ones."""
+    """Create or load the study; refuse one of other values, or of another search space."""
     name = experiment.study_name
     study = optuna.create_study(
         storage=storage,
@@ -1923,37 +1973,85 @@ def open_study(
         pruner=make_pruner(experiment.pruner),
         load_if_exists=True,
     )
-    settings = {
-        "metric": experiment.metric,
-        "search_space": experiment.search_space,
-        "conditions": experiment.conditions,
-        "fixed_params": experiment.fixed_params,
-        **task.settings(),
-    }
-    made_of = {
+    settings = {"metric": experiment.metric, **task.settings()}
+    objective = {
         "data_sha256": data_sha256,
-        "architectures_sha256": digest(experiment.architectures),
         "settings": json.loads(json.dumps(settings)),
         "settings_sha256": digest(settings),
     }
-    known = {name: study.user_attrs.get(name, value) for name, value in made_of.items()}
-    changed = differences(known, made_of)
-    if any(line.startswith("settings.") for line in changed):
-        changed = [line for line in changed if not line.startswith("settings_sha256")]
-    if changed:
+    space = {
+        "space": space_of(experiment),
+        "architectures": {describe_row(row): row["params"] for row in experiment.architectures},
+        "architectures_sha256": digest(experiment.architectures),
+    }
+    if changed := changes(study, objective):
         raise UnusableError(
             f"study {name} has trials that would not compare with new ones; use another --out or"
-            f" --storage, or undo: {'; '.join(changed[:9])}"
+            f" --storage, or undo: {listed([*changed, *changes(study, space)])}"
         )
-    begun, here = study.user_attrs.get("optuna", optuna.__version__), optuna.__version__
-    if begun.split(".")[0] != here.split(".")[0]:
-        say(f"warning: begun with Optuna {begun}; {here} may suggest other parameters")
-    for attribute, value in {**made_of, "optuna": begun}.items():
+    if changed := changes(study, space):
+        raise UnusableError(
+            f"study {name} has another search space: {listed(changed)}. Undo that, or go on with"
+            f" its trials in a new study; this one stays as it is:\n{way_on(arguments)}"
+        )
+    begun = {"optuna": optuna.__version__, "script_sha256": script_digest()}
+    for attribute, value in {**objective, **space, **begun}.items():
         if attribute not in study.user_attrs:
             study.set_user_attr(attribute, value)
     if "study_id" not in study.user_attrs:
         study.set_user_attr("study_id", uuid.uuid4().hex[:12])
     return study
+
+
+def describe_row(row: Arch) -> str:
+    """Return an architecture as text, its count apart."""
+    return " ".join(f"{axis}={size}" for axis, size in row.items() if axis != "params")
+
+
+def changes(study: optuna.Study, wanted: Mapping[str, Any]) -> list[str]:
+    """Return how attributes of a study differ; of a digest only what its details do not show."""
+    known = {name: study.user_attrs.get(name, value) for name, value in wanted.items()}
+    found = differences(known, wanted)
+    detailed = {line.partition(".")[0] for line in found}
+    told = [line for line in found if line.partition("_sha256 was ")[0] not in detailed]
+    return [line.removeprefix("space.") for line in told]
+
+
+def listed(changed: list[str]) -> str:
+    """Return changes for a message."""
+    more = [f"and {len(changed) - 20} more"] if len(changed) > 20 else []
+    return "; ".join([*changed[:20], *more])
+
+
+def way_on(arguments: Namespace) -> str:
+    """Return the commands that go on with a study's trials in a new one, in new places."""
+    old, script = arguments.log, sys.argv[0]
+    pairs = (
+        (Path(f"{arguments.out}-{n}"), old.with_name(f"{old.stem}-{n}{old.suffix}"))
+        for n in itertools.count(2)
+    )
+    out, log = next(pair for pair in pairs if not any(path.exists() for path in pair))
+    url = f"sqlite:///{out / 'study.db'}"
+    rebuild = ["recover-trials", str(old), "--to-storage", url, "--space-of", script]
+    search = ["python", script, "--out", str(out), "--log", str(log)]
+    search += ["--storage", url] if arguments.storage else []
+    return f"  {shlex.join(rebuild)}\n  {shlex.join(search)}"
+
+
+def remarks(study: optuna.Study) -> list[str]:
+    """Return what differs from the run that began the study, and may change what is found."""
+    begun, found = study.user_attrs, []
+    if begun["optuna"].split(".")[0] != optuna.__version__.split(".")[0]:
+        found.append(
+            f"begun with Optuna {begun['optuna']}; {optuna.__version__} may suggest other"
+            " parameters"
+        )
+    if begun["script_sha256"] != (here := script_digest()):
+        found.append(
+            f"the script differs from the one that began the study: sha256"
+            f" {begun['script_sha256'][:12]} then, {here[:12]} now"
+        )
+    return found
 
 
 def refuse_lost(name: str, storage: BaseStorage, url: str, out: Path, log: Path) -> None:
@@ -1995,11 +2093,16 @@ def shortened(value: object) -> str:
 
 def enqueue_extremes(study: optuna.Study, experiment: Experiment, kind: str) -> None:
     """Queue the architectures that are tried in any case, each once in the life of a study."""
-    known = {trial.user_attrs.get("extreme") for trial in study.get_trials(deepcopy=False)}
+    trials, space = study.get_trials(deepcopy=False), experiment.space
+    known = [
+        {**trial.system_attrs.get("fixed_params", {}), **trial.params, **trial.user_attrs}
+        for trial in trials
+    ]
     for arch_idx, ends in experiment.extreme_indices.items():
-        if ends not in known:
-            attributes = {"kind": kind, "extreme": ends}
-            study.enqueue_trial(experiment.space.encode(arch_idx), user_attrs=attributes)
+        params, attributes = space.encode(arch_idx), {"kind": kind, "extreme": ends}
+        tried = {**params, "extreme": ends}.items()
+        if not any(tried <= trial.items() for trial in known):
+            study.enqueue_trial(params, user_attrs=attributes)
 
 
 # --- Records: what a study did, in its log and its files, always from the study's own storage ----
@@ -2035,7 +2138,7 @@ class Recorder:
         found = {
             "architectures_sha256": self.study.user_attrs["architectures_sha256"],
             "settings_sha256": self.study.user_attrs["settings_sha256"],
-            "script_sha256": hashlib.sha256(Path(sys.argv[0]).read_bytes()).hexdigest(),
+            "script_sha256": script_digest(),
             "worker": f"{socket.gethostname()}:{os.getpid()}",
             "versions": {**versions, "torch": torch.__version__, "optuna": optuna.__version__},
         }
@@ -2281,11 +2384,15 @@ def repeat_trial(path: Path, task: Task, experiment: Experiment, device: torch.d
         record = json.loads(path.read_text())
         config = {**record["user_attrs"], **record["params"]}
         key, curve = (config["seed"], record["trial_number"]), config["learning_curve"]
-        arch, micro_batch = experiment.architectures[config["arch_idx"]], config["micro_batch"]
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        names = {**{axis: axis for axis in experiment.architectures[0]}, "params": "param_count"}
+        arch = {axis: int(config[name]) for axis, name in names.items()}
+        micro_batch = config["micro_batch"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UnusableError(f"--trial-from {path}: not the record of a trial: {error}") from None
-    if any(config.get(name, arch[name]) != arch[name] for name in arch):
-        raise UnusableError(f"--trial-from {path}: row {config['arch_idx']} is {dict(arch)} here")
+    try:
+        bytes_per_sample(task, check_count(task, arch))  # built, and passed through once
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise UnusableError(f"--trial-from {path}: {error}") from None
     if not curve:
         raise UnusableError(f"--trial-from {path}: it has no evaluation to compare with")
     training = train(
@@ -2301,9 +2408,12 @@ def repeat_trial(path: Path, task: Task, experiment: Experiment, device: torch.d
     best = min(values, key=lambda value: experiment.sign * float(value))
     value = {"COMPLETE": best, "PRUNED": values[-1]}.get(record["state"])
     same = record["value"] == value
-    for known, found in zip(curve, map(plain, training), strict=False):  # it may have ended early
-        same &= known == found
-        print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
+    try:
+        for known, found in zip(curve, map(plain, training), strict=False):  # it may end early
+            same &= known == found
+            print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
+    except KeyError as missing:  # a loss of another script, a parameter that is not recorded
+        raise UnusableError(f"--trial-from {path}: there is no {missing} here") from None
     print(f"trial {key[1]}: value {record['value']}, {'the same' if same else 'NOT the same'}")
     return 0 if same else 1
 
@@ -2324,7 +2434,11 @@ class Attempt:
     config: Config
     checkpoint: Checkpoint
     saved: Mapping[str, Any] | None
+    reported: dict[int, float]  # evaluations that the study knows
     curve: Curve = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.before = max(self.reported, default=0)  # the last that an earlier run reported
 
 
 def measure_shapes(task: Task, experiment: Experiment, device: torch.device) -> list[int]:
@@ -2454,7 +2568,8 @@ class Search:
         config = {**trial.user_attrs, **trial.params}  # what is trained is what is recorded
         checkpoint = self.recorder.checkpoint(trial)
         saved = checkpoint.load() if self.taken_up else None
-        attempt = Attempt(trial, config, checkpoint, saved)
+        known = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
+        attempt = Attempt(trial, config, checkpoint, saved, dict(known))
         if self.taken_up:
             self.recorder.take_up(trial, saved["curve"] if saved else [], self.task.unit)
         else:
@@ -2591,20 +2706,21 @@ class Search:
         """Report what the study does not know yet; tell whether the trial is pruned now.
 
         A run before may have reported this evaluation, and later ones: it was not pruned before
-        the last. A damaged storage may have lost or altered some that the checkpoint still has;
-        `report` would leave those as they are.
+        the last. A damaged storage may have lost or altered some that the checkpoint still has.
         """
-        trial, config, count = attempt.trial, attempt.config, attempt.curve[-1][self.task.unit]
-        known = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
-        last = max(known, default=0)
+        config, reported = attempt.config, attempt.reported
         for point in attempt.curve:
-            step, value = point[self.task.unit], point[self.experiment.metric]
-            if known.get(step) != value:
-                self.storage.set_trial_intermediate_value(trial._trial_id, step, value)
-        prunable = prunable_from(self.task.rounds(config), config)
-        spared = config["kind"] in ("extreme", "smoke") or count < max(prunable, last)
-        told = self.study.get_trials(deepcopy=False)[trial.number]
-        return not spared and self.study.pruner.prune(self.study, told)
+            count, value = point[self.task.unit], point[self.experiment.metric]
+            if count not in reported:
+                attempt.trial.report(value, count)
+            elif reported[count] != value:  # `report` would leave it as it is
+                trial_id = attempt.trial._trial_id
+                self.storage.set_trial_intermediate_value(trial_id, count, value)
+                attempt.trial = Trial(self.study, trial_id)
+            reported[count] = value
+        prunable = max(prunable_from(self.task.rounds(config), config), attempt.before)
+        spared = config["kind"] in ("extreme", "smoke") or count < prunable
+        return not spared and attempt.trial.should_prune()
 
     def finish(self, trial: Trial, state: TrialState, found: Config) -> FrozenTrial:
         """Tell the study how a trial ended, then the log and the files."""
@@ -2736,18 +2852,20 @@ def open_run(
     if not smoke:
         shown = without_password(arguments.url)
         refuse_lost(experiment.study_name, storage, shown, arguments.out, arguments.log)
-    study = open_study(experiment, task, storage, data_sha256=data["data_sha256"])
+    study = open_study(experiment, task, storage, arguments, data_sha256=data["data_sha256"])
     recorder = Recorder(study, experiment, arguments, run)
-    distributions = {name: make_distribution(t) for name, t in experiment.searched.items()}
     recorder.open_run(
         unit=task.unit,
-        search_space={n: json.loads(distribution_to_json(d)) for n, d in distributions.items()},
+        search_space=study.user_attrs["space"]["search_space"],
         overrides=arguments.overrides,
         smoke=smoke,
         device=str(device),
         threads=torch.get_num_threads(),
         **data,
     )
+    for text in remarks(study):
+        say(f"warning: {text}")
+        recorder.log.write("note", {"text": text}, level="W")
     with one_commit(storage):
         enqueue_extremes(study, experiment, "smoke" if smoke else "extreme")
     return recorder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import csv
 import io
 import json
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recover_trials.constants import literals
 from recover_trials.errors import UnreadableError
 from recover_trials.model import Study, Trial
 
@@ -72,11 +72,8 @@ def listed(text: str, suffix: str) -> Iterable[Mapping[str, Any]]:
         if isinstance(found, dict):
             found = found.get("ARCHITECTURES", found.get("architectures"))
         return list(found)
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.Assign) and any(
-            isinstance(name, ast.Name) and name.id == "ARCHITECTURES" for name in node.targets
-        ):
-            return list(ast.literal_eval(node.value))
+    if found := literals(text, {"ARCHITECTURES"}):
+        return list(found["ARCHITECTURES"])
     raise ValueError("the script assigns no ARCHITECTURES")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 if TYPE_CHECKING:
+    from recover_trials.model import Study
     from recover_trials.recovery import Recovery
 
 FORMATS = ("table", "csv", "json", "jsonl", "parquet", "all_trials", "best_config")
@@ -19,6 +20,7 @@ Examples:
   recover-trials logs/*.log
   recover-trials logs/hpo_2B_h1.log --format csv --output trials.csv
   recover-trials logs/hpo_2B_h1.log --to-storage sqlite:///outputs/hpo_2B_h1/study.db
+  recover-trials logs/hpo_2B_h1.log --to-storage sqlite:///new.db --space-of hpo_2B_h1.py
   recover-trials --repair study.journal
   recover-trials logs/hpo_2B_h1.log --format best_config --output best_config.py
   recover-trials logs/hpo_2B_h1.log outputs/hpo_2B_h1/trials/*.json --strict
@@ -74,6 +76,12 @@ class Command(click.Command):
     help="With --to-storage: for logs that do not tell.",
 )
 @click.option(
+    "--space-of",
+    metavar="SCRIPT",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="With --to-storage: as a new study, in the search space of this script.",
+)
+@click.option(
     "--repair",
     is_flag=True,
     help="Drop the damaged lines of Optuna journals, given as LOG, after a backup.",
@@ -90,6 +98,7 @@ def main(
     patch_model: tuple[int, int, int, int],
     to_storage: str | None,
     direction: str | None,
+    space_of: Path | None,
     repair: bool,
     follow: bool,
     strict: bool,
@@ -102,11 +111,13 @@ def main(
     could not be read; 3: a package is missing.
     """
     if repair:
-        repair_all(logs, format_ or output or to_storage)
+        repair_all(logs, format_ or output or to_storage or space_of)
     if follow:
-        check_follow(logs, format_, output, study, arch_list, to_storage)
+        check_follow(logs, format_, output, study, arch_list, to_storage, space_of)
         watch(logs)
         return
+    if space_of and not to_storage:
+        raise click.UsageError("--space-of goes with --to-storage URL")
     check_output(output, format_, force=force)
     recovery, unreadable = read(logs)
     choose(recovery, study)
@@ -114,7 +125,8 @@ def main(
         complete(recovery, arch_list, patch_model)
     report(recovery, unreadable)
     if to_storage:
-        store(recovery, to_storage, direction)
+        studies = moved(recovery, space_of) if space_of else recovery.studies
+        store(studies, to_storage, direction)
     if to_storage and not (format_ or output):
         sys.exit(exit_code(recovery, unreadable, strict=strict))
     if recovery.studies:
@@ -213,13 +225,39 @@ def report(recovery: Recovery, unreadable: dict[str, OSError]) -> None:
         click.echo(printable(line), err=True)
 
 
-def store(recovery: Recovery, url: str, direction: str | None) -> None:
+def moved(recovery: Recovery, script: Path) -> list[Study]:
+    """Return the one study in the space of a script; say what is outside."""
+    from recover_trials.errors import MissingPackageError, RebuildError
+    from recover_trials.move import move
+    from recover_trials.space import read_space
+    from recover_trials.storages import import_optuna
+
+    if len(recovery.studies) != 1:
+        raise click.UsageError("--space-of goes on with one study; --study NAME takes one")
+    try:
+        import_optuna()
+        found = move(recovery.studies[0], read_space(script))
+    except OSError as error:
+        click.echo(f"error: {printable(f'{script}: {error.strerror}')}", err=True)
+        sys.exit(2)
+    except RebuildError as error:
+        click.echo(f"error: {printable(str(error))}", err=True)
+        sys.exit(2)
+    except MissingPackageError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(3)
+    for line in found.report(str(script)):
+        click.echo(printable(line), err=True)
+    return [found.study]
+
+
+def store(studies: list[Study], url: str, direction: str | None) -> None:
     """Write every study to a storage; print what was written."""
     from recover_trials.errors import MissingPackageError, RebuildError
     from recover_trials.rebuild import rebuild_all
 
     try:
-        for line in rebuild_all(recovery.studies, url, direction=direction):
+        for line in rebuild_all(studies, url, direction=direction):
             click.echo(printable(line))
     except RebuildError as error:
         click.echo(f"error: {printable(str(error))}", err=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from recover_trials.model import Study, Trial
+from recover_trials.model import OUTSIDE, Study, Trial
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -87,7 +87,8 @@ def freeze_trial(trial: Trial, time: datetime, distributions: Mapping[str, Any])
 
     known = {**distributions, **from_json(trial.distributions)}
     inside = {name: v for name, v in trial.params.items() if contains(name, known[name], v)}
-    outside = {f"outside_{n}": v for n, v in trial.params.items() if n not in inside}
+    outside = {n: v for n, v in trial.params.items() if n not in inside}
+    marked = {OUTSIDE: [*outside]} if outside else {}
     ended = trial.state != "RUNNING"
     return FrozenTrial(
         number=trial.number,
@@ -99,7 +100,7 @@ def freeze_trial(trial: Trial, time: datetime, distributions: Mapping[str, Any])
         datetime_complete=(trial.datetime_complete or time) if ended else None,
         params=inside if ended else {},
         distributions={name: known[name] for name in inside} if ended else {},
-        user_attrs={**trial.user_attrs, **outside},
+        user_attrs={**trial.user_attrs, **outside, **marked},
         # What Optuna keeps with a trial that is queued with its parameters.
         system_attrs=dict(trial.system_attrs) if ended else {"fixed_params": inside},
         intermediate_values=dict(trial.intermediate_values) if ended else {},
@@ -112,7 +113,7 @@ def contains(name: str, distribution: Any, value: Any) -> bool:
 
     try:
         create_trial(params={name: value}, distributions={name: distribution}, value=0.0)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return True
 

@@ -25,6 +25,7 @@ from recover_trials.storages import import_optuna, open_storage, unusable
 
 # What the script keeps with a study and the log tells; it refuses to go on where they differ.
 STUDY_ATTRIBUTES = ("data_sha256", "architectures_sha256", "settings_sha256")
+SPACE = ("search_space", "conditions", "fixed_params")
 INSTEAD = "nothing was written. Give another storage, or delete that study"
 
 
@@ -129,8 +130,16 @@ def directions_of(study: Study, direction: str | None) -> list[str]:
 
 def study_attributes(study: Study) -> dict[str, Any]:
     """Return what the script keeps with its study."""
-    found = {name: study.about[name] for name in STUDY_ATTRIBUTES if name in study.about}
-    return {"study_id": study.about["study"], **found} if "study" in study.about else found
+    about = study.about
+    found = {name: about[name] for name in STUDY_ATTRIBUTES if name in about}
+    if "study" in about:
+        found["study_id"] = about["study"]
+    if all(isinstance(about.get(name), dict) for name in SPACE):
+        found["space"] = {name: about[name] for name in SPACE}
+    first = next(iter(study.runs.values()), about)
+    if "script_sha256" in first:
+        found["script_sha256"] = first["script_sha256"]
+    return found
 
 
 def compare(plan: Plan, storage: Any) -> None:

@@ -11,7 +11,7 @@ EVENT_MEANINGS = {
     "trial_end": "A trial has ended; before `datetime_start` stand its parameters and attributes,"
     " among them the metrics of its best evaluation, and `system_attrs`: what sampler and pruner"
     " keep with it.",
-    "note": "Anything else worth keeping: a file that could not be written.",
+    "note": "Anything else worth keeping: a file that could not be written, an edited script.",
     "run_end": "Closes a run; a run without it was killed.",
 }
 FIELD_MEANINGS = {
@@ -56,7 +56,7 @@ FIELD_MEANINGS = {
     "data": "data file or folder",
     "data_sha256": "digest of the data",
     "architectures_sha256": "digest of ARCHITECTURES",
-    "settings_sha256": "digest of what is searched and fixed, and of the task's settings",
+    "settings_sha256": "digest of metric and settings of the task, which comparable trials share",
     "spec_sha256": "digest of the specification the script was rendered from",
     "script_sha256": "digest of the script file",
     "search_space": "searched parameters as Optuna distributions",

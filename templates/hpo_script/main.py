@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +10,6 @@ from typing import Any
 
 import optuna
 import torch
-from optuna.distributions import distribution_to_json
 from optuna.storages import BaseStorage
 
 from hpo_script.command_line import without_password
@@ -31,8 +29,7 @@ from hpo_script.storage import (
     root_of,
     trouble,
 )
-from hpo_script.study import enqueue_extremes, open_study, refuse_lost
-from hpo_script.suggest import make_distribution
+from hpo_script.study import enqueue_extremes, open_study, refuse_lost, remarks
 from hpo_script.task import Task
 from hpo_script.workers import Workers
 
@@ -127,18 +124,20 @@ def open_run(
     if not smoke:
         shown = without_password(arguments.url)
         refuse_lost(experiment.study_name, storage, shown, arguments.out, arguments.log)
-    study = open_study(experiment, task, storage, data_sha256=data["data_sha256"])
+    study = open_study(experiment, task, storage, arguments, data_sha256=data["data_sha256"])
     recorder = Recorder(study, experiment, arguments, run)
-    distributions = {name: make_distribution(t) for name, t in experiment.searched.items()}
     recorder.open_run(
         unit=task.unit,
-        search_space={n: json.loads(distribution_to_json(d)) for n, d in distributions.items()},
+        search_space=study.user_attrs["space"]["search_space"],
         overrides=arguments.overrides,
         smoke=smoke,
         device=str(device),
         threads=torch.get_num_threads(),
         **data,
     )
+    for text in remarks(study):
+        say(f"warning: {text}")
+        recorder.log.write("note", {"text": text}, level="W")
     with one_commit(storage):
         enqueue_extremes(study, experiment, "smoke" if smoke else "extreme")
     return recorder

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
 import socket
-import sys
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Mapping
@@ -31,7 +29,7 @@ from hpo_script.results import (
     write_results,
 )
 from hpo_script.storage import file_of, way_out
-from hpo_script.study import differences
+from hpo_script.study import differences, script_digest
 from hpo_script.trial_log import COUNTS, EXPERIMENT, LOG_EVENTS, SHORT_NAMES
 
 
@@ -65,7 +63,7 @@ class Recorder:
         found = {
             "architectures_sha256": self.study.user_attrs["architectures_sha256"],
             "settings_sha256": self.study.user_attrs["settings_sha256"],
-            "script_sha256": hashlib.sha256(Path(sys.argv[0]).read_bytes()).hexdigest(),
+            "script_sha256": script_digest(),
             "worker": f"{socket.gethostname()}:{os.getpid()}",
             "versions": {**versions, "torch": torch.__version__, "optuna": optuna.__version__},
         }

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import shlex
+import sys
 import uuid
+from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
 
-from hpo_script.experiment import Experiment, UnusableError
-from hpo_script.log_writer import say
+from hpo_script.experiment import Arch, Experiment, UnusableError
 from hpo_script.samplers.keyed import make_sampler
-from hpo_script.suggest import make_pruner
+from hpo_script.suggest import make_pruner, space_of
 from hpo_script.task import Task
 
 
@@ -22,10 +27,20 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
+def script_digest() -> str:
+    """Return the SHA-256 of this script's text."""
+    return hashlib.sha256(Path(sys.argv[0]).read_bytes()).hexdigest()
+
+
 def open_study(
-    experiment: Experiment, task: Task, storage: BaseStorage, *, data_sha256: str
+    experiment: Experiment,
+    task: Task,
+    storage: BaseStorage,
+    arguments: Namespace,
+    *,
+    data_sha256: str,
 ) -> optuna.Study:
-    """Create or load the study; refuse one whose trials would not compare with new ones."""
+    """Create or load the study; refuse one of other values, or of another search space."""
     name = experiment.study_name
     study = optuna.create_study(
         storage=storage,
@@ -35,37 +50,85 @@ def open_study(
         pruner=make_pruner(experiment.pruner),
         load_if_exists=True,
     )
-    settings = {
-        "metric": experiment.metric,
-        "search_space": experiment.search_space,
-        "conditions": experiment.conditions,
-        "fixed_params": experiment.fixed_params,
-        **task.settings(),
-    }
-    made_of = {
+    settings = {"metric": experiment.metric, **task.settings()}
+    objective = {
         "data_sha256": data_sha256,
-        "architectures_sha256": digest(experiment.architectures),
         "settings": json.loads(json.dumps(settings)),
         "settings_sha256": digest(settings),
     }
-    known = {name: study.user_attrs.get(name, value) for name, value in made_of.items()}
-    changed = differences(known, made_of)
-    if any(line.startswith("settings.") for line in changed):
-        changed = [line for line in changed if not line.startswith("settings_sha256")]
-    if changed:
+    space = {
+        "space": space_of(experiment),
+        "architectures": {describe_row(row): row["params"] for row in experiment.architectures},
+        "architectures_sha256": digest(experiment.architectures),
+    }
+    if changed := changes(study, objective):
         raise UnusableError(
             f"study {name} has trials that would not compare with new ones; use another --out or"
-            f" --storage, or undo: {'; '.join(changed[:9])}"
+            f" --storage, or undo: {listed([*changed, *changes(study, space)])}"
         )
-    begun, here = study.user_attrs.get("optuna", optuna.__version__), optuna.__version__
-    if begun.split(".")[0] != here.split(".")[0]:
-        say(f"warning: begun with Optuna {begun}; {here} may suggest other parameters")
-    for attribute, value in {**made_of, "optuna": begun}.items():
+    if changed := changes(study, space):
+        raise UnusableError(
+            f"study {name} has another search space: {listed(changed)}. Undo that, or go on with"
+            f" its trials in a new study; this one stays as it is:\n{way_on(arguments)}"
+        )
+    begun = {"optuna": optuna.__version__, "script_sha256": script_digest()}
+    for attribute, value in {**objective, **space, **begun}.items():
         if attribute not in study.user_attrs:
             study.set_user_attr(attribute, value)
     if "study_id" not in study.user_attrs:
         study.set_user_attr("study_id", uuid.uuid4().hex[:12])
     return study
+
+
+def describe_row(row: Arch) -> str:
+    """Return an architecture as text, its count apart."""
+    return " ".join(f"{axis}={size}" for axis, size in row.items() if axis != "params")
+
+
+def changes(study: optuna.Study, wanted: Mapping[str, Any]) -> list[str]:
+    """Return how attributes of a study differ; of a digest only what its details do not show."""
+    known = {name: study.user_attrs.get(name, value) for name, value in wanted.items()}
+    found = differences(known, wanted)
+    detailed = {line.partition(".")[0] for line in found}
+    told = [line for line in found if line.partition("_sha256 was ")[0] not in detailed]
+    return [line.removeprefix("space.") for line in told]
+
+
+def listed(changed: list[str]) -> str:
+    """Return changes for a message."""
+    more = [f"and {len(changed) - 20} more"] if len(changed) > 20 else []
+    return "; ".join([*changed[:20], *more])
+
+
+def way_on(arguments: Namespace) -> str:
+    """Return the commands that go on with a study's trials in a new one, in new places."""
+    old, script = arguments.log, sys.argv[0]
+    pairs = (
+        (Path(f"{arguments.out}-{n}"), old.with_name(f"{old.stem}-{n}{old.suffix}"))
+        for n in itertools.count(2)
+    )
+    out, log = next(pair for pair in pairs if not any(path.exists() for path in pair))
+    url = f"sqlite:///{out / 'study.db'}"
+    rebuild = ["recover-trials", str(old), "--to-storage", url, "--space-of", script]
+    search = ["python", script, "--out", str(out), "--log", str(log)]
+    search += ["--storage", url] if arguments.storage else []
+    return f"  {shlex.join(rebuild)}\n  {shlex.join(search)}"
+
+
+def remarks(study: optuna.Study) -> list[str]:
+    """Return what differs from the run that began the study, and may change what is found."""
+    begun, found = study.user_attrs, []
+    if begun["optuna"].split(".")[0] != optuna.__version__.split(".")[0]:
+        found.append(
+            f"begun with Optuna {begun['optuna']}; {optuna.__version__} may suggest other"
+            " parameters"
+        )
+    if begun["script_sha256"] != (here := script_digest()):
+        found.append(
+            f"the script differs from the one that began the study: sha256"
+            f" {begun['script_sha256'][:12]} then, {here[:12]} now"
+        )
+    return found
 
 
 def refuse_lost(name: str, storage: BaseStorage, url: str, out: Path, log: Path) -> None:
@@ -107,8 +170,13 @@ def shortened(value: object) -> str:
 
 def enqueue_extremes(study: optuna.Study, experiment: Experiment, kind: str) -> None:
     """Queue the architectures that are tried in any case, each once in the life of a study."""
-    known = {trial.user_attrs.get("extreme") for trial in study.get_trials(deepcopy=False)}
+    trials, space = study.get_trials(deepcopy=False), experiment.space
+    known = [
+        {**trial.system_attrs.get("fixed_params", {}), **trial.params, **trial.user_attrs}
+        for trial in trials
+    ]
     for arch_idx, ends in experiment.extreme_indices.items():
-        if ends not in known:
-            attributes = {"kind": kind, "extreme": ends}
-            study.enqueue_trial(experiment.space.encode(arch_idx), user_attrs=attributes)
+        params, attributes = space.encode(arch_idx), {"kind": kind, "extreme": ends}
+        tried = {**params, "extreme": ends}.items()
+        if not any(tried <= trial.items() for trial in known):
+            study.enqueue_trial(params, user_attrs=attributes)

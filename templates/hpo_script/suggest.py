@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import Trial
 
 from hpo_script.experiment import Experiment, Table
@@ -26,6 +27,18 @@ def make_distribution(table: Table) -> BaseDistribution:
     """Return where a parameter is searched."""
     kind, arguments = split(table)
     return getattr(optuna.distributions, f"{kind.capitalize()}Distribution")(**arguments)
+
+
+def space_of(experiment: Experiment) -> dict[str, Any]:
+    """Return what is searched and what is not, as JSON has it."""
+    distributions = {name: make_distribution(table) for name, table in experiment.searched.items()}
+    space = {
+        "search_space": {n: json.loads(distribution_to_json(d)) for n, d in distributions.items()},
+        "conditions": dict(experiment.conditions),
+        "fixed_params": dict(experiment.fixed_params),
+    }
+    found: dict[str, Any] = json.loads(json.dumps(space))
+    return found
 
 
 def suggest(trial: Trial, experiment: Experiment) -> dict[str, Any]:

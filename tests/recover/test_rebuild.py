@@ -166,7 +166,12 @@ def test_everything_a_study_holds_comes_back(
         assert ours.system_attrs == kept
         queued += "fixed_params" in kept
     assert queued == 4  # the extremes
-    apart = {"owners", "settings", "optuna"}  # what a run that goes on writes anew
+    apart = {
+        "owners",
+        "settings",
+        "architectures",
+        "optuna",
+    }  # what a run that goes on writes anew
     assert found.user_attrs == {n: v for n, v in own.user_attrs.items() if n not in apart}
 
 

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from lost_studies import CONFIG, DONE, call, recover, table, without_outputs
-from scripts import render_to
+from recover_trials import read_trials
+from scripts import changed, render_to
 
 pytestmark = [pytest.mark.versions, pytest.mark.thorough, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,3 +96,32 @@ def test_a_log_of_an_older_optuna_is_as_good_as_its_database_to_a_newer_one(
     for script in (kept, lost):
         call(script, script.name)
     pd.testing.assert_frame_equal(table(lost), table(kept))
+
+
+@pytest.mark.parametrize(("multivariate", "group"), [(True, True), (True, False), (False, False)])
+def test_trials_of_another_space_go_on_with_either_version(
+    multivariate: bool, group: bool, half: Path, older: str, tmp_path: Path
+) -> None:
+    space = {
+        "loss": {"type": "categorical", "choices": ["focal", "weighted_bce", "bce"]},
+        "dropout": {"type": "float", "low": 0.0, "high": 0.15},
+    }
+    sampler = {"multivariate": multivariate, "group": group}
+    for python in (older, sys.executable):
+        folder = tmp_path / Path(python).parts[-3]
+        lost = without_outputs(half, folder)
+        script = render_to(folder, changed(CONFIG, search=space, sampler=sampler))
+        log, new = f"logs/{lost.stem}.log", f"outputs/{lost.stem}"
+        url = f"sqlite:///{new}/study.db"
+        rebuild = ["-m", "recover_trials", log, "--to-storage", url, "--space-of", script.name]
+        assert call(script, *rebuild, python=python) == f"hpo_9K_h1: {DONE} trials written\n"
+        call(script, script.name, "--log", "logs/new.log", python=python)
+        (study,) = read_trials([folder / "logs" / "new.log"]).studies
+        assert [trial.number for trial in study.rows] == [*range(9)]
+        assert {trial.state for trial in study.rows} <= {"COMPLETE", "PRUNED"}
+        found = table(script)
+        assert found["params_dropout"].dropna().max() <= 0.15
+        told = [{**t.user_attrs, **t.params}["dropout"] for t in study.rows]
+        stored = found["params_dropout"].fillna(found["user_attrs_dropout"])
+        assert told == stored.to_list()
+        assert found["user_attrs_dropout"].notna().any()

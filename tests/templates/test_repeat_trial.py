@@ -122,6 +122,17 @@ def test_the_value_of_a_pruned_trial_is_its_last_and_of_a_complete_one_its_best(
         assert again(tmp_path / "told.json") == (0 if index == 1 else 1)
 
 
+@pytest.mark.parametrize("arch_idx", [None, 10_000])
+def test_the_architecture_is_the_recorded_one_wherever_it_stands_in_the_list(
+    arch_idx: int | None, script: Path, again: Again, tmp_path: Path
+) -> None:
+    record = record_of(script)
+    record["user_attrs"]["arch_idx"] = arch_idx
+    (tmp_path / "moved.json").write_text(json.dumps(record))
+
+    assert again(tmp_path / "moved.json") == 0
+
+
 def nothing(record: dict[str, Any]) -> None:
     record.clear()
 
@@ -134,8 +145,20 @@ def another_architecture(record: dict[str, Any]) -> None:
     record["user_attrs"]["d_model"] += 8
 
 
-def a_row_that_is_not_there(record: dict[str, Any]) -> None:
-    record["user_attrs"]["arch_idx"] = 10_000
+def heads_that_do_not_fit(record: dict[str, Any]) -> None:
+    record["user_attrs"]["n_heads"] = 3
+
+
+def heads_that_are_text(record: dict[str, Any]) -> None:
+    record["user_attrs"]["n_heads"] = "two"
+
+
+def no_learning_rate(record: dict[str, Any]) -> None:
+    del record["params"]["learning_rate"]
+
+
+def another_loss(record: dict[str, Any]) -> None:
+    record["user_attrs"]["loss"] = "nobody's"
 
 
 @pytest.mark.parametrize(
@@ -143,8 +166,11 @@ def a_row_that_is_not_there(record: dict[str, Any]) -> None:
     [
         (nothing, "not the record of a trial: 'user_attrs'"),
         (no_evaluation, "it has no evaluation to compare with"),
-        (another_architecture, "row "),
-        (a_row_that_is_not_there, "not the record of a trial: list index out of range"),
+        (another_architecture, r"{'d_model': \d+, .*}: the model has [\d,]+ parameters"),
+        (heads_that_do_not_fit, "shape "),
+        (heads_that_are_text, "not the record of a trial: invalid literal"),
+        (no_learning_rate, "there is no 'learning_rate' here"),
+        (another_loss, 'there is no "nobody\'s" here'),
     ],
 )
 def test_what_is_no_record_of_this_script_is_refused(

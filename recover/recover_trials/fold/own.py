@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from hpo_script.trial_log import IDENTITY, SHORT_NAMES
 from recover_trials.formats.optuna_lines import Result
-from recover_trials.model import ENDED_TWICE, Study, Trial, agree
+from recover_trials.model import ENDED_TWICE, OUTSIDE, Study, Trial, agree
 from recover_trials.own_log import Evaluation, Event, parse_fields
+from recover_trials.space import applies
 
 LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
 # What a line says of itself; the other fields of a trial's lines are parameters or attributes.
@@ -36,7 +37,8 @@ USUALLY_SHARED = {"script_sha256": "runs of different scripts"}
 
 
 # What the fields of a run line must be to be of use; others are as good as left out.
-KINDS: dict[str, type] = {"metric": str, "search_space": dict, "direction": str}
+MAPPINGS = ("search_space", "conditions", "fixed_params")
+KINDS: dict[str, type] = {"metric": str, "direction": str, **dict.fromkeys(MAPPINGS, dict)}
 
 
 def time_of(fields: Mapping[str, Any], name: str) -> datetime | None:
@@ -60,6 +62,21 @@ def taken_up(study: Study, fields: Mapping[str, Any]) -> Trial | None:
     if config is None or trial.user_attrs.get("config_id", config) != config:
         return None
     return trial
+
+
+def searched_in(about: Mapping[str, Any], fields: Mapping[str, Any]) -> Container[str]:
+    """Return the parameters that were searched in a trial: not all are in each.
+
+    Of others a line may tell a value: the fixed one where a condition fails, or one that lies
+    outside of a space the trial was moved to.
+    """
+    searched, conditions = about.get("search_space") or (), about.get("conditions") or {}
+    outside = fields.get(OUTSIDE) or ()
+    if not conditions and not outside:
+        return searched
+    config = {LONG_NAMES.get(name, name): value for name, value in fields.items()}
+    named = outside if isinstance(outside, list) else ()
+    return {n for n in searched if n not in named and applies(conditions, n, config)}
 
 
 class OwnStudies:
@@ -153,7 +170,7 @@ class OwnStudies:
 
     def describe(self, study: Study, trial: Trial, fields: Mapping[str, Any]) -> None:
         """Sort the fields of a trial's line into parameters and attributes."""
-        searched = study.about.get("search_space") or ()
+        searched = searched_in(study.about, fields)
         params, attributes = trial.params, trial.user_attrs
         for short, value in fields.items():
             if short not in STRUCTURE:

@@ -14,6 +14,20 @@ from hpo_script.streams import stream_seed
 from hpo_script.suggest import split
 
 
+class WithinSpace(optuna.Study):
+    """A study without trials that lie outside of its search space: they lack some parameters.
+
+    What a finished trial lacks would no longer be drawn together with the others.
+    """
+
+    def __init__(self, study: optuna.Study) -> None:
+        vars(self).update(vars(study))
+
+    def _get_trials(self, *args: Any, **options: Any) -> list[FrozenTrial]:
+        found = super()._get_trials(*args, **options)
+        return [trial for trial in found if "outside_space" not in trial.user_attrs]
+
+
 class KeyedSampler(optuna.samplers.BaseSampler):
     """A sampler of Optuna whose draws depend on seed, trial number and history alone.
 
@@ -39,13 +53,13 @@ class KeyedSampler(optuna.samplers.BaseSampler):
     ) -> dict[str, BaseDistribution]:
         """Return the parameters drawn together."""
         self.together = self.inner(trial.number, "together")  # keeps what the draw below needs
-        return self.together.infer_relative_search_space(study, trial)
+        return self.together.infer_relative_search_space(WithinSpace(study), trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Draw these."""
-        return self.together.sample_relative(study, trial, search_space)
+        return self.together.sample_relative(WithinSpace(study), trial, search_space)
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, name: str, distribution: BaseDistribution
