@@ -10,14 +10,16 @@ import re
 import warnings
 from typing import Any, cast
 
+from recover_trials.patterns import pattern
+
 NAMES = {"nan": math.nan, "inf": math.inf, "True": True, "False": False, "None": None}
-WORD = re.compile(
+WORD = pattern(
     r'"[^"]*"|\b(?:True|False|None|nan|inf|(?:np|numpy)\.(?:float|int)\d+\(([-+.\de]+)\))(?!\w)'
 )
 IN_JSON = {"nan": "NaN", "inf": "Infinity", "True": "true", "False": "false", "None": "null"}
 LONGEST_INT = 14_000  # bits
-BRACKET = re.compile(r"[][(){}'\"]")
-QUOTED = {"'": re.compile(r"[^'\\]*(?:\\.[^'\\]*)*'"), '"': re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"')}
+BRACKET = pattern(r"[][(){}'\"]")
+QUOTED = {"'": pattern(r"[^'\\]*(?:\\.[^'\\]*)*'"), '"': pattern(r'[^"\\]*(?:\\.[^"\\]*)*"')}
 # The scanner itself: the methods around it would take a quarter of the time.
 scan_json = json.scanner.make_scanner(cast("Any", json.JSONDecoder()))
 

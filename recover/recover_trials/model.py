@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,8 +21,14 @@ UNCERTAIN = "may belong to another study of this file: their lines are mixed"
 REMARKS = frozenset({ONLY_BEST_TOLD, BY_ORDER, FORCED})
 
 
-# What few trials have: made when it is asked for, as empty ones would be a third of the memory.
-RARE = frozenset({"intermediate_values", "curve", "distributions", "system_attrs"})
+# What few trials of most logs have: made when it is asked for. Empty ones would be half of the
+# memory, and of what Python searches for cycles.
+RARE: dict[str, Callable[[], Any]] = {
+    **dict.fromkeys(("user_attrs", "intermediate_values", "curve"), dict),
+    **dict.fromkeys(("distributions", "system_attrs"), dict),
+    "flags": list,
+    **dict.fromkeys(("run", "end"), lambda: None),
+}
 
 
 @dataclass(slots=True, init=False)
@@ -69,17 +76,13 @@ class Trial:
         self.number, self.state, self.values = number, state, values
         self.datetime_start, self.datetime_complete = datetime_start, datetime_complete
         self.params = {} if params is None else params
-        self.user_attrs: dict[str, Any] = {}
-        self.flags: list[str] = []
-        self.run: str | None = None
-        self.end: int | None = None
         for name, value in more.items():
             setattr(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
         if name not in RARE:
             raise AttributeError(name)
-        made: dict[Any, Any] = {}
+        made = RARE[name]()
         setattr(self, name, made)
         return made
 

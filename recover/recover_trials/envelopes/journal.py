@@ -9,7 +9,6 @@ from typing import Any
 
 from recover_trials.model import Study, Trial
 
-FIRST = b'{"op_code":'
 STATES = ("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING")
 DIRECTIONS = {1: "minimize", 2: "maximize"}
 WHOLE = {"IntDistribution", "IntUniformDistribution", "IntLogUniformDistribution"}

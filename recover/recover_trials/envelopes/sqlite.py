@@ -15,8 +15,6 @@ from recover_trials.model import Study, Trial
 if TYPE_CHECKING:
     import sqlite3
 
-HEAD = b"SQLite format 3\0"
-INSTEAD = "a SQLite file, not a log; give it by its path, or use optuna.load_study"
 OTHER = "a SQLite file that holds no Optuna studies this program knows"
 SPECIAL = {"INF_POS": float("inf"), "INF_NEG": float("-inf"), "NAN": float("nan")}
 
