@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recover_trials.skim import Parameters
 
 TWICE = "told twice, in different ways"
 STARTED_TWICE = "number started twice"
@@ -31,8 +34,17 @@ RARE: dict[str, Callable[[], Any]] = {
 }
 
 
+class Unread:
+    """Where the parameters of a trial are until they are asked for."""
+
+    __slots__ = ("place", "unread")
+
+    unread: Parameters
+    place: int
+
+
 @dataclass(slots=True, init=False)
-class Trial:
+class Trial(Unread):
     """A started trial, as the study has it.
 
     Attributes:
@@ -71,18 +83,28 @@ class Trial:
         datetime_start: datetime | None = None,
         datetime_complete: datetime | None = None,
         params: dict[str, Any] | None = None,
+        unread: Parameters | None = None,
+        place: int = 0,
         **more: Any,
     ) -> None:
         self.number, self.state, self.values = number, state, values
         self.datetime_start, self.datetime_complete = datetime_start, datetime_complete
-        self.params = {} if params is None else params
+        if unread is None:
+            self.params = {} if params is None else params
+        else:
+            self.unread = unread  # type: ignore[misc]  # mypy knows no slots of a base class
+            self.place = place  # type: ignore[misc]
         for name, value in more.items():
             setattr(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
-        if name not in RARE:
+        if name in ("params", "flags") and (unread := getattr(self, "unread", None)):
+            params = unread.of(self.place)
+            made = params or {} if name == "params" else [CUT] * (params is None)
+        elif name in RARE:
+            made = RARE[name]()
+        else:
             raise AttributeError(name)
-        made = RARE[name]()
         setattr(self, name, made)
         return made
 

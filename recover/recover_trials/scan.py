@@ -138,7 +138,7 @@ class Scanner:
             self.settled = self.index
         else:
             self.look_back(begin)
-            if self.own.here:
+            if self.own.here or row[3].of(0) is None:
                 return False
             self.runs.finish(*row)
         self.lines.stamped, self.position = True, match.end()

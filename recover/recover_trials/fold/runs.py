@@ -7,7 +7,6 @@ are one study is decided when all files are read.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from recover_trials.fold.evidence import (
     agrees,
@@ -34,7 +33,7 @@ from recover_trials.model import (
     Study,
     Trial,
 )
-from recover_trials.skim import Row
+from recover_trials.skim import Parameters, Row
 
 UNNAMED = "no banner names the experiment of these trials"
 
@@ -96,28 +95,30 @@ class Runs:
         if study is None or self.mixed:
             return 0
         trials, told = study.trials, study.told
-        taken = 0
+        lower = higher = False
+        place = 0
         for number, value, time, params, best, best_value in rows:
             if best == number or told.get(best) != best_value or number in trials:
                 break
-            trials[number] = [Trial(number, "COMPLETE", (value,), None, time, params)]
-            if value > best_value:
-                study.lower_is_better = True
-            elif value < best_value:
-                study.higher_is_better = True
-            taken += 1
-        return taken
+            trials[number] = [Trial(number, "COMPLETE", (value,), None, time, None, params, place)]
+            lower |= value > best_value
+            higher |= value < best_value
+            place += 1
+        study.lower_is_better |= lower
+        study.higher_is_better |= higher
+        return place
 
     def finish(
         self,
         number: int,
         value: float,
         time: datetime,
-        params: dict[str, Any],
+        parameters: Parameters,
         best: int,
         best_value: float,
     ) -> None:
         """Take a finished trial of whichever study."""
+        params = parameters.of(0)
         study = self.current
         if study is None or number in study.trials or len(self.open) > 1:
             known = (number, "COMPLETE", time, (value,), params, None, True)

@@ -26,7 +26,10 @@ NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|inf)"
 PRINTED_FLOAT = r"-?(?:\d+\.\d+(?:e[-+]\d+)?|\d+e[-+]\d+|inf)"  # no beginning of one is another
 VALUE = pattern(NUMBER)
 PARAMETERS = pattern(r" (?:and|with) parameters: ")
-BEST = pattern(rf"\. Best is trial[ #](\d{{1,9}}) with value: ({PRINTED_FLOAT})(\.)")
+BEST_TOLD = rf"\. Best is trial[ #](\d{{1,9}}) with value: ({PRINTED_FLOAT})(\.)"
+BEST = pattern(BEST_TOLD)
+# What is between the braces is no mapping, and yet the line is whole.
+UNREADABLE = pattern(rf"\{{[^{{}}\"\\]*\}}{BEST_TOLD}\s*\Z")
 CLOSED = pattern(rf"(?:\. Best is trial[ #]\d{{1,9}} with value: {PRINTED_FLOAT})?\.?\s*")
 OLD_BEST = pattern(rf"\. Current best value is ({PRINTED_FLOAT}) with parameters: ")
 CAUSE = pattern(r",? because (?:of the following error: )?(.*?)\.?$", re.DOTALL)
@@ -200,7 +203,10 @@ def finished(
         return with_assignments(text, link.end(), Result(number, "COMPLETE", time, values), ended)
     params, after = read_literal(text, link.end())
     if not isinstance(params, dict):
-        return Result(number, "COMPLETE", time, values, params_whole=False), end
+        told = UNREADABLE.match(text, link.end()) if ended else None
+        best_told = (int(told[1]), float(told[2])) if told else None
+        cut = Result(number, "COMPLETE", time, values, params_whole=False, best=best_told)
+        return cut, end
     told = BEST.match(text, after)
     best_told = (int(told[1]), float(told[2])) if told else None
     return Result(number, "COMPLETE", time, values, params, best=best_told), after
