@@ -1,5 +1,5 @@
 """`python -m recover_trials`."""
 
-from recover_trials.cli import main
+from recover_trials.cli import run
 
-main()
+run()

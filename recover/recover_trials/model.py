@@ -24,13 +24,16 @@ UNCERTAIN = "may belong to another study of this file: their lines are mixed"
 REMARKS = frozenset({ONLY_BEST_TOLD, BY_ORDER, FORCED})
 
 
-# What few trials of most logs have: made when it is asked for. Empty ones would be half of the
-# memory, and of what Python searches for cycles.
+# What few trials have: made when it is asked for, as empty ones would be a third of the memory,
+# and half of what Python searches for cycles.
 RARE: dict[str, Callable[[], Any]] = {
-    **dict.fromkeys(("user_attrs", "intermediate_values", "curve"), dict),
-    **dict.fromkeys(("distributions", "system_attrs"), dict),
+    "intermediate_values": dict,
+    "curve": dict,
+    "distributions": dict,
+    "system_attrs": dict,
     "flags": list,
-    **dict.fromkeys(("run", "end"), lambda: None),
+    "run": lambda: None,
+    "end": lambda: None,
 }
 
 
@@ -89,6 +92,7 @@ class Trial(Unread):
     ) -> None:
         self.number, self.state, self.values = number, state, values
         self.datetime_start, self.datetime_complete = datetime_start, datetime_complete
+        self.user_attrs: dict[str, Any] = {}
         if unread is None:
             self.params = {} if params is None else params
         else:
@@ -98,13 +102,14 @@ class Trial(Unread):
             setattr(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("params", "flags") and (unread := getattr(self, "unread", None)):
-            params = unread.of(self.place)
-            made = params or {} if name == "params" else [CUT] * (params is None)
-        elif name in RARE:
-            made = RARE[name]()
-        else:
+        if name == "params":
+            self.params = self.unread.of(self.place) or {}
+            return self.params
+        if name not in RARE:
             raise AttributeError(name)
+        made: Any = RARE[name]()
+        if name == "flags" and (unread := getattr(self, "unread", None)):
+            made = [CUT] * (unread.of(self.place) is None)
         setattr(self, name, made)
         return made
 

@@ -14,15 +14,22 @@ from typing import Any
 
 from recover_trials.formats.stamps import LENGTH
 from recover_trials.literals import parse_json, parse_mapping
+from recover_trials.patterns import pattern
 
 FLOAT = rb"-?(?:\d+\.\d+(?:e[-+]\d+)?|\d+e[-+]\d+|inf)"
 BETWEEN = b" with value: "
-REGULAR = re.compile(
+LINE = (
     rb"(?:(?<=[\r\n])|\A)\[[A-Z] (.{23})\] Trial (\d{1,9}) finished with value: (" + FLOAT + rb")"
-    rb" and parameters: (\{[^{}\"\\\x1b\r\n]*\})"
+    rb" and parameters: \{(%b)\}"
     rb"\. Best is trial (\d{1,9}" + BETWEEN + FLOAT + rb")\.(?=[\r\n])"
 )
-MOST_OTHERS = 8  # capitals in a block that begin no trial; a text with more of them is searched
+UNUSUAL = b'{"\\\x1b\r\n'  # no character of regular parameters
+REGULAR = pattern(LINE % b"[^}%b]*" % re.escape(UNUSUAL))
+# The same where UNUSUAL is looked for afterwards: of a single character, a search is faster.
+FAST = re.compile(LINE % b"[^}]*")
+# Capitals in a block that begin no trial, and one more per so many bytes: a text with more of
+# them is searched.
+MOST_OTHERS, ONE_MORE = 8, 8192
 
 
 class Parameters:
@@ -31,7 +38,7 @@ class Parameters:
     __slots__ = ("found", "text")
 
     def __init__(self, texts: Sequence[bytes]) -> None:
-        self.text = b"\n".join(texts)
+        self.text = b"\n".join([b"{%b}" % text for text in texts])
         self.found: list[dict[str, Any] | None] | None = None
 
     def of(self, place: int) -> dict[str, Any] | None:
@@ -51,10 +58,10 @@ def regular_lines(block: bytes) -> list[re.Match[bytes]] | None:
     Up to Optuna 1.5 a line says `Finished trial#3`: no capital T, but parameters in braces.
     """
     found: list[re.Match[bytes]] = []
-    others = end = 0
+    end, left = 0, MOST_OTHERS + len(block) // ONE_MORE
     start = block.find(b"T")
     while start >= 0:
-        match = REGULAR.match(block, start - LENGTH) if start >= LENGTH else None
+        match = FAST.match(block, start - LENGTH) if start >= LENGTH else None
         if match:
             if block.find(b"{", end, start) >= 0:
                 return None
@@ -62,17 +69,20 @@ def regular_lines(block: bytes) -> list[re.Match[bytes]] | None:
             end = match.end()
             start = block.find(b"T", end)
         else:
-            others += 1
-            if others > MOST_OTHERS or block.startswith(b"Trial", start):
+            left -= 1
+            if left < 0 or block.startswith(b"Trial", start):
                 return None
             start = block.find(b"T", start + 1)
     return found if block.find(b"{", end) < 0 else None
 
 
 def rows_of(found: Sequence[re.Match[bytes]]) -> list[Row] | None:
-    """Return what regular lines say; None if a time in them is none."""
+    """Return what regular lines say; None if a time in them is none, or their parameters nest."""
     groups = [match.groups() for match in found]
     stamps, numbers, values, told, bests = zip(*groups, strict=True)
+    together = b"".join(told)
+    if any(sign in together for sign in UNUSUAL):
+        return None
     try:
         said = b"\n".join(stamps).replace(b",", b".").decode().split("\n")
         times = [datetime.fromisoformat(time) for time in said]
@@ -92,7 +102,7 @@ def best_of(text: bytes) -> tuple[int, float]:
 
 
 def row_of(match: re.Match[bytes]) -> Row | None:
-    """Return what one regular line says; None if its time is none."""
+    """Return what one regular line says; None as for several."""
     rows = rows_of([match])
     return rows[0] if rows else None
 
