@@ -70,9 +70,12 @@ def read_all(
 def collector_paused() -> Iterator[None]:
     """Pause the search for reference cycles: rows have none, and it would look at each again.
 
-    What was read counts as old afterwards, so that the search does not begin with all of it.
+    What was read counts as old afterwards, so that the search does not begin with all of it. In a
+    young process, which has little that could be a cycle, it is never searched: that would take
+    a tenth of the time of reading when the process ends.
     """
     was_on = gc.isenabled()
+    young = gc.get_stats()[-1]["collections"] == 0
     gc.disable()
     try:
         yield
@@ -80,7 +83,8 @@ def collector_paused() -> Iterator[None]:
         if was_on:
             if not gc.get_freeze_count():
                 gc.freeze()
-                gc.unfreeze()
+                if not young:
+                    gc.unfreeze()
             gc.enable()
 
 
