@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from recover_trials.record import Record
 
 if TYPE_CHECKING:
     from recover_trials.skim import Parameters
@@ -37,17 +38,7 @@ RARE: dict[str, Callable[[], Any]] = {
 }
 
 
-class Unread:
-    """Where the parameters of a trial are until they are asked for."""
-
-    __slots__ = ("place", "unread")
-
-    unread: Parameters
-    place: int
-
-
-@dataclass(slots=True, init=False)
-class Trial(Unread):
+class Trial(Record):
     """A started trial, as the study has it.
 
     Attributes:
@@ -63,20 +54,23 @@ class Trial(Unread):
         flags: what is wrong or uncertain about it.
     """
 
-    number: int
-    state: str = "RUNNING"
-    values: tuple[float, ...] = ()
-    datetime_start: datetime | None = None
-    datetime_complete: datetime | None = None
-    params: dict[str, Any] = field(default_factory=dict)
-    user_attrs: dict[str, Any] = field(default_factory=dict)
-    intermediate_values: dict[int, float] = field(default_factory=dict)
-    curve: dict[int, dict[str, Any]] = field(default_factory=dict)
-    flags: list[str] = field(default_factory=list)
-    run: str | None = None  # that started it
-    end: int | None = None  # digest of its end line, to know a repeat from another end
-    distributions: dict[str, Any] = field(default_factory=dict)  # known from storages only
-    system_attrs: dict[str, Any] = field(default_factory=dict)
+    FIELDS = (
+        *("number", "state", "values", "datetime_start", "datetime_complete", "params"),
+        *("user_attrs", "intermediate_values", "curve", "flags", "run", "end"),
+        *("distributions", "system_attrs"),
+    )
+    __slots__ = (*FIELDS, "place", "unread")
+
+    params: dict[str, Any]
+    intermediate_values: dict[int, float]
+    curve: dict[int, dict[str, Any]]
+    flags: list[str]
+    run: str | None  # that started it
+    end: int | None  # digest of its end line, to know a repeat from another end
+    distributions: dict[str, Any]  # known from storages only
+    system_attrs: dict[str, Any]
+    unread: Parameters  # where its parameters are, and at which place, until they are asked for
+    place: int
 
     def __init__(
         self,
@@ -96,10 +90,9 @@ class Trial(Unread):
         if unread is None:
             self.params = {} if params is None else params
         else:
-            self.unread = unread  # type: ignore[misc]  # mypy knows no slots of a base class
-            self.place = place  # type: ignore[misc]
-        for name, value in more.items():
-            setattr(self, name, value)
+            self.unread, self.place = unread, place
+        if more:
+            self.fill(more)
 
     def __getattr__(self, name: str) -> Any:
         if name == "params":
@@ -113,6 +106,11 @@ class Trial(Unread):
         setattr(self, name, made)
         return made
 
+    def but(self, **changes: Any) -> Trial:
+        """Return a copy with other values in some fields."""
+        same = dict(zip(self.FIELDS, self.values_of(), strict=True))
+        return Trial(**{**same, **changes})
+
     @property
     def value(self) -> float | None:
         """Return the value; None while there is none, or several."""
@@ -124,8 +122,7 @@ class Trial(Unread):
         return [flag for flag in self.flags if flag not in REMARKS]
 
 
-@dataclass(slots=True)
-class Study:
+class Study(Record):
     """The trials of one study, by number.
 
     Attributes:
@@ -142,21 +139,27 @@ class Study:
         resumed: the log says that there were trials before its own.
     """
 
-    key: str
-    name: str
-    source: str
-    about: dict[str, Any] = field(default_factory=dict)
-    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    trials: dict[int, list[Trial]] = field(default_factory=dict)
-    told: dict[int, float] = field(default_factory=dict)
-    experiment: str | None = None
-    flags: list[str] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
-    resumed: bool = False
-    told_name: str = ""  # by Optuna's line
-    resumes: bool = False  # a script of its own that goes on with an experiment
-    lower_is_better: bool = False  # seen in lines that name the best trial
-    higher_is_better: bool = False
+    FIELDS = (
+        *("key", "name", "source", "about", "runs", "trials", "told", "experiment", "flags"),
+        *("remarks", "resumed", "told_name", "resumes", "lower_is_better", "higher_is_better"),
+    )
+    __slots__ = FIELDS
+
+    def __init__(self, key: str, name: str, source: str, **more: Any) -> None:
+        self.key, self.name, self.source = key, name, source
+        self.about: dict[str, Any] = {}
+        self.runs: dict[str, dict[str, Any]] = {}
+        self.trials: dict[int, list[Trial]] = {}
+        self.told: dict[int, float] = {}
+        self.experiment: str | None = None
+        self.flags: list[str] = []
+        self.remarks: list[str] = []
+        self.resumed = False
+        self.told_name = ""  # by Optuna's line
+        self.resumes = False  # a script of its own that goes on with an experiment
+        self.lower_is_better = False  # seen in lines that name the best trial
+        self.higher_is_better = False
+        self.fill(more)
 
     @property
     def rows(self) -> list[Trial]:

@@ -9,7 +9,6 @@ import json
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -65,8 +64,7 @@ class Evaluation(NamedTuple):
     architecture: str = ""
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """One whole line: a row of LOG_EVENTS with its values."""
 
     name: str

@@ -138,9 +138,11 @@ class Scanner:
             self.settled = self.index
         else:
             self.look_back(begin)
-            if self.own.here or row[3].of(0) is None:
+            number, value, time, parameters, best = row
+            params = parameters.of(0)
+            if self.own.here or params is None:
                 return False
-            self.runs.finish(*row)
+            self.runs.finish(number, value, time, params, best)
         self.lines.stamped, self.position = True, match.end()
         return True
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import repeat
 from typing import Any
 
 from recover_trials.formats.stamps import LENGTH
@@ -48,8 +49,8 @@ class Parameters:
         return self.found[place]
 
 
-# Number, value, time, parameters with those before it, number and value of the best one.
-Row = tuple[int, float, datetime, Parameters, int, float]
+# Number, value, time, parameters with those of the block; number and value of the best one.
+Row = tuple[int, float, datetime, Parameters, tuple[int, float]]
 
 
 def regular_lines(block: bytes) -> list[re.Match[bytes]] | None:
@@ -59,21 +60,22 @@ def regular_lines(block: bytes) -> list[re.Match[bytes]] | None:
     """
     found: list[re.Match[bytes]] = []
     end, left = 0, MOST_OTHERS + len(block) // ONE_MORE
-    start = block.find(b"T")
+    find, regular = block.find, FAST.match
+    start = find(b"T")
     while start >= 0:
-        match = FAST.match(block, start - LENGTH) if start >= LENGTH else None
+        match = regular(block, start - LENGTH) if start >= LENGTH else None
         if match:
-            if block.find(b"{", end, start) >= 0:
+            if find(b"{", end, start) >= 0:
                 return None
             found.append(match)
             end = match.end()
-            start = block.find(b"T", end)
+            start = find(b"T", end)
         else:
             left -= 1
             if left < 0 or block.startswith(b"Trial", start):
                 return None
-            start = block.find(b"T", start + 1)
-    return found if block.find(b"{", end) < 0 else None
+            start = find(b"T", start + 1)
+    return found if find(b"{", end) < 0 else None
 
 
 def rows_of(found: Sequence[re.Match[bytes]]) -> list[Row] | None:
@@ -83,16 +85,15 @@ def rows_of(found: Sequence[re.Match[bytes]]) -> list[Row] | None:
     together = b"".join(told)
     if any(sign in together for sign in UNUSUAL):
         return None
+    said = b"\n".join(stamps).replace(b",", b".")
     try:
-        said = b"\n".join(stamps).replace(b",", b".").decode().split("\n")
-        times = [datetime.fromisoformat(time) for time in said]
+        times = [*map(datetime.fromisoformat, said.decode().split("\n"))]
     except ValueError:
         return None
-    parameters, named = Parameters(told), {best: best_of(best) for best in {*bests}}
-    return [
-        (int(number), float(value), time, parameters, *named[best])
-        for number, value, time, best in zip(numbers, values, times, bests, strict=True)
-    ]
+    named = {best: best_of(best) for best in {*bests}}
+    shared = repeat(Parameters(told), len(found))
+    known = map(int, numbers), map(float, values), times, shared
+    return [*zip(*known, map(named.__getitem__, bests), strict=True)]
 
 
 def best_of(text: bytes) -> tuple[int, float]:

@@ -75,15 +75,17 @@ params = re.compile(r"'(\w+)': ([\d.e-]+)")
 header = re.compile(r"\[(\d+)/12\] Starting: hpo_(\w+)_threshold_1pct\.py")
 start = re.compile(r"Trial (\d+): arch_idx=(\d+), d_model=(\d+), n_layers=(\d+), n_heads=(\d+), "
                    r"params=([\d,]+), lr=([\d.e-]+), epochs=(\d+), batch_size=(\d+)")
-trials = {}
-with open(sys.argv[1]) as log:
-    for line in log:
-        header.search(line)
-        start.search(line)
-        if found := value.search(line):
-            told = {name: float(number) for name, number in params.findall(found[3])}
-            trials[int(found[1])] = (float(found[2]), told)
-print(len(trials))
+def main():
+    trials = {}
+    with open(sys.argv[1]) as log:
+        for line in log:
+            header.search(line)
+            start.search(line)
+            if found := value.search(line):
+                told = {name: float(number) for name, number in params.findall(found[3])}
+                trials[int(found[1])] = (float(found[2]), told)
+    print(len(trials))
+main()
 """
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -189,7 +188,7 @@ class OwnStudies:
         if not agree(trial.end, end):
             if any(other.end == end for other in told):
                 return
-            trial = replace(trial, params={}, user_attrs={}, flags=[ENDED_TWICE])
+            trial = trial.but(params={}, user_attrs={}, flags=[ENDED_TWICE])
             told.append(trial)
         study.told.clear()  # what an earlier run called the best may be beaten now
         value = fields.get("value")

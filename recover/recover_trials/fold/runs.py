@@ -7,6 +7,7 @@ are one study is decided when all files are read.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from recover_trials.fold.evidence import (
     agrees,
@@ -33,7 +34,7 @@ from recover_trials.model import (
     Study,
     Trial,
 )
-from recover_trials.skim import Parameters, Row
+from recover_trials.skim import Row
 
 UNNAMED = "no banner names the experiment of these trials"
 
@@ -97,10 +98,12 @@ class Runs:
         trials, told = study.trials, study.told
         lower = higher = False
         place = 0
-        for number, value, time, params, best, best_value in rows:
+        for number, value, time, parameters, (best, best_value) in rows:
             if best == number or told.get(best) != best_value or number in trials:
                 break
-            trials[number] = [Trial(number, "COMPLETE", (value,), None, time, None, params, place)]
+            trials[number] = [
+                Trial(number, "COMPLETE", (value,), None, time, None, parameters, place)
+            ]
             lower |= value > best_value
             higher |= value < best_value
             place += 1
@@ -113,19 +116,17 @@ class Runs:
         number: int,
         value: float,
         time: datetime,
-        parameters: Parameters,
-        best: int,
-        best_value: float,
+        params: dict[str, Any],
+        best: tuple[int, float],
     ) -> None:
         """Take a finished trial of whichever study."""
-        params = parameters.of(0)
         study = self.current
         if study is None or number in study.trials or len(self.open) > 1:
             known = (number, "COMPLETE", time, (value,), params, None, True)
-            self.end(Result(*known, best=(best, best_value)))
+            self.end(Result(*known, best=best))
             return
         study.trials[number] = [Trial(number, "COMPLETE", (value,), None, time, params)]
-        tell(study, number, value, best, best_value)
+        tell(study, number, value, *best)
 
     def start(self, said: Start) -> Trial | None:
         """A trial started; return it, unless it is told again."""
