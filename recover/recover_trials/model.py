@@ -145,9 +145,11 @@ class Study(Record):
     )
     __slots__ = FIELDS
 
-    def __init__(self, key: str, name: str, source: str, **more: Any) -> None:
+    def __init__(
+        self, key: str, name: str, source: str, about: dict[str, Any] | None = None, **more: Any
+    ) -> None:
         self.key, self.name, self.source = key, name, source
-        self.about: dict[str, Any] = {}
+        self.about = {} if about is None else about
         self.runs: dict[str, dict[str, Any]] = {}
         self.trials: dict[int, list[Trial]] = {}
         self.told: dict[int, float] = {}

@@ -186,7 +186,7 @@ class Reader:
 
     def recovery(self) -> Recovery:
         """Return what was found in all sources."""
-        studies = [study for study in self.own.studies.values() if study.trials]
+        studies = self.own.found()
         studies += join(study for study in self.runs.studies if study.trials)
         studies += self.whole
         if self.imports:
