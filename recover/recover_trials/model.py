@@ -209,11 +209,20 @@ class Study(Record):
         if self.direction is None:
             return next((t for t in finished if (t.number, t.value) == (number, value)), None)
         sign = -1 if self.direction == "maximize" else 1
-        best = min(finished, key=lambda t: (sign * t.values[0], t.number), default=None)
+        best = self.first_best(finished)
         if value is not None and number not in self.trials:
             beaten = best is None or sign * value < sign * (best.value or 0.0)
             return None if beaten else best
         return best
+
+    def first_best(self, finished: list[Trial]) -> Trial | None:
+        """Return the first of the trials with the best value."""
+        if not finished:
+            return None
+        values = [trial.values[0] for trial in finished]
+        best = max(values) if self.direction == "maximize" else min(values)
+        same = [t for t, value in zip(finished, values, strict=True) if value == best]
+        return min(same or finished[:1], key=lambda trial: trial.number)
 
     @property
     def starts_at(self) -> int:
