@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import json.scanner
 import re
-from functools import cache
 from typing import Any, cast
 
 from recover_trials.patterns import pattern
@@ -14,14 +15,8 @@ WORD = pattern(
 IN_JSON = {"nan": "NaN", "inf": "Infinity", "True": "true", "False": "false", "None": "null"}
 BRACKET = pattern(r"[][(){}'\"]")
 QUOTED = {"'": pattern(r"[^'\\]*(?:\\.[^'\\]*)*'"), '"': pattern(r'[^"\\]*(?:\\.[^"\\]*)*"')}
-
-
-@cache
-def json_scanner() -> Any:
-    """Return the scanner itself: the methods around it would take a quarter of the time."""
-    import json.scanner  # when the first text is read
-
-    return json.scanner.make_scanner(cast("Any", json.JSONDecoder()))
+# The scanner itself: the methods around it would take a quarter of the time.
+scan_json = json.scanner.make_scanner(cast("Any", json.JSONDecoder()))
 
 
 def parse_mapping(text: str) -> dict[str, Any] | None:
@@ -49,7 +44,7 @@ def parse_json(text: str) -> Any:
 def whole_json(text: str) -> Any:
     """Return what a text is in JSON; None if it is none."""
     try:
-        found, end = json_scanner()(text, 0)
+        found, end = scan_json(text, 0)
     except (ValueError, StopIteration, RecursionError):
         return None
     return found if end == len(text) else None

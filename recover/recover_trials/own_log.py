@@ -5,6 +5,7 @@ A line counts only if it is whole: its closing mark is the checksum of everythin
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from recover_trials.literals import json_scanner, whole_json
+from hpo_script.trial_log import IDENTITY, LOG_EVENTS
+from recover_trials.literals import whole_json
 from recover_trials.patterns import pattern
 
 STAMP = r"\[[A-Z] \d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] "
@@ -35,6 +37,7 @@ COUNTERS = {"trial": r"(?P<trial>\d+)", "step": r"(?P<step>\d+)", "unit": r"(?P<
 FIELD = pattern(r"(?:, )?([^\s=]+)=")
 SCALAR = pattern(r"[^\s,]+(?:,\d{3})*(?=, |\Z)")
 WHOLE = pattern(r"-?\d+(?:,\d{3})*")
+DECODER = json.JSONDecoder()
 WORDS = {"true": True, "false": False, "null": None}
 
 
@@ -157,8 +160,6 @@ def known_head(head: str) -> tuple[str, re.Match[str]] | None:
 @cache
 def heads() -> dict[str, re.Pattern[str]]:
     """Return the regular expression of the head of each kind of line."""
-    from hpo_script.trial_log import LOG_EVENTS  # when the first line is met
-
     found = {}
     for name, event in LOG_EVENTS.items():
         head = re.sub(r"{(\w+)}", lambda m: COUNTERS.get(m[1], rf"(?P<{m[1]}>\w+)"), event.head)
@@ -168,8 +169,6 @@ def heads() -> dict[str, re.Pattern[str]]:
 
 def event_of(line: re.Match[str]) -> Event | None:
     """Return the event of a whole line; None if a later version wrote what cannot be read."""
-    from hpo_script.trial_log import IDENTITY
-
     known = known_head(line["head"])
     if known is None:
         return None
@@ -199,22 +198,13 @@ def parse_fields(text: str) -> Iterator[tuple[str, Any]]:
             raise ValueError(text[position:])
         position = match.end()
         if text[position : position + 1] in ('"', "{", "["):
-            value, position = read_value(text, position)
+            value, position = DECODER.raw_decode(text, position)
         else:
             scalar = SCALAR.match(text, position)
             if scalar is None:
                 raise ValueError(text[position:])
             value, position = parse_scalar(scalar[0]), scalar.end()
         yield match[1], value
-
-
-def read_value(text: str, position: int) -> tuple[Any, int]:
-    """Return the JSON value that begins at a position, and its end. Raises ValueError."""
-    try:
-        found: tuple[Any, int] = json_scanner()(text, position)
-    except StopIteration:
-        raise ValueError(text[position:]) from None
-    return found
 
 
 def parse_scalar(text: str) -> Any:

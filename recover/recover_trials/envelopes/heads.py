@@ -21,6 +21,5 @@ def is_no_result(head: bytes, name: str) -> bool:
         return False
     start = head.removeprefix(MARK).lstrip()
     list_of = start[:1] == b"[" and start[1:].lstrip()[:1] in (b"{", b"]", b"")
-    columns = start.partition(b"\n")[0]
-    table = b"," in columns and (b"number" in columns or b"trial" in columns)
-    return not (start[:1] == b"{" or list_of or table)
+    columns = [name.strip(b'"') for name in start.split(b",", 2)[:2]]
+    return not (start[:1] == b"{" or list_of or b"number" in columns or b"trial" in columns)

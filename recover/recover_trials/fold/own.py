@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
+from hpo_script.trial_log import IDENTITY, SHORT_NAMES
 from recover_trials.fold.continued import Known, join_runs
 from recover_trials.formats.optuna_lines import Result
 from recover_trials.model import ENDED_TWICE, Study, Trial, agree
 from recover_trials.own_log import Evaluation, Event, parse_fields
 
+LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
+# What a line says of itself; the other fields of a trial's lines are parameters or attributes.
+STRUCTURE = {
+    *(*IDENTITY, "trial", "state", "value", "datetime_start", "datetime_complete"),
+    "system_attrs",
+}
 ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params", "d_ff")
+CURVE_STRUCTURE = {*IDENTITY, "trial", "unit", "step", *ARCHITECTURE}
 # What runs of one study must share, and what it means if they do not.
 SHARED = {
     "data_sha256": "runs with different data",
@@ -54,30 +61,6 @@ def taken_up(study: Study, fields: Mapping[str, Any]) -> Trial | None:
     if config is None or trial.user_attrs.get("config_id", config) != config:
         return None
     return trial
-
-
-class Names(NamedTuple):
-    """Names of fields, by the table of lines.
-
-    Attributes:
-        identity: what a line belongs to.
-        structure: what a line says of itself; the others are parameters or attributes.
-        long: the names that a study has for short ones.
-    """
-
-    identity: tuple[str, ...]
-    structure: frozenset[str]
-    long: dict[str, str]
-
-    @staticmethod
-    @cache
-    def of_table() -> Names:
-        """Return the names; the table is loaded with the first line of a search script."""
-        from hpo_script.trial_log import IDENTITY, SHORT_NAMES
-
-        times = ("datetime_start", "datetime_complete")
-        structure = {*IDENTITY, "trial", "state", "value", *times, "system_attrs"}
-        return Names(IDENTITY, frozenset(structure), {v: k for k, v in SHORT_NAMES.items()})
 
 
 class OwnStudies:
@@ -140,8 +123,7 @@ class OwnStudies:
     def evaluate_all(self, study: Study, fields: Mapping[str, Any]) -> None:
         """A trial was evaluated; its line may be the only one that tells of it."""
         point = {fields["unit"]: fields["step"]}
-        known = {*Names.of_table().identity, "trial", "unit", "step", *ARCHITECTURE}
-        point |= {name: v for name, v in fields.items() if name not in known}
+        point |= {name: v for name, v in fields.items() if name not in CURVE_STRUCTURE}
         points = [(fields["step"], point)]
         self.evaluate(Evaluation(fields["trial"], study.key, fields["run"], points))
         trial = study.trial(fields["trial"], None, fields["run"])
@@ -195,10 +177,10 @@ class OwnStudies:
     def describe(self, study: Study, trial: Trial, fields: Mapping[str, Any]) -> None:
         """Sort the fields of a trial's line into parameters and attributes."""
         searched = study.about.get("search_space") or ()
-        params, attributes, names = trial.params, trial.user_attrs, Names.of_table()
+        params, attributes = trial.params, trial.user_attrs
         for short, value in fields.items():
-            if short not in names.structure:
-                name = names.long.get(short, short)
+            if short not in STRUCTURE:
+                name = LONG_NAMES.get(short, short)
                 (params if name in searched else attributes)[name] = value
 
     def evaluate(self, said: Evaluation) -> None:
