@@ -1,5 +1,5 @@
 """`python -m recover_trials`."""
 
-from recover_trials.cli import run
+from recover_trials.cli import main
 
-run()
+main()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import signal
 import sys
 from pathlib import Path
@@ -126,12 +125,6 @@ def main(
     sys.exit(exit_code(recovery, unreadable, strict=strict))
 
 
-def run() -> None:
-    """Run the command as a process of its own: it ends before a search for cycles is of use."""
-    gc.disable()
-    main()
-
-
 def check_follow(logs: tuple[str, ...], *others: object) -> None:
     """Refuse what cannot be followed."""
     if "-" in logs:
@@ -149,7 +142,6 @@ def watch(logs: tuple[str, ...]) -> None:
 
     from recover_trials.follow.show import follow
 
-    gc.enable()
     try:
         console = Console(highlight=False, force_terminal=sys.stdout.isatty())
         follow([Path(name) for name in logs], console)
