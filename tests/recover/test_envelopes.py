@@ -16,7 +16,6 @@ from optuna.storages.journal import JournalFileBackend, JournalStorage
 from hpo_script.workers_lease import LeasedWorkers
 from recover_samples import STAMP, as_bytes, known_of, recover, sample_log
 from recover_trials import MissingReaderError, Recovery, UnreadableError, read_trials
-from recover_trials.storages import open_storage
 
 LINES = sample_log().lines
 TOLD = "finished with value: 0.5 and parameters: {'x': 1}. Best is trial 0 with value: 0.5."
@@ -246,7 +245,8 @@ def test_progress_counts_every_byte() -> None:
 def test_the_leases_of_workers_are_no_study_of_results(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "study.storage"
     url = f"sqlite:///{path}" if kind == "sqlite" else f"journal://{path}"
-    storage = open_storage(url)
+    backends = {"journal": lambda: JournalStorage(JournalFileBackend(str(path)))}
+    storage = backends.get(kind, lambda: optuna.storages.RDBStorage(url))()
     study = optuna.create_study(storage=storage, study_name="s")
     workers = LeasedWorkers(storage, "s", url, take_over=False, lease_seconds=30)
     with workers.round():
