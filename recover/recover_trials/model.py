@@ -28,6 +28,7 @@ REMARKS = frozenset({ONLY_BEST_TOLD, BY_ORDER, FORCED})
 # What few trials have: made when it is asked for, as empty ones would be a third of the memory,
 # and half of what Python searches for cycles.
 RARE: dict[str, Callable[[], Any]] = {
+    "user_attrs": dict,
     "intermediate_values": dict,
     "curve": dict,
     "distributions": dict,
@@ -62,6 +63,7 @@ class Trial(Record):
     __slots__ = (*FIELDS, "place", "unread")
 
     params: dict[str, Any]
+    user_attrs: dict[str, Any]
     intermediate_values: dict[int, float]
     curve: dict[int, dict[str, Any]]
     flags: list[str]
@@ -86,7 +88,6 @@ class Trial(Record):
     ) -> None:
         self.number, self.state, self.values = number, state, values
         self.datetime_start, self.datetime_complete = datetime_start, datetime_complete
-        self.user_attrs: dict[str, Any] = {}
         if unread is None:
             self.params = {} if params is None else params
         else:
