@@ -97,15 +97,24 @@ class Runs:
             return 0
         trials, told = study.trials, study.told
         lower = higher = False
-        place = 0
-        for number, value, time, parameters, (best, best_value) in rows:
-            if best == number or told.get(best) != best_value or number in trials:
+        proven: tuple[int, float] | None = None
+        place = best = 0
+        best_value = 0.0
+        for number, value, time, parameters, named in rows:
+            if named is not proven:
+                best, best_value = named
+                if told.get(best) != best_value:
+                    break
+                proven = named
+            if best == number or number in trials:
                 break
             trials[number] = [
                 Trial(number, "COMPLETE", (value,), None, time, None, parameters, place)
             ]
-            lower |= value > best_value
-            higher |= value < best_value
+            if value > best_value:
+                lower = True
+            elif value < best_value:
+                higher = True
             place += 1
         study.lower_is_better |= lower
         study.higher_is_better |= higher
