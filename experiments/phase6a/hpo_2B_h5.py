@@ -1717,7 +1717,7 @@ def open_storage(url: str) -> BaseStorage:
         except ImportError:
             raise
         except Exception as error:  # each kind of storage has its own
-            final = any(text in str(error) for text in ("malformed", "not a database", "unable"))
+            final = is_final(error) or "unable to open" in str(error)
             if final or not hasattr(error, "orig") or attempt == 7:
                 raise StorageError from error
         time.sleep(0.05 * 2**attempt * (1 + os.getpid() % 10 / 10))  # 13 s at most in all
@@ -1729,6 +1729,12 @@ def root_of(error: BaseException) -> BaseException:
     while error.__cause__:
         error = error.__cause__
     return error
+
+
+def is_final(error: BaseException) -> bool:
+    """Tell whether an error of a storage is one that waiting does not mend."""
+    said = str(root_of(error))
+    return "malformed" in said or "not a database" in said
 
 
 def is_of_storage(error: BaseException | None) -> bool:
@@ -2416,6 +2422,7 @@ def repeat_trial(path: Path, task: Task, experiment: Experiment, device: torch.d
 # A trial whose worker died goes on under its number, from its checkpoint if there is one: what is
 # found does not depend on how often a run was killed.
 
+ANY_VALUE = ("micro_batch", "seed", "kind")  # attributes that parameters do not settle
 OWNERS = "owners"  # attribute of the study: which process runs each trial that is running
 Done = TypeVar("Done")
 
@@ -2518,7 +2525,7 @@ class Search:
             except Exception as error:
                 if not is_of_storage(error):
                     raise
-                if self.stops.asked():
+                if self.stops.asked() or is_final(error):
                     raise StorageError from error
                 said = str(root_of(error)).partition("\n")[0][:200]
                 say(f"storage: {said}; trying again in {seconds} s")
@@ -2587,13 +2594,17 @@ class Search:
 
     def describe(self, trial: Trial) -> None:
         """Write what is known of a trial before it is trained; check what was written before."""
-        known = trial.user_attrs
-        for name, value in self.start_attributes(trial).items():
-            if name not in known:
+        known, wanted = trial.user_attrs, self.start_attributes(trial)
+        strange = trial.params.keys() - self.experiment.searched.keys()
+        for name, value in wanted.items():
+            if name not in known and "config_id" not in known:  # which is the last
                 trial.set_user_attr(name, value)
-            elif name not in ("micro_batch", "seed", "kind") and known[name] != value:
-                said = f"trial {trial.number} has {name} {known[name]}, its parameters {value}"
-                raise self.recorder.altered(said)
+            elif name not in known or (known[name] != value and name not in ANY_VALUE):
+                strange.add(name)
+        if strange:
+            found = {name: {**trial.params, **known}.get(name) for name in sorted(strange)}
+            right = {name: wanted.get(name) for name in found}
+            raise self.recorder.altered(f"trial {trial.number} has {found}, not {right}")
 
     def start_attributes(self, trial: Trial) -> dict[str, Any]:
         """Return what is known of a trial before it is trained, besides its parameters."""
@@ -2630,7 +2641,8 @@ class Search:
         """
         config, shape_idx = attempt.config, attempt.config["shape_idx"]
         arch = self.experiment.architectures[config["arch_idx"]]
-        micro_batch = self.micro_batch(shape_idx, arch, config["micro_batch"])
+        most = attempt.saved["micro_batch"] if attempt.saved else config["batch_size"]
+        micro_batch = self.micro_batch(shape_idx, arch, most)
         if micro_batch == 0:
             raise MemoryError(
                 f"{arch['params']:,} parameters and {self.sample_bytes[shape_idx]:,} bytes per"
@@ -2661,7 +2673,8 @@ class Search:
             self.progress.update(share)
             stop = self.stops.asked()
             if stop or attempt.checkpoint.due():
-                about = {"curve": curve, "seconds": time.monotonic() - since}
+                seconds = time.monotonic() - since
+                about = {"curve": curve, "seconds": seconds, "micro_batch": micro_batch}
                 attempt.checkpoint.save({**training.state(), **about})
             if stop:
                 raise stop

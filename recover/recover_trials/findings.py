@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from typing import Any
+
+from recover_trials.record import Record
 
 
-@dataclass
-class Unmatched:
+class Unmatched(Record):
     """Lines of a kind that is left out: how many, and the first of them."""
 
-    count: int = 0
-    sample: str = ""
+    FIELDS = ("count", "sample")
+
+    def __init__(self, count: int = 0, sample: str = "") -> None:
+        self.count, self.sample = count, sample
 
     def add(self, text: str) -> None:
         """Count a line."""
@@ -19,8 +22,7 @@ class Unmatched:
         self.sample = self.sample or text.strip()[:200]
 
 
-@dataclass
-class Findings:
+class Findings(Record):
     """What was found in one file besides trials.
 
     Attributes:
@@ -32,9 +34,11 @@ class Findings:
         problems: what else is wrong with the file, a sentence each.
     """
 
-    damaged: int = 0
-    unmatched: Unmatched = field(default_factory=Unmatched)
-    unstamped: Unmatched = field(default_factory=Unmatched)
-    later: Counter[str] = field(default_factory=Counter)
-    dry_runs: int = 0
-    problems: list[str] = field(default_factory=list)
+    FIELDS = ("damaged", "unmatched", "unstamped", "later", "dry_runs", "problems")
+
+    def __init__(self, **more: Any) -> None:
+        self.damaged = self.dry_runs = 0
+        self.unmatched, self.unstamped = Unmatched(), Unmatched()
+        self.later: Counter[str] = Counter()
+        self.problems: list[str] = []
+        self.fill(more)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,10 +18,11 @@ from recover_trials.formats.stamps import (
     may_begin,
     quoted_before,
 )
+from recover_trials.patterns import pattern
 
-OWN_END = re.compile(r', study="[^"]*", run="[^"]*" ;[0-9a-f]{8}\s*\Z')
-ESCAPED = re.compile(r"""\\(['"\\])""")
-MENTION = re.compile(r"\bTrial[ #]\d{1,9}\b")
+OWN_END = pattern(r', study="[^"]*", run="[^"]*" ;[0-9a-f]{8}\s*\Z')
+ESCAPED = pattern(r"""\\(['"\\])""")
+MENTION = pattern(r"\bTrial[ #]\d{1,9}\b")
 
 
 class Lines:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from recover_trials.record import Record
+
+if TYPE_CHECKING:
+    from recover_trials.skim import Parameters
 
 TWICE = "told twice, in different ways"
 STARTED_TWICE = "number started twice"
@@ -20,12 +25,21 @@ UNCERTAIN = "may belong to another study of this file: their lines are mixed"
 REMARKS = frozenset({ONLY_BEST_TOLD, BY_ORDER, FORCED})
 OUTSIDE = "outside_space"  # attribute: parameters of the search space that a trial does not have
 
-# What few trials have: made when it is asked for, as empty ones would be a third of the memory.
-RARE = frozenset({"intermediate_values", "curve", "distributions", "system_attrs"})
+# What few trials have: made when it is asked for, as empty ones would be a third of the memory,
+# and half of what Python searches for cycles.
+RARE: dict[str, Callable[[], Any]] = {
+    "user_attrs": dict,
+    "intermediate_values": dict,
+    "curve": dict,
+    "distributions": dict,
+    "system_attrs": dict,
+    "flags": list,
+    "run": lambda: None,
+    "end": lambda: None,
+}
 
 
-@dataclass(slots=True, init=False)
-class Trial:
+class Trial(Record):
     """A started trial, as the study has it.
 
     Attributes:
@@ -41,20 +55,24 @@ class Trial:
         flags: what is wrong or uncertain about it.
     """
 
-    number: int
-    state: str = "RUNNING"
-    values: tuple[float, ...] = ()
-    datetime_start: datetime | None = None
-    datetime_complete: datetime | None = None
-    params: dict[str, Any] = field(default_factory=dict)
-    user_attrs: dict[str, Any] = field(default_factory=dict)
-    intermediate_values: dict[int, float] = field(default_factory=dict)
-    curve: dict[int, dict[str, Any]] = field(default_factory=dict)
-    flags: list[str] = field(default_factory=list)
-    run: str | None = None  # that started it
-    end: int | None = None  # digest of its end line, to know a repeat from another end
-    distributions: dict[str, Any] = field(default_factory=dict)  # known from storages only
-    system_attrs: dict[str, Any] = field(default_factory=dict)
+    FIELDS = (
+        *("number", "state", "values", "datetime_start", "datetime_complete", "params"),
+        *("user_attrs", "intermediate_values", "curve", "flags", "run", "end"),
+        *("distributions", "system_attrs"),
+    )
+    __slots__ = (*FIELDS, "place", "unread")
+
+    params: dict[str, Any]
+    user_attrs: dict[str, Any]
+    intermediate_values: dict[int, float]
+    curve: dict[int, dict[str, Any]]
+    flags: list[str]
+    run: str | None  # that started it
+    end: int | None  # digest of its end line, to know a repeat from another end
+    distributions: dict[str, Any]  # known from storages only
+    system_attrs: dict[str, Any]
+    unread: Parameters  # where its parameters are, and at which place, until they are asked for
+    place: int
 
     def __init__(
         self,
@@ -64,22 +82,28 @@ class Trial:
         datetime_start: datetime | None = None,
         datetime_complete: datetime | None = None,
         params: dict[str, Any] | None = None,
+        unread: Parameters | None = None,
+        place: int = 0,
         **more: Any,
     ) -> None:
         self.number, self.state, self.values = number, state, values
         self.datetime_start, self.datetime_complete = datetime_start, datetime_complete
-        self.params = {} if params is None else params
-        self.user_attrs: dict[str, Any] = {}
-        self.flags: list[str] = []
-        self.run: str | None = None
-        self.end: int | None = None
-        for name, value in more.items():
-            setattr(self, name, value)
+        if unread is None:
+            self.params = {} if params is None else params
+        else:
+            self.unread, self.place = unread, place
+        if more:
+            self.fill(more)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "params":
+            self.params = self.unread.of(self.place) or {}
+            return self.params
         if name not in RARE:
             raise AttributeError(name)
-        made: dict[Any, Any] = {}
+        made: Any = RARE[name]()
+        if name == "flags" and (unread := getattr(self, "unread", None)):
+            made = [CUT] * (unread.of(self.place) is None)
         setattr(self, name, made)
         return made
 
@@ -94,8 +118,7 @@ class Trial:
         return [flag for flag in self.flags if flag not in REMARKS]
 
 
-@dataclass(slots=True)
-class Study:
+class Study(Record):
     """The trials of one study, by number.
 
     Attributes:
@@ -112,21 +135,29 @@ class Study:
         resumed: the log says that there were trials before its own.
     """
 
-    key: str
-    name: str
-    source: str
-    about: dict[str, Any] = field(default_factory=dict)
-    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    trials: dict[int, list[Trial]] = field(default_factory=dict)
-    told: dict[int, float] = field(default_factory=dict)
-    experiment: str | None = None
-    flags: list[str] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
-    resumed: bool = False
-    told_name: str = ""  # by Optuna's line
-    resumes: bool = False  # a script of its own that goes on with an experiment
-    lower_is_better: bool = False  # seen in lines that name the best trial
-    higher_is_better: bool = False
+    FIELDS = (
+        *("key", "name", "source", "about", "runs", "trials", "told", "experiment", "flags"),
+        *("remarks", "resumed", "told_name", "resumes", "lower_is_better", "higher_is_better"),
+    )
+    __slots__ = FIELDS
+
+    def __init__(
+        self, key: str, name: str, source: str, about: dict[str, Any] | None = None, **more: Any
+    ) -> None:
+        self.key, self.name, self.source = key, name, source
+        self.about = {} if about is None else about
+        self.runs: dict[str, dict[str, Any]] = {}
+        self.trials: dict[int, list[Trial]] = {}
+        self.told: dict[int, float] = {}
+        self.experiment: str | None = None
+        self.flags: list[str] = []
+        self.remarks: list[str] = []
+        self.resumed = False
+        self.told_name = ""  # by Optuna's line
+        self.resumes = False  # a script of its own that goes on with an experiment
+        self.lower_is_better = False  # seen in lines that name the best trial
+        self.higher_is_better = False
+        self.fill(more)
 
     @property
     def rows(self) -> list[Trial]:
@@ -174,11 +205,20 @@ class Study:
         if self.direction is None:
             return next((t for t in finished if (t.number, t.value) == (number, value)), None)
         sign = -1 if self.direction == "maximize" else 1
-        best = min(finished, key=lambda t: (sign * t.values[0], t.number), default=None)
+        best = self.first_best(finished)
         if value is not None and number not in self.trials:
             beaten = best is None or sign * value < sign * (best.value or 0.0)
             return None if beaten else best
         return best
+
+    def first_best(self, finished: list[Trial]) -> Trial | None:
+        """Return the first of the trials with the best value."""
+        if not finished:
+            return None
+        values = [trial.values[0] for trial in finished]
+        best = max(values) if self.direction == "maximize" else min(values)
+        same = [t for t, value in zip(finished, values, strict=True) if value == best]
+        return min(same or finished[:1], key=lambda trial: trial.number)
 
     @property
     def starts_at(self) -> int:

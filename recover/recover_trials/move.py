@@ -13,14 +13,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
+from recover_trials.conditions import applies
 from recover_trials.errors import RebuildError
 from recover_trials.frozen import contains
 from recover_trials.model import OUTSIDE, Study, Trial
 from recover_trials.refusals import check
-from recover_trials.space import Space, applies, digest
+from recover_trials.space import Space, digest
 
 OBJECTIVE = ("metric", "direction", "task", "horizon")
 SHAPE = "shape_idx"
@@ -87,7 +88,7 @@ def move(study: Study, space: Space) -> Moved:
         "architectures_sha256": architectures,
         "script_sha256": space.script_sha256,
     }
-    found = Moved(replace(study, about=about, runs={}, name=space.experiment.study_name))
+    found = Moved(study.but(about=about, runs={}, name=space.experiment.study_name))
     rows = Rows(study, space)
     found.study.trials = {
         number: [move_trial(told[0], rows, found)] for number, told in study.trials.items()
@@ -135,7 +136,7 @@ def move_trial(trial: Trial, rows: Rows, found: Moved) -> Trial:
     outside = [name for name in searched if name not in params]
     attributes = {name: value for name, value in config.items() if name not in params}
     kept = {n: v for n, v in trial.system_attrs.items() if n.startswith(OF_PRUNERS)}
-    new = replace(trial, params=params, user_attrs=attributes, system_attrs=kept)
+    new = trial.but(params=params, user_attrs=attributes, system_attrs=kept)
     if trial.state == "RUNNING":
         if wrong := impossible(config, outside, searched, space):
             found.ended[trial.number] = wrong

@@ -9,45 +9,40 @@ import json
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 from hpo_script.trial_log import IDENTITY, LOG_EVENTS
 from recover_trials.literals import whole_json
+from recover_trials.patterns import pattern
 
 STAMP = r"\[[A-Z] \d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] "
-START = re.compile(STAMP)
-LINE = re.compile(
+START = pattern(STAMP)
+LINE = pattern(
     r"\[(?P<level>[A-Z]) (?P<time>.{23})\] (?P<head>(?:Run|Trial) [^:]{1,80}): (?P<fields>.*)",
     re.DOTALL,
 )
-MARK = re.compile(r" ;([0-9a-f]{8})")
-OURS = re.compile(STAMP + r"(?:Run [0-9a-f]+ |Trial \d+(?: [a-z]+(?: \d+)?)?: arch_idx=)")
-ONLY_OURS = re.compile(
+MARK = pattern(r" ;([0-9a-f]{8})")
+OURS = pattern(STAMP + r"(?:Run [0-9a-f]+ |Trial \d+(?: [a-z]+(?: \d+)?)?: arch_idx=)")
+ONLY_OURS = pattern(
     r"\] Run | ;[0-9a-f]|, (?:d_ff|study|run|config_id)=|\d [a-z]+(?: \d+)?: arch_"
 )
 # The predecessor printed six digits of the learning rate, and these fields last.
-OLD_START = re.compile(
+OLD_START = pattern(
     r"lr=\d+\.\d{6}, epochs=\d+, batch(?:_size=\d+|=\d+x\d+, dropout=\d\.\d\d)[\r\n]*\Z"
 )
-FULL_PRECISION = re.compile(r"\blr=(?:\d+\.\d{7}|[\d.]+e)")
+FULL_PRECISION = pattern(r"\blr=(?:\d+\.\d{7}|[\d.]+e)")
 COUNTERS = {"trial": r"(?P<trial>\d+)", "step": r"(?P<step>\d+)", "unit": r"(?P<unit>[a-z]+)"}
-HEADS = {
-    name: re.compile(
-        re.sub(r"{(\w+)}", lambda m: COUNTERS.get(m[1], rf"(?P<{m[1]}>\w+)"), event.head)
-    )
-    for name, event in LOG_EVENTS.items()
-}
-FIELD = re.compile(r"(?:, )?([^\s=]+)=")
-SCALAR = re.compile(r"[^\s,]+(?:,\d{3})*(?=, |\Z)")
-WHOLE = re.compile(r"-?\d+(?:,\d{3})*")
+FIELD = pattern(r"(?:, )?([^\s=]+)=")
+SCALAR = pattern(r"[^\s,]+(?:,\d{3})*(?=, |\Z)")
+WHOLE = pattern(r"-?\d+(?:,\d{3})*")
 DECODER = json.JSONDecoder()
 WORDS = {"true": True, "false": False, "null": None}
 
 
 # An evaluation as nearly every line of a log is one: whole numbers, then metrics, then identity.
-EVALUATION = re.compile(
+EVALUATION = pattern(
     STAMP.encode()
     + rb"Trial (\d{1,9}) ([a-z]+) (\d{1,9}):"
     + rb" (arch_idx=\d{1,9}, d_model=\d{1,9}, n_layers=\d{1,9}, n_heads=\d{1,9},"
@@ -69,8 +64,7 @@ class Evaluation(NamedTuple):
     architecture: str = ""
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """One whole line: a row of LOG_EVENTS with its values."""
 
     name: str
@@ -159,8 +153,18 @@ def later_heads(text: str) -> list[str]:
 
 def known_head(head: str) -> tuple[str, re.Match[str]] | None:
     """Return the event whose head this is; None for one of a later version."""
-    found = ((name, pattern.fullmatch(head)) for name, pattern in HEADS.items())
+    found = ((name, known.fullmatch(head)) for name, known in heads().items())
     return next(((name, match) for name, match in found if match), None)
+
+
+@cache
+def heads() -> dict[str, re.Pattern[str]]:
+    """Return the regular expression of the head of each kind of line."""
+    found = {}
+    for name, event in LOG_EVENTS.items():
+        head = re.sub(r"{(\w+)}", lambda m: COUNTERS.get(m[1], rf"(?P<{m[1]}>\w+)"), event.head)
+        found[name] = re.compile(head)
+    return found
 
 
 def event_of(line: re.Match[str]) -> Event | None:

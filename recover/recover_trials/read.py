@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from itertools import chain
-from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from recover_trials.envelopes import compression, encoding, journal, notebook, sqlite
+from recover_trials.envelopes import encoding, heads
 from recover_trials.envelopes.blocks import BLOCK, whole_lines
 from recover_trials.errors import UnreadableError
 from recover_trials.findings import Findings
 from recover_trials.fold.joining import check_best, join, mark_names
 from recover_trials.fold.own import OwnStudies
 from recover_trials.fold.runs import Runs
-from recover_trials.imports import files as results
-from recover_trials.imports.merging import Imports, complaints
 from recover_trials.model import Study
 from recover_trials.recovery import Recovery
 from recover_trials.scan import Scanner
 
-Source = str | Path | IO[Any] | Iterable[bytes]
+if TYPE_CHECKING:
+    from recover_trials.imports.merging import Imports
+
+    Source = str | os.PathLike[str] | IO[Any] | Iterable[bytes]
+
+PATH = (str, os.PathLike)
 HEAD = 4096  # enough to know a format by
 DEEPEST = 4  # envelopes in each other
+DATABASE = "a SQLite file, not a log; give it by its path, or use optuna.load_study"
 
 
 def read_trials(
@@ -52,9 +56,7 @@ def read_all(
 ) -> Recovery:
     """Read one source after the other; return what they say together."""
     for source in sources:
-        name = str(
-            source if isinstance(source, (str, Path)) else getattr(source, "name", "stream")
-        )
+        name = str(source if isinstance(source, PATH) else getattr(source, "name", "stream"))
         try:
             reader.read(source, name)
         except (OSError, EOFError) as error:
@@ -68,9 +70,12 @@ def read_all(
 def collector_paused() -> Iterator[None]:
     """Pause the search for reference cycles: rows have none, and it would look at each again.
 
-    What was read counts as old afterwards, so that the search does not begin with all of it.
+    What was read counts as old afterwards, so that the search does not begin with all of it. In a
+    young process, which has little that could be a cycle, it is never searched: that would take
+    a tenth of the time of reading when the process ends.
     """
     was_on = gc.isenabled()
+    young = gc.get_stats()[-1]["collections"] == 0
     gc.disable()
     try:
         yield
@@ -78,13 +83,14 @@ def collector_paused() -> Iterator[None]:
         if was_on:
             if not gc.get_freeze_count():
                 gc.freeze()
-                gc.unfreeze()
+                if not young:
+                    gc.unfreeze()
             gc.enable()
 
 
 def listed(sources: Any) -> Iterable[Source]:
     """Return the sources one by one; a path or a stream alone is one."""
-    alone = isinstance(sources, (str, Path, bytes)) or hasattr(sources, "read")
+    alone = isinstance(sources, (*PATH, bytes)) or hasattr(sources, "read")
     return [sources] if alone else sources
 
 
@@ -92,7 +98,8 @@ class Reader:
     """Takes one source after the other; knows what they say together."""
 
     def __init__(self, progress: Callable[[int], None] | None = None) -> None:
-        self.own, self.runs, self.imports = OwnStudies(), Runs(), Imports()
+        self.own, self.runs = OwnStudies(), Runs()
+        self.imports: Imports | None = None  # none of the sources was a file of results so far
         self.whole: list[Study] = []  # from storages: nothing needs to be put together
         self.files: dict[str, Findings] = {}
         self.progress = progress
@@ -102,14 +109,14 @@ class Reader:
         findings = Findings()
         self.own.open_source(name)
         self.runs.open_source(name)
-        is_path = isinstance(source, (str, Path))
+        is_path = isinstance(source, PATH)
         with open_source(source) as stream:
             chunks = self.counted(chunks_of(stream))
             head = take_head(chunks)
-            if head.startswith(sqlite.HEAD):
+            if head.startswith(heads.SQLITE):
                 if not is_path:
-                    raise UnreadableError(sqlite.INSTEAD)
-                self.whole += sqlite.read_database(Path(str(source)))
+                    raise UnreadableError(DATABASE)
+                self.take_database(str(source))
             else:
                 self.read_text(unwrapped(chain([head], chunks), findings), name, findings)
         while name in self.files and self.files[name] is not findings:
@@ -127,17 +134,21 @@ class Reader:
         """Read text that is in no envelope any more."""
         head = take_head(chunks)
         chunks = chain([head], chunks)
-        if head.lstrip().startswith(journal.FIRST):
+        if head.lstrip().startswith(heads.JOURNAL):
+            from recover_trials.envelopes import journal
+
             studies, findings.damaged = journal.read_journal(whole_lines(chunks), name)
             self.whole += studies
             return
-        if results.may_be_results(head, name):
-            data = b"".join(chunks)
-            if self.take_results(data, head, name, findings):
+        if not heads.is_no_result(head, name):
+            data = self.take_results(chunks, head, name, findings)
+            if data is None:
                 return
-            chunks = iter([data])
+            chunks = data
         scanner = Scanner(findings, self.own, self.runs)
-        if notebook.is_notebook(head):
+        if heads.is_notebook(head):
+            from recover_trials.envelopes import notebook
+
             chunks = notebook.outputs(b"".join(chunks))
         before = None
         for block in whole_lines(chunks):
@@ -147,18 +158,39 @@ class Reader:
         if before is not None:
             scanner.feed(before, final=True)
 
-    def take_results(self, data: bytes, head: bytes, name: str, findings: Findings) -> bool:
-        """Take a file of results; tell whether it is one."""
+    def take_database(self, path: str) -> None:
+        """Take the studies of a SQLite file."""
+        from pathlib import Path
+
+        from recover_trials.envelopes import sqlite
+
+        self.whole += sqlite.read_database(Path(path))
+
+    def take_results(
+        self, chunks: Iterator[bytes], head: bytes, name: str, findings: Findings
+    ) -> Iterator[bytes] | None:
+        """Take a file of results; return the chunks of another file."""
+        from recover_trials.imports import files as results
+        from recover_trials.imports.merging import Imports, complaints
+
+        if not results.may_be_results(head, name):
+            return chunks
+        data = b"".join(chunks)
         told = results.read_table(data) if results.is_table(head) else results.read_json(data)
-        self.imports.add(told or (), name)
-        findings.problems += complaints(told or ())
-        return told is not None
+        if told is None:
+            return iter([data])
+        self.imports = self.imports or Imports()
+        self.imports.add(told, name)
+        findings.problems += complaints(told)
+        return None
 
     def recovery(self) -> Recovery:
         """Return what was found in all sources."""
-        studies = [study for study in self.own.studies.values() if study.trials]
+        studies = self.own.found()
         studies += join(study for study in self.runs.studies if study.trials)
-        studies = self.imports.merge_into(studies + self.whole)
+        studies += self.whole
+        if self.imports:
+            studies = self.imports.merge_into(studies)
         for study in studies:
             check_best(study)
         mark_names(studies)
@@ -175,7 +207,7 @@ class Reader:
 
 def open_source(source: Source) -> Any:
     """Open a path; a stream is left open afterwards, as it was."""
-    if isinstance(source, (str, Path)):
+    if isinstance(source, PATH):
         return closing(io.FileIO(source))
     return nullcontext(source)
 
@@ -207,10 +239,12 @@ def unwrapped(chunks: Iterator[bytes], findings: Findings) -> Iterator[bytes]:
     for _ in range(DEEPEST):
         head = take_head(chunks)
         chunks = chain([head], chunks)
-        if head.startswith(compression.GZIP):
-            chunks = compression.gunzip(chunks, findings.problems.append)
-        elif head.startswith(compression.ZSTD):
-            chunks = compression.unzstd(chunks, findings.problems.append)
+        if head.startswith((heads.GZIP, heads.ZSTD)):
+            from recover_trials.envelopes import compression
+
+            zipped = head.startswith(heads.GZIP)
+            unpack = compression.gunzip if zipped else compression.unzstd
+            chunks = unpack(chunks, findings.problems.append)
         elif found := encoding.encoding_of(head):
             chunks = encoding.to_utf8(chunks, found)
         else:

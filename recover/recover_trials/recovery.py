@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 
 from recover_trials.findings import Findings
 from recover_trials.model import REMARKS, Study
+from recover_trials.record import Record
 
 
-@dataclass
-class Recovery:
+class Recovery(Record):
     """Everything that was found, and what was not right.
 
     Attributes:
@@ -19,9 +18,17 @@ class Recovery:
         files: what was found in each file besides trials.
     """
 
-    studies: list[Study] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    files: dict[str, Findings] = field(default_factory=dict)
+    FIELDS = ("studies", "problems", "files")
+
+    def __init__(
+        self,
+        studies: list[Study] | None = None,
+        problems: list[str] | None = None,
+        files: dict[str, Findings] | None = None,
+    ) -> None:
+        self.studies = studies or []
+        self.problems = problems or []
+        self.files = files or {}
 
     @property
     def damaged(self) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from recover_trials.envelopes import sqlite
+from recover_trials.envelopes import heads
 from recover_trials.errors import RepairError
 from recover_trials.journal_repair import Repaired, repair
 from recover_trials.storages import damage, import_optuna
@@ -29,8 +29,8 @@ def repair_file(path: Path) -> list[str]:
     import_optuna()
     path = path.resolve()
     with path.open("rb") as file:
-        head = file.read(len(sqlite.HEAD))
-    if head == sqlite.HEAD or path.suffix in (".db", ".sqlite", ".sqlite3"):
+        head = file.read(len(heads.SQLITE))
+    if head == heads.SQLITE or path.suffix in (".db", ".sqlite", ".sqlite3"):
         return look_at_database(path)
     with locked(path):
         content = path.read_bytes()

@@ -21,9 +21,10 @@ from recover_trials.fold.runs import Runs
 from recover_trials.formats import start_lines
 from recover_trials.formats.stamps import LENGTH
 from recover_trials.lines import Lines
+from recover_trials.patterns import pattern
 from recover_trials.skim import REGULAR, regular_lines, row_of, rows_of
 
-ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\r\n]*(?:\x07|\x1b\\)|[@-Z\\^_])")
+ANSI = pattern(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\r\n]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 # Every line of a trial.
 TRIAL = re.compile(rb"rial(?:[# ]\d| resulted in value| status as TrialState)")
 # Lines of runs, studies and runners.
@@ -32,7 +33,8 @@ OPENING = re.compile(
     rb"|Completed|Finished:)"
 )
 # The same without a time stamp or a count before them.
-LOOSE = (re.compile(rb"study (?:created|with )"), re.compile(rb"unning HPO: "))
+LOOSE = (pattern(rb"study (?:created|with )"), pattern(rb"unning HPO: "))
+LINE_END = pattern(rb"[\r\n]|\Z")
 LINE_ENDS = (b"", b"\n", b"\r")  # a block begins with a line
 LONGEST_BETWEEN = 64 * 1024
 KEPT = 4 << 20  # bytes in which lines of runs and studies may be looked for later
@@ -136,9 +138,11 @@ class Scanner:
             self.settled = self.index
         else:
             self.look_back(begin)
-            if self.own.here:
+            number, value, time, parameters, best = row
+            params = parameters.of(0)
+            if self.own.here or params is None:
                 return False
-            self.runs.finish(*row)
+            self.runs.finish(number, value, time, params, best)
         self.lines.stamped, self.position = True, match.end()
         return True
 
@@ -163,7 +167,7 @@ class Scanner:
             start, end = 0, len(block)
         for found in self.openings(block, start, end):
             begin = max(block.rfind(b"\n", start, found), block.rfind(b"\r", start, found)) + 1
-            stop = re.compile(rb"[\r\n]|\Z").search(block, found)
+            stop = LINE_END.search(block, found)
             line = block[begin or start : stop.start() if stop else end]
             self.lines.take(line.decode("utf-8", "replace"), bytes, ended=True)
 

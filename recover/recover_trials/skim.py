@@ -1,103 +1,117 @@
 """Finished trials of which nothing is unusual, read a block at a time.
 
-Nearly every result of nearly every log is one. What a block says of them is put into one JSON
-text: the reader of JSON is written in C, starts once, and keeps one object per name.
+Nearly every result of nearly every log is one. Their parameters stay text until one is asked for;
+then those of a block are put into one JSON text: the reader of JSON is written in C, starts once,
+and keeps one object per name.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
+from itertools import repeat
 from typing import Any
 
 from recover_trials.formats.stamps import LENGTH
 from recover_trials.literals import parse_json, parse_mapping
+from recover_trials.patterns import pattern
 
 FLOAT = rb"-?(?:\d+\.\d+(?:e[-+]\d+)?|\d+e[-+]\d+|inf)"
-REGULAR = re.compile(
+BETWEEN = b" with value: "
+LINE = (
     rb"(?:(?<=[\r\n])|\A)\[[A-Z] (.{23})\] Trial (\d{1,9}) finished with value: (" + FLOAT + rb")"
-    rb" and parameters: (\{[^{}\"\\\x1b\r\n]*\})"
-    rb"\. Best is trial (\d{1,9}) with value: (" + FLOAT + rb")\.(?=[\r\n])"
+    rb" and parameters: \{(%b)\}"
+    rb"\. Best is trial (\d{1,9}" + BETWEEN + FLOAT + rb")\.(?=[\r\n])"
 )
-MOST_OTHERS = 8  # capitals in a block that begin no trial; a text with more of them is searched
+UNUSUAL = b'{"\\\x1b\r\n'  # no character of regular parameters
+REGULAR = pattern(LINE % b"[^}%b]*" % re.escape(UNUSUAL))
+# The same where UNUSUAL is looked for afterwards: of a single character, a search is faster.
+FAST = re.compile(LINE % b"[^}]*")
+# Capitals in a block that begin no trial, and one more per so many bytes: a text with more of
+# them is searched.
+MOST_OTHERS, ONE_MORE = 8, 8192
 
-# Number, value, time and parameters of a trial; number and value of the best one.
-Row = tuple[int, float, datetime, dict[str, Any], int, float]
+
+class Parameters:
+    """The parameters of the trials of a block, as their lines have them until one is asked for."""
+
+    __slots__ = ("found", "text")
+
+    def __init__(self, texts: Sequence[bytes]) -> None:
+        self.text = b"\n".join([b"{%b}" % text for text in texts])
+        self.found: list[dict[str, Any] | None] | None = None
+
+    def of(self, place: int) -> dict[str, Any] | None:
+        """Return the parameters of a trial; None if its text is no mapping."""
+        if self.found is None:
+            self.found, self.text = read_parameters(self.text), b""
+        return self.found[place]
+
+
+# Number, value, time, parameters with those of the block; number and value of the best one.
+Row = tuple[int, float, datetime, Parameters, tuple[int, float]]
 
 
 def regular_lines(block: bytes) -> list[re.Match[bytes]] | None:
-    """Return the regular lines of a block; None if other lines in it may tell of a trial."""
-    found: list[re.Match[bytes]] = []
-    others = 0
-    start = block.find(b"T")
-    while start >= 0:
-        match = REGULAR.match(block, start - LENGTH) if start >= LENGTH else None
-        if match:
-            found.append(match)
-        else:
-            others += 1
-            if others > MOST_OTHERS or block.startswith(b"Trial", start):
-                return None
-        start = block.find(b"T", match.end() if match else start + 1)
-    return found if braces_are_in(block, found) else None
-
-
-def braces_are_in(block: bytes, found: list[re.Match[bytes]]) -> bool:
-    """Tell whether only these lines have braces.
+    """Return the regular lines of a block; None if other lines in it may tell of a trial.
 
     Up to Optuna 1.5 a line says `Finished trial#3`: no capital T, but parameters in braces.
     """
-    brace = block.find(b"{")
-    for match in found:
-        if brace != match.start(4):
-            return False
-        brace = block.find(b"{", match.end())
-    return brace < 0
+    found: list[re.Match[bytes]] = []
+    end, left = 0, MOST_OTHERS + len(block) // ONE_MORE
+    find, regular = block.find, FAST.match
+    start = find(b"T")
+    while start >= 0:
+        match = regular(block, start - LENGTH) if start >= LENGTH else None
+        if match:
+            if find(b"{", end, start) >= 0:
+                return None
+            found.append(match)
+            end = match.end()
+            start = find(b"T", end)
+        else:
+            left -= 1
+            if left < 0 or block.startswith(b"Trial", start):
+                return None
+            start = find(b"T", start + 1)
+    return found if find(b"{", end) < 0 else None
 
 
-def rows_of(found: list[re.Match[bytes]]) -> list[Row] | None:
-    """Return what regular lines say; None if a time or parameters in them are none."""
+def rows_of(found: Sequence[re.Match[bytes]]) -> list[Row] | None:
+    """Return what regular lines say; None if a time in them is none, or their parameters nest."""
     groups = [match.groups() for match in found]
-    stamps = b"\n".join([group[0] for group in groups]).replace(b",", b".")
+    stamps, numbers, values, told, bests = zip(*groups, strict=True)
+    together = b"".join(told)
+    if any(sign in together for sign in UNUSUAL):
+        return None
+    said = b"\n".join(stamps).replace(b",", b".")
     try:
-        times = map(datetime.fromisoformat, stamps.decode().split("\n"))
-        told = b",".join([part for group in groups for part in group[1:4]]).decode()
-        said = parse_json(f"[{told}]") or one_by_one(groups)
-        columns = zip(said[::3], said[1::3], times, said[2::3], groups, strict=True)
-        return [
-            (number, value, time, params, int(group[4]), float(group[5]))
-            for number, value, time, params, group in columns
-        ]
+        times = [*map(datetime.fromisoformat, said.decode().split("\n"))]
     except ValueError:
         return None
+    named = {best: best_of(best) for best in {*bests}}
+    shared = repeat(Parameters(told), len(found))
+    known = map(int, numbers), map(float, values), times, shared
+    return [*zip(*known, map(named.__getitem__, bests), strict=True)]
 
 
-def one_by_one(groups: list[tuple[bytes, ...]]) -> list[Any]:
-    """Return number, value and parameters of lines, one after the other; they are no JSON.
-
-    Raises ValueError for what is no mapping.
-    """
-    said: list[Any] = []
-    for _, number, value, told, *_ in groups:
-        said += int(number), float(value), mapping_of(told)
-    return said
+def best_of(text: bytes) -> tuple[int, float]:
+    """Return number and value of the best trial."""
+    number, _, value = text.partition(BETWEEN)
+    return int(number), float(value)
 
 
 def row_of(match: re.Match[bytes]) -> Row | None:
-    """Return what one regular line says; None if its time or its parameters are none."""
-    stamp, number, value, told, best, best_value = match.groups()
-    try:
-        time = datetime.fromisoformat(stamp.replace(b",", b".").decode())
-        params = mapping_of(told)
-    except ValueError:
-        return None
-    return int(number), float(value), time, params, int(best), float(best_value)
+    """Return what one regular line says; None as for several."""
+    rows = rows_of([match])
+    return rows[0] if rows else None
 
 
-def mapping_of(told: bytes) -> dict[str, Any]:
-    """Return parameters. Raises ValueError for what is no mapping."""
-    text = told.decode()
-    params = parse_json(text) or parse_mapping(text)
-    if params is None:
-        raise ValueError(text)
-    return params
+def read_parameters(text: bytes) -> list[dict[str, Any] | None]:
+    """Return the mappings that lines are; None for a line that is none."""
+    lines = text.decode("utf-8", "replace").split("\n")
+    found = parse_json(f"[{','.join(lines)}]")
+    if found is None or len(found) != len(lines):
+        return [parse_mapping(line) for line in lines]
+    return list(found)

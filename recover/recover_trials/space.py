@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,14 +98,3 @@ def check_constants(experiment: Experiment) -> None:
 def digest(value: object) -> str:
     """Return the digest of a value, as scripts make it."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def applies(conditions: Mapping[str, Any], name: str, config: Mapping[str, Any]) -> bool:
-    """Tell whether a parameter is searched, given the others of a configuration."""
-    wanted = conditions.get(name)
-    if not isinstance(wanted, Mapping):
-        return True
-    return all(
-        isinstance(values, list) and config.get(other) in values
-        for other, values in wanted.items()
-    )

@@ -36,13 +36,14 @@ from hpo_script.progress import Progress
 from hpo_script.recorder import Recorder
 from hpo_script.results import best_of
 from hpo_script.stops import Interrupted, Stops
-from hpo_script.storage import StorageError, is_of_storage, one_commit, root_of
+from hpo_script.storage import StorageError, is_final, is_of_storage, one_commit, root_of
 from hpo_script.study import digest
 from hpo_script.suggest import suggest
 from hpo_script.task import Task
 from hpo_script.training import DivergedError, Training, since_last_gain, train
 from hpo_script.workers import Workers
 
+ANY_VALUE = ("micro_batch", "seed", "kind")  # attributes that parameters do not settle
 OWNERS = "owners"  # attribute of the study: which process runs each trial that is running
 Done = TypeVar("Done")
 
@@ -145,7 +146,7 @@ class Search:
             except Exception as error:
                 if not is_of_storage(error):
                     raise
-                if self.stops.asked():
+                if self.stops.asked() or is_final(error):
                     raise StorageError from error
                 said = str(root_of(error)).partition("\n")[0][:200]
                 say(f"storage: {said}; trying again in {seconds} s")
@@ -214,13 +215,17 @@ class Search:
 
     def describe(self, trial: Trial) -> None:
         """Write what is known of a trial before it is trained; check what was written before."""
-        known = trial.user_attrs
-        for name, value in self.start_attributes(trial).items():
-            if name not in known:
+        known, wanted = trial.user_attrs, self.start_attributes(trial)
+        strange = trial.params.keys() - self.experiment.searched.keys()
+        for name, value in wanted.items():
+            if name not in known and "config_id" not in known:  # which is the last
                 trial.set_user_attr(name, value)
-            elif name not in ("micro_batch", "seed", "kind") and known[name] != value:
-                said = f"trial {trial.number} has {name} {known[name]}, its parameters {value}"
-                raise self.recorder.altered(said)
+            elif name not in known or (known[name] != value and name not in ANY_VALUE):
+                strange.add(name)
+        if strange:
+            found = {name: {**trial.params, **known}.get(name) for name in sorted(strange)}
+            right = {name: wanted.get(name) for name in found}
+            raise self.recorder.altered(f"trial {trial.number} has {found}, not {right}")
 
     def start_attributes(self, trial: Trial) -> dict[str, Any]:
         """Return what is known of a trial before it is trained, besides its parameters."""
@@ -257,7 +262,8 @@ class Search:
         """
         config, shape_idx = attempt.config, attempt.config["shape_idx"]
         arch = self.experiment.architectures[config["arch_idx"]]
-        micro_batch = self.micro_batch(shape_idx, arch, config["micro_batch"])
+        most = attempt.saved["micro_batch"] if attempt.saved else config["batch_size"]
+        micro_batch = self.micro_batch(shape_idx, arch, most)
         if micro_batch == 0:
             raise MemoryError(
                 f"{arch['params']:,} parameters and {self.sample_bytes[shape_idx]:,} bytes per"
@@ -288,7 +294,8 @@ class Search:
             self.progress.update(share)
             stop = self.stops.asked()
             if stop or attempt.checkpoint.due():
-                about = {"curve": curve, "seconds": time.monotonic() - since}
+                seconds = time.monotonic() - since
+                about = {"curve": curve, "seconds": seconds, "micro_batch": micro_batch}
                 attempt.checkpoint.save({**training.state(), **about})
             if stop:
                 raise stop

@@ -131,7 +131,7 @@ def open_storage(url: str) -> BaseStorage:
         except ImportError:
             raise
         except Exception as error:  # each kind of storage has its own
-            final = any(text in str(error) for text in ("malformed", "not a database", "unable"))
+            final = is_final(error) or "unable to open" in str(error)
             if final or not hasattr(error, "orig") or attempt == 7:
                 raise StorageError from error
         time.sleep(0.05 * 2**attempt * (1 + os.getpid() % 10 / 10))  # 13 s at most in all
@@ -143,6 +143,12 @@ def root_of(error: BaseException) -> BaseException:
     while error.__cause__:
         error = error.__cause__
     return error
+
+
+def is_final(error: BaseException) -> bool:
+    """Tell whether an error of a storage is one that waiting does not mend."""
+    said = str(root_of(error))
+    return "malformed" in said or "not a database" in said
 
 
 def is_of_storage(error: BaseException | None) -> bool:

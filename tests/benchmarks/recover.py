@@ -4,8 +4,9 @@ python tests/benchmarks/recover.py [FIGURES.json]     (QUICK=1: small logs, unde
 
 Each figure is the CPU time of a process of its own, start included: the median of several runs,
 those of all readers in turn, so that a busy moment slows none of them alone. The line loop is what
-a plain reader does: every line, the predecessor's patterns. `read_trials` is the library, the
-command writes CSV besides.
+a plain reader does: every line, the predecessor's patterns. `read_trials` is the library; it keeps
+parameters as text until one is asked for, so that `with parameters` is it, and all of them asked
+for. The command writes CSV besides.
 """
 
 from __future__ import annotations
@@ -40,7 +41,14 @@ from recover_trials import read_trials
 recovery = read_trials(sys.argv[1:])
 print(sum(len(study.rows) for study in recovery.studies))
 """
-# What stays in memory for each trial, or point of a curve.
+# The same, and every parameter of every trial: they stay text until one is asked for.
+ASKED = """
+import sys
+from recover_trials import read_trials
+recovery = read_trials(sys.argv[1:])
+print(sum(len(trial.params) for study in recovery.studies for trial in study.rows))
+"""
+# What stays in memory for each trial, or point of a curve; then with every parameter.
 KEPT = """
 import os, sys
 from recover_trials import read_trials
@@ -49,6 +57,10 @@ def resident():
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 before = resident()
 recovery = read_trials(sys.argv[1])
+print(resident() - before)
+for study in recovery.studies:
+    for trial in study.rows:
+        trial.params
 print(resident() - before)
 """
 STREAM = """
@@ -75,15 +87,17 @@ params = re.compile(r"'(\w+)': ([\d.e-]+)")
 header = re.compile(r"\[(\d+)/12\] Starting: hpo_(\w+)_threshold_1pct\.py")
 start = re.compile(r"Trial (\d+): arch_idx=(\d+), d_model=(\d+), n_layers=(\d+), n_heads=(\d+), "
                    r"params=([\d,]+), lr=([\d.e-]+), epochs=(\d+), batch_size=(\d+)")
-trials = {}
-with open(sys.argv[1]) as log:
-    for line in log:
-        header.search(line)
-        start.search(line)
-        if found := value.search(line):
-            told = {name: float(number) for name, number in params.findall(found[3])}
-            trials[int(found[1])] = (float(found[2]), told)
-print(len(trials))
+def main():
+    trials = {}
+    with open(sys.argv[1]) as log:
+        for line in log:
+            header.search(line)
+            start.search(line)
+            if found := value.search(line):
+                told = {name: float(number) for name, number in params.findall(found[3])}
+                trials[int(found[1])] = (float(found[2]), told)
+    print(len(trials))
+main()
 """
 
 
@@ -182,6 +196,7 @@ def readers(path: Path) -> dict[str, list[str | Path]]:
     end = "Trial [0-9]* ended: " if path.name == "own.log" else "finished with value"
     found: dict[str, list[str | Path]] = {
         "read_trials": [sys.executable, "-c", RECOVER, path],
+        "with parameters": [sys.executable, "-c", ASKED, path],
         "recover-trials": [sys.executable, "-m", "recover_trials", path],
     }
     if path.suffix == ".gz":
@@ -218,8 +233,9 @@ def report(name: str, path: Path, size: int | None = None) -> dict[str, Any]:
     """Print and return the figures of one log."""
     size = size or path.stat().st_size
     trials, points = rows_of(path)
-    kept = int(run(sys.executable, "-c", KEPT, path))
-    each = f"{kept / (points or trials):.0f} bytes kept per {'point' if points else 'trial'}"
+    kept, asked = map(int, run(sys.executable, "-c", KEPT, path).split())
+    of_each = f"{kept / (points or trials):.0f} ({asked / (points or trials):.0f} with parameters)"
+    each = f"{of_each} bytes kept per {'point' if points else 'trial'}"
     print(f"\n{name}: {size / 1e6:.0f} MB, {trials} trials, {points} points of curves, {each}")
     figures = measure(installed(readers(path)))
     ours = figures["read_trials"]["cpu_s"]
@@ -232,6 +248,7 @@ def report(name: str, path: Path, size: int | None = None) -> dict[str, Any]:
             f" {1 / max(found['ratio'], 1e-9):6.2f} x its time"
         )
     known = {"mb": size / 1e6, "trials": trials, "points": points, "bytes_kept": kept}
+    known |= {"bytes_kept_with_parameters": asked}
     return {**known, "readers": figures}
 
 

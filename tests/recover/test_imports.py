@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from recover_samples import STAMP, as_bytes, recover, sample_log
 from recover_trials import Recovery, Study, UnreadableError, read_trials
 from recover_trials.cli import main
+from recover_trials.envelopes.heads import is_no_result
 from recover_trials.imports.entries import cell_value
+from recover_trials.imports.files import may_be_results
 from recover_trials.imports.merging import SEVERAL
 from recover_trials.model import BY_ORDER, TWICE
 from recover_trials.output import to_csv, to_json, to_jsonl
@@ -470,3 +472,18 @@ def test_a_compressed_file_of_results_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.json.gz").write_bytes(gzip.compress(as_bytes(json.dumps(ALL_TRIALS))))
 
     assert len(only(read_trials(tmp_path / "a.json.gz")).rows) == 2
+
+
+WORDS = ("{", "[", "]", "}", '"', ",", "\n", " ", "\ufeff", "number", "trial", "value", "auc", "x")
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=8), st.sampled_from(["a.log", "a.json"]))
+def test_what_is_plainly_no_result_is_none(words: list[str], name: str) -> None:
+    head = "".join([*words, '"params":']).encode()
+
+    assert not (is_no_result(head, name) and may_be_results(head, name))
+
+
+def test_a_log_is_plainly_no_result() -> None:
+    assert is_no_result(LOG.encode(), "a.log")
+    assert is_no_result(as_bytes(sample_log().lines), "a.log")

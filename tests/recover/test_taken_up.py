@@ -5,10 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recover_samples import ARCHITECTURE, LATER_RUN, PARAMS, SampleLog, recover, recover_one
+from recover_samples import (
+    ARCHITECTURE,
+    LATER_RUN,
+    PARAMS,
+    SampleLog,
+    moment,
+    recover,
+    recover_one,
+)
 from recover_trials import Recovery, Trial
 from recover_trials.model import STARTED_TWICE
 
@@ -170,7 +178,6 @@ def test_a_first_run_that_is_cut_anywhere_is_gone_on_with(data: st.DataObject) -
 def test_lines_that_are_lost_make_no_second_trial(lost: int, reached: int) -> None:
     lines = first_run(3).lines + later_run(reached).lines
     lost %= len(lines)
-    assume("Trial 0 resumed" not in lines[lost])
     del lines[lost]
 
     (trial,) = recover_one(lines).rows
@@ -179,15 +186,61 @@ def test_lines_that_are_lost_make_no_second_trial(lost: int, reached: int) -> No
     assert {**trial.intermediate_values, **LOSSES} == LOSSES
 
 
-def test_two_runs_of_one_number_that_no_line_joins_are_flagged_and_not_joined() -> None:
-    lines = first_run(3).lines + later_run(0).lines
-    lines = [line for line in lines if "Trial 0 resumed" not in line]
-
-    assert [trial.flags for trial in recover_one(lines).rows] == [[], [STARTED_TWICE]]
+def without_resumed(log: SampleLog) -> list[str]:
+    """Return the lines of a log that has lost the one by which a trial goes on."""
+    return [line for line in log.lines if "Trial 0 resumed" not in line]
 
 
-@given(st.integers(1, 5), st.integers(1, 5))
-def test_a_run_that_is_told_twice_is_told_once(times: int, again: int) -> None:
+def test_what_two_runs_tell_of_one_number_is_one_trial_as_nothing_contradicts() -> None:
+    for reached in range(4):
+        lines = first_run(3).lines + without_resumed(later_run(reached))
+
+        assert whole(recover(lines))
+        assert whole(recover(lines, lines))
+
+
+def test_a_trial_that_goes_on_and_does_not_end_is_one_without_the_line_that_says_so() -> None:
+    lines = first_run(3).lines + without_resumed(later_run(2, end=False))
+
+    (trial,) = recover_one(lines).rows
+    assert (trial.state, trial.run, trial.flags) == ("RUNNING", LATER_RUN, [])
+    assert [*trial.curve.values()] == CURVE
+
+
+def contradicting(**more: Any) -> list[str]:
+    """Return the lines of a later run of the same number that say something else."""
+    log = SampleLog(run=LATER_RUN)
+    log.open_run()
+    for epoch in (3, 4):
+        log.evaluate(0, epoch, val_loss=0.125, **more)
+    return log.lines
+
+
+OTHER_END = SampleLog(run=LATER_RUN).end(0, datetime_start=str(moment(99)))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [*first_run(3).lines, *contradicting(d_model=128)],
+        [*first_run(3).lines, *contradicting(), OTHER_END],
+        [*first_run(3).lines[:-1], *contradicting(), first_run(3).lines[-1]],
+        [*first_run(3).lines, SampleLog().end(0), *contradicting()],
+        [*first_run(3).lines, *later_run(3).lines[:3], first_run(4).lines[-1]],
+    ],
+    ids=["architecture", "start", "by-turns", "after-its-end", "left-to-another"],
+)
+def test_runs_that_contradict_each_other_about_a_number_are_two_rows_with_a_flag(
+    lines: list[str],
+) -> None:
+    first, second = recover_one(lines).rows
+
+    assert (first.flags, second.flags) == ([], [STARTED_TWICE])
+    assert [*first.intermediate_values] == [1, 2, 3]
+
+
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(1, 2))
+def test_a_run_that_is_told_twice_is_told_once(times: int, again: int, all_of_it: int) -> None:
     first, later = first_run(3).lines, later_run(2).lines
 
-    assert whole(recover(first * times + later * again))
+    assert whole(recover((first * times + later * again) * all_of_it))

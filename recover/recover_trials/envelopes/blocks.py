@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-BLOCK = 64 * 1024  # larger ones are mapped and given back to the system each time
-LONGEST_LINE = 256 * BLOCK
+BLOCK = 192 * 1024  # of larger ones, most is mapped anew and given back each time
+LONGEST_LINE = 1 << 24
 
 
 def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from recover_trials.errors import MissingReaderError
 
-GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 PIECE = 1 << 20
 TRUNCATED = "compressed data end too early; what stands before is read"
 DAMAGED = "compressed data are damaged; what stands before is read"

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
+from recover_trials.envelopes.leases import without_leases
 from recover_trials.model import Study, Trial
 
-FIRST = b'{"op_code":'
 STATES = ("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING")
 DIRECTIONS = {1: "minimize", 2: "maximize"}
 WHOLE = {"IntDistribution", "IntUniformDistribution", "IntLogUniformDistribution"}
@@ -62,7 +62,7 @@ class Journal:
             study.trials = {
                 number: told for number, told in study.trials.items() if told[0].state != "WAITING"
             }
-        return list(self.studies.values())
+        return without_leases([*self.studies.values()])
 
     def create_study(self, said: dict[str, Any]) -> None:
         """A study is created, unless its name is known."""

@@ -7,14 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-STRING = re.compile(rb'^\s*("(?:[^"\\]|\\.)*"),?\s*$', re.MULTILINE)
+from recover_trials.patterns import pattern
 
-
-def is_notebook(head: bytes) -> bool:
-    """Tell whether a file is a notebook, by its beginning."""
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    keys = (b'"cells"', b'"nbformat"', b'"worksheets"')
-    return start[:1] == b"{" and any(key in start for key in keys)
+STRING = pattern(rb'^\s*("(?:[^"\\]|\\.)*"),?\s*$', re.MULTILINE)
 
 
 def outputs(text: bytes) -> Iterator[bytes]:

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recover_trials.envelopes.journal import external
+from recover_trials.envelopes.leases import without_leases
 from recover_trials.errors import UnreadableError
 from recover_trials.model import Study, Trial
 
 if TYPE_CHECKING:
     import sqlite3
 
-HEAD = b"SQLite format 3\0"
-INSTEAD = "a SQLite file, not a log; give it by its path, or use optuna.load_study"
 OTHER = "a SQLite file that holds no Optuna studies this program knows"
 SPECIAL = {"INF_POS": float("inf"), "INF_NEG": float("-inf"), "NAN": float("nan")}
 
@@ -29,10 +28,12 @@ def read_database(path: Path) -> list[Study]:
     try:
         with closing(sqlite3.connect(uri, uri=True)) as database:
             database.row_factory = sqlite3.Row
-            return [
-                read_study(database, row["study_id"], row["study_name"], str(path))
-                for row in database.execute("SELECT * FROM studies ORDER BY study_id")
-            ]
+            return without_leases(
+                [
+                    read_study(database, row["study_id"], row["study_name"], str(path))
+                    for row in database.execute("SELECT * FROM studies ORDER BY study_id")
+                ]
+            )
     except (sqlite3.Error, IndexError, KeyError, ValueError, TypeError) as error:
         raise UnreadableError(f"{OTHER}: {error}") from None
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Container, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from hpo_script.trial_log import IDENTITY, SHORT_NAMES
+from recover_trials.conditions import applies
+from recover_trials.fold.continued import Known, join_runs
 from recover_trials.formats.optuna_lines import Result
 from recover_trials.model import ENDED_TWICE, OUTSIDE, Study, Trial, agree
 from recover_trials.own_log import Evaluation, Event, parse_fields
-from recover_trials.space import applies
 
 LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
 # What a line says of itself; the other fields of a trial's lines are parameters or attributes.
@@ -84,6 +85,7 @@ class OwnStudies:
 
     def __init__(self) -> None:
         self.studies: dict[str, Study] = {}
+        self.known: dict[str, Known] = defaultdict(Known)
         self.source = ""
         self.here: set[str] = set()  # studies with lines in this file
 
@@ -130,6 +132,8 @@ class OwnStudies:
         """A run goes on with a trial of one that died: what it tells is of that trial."""
         told = study.trials.get(fields["trial"])
         trial = told[-1] if told else study.trial(fields["trial"], None, fields["run"])
+        if trial.run != fields["run"]:
+            self.known[study.key].left.add((trial.number, trial.run))
         trial.run = fields["run"]
         self.describe(study, trial, {k: fields[k] for k in ARCHITECTURE if k in fields})
 
@@ -164,9 +168,28 @@ class OwnStudies:
     def start(self, study: Study, fields: Mapping[str, Any]) -> None:
         """A trial started; one that started before goes on, or is told again."""
         start = time_of(fields, "datetime_start")
+        if before := self.told_before(study, fields, start):
+            again = Trial(before.number)
+            self.describe(study, again, fields)
+            before.params = {**again.params, **before.params}
+            before.user_attrs = {**again.user_attrs, **before.user_attrs}
+            return
         trial = taken_up(study, fields) or study.trial(fields["trial"], start, fields["run"])
         trial.datetime_start, trial.run = start, fields["run"]
         self.describe(study, trial, fields)
+
+    def told_before(
+        self, study: Study, fields: Mapping[str, Any], start: datetime | None
+    ) -> Trial | None:
+        """Return the trial that has this very start already; None if a run takes it up by it."""
+        number, run, config = fields["trial"], fields["run"], fields.get("config_id")
+        left = (number, run) in self.known[study.key].left
+        for trial in study.trials.get(number, ()) if start and config else ():
+            same = trial.user_attrs.get("config_id", config) == config
+            behind = left or trial.run == run or trial.state != "RUNNING"
+            if same and behind and trial.datetime_start == start:
+                return trial
+        return None
 
     def describe(self, study: Study, trial: Trial, fields: Mapping[str, Any]) -> None:
         """Sort the fields of a trial's line into parameters and attributes."""
@@ -185,6 +208,10 @@ class OwnStudies:
         """
         study = self.study(said.study)
         trial = study.trial(said.trial, None, said.run)
+        if trial is not study.trials[said.trial][-1]:
+            if all(trial.curve.get(step) == point for step, point in said.points):
+                return  # told again
+            self.known[study.key].apart.add(said.trial)
         trial.run = said.run
         curve, reported = trial.curve, trial.intermediate_values
         if said.architecture and not trial.user_attrs:  # no other line tells of it
@@ -206,9 +233,11 @@ class OwnStudies:
         if not agree(trial.end, end):
             if any(other.end == end for other in told):
                 return
-            trial = replace(trial, params={}, user_attrs={}, flags=[ENDED_TWICE])
+            trial = trial.but(params={}, user_attrs={}, flags=[ENDED_TWICE])
             told.append(trial)
         study.told.clear()  # what an earlier run called the best may be beaten now
+        if trial.run != fields["run"]:
+            self.known[study.key].ended.add(trial.number)
         value = fields.get("value")
         trial.state, trial.end = str(fields.get("state")), end
         trial.values = (value,) if isinstance(value, (int, float)) else ()
@@ -219,6 +248,12 @@ class OwnStudies:
         if isinstance(kept, dict):
             trial.system_attrs = kept
         trial.user_attrs["learning_curve"] = [trial.curve[step] for step in sorted(trial.curve)]
+
+    def found(self) -> list[Study]:
+        """Return the studies that have trials, when all lines are taken."""
+        for key, study in self.studies.items():
+            join_runs(study, self.known[key])
+        return [study for study in self.studies.values() if study.trials]
 
     def takes(self, result: Result) -> bool:
         """Tell whether Optuna's line belongs to a study of this file; complete it if it does.

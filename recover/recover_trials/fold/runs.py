@@ -96,17 +96,29 @@ class Runs:
         if study is None or self.mixed:
             return 0
         trials, told = study.trials, study.told
-        taken = 0
-        for number, value, time, params, best, best_value in rows:
-            if best == number or told.get(best) != best_value or number in trials:
+        lower = higher = False
+        proven: tuple[int, float] | None = None
+        place = best = 0
+        best_value = 0.0
+        for number, value, time, parameters, named in rows:
+            if named is not proven:
+                best, best_value = named
+                if told.get(best) != best_value:
+                    break
+                proven = named
+            if best == number or number in trials:
                 break
-            trials[number] = [Trial(number, "COMPLETE", (value,), None, time, params)]
+            trials[number] = [
+                Trial(number, "COMPLETE", (value,), None, time, None, parameters, place)
+            ]
             if value > best_value:
-                study.lower_is_better = True
+                lower = True
             elif value < best_value:
-                study.higher_is_better = True
-            taken += 1
-        return taken
+                higher = True
+            place += 1
+        study.lower_is_better |= lower
+        study.higher_is_better |= higher
+        return place
 
     def finish(
         self,
@@ -114,17 +126,16 @@ class Runs:
         value: float,
         time: datetime,
         params: dict[str, Any],
-        best: int,
-        best_value: float,
+        best: tuple[int, float],
     ) -> None:
         """Take a finished trial of whichever study."""
         study = self.current
         if study is None or number in study.trials or len(self.open) > 1:
             known = (number, "COMPLETE", time, (value,), params, None, True)
-            self.end(Result(*known, best=(best, best_value)))
+            self.end(Result(*known, best=best))
             return
         study.trials[number] = [Trial(number, "COMPLETE", (value,), None, time, params)]
-        tell(study, number, value, best, best_value)
+        tell(study, number, value, *best)
 
     def start(self, said: Start) -> Trial | None:
         """A trial started; return it, unless it is told again."""

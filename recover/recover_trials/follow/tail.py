@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from recover_trials.envelopes import compression, encoding
+from recover_trials.envelopes import encoding, heads
 from recover_trials.envelopes.blocks import LONGEST_LINE
 from recover_trials.errors import UnreadableError
 
@@ -98,7 +98,7 @@ class Tail:
     def decoded(self, data: bytes) -> bytes:
         """Return text in UTF-8. Raises UnreadableError for a compressed file."""
         if self.offset == len(data) and data:
-            if data.startswith((compression.GZIP, compression.ZSTD)):
+            if data.startswith((heads.GZIP, heads.ZSTD)):
                 raise UnreadableError(COMPRESSED)
             if name := encoding.encoding_of(data[:4096]):
                 self.decoder = codecs.getincrementaldecoder(name)("replace")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from recover_trials.literals import parse_literal
+from recover_trials.patterns import pattern
 
 QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 BRACKETED = r"[\[({][^=]*?[\])}](?=,? |,?$)"
 PLAIN = r"\d+(?:,\d{3})+|[^\s,;]+?(?=[\s,;]|\.(?:\s|$)|$)"
-PAIR = re.compile(rf"([A-Za-z_][\w.]*)=({QUOTED}|{BRACKETED}|{PLAIN})")
-BETWEEN = re.compile(r",? +|,|;")
-COUNT = re.compile(r"\d{1,3}(?:,\d{3}){1,5}")
+PAIR = pattern(rf"([A-Za-z_][\w.]*)=({QUOTED}|{BRACKETED}|{PLAIN})")
+BETWEEN = pattern(r",? +|,|;")
+COUNT = pattern(r"\d{1,3}(?:,\d{3}){1,5}")
 
 
 def read(text: str, start: int, *, ended: bool) -> tuple[dict[str, Any], bool, int]:

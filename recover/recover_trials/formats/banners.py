@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
-LINE = re.compile(
+from recover_trials.patterns import pattern
+
+LINE = pattern(
     r"\[\d{1,6}/\d{1,6}\]\s+(?:(?P<verb>Starting|Running HPO|Running|PASSED|FAILED|PASS|FAIL"
     r"|Skipping|Skipped|SKIP|Completed|Finished):?\s+(?P<named>[^\s:]+)"
     r"|(?P<bare>hpo_\w[\w.-]*?\.py)\b)"

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from recover_trials.formats import assignments
-from recover_trials.formats.stamps import STAMP, time_before
+from recover_trials.formats.stamps import STAMP, STAMPED, time_before
 from recover_trials.literals import literal_end, parse_literal, read_literal
+from recover_trials.patterns import pattern
 
-LINE = re.compile(
+LINE = pattern(
     r"Trial (?P<number>\d{1,9})"
     r"(?P<end> finished with values?: | pruned\.| failed with parameters: | failed with value "
     r"| failed,? because )"
@@ -23,15 +24,18 @@ LINE = re.compile(
 )
 NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|inf)"
 PRINTED_FLOAT = r"-?(?:\d+\.\d+(?:e[-+]\d+)?|\d+e[-+]\d+|inf)"  # no beginning of one is another
-VALUE = re.compile(NUMBER)
-PARAMETERS = re.compile(r" (?:and|with) parameters: ")
-BEST = re.compile(rf"\. Best is trial[ #](\d{{1,9}}) with value: ({PRINTED_FLOAT})(\.)")
-CLOSED = re.compile(rf"(?:\. Best is trial[ #]\d{{1,9}} with value: {PRINTED_FLOAT})?\.?\s*")
-OLD_BEST = re.compile(rf"\. Current best value is ({PRINTED_FLOAT}) with parameters: ")
-CAUSE = re.compile(r",? because (?:of the following error: )?(.*?)\.?$", re.DOTALL)
-BEHIND = re.compile(r" ?(?=\[[A-Z] \d{4}-)")  # a line whose end is missing has another behind
-QUOTED_STAMP = re.compile(rf"['\"]{STAMP.pattern}[^'\"\[\]{{}}]*\Z")
-COUNT_ONLY = re.compile(r" \(params: (\d{1,18}|\d{1,3}(?:,\d{3}){1,5})\)")
+VALUE = pattern(NUMBER)
+PARAMETERS = pattern(r" (?:and|with) parameters: ")
+BEST_TOLD = rf"\. Best is trial[ #](\d{{1,9}}) with value: ({PRINTED_FLOAT})(\.)"
+BEST = pattern(BEST_TOLD)
+# What is between the braces is no mapping, and yet the line is whole.
+UNREADABLE = pattern(rf"\{{[^{{}}\"\\]*\}}{BEST_TOLD}\s*\Z")
+CLOSED = pattern(rf"(?:\. Best is trial[ #]\d{{1,9}} with value: {PRINTED_FLOAT})?\.?\s*")
+OLD_BEST = pattern(rf"\. Current best value is ({PRINTED_FLOAT}) with parameters: ")
+CAUSE = pattern(r",? because (?:of the following error: )?(.*?)\.?$", re.DOTALL)
+BEHIND = pattern(r" ?(?=\[[A-Z] \d{4}-)")  # a line whose end is missing has another behind
+QUOTED_STAMP = pattern(rf"['\"]{STAMPED}[^'\"\[\]{{}}]*\Z")
+COUNT_ONLY = pattern(r" \(params: (\d{1,18}|\d{1,3}(?:,\d{3}){1,5})\)")
 
 
 class Result(NamedTuple):
@@ -199,7 +203,10 @@ def finished(
         return with_assignments(text, link.end(), Result(number, "COMPLETE", time, values), ended)
     params, after = read_literal(text, link.end())
     if not isinstance(params, dict):
-        return Result(number, "COMPLETE", time, values, params_whole=False), end
+        told = UNREADABLE.match(text, link.end()) if ended else None
+        best_told = (int(told[1]), float(told[2])) if told else None
+        cut = Result(number, "COMPLETE", time, values, params_whole=False, best=best_told)
+        return cut, end
     told = BEST.match(text, after)
     best_told = (int(told[1]), float(told[2])) if told else None
     return Result(number, "COMPLETE", time, values, params, best=best_told), after

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
 from recover_trials.formats.optuna_lines import NUMBER, Result
 from recover_trials.formats.stamps import time_before
+from recover_trials.patterns import pattern
 
-LINE = re.compile(
+LINE = pattern(
     r"Trial (?P<number>\d{1,9})"
     rf"(?: completed with \w+: (?P<value>{NUMBER}|nan)\s*(?P<rest>.?)"
     r"| failed(?: with (?:\w+ )*error| \((?P<kind>\w+)\)): ?(?P<error>.*))"
 )
-STOPPED = re.compile(rb"arly ?[Ss]topping triggered (?:at|after) epoch (\d{1,9})\b")
+STOPPED = pattern(rb"arly ?[Ss]topping triggered (?:at|after) epoch (\d{1,9})\b")
 
 
 def read_line(text: str, *, ended: bool = True) -> tuple[Result, int] | None:

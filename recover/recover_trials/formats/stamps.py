@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-STAMP = re.compile(r"\[[A-Z] (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\] ")
+from recover_trials.patterns import pattern
+
+STAMPED = r"\[[A-Z] (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\] "
+STAMP = pattern(STAMPED)
 LENGTH = 28  # of such a stamp
-ANY_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d{3}(?:\d{3})?)?")
+ANY_TIME = pattern(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d{3}(?:\d{3})?)?")
 # Exception texts and source code quote lines; other loggers put their own prefix before them.
-QUOTING = re.compile(
+QUOTING = pattern(
     r"(?:Error|Exception|Warning|Interrupt|Exit|Pruned|raise)\b|['\"`]\s*$|\bprint\("
 )
-EXCEPTION = re.compile(r"\s*[\w.]*(?:Error|Exception|Warning|Interrupt|Exit|Pruned): ")
-PREFIX = re.compile(r"(?:[\s#>|*/%;│┃-]|\d+[.)])*|.*(?:[:\])>|-]\s*|\s{2,})", re.DOTALL)
+EXCEPTION = pattern(r"\s*[\w.]*(?:Error|Exception|Warning|Interrupt|Exit|Pruned): ")
+PREFIX = pattern(r"(?:[\s#>|*/%;│┃-]|\d+[.)])*|.*(?:[:\])>|-]\s*|\s{2,})", re.DOTALL)
 
 
 def parse_time(text: str) -> datetime | None:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from recover_trials.formats import assignments
 from recover_trials.formats.stamps import time_before
 from recover_trials.literals import read_literal
+from recover_trials.patterns import pattern
 
-LINE = re.compile(
+LINE = pattern(
     r"(?P<dry>\[DRY[ -]RUN\] )?Trial (?P<number>\d{1,9})"
     r"(?P<kind>(?: starting)?: (?=arch_idx=|device=|lr=|d_model=)|: (?=\{)| - Testing parameters:)"
 )
-FORCED = re.compile(
+FORCED = pattern(
     rb"Forced dropout=(\d*\.\d+|\d+) for diversity \(was (\d*\.\d+|\d+)(?:, prev=[\d.]+)?\)"
 )
 # `  learning_rate: 0.0003`, also behind the prefix of a logger.
-PRINTED = re.compile(r"(?:.*(?: [-|]|\]|:) )?[ \t]+([A-Za-z_][\w.]*): (\S.*?)[ \t]*")
-SIZES = re.compile(r"(\d{1,9})x(\d{1,9})")
+PRINTED = pattern(r"(?:.*(?: [-|]|\]|:) )?[ \t]+([A-Za-z_][\w.]*): (\S.*?)[ \t]*")
+SIZES = pattern(r"(\d{1,9})x(\d{1,9})")
 LONG_NAMES = {"lr": "learning_rate", "params": "param_count"}
 SEARCHED = {"learning_rate", "epochs", "dropout", "weight_decay", "warmup_steps"}
 

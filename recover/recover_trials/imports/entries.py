@@ -10,6 +10,7 @@ from typing import Any
 
 from recover_trials.formats.assignments import parse_value
 from recover_trials.model import Trial
+from recover_trials.patterns import pattern
 
 NUMBER = ("trial_number", "number", "trial", "best_trial_number")
 VALUE = ("value", "val_loss", "auc", "f1_macro")
@@ -23,7 +24,7 @@ LONG_NAMES = {"lr": "learning_rate"}
 STATES = ("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING")  # in the order of Optuna's numbers
 INFINITE = {"inf": math.inf, "-inf": -math.inf, "Infinity": math.inf, "-Infinity": -math.inf}
 LARGEST_NUMBER = 10**9
-DIGITS = re.compile(r"[+-]?\d{1,4000}|[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE)
+DIGITS = pattern(r"[+-]?\d{1,4000}|[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE)
 BRACKETS = ("{", "[", "(", "'", '"')
 
 

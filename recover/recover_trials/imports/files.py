@@ -5,19 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from typing import Any
 
 from recover_trials.errors import UnreadableError
 from recover_trials.imports.documents import Imported, read_document, read_records
 from recover_trials.imports.entries import cell_value
 from recover_trials.literals import parse_mapping
+from recover_trials.patterns import pattern
 
-DOCUMENT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:\"|\}|\Z)|\[\s*[{\]]|\[\s*\Z)")
-KEYS = re.compile(
+DOCUMENT = pattern(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:\"|\}|\Z)|\[\s*[{\]]|\[\s*\Z)")
+KEYS = pattern(
     rb'"(?:trial_number|best_params|best_value|trials|params|rank|experiment|studies)"\s*:'
 )
-TABLE = re.compile(
+TABLE = pattern(
     rb'(?:\xef\xbb\xbf)?(?:"?\w*"?,)?"?(?:number"?,"?(?:value|values_0|datetime_start|state)\b'
     rb'|trial"?,"?auc\b)'
 )
