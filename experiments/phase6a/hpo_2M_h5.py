@@ -1619,6 +1619,9 @@ def is_sealed(file: IO[bytes]) -> bool:
 # Commits outlive a power failure, locks die with their holder, and what goes wrong is told with
 # the way out.
 
+# What Optuna's storages raise of content that is none of theirs.
+UNREADABLE = (TypeError, ValueError, LookupError)
+
 
 class StorageError(Exception):
     """The storage does not work, and went on not to; its cause says why."""
@@ -1739,14 +1742,18 @@ def root_of(error: BaseException) -> BaseException:
 
 def is_final(error: BaseException) -> bool:
     """Tell whether an error of a storage is one that waiting does not mend."""
-    said = str(root_of(error))
-    return "malformed" in said or "not a database" in said
+    error = root_of(error)
+    texts = ("malformed", "not a database", "Could not decode")
+    return isinstance(error, UNREADABLE) or any(text in str(error) for text in texts)
 
 
 def is_of_storage(error: BaseException | None) -> bool:
     """Tell whether an error comes from a storage, not from this script."""
     kinds = ("sqlalchemy", "sqlite3", "psycopg", "psycopg2", "grpc")
-    known = (OSError, optuna.exceptions.StorageInternalError, json.JSONDecodeError)
+    if isinstance(error, UNREADABLE):
+        within = traceback.extract_tb(error.__traceback__)
+        return any("/optuna/storages/" in frame.filename for frame in within)
+    known = (OSError, optuna.exceptions.StorageInternalError)
     return isinstance(error, known) or type(error).__module__.split(".")[0] in kinds
 
 
@@ -1765,7 +1772,7 @@ def trouble(url: str, log: Path, error: BaseException) -> str:
             f"the journal {file} is damaged ({said}). This drops what is torn, after a backup,"
             f" and this script then goes on: recover-trials --repair {file}"
         )
-    if any(text in said for text in ("not a database", "malformed", "no such", "corrupt")):
+    if is_final(error) or "no such" in said or "corrupt" in said:
         return f"the storage {file} is damaged ({said}). {way_out(url, log)}"
     return f"the storage {file} cannot be used: {said}"
 
@@ -2428,7 +2435,7 @@ def repeat_trial(path: Path, task: Task, experiment: Experiment, device: torch.d
 # A trial whose worker died goes on under its number, from its checkpoint if there is one: what is
 # found does not depend on how often a run was killed.
 
-ANY_VALUE = ("micro_batch", "seed", "kind")  # attributes that parameters do not settle
+ANY_VALUE = {"micro_batch", "seed", "kind"}  # attributes that parameters do not settle
 OWNERS = "owners"  # attribute of the study: which process runs each trial that is running
 Done = TypeVar("Done")
 
@@ -2575,6 +2582,9 @@ class Search:
         config = {**trial.user_attrs, **trial.params}  # what is trained is what is recorded
         checkpoint = self.recorder.checkpoint(trial)
         saved = checkpoint.load() if self.taken_up else None
+        if saved and saved["seed"] != config["seed"]:
+            said = f"trial {trial.number} has seed {config['seed']}, not {saved['seed']}"
+            raise self.recorder.altered(said)
         known = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
         attempt = Attempt(trial, config, checkpoint, saved, dict(known))
         if self.taken_up:
@@ -2601,12 +2611,13 @@ class Search:
     def describe(self, trial: Trial) -> None:
         """Write what is known of a trial before it is trained; check what was written before."""
         known, wanted = trial.user_attrs, self.start_attributes(trial)
+        missing = [name for name in wanted if name not in known]
         strange = trial.params.keys() - self.experiment.searched.keys()
-        for name, value in wanted.items():
-            if name not in known and "config_id" not in known:  # which is the last
-                trial.set_user_attr(name, value)
-            elif name not in known or (known[name] != value and name not in ANY_VALUE):
-                strange.add(name)
+        strange |= {n for n in wanted.keys() & known.keys() - ANY_VALUE if known[n] != wanted[n]}
+        if missing and ("extreme" in known or wanted["kind"] != "enqueued"):
+            strange |= known.keys() - wanted.keys() - {"extreme"}  # under an altered name
+        for name in missing:
+            trial.set_user_attr(name, wanted[name])
         if strange:
             found = {name: {**trial.params, **known}.get(name) for name in sorted(strange)}
             right = {name: wanted.get(name) for name in found}
@@ -2680,7 +2691,8 @@ class Search:
             stop = self.stops.asked()
             if stop or attempt.checkpoint.due():
                 seconds = time.monotonic() - since
-                about = {"curve": curve, "seconds": seconds, "micro_batch": micro_batch}
+                about = {"curve": curve, "seconds": seconds, "seed": config["seed"]}
+                about |= {"micro_batch": micro_batch}
                 attempt.checkpoint.save({**training.state(), **about})
             if stop:
                 raise stop

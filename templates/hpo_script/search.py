@@ -43,7 +43,7 @@ from hpo_script.task import Task
 from hpo_script.training import DivergedError, Training, since_last_gain, train
 from hpo_script.workers import Workers
 
-ANY_VALUE = ("micro_batch", "seed", "kind")  # attributes that parameters do not settle
+ANY_VALUE = {"micro_batch", "seed", "kind"}  # attributes that parameters do not settle
 OWNERS = "owners"  # attribute of the study: which process runs each trial that is running
 Done = TypeVar("Done")
 
@@ -190,6 +190,9 @@ class Search:
         config = {**trial.user_attrs, **trial.params}  # what is trained is what is recorded
         checkpoint = self.recorder.checkpoint(trial)
         saved = checkpoint.load() if self.taken_up else None
+        if saved and saved["seed"] != config["seed"]:
+            said = f"trial {trial.number} has seed {config['seed']}, not {saved['seed']}"
+            raise self.recorder.altered(said)
         known = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
         attempt = Attempt(trial, config, checkpoint, saved, dict(known))
         if self.taken_up:
@@ -216,12 +219,13 @@ class Search:
     def describe(self, trial: Trial) -> None:
         """Write what is known of a trial before it is trained; check what was written before."""
         known, wanted = trial.user_attrs, self.start_attributes(trial)
+        missing = [name for name in wanted if name not in known]
         strange = trial.params.keys() - self.experiment.searched.keys()
-        for name, value in wanted.items():
-            if name not in known and "config_id" not in known:  # which is the last
-                trial.set_user_attr(name, value)
-            elif name not in known or (known[name] != value and name not in ANY_VALUE):
-                strange.add(name)
+        strange |= {n for n in wanted.keys() & known.keys() - ANY_VALUE if known[n] != wanted[n]}
+        if missing and ("extreme" in known or wanted["kind"] != "enqueued"):
+            strange |= known.keys() - wanted.keys() - {"extreme"}  # under an altered name
+        for name in missing:
+            trial.set_user_attr(name, wanted[name])
         if strange:
             found = {name: {**trial.params, **known}.get(name) for name in sorted(strange)}
             right = {name: wanted.get(name) for name in found}
@@ -295,7 +299,8 @@ class Search:
             stop = self.stops.asked()
             if stop or attempt.checkpoint.due():
                 seconds = time.monotonic() - since
-                about = {"curve": curve, "seconds": seconds, "micro_batch": micro_batch}
+                about = {"curve": curve, "seconds": seconds, "seed": config["seed"]}
+                about |= {"micro_batch": micro_batch}
                 attempt.checkpoint.save({**training.state(), **about})
             if stop:
                 raise stop

@@ -9,12 +9,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
-import json
 import os
 import re
 import sqlite3
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +26,9 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from hpo_script.command_line import without_password
 from hpo_script.log_writer import sync_folder
+
+# What Optuna's storages raise of content that is none of theirs.
+UNREADABLE = (TypeError, ValueError, LookupError)
 
 
 class StorageError(Exception):
@@ -147,14 +150,18 @@ def root_of(error: BaseException) -> BaseException:
 
 def is_final(error: BaseException) -> bool:
     """Tell whether an error of a storage is one that waiting does not mend."""
-    said = str(root_of(error))
-    return "malformed" in said or "not a database" in said
+    error = root_of(error)
+    texts = ("malformed", "not a database", "Could not decode")
+    return isinstance(error, UNREADABLE) or any(text in str(error) for text in texts)
 
 
 def is_of_storage(error: BaseException | None) -> bool:
     """Tell whether an error comes from a storage, not from this script."""
     kinds = ("sqlalchemy", "sqlite3", "psycopg", "psycopg2", "grpc")
-    known = (OSError, optuna.exceptions.StorageInternalError, json.JSONDecodeError)
+    if isinstance(error, UNREADABLE):
+        within = traceback.extract_tb(error.__traceback__)
+        return any("/optuna/storages/" in frame.filename for frame in within)
+    known = (OSError, optuna.exceptions.StorageInternalError)
     return isinstance(error, known) or type(error).__module__.split(".")[0] in kinds
 
 
@@ -173,7 +180,7 @@ def trouble(url: str, log: Path, error: BaseException) -> str:
             f"the journal {file} is damaged ({said}). This drops what is torn, after a backup,"
             f" and this script then goes on: recover-trials --repair {file}"
         )
-    if any(text in said for text in ("not a database", "malformed", "no such", "corrupt")):
+    if is_final(error) or "no such" in said or "corrupt" in said:
         return f"the storage {file} is damaged ({said}). {way_out(url, log)}"
     return f"the storage {file} cannot be used: {said}"
 
