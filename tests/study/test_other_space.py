@@ -31,7 +31,7 @@ OLD_SPACE = changed(
     study={"n_trials": 7},
     search={"loss": {"type": "categorical", "choices": ["bce", "focal"]}},
     fixed={"epochs": 1, "batch_size": 512},
-    sampler={"n_startup_trials": 2},
+    sampler={"n_startup_trials": 2, "multivariate": True},
 )
 CHANGES: dict[str, Any] = {
     "study": {"n_trials": 12},
@@ -276,6 +276,7 @@ def cut(script: Path, number: int) -> None:
     log.write_bytes(content[: content.index(b"Trial %d ended: " % number) - 28])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("possible", [True, False])
 def test_a_trial_that_ran_is_trained_as_what_it_is_or_not_at_all(
     possible: bool, sp500_file: Path, tmp_path: Path
@@ -307,6 +308,7 @@ def test_a_trial_that_ran_is_trained_as_what_it_is_or_not_at_all(
     assert [(t.params, t.user_attrs) for t in found] == [(t.params, t.user_attrs) for t in trials]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("change", [{"fixed": {"epochs": 2}}, {"architecture": {"skip": [0]}}])
 def test_a_trial_that_ran_with_what_is_no_more_is_not_trained(
     change: dict[str, Any], sp500_file: Path, tmp_path: Path
@@ -346,6 +348,7 @@ def test_every_sampler_goes_on_in_the_new_space(
     assert kept == "" or names == [*[False] * 7, *names[7:-1], True]
 
 
+@pytest.mark.thorough
 def test_an_incomparable_change_is_refused_without_a_way_on(
     sp500_file: Path, tmp_path: Path
 ) -> None:
@@ -365,6 +368,7 @@ def test_an_incomparable_change_is_refused_without_a_way_on(
     assert "would not compare with new ones" in again.stderr
 
 
+@pytest.mark.thorough
 def test_places_that_are_taken_are_not_named(sp500_file: Path, tmp_path: Path) -> None:
     config = changed(OLD_SPACE, study={"n_trials": 1})
     with_old_trials(tmp_path, sp500_file, config)
@@ -401,6 +405,7 @@ def test_a_script_that_was_edited_goes_on_and_says_so(sp500_file: Path, tmp_path
     assert f"{told[1]}\n" in run(script, "--n-trials", "4").stderr
 
 
+@pytest.mark.thorough
 def test_a_fixed_value_of_a_parameter_that_is_not_searched_in_a_trial_is_an_attribute(
     sp500_file: Path, tmp_path: Path
 ) -> None:
