@@ -2885,8 +2885,7 @@ def open_run(
     for text in remarks(study):
         say(f"warning: {text}")
         recorder.log.write("note", {"text": text}, level="W")
-    with one_commit(storage):
-        enqueue_extremes(study, experiment, "smoke" if smoke else "extreme")
+    enqueue_extremes(study, experiment, "smoke" if smoke else "extreme")
     return recorder
 
 

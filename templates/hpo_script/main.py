@@ -24,7 +24,6 @@ from hpo_script.stops import Interrupted, Stops, interrupt, on_signals
 from hpo_script.storage import (
     StorageError,
     is_of_storage,
-    one_commit,
     open_storage,
     root_of,
     trouble,
@@ -138,6 +137,5 @@ def open_run(
     for text in remarks(study):
         say(f"warning: {text}")
         recorder.log.write("note", {"text": text}, level="W")
-    with one_commit(storage):
-        enqueue_extremes(study, experiment, "smoke" if smoke else "extreme")
+    enqueue_extremes(study, experiment, "smoke" if smoke else "extreme")
     return recorder
