@@ -1367,10 +1367,13 @@ class WithinSpace(optuna.Study):
     """
 
     def __init__(self, study: optuna.Study) -> None:
-        vars(self).update(vars(study))
+        self.whole = study  # of Hyperband: a bracket's, which shows few attributes
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.whole, name)
 
     def _get_trials(self, *args: Any, **options: Any) -> list[FrozenTrial]:
-        found = super()._get_trials(*args, **options)
+        found = self.whole._get_trials(*args, **options)
         return [trial for trial in found if "outside_space" not in trial.user_attrs]
 
 

@@ -331,7 +331,10 @@ def test_a_trial_that_ran_with_what_is_no_more_is_not_trained(
     ("sampler", "kept"),
     [
         ({"type": "tpe", "multivariate": False, "n_startup_trials": 2}, ""),
-        ({"type": "tpe", "group": True, "n_startup_trials": 2}, "tpe:relative_params"),
+        (
+            {"type": "tpe", "multivariate": True, "group": True, "n_startup_trials": 2},
+            "tpe:relative_params",
+        ),
         ({"type": "cmaes", "n_startup_trials": 1}, "cma:"),
         ({"type": "gp", "n_startup_trials": 2}, "gp:relative_params"),
         ({"type": "random"}, ""),
