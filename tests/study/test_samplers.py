@@ -74,9 +74,19 @@ def train(script: Path, *arguments: str) -> list[FrozenTrial]:
     return started(script)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+# Each sampler and each pruner once: what a sampler is shown depends on the pruner.
+@pytest.mark.parametrize(
+    ("sampler", "pruner"),
+    [
+        ("tpe", "hyperband"),
+        ("random", "none"),
+        ("cmaes", "successive_halving"),
+        ("gp", "percentile"),
+        ("grid", "median"),
+    ],
+)
 def test_a_study_that_was_interrupted_goes_on_as_if_it_had_not_been(
-    sampler: str, sp500: Path, tmp_path: Path
+    sampler: str, pruner: str, sp500: Path, tmp_path: Path
 ) -> None:
     for module in {"cmaes": ["cmaes"], "gp": ["scipy"]}.get(sampler, []):
         pytest.importorskip(module)
@@ -85,7 +95,8 @@ def test_a_study_that_was_interrupted_goes_on_as_if_it_had_not_been(
         folder = tmp_path / name
         folder.mkdir()
         (folder / "sp500.csv").symlink_to(sp500)
-        script = render_to(folder, config_of(sampler, study={"n_trials": totals[-1]}))
+        pruned = {"pruner": PRUNERS[pruner], "study": {"n_trials": totals[-1]}}
+        script = render_to(folder, config_of(sampler, **pruned))
         for total in totals:
             trials = train(script, "--n-trials", str(total))
             assert len(trials) == total
