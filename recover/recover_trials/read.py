@@ -6,12 +6,12 @@ import gc
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
 
 from recover_trials.envelopes import encoding, heads
-from recover_trials.envelopes.blocks import BLOCK, whole_lines
+from recover_trials.envelopes.blocks import BLOCK, file_chunks, whole_lines
 from recover_trials.errors import UnreadableError
 from recover_trials.findings import Findings
 from recover_trials.fold.joining import check_best, join, mark_names
@@ -204,7 +204,7 @@ class Reader:
 def open_source(source: Source) -> Any:
     """Open a path; a stream is left open afterwards, as it was."""
     if isinstance(source, PATH):
-        return closing(io.FileIO(source))
+        return io.FileIO(source)
     return nullcontext(source)
 
 
@@ -212,6 +212,9 @@ def chunks_of(stream: Any) -> Iterator[bytes]:
     """Yield the bytes of a stream or an iterable; text of a text stream in UTF-8."""
     if isinstance(stream, bytes):
         yield stream
+        return
+    if isinstance(stream, io.FileIO):
+        yield from file_chunks(stream)
         return
     if not hasattr(stream, "read"):
         yield from (bytes(chunk) for chunk in stream)

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+import io
+import os
+import stat
 from collections.abc import Iterable, Iterator
 
-BLOCK = 192 * 1024  # of larger ones, most is mapped anew and given back each time
+BLOCK = 192 * 1024  # a block and what is made of it fit into a processor's second cache
+LINE = 1024  # few lines are longer
 LONGEST_LINE = 1 << 24
+# The C library gives memory back to the system above what was once freed at a time (mallopt(3),
+# M_MMAP_THRESHOLD): without this it would map each block anew, and the system clear it, which
+# takes longer than reading it.
+FREED_ONCE = 8 * BLOCK
+
+
+def file_chunks(file: io.FileIO) -> Iterator[bytes]:
+    """Yield a file in chunks, each up to the end of a line if one is near: nothing is joined."""
+    bytes(FREED_ONCE)
+    descriptor = file.fileno()
+    seekable = hasattr(os, "pread") and stat.S_ISREG(os.fstat(descriptor).st_mode)
+    position = file.tell() if seekable else 0
+    while True:
+        ahead = os.pread(descriptor, LINE, position + BLOCK) if seekable else b""
+        chunk = file.read(BLOCK + ahead.find(b"\n") + 1)
+        if not chunk:
+            return
+        position += len(chunk)
+        yield chunk
 
 
 def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -16,6 +39,9 @@ def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     rest: list[bytes] = []  # of the line that goes on in the next chunk
     size = 0
     for chunk in chunks:
+        if not rest and chunk.endswith(b"\n"):
+            yield chunk
+            continue
         end = chunk.rfind(b"\n") + 1 or chunk.rfind(b"\r") + 1
         if end:
             yield b"".join((*rest, memoryview(chunk)[:end]))
