@@ -7,8 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from hpogen.demo_data import prices
+
+# How long an example takes is the machine's affair: no deadlines.
+settings.register_profile("hpogen", deadline=None)
+settings.load_profile("hpogen")
 
 
 @pytest.fixture(scope="session")

@@ -361,7 +361,6 @@ def files(draw: st.DrawFn) -> bytes:
 
 
 @settings(
-    deadline=None,
     max_examples=200,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

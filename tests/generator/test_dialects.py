@@ -564,7 +564,7 @@ def dotted_starts(place: Place, noted: tuple[str, ...]) -> bool:
     return any(note.split(": ")[0] in heads for note in noted)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(files() | st.dictionaries(KEYS, VALUES, max_size=5) | VALUES)
 def test_nothing_a_user_says_is_lost_and_nothing_is_made_up(content: Any) -> None:
     found = convert(content)
@@ -580,7 +580,7 @@ def test_nothing_a_user_says_is_lost_and_nothing_is_made_up(content: Any) -> Non
             assert is_accounted_for(place, value, found, about), (place, found)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(files())
 def test_the_same_file_converts_the_same_way_and_is_not_changed(content: Any) -> None:
     before = copy.deepcopy(content)

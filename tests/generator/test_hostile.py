@@ -65,7 +65,6 @@ long = st.tuples(st.sampled_from(SEEN + HIDDEN), st.integers(60, 10_000)).map(
 texts = st.one_of(seen, seen, seen, seen, hidden, anything, long)
 names = seen.map(lambda text: text[:99])
 thrifty = settings(
-    deadline=None,
     database=None,
     derandomize="HOSTILE_EXAMPLES" not in os.environ,
     phases=[Phase.generate],  # shrinking a failure would take longer than all else

@@ -270,7 +270,7 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
     return found
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @example(config={**MARKET, "sampler": {}, "pruner": {"n_startup_trials": 0}})
 @example(config=changed(MARKET, search={"dropout": {"type": "int", "low": 0, "high": 0.5}}))
 @example(config={**MARKET, "budget": 9000, "task": None, "metric": None})

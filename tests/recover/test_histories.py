@@ -152,7 +152,7 @@ def assert_told(rows: list[Trial], told: list[Told]) -> None:
             assert repr(row.params) == repr(trial.params)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(SEEDS, st.sampled_from(sorted(PRUNED)))
 def test_what_optuna_says_amid_other_output_is_read_as_it_was(seed: int, version: str) -> None:
     chance = random.Random(seed)  # noqa: S311
@@ -163,7 +163,7 @@ def test_what_optuna_says_amid_other_output_is_read_as_it_was(seed: int, version
     assert_told(rows_of(recover(lines, lines)), told)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(SEEDS, st.sampled_from(sorted(PRUNED)))
 def test_a_log_that_is_cut_anywhere_has_no_false_row(seed: int, version: str) -> None:
     chance = random.Random(seed)  # noqa: S311
@@ -180,7 +180,7 @@ def test_a_log_that_is_cut_anywhere_has_no_false_row(seed: int, version: str) ->
         assert any(trial.agrees(row) for trial in told), row
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(SEEDS)
 def test_a_torn_line_does_not_hide_the_next(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
@@ -195,7 +195,7 @@ def test_a_torn_line_does_not_hide_the_next(seed: int) -> None:
     assert all(trial.agrees(rows[trial.number]) for trial in told)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(SEEDS)
 def test_logs_one_behind_the_other_are_studies_of_their_own(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
@@ -211,7 +211,7 @@ def test_logs_one_behind_the_other_are_studies_of_their_own(seed: int) -> None:
             assert_told(study.rows, trials)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(SEEDS)
 def test_lines_of_two_writers_lose_no_trial_and_make_none(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
@@ -234,7 +234,7 @@ def test_lines_of_two_writers_lose_no_trial_and_make_none(seed: int) -> None:
         assert any(trial.agrees(row) for trial in every), row
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(SEEDS)
 def test_changed_bytes_crash_nothing_and_hide_no_other_line(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
@@ -253,7 +253,7 @@ def test_changed_bytes_crash_nothing_and_hide_no_other_line(seed: int) -> None:
             assert any(trial.agrees(row) for row in rows), trial
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(SEEDS)
 def test_our_own_lines_damaged_anywhere_tell_nothing_false(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311

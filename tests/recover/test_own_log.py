@@ -60,7 +60,7 @@ def written(value: dict[str, Any]) -> dict[str, str]:
     return {name: repr(item) for name, item in value.items()}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(told_events())
 def test_every_event_is_read_as_it_was_written(told: dict[str, Any]) -> None:
     event = parse_event(format_event(**told))
@@ -71,7 +71,7 @@ def test_every_event_is_read_as_it_was_written(told: dict[str, Any]) -> None:
     assert written(event.fields) == written(told["fields"])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(told_events())
 def test_every_event_is_one_line_that_begins_only_once(told: dict[str, Any]) -> None:
     line = format_event(**told)
@@ -82,7 +82,7 @@ def test_every_event_is_one_line_that_begins_only_once(told: dict[str, Any]) -> 
     assert (len(events), damaged, rest) == (1, 0, "")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(LINES)
 def test_a_line_cut_short_is_not_an_event(line: str) -> None:
     for length in range(len(line)):
@@ -90,7 +90,7 @@ def test_a_line_cut_short_is_not_an_event(line: str) -> None:
         assert read_line(line[:length])[0] == []
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(LINES, st.characters(exclude_categories=["Cs"]))
 def test_a_line_with_one_character_changed_is_refused(line: str, other: str) -> None:
     for index, char in enumerate(line):
@@ -100,7 +100,7 @@ def test_a_line_with_one_character_changed_is_refused(line: str, other: str) -> 
             assert read_line(changed)[0] == []
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(LINES, LINES)
 def test_two_lines_without_a_line_end_between_are_both_found(first: str, second: str) -> None:
     events, damaged, rest = read_line(first + second)
@@ -109,7 +109,7 @@ def test_two_lines_without_a_line_end_between_are_both_found(first: str, second:
     assert (damaged, rest) == (0, "")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(LINES, LINES)
 def test_a_whole_line_behind_a_torn_one_is_found(torn: str, whole: str) -> None:
     for length in range(0, len(torn), 7):
@@ -212,7 +212,7 @@ def test_a_line_full_of_wrong_marks_takes_linear_time() -> None:
     assert read_line(line) == ([], 1, "")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(told_events(), min_size=1, max_size=8))
 def test_no_value_of_a_whole_line_ends_a_recovery(told: list[dict[str, Any]]) -> None:
     for event in told:

@@ -106,7 +106,7 @@ def without_notes(trial: Trial) -> Trial:
     return replace(trial, curve={}, run=None, end=None)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1))
 def test_the_lines_of_two_studies_may_be_mixed(seed: int) -> None:
     logs = [sample_log().lines, sample_log(OTHER_STUDY).lines]

@@ -200,7 +200,7 @@ HOSTILE = st.sampled_from(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(values=st.lists(HOSTILE, min_size=1, max_size=5))
 @pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
 def test_parameters_of_any_kind_are_the_same_when_they_are_written_again(

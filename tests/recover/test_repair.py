@@ -225,7 +225,7 @@ def test_a_riddle_is_refused(journal: bytes) -> None:
         repair(journal[:begin] + b"\0" * (end - begin) + journal[end:])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_no_text_is_taken_for_a_journal(text: bytes) -> None:
     with pytest.raises(RepairError, match="no line is one of a journal of Optuna"):

@@ -61,7 +61,7 @@ def pieces(chance: random.Random, text: bytes) -> list[bytes]:
     return [text[low:high] for low, high in bounds]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 2**64 - 1))
 def test_skimming_finds_what_looking_at_each_line_finds(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
@@ -146,7 +146,7 @@ def own_log_of(chance: random.Random) -> bytes:
     return bytes(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 2**64 - 1))
 def test_curves_read_at_once_are_those_read_line_by_line(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311

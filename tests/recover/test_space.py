@@ -118,7 +118,7 @@ LITERALS = st.recursive(
 CONSTANTS = ("SEARCH_SPACE", "CONDITIONS", "FIXED_PARAMS", "ARCHITECTURES", "FREE_AXES", "NAME")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120)
 @given(name=st.sampled_from(CONSTANTS), value=LITERALS | st.dictionaries(NAMES, LITERALS))
 @pytest.mark.filterwarnings("ignore")
 def test_any_constants_are_a_space_or_an_error(

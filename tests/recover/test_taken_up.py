@@ -157,7 +157,7 @@ def test_other_trials_are_not_taken_up_with_it() -> None:
     assert second.intermediate_values == {**LOSSES, 1: 0.9}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_first_run_that_is_cut_anywhere_is_gone_on_with(data: st.DataObject) -> None:
     log = first_run(3)
@@ -172,7 +172,7 @@ def test_a_first_run_that_is_cut_anywhere_is_gone_on_with(data: st.DataObject) -
     assert {**told(trial), "flags": []} == uninterrupted()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10), st.integers(0, 3))
 @example(0, 0)
 def test_lines_that_are_lost_make_no_second_trial(lost: int, reached: int) -> None:

@@ -177,6 +177,7 @@ def test_a_larger_total_goes_on_where_the_study_ended(sp500: Path, tmp_path: Pat
     assert_log_equals_study(script)
 
 
+@pytest.mark.thorough
 def test_restarts_do_not_change_what_is_suggested_or_found(sp500: Path, tmp_path: Path) -> None:
     def table(folder: Path, totals: list[int]) -> list[tuple[Any, ...]]:
         folder.mkdir()

@@ -312,9 +312,7 @@ def resumed(request: pytest.FixtureRequest, sp500: Path, text: Path, tmp_path: P
     return Resumed(render_to(tmp_path, SHORT[request.param]), data)
 
 
-@settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(1, BATCHES), min_size=1, max_size=3, unique=True))
 def test_a_training_taken_up_after_any_batch_is_the_one_that_was_never_put_away(
     resumed: Resumed, stops: list[int]

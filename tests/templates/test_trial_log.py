@@ -192,9 +192,7 @@ def test_a_disk_that_fills_up_within_a_line_is_said_and_survived(tmp_path: Path)
     assert (tmp_path / "a.log").stat().st_size == 99
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 700), min_size=1, max_size=6))
 def test_lines_for_which_there_was_no_room_are_in_the_file_once_there_is(
     tmp_path: Path, rooms: list[int]
