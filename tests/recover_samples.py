@@ -48,13 +48,13 @@ def moment(seconds: float) -> datetime:
 class SampleLog:
     """The log of one run of a study, line by line."""
 
-    def __init__(self, study: str = STUDY, run: str = RUN) -> None:
-        self.identity = {"study": study, "run": run}
+    def __init__(self, study: str = STUDY, run: str = RUN, since: float = 0) -> None:
+        self.identity, self.since = {"study": study, "run": run}, since
         self.lines: list[str] = []
 
     def add(self, event: str, fields: dict[str, Any]) -> str:
         """Append the line of an event; return it."""
-        time = moment(len(self.lines))
+        time = moment(self.since + len(self.lines))
         self.lines.append(format_event(event, {**fields, **self.identity}, time=time))
         return self.lines[-1]
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import gc
-import io
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from recover_trials.envelopes import encoding, heads
-from recover_trials.envelopes.blocks import BLOCK, file_chunks, whole_lines
+from recover_trials.envelopes import heads
+from recover_trials.envelopes.blocks import whole_lines
+from recover_trials.envelopes.streams import PATH, chunks_of, open_source, take_head, unwrapped
 from recover_trials.errors import UnreadableError
 from recover_trials.findings import Findings
 from recover_trials.fold.joining import check_best, join, mark_names
@@ -22,13 +21,9 @@ from recover_trials.recovery import Recovery
 from recover_trials.scan import Scanner
 
 if TYPE_CHECKING:
+    from recover_trials.envelopes.streams import Source
     from recover_trials.imports.merging import Imports
 
-    Source = str | os.PathLike[str] | IO[Any] | Iterable[bytes]
-
-PATH = (str, os.PathLike)
-HEAD = 4096  # enough to know a format by
-DEEPEST = 4  # envelopes in each other
 DATABASE = "a SQLite file, not a log; give it by its path, or use optuna.load_study"
 
 
@@ -42,8 +37,8 @@ def read_trials(
 
     Args:
         sources: paths, binary streams or iterables of bytes, in the order of their runs; a single
-            path, too. Compressed logs, UTF-16, notebooks, Optuna's journals and its SQLite files
-            are known by their content.
+            path, too. Files of one search script may come in any order. Compressed logs, UTF-16,
+            notebooks, Optuna's journals and its SQLite files are known by their content.
         unreadable: takes the sources that cannot be read; without it the first one raises OSError.
         progress: called with the number of bytes that were read, again and again.
     """
@@ -85,9 +80,14 @@ def collector_paused() -> Iterator[None]:
 
 
 def listed(sources: Any) -> Iterable[Source]:
-    """Return the sources one by one; a path or a stream alone is one."""
+    """Return the sources one by one, paths in their turn; a path or a stream alone is one."""
     alone = isinstance(sources, (*PATH, bytes)) or hasattr(sources, "read")
-    return [sources] if alone else sources
+    found: Iterable[Source] = [sources] if alone else sources
+    if isinstance(found, Sequence) and len(found) > 1:  # what comes bit by bit is not waited for
+        from recover_trials.turns import in_turn
+
+        found = in_turn(found)
+    return found
 
 
 class Reader:
@@ -199,53 +199,3 @@ class Reader:
             if file.damaged
         ]
         return Recovery(studies, problems, self.files)
-
-
-def open_source(source: Source) -> Any:
-    """Open a path; a stream is left open afterwards, as it was."""
-    if isinstance(source, PATH):
-        return io.FileIO(source)
-    return nullcontext(source)
-
-
-def chunks_of(stream: Any) -> Iterator[bytes]:
-    """Yield the bytes of a stream or an iterable; text of a text stream in UTF-8."""
-    if isinstance(stream, bytes):
-        yield stream
-        return
-    if isinstance(stream, io.FileIO):
-        yield from file_chunks(stream)
-        return
-    if not hasattr(stream, "read"):
-        yield from (bytes(chunk) for chunk in stream)
-        return
-    while chunk := stream.read(BLOCK):
-        yield chunk.encode("utf-8", "surrogateescape") if isinstance(chunk, str) else chunk
-
-
-def take_head(chunks: Iterator[bytes]) -> bytes:
-    """Return the beginning, long enough to know a format by."""
-    head = b""
-    for chunk in chunks:
-        head += chunk
-        if len(head) >= HEAD:
-            break
-    return head
-
-
-def unwrapped(chunks: Iterator[bytes], findings: Findings) -> Iterator[bytes]:
-    """Return text in UTF-8, whatever it is compressed with and encoded in."""
-    for _ in range(DEEPEST):
-        head = take_head(chunks)
-        chunks = chain([head], chunks)
-        if head.startswith((heads.GZIP, heads.ZSTD)):
-            from recover_trials.envelopes import compression
-
-            zipped = head.startswith(heads.GZIP)
-            unpack = compression.gunzip if zipped else compression.unzstd
-            chunks = unpack(chunks, findings.problems.append)
-        elif found := encoding.encoding_of(head):
-            chunks = encoding.to_utf8(chunks, found)
-        else:
-            break
-    return chunks

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,13 +14,17 @@ from hypothesis import strategies as st
 from recover_samples import (
     ARCHITECTURE,
     LATER_RUN,
+    OTHER_STUDY,
     PARAMS,
+    STUDY,
     SampleLog,
+    as_bytes,
     moment,
     recover,
     recover_one,
+    sample_log,
 )
-from recover_trials import Recovery, Trial
+from recover_trials import Recovery, Trial, read_trials
 from recover_trials.model import STARTED_TWICE
 
 LOSSES = {1: 0.75, 2: 0.625, 3: 0.5625, 4: 0.5, 5: 0.53125}
@@ -34,9 +41,11 @@ def first_run(epochs: int = 3, trial: int = 0) -> SampleLog:
     return log
 
 
-def later_run(reached: int, trial: int = 0, run: str = LATER_RUN, end: bool = True) -> SampleLog:
+def later_run(
+    reached: int, trial: int = 0, run: str = LATER_RUN, end: bool = True, since: float = 0
+) -> SampleLog:
     """Return the log of a run that took the trial up after an epoch and ended it."""
-    log = SampleLog(run=run)
+    log = SampleLog(run=run, since=since)
     log.open_run()
     log.add("study_resumed", {"complete": 0, "pruned": 0, "failed": 0, "running": 1})
     take_up(log, reached, trial)
@@ -244,3 +253,25 @@ def test_a_run_that_is_told_twice_is_told_once(times: int, again: int, all_of_it
     first, later = first_run(3).lines, later_run(2).lines
 
     assert whole(recover((first * times + later * again) * all_of_it))
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_files_of_one_study_may_be_given_in_any_order(zipped: bool, tmp_path: Path) -> None:
+    logs = [first_run(), later_run(3, end=False, run="c" * 8, since=60), later_run(4, since=3600)]
+    paths = [tmp_path / f"hpo.log.{3 - place}" for place in range(3)]
+    for path, log in zip(paths, logs, strict=True):
+        text = as_bytes(log.lines)
+        path.write_bytes(gzip.compress(text) if zipped else text)
+    (other := tmp_path / "a.log").write_bytes(as_bytes(sample_log(OTHER_STUDY).lines))
+    missing = tmp_path / "missing.log"
+    known = {STUDY: told(recover_one(*(log.lines for log in logs)).trials[0][0])}
+    for order in itertools.permutations([*paths, other, missing]):
+        unreadable: dict[str, OSError] = {}
+        recovery = read_trials(order, unreadable)
+        found = {study.key: study for study in recovery.studies}
+        assert len(found[OTHER_STUDY].rows) == 3
+        (trial,) = found[STUDY].rows
+        assert {STUDY: told(trial)} == known
+        assert trial.user_attrs["learning_curve"] == CURVE
+        assert not recovery.conflicts
+        assert [*unreadable] == [f"{missing}"]

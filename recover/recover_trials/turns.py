@@ -1,0 +1,56 @@
+"""Files of one study in the order of their runs, whatever order they are given in.
+
+The newest file of a rotated log has the first name, and a shell sorts by name: a run that went on
+with a trial would be read before the run that began it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recover_trials import own_log
+from recover_trials.envelopes.streams import PATH, chunks_of, open_source, unwrapped
+from recover_trials.findings import Findings
+
+if TYPE_CHECKING:
+    from recover_trials.envelopes.streams import Source
+
+OWN = b', study="'
+LONGEST_HEAD = 64 * 1024  # a run's first line tells its search space
+
+
+def in_turn(sources: Sequence[Source]) -> list[Source]:
+    """Return sources; files of one search script take each other's places, earlier ones first."""
+    places: dict[str, list[int]] = defaultdict(list)
+    times: dict[int, datetime] = {}
+    for place, source in enumerate(sources):
+        if isinstance(source, PATH) and (told := first_event(source)):
+            places[told[0]].append(place)
+            times[place] = told[1]
+    ordered = list(sources)
+    for known in places.values():
+        for place, other in zip(known, sorted(known, key=times.__getitem__), strict=True):
+            ordered[place] = sources[other]
+    return ordered
+
+
+def first_event(path: str | os.PathLike[str]) -> tuple[str, datetime] | None:
+    """Return study and time of the first whole line of a search script; None if none is near.
+
+    What cannot be read is left for the reader to name; a pipe cannot be read twice.
+    """
+    try:
+        if not Path(path).is_file():
+            return None
+        with open_source(path) as stream:
+            head = next(unwrapped(chunks_of(stream), Findings()), b"")[:LONGEST_HEAD]
+    except (OSError, EOFError, ValueError):
+        return None
+    lines = head.decode("utf-8", "replace").splitlines() if OWN in head else []
+    events = (event for line in lines for event in own_log.read_line(line)[0])
+    return next(((event.fields["study"], event.time) for event in events), None)
