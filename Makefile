@@ -30,7 +30,7 @@ fuzz: $(READY)
 
 # How fast logs are read, beside what else reads them; QUICK=1: under a minute.
 bench-recover: $(READY)
-	$(BIN)/python tests/benchmarks/recover.py bench-recover.json
+	$(BIN)/python tests/benchmarks/recover.py $(or $(JSON),bench-recover.json)
 
 # What a trial costs besides its training; the table of docs/faults.md.
 bench-overhead: $(READY)

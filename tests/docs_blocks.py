@@ -37,6 +37,7 @@ from click.testing import CliRunner
 import docs_faults
 import docs_reference
 import docs_runbook
+import docs_speed
 import hpogen.cli
 import recover_trials.cli
 from docs_reference import code, markdown_table
@@ -540,6 +541,7 @@ REGISTRY: dict[str, Callable[[], str | None]] = {
     "samplers": partial(comparison, "samplers"),
     "bad-inputs": bad_inputs,
     "runs": docs_runbook.runs,
+    "recover-speed": docs_speed.speed,
     "measured-rate": docs_runbook.measured_rate,
     **docs_faults.BLOCKS,
     **docs_reference.BLOCKS,

@@ -47,7 +47,7 @@ def test_a_chunk_that_ends_with_a_line_is_not_copied() -> None:
 
 def test_chunks_of_a_file_end_with_its_lines(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    path.write_bytes(b"".join(RESULT % number for number in range(5000)))
+    path.write_bytes(b"".join(RESULT % number for number in range(20_000)))
     with io.FileIO(path) as file:
         chunks = list(blocks.file_chunks(file))
     assert len(chunks) > 3

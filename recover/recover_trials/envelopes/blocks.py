@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 
-BLOCK = 192 * 1024  # a block and what is made of it fit into a processor's second cache
+BLOCK = 384 * 1024  # a block and what is made of it fit into a processor's second cache
 LINE = 1024  # few lines are longer
 LONGEST_LINE = 1 << 24
 # The C library gives memory back to the system above what was once freed at a time (mallopt(3),
