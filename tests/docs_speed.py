@@ -23,8 +23,10 @@ def times(figures: dict[str, Any], reader: str) -> str:
     return f"{found['ratio']:.2g}" if found else ""
 
 
-def speed() -> str:
+def speed() -> str | None:
     """Return the CPU of `read_trials` on each kind of log, and of other readers beside it."""
+    if not FIGURES.exists():
+        return None
     told = json.loads(FIGURES.read_text(encoding="utf-8"))
     others = ["with parameters", "recover-trials", "line loop", "grep -c", "rg -c", "wc -l"]
     rows = []
