@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import optuna
 import yaml
 
 from hpogen.render import render
@@ -73,6 +74,18 @@ def changed(config: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return found
 
 
+# Small and short, where it does not matter what is learnt.
+QUICK = changed(
+    MARKET,
+    budget="2K",
+    tolerance=0.5,
+    architecture={"d_model": [8], "n_layers": [1, 2], "n_heads": [2, 4], "d_ff_ratio": [2, 4]},
+    splits={"train_subset": 0.1},
+    data={"feature_columns": ["Close"]},
+    fixed={"epochs": 1, "batch_size": 512},
+)
+
+
 def spec_of(folder: Path, config: dict[str, Any]) -> Spec:
     """Return the specification of a configuration."""
     path = folder / "config.yaml"
@@ -119,3 +132,9 @@ def run(script: Path, *arguments: str, **options: Any) -> subprocess.CompletedPr
 def read_json(path: Path) -> Any:
     """Return what a file holds."""
     return json.loads(path.read_text())
+
+
+def study_of(script: Path) -> optuna.Study:
+    """Return the study a script has written."""
+    storage = f"sqlite:///{script.parent}/outputs/{script.stem}/study.db"
+    return optuna.load_study(study_name=script.stem, storage=storage)

@@ -319,10 +319,15 @@ try:
     import torch
     import torch.nn.functional as F
     from numpy.typing import NDArray
-    from optuna.distributions import BaseDistribution, distribution_to_json
+    from optuna.distributions import (
+        BaseDistribution,
+        CategoricalDistribution,
+        distribution_to_json,
+    )
     from optuna.storages import BaseStorage, JournalStorage, RDBStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-    from optuna.trial import FrozenTrial, Trial, TrialState
+    from optuna.study import StudyDirection
+    from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
     from torch import Tensor, nn
 except ModuleNotFoundError as missing:
     install = "python -m pip install numpy optuna pandas torch"
@@ -381,6 +386,13 @@ LOG_EVENTS = {
 }
 # The log's short names of two attributes of a trial; all others have the same name in both.
 SHORT_NAMES = {"param_count": "params", "learning_rate": "lr"}
+# What other programs put into a study may have any name: what is no field's own goes into these.
+OTHERS = "attributes"
+OTHER_PARAMS = "trial_params"
+RESERVED = {
+    *("trial", "state", "value", "datetime_start", "datetime_complete", "system_attrs"),
+    *("unit", "step", OTHERS, OTHER_PARAMS, *IDENTITY, *SHORT_NAMES.values()),
+}
 
 
 def defused(text: str, bracket: str) -> str:
@@ -1346,6 +1358,29 @@ def space_of(experiment: Experiment) -> dict[str, Any]:
     return found
 
 
+def unfit(trial: FrozenTrial, experiment: Experiment) -> str:
+    """Return what a trial was given that is not searched; other programs may queue anything."""
+    given = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+    wrong = [f"{name} is not searched" for name in trial.params.keys() - experiment.searched]
+    for name in given.keys() & experiment.searched:
+        wanted = make_distribution(experiment.searched[name])
+        if not contains(wanted, given[name]) or trial.distributions.get(name, wanted) != wanted:
+            wrong.append(f"{name}={given[name]!r} is not in {wanted}")
+    return "; ".join(sorted(wrong))[:1000]
+
+
+def contains(distribution: BaseDistribution, value: object) -> bool:
+    """Tell whether a parameter may have a value."""
+    number = isinstance(value, (int, float))
+    if not number and not isinstance(distribution, CategoricalDistribution):
+        return False  # Optuna takes the text of a number
+    try:
+        create_trial(params={"it": value}, distributions={"it": distribution}, value=0.0)
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
 def suggest(trial: Trial, experiment: Experiment) -> dict[str, Any]:
     """Return the configuration of a trial; where a condition fails, the fixed value is kept."""
     config = dict(experiment.fixed_params)
@@ -1999,6 +2034,12 @@ def open_study(
             f"study {name} has trials that would not compare with new ones; use another --out or"
             f" --storage, or undo: {listed([*changed, *changes(study, space)])}"
         )
+    if (known := study.directions) != [StudyDirection[experiment.direction.upper()]]:
+        raise UnusableError(
+            f"study {name} was made to {' and '.join(d.name.lower() for d in known)}, but"
+            f" {experiment.metric} is to {experiment.direction}; use another --storage, or make it"
+            f' with direction="{experiment.direction}"'
+        )
     if changed := changes(study, space):
         raise UnusableError(
             f"study {name} has another search space: {listed(changed)}. Undo that, or go on with"
@@ -2120,15 +2161,21 @@ def enqueue_extremes(study: optuna.Study, experiment: Experiment, kind: str) -> 
 
 def log_fields(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return parameters and attributes under the names they have in the log, curves left out."""
-    return {
-        SHORT_NAMES.get(name, name): value
-        for name, value in attributes.items()
-        if name != "learning_curve"
-    }
+    fields, others = dict[str, Any](), dict[str, Any]()
+    for name, value in attributes.items():
+        plain = re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII) and name not in RESERVED
+        if name != "learning_curve":
+            (fields if plain else others)[SHORT_NAMES.get(name, name)] = value
+    return {**fields, OTHERS: others} if others else fields
 
 
 # What the lines of a trial must have; one that another program put into the study has not.
 EXPECTED = {*LOG_EVENTS["trial_start"].first, "kind", "config_id"}
+
+
+def is_own(trial: Trial | FrozenTrial) -> bool:
+    """Tell whether this script has begun a trial."""
+    return log_fields({**trial.params, **trial.user_attrs}).keys() >= EXPECTED
 
 
 class Recorder:
@@ -2179,10 +2226,11 @@ class Recorder:
             self.write_files(trial)
             return
         changed = differences(told, {name: known.get(name) for name in told})
-        curve = trial.user_attrs.get("learning_curve", [])
-        reported = {next(iter(p.values())): p.get(self.experiment.metric) for p in curve}
-        if curve and reported != trial.intermediate_values:
-            changed.append(f"it reported {trial.intermediate_values}")
+        for point in trial.user_attrs.get("learning_curve", []):
+            step, value = next(iter(point.values())), point[self.experiment.metric]
+            reported = trial.intermediate_values.get(step)
+            if reported != value and not math.isnan(value):
+                changed.append(f"it reported {reported} at {step}, not {value}")
         if changed:
             what = f"{path} is not what the storage has: {'; '.join(changed[:9])}"
             raise self.altered(f"{what}. Or this file was, if that is said again: then delete it")
@@ -2216,7 +2264,7 @@ class Recorder:
         reached = curve[-1][unit] if curve else 0
         self.resumed(trial, unit, reached)
         where = f"goes on after {unit} {reached}" if reached else "goes on from its beginning"
-        say(f"trial {trial.number}, which a run before left, {where}")
+        say(f"trial {trial.number}, which was begun before, {where}")
 
     def resumed(self, trial: Trial | FrozenTrial, unit: str, reached: int) -> None:
         """Write that what follows of a trial is told by this run."""
@@ -2226,8 +2274,8 @@ class Recorder:
     def begin(self, trial: Trial | FrozenTrial) -> None:
         """Write the start of a trial, once its attributes are known."""
         fields = {"trial": trial.number, "datetime_start": str(trial.datetime_start)}
-        own = log_fields({**trial.params, **trial.user_attrs})
-        if own.keys() >= EXPECTED:  # else it is not a trial of this script
+        if is_own(trial):
+            own = log_fields({**trial.params, **trial.user_attrs})
             self.log.write("trial_start", {**own, **fields})
 
     def evaluated(self, trial: Trial | FrozenTrial, point: Mapping[str, Any]) -> None:
@@ -2244,20 +2292,25 @@ class Recorder:
 
     def publish(self, trial: FrozenTrial) -> None:
         """Write the end of a trial to the log and the files."""
+        own = is_own(trial)
         fields = {
+            **dict.fromkeys(LOG_EVENTS["trial_end"].first),  # another program's trial has none
+            **log_fields({**(trial.params if own else {}), **trial.user_attrs}),
             "trial": trial.number,
             "state": trial.state.name,
             "value": trial.value,
             "datetime_start": str(trial.datetime_start),
             "datetime_complete": str(trial.datetime_complete),
-            **log_fields({**trial.params, **trial.user_attrs}),
         }
         # Some samplers and pruners keep with a trial what they will need; TPE repeats parameters.
         kept = {k: v for k, v in trial.system_attrs.items() if not k.startswith("tpe:")}
         fields |= {"system_attrs": kept} if kept else {}
-        if fields.keys() >= EXPECTED:
-            self.log.write("trial_end", fields, level="W" if "error" in fields else "I")
-            self.log.sync()
+        if "learning_curve" not in trial.user_attrs:  # another program ended it
+            fields["learning_curve"] = None
+        if not own:
+            fields[OTHER_PARAMS] = trial.params
+        self.log.write("trial_end", fields, level="W" if "error" in fields else "I")
+        self.log.sync()
         self.write_optuna_lines(trial)
         self.write_files(trial)
 
@@ -2449,14 +2502,20 @@ class Attempt:
     curve: Curve = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.before = max(self.reported, default=0)  # the last that an earlier run reported
+        # The last that an attempt before reported: of a pruned trial Optuna keeps the last value.
+        self.before = max(self.reported, default=0)
 
 
 def measure_shapes(task: Task, experiment: Experiment, device: torch.device) -> list[int]:
     """Return the bytes per sample of each shape, at most heads; say which do not fit."""
     found, unfit, free = [], 0, free_memory(device)
-    for rows in experiment.space.shapes:
-        row = experiment.architectures[rows[-1]]
+    space = experiment.space
+    for rows in space.shapes:
+        trained = [arch_idx for arch_idx in rows if arch_idx in space.allowed]
+        if not trained:
+            found.append(0)
+            continue
+        row = experiment.architectures[trained[-1]]
         sample_bytes = bytes_per_sample(task, check_count(task, row))
         found.append(sample_bytes)
         if fitting_micro_batch(row["params"], sample_bytes, free, 1) == 0:
@@ -2465,7 +2524,7 @@ def measure_shapes(task: Task, experiment: Experiment, device: torch.device) -> 
                 f"warning: {dict(row)} needs {row['params'] * BYTES_PER_PARAMETER:,} bytes and"
                 f" {sample_bytes:,} per sample, {free:,} are free: its trials will fail (oom)"
             )
-    if unfit == len(found):
+    if unfit == sum(map(bool, found)):
         raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
     return found
 
@@ -2546,12 +2605,22 @@ class Search:
             raise StorageError from error
 
     def next_trial(self) -> Trial | None:
-        """Return the trial to train: one whose worker died, else a new one; None at the total.
+        """Return the trial to train: one whose worker died, else a new one; None at the total."""
+        while True:
+            if stop := self.stops.asked():
+                raise stop
+            trial, wrong = self.claim_trial()
+            if trial is None or not wrong:
+                return trial
+            said = f"trial {trial.number} was queued, but cannot be trained: {wrong}"
+            self.finish(trial, TrialState.FAIL, {"fail_reason": "space", "error": said})
+            say(said)
+
+    def claim_trial(self) -> tuple[Trial | None, str]:
+        """Return the next trial, and why it cannot be trained, if so.
 
         Its parameters and attributes are in the storage then, and whose it is.
         """
-        if stop := self.stops.asked():
-            raise stop
         with self.workers.round():
             trials = self.study.get_trials(deepcopy=False)
             self.started = sum(trial.state != TrialState.WAITING for trial in trials)
@@ -2567,12 +2636,12 @@ class Search:
                 trial = self.study.ask()
                 self.started += 1
             else:
-                return None
+                return None, ""
             owners[f"{trial.number}"] = self.workers.owner()
             with one_commit(self.storage):
                 self.study.set_user_attr(OWNERS, owners)
-                self.describe(trial)
-            return trial
+                wrong = self.describe(trial)
+            return Trial(self.study, trial._trial_id), wrong  # as the storage has it
 
     def run_trial(self, trial: Trial) -> None:
         """Train one trial, from where it was left if it was, and record its end."""
@@ -2605,30 +2674,33 @@ class Search:
         lead = f"best {best.value:.5g} (trial {best.number})" if best else "none finished yet"
         self.progress.end(f"{state.name} {found.get('fail_reason', ended.value)}  {lead}")
 
-    def describe(self, trial: Trial) -> None:
-        """Write what is known of a trial before it is trained; check what was written before."""
-        known, wanted = trial.user_attrs, self.start_attributes(trial)
-        missing = [name for name in wanted if name not in known]
-        strange = trial.params.keys() - self.experiment.searched.keys()
-        strange |= {n for n in wanted.keys() & known.keys() - ANY_VALUE if known[n] != wanted[n]}
-        if missing and ("extreme" in known or wanted["kind"] != "enqueued"):
-            strange |= known.keys() - wanted.keys() - {"extreme"}  # under an altered name
-        for name in missing:
-            trial.set_user_attr(name, wanted[name])
-        if strange:
-            found = {name: {**trial.params, **known}.get(name) for name in sorted(strange)}
-            right = {name: wanted.get(name) for name in found}
-            raise self.recorder.altered(f"trial {trial.number} has {found}, not {right}")
+    def describe(self, trial: Trial) -> str:
+        """Write what is known of a trial before it is trained; check what was written before.
+
+        Return why it cannot be trained, which is the fault of whoever queued it.
+        """
+        own = self.study.get_trials(deepcopy=False)[trial.number]
+        known = own.user_attrs
+        ours = "extreme" in known or {"config_id", "seed"} & known.keys()  # from one commit
+        wrong = "" if {"config_id", "seed"} & known.keys() else unfit(own, self.experiment)
+        if not wrong:
+            wanted = self.start_attributes(trial)
+            wrong = strange_in(own, wanted, self.experiment)
+            for name in [name for name in wanted if name not in known]:
+                trial.set_user_attr(name, wanted[name])
+        if wrong and ours:
+            raise self.recorder.altered(f"trial {trial.number}: {wrong}")
+        return wrong
 
     def start_attributes(self, trial: Trial) -> dict[str, Any]:
         """Return what is known of a trial before it is trained, besides its parameters."""
         config = suggest(trial, self.experiment)
-        arch_idx = self.space.decode(trial.params)
+        arch_idx = self.space.decode(config)
         row = self.experiment.architectures[arch_idx]
         trained = {name: config[name] for name in config if name not in self.space.sizes()}
         config_id = digest([dict(row), trained])[:12]
         *earlier, own = self.study.get_trials(deepcopy=False)[: trial.number + 1]
-        kind = "enqueued" if "fixed_params" in own.system_attrs else "search"
+        kind = "enqueued" if is_queued(own) else "search"
         if any(other.user_attrs.get("config_id") == config_id for other in earlier):
             kind = "repeat"
         known = {
@@ -2636,30 +2708,33 @@ class Search:
             **{"param_count" if name == "params" else name: row[name] for name in row},
             **config,
             **self.task.amounts(config),
-            "micro_batch": self.micro_batch(trial.params["shape_idx"], row, config["batch_size"]),
+            "micro_batch": self.micro_batch(arch_idx, config["batch_size"]),
             "seed": self.experiment.seed,
             "kind": kind,
             "config_id": config_id,
         }
         return {name: value for name, value in known.items() if name not in trial.params}
 
-    def micro_batch(self, shape_idx: int, arch: Arch, most: int) -> int:
-        """Return how many samples of a shape fit at once, 0 if none."""
-        free = free_memory(self.device)
-        return fitting_micro_batch(arch["params"], self.sample_bytes[shape_idx], free, most)
+    def bytes_of(self, arch_idx: int) -> int:
+        """Return the bytes per sample of an architecture."""
+        return self.sample_bytes[self.space.shape_of[arch_idx]]
+
+    def micro_batch(self, arch_idx: int, most: int) -> int:
+        """Return how many samples fit at once, 0 if none."""
+        params = self.experiment.architectures[arch_idx]["params"]
+        return fitting_micro_batch(params, self.bytes_of(arch_idx), free_memory(self.device), most)
 
     def train_trial(self, attempt: Attempt, since: float) -> tuple[TrialState, dict[str, Any]]:
         """Train, from the start with half the micro-batch each time memory runs out.
 
         The evaluations are put into the attempt's curve, so that they outlive a failure.
         """
-        config, shape_idx = attempt.config, attempt.config["shape_idx"]
-        arch = self.experiment.architectures[config["arch_idx"]]
+        config, arch_idx = attempt.config, attempt.config["arch_idx"]
         most = attempt.saved["micro_batch"] if attempt.saved else config["batch_size"]
-        micro_batch = self.micro_batch(shape_idx, arch, most)
+        micro_batch = self.micro_batch(arch_idx, most)
         if micro_batch == 0:
             raise MemoryError(
-                f"{arch['params']:,} parameters and {self.sample_bytes[shape_idx]:,} bytes per"
+                f"{config['param_count']:,} parameters and {self.bytes_of(arch_idx):,} bytes per"
                 f" sample, {free_memory(self.device):,} are free"
             )
         while True:
@@ -2669,6 +2744,7 @@ class Search:
                 if micro_batch == 1 or not out_of_memory(error):
                     raise
             micro_batch, attempt.saved = -(-micro_batch // 2), None
+            attempt.before = max(attempt.reported, default=0)
             self.recorder.retried(attempt.trial, micro_batch)
             smaller = partial(attempt.trial.set_user_attr, "micro_batch", micro_batch)
             self.patiently(smaller)
@@ -2727,8 +2803,8 @@ class Search:
     def prunes(self, attempt: Attempt) -> bool:
         """Report what the study does not know yet; tell whether the trial is pruned now.
 
-        A run before may have reported this evaluation, and later ones: it was not pruned before
-        the last. A damaged storage may have lost or altered some that the checkpoint still has.
+        An attempt before may have reported this evaluation, and later ones: it was not pruned
+        before the last. A damaged storage may have lost or altered some that the checkpoint has.
         """
         config, reported = attempt.config, attempt.reported
         for point in attempt.curve:
@@ -2757,6 +2833,29 @@ class Search:
                     ended = self.study.tell(trial, value, state)
             self.recorder.publish(ended)
         return ended
+
+
+def strange_in(trial: FrozenTrial, wanted: Mapping[str, Any], experiment: Experiment) -> str:
+    """Return what attributes and parameters of a trial cannot be its own; empty if all can.
+
+    Where one is missing that was written, it may be there under an altered name.
+    """
+    known, written = trial.user_attrs, {"kind"} if "extreme" in trial.user_attrs else set[str]()
+    if {"config_id", "seed"} & known.keys():
+        written = {*wanted}
+    both = wanted.keys() & known.keys() - ANY_VALUE
+    strange = {name for name in both if known[name] != wanted[name]}
+    strange |= trial.params.keys() - experiment.searched.keys()
+    if written - known.keys() and not is_queued(trial):
+        strange |= known.keys() - wanted.keys() - {"extreme"}
+    found = {name: {**trial.params, **known}.get(name) for name in sorted(strange)}
+    right = {name: wanted.get(name) for name in found}
+    return f"it has {found}, not {right}" if found else ""
+
+
+def is_queued(trial: FrozenTrial) -> bool:
+    """Tell whether a trial was put into the queue, and not by the script."""
+    return "fixed_params" in trial.system_attrs and "extreme" not in trial.user_attrs
 
 
 def prunable_from(rounds: Sequence[Round], config: Config) -> float:
@@ -2849,6 +2948,10 @@ def dispatch(
     if not arguments.storage and set("?#%") & set(arguments.url):
         out = arguments.out
         raise UnusableError(f"--out {out}: ?, # and % would end the address of the database")
+    if arguments.log.is_dir():
+        raise UnusableError(f"--log {arguments.log} is a folder, not a file")
+    if re.fullmatch(r"sqlite(\+\w+)?:/*(:memory:)?", arguments.url):
+        raise UnusableError(f"--storage {arguments.url} is lost with the run: name a file")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sample_bytes = measure_shapes(task, experiment, device)
     arguments.out.mkdir(parents=True, exist_ok=True)

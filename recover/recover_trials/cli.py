@@ -126,16 +126,15 @@ def main(
     if arch_list:
         complete(recovery, arch_list, patch_model)
     report(recovery, unreadable)
+    if not recovery.studies:
+        click.echo("no trials were found", err=True)
+        sys.exit(exit_code(recovery, unreadable, strict=strict))
     if to_storage:
         studies = moved(recovery, space_of) if space_of else recovery.studies
         store(studies, to_storage, direction)
-    if to_storage and not (format_ or output):
-        sys.exit(exit_code(recovery, unreadable, strict=strict))
-    if recovery.studies:
+    if format_ or output or not to_storage:
         shown = "table" if sys.stdout.isatty() and not output else "csv"
         write(formatted(recovery, format_ or shown), output)
-    else:
-        click.echo("no trials were found", err=True)
     sys.exit(exit_code(recovery, unreadable, strict=strict))
 
 

@@ -138,11 +138,10 @@ def move_trial(trial: Trial, rows: Rows, found: Moved) -> Trial:
     kept = {n: v for n, v in trial.system_attrs.items() if n.startswith(OF_PRUNERS)}
     new = trial.but(params=params, user_attrs=attributes, system_attrs=kept)
     if trial.state == "RUNNING":
-        if wrong := impossible(config, outside, searched, space):
-            found.ended[trial.number] = wrong
-            end(new, trial, wrong)
-        else:
-            return new
+        if not (wrong := impossible(config, outside, searched, space)):
+            return to_be_trained(new, rows)
+        found.ended[trial.number] = wrong
+        end(new, trial, wrong)
     else:
         found.outside.update(outside)
         found.n_outside += bool(outside)
@@ -150,6 +149,22 @@ def move_trial(trial: Trial, rows: Rows, found: Moved) -> Trial:
     if outside:
         new.user_attrs[OUTSIDE] = outside
     return new
+
+
+def to_be_trained(trial: Trial, rows: Rows) -> Trial:
+    """Return a trial with the attributes that the script gives one with its parameters.
+
+    What was a parameter in the old space, and is none in the new one, is no attribute of its own.
+    """
+    experiment, about = rows.space.experiment, rows.study.about
+    config = {**experiment.fixed_params, **trial.params}
+    old = {*about["search_space"], *about.get("fixed_params", {})} - config.keys()
+    kept = {name: value for name, value in trial.user_attrs.items() if name not in old}
+    fixed = {name: value for name, value in config.items() if name not in trial.params}
+    row = experiment.architectures[kept["arch_idx"]]
+    trained = {name: value for name, value in config.items() if name not in rows.indices}
+    config_id = digest([dict(row), trained])[:12]
+    return trial.but(user_attrs={**kept, **fixed, "config_id": config_id})
 
 
 def impossible(

@@ -10,7 +10,7 @@ EVENT_MEANINGS = {
     " it had come (0: it begins anew).",
     "trial_end": "A trial has ended; before `datetime_start` stand its parameters and attributes,"
     " among them the metrics of its best evaluation, and `system_attrs`: what sampler and pruner"
-    " keep with it.",
+    " keep with it. `attributes` has those of other programs whose names are fields' or no names.",
     "note": "Anything else worth keeping: a file that could not be written, an edited script.",
     "run_end": "Closes a run; a run without it was killed.",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -98,6 +99,10 @@ def dispatch(
     if not arguments.storage and set("?#%") & set(arguments.url):
         out = arguments.out
         raise UnusableError(f"--out {out}: ?, # and % would end the address of the database")
+    if arguments.log.is_dir():
+        raise UnusableError(f"--log {arguments.log} is a folder, not a file")
+    if re.fullmatch(r"sqlite(\+\w+)?:/*(:memory:)?", arguments.url):
+        raise UnusableError(f"--storage {arguments.url} is lost with the run: name a file")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sample_bytes = measure_shapes(task, experiment, device)
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
+import re
 import socket
 from argparse import Namespace
 from collections import Counter
@@ -30,20 +32,34 @@ from hpo_script.results import (
 )
 from hpo_script.storage import file_of, way_out
 from hpo_script.study import differences, script_digest
-from hpo_script.trial_log import COUNTS, EXPERIMENT, LOG_EVENTS, SHORT_NAMES
+from hpo_script.trial_log import (
+    COUNTS,
+    EXPERIMENT,
+    LOG_EVENTS,
+    OTHER_PARAMS,
+    OTHERS,
+    RESERVED,
+    SHORT_NAMES,
+)
 
 
 def log_fields(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return parameters and attributes under the names they have in the log, curves left out."""
-    return {
-        SHORT_NAMES.get(name, name): value
-        for name, value in attributes.items()
-        if name != "learning_curve"
-    }
+    fields, others = dict[str, Any](), dict[str, Any]()
+    for name, value in attributes.items():
+        plain = re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII) and name not in RESERVED
+        if name != "learning_curve":
+            (fields if plain else others)[SHORT_NAMES.get(name, name)] = value
+    return {**fields, OTHERS: others} if others else fields
 
 
 # What the lines of a trial must have; one that another program put into the study has not.
 EXPECTED = {*LOG_EVENTS["trial_start"].first, "kind", "config_id"}
+
+
+def is_own(trial: Trial | FrozenTrial) -> bool:
+    """Tell whether this script has begun a trial."""
+    return log_fields({**trial.params, **trial.user_attrs}).keys() >= EXPECTED
 
 
 class Recorder:
@@ -94,10 +110,11 @@ class Recorder:
             self.write_files(trial)
             return
         changed = differences(told, {name: known.get(name) for name in told})
-        curve = trial.user_attrs.get("learning_curve", [])
-        reported = {next(iter(p.values())): p.get(self.experiment.metric) for p in curve}
-        if curve and reported != trial.intermediate_values:
-            changed.append(f"it reported {trial.intermediate_values}")
+        for point in trial.user_attrs.get("learning_curve", []):
+            step, value = next(iter(point.values())), point[self.experiment.metric]
+            reported = trial.intermediate_values.get(step)
+            if reported != value and not math.isnan(value):
+                changed.append(f"it reported {reported} at {step}, not {value}")
         if changed:
             what = f"{path} is not what the storage has: {'; '.join(changed[:9])}"
             raise self.altered(f"{what}. Or this file was, if that is said again: then delete it")
@@ -131,7 +148,7 @@ class Recorder:
         reached = curve[-1][unit] if curve else 0
         self.resumed(trial, unit, reached)
         where = f"goes on after {unit} {reached}" if reached else "goes on from its beginning"
-        say(f"trial {trial.number}, which a run before left, {where}")
+        say(f"trial {trial.number}, which was begun before, {where}")
 
     def resumed(self, trial: Trial | FrozenTrial, unit: str, reached: int) -> None:
         """Write that what follows of a trial is told by this run."""
@@ -141,8 +158,8 @@ class Recorder:
     def begin(self, trial: Trial | FrozenTrial) -> None:
         """Write the start of a trial, once its attributes are known."""
         fields = {"trial": trial.number, "datetime_start": str(trial.datetime_start)}
-        own = log_fields({**trial.params, **trial.user_attrs})
-        if own.keys() >= EXPECTED:  # else it is not a trial of this script
+        if is_own(trial):
+            own = log_fields({**trial.params, **trial.user_attrs})
             self.log.write("trial_start", {**own, **fields})
 
     def evaluated(self, trial: Trial | FrozenTrial, point: Mapping[str, Any]) -> None:
@@ -159,20 +176,25 @@ class Recorder:
 
     def publish(self, trial: FrozenTrial) -> None:
         """Write the end of a trial to the log and the files."""
+        own = is_own(trial)
         fields = {
+            **dict.fromkeys(LOG_EVENTS["trial_end"].first),  # another program's trial has none
+            **log_fields({**(trial.params if own else {}), **trial.user_attrs}),
             "trial": trial.number,
             "state": trial.state.name,
             "value": trial.value,
             "datetime_start": str(trial.datetime_start),
             "datetime_complete": str(trial.datetime_complete),
-            **log_fields({**trial.params, **trial.user_attrs}),
         }
         # Some samplers and pruners keep with a trial what they will need; TPE repeats parameters.
         kept = {k: v for k, v in trial.system_attrs.items() if not k.startswith("tpe:")}
         fields |= {"system_attrs": kept} if kept else {}
-        if fields.keys() >= EXPECTED:
-            self.log.write("trial_end", fields, level="W" if "error" in fields else "I")
-            self.log.sync()
+        if "learning_curve" not in trial.user_attrs:  # another program ended it
+            fields["learning_curve"] = None
+        if not own:
+            fields[OTHER_PARAMS] = trial.params
+        self.log.write("trial_end", fields, level="W" if "error" in fields else "I")
+        self.log.sync()
         self.write_optuna_lines(trial)
         self.write_files(trial)
 

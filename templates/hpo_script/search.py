@@ -30,7 +30,7 @@ from hpo_script.device import (
     free_memory,
     out_of_memory,
 )
-from hpo_script.experiment import Arch, Config, Curve, Experiment, Round, UnusableError
+from hpo_script.experiment import Config, Curve, Experiment, Round, UnusableError
 from hpo_script.log_writer import say
 from hpo_script.progress import Progress
 from hpo_script.recorder import Recorder
@@ -38,7 +38,7 @@ from hpo_script.results import best_of
 from hpo_script.stops import Interrupted, Stops
 from hpo_script.storage import StorageError, is_final, is_of_storage, one_commit, root_of
 from hpo_script.study import digest
-from hpo_script.suggest import suggest
+from hpo_script.suggest import suggest, unfit
 from hpo_script.task import Task
 from hpo_script.training import DivergedError, Training, since_last_gain, train
 from hpo_script.workers import Workers
@@ -60,14 +60,20 @@ class Attempt:
     curve: Curve = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.before = max(self.reported, default=0)  # the last that an earlier run reported
+        # The last that an attempt before reported: of a pruned trial Optuna keeps the last value.
+        self.before = max(self.reported, default=0)
 
 
 def measure_shapes(task: Task, experiment: Experiment, device: torch.device) -> list[int]:
     """Return the bytes per sample of each shape, at most heads; say which do not fit."""
     found, unfit, free = [], 0, free_memory(device)
-    for rows in experiment.space.shapes:
-        row = experiment.architectures[rows[-1]]
+    space = experiment.space
+    for rows in space.shapes:
+        trained = [arch_idx for arch_idx in rows if arch_idx in space.allowed]
+        if not trained:
+            found.append(0)
+            continue
+        row = experiment.architectures[trained[-1]]
         sample_bytes = bytes_per_sample(task, check_count(task, row))
         found.append(sample_bytes)
         if fitting_micro_batch(row["params"], sample_bytes, free, 1) == 0:
@@ -76,7 +82,7 @@ def measure_shapes(task: Task, experiment: Experiment, device: torch.device) -> 
                 f"warning: {dict(row)} needs {row['params'] * BYTES_PER_PARAMETER:,} bytes and"
                 f" {sample_bytes:,} per sample, {free:,} are free: its trials will fail (oom)"
             )
-    if unfit == len(found):
+    if unfit == sum(map(bool, found)):
         raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
     return found
 
@@ -157,12 +163,22 @@ class Search:
             raise StorageError from error
 
     def next_trial(self) -> Trial | None:
-        """Return the trial to train: one whose worker died, else a new one; None at the total.
+        """Return the trial to train: one whose worker died, else a new one; None at the total."""
+        while True:
+            if stop := self.stops.asked():
+                raise stop
+            trial, wrong = self.claim_trial()
+            if trial is None or not wrong:
+                return trial
+            said = f"trial {trial.number} was queued, but cannot be trained: {wrong}"
+            self.finish(trial, TrialState.FAIL, {"fail_reason": "space", "error": said})
+            say(said)
+
+    def claim_trial(self) -> tuple[Trial | None, str]:
+        """Return the next trial, and why it cannot be trained, if so.
 
         Its parameters and attributes are in the storage then, and whose it is.
         """
-        if stop := self.stops.asked():
-            raise stop
         with self.workers.round():
             trials = self.study.get_trials(deepcopy=False)
             self.started = sum(trial.state != TrialState.WAITING for trial in trials)
@@ -178,12 +194,12 @@ class Search:
                 trial = self.study.ask()
                 self.started += 1
             else:
-                return None
+                return None, ""
             owners[f"{trial.number}"] = self.workers.owner()
             with one_commit(self.storage):
                 self.study.set_user_attr(OWNERS, owners)
-                self.describe(trial)
-            return trial
+                wrong = self.describe(trial)
+            return Trial(self.study, trial._trial_id), wrong  # as the storage has it
 
     def run_trial(self, trial: Trial) -> None:
         """Train one trial, from where it was left if it was, and record its end."""
@@ -216,30 +232,33 @@ class Search:
         lead = f"best {best.value:.5g} (trial {best.number})" if best else "none finished yet"
         self.progress.end(f"{state.name} {found.get('fail_reason', ended.value)}  {lead}")
 
-    def describe(self, trial: Trial) -> None:
-        """Write what is known of a trial before it is trained; check what was written before."""
-        known, wanted = trial.user_attrs, self.start_attributes(trial)
-        missing = [name for name in wanted if name not in known]
-        strange = trial.params.keys() - self.experiment.searched.keys()
-        strange |= {n for n in wanted.keys() & known.keys() - ANY_VALUE if known[n] != wanted[n]}
-        if missing and ("extreme" in known or wanted["kind"] != "enqueued"):
-            strange |= known.keys() - wanted.keys() - {"extreme"}  # under an altered name
-        for name in missing:
-            trial.set_user_attr(name, wanted[name])
-        if strange:
-            found = {name: {**trial.params, **known}.get(name) for name in sorted(strange)}
-            right = {name: wanted.get(name) for name in found}
-            raise self.recorder.altered(f"trial {trial.number} has {found}, not {right}")
+    def describe(self, trial: Trial) -> str:
+        """Write what is known of a trial before it is trained; check what was written before.
+
+        Return why it cannot be trained, which is the fault of whoever queued it.
+        """
+        own = self.study.get_trials(deepcopy=False)[trial.number]
+        known = own.user_attrs
+        ours = "extreme" in known or {"config_id", "seed"} & known.keys()  # from one commit
+        wrong = "" if {"config_id", "seed"} & known.keys() else unfit(own, self.experiment)
+        if not wrong:
+            wanted = self.start_attributes(trial)
+            wrong = strange_in(own, wanted, self.experiment)
+            for name in [name for name in wanted if name not in known]:
+                trial.set_user_attr(name, wanted[name])
+        if wrong and ours:
+            raise self.recorder.altered(f"trial {trial.number}: {wrong}")
+        return wrong
 
     def start_attributes(self, trial: Trial) -> dict[str, Any]:
         """Return what is known of a trial before it is trained, besides its parameters."""
         config = suggest(trial, self.experiment)
-        arch_idx = self.space.decode(trial.params)
+        arch_idx = self.space.decode(config)
         row = self.experiment.architectures[arch_idx]
         trained = {name: config[name] for name in config if name not in self.space.sizes()}
         config_id = digest([dict(row), trained])[:12]
         *earlier, own = self.study.get_trials(deepcopy=False)[: trial.number + 1]
-        kind = "enqueued" if "fixed_params" in own.system_attrs else "search"
+        kind = "enqueued" if is_queued(own) else "search"
         if any(other.user_attrs.get("config_id") == config_id for other in earlier):
             kind = "repeat"
         known = {
@@ -247,30 +266,33 @@ class Search:
             **{"param_count" if name == "params" else name: row[name] for name in row},
             **config,
             **self.task.amounts(config),
-            "micro_batch": self.micro_batch(trial.params["shape_idx"], row, config["batch_size"]),
+            "micro_batch": self.micro_batch(arch_idx, config["batch_size"]),
             "seed": self.experiment.seed,
             "kind": kind,
             "config_id": config_id,
         }
         return {name: value for name, value in known.items() if name not in trial.params}
 
-    def micro_batch(self, shape_idx: int, arch: Arch, most: int) -> int:
-        """Return how many samples of a shape fit at once, 0 if none."""
-        free = free_memory(self.device)
-        return fitting_micro_batch(arch["params"], self.sample_bytes[shape_idx], free, most)
+    def bytes_of(self, arch_idx: int) -> int:
+        """Return the bytes per sample of an architecture."""
+        return self.sample_bytes[self.space.shape_of[arch_idx]]
+
+    def micro_batch(self, arch_idx: int, most: int) -> int:
+        """Return how many samples fit at once, 0 if none."""
+        params = self.experiment.architectures[arch_idx]["params"]
+        return fitting_micro_batch(params, self.bytes_of(arch_idx), free_memory(self.device), most)
 
     def train_trial(self, attempt: Attempt, since: float) -> tuple[TrialState, dict[str, Any]]:
         """Train, from the start with half the micro-batch each time memory runs out.
 
         The evaluations are put into the attempt's curve, so that they outlive a failure.
         """
-        config, shape_idx = attempt.config, attempt.config["shape_idx"]
-        arch = self.experiment.architectures[config["arch_idx"]]
+        config, arch_idx = attempt.config, attempt.config["arch_idx"]
         most = attempt.saved["micro_batch"] if attempt.saved else config["batch_size"]
-        micro_batch = self.micro_batch(shape_idx, arch, most)
+        micro_batch = self.micro_batch(arch_idx, most)
         if micro_batch == 0:
             raise MemoryError(
-                f"{arch['params']:,} parameters and {self.sample_bytes[shape_idx]:,} bytes per"
+                f"{config['param_count']:,} parameters and {self.bytes_of(arch_idx):,} bytes per"
                 f" sample, {free_memory(self.device):,} are free"
             )
         while True:
@@ -280,6 +302,7 @@ class Search:
                 if micro_batch == 1 or not out_of_memory(error):
                     raise
             micro_batch, attempt.saved = -(-micro_batch // 2), None
+            attempt.before = max(attempt.reported, default=0)
             self.recorder.retried(attempt.trial, micro_batch)
             smaller = partial(attempt.trial.set_user_attr, "micro_batch", micro_batch)
             self.patiently(smaller)
@@ -338,8 +361,8 @@ class Search:
     def prunes(self, attempt: Attempt) -> bool:
         """Report what the study does not know yet; tell whether the trial is pruned now.
 
-        A run before may have reported this evaluation, and later ones: it was not pruned before
-        the last. A damaged storage may have lost or altered some that the checkpoint still has.
+        An attempt before may have reported this evaluation, and later ones: it was not pruned
+        before the last. A damaged storage may have lost or altered some that the checkpoint has.
         """
         config, reported = attempt.config, attempt.reported
         for point in attempt.curve:
@@ -368,6 +391,29 @@ class Search:
                     ended = self.study.tell(trial, value, state)
             self.recorder.publish(ended)
         return ended
+
+
+def strange_in(trial: FrozenTrial, wanted: Mapping[str, Any], experiment: Experiment) -> str:
+    """Return what attributes and parameters of a trial cannot be its own; empty if all can.
+
+    Where one is missing that was written, it may be there under an altered name.
+    """
+    known, written = trial.user_attrs, {"kind"} if "extreme" in trial.user_attrs else set[str]()
+    if {"config_id", "seed"} & known.keys():
+        written = {*wanted}
+    both = wanted.keys() & known.keys() - ANY_VALUE
+    strange = {name for name in both if known[name] != wanted[name]}
+    strange |= trial.params.keys() - experiment.searched.keys()
+    if written - known.keys() and not is_queued(trial):
+        strange |= known.keys() - wanted.keys() - {"extreme"}
+    found = {name: {**trial.params, **known}.get(name) for name in sorted(strange)}
+    right = {name: wanted.get(name) for name in found}
+    return f"it has {found}, not {right}" if found else ""
+
+
+def is_queued(trial: FrozenTrial) -> bool:
+    """Tell whether a trial was put into the queue, and not by the script."""
+    return "fixed_params" in trial.system_attrs and "extreme" not in trial.user_attrs
 
 
 def prunable_from(rounds: Sequence[Round], config: Config) -> float:

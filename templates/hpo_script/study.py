@@ -15,6 +15,7 @@ from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
 
 from hpo_script.experiment import Arch, Experiment, UnusableError
 from hpo_script.samplers.keyed import make_sampler
@@ -65,6 +66,12 @@ def open_study(
         raise UnusableError(
             f"study {name} has trials that would not compare with new ones; use another --out or"
             f" --storage, or undo: {listed([*changed, *changes(study, space)])}"
+        )
+    if (known := study.directions) != [StudyDirection[experiment.direction.upper()]]:
+        raise UnusableError(
+            f"study {name} was made to {' and '.join(d.name.lower() for d in known)}, but"
+            f" {experiment.metric} is to {experiment.direction}; use another --storage, or make it"
+            f' with direction="{experiment.direction}"'
         )
     if changed := changes(study, space):
         raise UnusableError(

@@ -6,8 +6,12 @@ import json
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, distribution_to_json
-from optuna.trial import Trial
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    distribution_to_json,
+)
+from optuna.trial import FrozenTrial, Trial, create_trial
 
 from hpo_script.experiment import Experiment, Table
 
@@ -39,6 +43,29 @@ def space_of(experiment: Experiment) -> dict[str, Any]:
     }
     found: dict[str, Any] = json.loads(json.dumps(space))
     return found
+
+
+def unfit(trial: FrozenTrial, experiment: Experiment) -> str:
+    """Return what a trial was given that is not searched; other programs may queue anything."""
+    given = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+    wrong = [f"{name} is not searched" for name in trial.params.keys() - experiment.searched]
+    for name in given.keys() & experiment.searched:
+        wanted = make_distribution(experiment.searched[name])
+        if not contains(wanted, given[name]) or trial.distributions.get(name, wanted) != wanted:
+            wrong.append(f"{name}={given[name]!r} is not in {wanted}")
+    return "; ".join(sorted(wrong))[:1000]
+
+
+def contains(distribution: BaseDistribution, value: object) -> bool:
+    """Tell whether a parameter may have a value."""
+    number = isinstance(value, (int, float))
+    if not number and not isinstance(distribution, CategoricalDistribution):
+        return False  # Optuna takes the text of a number
+    try:
+        create_trial(params={"it": value}, distributions={"it": distribution}, value=0.0)
+    except (ValueError, OverflowError):
+        return False
+    return True
 
 
 def suggest(trial: Trial, experiment: Experiment) -> dict[str, Any]:

@@ -57,6 +57,13 @@ LOG_EVENTS = {
 }
 # The log's short names of two attributes of a trial; all others have the same name in both.
 SHORT_NAMES = {"param_count": "params", "learning_rate": "lr"}
+# What other programs put into a study may have any name: what is no field's own goes into these.
+OTHERS = "attributes"
+OTHER_PARAMS = "trial_params"
+RESERVED = {
+    *("trial", "state", "value", "datetime_start", "datetime_complete", "system_attrs"),
+    *("unit", "step", OTHERS, OTHER_PARAMS, *IDENTITY, *SHORT_NAMES.values()),
+}
 
 
 def defused(text: str, bracket: str) -> str:

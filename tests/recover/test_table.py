@@ -104,12 +104,12 @@ def test_a_curve_begun_anew_replaces_the_old_one(log: SampleLog) -> None:
     assert curve == [(1, 0.6), (2, 0.5)]
 
 
-def test_the_first_report_of_a_step_stays_as_in_optuna(log: SampleLog) -> None:
+def test_the_last_report_of_a_step_stays_as_in_the_study(log: SampleLog) -> None:
     log.start(0)
     log.evaluate(0, 1, val_loss=0.9)
     log.evaluate(0, 1, val_loss=0.6)
 
-    assert recover_one(log.lines).rows[0].intermediate_values == {1: 0.9}
+    assert recover_one(log.lines).rows[0].intermediate_values == {1: 0.6}
 
 
 def test_only_the_metric_of_the_study_is_an_intermediate_value(log: SampleLog) -> None:
@@ -145,8 +145,8 @@ def test_an_end_that_says_nonsense_ends_the_trial_all_the_same(
 
     (trial,) = recover_one(log.lines).rows
 
-    assert trial.state != "RUNNING"
-    assert trial.values == (() if field == "value" else (0.5,))
+    assert trial.state == ("FAIL" if field == "state" else "COMPLETE")
+    assert trial.values == (() if field in ("value", "state") else (0.5,))
 
 
 def test_gaps_are_reported_as_spans(log: SampleLog) -> None:

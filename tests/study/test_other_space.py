@@ -254,6 +254,7 @@ def test_parameters_are_still_drawn_together(moved: Moved) -> None:
         assert f'"{name}": ' in together
 
 
+@pytest.mark.thorough
 def test_an_old_trial_is_trained_again_or_refused_with_the_reason(moved: Moved) -> None:
     seen = set()
     for trial in moved.old:
@@ -306,6 +307,33 @@ def test_a_trial_that_ran_is_trained_as_what_it_is_or_not_at_all(
         assert known["outside_space"] == ["dropout"]
     found = log_of(script, "hpo_2K_h1-2").rows
     assert [(t.params, t.user_attrs) for t in found] == [(t.params, t.user_attrs) for t in trials]
+
+
+GAMMA = {"type": "float", "low": 1.0, "high": 3.0, "when": {"loss": ["focal"]}}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("change", [{"loss": ["bce", "soft_auc"]}, {"focal_gamma": GAMMA}])
+def test_a_trial_that_ran_is_trained_where_other_losses_bring_other_parameters(
+    change: dict[str, Any], sp500_file: Path, tmp_path: Path
+) -> None:
+    config = changed(OLD_SPACE, study={"n_trials": 3})
+    script = with_old_trials(tmp_path, sp500_file, config)
+    old = trials_in(script, "outputs/hpo_2K_h1")
+    number = next(t.number for t in old if t.params["loss"] == "bce")
+    cut(script, number)
+    losses = change.get("loss", ["bce", "focal"])
+    search = {**change, "loss": {"type": "categorical", "choices": losses}}
+    script = render_to(tmp_path, changed(config, search=search))
+    rebuild, search_on = commands(run(script))
+    assert "all " in call(script, rebuild).stderr
+    done = call(script, search_on)
+    assert done.returncode == 0, done.stderr
+    trial = trials_in(script, NEW)[number]
+    assert trial.params == old[number].params
+    assert trial.value == pytest.approx(old[number].value, abs=0.01)  # sums in another order
+    assert "focal_gamma" not in trial.user_attrs
+    assert call(script, search_on).returncode == 0
 
 
 @pytest.mark.thorough
@@ -384,6 +412,7 @@ def test_places_that_are_taken_are_not_named(sp500_file: Path, tmp_path: Path) -
     assert search.endswith(f" --log logs/hpo_2K_h1-4.log --storage {url}")
 
 
+@pytest.mark.thorough
 def test_a_script_that_was_edited_goes_on_and_says_so(sp500_file: Path, tmp_path: Path) -> None:
     config = changed(OLD_SPACE, study={"n_trials": 1})
     script = with_old_trials(tmp_path, sp500_file, config)

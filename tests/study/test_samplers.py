@@ -6,26 +6,15 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import TypeAdapter
 
 from hpogen.samplers import PrunerArguments, SamplerArguments
-from scripts import MARKET, changed, load, render_to, run
+from scripts import QUICK, changed, load, render_to, run, study_of
 
 pytestmark = pytest.mark.study
 
-# Small and short: what is told apart here is who suggests, not what is learnt.
-QUICK = changed(
-    MARKET,
-    budget="2K",
-    tolerance=0.5,
-    architecture={"d_model": [8], "n_layers": [1, 2], "n_heads": [2, 4], "d_ff_ratio": [2, 4]},
-    splits={"train_subset": 0.1},
-    data={"feature_columns": ["Close"]},
-    fixed={"epochs": 1, "batch_size": 512},
-)
 SAMPLERS: dict[str, dict[str, Any]] = {
     "tpe": {"type": "tpe", "n_startup_trials": 2},
     "random": {"type": "random"},
@@ -55,12 +44,6 @@ def config_of(sampler: str, **changes: Any) -> dict[str, Any]:
     return changed(base, **changes)
 
 
-def study_of(script: Path) -> optuna.Study:
-    """Return the study a script has written."""
-    storage = f"sqlite:///{script.parent}/outputs/{script.stem}/study.db"
-    return optuna.load_study(study_name=script.stem, storage=storage)
-
-
 def started(script: Path) -> list[FrozenTrial]:
     """Return the trials of a script that were begun."""
     trials = study_of(script).trials
@@ -79,10 +62,11 @@ def train(script: Path, *arguments: str) -> list[FrozenTrial]:
     ("sampler", "pruner"),
     [
         ("tpe", "hyperband"),
-        ("random", "none"),
-        ("cmaes", "successive_halving"),
-        ("gp", "percentile"),
-        ("grid", "median"),
+        ("grid", "hyperband"),
+        pytest.param("random", "none", marks=pytest.mark.thorough),
+        pytest.param("cmaes", "successive_halving", marks=pytest.mark.thorough),
+        pytest.param("gp", "percentile", marks=pytest.mark.thorough),
+        pytest.param("grid", "median", marks=pytest.mark.thorough),
     ],
 )
 def test_a_study_that_was_interrupted_goes_on_as_if_it_had_not_been(

@@ -307,8 +307,8 @@ def test_a_trial_that_does_not_fit_fails_as_out_of_memory(sp500: Path, tmp_path:
     script = edit(
         render_to(tmp_path, changed(MARKET, study={"n_trials": 1})),
         (
-            "        return fitting_micro_batch(arch[",
-            "        free = 0\n        return fitting_micro_batch(arch[",
+            "self.bytes_of(arch_idx), free_memory(self.device), most)",
+            "self.bytes_of(arch_idx), 0, most)",
         ),
     )
     assert run(script).returncode == 1

@@ -72,7 +72,7 @@ def go_on(trial: Trial, part: Trial) -> None:
     first = min(part.curve, default=math.inf)
     earlier = {step: point for step, point in trial.curve.items() if step < first}
     trial.curve = {**earlier, **part.curve}
-    trial.intermediate_values = {**part.intermediate_values, **trial.intermediate_values}
+    trial.intermediate_values = {**trial.intermediate_values, **part.intermediate_values}
     if trial.state == "RUNNING":
         trial.run = part.run
         trial.user_attrs |= part.user_attrs

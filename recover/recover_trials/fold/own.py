@@ -7,7 +7,7 @@ from collections.abc import Container, Mapping
 from datetime import datetime
 from typing import Any
 
-from hpo_script.trial_log import IDENTITY, SHORT_NAMES
+from hpo_script.trial_log import IDENTITY, OTHER_PARAMS, OTHERS, SHORT_NAMES
 from recover_trials.conditions import applies
 from recover_trials.fold.continued import Known, join_runs
 from recover_trials.formats.optuna_lines import Result
@@ -18,8 +18,9 @@ LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
 # What a line says of itself; the other fields of a trial's lines are parameters or attributes.
 STRUCTURE = {
     *(*IDENTITY, "trial", "state", "value", "datetime_start", "datetime_complete"),
-    "system_attrs",
+    *("system_attrs", "learning_curve", OTHERS, OTHER_PARAMS),
 }
+STATES = ("COMPLETE", "PRUNED", "FAIL")
 ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params", "d_ff")
 CURVE_STRUCTURE = {*IDENTITY, "trial", "unit", "step", *ARCHITECTURE}
 # What runs of one study must share, and what it means if they do not.
@@ -72,7 +73,7 @@ def searched_in(about: Mapping[str, Any], fields: Mapping[str, Any]) -> Containe
     outside of a space the trial was moved to.
     """
     searched, conditions = about.get("search_space") or (), about.get("conditions") or {}
-    outside = fields.get(OUTSIDE) or ()
+    outside = fields.get(OUTSIDE) if "from_study" in fields else ()
     if not conditions and not outside:
         return searched
     config = {LONG_NAMES.get(name, name): value for name, value in fields.items()}
@@ -195,16 +196,21 @@ class OwnStudies:
         """Sort the fields of a trial's line into parameters and attributes."""
         searched = searched_in(study.about, fields)
         params, attributes = trial.params, trial.user_attrs
+        # A trial of another program has no architecture.
+        left_out = ARCHITECTURE if fields.get("d_model", 0) is None else ()
         for short, value in fields.items():
-            if short not in STRUCTURE:
+            if short not in STRUCTURE and short not in left_out:
                 name = LONG_NAMES.get(short, short)
                 (params if name in searched else attributes)[name] = value
+        for name, table in ((OTHERS, attributes), (OTHER_PARAMS, params)):
+            if isinstance(others := fields.get(name), dict):
+                table |= others
 
     def evaluate(self, said: Evaluation) -> None:
         """A trial was evaluated.
 
-        A step told again begins the curve anew from there (memory ran out, and it was tried again
-        with less), but the study keeps the first value of a step.
+        A step told again begins the curve anew from there: memory ran out, and it was tried again
+        with less. What was reported of later steps stays in the study.
         """
         study = self.study(said.study)
         trial = study.trial(said.trial, None, said.run)
@@ -223,7 +229,7 @@ class OwnStudies:
             curve[step] = point
             value = point.get(metric)
             if value is not None:
-                reported.setdefault(step, value)
+                reported[step] = value
 
     def end(self, study: Study, fields: Mapping[str, Any]) -> None:
         """A trial ended; the same end told twice is one, another end is kept and flagged."""
@@ -238,8 +244,9 @@ class OwnStudies:
         study.told.clear()  # what an earlier run called the best may be beaten now
         if trial.run != fields["run"]:
             self.known[study.key].ended.add(trial.number)
-        value = fields.get("value")
-        trial.state, trial.end = str(fields.get("state")), end
+        known = fields.get("state") in STATES
+        value = fields.get("value") if known else None
+        trial.state, trial.end = fields["state"] if known else "FAIL", end
         trial.values = (value,) if isinstance(value, (int, float)) else ()
         trial.datetime_start = time_of(fields, "datetime_start")
         trial.datetime_complete = time_of(fields, "datetime_complete")
@@ -247,7 +254,8 @@ class OwnStudies:
         kept = fields.get("system_attrs")
         if isinstance(kept, dict):
             trial.system_attrs = kept
-        trial.user_attrs["learning_curve"] = [trial.curve[step] for step in sorted(trial.curve)]
+        if "learning_curve" not in fields:  # else the study has none
+            trial.user_attrs["learning_curve"] = [trial.curve[n] for n in sorted(trial.curve)]
 
     def found(self) -> list[Study]:
         """Return the studies that have trials, when all lines are taken."""
@@ -264,6 +272,8 @@ class OwnStudies:
         if len(self.here) > 1:
             return True
         study = self.studies[next(iter(self.here))]
+        if any(same_end(trial, result) for trial in study.trials.get(result.number or 0, ())):
+            return True
         searched = study.about.get("search_space")
         if searched is not None and result.params and not result.params.keys() <= {*searched}:
             return False
@@ -276,6 +286,12 @@ class OwnStudies:
         return any(
             trial.state == result.state and result.values in ((), trial.values) for trial in told
         )
+
+
+def same_end(trial: Trial, result: Result) -> bool:
+    """Tell whether Optuna's line says what is known of a trial, whose parameters they may be."""
+    said = (result.state, result.values, result.params)
+    return (trial.state, trial.values, trial.params) == said
 
 
 def complete(trial: Trial, result: Result) -> None:

@@ -36,7 +36,8 @@ class GridSampler(optuna.samplers.BaseSampler):
         """Return a combination that has the values a queued trial was given."""
         del search_space
         given = trial.system_attrs.get("fixed_params", {})
-        others = [other.params for other in study.get_trials(deepcopy=False)]
+        # Of the whole study: Hyperband's bracket of it shows only its own.
+        others = [other.params for other in optuna.Study.get_trials(study, deepcopy=False)]
         taken = {tuple(params.get(name) for name in self.distributions) for params in others}
         cells = [dict(zip(self.distributions, cell, strict=True)) for cell in self.cells]
         fitting = [cell for cell in cells if given.items() <= cell.items()] or cells
