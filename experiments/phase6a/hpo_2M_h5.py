@@ -2647,22 +2647,22 @@ class Search:
             with one_commit(self.storage):
                 self.study.set_user_attr(OWNERS, owners)
                 wrong = self.describe(trial)
-            return Trial(self.study, trial._trial_id), wrong  # as the storage has it
+            return trial, wrong
 
     def run_trial(self, trial: Trial) -> None:
         """Train one trial, from where it was left if it was, and record its end."""
-        config = {**trial.user_attrs, **trial.params}  # what is trained is what is recorded
+        known = self.study.get_trials(deepcopy=False)[trial.number]
+        config = {**known.user_attrs, **known.params}  # what is trained is what is recorded
         checkpoint = self.recorder.checkpoint(trial)
         saved = checkpoint.load() if self.taken_up else None
         if saved and saved["seed"] != config["seed"]:
             said = f"trial {trial.number} has seed {config['seed']}, not {saved['seed']}"
             raise self.recorder.altered(said)
-        known = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
-        attempt = Attempt(trial, config, checkpoint, saved, dict(known))
+        attempt = Attempt(trial, config, checkpoint, saved, dict(known.intermediate_values))
         if self.taken_up:
             self.recorder.take_up(trial, saved["curve"] if saved else [], self.task.unit)
         else:
-            self.recorder.begin(trial)
+            self.recorder.begin(known)
         shape = (f"{axis}={config[axis]}" for axis in ("d_model", "n_layers", "n_heads"))
         self.progress.begin(self.started, " ".join(shape))
         before = saved["seconds"] if saved else 0.0
