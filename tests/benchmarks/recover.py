@@ -63,8 +63,9 @@ for study in recovery.studies:
         trial.params
 print(resident() - before)
 """
+# The peak of its own memory: in ru_maxrss is that of the process that started it, too.
 STREAM = """
-import resource, sys
+import sys
 from recover_trials import read_trials
 count, trials = int(sys.argv[1]), 100
 epochs = b"2026-11-21 10:15:00.123 - INFO - epoch 3/50 train_loss=0.844422 [3/100]\\n" * 13_000
@@ -72,13 +73,15 @@ result = "[I 2026-11-21 10:15:00,123] Trial %d finished with value: %.1f and par
 result += " {'learning_rate': 0.001}. Best is trial 0 with value: 0.0.\\n"
 def chunks():
     for index in range(count):
-        yield epochs
+        yield epochs[:-1] + epochs[-1:]  # a copy, as of a stream
         if index % (count // trials) == 0:
             number = index // (count // trials)
             yield (result % (number, number)).encode()
 recovery = read_trials([chunks()])
 assert [study.counts() for study in recovery.studies] == [{"COMPLETE": trials}], recovery.studies
-print(count * len(epochs), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+with open("/proc/self/status") as file:
+    (peak,) = [line.split()[1] for line in file if line.startswith("VmHWM")]
+print(count * len(epochs), int(peak) * 1024)
 """
 LINE_LOOP = r"""
 import re, sys
