@@ -2010,14 +2010,18 @@ def open_study(
 ) -> optuna.Study:
     """Create or load the study; refuse one of other values, or of another search space."""
     name = experiment.study_name
-    study = optuna.create_study(
-        storage=storage,
-        study_name=name,
-        direction=experiment.direction,
-        sampler=make_sampler(experiment),
-        pruner=make_pruner(experiment.pruner),
-        load_if_exists=True,
-    )
+    made_of: dict[str, Any] = {
+        "study_name": name,
+        "storage": storage,
+        "sampler": make_sampler(experiment),
+        "pruner": make_pruner(experiment.pruner),
+    }
+    # An index refuses a second study of the name, unless the disk was full when it was made.
+    if name in optuna.get_all_study_names(storage):
+        study = optuna.load_study(**made_of)
+    else:
+        direction = experiment.direction
+        study = optuna.create_study(**made_of, direction=direction, load_if_exists=True)
     settings = {"metric": experiment.metric, **task.settings()}
     objective = {
         "data_sha256": data_sha256,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -611,6 +613,16 @@ def test_a_trial_that_another_program_ended_does_not_stop_the_study(
     assert done.returncode == 0, done.stderr
     states = [t.state.name for t in study_of(script).trials if t.state != TrialState.WAITING]
     assert states == ["COMPLETE", "FAIL", "COMPLETE"]
+
+
+def test_a_database_without_its_index_of_names_has_one_study(sp500: Path, tmp_path: Path) -> None:
+    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 2}, fixed={"epochs": 1}))
+    assert run(script, "--n-trials", "1").returncode == 0
+    file = tmp_path / "outputs" / script.stem / "study.db"
+    with contextlib.closing(sqlite3.connect(file)) as database, database:
+        database.execute("DROP INDEX ix_studies_study_name")  # what a disk that was full leaves
+    assert run(script).returncode == 0
+    assert [trial.state.name for trial in study_of(script).trials[:2]] == ["COMPLETE"] * 2
 
 
 def test_a_lost_log_is_written_again_from_the_study(sp500: Path, tmp_path: Path) -> None:
