@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import email
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from hpogen.demo_data import prices
+
+# What starts the tests in the background has them ignore these, and scripts would inherit that.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes is the machine's affair: no deadlines.
 settings.register_profile("hpogen", deadline=None)
