@@ -59,6 +59,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, ClassVar, Literal, NamedTuple, NoReturn, TypeVar
 
 # --- Experiment ----------------------------------------------------------------------------------
@@ -1439,7 +1440,9 @@ def suggest(trial: Trial, experiment: Experiment) -> dict[str, Any]:
         wanted = experiment.conditions.get(name, {})
         if all(config.get(other) in values for other, values in wanted.items()):
             kind, arguments = split(table)
-            config[name] = getattr(trial, f"suggest_{kind}")(name, **arguments)
+            value = getattr(trial, f"suggest_{kind}")(name, **arguments)
+            distribution = make_distribution(table)  # a queued 0 of a float is kept as 0.0
+            config[name] = distribution.to_external_repr(distribution.to_internal_repr(value))
     return config
 
 
@@ -2214,11 +2217,16 @@ def enqueue_extremes(study: optuna.Study, experiment: Experiment, kind: str) -> 
 # --- Records: what a study did, in its log and its files, always from the study's own storage ----
 
 
-def log_fields(attributes: Mapping[str, Any]) -> dict[str, Any]:
+def log_fields(
+    attributes: Mapping[str, Any], params: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     """Return parameters and attributes under the names they have in the log, curves left out."""
-    fields, others = dict[str, Any](), dict[str, Any]()
+    fields = {SHORT_NAMES.get(name, name): value for name, value in params.items()}
+    others = dict[str, Any]()
     for name, value in attributes.items():
-        plain = re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII) and name not in RESERVED
+        plain = (
+            re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII) and name not in RESERVED | params.keys()
+        )
         if name != "learning_curve":
             (fields if plain else others)[SHORT_NAMES.get(name, name)] = value
     return {**fields, OTHERS: others} if others else fields
@@ -2230,7 +2238,13 @@ EXPECTED = {*LOG_EVENTS["trial_start"].first, "kind", "config_id"}
 
 def is_own(trial: Trial | FrozenTrial) -> bool:
     """Tell whether this script has begun a trial."""
-    return log_fields({**trial.params, **trial.user_attrs}).keys() >= EXPECTED
+    return log_fields(trial.user_attrs, trial.params).keys() >= EXPECTED
+
+
+def curve_of(trial: FrozenTrial) -> Curve:
+    """Return the learning curve of a trial of this script."""
+    curve = trial.user_attrs.get("learning_curve")
+    return curve if isinstance(curve, list) and is_own(trial) else []
 
 
 class Recorder:
@@ -2261,7 +2275,7 @@ class Recorder:
         finished = [trial for trial in self.study.trials if trial.state.is_finished()]
         for trial in finished:
             if trial.number not in ended:
-                self.retell(trial, trial.user_attrs.get("learning_curve", []))
+                self.retell(trial, curve_of(trial))
                 self.publish(trial)
             else:
                 self.check_file(trial)
@@ -2281,7 +2295,7 @@ class Recorder:
             self.write_files(trial)
             return
         changed = differences(told, {name: known.get(name) for name in told})
-        for point in trial.user_attrs.get("learning_curve", []):
+        for point in curve_of(trial):
             step, value = next(iter(point.values())), point[self.experiment.metric]
             reported = trial.intermediate_values.get(step)
             if reported != value and not math.isnan(value):
@@ -2330,7 +2344,7 @@ class Recorder:
         """Write the start of a trial, once its attributes are known."""
         fields = {"trial": trial.number, "datetime_start": str(trial.datetime_start)}
         if is_own(trial):
-            own = log_fields({**trial.params, **trial.user_attrs})
+            own = log_fields(trial.user_attrs, trial.params)
             self.log.write("trial_start", {**own, **fields})
 
     def evaluated(self, trial: Trial | FrozenTrial, point: Mapping[str, Any]) -> None:
@@ -2348,9 +2362,10 @@ class Recorder:
     def publish(self, trial: FrozenTrial) -> None:
         """Write the end of a trial to the log and the files."""
         own = is_own(trial)
+        theirs = {OTHERS: trial.user_attrs, OTHER_PARAMS: trial.params}
         fields = {
             **dict.fromkeys(LOG_EVENTS["trial_end"].first),  # another program's trial has none
-            **log_fields({**(trial.params if own else {}), **trial.user_attrs}),
+            **(log_fields(trial.user_attrs, trial.params) if own else theirs),
             "trial": trial.number,
             "state": trial.state.name,
             "value": trial.value,
@@ -2360,11 +2375,9 @@ class Recorder:
         # Some samplers and pruners keep with a trial what they will need; TPE repeats parameters.
         kept = {k: v for k, v in trial.system_attrs.items() if not k.startswith("tpe:")}
         fields |= {"system_attrs": kept} if kept else {}
-        if "learning_curve" not in trial.user_attrs:  # another program ended it
+        if not own or "learning_curve" not in trial.user_attrs:  # another program ended it
             fields["learning_curve"] = None
-        if not own:
-            fields[OTHER_PARAMS] = trial.params
-        self.log.write("trial_end", fields, level="W" if "error" in fields else "I")
+        self.log.write("trial_end", fields, level="W" if "error" in trial.user_attrs else "I")
         self.log.sync()
         self.write_optuna_lines(trial)
         self.write_files(trial)
@@ -2541,6 +2554,7 @@ def repeat_trial(path: Path, task: Task, experiment: Experiment, device: torch.d
 # found does not depend on how often a run was killed.
 
 ANY_VALUE = {"micro_batch", "seed", "kind"}  # attributes that parameters do not settle
+WRITTEN = {*ANY_VALUE, "config_id"}  # some of those that are written in one commit
 OWNERS = "owners"  # attribute of the study: which process runs each trial that is running
 Done = TypeVar("Done")
 
@@ -2668,7 +2682,8 @@ class Search:
             if trial is None or not wrong:
                 return trial
             said = f"trial {trial.number} was queued, but cannot be trained: {wrong}"
-            self.finish(trial, TrialState.FAIL, {"fail_reason": "space", "error": said})
+            why = {"fail_reason": "space", "error": said, "learning_curve": []}
+            self.finish(trial, TrialState.FAIL, why)
             say(said)
 
     def claim_trial(self) -> tuple[Trial | None, str]:
@@ -2736,14 +2751,14 @@ class Search:
         """
         own = self.study.get_trials(deepcopy=False)[trial.number]
         known = own.user_attrs
-        ours = "extreme" in known or {"config_id", "seed"} & known.keys()  # from one commit
-        wrong = "" if {"config_id", "seed"} & known.keys() else unfit(own, self.experiment)
+        begun = self.taken_up and len(WRITTEN & known.keys()) > 1  # what is damaged is one name
+        wrong = "" if begun else unfit(own, self.experiment)
         if not wrong:
             wanted = self.start_attributes(trial)
-            wrong = strange_in(own, wanted, self.experiment)
+            wrong = strange_in(own, wanted, self.experiment, begun=begun)
             for name in [name for name in wanted if name not in known]:
                 trial.set_user_attr(name, wanted[name])
-        if wrong and ours:
+        if wrong and (begun or "extreme" in (*known, known.get("kind"))):
             raise self.recorder.altered(f"trial {trial.number}: {wrong}")
         return wrong
 
@@ -2890,14 +2905,15 @@ class Search:
         return ended
 
 
-def strange_in(trial: FrozenTrial, wanted: Mapping[str, Any], experiment: Experiment) -> str:
+def strange_in(
+    trial: FrozenTrial, wanted: Mapping[str, Any], experiment: Experiment, *, begun: bool
+) -> str:
     """Return what attributes and parameters of a trial cannot be its own; empty if all can.
 
     Where one is missing that was written, it may be there under an altered name.
     """
-    known, written = trial.user_attrs, {"kind"} if "extreme" in trial.user_attrs else set[str]()
-    if {"config_id", "seed"} & known.keys():
-        written = {*wanted}
+    known = trial.user_attrs
+    written = {*wanted} if begun else {"kind"} if "extreme" in known else set[str]()
     both = wanted.keys() & known.keys() - ANY_VALUE
     strange = {name for name in both if known[name] != wanted[name]}
     strange |= trial.params.keys() - experiment.searched.keys()

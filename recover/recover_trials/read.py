@@ -37,8 +37,8 @@ def read_trials(
 
     Args:
         sources: paths, binary streams or iterables of bytes, in the order of their runs; a single
-            path, too. Files of one search script may come in any order. Compressed logs, UTF-16,
-            notebooks, Optuna's journals and its SQLite files are known by their content.
+            path, too. A list of files of one search script may be in any order. Compressed logs,
+            UTF-16, notebooks, Optuna's journals and its SQLite files are known by their content.
         unreadable: takes the sources that cannot be read; without it the first one raises OSError.
         progress: called with the number of bytes that were read, again and again.
     """

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import optuna
@@ -43,11 +44,16 @@ from hpo_script.trial_log import (
 )
 
 
-def log_fields(attributes: Mapping[str, Any]) -> dict[str, Any]:
+def log_fields(
+    attributes: Mapping[str, Any], params: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     """Return parameters and attributes under the names they have in the log, curves left out."""
-    fields, others = dict[str, Any](), dict[str, Any]()
+    fields = {SHORT_NAMES.get(name, name): value for name, value in params.items()}
+    others = dict[str, Any]()
     for name, value in attributes.items():
-        plain = re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII) and name not in RESERVED
+        plain = (
+            re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII) and name not in RESERVED | params.keys()
+        )
         if name != "learning_curve":
             (fields if plain else others)[SHORT_NAMES.get(name, name)] = value
     return {**fields, OTHERS: others} if others else fields
@@ -59,7 +65,13 @@ EXPECTED = {*LOG_EVENTS["trial_start"].first, "kind", "config_id"}
 
 def is_own(trial: Trial | FrozenTrial) -> bool:
     """Tell whether this script has begun a trial."""
-    return log_fields({**trial.params, **trial.user_attrs}).keys() >= EXPECTED
+    return log_fields(trial.user_attrs, trial.params).keys() >= EXPECTED
+
+
+def curve_of(trial: FrozenTrial) -> Curve:
+    """Return the learning curve of a trial of this script."""
+    curve = trial.user_attrs.get("learning_curve")
+    return curve if isinstance(curve, list) and is_own(trial) else []
 
 
 class Recorder:
@@ -90,7 +102,7 @@ class Recorder:
         finished = [trial for trial in self.study.trials if trial.state.is_finished()]
         for trial in finished:
             if trial.number not in ended:
-                self.retell(trial, trial.user_attrs.get("learning_curve", []))
+                self.retell(trial, curve_of(trial))
                 self.publish(trial)
             else:
                 self.check_file(trial)
@@ -110,7 +122,7 @@ class Recorder:
             self.write_files(trial)
             return
         changed = differences(told, {name: known.get(name) for name in told})
-        for point in trial.user_attrs.get("learning_curve", []):
+        for point in curve_of(trial):
             step, value = next(iter(point.values())), point[self.experiment.metric]
             reported = trial.intermediate_values.get(step)
             if reported != value and not math.isnan(value):
@@ -159,7 +171,7 @@ class Recorder:
         """Write the start of a trial, once its attributes are known."""
         fields = {"trial": trial.number, "datetime_start": str(trial.datetime_start)}
         if is_own(trial):
-            own = log_fields({**trial.params, **trial.user_attrs})
+            own = log_fields(trial.user_attrs, trial.params)
             self.log.write("trial_start", {**own, **fields})
 
     def evaluated(self, trial: Trial | FrozenTrial, point: Mapping[str, Any]) -> None:
@@ -177,9 +189,10 @@ class Recorder:
     def publish(self, trial: FrozenTrial) -> None:
         """Write the end of a trial to the log and the files."""
         own = is_own(trial)
+        theirs = {OTHERS: trial.user_attrs, OTHER_PARAMS: trial.params}
         fields = {
             **dict.fromkeys(LOG_EVENTS["trial_end"].first),  # another program's trial has none
-            **log_fields({**(trial.params if own else {}), **trial.user_attrs}),
+            **(log_fields(trial.user_attrs, trial.params) if own else theirs),
             "trial": trial.number,
             "state": trial.state.name,
             "value": trial.value,
@@ -189,11 +202,9 @@ class Recorder:
         # Some samplers and pruners keep with a trial what they will need; TPE repeats parameters.
         kept = {k: v for k, v in trial.system_attrs.items() if not k.startswith("tpe:")}
         fields |= {"system_attrs": kept} if kept else {}
-        if "learning_curve" not in trial.user_attrs:  # another program ended it
+        if not own or "learning_curve" not in trial.user_attrs:  # another program ended it
             fields["learning_curve"] = None
-        if not own:
-            fields[OTHER_PARAMS] = trial.params
-        self.log.write("trial_end", fields, level="W" if "error" in fields else "I")
+        self.log.write("trial_end", fields, level="W" if "error" in trial.user_attrs else "I")
         self.log.sync()
         self.write_optuna_lines(trial)
         self.write_files(trial)

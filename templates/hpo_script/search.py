@@ -44,6 +44,7 @@ from hpo_script.training import DivergedError, Training, since_last_gain, train
 from hpo_script.workers import Workers
 
 ANY_VALUE = {"micro_batch", "seed", "kind"}  # attributes that parameters do not settle
+WRITTEN = {*ANY_VALUE, "config_id"}  # some of those that are written in one commit
 OWNERS = "owners"  # attribute of the study: which process runs each trial that is running
 Done = TypeVar("Done")
 
@@ -171,7 +172,8 @@ class Search:
             if trial is None or not wrong:
                 return trial
             said = f"trial {trial.number} was queued, but cannot be trained: {wrong}"
-            self.finish(trial, TrialState.FAIL, {"fail_reason": "space", "error": said})
+            why = {"fail_reason": "space", "error": said, "learning_curve": []}
+            self.finish(trial, TrialState.FAIL, why)
             say(said)
 
     def claim_trial(self) -> tuple[Trial | None, str]:
@@ -239,14 +241,14 @@ class Search:
         """
         own = self.study.get_trials(deepcopy=False)[trial.number]
         known = own.user_attrs
-        ours = "extreme" in known or {"config_id", "seed"} & known.keys()  # from one commit
-        wrong = "" if {"config_id", "seed"} & known.keys() else unfit(own, self.experiment)
+        begun = self.taken_up and len(WRITTEN & known.keys()) > 1  # what is damaged is one name
+        wrong = "" if begun else unfit(own, self.experiment)
         if not wrong:
             wanted = self.start_attributes(trial)
-            wrong = strange_in(own, wanted, self.experiment)
+            wrong = strange_in(own, wanted, self.experiment, begun=begun)
             for name in [name for name in wanted if name not in known]:
                 trial.set_user_attr(name, wanted[name])
-        if wrong and ours:
+        if wrong and (begun or "extreme" in (*known, known.get("kind"))):
             raise self.recorder.altered(f"trial {trial.number}: {wrong}")
         return wrong
 
@@ -393,14 +395,15 @@ class Search:
         return ended
 
 
-def strange_in(trial: FrozenTrial, wanted: Mapping[str, Any], experiment: Experiment) -> str:
+def strange_in(
+    trial: FrozenTrial, wanted: Mapping[str, Any], experiment: Experiment, *, begun: bool
+) -> str:
     """Return what attributes and parameters of a trial cannot be its own; empty if all can.
 
     Where one is missing that was written, it may be there under an altered name.
     """
-    known, written = trial.user_attrs, {"kind"} if "extreme" in trial.user_attrs else set[str]()
-    if {"config_id", "seed"} & known.keys():
-        written = {*wanted}
+    known = trial.user_attrs
+    written = {*wanted} if begun else {"kind"} if "extreme" in known else set[str]()
     both = wanted.keys() & known.keys() - ANY_VALUE
     strange = {name for name in both if known[name] != wanted[name]}
     strange |= trial.params.keys() - experiment.searched.keys()

@@ -75,5 +75,7 @@ def suggest(trial: Trial, experiment: Experiment) -> dict[str, Any]:
         wanted = experiment.conditions.get(name, {})
         if all(config.get(other) in values for other, values in wanted.items()):
             kind, arguments = split(table)
-            config[name] = getattr(trial, f"suggest_{kind}")(name, **arguments)
+            value = getattr(trial, f"suggest_{kind}")(name, **arguments)
+            distribution = make_distribution(table)  # a queued 0 of a float is kept as 0.0
+            config[name] = distribution.to_external_repr(distribution.to_internal_repr(value))
     return config

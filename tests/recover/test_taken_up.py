@@ -255,6 +255,16 @@ def test_a_run_that_is_told_twice_is_told_once(times: int, again: int, all_of_it
     assert whole(recover((first * times + later * again) * all_of_it))
 
 
+def test_files_in_the_order_of_their_runs_are_right_whatever_their_clocks_say(
+    tmp_path: Path,
+) -> None:
+    logs = [first_run(), later_run(3, since=-3000)]  # the second machine's zone is another
+    paths = [tmp_path / "a.log", tmp_path / "b.log"]
+    for path, log in zip(paths, logs, strict=True):
+        path.write_bytes(as_bytes(log.lines))
+    assert whole(read_trials(paths))
+
+
 @pytest.mark.parametrize("zipped", [False, True])
 def test_files_of_one_study_may_be_given_in_any_order(zipped: bool, tmp_path: Path) -> None:
     logs = [first_run(), later_run(3, end=False, run="c" * 8, since=60), later_run(4, since=3600)]

@@ -34,6 +34,8 @@ IMPOSSIBLE: list[dict[str, Any]] = [
     {"learning_rate": [0.001]},
     {"dropout": "\x1b[31m] Trial 9 ended: \n[I 2026-01-01 00:00:00,000] Trial 9 ended: "},
 ]
+# Where an epoch has been trained.
+LOSS = "        train_loss = float(training.losses)"
 # Names of fields, of nothing, and such as would break a line.
 NAMES: dict[str, Any] = {
     "value": 123.0,
@@ -141,6 +143,46 @@ def test_what_is_not_searched_fails_with_the_reason_and_the_study_goes_on(script
     assert_log_gives_the_study_back(script)
 
 
+def test_attributes_of_the_script_in_a_queue_are_not_taken_for_its_own(script: Path) -> None:
+    total(script, 3)
+    study = study_of(script)
+    best = next(t for t in study.trials if t.user_attrs["kind"] == "extreme")
+    copied = {**best.user_attrs, "kind": "search"}
+    del copied["extreme"]
+    wrong: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        ({"loss": "nope"}, {"seed": 1}),
+        ({"learning_rate": 0.5}, {"seed": 1, "config_id": "x"}),
+        ({**best.params, "dropout": 0.25}, copied),
+        ({"dropout": 9.0}, {"dropout": 0.2, "loss": "bce", "learning_curve": 5, "d_model": 8}),
+    ]
+    study.ask().set_user_attr("seed", 7)
+    for params, attributes in wrong:
+        study.enqueue_trial(params, user_attrs=attributes)
+    study.enqueue_trial({"dropout": 0.11}, user_attrs={"dropout": 0.2})
+    own = {"learning_curve": [{"epoch": 1, "auc": 0.4}]}
+    study.add_trial(create_trial(value=0.4, user_attrs=own))
+    n_trials = len(study.trials)
+    total(script, n_trials)
+    trials = study_of(script).trials
+    refused = [trial for trial in trials if trial.user_attrs.get("fail_reason") == "space"]
+    assert len(refused) == len(wrong)
+    trained = [t for t in trials if t.state == TrialState.COMPLETE]
+    assert [t.params["dropout"] for t in trained if "dropout" in t.user_attrs] == [0.11]
+    assert_log_gives_the_study_back(script)
+
+
+def test_a_whole_number_for_a_float_is_one_trial_however_often_it_is_taken_up(
+    script: Path,
+) -> None:
+    total(script, 3)
+    study_of(script).enqueue_trial({"dropout": 0})
+    killed = edit(script, (LOSS, f"        if key[1] == 3:\n            os._exit(9)\n{LOSS}"))
+    assert run(killed, "--n-trials", "4").returncode == 9
+    edit(script, (f"        if key[1] == 3:\n            os._exit(9)\n{LOSS}", LOSS))
+    total(script, 4)
+    assert study_of(script).trials[3].params["dropout"] == 0.0
+
+
 def test_attributes_of_any_name_stay_what_they_are(script: Path) -> None:
     total(script, 3)
     study = study_of(script)
@@ -195,7 +237,6 @@ def test_a_trial_that_is_ended_from_outside_while_it_is_trained_is_given_back(
     assert_log_gives_the_study_back(script, but={1})  # its last evaluation came too late
 
 
-LOSS = "        train_loss = float(training.losses)"
 RETRIED = """\
         if key[1] in (1, 2) and micro_batch == 512 and item.step == 4:
             raise torch.OutOfMemoryError("CUDA out of memory")

@@ -197,7 +197,7 @@ class OwnStudies:
         searched = searched_in(study.about, fields)
         params, attributes = trial.params, trial.user_attrs
         # A trial of another program has no architecture.
-        left_out = ARCHITECTURE if fields.get("d_model", 0) is None else ()
+        left_out = ARCHITECTURE if OTHER_PARAMS in fields else ()
         for short, value in fields.items():
             if short not in STRUCTURE and short not in left_out:
                 name = LONG_NAMES.get(short, short)
@@ -245,7 +245,7 @@ class OwnStudies:
         if trial.run != fields["run"]:
             self.known[study.key].ended.add(trial.number)
         known = fields.get("state") in STATES
-        value = fields.get("value") if known else None
+        value = fields.get("value") if known and fields["state"] != "FAIL" else None
         trial.state, trial.end = fields["state"] if known else "FAIL", end
         trial.values = (value,) if isinstance(value, (int, float)) else ()
         trial.datetime_start = time_of(fields, "datetime_start")
