@@ -11,7 +11,7 @@ from docs_reference import code, markdown_table
 FIGURES = Path(__file__).resolve().parent.parent / "docs" / "recover-speed.json"
 LOGS = {
     "sparse": "of Optuna, a result every 7 KB",
-    "dense": "of Optuna, a result every 500 B",
+    "dense": "of Optuna, a result every 0.7 KB",
     "gz": "the first one, gzipped",
     "own": "of a script, 50 epochs a trial",
 }
