@@ -85,8 +85,10 @@ def freeze_trial(trial: Trial, time: datetime, distributions: Mapping[str, Any])
     """
     from optuna.trial import FrozenTrial, TrialState
 
+    from hpo_script.suggest import contains
+
     known = {**distributions, **from_json(trial.distributions)}
-    inside = {name: v for name, v in trial.params.items() if contains(name, known[name], v)}
+    inside = {name: v for name, v in trial.params.items() if contains(known[name], v)}
     outside = {n: v for n, v in trial.params.items() if n not in inside}
     marked = {OUTSIDE: [*outside]} if outside else {}
     ended = trial.state != "RUNNING"
@@ -105,17 +107,6 @@ def freeze_trial(trial: Trial, time: datetime, distributions: Mapping[str, Any])
         system_attrs=dict(trial.system_attrs) if ended else {"fixed_params": inside},
         intermediate_values=dict(trial.intermediate_values) if ended else {},
     )
-
-
-def contains(name: str, distribution: Any, value: Any) -> bool:
-    """Tell whether a distribution holds a value."""
-    from optuna.trial import create_trial
-
-    try:
-        create_trial(params={name: value}, distributions={name: distribution}, value=0.0)
-    except (TypeError, ValueError, OverflowError):
-        return False
-    return True
 
 
 def same_trial(one: FrozenTrial, other: FrozenTrial) -> bool:

@@ -18,7 +18,6 @@ from typing import Any
 
 from recover_trials.conditions import applies
 from recover_trials.errors import RebuildError
-from recover_trials.frozen import contains
 from recover_trials.model import OUTSIDE, Study, Trial
 from recover_trials.refusals import check
 from recover_trials.space import Space, digest
@@ -105,8 +104,11 @@ class Rows:
         self.indices = {SHAPE, *(f"{axis}_idx" for axis in self.axes)}
         known, new = study.about["search_space"], space.about["search_space"]
         same_sizes = all(known.get(name) == new.get(name) for name in self.indices)
+        # Where an architecture is skipped, its number stands for the nearest one.
+        same_skips = study.about.get("skip_indices") == space.about["skip_indices"]
         architectures = digest(space.experiment.architectures)
-        self.same = same_sizes and study.about.get("architectures_sha256") == architectures
+        same_list = study.about.get("architectures_sha256") == architectures
+        self.same = same_sizes and same_skips and same_list
 
     def place(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return the configuration with what stands for its architecture in the new list."""
@@ -123,6 +125,8 @@ class Rows:
 
 def move_trial(trial: Trial, rows: Rows, found: Moved) -> Trial:
     """Return a trial in the new space; note what is outside."""
+    from hpo_script.suggest import contains
+
     known = {**trial.user_attrs, **trial.params}
     known.pop(OUTSIDE, None)
     config, space = rows.place(known), rows.space
@@ -131,7 +135,7 @@ def move_trial(trial: Trial, rows: Rows, found: Moved) -> Trial:
     params = {
         name: config[name]
         for name in searched
-        if name in config and contains(name, space.distributions[name], config[name])
+        if name in config and contains(space.distributions[name], config[name])
     }
     outside = [name for name in searched if name not in params]
     attributes = {name: value for name, value in config.items() if name not in params}

@@ -25,7 +25,7 @@ from recover_trials.storages import import_optuna, open_storage, unusable
 
 # What the script keeps with a study and the log tells; it refuses to go on where they differ.
 STUDY_ATTRIBUTES = ("data_sha256", "architectures_sha256", "settings_sha256")
-SPACE = ("search_space", "conditions", "fixed_params")
+SPACE = {"search_space": dict, "conditions": dict, "skip_indices": list, "fixed_params": dict}
 INSTEAD = "nothing was written. Give another storage, or delete that study"
 
 
@@ -134,7 +134,7 @@ def study_attributes(study: Study) -> dict[str, Any]:
     found = {name: about[name] for name in STUDY_ATTRIBUTES if name in about}
     if "study" in about:
         found["study_id"] = about["study"]
-    if all(isinstance(about.get(name), dict) for name in SPACE):
+    if all(isinstance(about.get(name), kind) for name, kind in SPACE.items()):
         found["space"] = {name: about[name] for name in SPACE}
     first = next(iter(study.runs.values()), about)
     if "script_sha256" in first:

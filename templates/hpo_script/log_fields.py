@@ -10,7 +10,8 @@ EVENT_MEANINGS = {
     " it had come (0: it begins anew).",
     "trial_end": "A trial has ended; before `datetime_start` stand its parameters and attributes,"
     " among them the metrics of its best evaluation, and `system_attrs`: what sampler and pruner"
-    " keep with it. `attributes` has those of other programs whose names are fields' or no names.",
+    " keep with it. `attributes` has those of other programs whose names are fields' or no names,"
+    " `intermediate_values` what the study was told beyond the curve.",
     "note": "Anything else worth keeping: a file that could not be written, an edited script.",
     "run_end": "Closes a run; a run without it was killed.",
 }

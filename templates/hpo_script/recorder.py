@@ -39,6 +39,7 @@ from hpo_script.trial_log import (
     LOG_EVENTS,
     OTHER_PARAMS,
     OTHERS,
+    REPORTED,
     RESERVED,
     SHORT_NAMES,
 )
@@ -72,6 +73,11 @@ def curve_of(trial: FrozenTrial) -> Curve:
     """Return the learning curve of a trial of this script."""
     curve = trial.user_attrs.get("learning_curve")
     return curve if isinstance(curve, list) and is_own(trial) else []
+
+
+def reported_in(curve: Curve, metric: str) -> dict[int, float]:
+    """Return what is reported to the study of a learning curve, by the count reached."""
+    return {next(iter(point.values())): point[metric] for point in curve}
 
 
 class Recorder:
@@ -122,8 +128,7 @@ class Recorder:
             self.write_files(trial)
             return
         changed = differences(told, {name: known.get(name) for name in told})
-        for point in curve_of(trial):
-            step, value = next(iter(point.values())), point[self.experiment.metric]
+        for step, value in reported_in(curve_of(trial), self.experiment.metric).items():
             reported = trial.intermediate_values.get(step)
             if reported != value and not math.isnan(value):
                 changed.append(f"it reported {reported} at {step}, not {value}")
@@ -204,6 +209,8 @@ class Recorder:
         fields |= {"system_attrs": kept} if kept else {}
         if not own or "learning_curve" not in trial.user_attrs:  # another program ended it
             fields["learning_curve"] = None
+        if trial.intermediate_values != reported_in(curve_of(trial), self.experiment.metric):
+            fields[REPORTED] = trial.intermediate_values
         self.log.write("trial_end", fields, level="W" if "error" in trial.user_attrs else "I")
         self.log.sync()
         self.write_optuna_lines(trial)

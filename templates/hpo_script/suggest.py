@@ -39,6 +39,7 @@ def space_of(experiment: Experiment) -> dict[str, Any]:
     space = {
         "search_space": {n: json.loads(distribution_to_json(d)) for n, d in distributions.items()},
         "conditions": dict(experiment.conditions),
+        "skip_indices": list(experiment.skip_indices),
         "fixed_params": dict(experiment.fixed_params),
     }
     found: dict[str, Any] = json.loads(json.dumps(space))

@@ -60,9 +60,10 @@ SHORT_NAMES = {"param_count": "params", "learning_rate": "lr"}
 # What other programs put into a study may have any name: what is no field's own goes into these.
 OTHERS = "attributes"
 OTHER_PARAMS = "trial_params"
+REPORTED = "intermediate_values"
 RESERVED = {
     *("trial", "state", "value", "datetime_start", "datetime_complete", "system_attrs"),
-    *("unit", "step", OTHERS, OTHER_PARAMS, *IDENTITY, *SHORT_NAMES.values()),
+    *("unit", "step", OTHERS, OTHER_PARAMS, REPORTED, *IDENTITY, *SHORT_NAMES.values()),
 }
 
 

@@ -336,9 +336,10 @@ SHORT_NAMES = {"param_count": "params", "learning_rate": "lr"}
 # What other programs put into a study may have any name: what is no field's own goes into these.
 OTHERS = "attributes"
 OTHER_PARAMS = "trial_params"
+REPORTED = "intermediate_values"
 RESERVED = {
     *("trial", "state", "value", "datetime_start", "datetime_complete", "system_attrs"),
-    *("unit", "step", OTHERS, OTHER_PARAMS, *IDENTITY, *SHORT_NAMES.values()),
+    *("unit", "step", OTHERS, OTHER_PARAMS, REPORTED, *IDENTITY, *SHORT_NAMES.values()),
 }
 
 
@@ -1316,6 +1317,7 @@ def space_of(experiment: Experiment) -> dict[str, Any]:
     space = {
         "search_space": {n: json.loads(distribution_to_json(d)) for n, d in distributions.items()},
         "conditions": dict(experiment.conditions),
+        "skip_indices": list(experiment.skip_indices),
         "fixed_params": dict(experiment.fixed_params),
     }
     found: dict[str, Any] = json.loads(json.dumps(space))
@@ -2159,6 +2161,11 @@ def curve_of(trial: FrozenTrial) -> Curve:
     return curve if isinstance(curve, list) and is_own(trial) else []
 
 
+def reported_in(curve: Curve, metric: str) -> dict[int, float]:
+    """Return what is reported to the study of a learning curve, by the count reached."""
+    return {next(iter(point.values())): point[metric] for point in curve}
+
+
 class Recorder:
     """The log and the result files of one run of a study."""
 
@@ -2207,8 +2214,7 @@ class Recorder:
             self.write_files(trial)
             return
         changed = differences(told, {name: known.get(name) for name in told})
-        for point in curve_of(trial):
-            step, value = next(iter(point.values())), point[self.experiment.metric]
+        for step, value in reported_in(curve_of(trial), self.experiment.metric).items():
             reported = trial.intermediate_values.get(step)
             if reported != value and not math.isnan(value):
                 changed.append(f"it reported {reported} at {step}, not {value}")
@@ -2289,6 +2295,8 @@ class Recorder:
         fields |= {"system_attrs": kept} if kept else {}
         if not own or "learning_curve" not in trial.user_attrs:  # another program ended it
             fields["learning_curve"] = None
+        if trial.intermediate_values != reported_in(curve_of(trial), self.experiment.metric):
+            fields[REPORTED] = trial.intermediate_values
         self.log.write("trial_end", fields, level="W" if "error" in trial.user_attrs else "I")
         self.log.sync()
         self.write_optuna_lines(trial)

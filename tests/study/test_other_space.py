@@ -355,6 +355,35 @@ def test_a_trial_that_ran_with_what_is_no_more_is_not_trained(
 
 
 @pytest.mark.thorough
+def test_what_stood_for_the_nearest_of_a_skipped_architecture_stands_for_it_no_more(
+    sp500_file: Path, tmp_path: Path
+) -> None:
+    config = {**changed(OLD_SPACE, study={"n_trials": 16}), "sampler": {"type": "random"}}
+    skipped = changed(config, architecture={"skip": [{"n_layers": 1}]})
+    script = with_old_trials(tmp_path, sp500_file, skipped)
+    space, old = load(script)["make_experiment"]().space, trials_in(script, "outputs/hpo_2K_h1")
+    true = [space.encode(trial.user_attrs["arch_idx"]) for trial in old]
+    moved = [n for n, row in enumerate(true) if not row.items() <= old[n].params.items()]
+    assert len(moved) >= 2
+    left = moved[-1]
+    cut(script, left)
+    script = render_to(tmp_path, config)
+    refused = run(script)
+    rows = load(script)["ARCHITECTURES"]
+    skips = [arch_idx for arch_idx, row in enumerate(rows) if row["n_layers"] == 1]
+    assert f"another search space: skip_indices was {skips}, is []. Undo that" in refused.stderr
+    rebuild, search = commands(refused)
+    assert call(script, rebuild).returncode == 0
+    done = call(script, search)
+    assert done.returncode == 0, done.stderr
+    new = trials_in(script, NEW)
+    for number in range(left + 1):
+        assert true[number].items() <= new[number].params.items()
+        assert new[number].value == old[number].value
+    assert {trial.state for trial in new} == {TrialState.COMPLETE}
+
+
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("sampler", "kept"),
     [

@@ -208,8 +208,17 @@ def test_trials_of_another_program_are_told_once(script: Path) -> None:
     study.tell(study.ask(), state=TrialState.FAIL)
     study.add_trial(create_trial(state=TrialState.FAIL, user_attrs={"a": 1}))
     other = {"x": optuna.distributions.FloatDistribution(0.0, 1.0)}
-    study.add_trial(create_trial(params={"x": 0.5}, distributions=other, value=9.0))
+    reported = {3: 0.5, 7: math.inf}
+    study.add_trial(
+        create_trial(
+            params={"x": 0.5}, distributions=other, value=9.0, intermediate_values=reported
+        )
+    )
+    asked = study.ask()
+    asked.report(0.25, 2)
+    study.tell(asked, state=TrialState.PRUNED)
     begun = study.ask()
+    begun.report(0.125, 40)
     begun.set_user_attr("note", "left to the script")
     for n_trials in (len(study.trials) + 1, len(study.trials) + 2):
         total(script, n_trials)
@@ -217,7 +226,7 @@ def test_trials_of_another_program_are_told_once(script: Path) -> None:
     (taken,) = [trial for trial in trials if "note" in trial.user_attrs]
     assert (taken.state, taken.user_attrs["kind"]) == (TrialState.COMPLETE, "search")
     foreign = {t.number for t in trials if "seed" not in t.user_attrs}
-    assert len(foreign) == 3
+    assert len(foreign) == 4
     assert_log_gives_the_study_back(script)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Container, Mapping
 from datetime import datetime
 from typing import Any
 
-from hpo_script.trial_log import IDENTITY, OTHER_PARAMS, OTHERS, SHORT_NAMES
+from hpo_script.trial_log import IDENTITY, OTHER_PARAMS, OTHERS, REPORTED, SHORT_NAMES
 from recover_trials.conditions import applies
 from recover_trials.fold.continued import Known, join_runs
 from recover_trials.formats.optuna_lines import Result
@@ -18,7 +19,7 @@ LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
 # What a line says of itself; the other fields of a trial's lines are parameters or attributes.
 STRUCTURE = {
     *(*IDENTITY, "trial", "state", "value", "datetime_start", "datetime_complete"),
-    *("system_attrs", "learning_curve", OTHERS, OTHER_PARAMS),
+    *("system_attrs", "learning_curve", OTHERS, OTHER_PARAMS, REPORTED),
 }
 STATES = ("COMPLETE", "PRUNED", "FAIL")
 ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params", "d_ff")
@@ -29,6 +30,7 @@ SHARED = {
     "architectures_sha256": "runs with different architectures under one arch_idx",
     "search_space": "runs with different search spaces",
     "conditions": "runs with different conditions of parameters",
+    "skip_indices": "runs that skip different architectures",
     "fixed_params": "runs with different fixed parameters",
     "metric": "runs with different metrics",
     "direction": "runs with different directions",
@@ -40,7 +42,12 @@ USUALLY_SHARED = {"script_sha256": "runs of different scripts"}
 
 # What the fields of a run line must be to be of use; others are as good as left out.
 MAPPINGS = ("search_space", "conditions", "fixed_params")
-KINDS: dict[str, type] = {"metric": str, "direction": str, **dict.fromkeys(MAPPINGS, dict)}
+KINDS: dict[str, type] = {
+    "metric": str,
+    "direction": str,
+    "skip_indices": list,
+    **dict.fromkeys(MAPPINGS, dict),
+}
 
 
 def time_of(fields: Mapping[str, Any], name: str) -> datetime | None:
@@ -254,6 +261,8 @@ class OwnStudies:
         kept = fields.get("system_attrs")
         if isinstance(kept, dict):
             trial.system_attrs = kept
+        if REPORTED in fields:
+            trial.intermediate_values = reported(fields[REPORTED])
         if "learning_curve" not in fields:  # else the study has none
             trial.user_attrs["learning_curve"] = [trial.curve[n] for n in sorted(trial.curve)]
 
@@ -286,6 +295,16 @@ class OwnStudies:
         return any(
             trial.state == result.state and result.values in ((), trial.values) for trial in told
         )
+
+
+def reported(told: object) -> dict[int, float]:
+    """Return intermediate values by their steps, as far as they are such."""
+    found = told if isinstance(told, dict) else {}
+    return {
+        int(step): value
+        for step, value in found.items()
+        if re.fullmatch(r"\d{1,9}", step, re.ASCII) and type(value) in (int, float)
+    }
 
 
 def same_end(trial: Trial, result: Result) -> bool:
