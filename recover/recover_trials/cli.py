@@ -239,7 +239,7 @@ def moved(recovery: Recovery, script: Path) -> list[Study]:
     if len(recovery.studies) != 1:
         raise click.UsageError("--space-of goes on with one study; --study NAME takes one")
     try:
-        import_optuna()
+        import_optuna(silenced=True)
         found = move(recovery.studies[0], read_space(script))
     except OSError as error:
         click.echo(f"error: {printable(f'{script}: {error.strerror}')}", err=True)
@@ -259,8 +259,10 @@ def store(studies: list[Study], url: str, direction: str | None) -> None:
     """Write every study to a storage; print what was written."""
     from recover_trials.errors import MissingPackageError, RebuildError
     from recover_trials.rebuild import rebuild_all
+    from recover_trials.storages import import_optuna
 
     try:
+        import_optuna(silenced=True)
         for line in rebuild_all(studies, url, direction=direction):
             click.echo(printable(line))
     except RebuildError as error:
@@ -275,8 +277,10 @@ def repair_one(name: str) -> int:
     """Repair a journal; return the exit code."""
     from recover_trials.errors import MissingPackageError, RepairError
     from recover_trials.repair import repair_file
+    from recover_trials.storages import import_optuna
 
     try:
+        import_optuna(silenced=True)
         for line in repair_file(Path(name)):
             click.echo(printable(line))
     except (RepairError, MissingPackageError) as error:

@@ -17,13 +17,17 @@ SQLITE, JOURNAL, GRPC = "sqlite:///", "journal://", "grpc://"
 INSTALL = "{0} is needed: python -m pip install {1}"
 
 
-def import_optuna() -> Any:
-    """Return Optuna, silenced. Raises MissingPackageError."""
+def import_optuna(*, silenced: bool = False) -> Any:
+    """Return Optuna; a command silences it, a program may want its lines.
+
+    Raises MissingPackageError.
+    """
     try:
         import optuna
     except ModuleNotFoundError:
         raise MissingPackageError(INSTALL.format("Optuna", "'optuna>=4,<6'")) from None
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if silenced:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
 
 

@@ -63,6 +63,7 @@ def run_study(
     logger = logging.getLogger("optuna")
     logger.addHandler(handler)
     optuna.logging.disable_default_handler()
+    optuna.logging.set_verbosity(optuna.logging.INFO)  # a command before may have silenced it
     try:
         sampler = optuna.samplers.RandomSampler(seed=7)
         study = optuna.create_study(sampler=sampler, directions=[direction] * n_values)

@@ -255,3 +255,22 @@ def test_a_package_that_a_storage_needs_is_named(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(MissingPackageError) as caught:
         open_storage("postgresql+psycopg://x@127.0.0.1:1/x")
     assert str(caught.value) == "psycopg is needed: python -m pip install 'psycopg[binary]'"
+
+
+def test_rebuilding_in_a_program_leaves_optunas_lines_as_they_were(tmp_path: Path) -> None:
+    said = f"""
+import optuna
+from recover_trials import read_trials
+from recover_trials.rebuild import rebuild
+
+study = optuna.create_study(storage="sqlite:///{tmp_path}/a.db", study_name="a")
+study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
+(found,) = read_trials(["{tmp_path}/a.db"]).studies
+rebuild(found, "sqlite:///{tmp_path}/b.db")
+study.optimize(lambda trial: 0.5, n_trials=1)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", said], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert "Trial 0 finished" in done.stderr
+    assert "Trial 1 finished" in done.stderr
