@@ -26,7 +26,7 @@ def dry_run(task: Task, experiment: Experiment, device: torch.device) -> int:
     print(f"{'device':20} {device}, {free / 1e9:.1f} GB free")
     print(f"\n{'shape':>5} {'d_model':>7} {'n_layers':>8} {'d_ff':>6} {'n_heads':>13}", end="")
     print(f" {'params':>13} {'off':>6} {'model GB':>8} {'MB/sample':>9} {'micro-batch':>11}")
-    wrong, unfit, shapes = 0, 0, experiment.space.shapes
+    wrong, n_unfit, shapes = 0, 0, experiment.space.shapes
     for shape_idx, rows in enumerate(shapes):
         members = [experiment.architectures[arch_idx] for arch_idx in rows]
         models = [check_count(task, row) for row in members]
@@ -34,7 +34,7 @@ def dry_run(task: Task, experiment: Experiment, device: torch.device) -> int:
         off = row["params"] / experiment.budget - 1
         wrong += abs(off) > experiment.tolerance
         micro_batch = fitting_micro_batch(row["params"], sample_bytes, free, batch_size)
-        unfit += micro_batch == 0
+        n_unfit += micro_batch == 0
         heads = ",".join(str(member["n_heads"]) for member in members)
         model_gb = row["params"] * BYTES_PER_PARAMETER / 1e9
         print(
@@ -45,7 +45,7 @@ def dry_run(task: Task, experiment: Experiment, device: torch.device) -> int:
     print(
         f"\n{len(experiment.architectures)} architectures, {len(shapes)} shapes: every"
         f" parameter count equals its model's; {wrong} outside ±{experiment.tolerance:.0%} of"
-        f" {experiment.budget:,}; {unfit} shapes do not fit this machine."
+        f" {experiment.budget:,}; {n_unfit} shapes do not fit this machine."
     )
     print("Nothing was trained.")
     return 1 if wrong else 0

@@ -52,11 +52,10 @@ def log_fields(
     fields = {SHORT_NAMES.get(name, name): value for name, value in params.items()}
     others = dict[str, Any]()
     for name, value in attributes.items():
-        plain = (
-            re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII) and name not in RESERVED | params.keys()
-        )
+        free = name not in RESERVED | params.keys()
+        is_field = free and re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII)
         if name != "learning_curve":
-            (fields if plain else others)[SHORT_NAMES.get(name, name)] = value
+            (fields if is_field else others)[SHORT_NAMES.get(name, name)] = value
     return {**fields, OTHERS: others} if others else fields
 
 
@@ -227,16 +226,16 @@ class Recorder:
 
     def write_optuna_lines(self, trial: FrozenTrial) -> None:
         """Write the lines that Optuna would print had it called the training itself."""
-        name, plain = f"Trial {trial.number}", self.log.write_plain
+        name, write = f"Trial {trial.number}", self.log.write_plain
         if trial.state == TrialState.FAIL:
             because = f"because of the following error: {trial.user_attrs.get('error')!r}."
-            plain(f"{name} failed with parameters: {trial.params} {because}", level="W")
-            plain(f"{name} failed with value None.", level="W")
+            write(f"{name} failed with parameters: {trial.params} {because}", level="W")
+            write(f"{name} failed with value None.", level="W")
         elif trial.state == TrialState.PRUNED:
-            plain(f"{name} pruned. ")
+            write(f"{name} pruned. ")
         elif best := best_of(self.study):
             ended = f"{name} finished with value: {trial.value} and parameters: {trial.params}."
-            plain(f"{ended} Best is trial {best.number} with value: {best.value}.")
+            write(f"{ended} Best is trial {best.number} with value: {best.value}.")
 
     def counts(self) -> dict[str, int]:
         """Return how many trials are in each state."""

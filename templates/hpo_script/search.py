@@ -67,7 +67,7 @@ class Attempt:
 
 def measure_shapes(task: Task, experiment: Experiment, device: torch.device) -> list[int]:
     """Return the bytes per sample of each shape, at most heads; say which do not fit."""
-    found, unfit, free = [], 0, free_memory(device)
+    found, n_unfit, free = [], 0, free_memory(device)
     space = experiment.space
     for rows in space.shapes:
         trained = [arch_idx for arch_idx in rows if arch_idx in space.allowed]
@@ -78,12 +78,12 @@ def measure_shapes(task: Task, experiment: Experiment, device: torch.device) -> 
         sample_bytes = bytes_per_sample(task, check_count(task, row))
         found.append(sample_bytes)
         if fitting_micro_batch(row["params"], sample_bytes, free, 1) == 0:
-            unfit += 1
+            n_unfit += 1
             say(
                 f"warning: {dict(row)} needs {row['params'] * BYTES_PER_PARAMETER:,} bytes and"
                 f" {sample_bytes:,} per sample, {free:,} are free: its trials will fail (oom)"
             )
-    if unfit == sum(map(bool, found)):
+    if n_unfit == sum(map(bool, found)):
         raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
     return found
 

@@ -58,9 +58,8 @@ class DurableConnection(sqlite3.Connection):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.execute(
-            "PRAGMA synchronous = EXTRA"
-        )  # https://sqlite.org/pragma.html#pragma_synchronous
+        # https://sqlite.org/pragma.html#pragma_synchronous
+        self.execute("PRAGMA synchronous = EXTRA")
 
 
 def file_of(url: str) -> Path | None:

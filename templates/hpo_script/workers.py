@@ -1,12 +1,16 @@
 """Workers: processes that share a study on one machine, each trial owned by one of them.
 
 A worker holds a file lock as long as it lives, which the system frees however it dies; whoever
-finds the lock free may go on with its trials. Machines are told apart by name and boot.
+finds the lock free may go on with its trials. Where its lock cannot be seen, on another machine or
+in a container with temporary files of its own, nobody may.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 import platform
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,13 +19,18 @@ from typing import Any
 
 from optuna.storages import BaseStorage
 
-from hpo_script.storage import FileLock, lock_folder
+from hpo_script.experiment import UnusableError
+from hpo_script.stops import Interrupted
+from hpo_script.storage import FileLock, file_of, lock_folder
+
+MACHINE_ID = Path("/etc/machine-id")  # tells machines of one name apart
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # and one start of a machine from the next
+KEPT_FRESH = 3600  # seconds; old files are cleared from folders of temporary files
 
 
-def boot_id() -> str:
-    """Return what tells one start of this machine from the next, "" where nothing does."""
-    path = Path("/proc/sys/kernel/random/boot_id")
-    return path.read_text().strip() if path.exists() else ""
+def read_id(path: Path) -> str:
+    """Return a digest of what a file of the system says, which is confidential; "" if none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.exists() else ""
 
 
 class Workers:
@@ -33,7 +42,11 @@ class Workers:
         del storage, study_name  # on one machine, files are enough
         self.run, self.take_over = uuid.uuid4().hex[:8], take_over
         self.folder = lock_folder(url)
-        self.machine = {"host": platform.node(), "boot": boot_id()}
+        self.machine = {"host": platform.node(), "machine_id": read_id(MACHINE_ID)}
+        place = self.folder.stat()
+        # Locks beside a file are seen by all who see that; others only by who has this folder.
+        locks = "" if file_of(url) else f"{place.st_dev}:{place.st_ino}"
+        self.here = {**self.machine, "boot": read_id(BOOT_ID), "locks": locks}
         self.alone = FileLock(str(self.folder / "round"))
         self.alive = FileLock(str(self.folder / self.run))
         with self.round():
@@ -52,19 +65,35 @@ class Workers:
             self.alone.release()
 
     def confirm(self) -> None:
-        """Raise Interrupted if others may take this process for dead; its lock tells them."""
+        """Raise Interrupted if others may take this process for dead: its lock cannot be seen."""
+        known = os.fstat(self.alive.file)
+        if known.st_nlink == 0:
+            raise Interrupted(f"somebody has deleted a lock in {self.folder}", 2)
+        if time.time() - known.st_mtime > KEPT_FRESH:
+            os.utime(self.alive.file)
 
     def owner(self) -> dict[str, Any]:
         """Return what a trial of this process is marked with."""
-        return {**self.machine, "run": self.run}
+        return {**self.here, "run": self.run}
 
     def is_free(self, owner: Mapping[str, Any] | None) -> bool:
-        """Tell, within a round, whether the process that owns a running trial is gone."""
-        if owner is None or owner["run"] == self.run:
+        """Tell, within a round, whether the process that owns a running trial is gone.
+
+        Raises UnusableError where nobody can tell.
+        """
+        if owner is None or owner.get("run") == self.run:
             return True  # nobody could mark it, or this process could not reach the storage
-        if owner["host"] != self.machine["host"]:
-            return self.take_over
-        return owner["boot"] != self.machine["boot"] or self.has_ended(owner["run"]) is not False
+        if self.here.items() <= owner.items():
+            return self.has_ended(owner["run"]) is not False
+        restarted = owner.get("boot") != self.here["boot"]
+        if self.take_over or (restarted and self.machine.items() <= owner.items()):
+            return True
+        whose = f"run {owner.get('run')} on {owner.get('host')}"
+        raise UnusableError(
+            f"{whose} has a trial of this study, and from here nobody can see whether it lives. If"
+            " it is gone for good, --take-over goes on with the trial. To work in several places"
+            " at once takes scripts rendered --with multi-host"
+        )
 
     def has_ended(self, run: str) -> bool | None:
         """Tell by its lock whether a process of this machine has ended; None: it has none."""

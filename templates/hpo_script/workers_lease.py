@@ -159,7 +159,7 @@ class LeasedWorkers(Workers):
         if number not in (item.number for item in running):
             return True
         self.look(running)
-        ours = self.machine.items() <= owner.items()
+        ours = self.here.items() <= owner.items()
         ended = self.has_ended(owner["run"]) if ours else None
         if ended is None:
             ended = before - self.seen[number][1] >= self.lease_seconds

@@ -1674,9 +1674,8 @@ class DurableConnection(sqlite3.Connection):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.execute(
-            "PRAGMA synchronous = EXTRA"
-        )  # https://sqlite.org/pragma.html#pragma_synchronous
+        # https://sqlite.org/pragma.html#pragma_synchronous
+        self.execute("PRAGMA synchronous = EXTRA")
 
 
 def file_of(url: str) -> Path | None:
@@ -1809,77 +1808,6 @@ def way_out(url: str, log: Path) -> str:
     )
 
 
-# --- Workers: processes that share a study on one machine, each trial owned by one of them -------
-# A worker holds a file lock as long as it lives, which the system frees however it dies; whoever
-# finds the lock free may go on with its trials. Machines are told apart by name and boot.
-
-
-def boot_id() -> str:
-    """Return what tells one start of this machine from the next, "" where nothing does."""
-    path = Path("/proc/sys/kernel/random/boot_id")
-    return path.read_text().strip() if path.exists() else ""
-
-
-class Workers:
-    """This process among those that share a study."""
-
-    def __init__(
-        self, storage: BaseStorage, study_name: str, url: str, *, take_over: bool
-    ) -> None:
-        del storage, study_name  # on one machine, files are enough
-        self.run, self.take_over = uuid.uuid4().hex[:8], take_over
-        self.folder = lock_folder(url)
-        self.machine = {"host": platform.node(), "boot": boot_id()}
-        self.alone = FileLock(str(self.folder / "round"))
-        self.alive = FileLock(str(self.folder / self.run))
-        with self.round():
-            for path in self.folder.glob("*.lock"):
-                if path.stem not in ("round", "journal"):
-                    self.has_ended(path.stem)  # then its file goes
-            self.alive.acquire()
-
-    @contextmanager
-    def round(self) -> Iterator[None]:
-        """Keep all other workers waiting: what is counted and then done stays true."""
-        self.alone.acquire()
-        try:
-            yield
-        finally:
-            self.alone.release()
-
-    def confirm(self) -> None:
-        """Raise Interrupted if others may take this process for dead; its lock tells them."""
-
-    def owner(self) -> dict[str, Any]:
-        """Return what a trial of this process is marked with."""
-        return {**self.machine, "run": self.run}
-
-    def is_free(self, owner: Mapping[str, Any] | None) -> bool:
-        """Tell, within a round, whether the process that owns a running trial is gone."""
-        if owner is None or owner["run"] == self.run:
-            return True  # nobody could mark it, or this process could not reach the storage
-        if owner["host"] != self.machine["host"]:
-            return self.take_over
-        return owner["boot"] != self.machine["boot"] or self.has_ended(owner["run"]) is not False
-
-    def has_ended(self, run: str) -> bool | None:
-        """Tell by its lock whether a process of this machine has ended; None: it has none."""
-        name = self.folder / run
-        path, lock = name.with_suffix(".lock"), FileLock(str(name))
-        if not path.exists():
-            return None
-        if not lock.acquire(wait=False):
-            return False
-        path.unlink()
-        lock.release()
-        return True
-
-    def leave(self) -> None:
-        """End: none of the trials is this process's any more."""
-        self.folder.joinpath(f"{self.run}.lock").unlink(missing_ok=True)
-        self.alive.release()
-
-
 # --- Stops: what ends a run before its total, after the batch in hand and with a checkpoint ------
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")  # the last is Slurm's warning, if asked for
@@ -1977,6 +1905,101 @@ class Stops:
         if time.monotonic() >= self.end:
             return "timeout"
         return "STOP" if self.file.exists() else None
+
+
+# --- Workers: processes that share a study on one machine, each trial owned by one of them -------
+# A worker holds a file lock as long as it lives, which the system frees however it dies; whoever
+# finds the lock free may go on with its trials. Where its lock cannot be seen, on another machine
+# or in a container with temporary files of its own, nobody may.
+
+MACHINE_ID = Path("/etc/machine-id")  # tells machines of one name apart
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # and one start of a machine from the next
+KEPT_FRESH = 3600  # seconds; old files are cleared from folders of temporary files
+
+
+def read_id(path: Path) -> str:
+    """Return a digest of what a file of the system says, which is confidential; "" if none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.exists() else ""
+
+
+class Workers:
+    """This process among those that share a study."""
+
+    def __init__(
+        self, storage: BaseStorage, study_name: str, url: str, *, take_over: bool
+    ) -> None:
+        del storage, study_name  # on one machine, files are enough
+        self.run, self.take_over = uuid.uuid4().hex[:8], take_over
+        self.folder = lock_folder(url)
+        self.machine = {"host": platform.node(), "machine_id": read_id(MACHINE_ID)}
+        place = self.folder.stat()
+        # Locks beside a file are seen by all who see that; others only by who has this folder.
+        locks = "" if file_of(url) else f"{place.st_dev}:{place.st_ino}"
+        self.here = {**self.machine, "boot": read_id(BOOT_ID), "locks": locks}
+        self.alone = FileLock(str(self.folder / "round"))
+        self.alive = FileLock(str(self.folder / self.run))
+        with self.round():
+            for path in self.folder.glob("*.lock"):
+                if path.stem not in ("round", "journal"):
+                    self.has_ended(path.stem)  # then its file goes
+            self.alive.acquire()
+
+    @contextmanager
+    def round(self) -> Iterator[None]:
+        """Keep all other workers waiting: what is counted and then done stays true."""
+        self.alone.acquire()
+        try:
+            yield
+        finally:
+            self.alone.release()
+
+    def confirm(self) -> None:
+        """Raise Interrupted if others may take this process for dead: its lock cannot be seen."""
+        known = os.fstat(self.alive.file)
+        if known.st_nlink == 0:
+            raise Interrupted(f"somebody has deleted a lock in {self.folder}", 2)
+        if time.time() - known.st_mtime > KEPT_FRESH:
+            os.utime(self.alive.file)
+
+    def owner(self) -> dict[str, Any]:
+        """Return what a trial of this process is marked with."""
+        return {**self.here, "run": self.run}
+
+    def is_free(self, owner: Mapping[str, Any] | None) -> bool:
+        """Tell, within a round, whether the process that owns a running trial is gone.
+
+        Raises UnusableError where nobody can tell.
+        """
+        if owner is None or owner.get("run") == self.run:
+            return True  # nobody could mark it, or this process could not reach the storage
+        if self.here.items() <= owner.items():
+            return self.has_ended(owner["run"]) is not False
+        restarted = owner.get("boot") != self.here["boot"]
+        if self.take_over or (restarted and self.machine.items() <= owner.items()):
+            return True
+        whose = f"run {owner.get('run')} on {owner.get('host')}"
+        raise UnusableError(
+            f"{whose} has a trial of this study, and from here nobody can see whether it lives. If"
+            " it is gone for good, --take-over goes on with the trial. To work in several places"
+            " at once takes scripts rendered --with multi-host"
+        )
+
+    def has_ended(self, run: str) -> bool | None:
+        """Tell by its lock whether a process of this machine has ended; None: it has none."""
+        name = self.folder / run
+        path, lock = name.with_suffix(".lock"), FileLock(str(name))
+        if not path.exists():
+            return None
+        if not lock.acquire(wait=False):
+            return False
+        path.unlink()
+        lock.release()
+        return True
+
+    def leave(self) -> None:
+        """End: none of the trials is this process's any more."""
+        self.folder.joinpath(f"{self.run}.lock").unlink(missing_ok=True)
+        self.alive.release()
 
 
 # --- Study: made once, opened by every run, refused where its trials would not compare -----------
@@ -2162,11 +2185,10 @@ def log_fields(
     fields = {SHORT_NAMES.get(name, name): value for name, value in params.items()}
     others = dict[str, Any]()
     for name, value in attributes.items():
-        plain = (
-            re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII) and name not in RESERVED | params.keys()
-        )
+        free = name not in RESERVED | params.keys()
+        is_field = free and re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII)
         if name != "learning_curve":
-            (fields if plain else others)[SHORT_NAMES.get(name, name)] = value
+            (fields if is_field else others)[SHORT_NAMES.get(name, name)] = value
     return {**fields, OTHERS: others} if others else fields
 
 
@@ -2337,16 +2359,16 @@ class Recorder:
 
     def write_optuna_lines(self, trial: FrozenTrial) -> None:
         """Write the lines that Optuna would print had it called the training itself."""
-        name, plain = f"Trial {trial.number}", self.log.write_plain
+        name, write = f"Trial {trial.number}", self.log.write_plain
         if trial.state == TrialState.FAIL:
             because = f"because of the following error: {trial.user_attrs.get('error')!r}."
-            plain(f"{name} failed with parameters: {trial.params} {because}", level="W")
-            plain(f"{name} failed with value None.", level="W")
+            write(f"{name} failed with parameters: {trial.params} {because}", level="W")
+            write(f"{name} failed with value None.", level="W")
         elif trial.state == TrialState.PRUNED:
-            plain(f"{name} pruned. ")
+            write(f"{name} pruned. ")
         elif best := best_of(self.study):
             ended = f"{name} finished with value: {trial.value} and parameters: {trial.params}."
-            plain(f"{ended} Best is trial {best.number} with value: {best.value}.")
+            write(f"{ended} Best is trial {best.number} with value: {best.value}.")
 
     def counts(self) -> dict[str, int]:
         """Return how many trials are in each state."""
@@ -2425,7 +2447,7 @@ def dry_run(task: Task, experiment: Experiment, device: torch.device) -> int:
     print(f"{'device':20} {device}, {free / 1e9:.1f} GB free")
     print(f"\n{'shape':>5} {'d_model':>7} {'n_layers':>8} {'d_ff':>6} {'n_heads':>13}", end="")
     print(f" {'params':>13} {'off':>6} {'model GB':>8} {'MB/sample':>9} {'micro-batch':>11}")
-    wrong, unfit, shapes = 0, 0, experiment.space.shapes
+    wrong, n_unfit, shapes = 0, 0, experiment.space.shapes
     for shape_idx, rows in enumerate(shapes):
         members = [experiment.architectures[arch_idx] for arch_idx in rows]
         models = [check_count(task, row) for row in members]
@@ -2433,7 +2455,7 @@ def dry_run(task: Task, experiment: Experiment, device: torch.device) -> int:
         off = row["params"] / experiment.budget - 1
         wrong += abs(off) > experiment.tolerance
         micro_batch = fitting_micro_batch(row["params"], sample_bytes, free, batch_size)
-        unfit += micro_batch == 0
+        n_unfit += micro_batch == 0
         heads = ",".join(str(member["n_heads"]) for member in members)
         model_gb = row["params"] * BYTES_PER_PARAMETER / 1e9
         print(
@@ -2444,7 +2466,7 @@ def dry_run(task: Task, experiment: Experiment, device: torch.device) -> int:
     print(
         f"\n{len(experiment.architectures)} architectures, {len(shapes)} shapes: every"
         f" parameter count equals its model's; {wrong} outside ±{experiment.tolerance:.0%} of"
-        f" {experiment.budget:,}; {unfit} shapes do not fit this machine."
+        f" {experiment.budget:,}; {n_unfit} shapes do not fit this machine."
     )
     print("Nothing was trained.")
     return 1 if wrong else 0
@@ -2521,7 +2543,7 @@ class Attempt:
 
 def measure_shapes(task: Task, experiment: Experiment, device: torch.device) -> list[int]:
     """Return the bytes per sample of each shape, at most heads; say which do not fit."""
-    found, unfit, free = [], 0, free_memory(device)
+    found, n_unfit, free = [], 0, free_memory(device)
     space = experiment.space
     for rows in space.shapes:
         trained = [arch_idx for arch_idx in rows if arch_idx in space.allowed]
@@ -2532,12 +2554,12 @@ def measure_shapes(task: Task, experiment: Experiment, device: torch.device) -> 
         sample_bytes = bytes_per_sample(task, check_count(task, row))
         found.append(sample_bytes)
         if fitting_micro_batch(row["params"], sample_bytes, free, 1) == 0:
-            unfit += 1
+            n_unfit += 1
             say(
                 f"warning: {dict(row)} needs {row['params'] * BYTES_PER_PARAMETER:,} bytes and"
                 f" {sample_bytes:,} per sample, {free:,} are free: its trials will fail (oom)"
             )
-    if unfit == sum(map(bool, found)):
+    if n_unfit == sum(map(bool, found)):
         raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -29,13 +30,13 @@ pytestmark = pytest.mark.study
 # Machines differ in name, boot and locks; nothing but the storage and the results is shared.
 MACHINE = (
     ('"host": platform.node()', '"host": os.environ["MACHINE"]'),
-    ('"boot": boot_id()', '"boot": os.environ["MACHINE"]'),
+    ('"boot": read_id(BOOT_ID)', '"boot": os.environ["MACHINE"]'),
     (
         "        self.folder = lock_folder(url)",
         '        self.folder = Path(os.environ["MACHINE"])',
     ),
-    ("LEASE_SECONDS = 120.0", "LEASE_SECONDS = 10.0"),
 )
+LEASE = ("LEASE_SECONDS = 120.0", "LEASE_SECONDS = 10.0")
 
 
 KILLS = int(os.environ.get("KILLS", "3"))
@@ -92,17 +93,18 @@ def url(
         yield urls[request.param]()
 
 
-def new_hosts(url: str, folder: Path, **study: Any) -> Iterator[Hosts]:
-    """Render a small study for several machines; at the end, kill what still runs."""
+def new_hosts(url: str, folder: Path, *, leases: bool = True, **study: Any) -> Iterator[Hosts]:
+    """Render a small study, for several machines or one; at the end, kill what still runs."""
     config = changed(
         MARKET,
         study=study,
         splits={"train_subset": 0.3},
         fixed={"epochs": 12, "patience": 12},
         pruner={"type": "none"},
-        sections=["multi-host"],
+        sections=["multi-host"] if leases else [],
     )
-    found = Hosts(edit(render_to(folder, config), *MACHINE), url)
+    edits = (*MACHINE, LEASE) if leases else MACHINE
+    found = Hosts(edit(render_to(folder, config), *edits), url)
     yield found
     for process in found.processes:
         process.kill()
@@ -186,3 +188,23 @@ def test_at_the_total_a_worker_names_trials_of_others_and_takes_over_only_those_
     assert [trial.user_attrs["kind"] for trial in trials] == ["extreme"] * 2
     assert hosts.count("Trial 0 resumed: ") == 1
     assert_one_owner_at_a_time(hosts.log)
+
+
+def test_a_script_for_one_machine_is_refused_beside_a_trial_that_it_cannot_see(
+    sp500: Path, tmp_path: Path
+) -> None:
+    url = f"journal://{tmp_path}/journal.log"
+    for hosts in new_hosts(url, tmp_path, leases=False, n_trials=2):
+        first = hosts.start("one")
+        hosts.wait_for("Trial 0 epoch 3:")
+        for number in (signal.SIGSTOP, signal.SIGKILL):  # alive or dead, it cannot be seen
+            first.send_signal(number)
+            assert hosts.start("two").wait(60) == 2
+            assert "--take-over goes on with the trial" in hosts.said()
+            assert hosts.count("Trial 0 resumed: ") == 0
+        first.wait()
+        assert [trial.state for trial in trials_of(hosts)] == [TrialState.RUNNING]
+        assert hosts.start("two", "--take-over").wait(60) == 0, hosts.said()
+        assert [trial.state for trial in trials_of(hosts)] == [TrialState.COMPLETE] * 2
+        assert hosts.count("Trial 0 resumed: ") == 1
+        assert_one_owner_at_a_time(hosts.log)

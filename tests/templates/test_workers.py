@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,8 +15,10 @@ from typing import Any
 
 import pytest
 
+from hpo_script.experiment import UnusableError
+from hpo_script.stops import Interrupted
 from hpo_script.storage import FileLock, lock_folder
-from hpo_script.workers import Workers, boot_id
+from hpo_script.workers import BOOT_ID, KEPT_FRESH, Workers, read_id
 
 OTHER = """\
 import json, sys
@@ -116,12 +120,63 @@ def test_a_trial_that_nobody_marked_is_free(url: str) -> None:
 
 
 @pytest.mark.parametrize("take_over", [False, True])
-def test_a_trial_of_another_machine_is_free_only_if_that_is_said(
-    url: str, *, take_over: bool
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"host": "another"},
+        {"host": "another", "boot": "another"},
+        {"machine_id": "another", "boot": "another"},  # of the same name
+        {"locks": "another"},  # a container, or a job with temporary files of its own
+    ],
+)
+def test_a_trial_of_a_process_that_cannot_be_seen_is_free_only_if_that_is_said(
+    other: dict[str, str], url: str, *, take_over: bool
 ) -> None:
     workers = joined(url, take_over=take_over)
+    owner = {**workers.owner(), "run": "a", **other}
 
-    assert workers.is_free({**workers.owner(), "host": "another", "run": "a"}) is take_over
+    if take_over:
+        assert workers.is_free(owner)
+    else:
+        with pytest.raises(UnusableError, match=r"^run a on .* --take-over .*--with multi-host$"):
+            workers.is_free(owner)
+
+
+def test_locks_of_a_server_are_seen_by_who_has_their_folder_and_of_a_file_by_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks: dict[str, list[dict[str, Any]]] = {}
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / name))
+        for url in (f"journal://{tmp_path}/journal.log", "postgresql+psycopg://me@host/db"):
+            marks.setdefault(url, []).append(joined(url, take_over=False).here)
+    (beside, again), (one, two) = marks.values()
+    assert beside == again
+    assert one != two
+
+
+@pytest.mark.parametrize("deleted", ["lock", "folder"])
+def test_a_worker_whose_lock_is_deleted_ends_before_others_take_its_trial(
+    deleted: str, url: str
+) -> None:
+    workers = joined(url, take_over=False)
+    workers.confirm()
+    if deleted == "folder":
+        shutil.rmtree(workers.folder)
+    else:
+        (workers.folder / f"{workers.run}.lock").unlink()
+    with pytest.raises(Interrupted, match=r"somebody has deleted a lock in .*study\.db\.locks"):
+        workers.confirm()
+
+
+def test_the_lock_of_a_worker_that_lives_never_looks_old(url: str) -> None:
+    workers = joined(url, take_over=False)
+    lock = workers.folder / f"{workers.run}.lock"
+    for age, young in ((KEPT_FRESH / 2, False), (KEPT_FRESH * 2, True)):
+        os.utime(lock, (0, time.time() - age))
+        workers.confirm()
+        assert (time.time() - lock.stat().st_mtime < KEPT_FRESH / 4) is young
 
 
 def test_a_trial_from_before_this_machine_was_started_is_free(url: str, start: Start) -> None:
@@ -133,9 +188,10 @@ def test_a_trial_from_before_this_machine_was_started_is_free(url: str, start: S
 
 
 def test_the_start_of_a_machine_has_a_name_of_its_own() -> None:
-    if Path("/proc/sys/kernel/random/boot_id").exists():
-        assert len(boot_id()) == 36
-    assert boot_id() == boot_id()
+    if BOOT_ID.exists():
+        assert len(read_id(BOOT_ID)) == 12
+    assert read_id(BOOT_ID) == read_id(BOOT_ID)
+    assert read_id(Path("nothing")) == ""
 
 
 def test_a_round_keeps_the_others_waiting(url: str, start: Start) -> None:

@@ -16,6 +16,7 @@ import pytest
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import TrialState
 
+from hpo_script.experiment import UnusableError
 from hpo_script.stops import Interrupted
 from hpo_script.storage import connect
 from hpo_script.workers_lease import LeasedWorkers
@@ -34,7 +35,7 @@ from hpo_script.workers_lease import LeasedWorkers
 
 url, machine, locks, rounds, lease, hold = sys.argv[1:]
 hpo_script.workers.platform.node = lambda: machine
-hpo_script.workers.boot_id = lambda: machine
+hpo_script.workers.read_id = lambda _path: machine
 hpo_script.workers.lock_folder = lambda _url: Path(locks)
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 storage = open_storage(url)
@@ -201,7 +202,7 @@ class Machine(LeasedWorkers):
         self.name, self.locks = name, folder
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("hpo_script.workers.platform.node", lambda: name)
-            patch.setattr("hpo_script.workers.boot_id", lambda: name)
+            patch.setattr("hpo_script.workers.read_id", lambda _path: name)
             patch.setattr("hpo_script.workers.lock_folder", lambda _url: folder)
             storage = connect(url)
             super().__init__(storage, "s", url, take_over=take_over, lease_seconds=lease)
@@ -265,9 +266,10 @@ def test_a_lease_that_stood_still_is_ended_and_never_renewed(journal: str, tmp_p
 def test_trials_without_a_lease_are_those_of_one_machine(journal: str, tmp_path: Path) -> None:
     workers = Machine(journal, tmp_path, "one")
     assert workers.is_free(None)
-    assert not workers.is_free({"host": "two", "boot": "two", "run": "0123abcd"})
-    assert workers.is_free({"host": "one", "boot": "before", "run": "0123abcd"})
-    assert workers.is_free({**workers.machine, "run": "0123abcd"})
+    with pytest.raises(UnusableError, match="run 0123abcd on two has a trial of this study"):
+        workers.is_free({**workers.here, "host": "two", "run": "0123abcd"})
+    assert workers.is_free({**workers.here, "boot": "before", "run": "0123abcd"})
+    assert workers.is_free({**workers.here, "run": "0123abcd"})
     workers.leave()
 
 
