@@ -1626,6 +1626,10 @@ class Checkpoint:
             return None
         return state if state["key"] == self.key else None
 
+    def written(self) -> float:
+        """Return when the file was written, in seconds since 1970; 0 if there is none."""
+        return self.path.stat().st_mtime if self.path.exists() else 0.0
+
     def remove(self) -> None:
         """Delete the file."""
         for path in (self.path, self.path.with_name(f".{self.path.name}.part")):
@@ -2541,7 +2545,12 @@ def repeat_trial(path: Path, task: Task, experiment: Experiment, device: torch.d
 ANY_VALUE = {"micro_batch", "seed", "kind"}  # attributes that parameters do not settle
 WRITTEN = {*ANY_VALUE, "config_id"}  # some of those that are written in one commit
 OWNERS = "owners"  # attribute of the study: which process runs each trial that is running
+MOST_DEATHS = 10  # processes that a trial may end in a row without getting any further
 Done = TypeVar("Done")
+
+
+class KilledError(Exception):
+    """The trial ends its process again and again: it needs too much memory, say."""
 
 
 @dataclass
@@ -2556,6 +2565,7 @@ class Attempt:
     curve: Curve = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.curve += self.saved["curve"] if self.saved else []
         # The last that an attempt before reported: of a pruned trial Optuna keeps the last value.
         self.before = max(self.reported, default=0)
 
@@ -2685,18 +2695,27 @@ class Search:
             left = next((t for t in running if self.workers.is_free(owners[f"{t.number}"])), None)
             self.taken_up = left is not None
             self.workers.confirm()
+            mark = self.workers.owner()
             if left is not None:
                 trial = Trial(self.study, left._trial_id)
+                mark |= self.deaths_at(left, owners[f"{left.number}"] or {})
             elif self.started < self.experiment.n_trials:
                 trial = self.study.ask()
                 self.started += 1
             else:
                 return None, ""
-            owners[f"{trial.number}"] = self.workers.owner()
+            self.deaths = mark.get("deaths", 0)
+            owners[f"{trial.number}"] = mark
             with one_commit(self.storage):
                 self.study.set_user_attr(OWNERS, owners)
                 wrong = self.describe(trial)
             return trial, wrong
+
+    def deaths_at(self, trial: FrozenTrial, owner: Mapping[str, Any]) -> dict[str, Any]:
+        """Return how far a trial is, and how many processes in a row have ended with it there."""
+        reached = [len(trial.intermediate_values), self.recorder.checkpoint(trial).written()]
+        same = owner.get("reached") == reached
+        return {"reached": reached, "deaths": owner.get("deaths", 0) + 1 if same else 1}
 
     def run_trial(self, trial: Trial) -> None:
         """Train one trial, from where it was left if it was, and record its end."""
@@ -2717,6 +2736,8 @@ class Search:
         before = saved["seconds"] if saved else 0.0
         since = time.monotonic() - before
         try:
+            if self.deaths >= MOST_DEATHS:
+                raise KilledError(f"{self.deaths} processes in a row ended with it at one place")
             state, found = self.train_trial(attempt, since)
         except StorageError:  # not the trial's fault
             raise
@@ -2799,6 +2820,7 @@ class Search:
                 if micro_batch == 1 or not out_of_memory(error):
                     raise
             micro_batch, attempt.saved = -(-micro_batch // 2), None
+            attempt.curve.clear()
             attempt.before = max(attempt.reported, default=0)
             self.recorder.retried(attempt.trial, micro_batch)
             smaller = partial(attempt.trial.set_user_attr, "micro_batch", micro_batch)
@@ -2812,7 +2834,6 @@ class Search:
         """Train with a micro-batch; return the state and the best evaluation."""
         trial, config, curve, saved = attempt.trial, attempt.config, attempt.curve, attempt.saved
         unit, metric, sign = self.task.unit, self.experiment.metric, self.experiment.sign
-        curve[:] = saved["curve"] if saved else []
 
         def after_batch(training: Training, share: float) -> None:
             self.progress.update(share)
@@ -2926,8 +2947,8 @@ def prunable_from(rounds: Sequence[Round], config: Config) -> float:
 
 def failure(error: Exception) -> dict[str, Any]:
     """Return why a trial failed, and where."""
-    diverged = isinstance(error, DivergedError)
-    reason = "diverged" if diverged else "oom" if out_of_memory(error) else "error"
+    told = {DivergedError: "diverged", KilledError: "killed"}
+    reason = "oom" if out_of_memory(error) else told.get(type(error), "error")
     last = traceback.extract_tb(error.__traceback__)[-1]
     return {
         "fail_reason": reason,

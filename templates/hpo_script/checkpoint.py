@@ -61,6 +61,10 @@ class Checkpoint:
             return None
         return state if state["key"] == self.key else None
 
+    def written(self) -> float:
+        """Return when the file was written, in seconds since 1970; 0 if there is none."""
+        return self.path.stat().st_mtime if self.path.exists() else 0.0
+
     def remove(self) -> None:
         """Delete the file."""
         for path in (self.path, self.path.with_name(f".{self.path.name}.part")):

@@ -143,6 +143,9 @@ class OwnStudies:
         if trial.run != fields["run"]:
             self.known[study.key].left.add((trial.number, trial.run))
         trial.run = fields["run"]
+        reached = fields.get(str(study.about.get("unit")))
+        if isinstance(reached, int):  # the curve goes on from there; what was reported stays
+            trial.curve = {step: point for step, point in trial.curve.items() if step <= reached}
         self.describe(study, trial, {k: fields[k] for k in ARCHITECTURE if k in fields})
 
     def evaluate_all(self, study: Study, fields: Mapping[str, Any]) -> None:
