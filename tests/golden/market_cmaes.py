@@ -1768,8 +1768,14 @@ def trouble(url: str, log: Path, error: BaseException) -> str:
         return f"the storage cannot be used: {said}"
     if not os.access(file if file.exists() else file.parent, os.W_OK):
         return f"the storage {file} cannot be written: {said}"
-    if "disk is full" in said or getattr(error, "errno", 0) == errno.ENOSPC:
+    number = getattr(error, "errno", 0)
+    if "disk is full" in said or number in (errno.ENOSPC, errno.EDQUOT):
         return f"no space is left for {file}; free some and run this again ({said})"
+    if number in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+        return (
+            f"{file.parent} has no working locks ({said}): give --out or --storage on a disk of"
+            " this machine, or a server"
+        )
     if url.startswith("journal:"):
         return (
             f"the journal {file} is damaged ({said}). This drops what is torn, after a backup,"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -239,10 +241,32 @@ def test_a_full_disk_is_no_damage(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space left") as device:
         Path("/dev/full").write_bytes(b"a")
 
-    for error in (full.value, device.value):
+    quota = OSError(errno.EDQUOT, "Disk quota exceeded")
+    for error in (full.value, device.value, quota):
         said = trouble(f"sqlite:///{file}", LOG, error)
         assert said.startswith(f"no space is left for {file}; free some and run this again")
         assert is_of_storage(error)
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+@pytest.mark.parametrize("error", ["ENOLCK", "ENOSYS", "EOPNOTSUPP"])
+def test_a_file_system_without_locks_is_named_with_the_way_out(error: str, tmp_path: Path) -> None:
+    url = f"journal://{tmp_path}/study.log"
+    code = f"""
+import sys
+sys.path[:0] = {sys.path!r}
+from pathlib import Path
+from hpo_script.storage import StorageError, open_storage, trouble
+try:
+    open_storage({url!r})
+except StorageError as found:
+    print(trouble({url!r}, Path("log"), found.__cause__))
+"""
+    inject = ["-e", "trace=flock", "-e", f"inject=flock:error={error}"]
+    command = ["strace", "-f", "-qq", "-o", "/dev/null", *inject, sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.startswith(f"{tmp_path} has no working locks (OSError: [Errno ")
+    assert "give --out or --storage on a disk of this machine" in done.stdout
 
 
 def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
