@@ -249,6 +249,34 @@ DATE = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 DateRange = Annotated[list[DATE], Field(min_length=2, max_length=2)]
 SP500_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
 
+# Parts of every script: before those of its family, and after.
+FIRST_PARTS = (
+    "command_line",
+    "trial_log",
+    "log_writer",
+    "streams",
+    "arch_space",
+    "experiment",
+)
+LAST_PARTS = (
+    "training",
+    "suggest",
+    "{sampler}",
+    "results",
+    "checkpoint",
+    "storage",
+    "stops",
+    "workers",
+    "{sections}",
+    "study",
+    "recorder",
+    "progress",
+    "dry_run",
+    "repeat_trial",
+    "search",
+    "main",
+)
+
 MARKET = Family(
     name="patchtst",
     tasks=(
@@ -326,12 +354,7 @@ MARKET = Family(
     metrics={"val_loss": "minimize", "auc": "maximize", "brier": "minimize"},
     default_metric="val_loss",
     parts=(
-        "command_line",
-        "trial_log",
-        "log_writer",
-        "streams",
-        "arch_space",
-        "experiment",
+        *FIRST_PARTS,
         "label_metrics",
         "{loss}",
         "{labels}",
@@ -341,22 +364,7 @@ MARKET = Family(
         "patchtst/data",
         "device",
         "{accumulate}",
-        "training",
-        "suggest",
-        "{sampler}",
-        "results",
-        "checkpoint",
-        "storage",
-        "stops",
-        "workers",
-        "{sections}",
-        "study",
-        "recorder",
-        "progress",
-        "dry_run",
-        "repeat_trial",
-        "search",
-        "main",
+        *LAST_PARTS,
     ),
 )
 
@@ -398,33 +406,13 @@ TEXT = Family(
     metrics={"val_loss": "minimize", "bits_per_byte": "minimize"},
     default_metric="bits_per_byte",
     parts=(
-        "command_line",
-        "trial_log",
-        "log_writer",
-        "streams",
-        "arch_space",
-        "experiment",
+        *FIRST_PARTS,
         "transformer",
         "gpt/model",
         "gpt/data",
         "device",
         "accumulate_mean",
-        "training",
-        "suggest",
-        "{sampler}",
-        "results",
-        "checkpoint",
-        "storage",
-        "stops",
-        "workers",
-        "{sections}",
-        "study",
-        "recorder",
-        "progress",
-        "dry_run",
-        "repeat_trial",
-        "search",
-        "main",
+        *LAST_PARTS,
     ),
 )
 

@@ -12,6 +12,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from recover_trials.errors import (
+    MissingPackageError,
+    NoBestError,
+    RebuildError,
+    RepairError,
+    SeveralStudiesError,
+)
+
 if TYPE_CHECKING:
     from recover_trials.model import Study
     from recover_trials.recovery import Recovery
@@ -28,6 +36,17 @@ Examples:
   recover-trials logs/hpo_2B_h1.log outputs/hpo_2B_h1/trials/*.json --strict
   recover-trials logs/hpo_2B_h1.log --follow
   zcat old.log.gz | recover-trials - --format json"""
+
+
+# What each error ends the program with.
+CODES: dict[type[Exception], int] = {
+    NoBestError: 1,
+    RebuildError: 2,
+    RepairError: 2,
+    SeveralStudiesError: 2,
+    MissingPackageError: 3,
+}
+FILE_ERRORS: tuple[type[Exception], ...] = (OSError, *CODES)
 
 
 class Command(click.Command):
@@ -231,7 +250,6 @@ def report(recovery: Recovery, unreadable: dict[str, OSError]) -> None:
 
 def moved(recovery: Recovery, script: Path) -> list[Study]:
     """Return the one study in the space of a script; say what is outside."""
-    from recover_trials.errors import MissingPackageError, RebuildError
     from recover_trials.move import move
     from recover_trials.space import read_space
     from recover_trials.storages import import_optuna
@@ -241,15 +259,8 @@ def moved(recovery: Recovery, script: Path) -> list[Study]:
     try:
         import_optuna(silenced=True)
         found = move(recovery.studies[0], read_space(script))
-    except OSError as error:
-        click.echo(f"error: {printable(f'{script}: {error.strerror}')}", err=True)
-        sys.exit(2)
-    except RebuildError as error:
-        click.echo(f"error: {printable(str(error))}", err=True)
-        sys.exit(2)
-    except MissingPackageError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(3)
+    except FILE_ERRORS as error:
+        sys.exit(complain(error, script))
     for line in found.report(str(script)):
         click.echo(printable(line), err=True)
     return [found.study]
@@ -257,7 +268,6 @@ def moved(recovery: Recovery, script: Path) -> list[Study]:
 
 def store(studies: list[Study], url: str, direction: str | None) -> None:
     """Write every study to a storage; print what was written."""
-    from recover_trials.errors import MissingPackageError, RebuildError
     from recover_trials.rebuild import rebuild_all
     from recover_trials.storages import import_optuna
 
@@ -265,17 +275,12 @@ def store(studies: list[Study], url: str, direction: str | None) -> None:
         import_optuna(silenced=True)
         for line in rebuild_all(studies, url, direction=direction):
             click.echo(printable(line))
-    except RebuildError as error:
-        click.echo(f"error: {printable(str(error))}", err=True)
-        sys.exit(2)
-    except MissingPackageError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(3)
+    except tuple(CODES) as error:
+        sys.exit(complain(error))
 
 
 def repair_one(name: str) -> int:
     """Repair a journal; return the exit code."""
-    from recover_trials.errors import MissingPackageError, RepairError
     from recover_trials.repair import repair_file
     from recover_trials.storages import import_optuna
 
@@ -283,26 +288,26 @@ def repair_one(name: str) -> int:
         import_optuna(silenced=True)
         for line in repair_file(Path(name)):
             click.echo(printable(line))
-    except (RepairError, MissingPackageError) as error:
-        click.echo(f"error: {printable(str(error))}", err=True)
-        return 2 if isinstance(error, RepairError) else 3
-    except OSError as error:
-        click.echo(f"error: {printable(name)}: {error.strerror}", err=True)
-        return 2
+    except FILE_ERRORS as error:
+        return complain(error, name)
     return 0
+
+
+def complain(error: Exception, name: object = "") -> int:
+    """Tell what is wrong, of a file by its name; return the exit code."""
+    said = f"{name}: {error.strerror}" if isinstance(error, OSError) else str(error)
+    click.echo(f"error: {printable(said)}", err=True)
+    return CODES.get(type(error), 2)
 
 
 def formatted(recovery: Recovery, format_: str) -> str | bytes:
     """Return what was recovered in a format; end the program where that is not possible."""
-    from recover_trials.errors import MissingPackageError, NoBestError, SeveralStudiesError
     from recover_trials.output import WRITERS
 
-    codes = {NoBestError: 1, SeveralStudiesError: 2, MissingPackageError: 3}
     try:
         return WRITERS[format_](recovery)
-    except tuple(codes) as error:
-        click.echo(f"error: {printable(str(error))}", err=True)
-        sys.exit(codes[type(error)])
+    except tuple(CODES) as error:
+        sys.exit(complain(error))
 
 
 def exit_code(recovery: Recovery, unreadable: dict[str, OSError], *, strict: bool) -> int:
