@@ -30,21 +30,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hpogen.demo_data import prices
 from recover_trials import read_trials
-from scripts import MARKET, changed, render_to
+from scripts import QUICK, changed, render_to
 
 HERE = Path(__file__).resolve().parent
 LIMIT = 120.0  # seconds that a run of a small study may take at most
 # Small and short: what is told apart here is what is kept, not what is learnt.
-SMALL = changed(
-    MARKET,
-    budget="2K",
-    tolerance=0.5,
-    architecture={"d_model": [8], "n_layers": [1, 2], "n_heads": [2, 4], "d_ff_ratio": [2, 4]},
-    splits={"train_subset": 0.1},
-    data={"feature_columns": ["Close"]},
-    study={"n_trials": 3},
-    fixed={"epochs": 3, "batch_size": 512},
-)
+SMALL = changed(QUICK, study={"n_trials": 3}, fixed={"epochs": 3})
 # Times and who ran: all that may differ between a study that was interrupted and one that was not.
 APART = {
     *("datetime_start", "datetime_complete", "duration", "duration_seconds", "seconds"),

@@ -16,21 +16,15 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from recover_trials import Study, read_trials
-from scripts import MARKET, changed, edit, load, read_json, render_to, run
+from scripts import QUICK, changed, edit, load, read_json, render_to, run
 
 pytestmark = pytest.mark.study
 
 NEW = "outputs/hpo_2K_h1-2"
 OLD_SPACE = changed(
-    MARKET,
-    budget="2K",
-    tolerance=0.5,
-    architecture={"d_model": [8], "n_layers": [1, 2], "n_heads": [2, 4], "d_ff_ratio": [2, 4]},
-    splits={"train_subset": 0.1},
-    data={"feature_columns": ["Close"]},
+    QUICK,
     study={"n_trials": 7},
     search={"loss": {"type": "categorical", "choices": ["bce", "focal"]}},
-    fixed={"epochs": 1, "batch_size": 512},
     sampler={"n_startup_trials": 2, "multivariate": True},
 )
 CHANGES: dict[str, Any] = {
