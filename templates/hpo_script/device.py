@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 import torch
@@ -41,8 +42,35 @@ def free_memory(device: torch.device) -> int:
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         table = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-        return int(table["MemAvailable"].split()[0]) * 1024
+        return int(min(int(table["MemAvailable"].split()[0]) * 1024, group_room()))
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def group_room(
+    groups: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
+) -> float:
+    """Return the bytes that the limits of a container or a job leave, infinity without any.
+
+    What takes more is killed, not refused. Files that were read can be dropped from memory.
+    https://docs.kernel.org/admin-guide/cgroup-v2.html#memory, and cgroup-v1/memory.html
+    """
+    room = math.inf
+    for line in groups.read_text().splitlines() if groups.exists() else ():
+        _, controllers, name = line.split(":", 2)
+        top, limit, usage, files = root, "memory.max", "memory.current", "inactive_file"
+        if "memory" in controllers.split(","):
+            top, files = root / "memory", "total_inactive_file"
+            limit, usage = "memory.limit_in_bytes", "memory.usage_in_bytes"
+        elif controllers:
+            continue
+        group = top / name.lstrip("/")
+        for folder in (group, *group.parents):
+            # A container sees its own groups only; the limit may be "max".
+            with suppress(OSError, ValueError, KeyError):
+                known = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
+                taken = int((folder / usage).read_text()) - int(known[files])
+                room = min(room, int((folder / limit).read_text()) - taken)
+    return max(room, 0)
 
 
 def bytes_per_sample(task: Task, model: nn.Module) -> int:

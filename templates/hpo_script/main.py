@@ -104,7 +104,7 @@ def dispatch(
     if re.fullmatch(r"sqlite(\+\w+)?:/*(:memory:)?", arguments.url):
         raise UnusableError(f"--storage {arguments.url} is lost with the run: name a file")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    sample_bytes = measure_shapes(task, experiment, device)
+    fits = measure_shapes(task, experiment, device)
     arguments.out.mkdir(parents=True, exist_ok=True)
     storage = open_storage(arguments.url)
     workers = join(storage, experiment.study_name, arguments.url, take_over=arguments.take_over)
@@ -112,7 +112,7 @@ def dispatch(
         recorder = open_run(arguments, task, experiment, storage, workers.run, device)
     own = (lambda _stops: workers.confirm(), *guards)
     stops = Stops(arguments.out / "STOP", experiment.timeout_hours, own)
-    return Search(task, recorder, storage, workers, stops, device, sample_bytes).run()
+    return Search(task, recorder, storage, workers, stops, device, fits).run()
 
 
 def open_run(

@@ -21,6 +21,7 @@ import torch
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from hpo_script.checkpoint import Checkpoint
+from hpo_script.command_line import without_password
 from hpo_script.experiment import Curve, Experiment, UnusableError
 from hpo_script.log_writer import TrialLog, say
 from hpo_script.results import (
@@ -105,6 +106,8 @@ class Recorder:
             self.log.write("study_resumed", self.counts())
         ended = self.log.numbers(r"Trial (\d+) ended: ")
         finished = [trial for trial in self.study.trials if trial.state.is_finished()]
+        if gone := sorted(ended - {trial.number for trial in finished}):
+            raise self.altered(f"{self.log.path} tells the end of trial {gone[0]}, it does not")
         for trial in finished:
             if trial.number not in ended:
                 self.retell(trial, curve_of(trial))
@@ -137,8 +140,9 @@ class Recorder:
 
     def altered(self, what: str) -> UnusableError:
         """Return the error that a storage does not hold what was written, and the way out."""
-        out = way_out(self.url, self.log.path)
-        return UnusableError(f"the storage {file_of(self.url)} was altered. {out}\n{what}")
+        out, known = way_out(self.url, self.log.path), file_of(self.url)
+        which = known or without_password(self.url)
+        return UnusableError(f"the storage {which} was altered. {out}\n{what}")
 
     def checkpoint(self, trial: Trial | FrozenTrial) -> Checkpoint:
         """Return the checkpoint of a trial, which no other may take for its own."""

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from optuna.storages import BaseStorage
@@ -71,25 +71,32 @@ class Attempt:
         self.before = max(self.reported, default=0)
 
 
-def measure_shapes(task: Task, experiment: Experiment, device: torch.device) -> list[int]:
-    """Return the bytes per sample of each shape, at most heads; say which do not fit."""
-    found, n_unfit, free = [], 0, free_memory(device)
+class Fit(NamedTuple):
+    """What a shape needs, and whether it fitted this machine when the run began."""
+
+    sample_bytes: int
+    fitted: bool
+
+
+def measure_shapes(task: Task, experiment: Experiment, device: torch.device) -> list[Fit]:
+    """Return what each shape needs, at most heads; say which do not fit."""
+    found, free = [], free_memory(device)
     space = experiment.space
     for rows in space.shapes:
         trained = [arch_idx for arch_idx in rows if arch_idx in space.allowed]
         if not trained:
-            found.append(0)
+            found.append(Fit(0, fitted=False))
             continue
         row = experiment.architectures[trained[-1]]
         sample_bytes = bytes_per_sample(task, check_count(task, row))
-        found.append(sample_bytes)
-        if fitting_micro_batch(row["params"], sample_bytes, free, 1) == 0:
-            n_unfit += 1
+        fitted = fitting_micro_batch(row["params"], sample_bytes, free, 1) > 0
+        found.append(Fit(sample_bytes, fitted))
+        if not fitted:
             say(
                 f"warning: {dict(row)} needs {row['params'] * BYTES_PER_PARAMETER:,} bytes and"
                 f" {sample_bytes:,} per sample, {free:,} are free: its trials will fail (oom)"
             )
-    if n_unfit == sum(map(bool, found)):
+    if not any(fit.fitted for fit in found):
         raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
     return found
 
@@ -105,13 +112,13 @@ class Search:
         workers: Workers,
         stops: Stops,
         device: torch.device,
-        sample_bytes: Sequence[int],
+        fits: Sequence[Fit],
     ) -> None:
         self.task, self.recorder, self.workers, self.stops = task, recorder, workers, stops
         self.study, self.experiment = recorder.study, recorder.experiment
         self.storage = storage
         self.device, self.space = device, self.experiment.space
-        self.sample_bytes = sample_bytes  # of each shape
+        self.fits = fits  # of each shape
         self.progress = Progress(self.experiment.n_trials)
 
     def run(self) -> int:
@@ -136,7 +143,7 @@ class Search:
             owners = self.study.user_attrs.get(OWNERS, {})
             others = {n: o for n, o in owners.items() if o and o["run"] != self.workers.run}
             self.study.set_user_attr(OWNERS, others)
-        hint = f"; first remove {self.stops.file}" if self.stops.file.exists() else ""
+        hint = f"; first remove {self.stops.file}" if self.stops.look() == "STOP" else ""
         say(f"to go on, run the same command again{hint}")
 
     def with_others(self) -> int:
@@ -159,11 +166,13 @@ class Search:
             except Exception as error:
                 if not is_of_storage(error):
                     raise
-                if self.stops.asked() or is_final(error):
+                if is_final(error):
                     raise StorageError from error
+                if stop := self.stops.asked():
+                    raise stop from error
                 said = str(root_of(error)).partition("\n")[0][:200]
                 say(f"storage: {said}; trying again in {seconds} s")
-            time.sleep(seconds)
+            self.stops.wait(seconds)
         try:
             return action()
         except Exception as error:
@@ -292,14 +301,15 @@ class Search:
         }
         return {name: value for name, value in known.items() if name not in trial.params}
 
-    def bytes_of(self, arch_idx: int) -> int:
-        """Return the bytes per sample of an architecture."""
-        return self.sample_bytes[self.space.shape_of[arch_idx]]
+    def fit_of(self, arch_idx: int) -> Fit:
+        """Return what an architecture needs."""
+        return self.fits[self.space.shape_of[arch_idx]]
 
     def micro_batch(self, arch_idx: int, most: int) -> int:
         """Return how many samples fit at once, 0 if none."""
         params = self.experiment.architectures[arch_idx]["params"]
-        return fitting_micro_batch(params, self.bytes_of(arch_idx), free_memory(self.device), most)
+        free = free_memory(self.device)
+        return fitting_micro_batch(params, self.fit_of(arch_idx).sample_bytes, free, most)
 
     def train_trial(self, attempt: Attempt, since: float) -> tuple[TrialState, dict[str, Any]]:
         """Train, from the start with half the micro-batch each time memory runs out.
@@ -310,10 +320,14 @@ class Search:
         most = attempt.saved["micro_batch"] if attempt.saved else config["batch_size"]
         micro_batch = self.micro_batch(arch_idx, most)
         if micro_batch == 0:
-            raise MemoryError(
-                f"{config['param_count']:,} parameters and {self.bytes_of(arch_idx):,} bytes per"
-                f" sample, {free_memory(self.device):,} are free"
+            fit = self.fit_of(arch_idx)
+            said = (
+                f"{config['param_count']:,} parameters and {fit.sample_bytes:,} bytes per sample,"
+                f" {free_memory(self.device):,} are free"
             )
+            if fit.fitted:  # others took the memory; all trials to come would fail
+                raise Interrupted(f"memory: {said}", 2)
+            raise MemoryError(said)
         while True:
             try:
                 return self.train_once(attempt, micro_batch, since)
@@ -344,6 +358,7 @@ class Search:
                 about = {"curve": curve, "seconds": seconds, "seed": config["seed"]}
                 about |= {"micro_batch": micro_batch}
                 attempt.checkpoint.save({**training.state(), **about})
+                self.stops.reserve = 2 * attempt.checkpoint.cost
             if stop:
                 raise stop
 

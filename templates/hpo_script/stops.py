@@ -72,6 +72,7 @@ class Stops:
     ) -> None:
         self.file, self.guards = file, guards
         self.end = time.monotonic() + time_left(timeout_hours)
+        self.reserve = 0.0  # seconds of it that the checkpoint may take
         self.stop: Interrupted | None = None
         self.next_look = 0.0
         on_signals(self.take)
@@ -90,9 +91,10 @@ class Stops:
         if self.stop is None and now >= self.next_look:
             self.next_look = now + 1
             for guard in (Stops.look, *self.guards):
-                reason = guard(self)
-                if self.stop is None and reason:
-                    self.stop = Interrupted(reason, 0)
+                with suppress(OSError):  # what cannot be looked at now is no fault of the trial
+                    reason = guard(self)
+                    if self.stop is None and reason:
+                        self.stop = Interrupted(reason, 0)
         return self.stop
 
     def may_wait(self, seconds: float) -> bool:
@@ -103,8 +105,16 @@ class Stops:
             time.sleep(seconds)
         return self.stop is None
 
+    def wait(self, seconds: float) -> None:
+        """Wait until then, or until something asks for the end."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and self.may_wait(min(left, 1.0)):
+            pass
+
     def look(self) -> str | None:
         """Look at the clock and for the file STOP."""
-        if time.monotonic() >= self.end:
+        if time.monotonic() + self.reserve >= self.end:
             return "timeout"
-        return "STOP" if self.file.exists() else None
+        with suppress(OSError):  # such as of a disk of a network that is away
+            return "STOP" if self.file.exists() else None
+        return None

@@ -30,6 +30,16 @@ from hpo_script.log_writer import sync_folder
 # What Optuna's storages raise of content that is none of theirs.
 UNREADABLE = (TypeError, ValueError, LookupError)
 
+# A server that is gone without a word would be waited for two hours, by all workers: the round is
+# not over. https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+LIBPQ = {
+    "connect_timeout": 30,  # seconds
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,  # milliseconds
+}
+
 
 class StorageError(Exception):
     """The storage does not work, and went on not to; its cause says why."""
@@ -65,12 +75,13 @@ class DurableConnection(sqlite3.Connection):
 def file_of(url: str) -> Path | None:
     """Return the file that a storage is, if it is one."""
     match = re.fullmatch(r"(?:sqlite(?:\+\w+)?:///|journal://)([^?]+)(?:\?.*)?", url)
-    return Path(match[1]).absolute() if match else None
+    return Path(match[1]).resolve() if match else None  # by links, too, it has one lock
 
 
 def lock_folder(url: str) -> Path:
     """Return where the processes of this machine that share a storage keep their locks."""
-    file, digest = file_of(url), hashlib.sha256(url.encode()).hexdigest()[:16]
+    file = file_of(url)
+    digest = hashlib.sha256(without_password(url).encode()).hexdigest()[:16]
     folder = Path(f"{file}.locks") if file else Path(tempfile.gettempdir(), f"hpogen-{digest}")
     folder.mkdir(exist_ok=True)
     return folder
@@ -81,14 +92,17 @@ def connect(url: str) -> BaseStorage:
     scheme, _, rest = url.partition("://")
     if scheme == "journal":
         lock = FileLock(str(lock_folder(url) / "journal"))
-        return open_journal(Path(rest).absolute(), lock)
+        return open_journal(Path(rest).resolve(), lock)
     if scheme == "grpc":
         host, _, port = rest.rpartition(":")
         return optuna.storages.GrpcStorageProxy(host=host, port=int(port))
     if scheme.startswith("sqlite"):
         durable = {"factory": DurableConnection, "timeout": 60}
         return RDBStorage(url, engine_kwargs={"connect_args": durable})
-    return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    if scheme.startswith("postgresql") and "pg8000" not in scheme:
+        options["connect_args"] = LIBPQ
+    return RDBStorage(url, engine_kwargs=options)
 
 
 @contextmanager

@@ -30,7 +30,9 @@ KEPT_FRESH = 3600  # seconds; old files are cleared from folders of temporary fi
 
 def read_id(path: Path) -> str:
     """Return a digest of what a file of the system says, which is confidential; "" if none."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.exists() else ""
+    content = path.read_bytes().strip() if path.exists() else b""
+    unset = content in (b"", b"uninitialized")  # an image that was never started
+    return "" if unset else hashlib.sha256(content).hexdigest()[:12]
 
 
 class Workers:
@@ -46,7 +48,8 @@ class Workers:
         place = self.folder.stat()
         # Locks beside a file are seen by all who see that; others only by who has this folder.
         locks = "" if file_of(url) else f"{place.st_dev}:{place.st_ino}"
-        self.here = {**self.machine, "boot": read_id(BOOT_ID), "locks": locks}
+        # A name may change while the machine runs, by its network.
+        self.here = {"boot": read_id(BOOT_ID) or platform.node(), "locks": locks}
         self.alone = FileLock(str(self.folder / "round"))
         self.alive = FileLock(str(self.folder / self.run))
         with self.round():
@@ -74,7 +77,7 @@ class Workers:
 
     def owner(self) -> dict[str, Any]:
         """Return what a trial of this process is marked with."""
-        return {**self.here, "run": self.run}
+        return {**self.machine, **self.here, "run": self.run}
 
     def is_free(self, owner: Mapping[str, Any] | None) -> bool:
         """Tell, within a round, whether the process that owns a running trial is gone.
@@ -83,10 +86,12 @@ class Workers:
         """
         if owner is None or owner.get("run") == self.run:
             return True  # nobody could mark it, or this process could not reach the storage
-        if self.here.items() <= owner.items():
-            return self.has_ended(owner["run"]) is not False
-        restarted = owner.get("boot") != self.here["boot"]
-        if self.take_over or (restarted and self.machine.items() <= owner.items()):
+        if self.has_ended(f"{owner.get('run')}") is False:
+            return False  # wherever it is, its lock is held
+        same_start = self.here.items() <= owner.items()
+        restarted = owner.get("boot") != self.here["boot"] and self.machine["machine_id"]
+        same_machine = restarted and self.machine.items() <= owner.items()
+        if same_start or same_machine or self.take_over:
             return True
         whose = f"run {owner.get('run')} on {owner.get('host')}"
         raise UnusableError(

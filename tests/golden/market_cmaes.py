@@ -242,6 +242,8 @@ def parse_arguments(
             "--storage: everybody on this machine can read a password of a command line; put the"
             " URL into OPTUNA_STORAGE, or the password where the database's client looks for it"
         )
+    if re.match(r"\w[\w+]*://[^:/?]*:[^?]*@[^?]*@", arguments.storage or ""):
+        parser.error("the URL of the storage: write an @ in a password as %40")  # shown else
     arguments.overrides = {
         name: without_password(str(value))
         for name, value in vars(arguments).items()
@@ -1084,8 +1086,35 @@ def free_memory(device: torch.device) -> int:
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         table = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-        return int(table["MemAvailable"].split()[0]) * 1024
+        return int(min(int(table["MemAvailable"].split()[0]) * 1024, group_room()))
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def group_room(
+    groups: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
+) -> float:
+    """Return the bytes that the limits of a container or a job leave, infinity without any.
+
+    What takes more is killed, not refused. Files that were read can be dropped from memory.
+    https://docs.kernel.org/admin-guide/cgroup-v2.html#memory, and cgroup-v1/memory.html
+    """
+    room = math.inf
+    for line in groups.read_text().splitlines() if groups.exists() else ():
+        _, controllers, name = line.split(":", 2)
+        top, limit, usage, files = root, "memory.max", "memory.current", "inactive_file"
+        if "memory" in controllers.split(","):
+            top, files = root / "memory", "total_inactive_file"
+            limit, usage = "memory.limit_in_bytes", "memory.usage_in_bytes"
+        elif controllers:
+            continue
+        group = top / name.lstrip("/")
+        for folder in (group, *group.parents):
+            # A container sees its own groups only; the limit may be "max".
+            with suppress(OSError, ValueError, KeyError):
+                known = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
+                taken = int((folder / usage).read_text()) - int(known[files])
+                room = min(room, int((folder / limit).read_text()) - taken)
+    return max(room, 0)
 
 
 def bytes_per_sample(task: Task, model: nn.Module) -> int:
@@ -1626,6 +1655,16 @@ def is_sealed(file: IO[bytes]) -> bool:
 # What Optuna's storages raise of content that is none of theirs.
 UNREADABLE = (TypeError, ValueError, LookupError)
 
+# A server that is gone without a word would be waited for two hours, by all workers: the round is
+# not over. https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+LIBPQ = {
+    "connect_timeout": 30,  # seconds
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,  # milliseconds
+}
+
 
 class StorageError(Exception):
     """The storage does not work, and went on not to; its cause says why."""
@@ -1661,12 +1700,13 @@ class DurableConnection(sqlite3.Connection):
 def file_of(url: str) -> Path | None:
     """Return the file that a storage is, if it is one."""
     match = re.fullmatch(r"(?:sqlite(?:\+\w+)?:///|journal://)([^?]+)(?:\?.*)?", url)
-    return Path(match[1]).absolute() if match else None
+    return Path(match[1]).resolve() if match else None  # by links, too, it has one lock
 
 
 def lock_folder(url: str) -> Path:
     """Return where the processes of this machine that share a storage keep their locks."""
-    file, digest = file_of(url), hashlib.sha256(url.encode()).hexdigest()[:16]
+    file = file_of(url)
+    digest = hashlib.sha256(without_password(url).encode()).hexdigest()[:16]
     folder = Path(f"{file}.locks") if file else Path(tempfile.gettempdir(), f"hpogen-{digest}")
     folder.mkdir(exist_ok=True)
     return folder
@@ -1677,14 +1717,17 @@ def connect(url: str) -> BaseStorage:
     scheme, _, rest = url.partition("://")
     if scheme == "journal":
         lock = FileLock(str(lock_folder(url) / "journal"))
-        return open_journal(Path(rest).absolute(), lock)
+        return open_journal(Path(rest).resolve(), lock)
     if scheme == "grpc":
         host, _, port = rest.rpartition(":")
         return optuna.storages.GrpcStorageProxy(host=host, port=int(port))
     if scheme.startswith("sqlite"):
         durable = {"factory": DurableConnection, "timeout": 60}
         return RDBStorage(url, engine_kwargs={"connect_args": durable})
-    return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    if scheme.startswith("postgresql") and "pg8000" not in scheme:
+        options["connect_args"] = LIBPQ
+    return RDBStorage(url, engine_kwargs=options)
 
 
 @contextmanager
@@ -1855,6 +1898,7 @@ class Stops:
     ) -> None:
         self.file, self.guards = file, guards
         self.end = time.monotonic() + time_left(timeout_hours)
+        self.reserve = 0.0  # seconds of it that the checkpoint may take
         self.stop: Interrupted | None = None
         self.next_look = 0.0
         on_signals(self.take)
@@ -1873,9 +1917,10 @@ class Stops:
         if self.stop is None and now >= self.next_look:
             self.next_look = now + 1
             for guard in (Stops.look, *self.guards):
-                reason = guard(self)
-                if self.stop is None and reason:
-                    self.stop = Interrupted(reason, 0)
+                with suppress(OSError):  # what cannot be looked at now is no fault of the trial
+                    reason = guard(self)
+                    if self.stop is None and reason:
+                        self.stop = Interrupted(reason, 0)
         return self.stop
 
     def may_wait(self, seconds: float) -> bool:
@@ -1886,11 +1931,19 @@ class Stops:
             time.sleep(seconds)
         return self.stop is None
 
+    def wait(self, seconds: float) -> None:
+        """Wait until then, or until something asks for the end."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and self.may_wait(min(left, 1.0)):
+            pass
+
     def look(self) -> str | None:
         """Look at the clock and for the file STOP."""
-        if time.monotonic() >= self.end:
+        if time.monotonic() + self.reserve >= self.end:
             return "timeout"
-        return "STOP" if self.file.exists() else None
+        with suppress(OSError):  # such as of a disk of a network that is away
+            return "STOP" if self.file.exists() else None
+        return None
 
 
 # --- Workers: processes that share a study on one machine, each trial owned by one of them -------
@@ -1905,7 +1958,9 @@ KEPT_FRESH = 3600  # seconds; old files are cleared from folders of temporary fi
 
 def read_id(path: Path) -> str:
     """Return a digest of what a file of the system says, which is confidential; "" if none."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.exists() else ""
+    content = path.read_bytes().strip() if path.exists() else b""
+    unset = content in (b"", b"uninitialized")  # an image that was never started
+    return "" if unset else hashlib.sha256(content).hexdigest()[:12]
 
 
 class Workers:
@@ -1921,7 +1976,8 @@ class Workers:
         place = self.folder.stat()
         # Locks beside a file are seen by all who see that; others only by who has this folder.
         locks = "" if file_of(url) else f"{place.st_dev}:{place.st_ino}"
-        self.here = {**self.machine, "boot": read_id(BOOT_ID), "locks": locks}
+        # A name may change while the machine runs, by its network.
+        self.here = {"boot": read_id(BOOT_ID) or platform.node(), "locks": locks}
         self.alone = FileLock(str(self.folder / "round"))
         self.alive = FileLock(str(self.folder / self.run))
         with self.round():
@@ -1949,7 +2005,7 @@ class Workers:
 
     def owner(self) -> dict[str, Any]:
         """Return what a trial of this process is marked with."""
-        return {**self.here, "run": self.run}
+        return {**self.machine, **self.here, "run": self.run}
 
     def is_free(self, owner: Mapping[str, Any] | None) -> bool:
         """Tell, within a round, whether the process that owns a running trial is gone.
@@ -1958,10 +2014,12 @@ class Workers:
         """
         if owner is None or owner.get("run") == self.run:
             return True  # nobody could mark it, or this process could not reach the storage
-        if self.here.items() <= owner.items():
-            return self.has_ended(owner["run"]) is not False
-        restarted = owner.get("boot") != self.here["boot"]
-        if self.take_over or (restarted and self.machine.items() <= owner.items()):
+        if self.has_ended(f"{owner.get('run')}") is False:
+            return False  # wherever it is, its lock is held
+        same_start = self.here.items() <= owner.items()
+        restarted = owner.get("boot") != self.here["boot"] and self.machine["machine_id"]
+        same_machine = restarted and self.machine.items() <= owner.items()
+        if same_start or same_machine or self.take_over:
             return True
         whose = f"run {owner.get('run')} on {owner.get('host')}"
         raise UnusableError(
@@ -2224,6 +2282,8 @@ class Recorder:
             self.log.write("study_resumed", self.counts())
         ended = self.log.numbers(r"Trial (\d+) ended: ")
         finished = [trial for trial in self.study.trials if trial.state.is_finished()]
+        if gone := sorted(ended - {trial.number for trial in finished}):
+            raise self.altered(f"{self.log.path} tells the end of trial {gone[0]}, it does not")
         for trial in finished:
             if trial.number not in ended:
                 self.retell(trial, curve_of(trial))
@@ -2256,8 +2316,9 @@ class Recorder:
 
     def altered(self, what: str) -> UnusableError:
         """Return the error that a storage does not hold what was written, and the way out."""
-        out = way_out(self.url, self.log.path)
-        return UnusableError(f"the storage {file_of(self.url)} was altered. {out}\n{what}")
+        out, known = way_out(self.url, self.log.path), file_of(self.url)
+        which = known or without_password(self.url)
+        return UnusableError(f"the storage {which} was altered. {out}\n{what}")
 
     def checkpoint(self, trial: Trial | FrozenTrial) -> Checkpoint:
         """Return the checkpoint of a trial, which no other may take for its own."""
@@ -2533,25 +2594,32 @@ class Attempt:
         self.before = max(self.reported, default=0)
 
 
-def measure_shapes(task: Task, experiment: Experiment, device: torch.device) -> list[int]:
-    """Return the bytes per sample of each shape, at most heads; say which do not fit."""
-    found, n_unfit, free = [], 0, free_memory(device)
+class Fit(NamedTuple):
+    """What a shape needs, and whether it fitted this machine when the run began."""
+
+    sample_bytes: int
+    fitted: bool
+
+
+def measure_shapes(task: Task, experiment: Experiment, device: torch.device) -> list[Fit]:
+    """Return what each shape needs, at most heads; say which do not fit."""
+    found, free = [], free_memory(device)
     space = experiment.space
     for rows in space.shapes:
         trained = [arch_idx for arch_idx in rows if arch_idx in space.allowed]
         if not trained:
-            found.append(0)
+            found.append(Fit(0, fitted=False))
             continue
         row = experiment.architectures[trained[-1]]
         sample_bytes = bytes_per_sample(task, check_count(task, row))
-        found.append(sample_bytes)
-        if fitting_micro_batch(row["params"], sample_bytes, free, 1) == 0:
-            n_unfit += 1
+        fitted = fitting_micro_batch(row["params"], sample_bytes, free, 1) > 0
+        found.append(Fit(sample_bytes, fitted))
+        if not fitted:
             say(
                 f"warning: {dict(row)} needs {row['params'] * BYTES_PER_PARAMETER:,} bytes and"
                 f" {sample_bytes:,} per sample, {free:,} are free: its trials will fail (oom)"
             )
-    if n_unfit == sum(map(bool, found)):
+    if not any(fit.fitted for fit in found):
         raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
     return found
 
@@ -2567,13 +2635,13 @@ class Search:
         workers: Workers,
         stops: Stops,
         device: torch.device,
-        sample_bytes: Sequence[int],
+        fits: Sequence[Fit],
     ) -> None:
         self.task, self.recorder, self.workers, self.stops = task, recorder, workers, stops
         self.study, self.experiment = recorder.study, recorder.experiment
         self.storage = storage
         self.device, self.space = device, self.experiment.space
-        self.sample_bytes = sample_bytes  # of each shape
+        self.fits = fits  # of each shape
         self.progress = Progress(self.experiment.n_trials)
 
     def run(self) -> int:
@@ -2598,7 +2666,7 @@ class Search:
             owners = self.study.user_attrs.get(OWNERS, {})
             others = {n: o for n, o in owners.items() if o and o["run"] != self.workers.run}
             self.study.set_user_attr(OWNERS, others)
-        hint = f"; first remove {self.stops.file}" if self.stops.file.exists() else ""
+        hint = f"; first remove {self.stops.file}" if self.stops.look() == "STOP" else ""
         say(f"to go on, run the same command again{hint}")
 
     def with_others(self) -> int:
@@ -2621,11 +2689,13 @@ class Search:
             except Exception as error:
                 if not is_of_storage(error):
                     raise
-                if self.stops.asked() or is_final(error):
+                if is_final(error):
                     raise StorageError from error
+                if stop := self.stops.asked():
+                    raise stop from error
                 said = str(root_of(error)).partition("\n")[0][:200]
                 say(f"storage: {said}; trying again in {seconds} s")
-            time.sleep(seconds)
+            self.stops.wait(seconds)
         try:
             return action()
         except Exception as error:
@@ -2754,14 +2824,15 @@ class Search:
         }
         return {name: value for name, value in known.items() if name not in trial.params}
 
-    def bytes_of(self, arch_idx: int) -> int:
-        """Return the bytes per sample of an architecture."""
-        return self.sample_bytes[self.space.shape_of[arch_idx]]
+    def fit_of(self, arch_idx: int) -> Fit:
+        """Return what an architecture needs."""
+        return self.fits[self.space.shape_of[arch_idx]]
 
     def micro_batch(self, arch_idx: int, most: int) -> int:
         """Return how many samples fit at once, 0 if none."""
         params = self.experiment.architectures[arch_idx]["params"]
-        return fitting_micro_batch(params, self.bytes_of(arch_idx), free_memory(self.device), most)
+        free = free_memory(self.device)
+        return fitting_micro_batch(params, self.fit_of(arch_idx).sample_bytes, free, most)
 
     def train_trial(self, attempt: Attempt, since: float) -> tuple[TrialState, dict[str, Any]]:
         """Train, from the start with half the micro-batch each time memory runs out.
@@ -2772,10 +2843,14 @@ class Search:
         most = attempt.saved["micro_batch"] if attempt.saved else config["batch_size"]
         micro_batch = self.micro_batch(arch_idx, most)
         if micro_batch == 0:
-            raise MemoryError(
-                f"{config['param_count']:,} parameters and {self.bytes_of(arch_idx):,} bytes per"
-                f" sample, {free_memory(self.device):,} are free"
+            fit = self.fit_of(arch_idx)
+            said = (
+                f"{config['param_count']:,} parameters and {fit.sample_bytes:,} bytes per sample,"
+                f" {free_memory(self.device):,} are free"
             )
+            if fit.fitted:  # others took the memory; all trials to come would fail
+                raise Interrupted(f"memory: {said}", 2)
+            raise MemoryError(said)
         while True:
             try:
                 return self.train_once(attempt, micro_batch, since)
@@ -2806,6 +2881,7 @@ class Search:
                 about = {"curve": curve, "seconds": seconds, "seed": config["seed"]}
                 about |= {"micro_batch": micro_batch}
                 attempt.checkpoint.save({**training.state(), **about})
+                self.stops.reserve = 2 * attempt.checkpoint.cost
             if stop:
                 raise stop
 
@@ -2993,7 +3069,7 @@ def dispatch(
     if re.fullmatch(r"sqlite(\+\w+)?:/*(:memory:)?", arguments.url):
         raise UnusableError(f"--storage {arguments.url} is lost with the run: name a file")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    sample_bytes = measure_shapes(task, experiment, device)
+    fits = measure_shapes(task, experiment, device)
     arguments.out.mkdir(parents=True, exist_ok=True)
     storage = open_storage(arguments.url)
     workers = join(storage, experiment.study_name, arguments.url, take_over=arguments.take_over)
@@ -3001,7 +3077,7 @@ def dispatch(
         recorder = open_run(arguments, task, experiment, storage, workers.run, device)
     own = (lambda _stops: workers.confirm(), *guards)
     stops = Stops(arguments.out / "STOP", experiment.timeout_hours, own)
-    return Search(task, recorder, storage, workers, stops, device, sample_bytes).run()
+    return Search(task, recorder, storage, workers, stops, device, fits).run()
 
 
 def open_run(

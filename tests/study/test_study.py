@@ -308,9 +308,10 @@ def test_a_trial_that_at_last_fails_keeps_the_curve_of_its_last_attempt_only(
 def test_a_trial_that_does_not_fit_fails_as_out_of_memory(sp500: Path, tmp_path: Path) -> None:
     script = edit(
         render_to(tmp_path, changed(MARKET, study={"n_trials": 1})),
+        (", free, 1) > 0\n", ", free, 1) > 0 and not any(fit.fitted for fit in found)\n"),
         (
-            "self.bytes_of(arch_idx), free_memory(self.device), most)",
-            "self.bytes_of(arch_idx), 0, most)",
+            "        free = free_memory(self.device)\n",
+            "        free = free_memory(self.device) if self.fit_of(arch_idx).fitted else 0\n",
         ),
     )
     assert run(script).returncode == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import time
 from collections.abc import Iterator
@@ -106,6 +107,37 @@ def test_a_guard_ends_the_run_with_its_reason(tmp_path: Path) -> None:
 
     assert asked(stops) is None
     assert asked(stops) == ("95 °C", 0)
+
+
+def test_what_cannot_be_looked_at_asks_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    stops = Stops(tmp_path / "STOP", None, [away, lambda _stops: "95 °C"])
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "exists", away)
+        assert stops.look() is None
+        assert asked(stops) == ("95 °C", 0)
+
+
+def test_the_time_that_a_checkpoint_takes_is_kept_for_it(tmp_path: Path) -> None:
+    stops = stops_in(tmp_path, 60 / 3600)
+    stops.reserve = 50.0
+    assert asked(stops) is None
+    stops.reserve = 61.0
+    assert asked(stops) == ("timeout", 0)
+
+
+def test_a_wait_is_over_when_something_asks_for_the_end(tmp_path: Path) -> None:
+    stops = stops_in(tmp_path)
+    began = time.monotonic()
+    stops.wait(0.3)
+    assert 0.3 <= time.monotonic() - began < 10
+    signal.raise_signal(signal.SIGTERM)
+    stops.wait(1000.0)
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,6 @@ def test_a_trial_that_nobody_marked_is_free(url: str) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        {"host": "another"},
         {"host": "another", "boot": "another"},
         {"machine_id": "another", "boot": "another"},  # of the same name
         {"locks": "another"},  # a container, or a job with temporary files of its own
@@ -181,10 +180,48 @@ def test_the_lock_of_a_worker_that_lives_never_looks_old(url: str) -> None:
 
 def test_a_trial_from_before_this_machine_was_started_is_free(url: str, start: Start) -> None:
     workers = joined(url, take_over=False)
-    _, owner = start()
+    workers.machine["machine_id"] = "known"
+    other, owner = start()
+    before = {**owner, "machine_id": "known", "boot": "another"}
 
-    assert workers.is_free({**owner, "boot": "another"})
-    assert not workers.is_free(owner)
+    assert not workers.is_free(before)
+    other.kill()
+    other.wait()
+    assert workers.is_free(before)
+
+
+@pytest.mark.parametrize("machine_id", ["", "known"])
+def test_machines_that_have_no_id_are_not_known_by_their_name(machine_id: str, url: str) -> None:
+    workers = joined(url, take_over=False)
+    workers.machine["machine_id"] = machine_id
+    before = {**workers.owner(), "boot": "another", "run": "a"}
+    if machine_id:
+        assert workers.is_free(before)
+    else:
+        with pytest.raises(UnusableError):
+            workers.is_free(before)
+
+
+@pytest.mark.parametrize("take_over", [False, True])
+def test_a_lock_that_is_held_is_a_life_whatever_the_machine_is_called_now(
+    url: str, start: Start, *, take_over: bool
+) -> None:
+    workers = joined(url, take_over=take_over)
+    other, owner = start()
+    renamed = {**owner, "host": "another"}
+    assert not workers.is_free(renamed)
+    assert not workers.is_free({**renamed, "boot": "another"})
+    other.kill()
+    other.wait()
+    assert workers.is_free(renamed)
+
+
+def test_a_database_has_one_lock_by_whatever_link_it_is_reached(
+    tmp_path: Path, start: Start
+) -> None:
+    (tmp_path / "link.db").symlink_to(tmp_path / "study.db")
+    _, owner = start()
+    assert not joined(f"sqlite:///{tmp_path}/link.db", take_over=False).is_free(owner)
 
 
 def test_the_start_of_a_machine_has_a_name_of_its_own() -> None:
@@ -192,6 +229,12 @@ def test_the_start_of_a_machine_has_a_name_of_its_own() -> None:
         assert len(read_id(BOOT_ID)) == 12
     assert read_id(BOOT_ID) == read_id(BOOT_ID)
     assert read_id(Path("nothing")) == ""
+
+
+@pytest.mark.parametrize("content", ["", "\n", "uninitialized\n"])
+def test_an_image_that_was_never_started_has_no_id(content: str, tmp_path: Path) -> None:
+    (tmp_path / "machine-id").write_text(content)
+    assert read_id(tmp_path / "machine-id") == ""
 
 
 def test_a_round_keeps_the_others_waiting(url: str, start: Start) -> None:

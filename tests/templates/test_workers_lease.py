@@ -266,10 +266,11 @@ def test_a_lease_that_stood_still_is_ended_and_never_renewed(journal: str, tmp_p
 def test_trials_without_a_lease_are_those_of_one_machine(journal: str, tmp_path: Path) -> None:
     workers = Machine(journal, tmp_path, "one")
     assert workers.is_free(None)
+    known = {**workers.machine, **workers.here}
     with pytest.raises(UnusableError, match="run 0123abcd on two has a trial of this study"):
-        workers.is_free({**workers.here, "host": "two", "run": "0123abcd"})
-    assert workers.is_free({**workers.here, "boot": "before", "run": "0123abcd"})
-    assert workers.is_free({**workers.here, "run": "0123abcd"})
+        workers.is_free({**known, "host": "two", "boot": "two", "run": "0123abcd"})
+    assert workers.is_free({**known, "boot": "before", "run": "0123abcd"})
+    assert workers.is_free({**known, "run": "0123abcd"})
     workers.leave()
 
 
