@@ -57,7 +57,8 @@ class TrialLog:
         """Return the number that `head` has a group for, of all lines of this study it begins."""
         content = os.pread(self.file, os.fstat(self.file).st_size, 0)
         study, mark = self.identity["study"], "[0-9a-f]" * 8
-        line = rf'{head}.*study="{study}", run="\w+" ;{mark}\n'
+        stamp = r"(?m)^\[[A-Z] [^]\n]{23}\] "  # a text within a line may look like a head
+        line = rf'{stamp}{head}.*study="{study}", run="\w+" ;{mark}\n'
         return {int(number) for number in re.findall(line.encode(), content)}
 
     def write(self, event: str, fields: Mapping[str, object], *, level: str = "I") -> None:

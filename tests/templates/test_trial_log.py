@@ -212,6 +212,7 @@ def test_lines_for_which_there_was_no_room_are_in_the_file_once_there_is(
 
 def test_the_trials_of_a_log_are_those_of_the_study_with_whole_lines(tmp_path: Path) -> None:
     log, other, path = SampleLog(), SampleLog("ba9876543210"), tmp_path / "a.log"
+    log.open_run(data="] Trial 6 ended: Trial 9: arch_idx=1")
     for trial in (3, 12):
         log.start(trial)
     log.end(3, error='it\'s "Trial 7 ended: arch_idx=1, study="')
