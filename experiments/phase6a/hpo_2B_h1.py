@@ -2014,10 +2014,10 @@ class Workers:
         place = self.folder.stat()
         # Locks beside a file are seen by all who see that; others only by who has this folder.
         locks = "" if file_of(url) else f"{place.st_dev}:{place.st_ino}"
-        # A name may change while the machine runs, by its network.
         self.here = {"boot": read_id(BOOT_ID) or platform.node(), "locks": locks}
         self.alone = FileLock(str(self.folder / "round"))
         self.alive = FileLock(str(self.folder / self.run))
+        self.gone: set[str] = set()  # runs whose locks were there and free
         with self.round():
             for path in self.folder.glob("*.lock"):
                 if path.stem not in ("round", "journal"):
@@ -2052,12 +2052,16 @@ class Workers:
         """
         if owner is None or owner.get("run") == self.run:
             return True  # nobody could mark it, or this process could not reach the storage
-        if self.has_ended(f"{owner.get('run')}") is False:
+        ended = self.has_ended(f"{owner.get('run')}")
+        if ended is False:
             return False  # wherever it is, its lock is held
-        same_start = self.here.items() <= owner.items()
+        # A lock that is not there is of a run that left, or of a folder that cannot be seen. One
+        # that is there and free tells enough: a name may change while the machine runs.
+        named = self.machine if ended is None else {}
+        if {**named, **self.here}.items() <= owner.items():
+            return True
         restarted = owner.get("boot") != self.here["boot"] and self.machine["machine_id"]
-        same_machine = restarted and self.machine.items() <= owner.items()
-        if same_start or same_machine or self.take_over:
+        if self.take_over or (restarted and self.machine.items() <= owner.items()):
             return True
         whose = f"run {owner.get('run')} on {owner.get('host')}"
         raise UnusableError(
@@ -2071,10 +2075,11 @@ class Workers:
         name = self.folder / run
         path, lock = name.with_suffix(".lock"), FileLock(str(name))
         if not path.exists():
-            return None
+            return True if run in self.gone else None
         if not lock.acquire(wait=False):
             return False
         path.unlink()
+        self.gone.add(run)
         lock.release()
         return True
 
@@ -2104,6 +2109,7 @@ def open_study(
     arguments: Namespace,
     *,
     data_sha256: str,
+    device: torch.device,
 ) -> optuna.Study:
     """Create or load the study; refuse one of other values, or of another search space."""
     name = experiment.study_name
@@ -2146,8 +2152,7 @@ def open_study(
             f"study {name} has another search space: {listed(changed)}. Undo that, or go on with"
             f" its trials in a new study; this one stays as it is:\n{way_on(arguments)}"
         )
-    begun = {"optuna": optuna.__version__, "script_sha256": script_digest()}
-    for attribute, value in {**objective, **space, **begun}.items():
+    for attribute, value in {**objective, **space, **surroundings(device)}.items():
         if attribute not in study.user_attrs:
             study.set_user_attr(attribute, value)
     if "study_id" not in study.user_attrs:
@@ -2190,18 +2195,29 @@ def way_on(arguments: Namespace) -> str:
     return f"  {shlex.join(rebuild)}\n  {shlex.join(search)}"
 
 
-def remarks(study: optuna.Study) -> list[str]:
+def surroundings(device: torch.device) -> dict[str, str]:
+    """Return what a study is begun with."""
+    versions = {"optuna": optuna.__version__, "torch": torch.__version__}
+    return {**versions, "device": device.type, "script_sha256": script_digest()}
+
+
+def remarks(study: optuna.Study, device: torch.device) -> list[str]:
     """Return what differs from the run that began the study, and may change what is found."""
-    begun, found = study.user_attrs, []
+    begun, here = study.user_attrs, surroundings(device)
+    found = [
+        f"begun with {name} {begun[name]}, gone on with {here[name]}: values may differ a little"
+        for name in ("torch", "device")
+        if begun[name] != here[name]
+    ]
     if begun["optuna"].split(".")[0] != optuna.__version__.split(".")[0]:
         found.append(
             f"begun with Optuna {begun['optuna']}; {optuna.__version__} may suggest other"
             " parameters"
         )
-    if begun["script_sha256"] != (here := script_digest()):
+    if begun["script_sha256"] != here["script_sha256"]:
         found.append(
             f"the script differs from the one that began the study: sha256"
-            f" {begun['script_sha256'][:12]} then, {here[:12]} now"
+            f" {begun['script_sha256'][:12]} then, {here['script_sha256'][:12]} now"
         )
     return found
 
@@ -3131,7 +3147,8 @@ def open_run(
     if not smoke:
         shown = without_password(arguments.url)
         refuse_lost(experiment.study_name, storage, shown, arguments.out, arguments.log)
-    study = open_study(experiment, task, storage, arguments, data_sha256=data["data_sha256"])
+    sha256 = data["data_sha256"]
+    study = open_study(experiment, task, storage, arguments, data_sha256=sha256, device=device)
     recorder = Recorder(study, experiment, arguments, run)
     recorder.open_run(
         unit=task.unit,
@@ -3142,7 +3159,7 @@ def open_run(
         threads=torch.get_num_threads(),
         **data,
     )
-    for text in remarks(study):
+    for text in remarks(study, device):
         say(f"warning: {text}")
         recorder.log.write("note", {"text": text}, level="W")
     enqueue_extremes(study, experiment, "smoke" if smoke else "extreme")

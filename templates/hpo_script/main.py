@@ -128,7 +128,8 @@ def open_run(
     if not smoke:
         shown = without_password(arguments.url)
         refuse_lost(experiment.study_name, storage, shown, arguments.out, arguments.log)
-    study = open_study(experiment, task, storage, arguments, data_sha256=data["data_sha256"])
+    sha256 = data["data_sha256"]
+    study = open_study(experiment, task, storage, arguments, data_sha256=sha256, device=device)
     recorder = Recorder(study, experiment, arguments, run)
     recorder.open_run(
         unit=task.unit,
@@ -139,7 +140,7 @@ def open_run(
         threads=torch.get_num_threads(),
         **data,
     )
-    for text in remarks(study):
+    for text in remarks(study, device):
         say(f"warning: {text}")
         recorder.log.write("note", {"text": text}, level="W")
     enqueue_extremes(study, experiment, "smoke" if smoke else "extreme")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import torch
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 
@@ -40,6 +41,7 @@ def open_study(
     arguments: Namespace,
     *,
     data_sha256: str,
+    device: torch.device,
 ) -> optuna.Study:
     """Create or load the study; refuse one of other values, or of another search space."""
     name = experiment.study_name
@@ -82,8 +84,7 @@ def open_study(
             f"study {name} has another search space: {listed(changed)}. Undo that, or go on with"
             f" its trials in a new study; this one stays as it is:\n{way_on(arguments)}"
         )
-    begun = {"optuna": optuna.__version__, "script_sha256": script_digest()}
-    for attribute, value in {**objective, **space, **begun}.items():
+    for attribute, value in {**objective, **space, **surroundings(device)}.items():
         if attribute not in study.user_attrs:
             study.set_user_attr(attribute, value)
     if "study_id" not in study.user_attrs:
@@ -126,18 +127,29 @@ def way_on(arguments: Namespace) -> str:
     return f"  {shlex.join(rebuild)}\n  {shlex.join(search)}"
 
 
-def remarks(study: optuna.Study) -> list[str]:
+def surroundings(device: torch.device) -> dict[str, str]:
+    """Return what a study is begun with."""
+    versions = {"optuna": optuna.__version__, "torch": torch.__version__}
+    return {**versions, "device": device.type, "script_sha256": script_digest()}
+
+
+def remarks(study: optuna.Study, device: torch.device) -> list[str]:
     """Return what differs from the run that began the study, and may change what is found."""
-    begun, found = study.user_attrs, []
+    begun, here = study.user_attrs, surroundings(device)
+    found = [
+        f"begun with {name} {begun[name]}, gone on with {here[name]}: values may differ a little"
+        for name in ("torch", "device")
+        if begun[name] != here[name]
+    ]
     if begun["optuna"].split(".")[0] != optuna.__version__.split(".")[0]:
         found.append(
             f"begun with Optuna {begun['optuna']}; {optuna.__version__} may suggest other"
             " parameters"
         )
-    if begun["script_sha256"] != (here := script_digest()):
+    if begun["script_sha256"] != here["script_sha256"]:
         found.append(
             f"the script differs from the one that began the study: sha256"
-            f" {begun['script_sha256'][:12]} then, {here[:12]} now"
+            f" {begun['script_sha256'][:12]} then, {here['script_sha256'][:12]} now"
         )
     return found
 

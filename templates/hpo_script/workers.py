@@ -48,10 +48,10 @@ class Workers:
         place = self.folder.stat()
         # Locks beside a file are seen by all who see that; others only by who has this folder.
         locks = "" if file_of(url) else f"{place.st_dev}:{place.st_ino}"
-        # A name may change while the machine runs, by its network.
         self.here = {"boot": read_id(BOOT_ID) or platform.node(), "locks": locks}
         self.alone = FileLock(str(self.folder / "round"))
         self.alive = FileLock(str(self.folder / self.run))
+        self.gone: set[str] = set()  # runs whose locks were there and free
         with self.round():
             for path in self.folder.glob("*.lock"):
                 if path.stem not in ("round", "journal"):
@@ -86,12 +86,16 @@ class Workers:
         """
         if owner is None or owner.get("run") == self.run:
             return True  # nobody could mark it, or this process could not reach the storage
-        if self.has_ended(f"{owner.get('run')}") is False:
+        ended = self.has_ended(f"{owner.get('run')}")
+        if ended is False:
             return False  # wherever it is, its lock is held
-        same_start = self.here.items() <= owner.items()
+        # A lock that is not there is of a run that left, or of a folder that cannot be seen. One
+        # that is there and free tells enough: a name may change while the machine runs.
+        named = self.machine if ended is None else {}
+        if {**named, **self.here}.items() <= owner.items():
+            return True
         restarted = owner.get("boot") != self.here["boot"] and self.machine["machine_id"]
-        same_machine = restarted and self.machine.items() <= owner.items()
-        if same_start or same_machine or self.take_over:
+        if self.take_over or (restarted and self.machine.items() <= owner.items()):
             return True
         whose = f"run {owner.get('run')} on {owner.get('host')}"
         raise UnusableError(
@@ -105,10 +109,11 @@ class Workers:
         name = self.folder / run
         path, lock = name.with_suffix(".lock"), FileLock(str(name))
         if not path.exists():
-            return None
+            return True if run in self.gone else None
         if not lock.acquire(wait=False):
             return False
         path.unlink()
+        self.gone.add(run)
         lock.release()
         return True
 

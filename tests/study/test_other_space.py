@@ -461,6 +461,22 @@ def test_a_script_that_was_edited_goes_on_and_says_so(sp500_file: Path, tmp_path
 
 
 @pytest.mark.thorough
+def test_another_device_or_torch_under_a_study_is_said(sp500_file: Path, tmp_path: Path) -> None:
+    script = with_old_trials(tmp_path, sp500_file, changed(OLD_SPACE, study={"n_trials": 1}))
+    edits = (
+        ('"torch": torch.__version__}\n    return', '"torch": "0.1"}\n    return'),
+        ('"device": device.type, "script', '"device": "cuda", "script'),
+    )
+    edit(script, *edits)
+    done = run(script, "--n-trials", "2")
+    assert done.returncode == 0
+    said = [line for line in done.stderr.splitlines() if line.startswith("warning: begun")]
+    assert [line.split(" with ")[1].split()[0] for line in said] == ["torch", "device"]
+    assert "begun with device cpu, gone on with cuda: values may differ a little" in done.stderr
+    assert "gone on with 0.1" in (tmp_path / "logs" / f"{script.stem}.log").read_text()
+
+
+@pytest.mark.thorough
 def test_a_fixed_value_of_a_parameter_that_is_not_searched_in_a_trial_is_an_attribute(
     sp500_file: Path, tmp_path: Path
 ) -> None:

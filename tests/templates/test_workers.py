@@ -123,6 +123,7 @@ def test_a_trial_that_nobody_marked_is_free(url: str) -> None:
 @pytest.mark.parametrize(
     "other",
     [
+        {"host": "another"},  # a container, whose locks are not there
         {"host": "another", "boot": "another"},
         {"machine_id": "another", "boot": "another"},  # of the same name
         {"locks": "another"},  # a container, or a job with temporary files of its own
@@ -214,6 +215,11 @@ def test_a_lock_that_is_held_is_a_life_whatever_the_machine_is_called_now(
     other.kill()
     other.wait()
     assert workers.is_free(renamed)
+    assert workers.is_free(renamed)
+    another, owner = start()
+    another.kill()
+    another.wait()
+    assert joined(url, take_over=take_over).is_free({**owner, "host": "another"})
 
 
 def test_a_database_has_one_lock_by_whatever_link_it_is_reached(
