@@ -13,6 +13,7 @@ run again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,10 @@ from recover_trials.storages import import_optuna, open_storage, unusable
 # What the script keeps with a study and the log tells; it refuses to go on where they differ.
 STUDY_ATTRIBUTES = ("data_sha256", "architectures_sha256", "settings_sha256")
 SPACE = {"search_space": dict, "conditions": dict, "skip_indices": list, "fixed_params": dict}
+BEGUN_WITH = ("optuna", "torch", "device")
+SHOWN = re.compile(
+    r"[\w.+-]{1,40}", re.ASCII
+)  # the script shows them where others take their place
 INSTEAD = "nothing was written. Give another storage, or delete that study"
 
 
@@ -139,7 +144,10 @@ def study_attributes(study: Study) -> dict[str, Any]:
     first = next(iter(study.runs.values()), about)
     if "script_sha256" in first:
         found["script_sha256"] = first["script_sha256"]
-    return found
+    versions = first.get("versions")
+    begun = {**(versions if isinstance(versions, dict) else {}), "device": first.get("device")}
+    told = {name: begun.get(name) for name in BEGUN_WITH}
+    return found | {n: v for n, v in told.items() if isinstance(v, str) and SHOWN.fullmatch(v)}
 
 
 def compare(plan: Plan, storage: Any) -> None:

@@ -14,8 +14,8 @@ from lost_studies import CONFIG, DONE, call, recover, table, without_outputs
 from recover_trials import read_trials
 from recover_trials.errors import RebuildError
 from recover_trials.frozen import freeze
-from recover_trials.model import TWICE, Trial
-from recover_trials.rebuild import rebuild, rebuild_all
+from recover_trials.model import TWICE, Study, Trial
+from recover_trials.rebuild import rebuild, rebuild_all, study_attributes
 from scripts import MARKET, changed, render_to, run
 
 OPTUNA = (
@@ -169,12 +169,7 @@ def test_everything_a_study_holds_comes_back(
         assert ours.system_attrs == kept
         queued += "fixed_params" in kept
     assert queued == 4  # the extremes
-    apart = {
-        "owners",
-        "settings",
-        "architectures",
-        "optuna",
-    }  # what a run that goes on writes anew
+    apart = {"owners", "settings", "architectures"}  # what a run that goes on writes anew
     assert found.user_attrs == {n: v for n, v in own.user_attrs.items() if n not in apart}
 
 
@@ -255,3 +250,14 @@ def test_two_studies_of_one_name_are_not_mixed(tmp_path: Path) -> None:
     assert [study.name for study in studies] == ["s", "s (run 2)"]
     with pytest.raises(RebuildError, match="s is the name of two studies"):
         list(rebuild_all(studies, f"sqlite:///{tmp_path}/s.db", direction="minimize"))
+
+
+def test_what_a_study_was_begun_with_is_taken_as_far_as_it_can_be_shown() -> None:
+    study = Study("s", "s", "a.log")
+    for told, device, found in (
+        ({"optuna": "5.0.0", "torch": "2.13.0+cpu"}, "cpu", ["optuna", "torch", "device"]),
+        ({"optuna": "\x1b[31m5", "torch": 3}, None, []),
+        ("5.0.0", "cuda\n", []),
+    ):
+        study.runs = {"a": {"versions": told, "device": device}}
+        assert [*study_attributes(study)] == found
