@@ -37,7 +37,7 @@ FIELD_MEANINGS = {
     "state": "COMPLETE, PRUNED or FAIL",
     "value": "best evaluation; the last one if pruned; null after a failure",
     "text": "what happened",
-    "reason": "trials, timeout, STOP, the name of a signal, what a guard says, or error",
+    "reason": "trials, timeout, STOP, a signal's name, what a guard or a lock says, memory, error",
     "complete": "finished trials of the study",
     "pruned": "pruned trials of the study",
     "failed": "failed trials of the study",
