@@ -128,6 +128,32 @@ def test_a_password_on_the_command_line_is_refused(
     assert "s3cret" not in json.dumps(arguments.overrides)
 
 
+@pytest.mark.parametrize(
+    ("url", "refused"),
+    [
+        ("postgresql+psycopg://me:Sec@ret@host/db", True),
+        ("postgresql://me:S/ec@ret@host/db", True),
+        ("postgresql://me:Sec%40ret@host/db", False),
+        ("sqlite:////home/a@b/c@d.db", False),
+        ("journal://a@b/c@d.log", False),
+    ],
+)
+def test_an_at_sign_in_a_password_is_not_taken_for_the_beginning_of_the_host(
+    url: str, refused: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["script.py"])
+    monkeypatch.setenv("OPTUNA_STORAGE", url)
+    if not refused:
+        parse_arguments("About.\n\nUsage.", "script", "data.csv", 5, 1, None)
+        return
+    with pytest.raises(SystemExit) as ended:
+        parse_arguments("About.\n\nUsage.", "script", "data.csv", 5, 1, None)
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "write an @ in a password as %40" in said
+    assert "ret" not in said.replace("script.py", "")
+
+
 @pytest.mark.parametrize("minutes", ["-1", "nan", "inf", "five", "1e3", ""])
 def test_checkpoint_minutes_are_a_number_from_0_up(
     minutes: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
