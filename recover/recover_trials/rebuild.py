@@ -28,9 +28,8 @@ from recover_trials.storages import import_optuna, open_storage, unusable
 STUDY_ATTRIBUTES = ("data_sha256", "architectures_sha256", "settings_sha256")
 SPACE = {"search_space": dict, "conditions": dict, "skip_indices": list, "fixed_params": dict}
 BEGUN_WITH = ("optuna", "torch", "device")
-SHOWN = re.compile(
-    r"[\w.+-]{1,40}", re.ASCII
-)  # the script shows them where others take their place
+# The script shows them on a terminal where others take their place.
+SHOWN = re.compile(r"[\w.+-]{1,40}", re.ASCII)
 INSTEAD = "nothing was written. Give another storage, or delete that study"
 
 

@@ -64,8 +64,9 @@ def parse_arguments(
             "--storage: everybody on this machine can read a password of a command line; put the"
             " URL into OPTUNA_STORAGE, or the password where the database's client looks for it"
         )
+    # Else what follows it would be taken for the host, and shown.
     if re.match(r"\w[\w+]*://[^:/?]*:[^?]*@[^?]*@", arguments.storage or ""):
-        parser.error("the URL of the storage: write an @ in a password as %40")  # shown else
+        parser.error("the URL of the storage: write an @ in a password as %40")
     arguments.overrides = {
         name: without_password(str(value))
         for name, value in vars(arguments).items()

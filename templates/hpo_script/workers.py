@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -54,8 +55,7 @@ class Workers:
         self.gone: set[str] = set()  # runs whose locks were there and free
         with self.round():
             for path in self.folder.glob("*.lock"):
-                if path.stem not in ("round", "journal"):
-                    self.has_ended(path.stem)  # then its file goes
+                self.has_ended(path.stem)  # then its file goes
             self.alive.acquire()
 
     @contextmanager
@@ -106,6 +106,8 @@ class Workers:
 
     def has_ended(self, run: str) -> bool | None:
         """Tell by its lock whether a process of this machine has ended; None: it has none."""
+        if not re.fullmatch("[0-9a-f]{8}", run):
+            return None  # another lock; nor may what a storage says lead out of the folder
         name = self.folder / run
         path, lock = name.with_suffix(".lock"), FileLock(str(name))
         if not path.exists():

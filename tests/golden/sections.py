@@ -243,8 +243,9 @@ def parse_arguments(
             "--storage: everybody on this machine can read a password of a command line; put the"
             " URL into OPTUNA_STORAGE, or the password where the database's client looks for it"
         )
+    # Else what follows it would be taken for the host, and shown.
     if re.match(r"\w[\w+]*://[^:/?]*:[^?]*@[^?]*@", arguments.storage or ""):
-        parser.error("the URL of the storage: write an @ in a password as %40")  # shown else
+        parser.error("the URL of the storage: write an @ in a password as %40")
     arguments.overrides = {
         name: without_password(str(value))
         for name, value in vars(arguments).items()
@@ -1968,8 +1969,7 @@ class Workers:
         self.gone: set[str] = set()  # runs whose locks were there and free
         with self.round():
             for path in self.folder.glob("*.lock"):
-                if path.stem not in ("round", "journal"):
-                    self.has_ended(path.stem)  # then its file goes
+                self.has_ended(path.stem)  # then its file goes
             self.alive.acquire()
 
     @contextmanager
@@ -2020,6 +2020,8 @@ class Workers:
 
     def has_ended(self, run: str) -> bool | None:
         """Tell by its lock whether a process of this machine has ended; None: it has none."""
+        if not re.fullmatch("[0-9a-f]{8}", run):
+            return None  # another lock; nor may what a storage says lead out of the folder
         name = self.folder / run
         path, lock = name.with_suffix(".lock"), FileLock(str(name))
         if not path.exists():

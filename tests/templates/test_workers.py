@@ -222,6 +222,20 @@ def test_a_lock_that_is_held_is_a_life_whatever_the_machine_is_called_now(
     assert joined(url, take_over=take_over).is_free({**owner, "host": "another"})
 
 
+@pytest.mark.parametrize("run", ["../victim", "/{}/victim", "victim", "round", ""])
+def test_what_a_storage_says_of_an_owner_leads_to_no_other_file(
+    run: str, url: str, tmp_path: Path
+) -> None:
+    workers = joined(url, take_over=False)
+    victims = [tmp_path / "victim.lock", workers.folder / "victim.lock"]
+    for victim in victims:
+        victim.touch()
+    with pytest.raises(UnusableError):
+        workers.is_free({"run": run.format(tmp_path), "boot": "another"})
+    assert all(victim.exists() for victim in victims)
+    assert (workers.folder / "round.lock").exists()
+
+
 def test_a_database_has_one_lock_by_whatever_link_it_is_reached(
     tmp_path: Path, start: Start
 ) -> None:
