@@ -1,1 +1,0 @@
-"""Ways to suggest parameters; a script has one of them."""
