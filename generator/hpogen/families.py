@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from hpo_script.gpt.arch import count_params as gpt_params
-from hpo_script.gpt.arch import sample_bytes as gpt_bytes
-from hpo_script.patchtst.arch import count_params as patchtst_params
-from hpo_script.patchtst.arch import sample_bytes as patchtst_bytes
+from hpo_script.language.sizes import count_params as gpt_params
+from hpo_script.language.sizes import sample_bytes as gpt_bytes
+from hpo_script.market.sizes import count_params as patchtst_params
+from hpo_script.market.sizes import sample_bytes as patchtst_bytes
 from hpogen.config import plain_text
 from hpogen.data_files import read_market, read_text_digest
 from hpogen.errors import DataError, UsageError
@@ -217,15 +217,15 @@ def text_sample_bytes(
 
 
 LOSSES = {
-    "bce": Choice({"loss": "losses/bce"}, "binary cross-entropy"),
+    "bce": Choice({"loss": "market/losses/bce"}, "binary cross-entropy"),
     "weighted_bce": Choice(
-        {"loss": "losses/weighted_bce"},
+        {"loss": "market/losses/weighted_bce"},
         "cross-entropy, the rarer class weighted up",
         (Param("class_balance", 1.0, UpToOne, "0 plain, 1 both classes weigh the same"),),
         "auc",
     ),
     "focal": Choice(
-        {"loss": "losses/focal"},
+        {"loss": "market/losses/focal"},
         "focal loss",
         (
             Param("focal_gamma", 2.0, Zero, "how much easy samples are weighted down"),
@@ -234,11 +234,11 @@ LOSSES = {
         "auc",
     ),
     "soft_auc": Choice(
-        {"loss": "losses/soft_auc"},
+        {"loss": "market/losses/soft_auc"},
         "pairs in the wrong order, smoothed",
         (Param("auc_gamma", 2.0, AboveZero, "steepness"),),
         "auc",
-        {"accumulate": "accumulate_pairs"},
+        {"accumulate": "experiment/accumulate_pairs"},
     ),
 }
 Loss = Literal["bce", "weighted_bce", "focal", "soft_auc"]
@@ -249,32 +249,24 @@ DATE = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 DateRange = Annotated[list[DATE], Field(min_length=2, max_length=2)]
 SP500_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
 
-# Parts of every script: before those of its family, and after.
-FIRST_PARTS = (
-    "command_line",
-    "trial_log",
-    "log_writer",
-    "streams",
-    "arch_space",
-    "experiment",
-)
-LAST_PARTS = (
-    "training",
-    "suggest",
+# The second half of every script.
+MACHINERY = (
+    "machinery/trial_log",
+    "machinery/logged_study",
+    "machinery/log_file",
+    "machinery/mounts",
     "{sampler}",
-    "results",
-    "checkpoint",
-    "storage",
-    "stops",
-    "workers",
+    "machinery/memory_study",
+    "machinery/checkpoint",
+    "machinery/device",
+    "machinery/stops",
     "{sections}",
-    "study",
-    "recorder",
-    "progress",
-    "dry_run",
-    "repeat_trial",
-    "search",
-    "main",
+    "machinery/progress",
+    "machinery/results",
+    "machinery/dry_run",
+    "machinery/repeat",
+    "machinery/search",
+    "machinery/main",
 )
 
 MARKET = Family(
@@ -284,13 +276,13 @@ MARKET = Family(
             r"threshold_(?!0+(\.0+)?pct)\d{1,3}(\.\d{0,3}[1-9])?pct",
             "threshold_<x>pct",
             "Will the High reach Close + x % within the horizon, in trading days?",
-            {"labels": "patchtst/labels_threshold"},
+            {"labels": "market/labels_threshold"},
         ),
         TaskKind(
             "direction",
             "direction",
             "Will the Close be higher at the horizon, in trading days, than today?",
-            {"labels": "patchtst/labels_direction"},
+            {"labels": "market/labels_direction"},
         ),
     ),
     default_task="threshold_1pct",
@@ -333,18 +325,18 @@ MARKET = Family(
     options={
         "inputs": {
             "revin": Choice(
-                {"inputs": "patchtst/inputs_revin"}, "raw columns, normalised per window"
+                {"inputs": "market/inputs_revin"}, "raw columns, normalised per window"
             ),
             "revin_stats": Choice(
-                {"inputs": "patchtst/inputs_revin_stats"},
+                {"inputs": "market/inputs_revin_stats"},
                 "the same, with the removed level and spread given back",
             ),
             "scale_free": Choice(
-                {"inputs": "patchtst/inputs_scale_free"},
+                {"inputs": "market/inputs_scale_free"},
                 "log ratios, range and relative volume, standardised on training rows",
             ),
             "zscore": Choice(
-                {"inputs": "patchtst/inputs_zscore"},
+                {"inputs": "market/inputs_zscore"},
                 "raw columns, standardised on training rows",
             ),
         },
@@ -354,17 +346,18 @@ MARKET = Family(
     metrics={"val_loss": "minimize", "auc": "maximize", "brier": "minimize"},
     default_metric="val_loss",
     parts=(
-        *FIRST_PARTS,
-        "label_metrics",
-        "{loss}",
+        "experiment/shared",
         "{labels}",
         "{inputs}",
-        "transformer",
-        "patchtst/model",
-        "patchtst/data",
-        "device",
+        "experiment/transformer",
+        "market/model",
+        "market/metrics",
+        "{loss}",
+        "market/data",
         "{accumulate}",
-        *LAST_PARTS,
+        "experiment/training",
+        "experiment/space",
+        *MACHINERY,
     ),
 )
 
@@ -406,13 +399,14 @@ TEXT = Family(
     metrics={"val_loss": "minimize", "bits_per_byte": "minimize"},
     default_metric="bits_per_byte",
     parts=(
-        *FIRST_PARTS,
-        "transformer",
-        "gpt/model",
-        "gpt/data",
-        "device",
-        "accumulate_mean",
-        *LAST_PARTS,
+        "experiment/shared",
+        "experiment/transformer",
+        "language/model",
+        "language/data",
+        "experiment/accumulate_mean",
+        "experiment/training",
+        "experiment/space",
+        *MACHINERY,
     ),
 )
 

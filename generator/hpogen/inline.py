@@ -48,6 +48,10 @@ class Imports:
         """Return the top-level packages."""
         return {name.split()[0].split(".")[0] for name in (*self.modules, *self.names)}
 
+    def all_modules(self) -> list[str]:
+        """Return every module that is imported, packages before their modules."""
+        return sorted({*(name.split()[0] for name in self.modules), *self.names, *self.roots()})
+
     def lines(self, indent: str = "") -> list[str]:
         """Return sorted statements, as isort orders and wraps them."""
         found = [f"{indent}import {name}" for name in sorted(self.modules, key=str.lower)]
@@ -206,6 +210,6 @@ def section(part: Part) -> str:
     return "\n".join(lines) + gap + part.body
 
 
-def heading(title: str) -> str:
+def heading(title: str, rule: str = "-") -> str:
     """Return a rule with a title."""
-    return f"# --- {title} ".ljust(WIDTH, "-")
+    return f"# {rule * 3} {title} ".ljust(WIDTH, rule)

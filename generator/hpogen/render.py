@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import Any
@@ -35,17 +36,19 @@ REQUIREMENTS = {
 def render(spec: Spec) -> str:
     """Return the script of a specification. Raises UsageError when no architecture fits."""
     family = spec.family
-    parts = [read_part(name) for name in part_names(spec)]
-    constants = script_constants(spec)
-    check_parts(parts, [name for _, group in constants for name, _, _ in group])
-    preamble, rest = parts[:1], parts[1:]
-    if preamble[0].third_party.roots():
-        raise PartError(f"{preamble[0].name}: needs a package before the command line is read")
+    names = part_names(spec)
+    parts = [read_part(name) for name in names]
     stdlib, third_party = merged(parts)
+    constants = script_constants(spec)
+    tables = function_tables(spec)
+    defined = [name.split(":")[0] for _, group in constants for name, _, _ in group]
+    check_parts(parts, [*defined, *tables, "MODULES", "HPOGEN", "SPEC_SHA256", "SETTINGS"])
+    if parts[0].third_party.roots():
+        raise PartError(f"{parts[0].name}: needs a package before the command line is read")
     stdlib.modules.add("sys")
     stdlib.names.setdefault("typing", set()).update({"Any", "Literal"})
-    stdlib.names.setdefault("dataclasses", set()).add("fields")
     packages = sorted({*third_party.roots(), *spec.sampler.requires})
+    half = next(at for at, name in enumerate(names) if name.startswith("machinery/") and at)
     if unknown := set(packages) - REQUIREMENTS.keys():
         raise PartError(f"a part imports {', '.join(sorted(unknown))}; add it to REQUIREMENTS")
     return template().render(
@@ -64,20 +67,23 @@ def render(spec: Spec) -> str:
         constants=[
             (about, [constant_line(*constant) for constant in group]) for about, group in constants
         ],
-        preamble=[section(part) for part in preamble],
-        sections=[section(part) for part in rest],
-        tables=function_tables(spec),
+        settings=settings_line(spec),
+        modules=constant_line("MODULES", third_party.all_modules(), ""),
+        command_line=section(parts[0]),
+        experiment=[section(part) + tables_after(part, tables) for part in parts[1:half]],
+        machinery=[section(part) for part in parts[half:]],
         spec_sha256=spec.sha256(),
-        main_arguments=[chosen.argument for chosen in chosen_sections(spec)],
+        main_arguments="".join(f", {chosen.argument}" for chosen in chosen_sections(spec)),
     )
 
 
 def part_names(spec: Spec) -> list[str]:
     """Return the parts of a script, in reading order."""
-    sampler = "samplers/grid" if spec.sampler.type == "grid" else "samplers/keyed"
+    sampler = "sections/grid_sampler" if spec.sampler.type == "grid" else "machinery/sampler"
     sections = [chosen.part for chosen in chosen_sections(spec)]
-    slots = {"accumulate": ["accumulate_mean"], "sampler": [sampler], "sections": sections}
-    return spec.family.part_names(spec.task, spec.used, **slots)
+    slots = {"accumulate": ["experiment/accumulate_mean"], "sampler": [sampler]}
+    names = spec.family.part_names(spec.task, spec.used, **slots, sections=sections)
+    return ["machinery/command_line", *names]
 
 
 def chosen_sections(spec: Spec) -> list[Section]:
@@ -136,7 +142,7 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
         (
             title,
             [
-                (c.name.upper(), spec.constants[c.name], c.about)
+                (annotated(c.name.upper(), spec.constants[c.name]), spec.constants[c.name], c.about)
                 for c in family.constants
                 if c.section == name
             ],
@@ -153,11 +159,6 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
             "Experiment",
             [
                 ("NAME", spec.name, ""),
-                (
-                    "STUDY_NAME",
-                    Expression("NAME") if spec.study_name == spec.name else spec.study_name,
-                    "in its storage",
-                ),
                 ("BUDGET", Underscored(spec.budget), "parameters"),
                 ("TOLERANCE", spec.tolerance, "of the budget, up and down"),
                 *([("HORIZON", spec.horizon, "trading days ahead")] if family.has_horizon else []),
@@ -165,9 +166,12 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
                 ("METRIC", spec.metric, "a trial's value: its best evaluation"),
                 ('DIRECTION: Literal["minimize", "maximize"]', family.metrics[spec.metric], ""),
                 ("N_TRIALS", spec.n_trials, "in all, over every run of this script"),
-                ("TIMEOUT_HOURS", spec.timeout_hours, "a run stops after these, even in a trial"),
+                (
+                    "TIMEOUT_HOURS: float | None",
+                    spec.timeout_hours,
+                    "a run stops after these, even in a trial",
+                ),
                 ("SEED", spec.seed, "of every random stream"),
-                ("STORAGE", spec.storage, "default: SQLite beside the results"),
             ],
         ),
         *((s.title, list(s.constants)) for s in chosen_sections(spec)),
@@ -208,11 +212,19 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
         (
             "Architectures that are tried in any case: one at each end of each axis",
             [
-                ("EXTREME_INDICES", Rows({}).of(extremes), ""),
+                ("EXTREME_INDICES: dict[int, str]", Rows({}).of(extremes), ""),
                 ("SKIP_INDICES: list[int]", spec.skipped, "never tried"),
             ],
         ),
     ]
+
+
+def annotated(name: str, value: Any) -> str:
+    """Return the name of a constant, with its type where the value alone does not show it."""
+    return f"{name}: str | None" if value is None or name in OPTIONAL else name
+
+
+OPTIONAL = {"DATA_SHA256", "TRAIN_END", "VAL_END"}
 
 
 class Expression(str):
@@ -296,17 +308,36 @@ def constant_line(name: str, value: Any, about: str) -> str:
     return f"{text}  # {about}"
 
 
-def function_tables(spec: Spec) -> list[tuple[str, str]]:
-    """Return (NAME, table) of each switch: its values in use, and the function each stands for."""
-    found = []
+def function_tables(spec: Spec) -> dict[str, str]:
+    """Return {NAME: dict} of each switch: its values in use, and the function of each."""
+    found = {}
     for name, switch in spec.family.switches.items():
         items = [f"{literal(value)}: {value}{switch.suffix}" for value in spec.used[name]]
         line = "{" + ", ".join(items) + "}"
         constant = switch.argument.upper()
         if len(f"{constant} = {line}") > WIDTH:
             line = "{\n" + "".join(f"    {item},\n" for item in items) + "}"
-        found.append((constant, line))
+        found[constant] = line
     return found
+
+
+def tables_after(part: Part, tables: dict[str, str]) -> str:
+    """Return the tables of functions whose last function a part defines, and drop them."""
+    text = ""
+    for name in list(tables):
+        functions = re.findall(r": (\w+)", tables[name])
+        if functions[-1] in part.defines:
+            text += f"\n\n\n{name} = {tables.pop(name)}"
+    return text
+
+
+def settings_line(spec: Spec) -> str:
+    """Return the constants that trials must share to be compared, as a dict of the script."""
+    names = ["horizon"] if spec.family.has_horizon else []
+    apart = {"data_path", "data_sha256", "data_range"}
+    names += [c.name for c in spec.family.constants if c.name not in apart]
+    items = "".join(f"    {literal(name)}: {name.upper()},\n" for name in names)
+    return f"SETTINGS: dict[str, Any] = {{\n{items}}}"
 
 
 def read_mark(script: str) -> dict[str, Any] | None:

@@ -21,8 +21,8 @@ class Section:
 SCRIPT_SECTIONS = {
     "guards": Section(
         about="pause when hot; stop when too hot, before memory thrashes, before the disk is full",
-        part="guards",
-        argument="guards=make_guards(ARGUMENTS.out, Limits(**constants_of(Limits)))",
+        part="sections/guards",
+        argument="make_guards(ARGUMENTS.out)",
         title="Guards",
         constants=(
             ("PAUSE_CELSIUS", 85.0, "training pauses from here on"),
@@ -33,13 +33,6 @@ SCRIPT_SECTIONS = {
             ("FREE_DISK_GB", 1.0, "less for the results ends the run"),
             ("FREE_CHECKPOINTS", 3.0, "or less than this many times the largest checkpoint"),
         ),
-    ),
-    "multi-host": Section(
-        about="workers on several machines; each trial is owned by a lease in the storage",
-        part="workers_lease",
-        argument="join=partial(LeasedWorkers, lease_seconds=LEASE_SECONDS)",
-        title="Several machines",
-        constants=(("LEASE_SECONDS", 120.0, "a worker that was silent for so long is dead"),),
     ),
 }
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from hpo_script.experiment import Config
-from hpo_script.task import Task
+from hpo_script.experiment.shared import Config
+from hpo_script.experiment.task import Task
 
 
 def accumulate(

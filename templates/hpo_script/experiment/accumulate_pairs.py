@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hpo_script.experiment import Config
-from hpo_script.task import Task
+from hpo_script.experiment.shared import Config
+from hpo_script.experiment.task import Task
 
 
 def accumulate(

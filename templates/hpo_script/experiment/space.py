@@ -1,61 +1,117 @@
-"""Architecture space: how the sampler sees ARCHITECTURES.
+"""Search space: how the sampler sees ARCHITECTURES and SEARCH_SPACE.
 
-Rows that differ only in a free axis (the heads, which do not change the parameter count) are one
-shape. The sampler is given the shape's number, in the order of the list (deep and narrow to
-shallow and wide), and for each free axis the number of one of its values: both are ordered, so
-that a model of the search space can use neighbours.
+Rows of ARCHITECTURES that differ only in FREE_AXES (the heads do not change the parameter count)
+are one shape. The sampler draws `shape_idx`, in the order of the list from deep and narrow to
+shallow and wide, and one index per free axis: in both, neighbours are alike.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import Trial
+
+from hpo_script.constants import (
+    ARCHITECTURES,
+    CONDITIONS,
+    FIXED_PARAMS,
+    FREE_AXES,
+    SEARCH_SPACE,
+    SKIP_INDICES,
+)
+from hpo_script.experiment.shared import Arch, Config
 
 
 class ArchSpace:
-    """A list of architectures and the two-way map between its rows and search parameters."""
+    """The two-way map between rows of ARCHITECTURES and search parameters."""
 
-    def __init__(
-        self,
-        architectures: Sequence[Mapping[str, int]],
-        *,
-        free_axes: Sequence[str],
-        skip: Sequence[int] = (),
-    ) -> None:
-        self.architectures = architectures
-        self.choices = {axis: sorted({row[axis] for row in architectures}) for axis in free_axes}
+    def __init__(self, rows: Sequence[Arch], free_axes: Sequence[str], skip: Sequence[int]):
+        self.rows = rows
+        self.choices = {axis: sorted({row[axis] for row in rows}) for axis in free_axes}
         shapes: dict[tuple[int, ...], list[int]] = {}
-        for arch_idx, row in enumerate(architectures):
-            key = tuple(value for axis, value in row.items() if axis not in free_axes)
+        for arch_idx, row in enumerate(rows):
+            key = tuple(size for axis, size in row.items() if axis not in free_axes)
             shapes.setdefault(key, []).append(arch_idx)
         self.shapes = list(shapes.values())
         self.shape_of = {row: shape for shape, rows in enumerate(self.shapes) for row in rows}
         self.allowed = [row for row in self.shape_of if row not in skip]
 
     def sizes(self) -> dict[str, int]:
-        """Return the search parameters, each an integer from 0, and how many values each has."""
-        heads = {f"{axis}_idx": len(values) for axis, values in self.choices.items()}
-        return {"shape_idx": len(self.shapes), **heads}
+        """Return the search parameters, integers from 0, and how many values each has."""
+        free = {f"{axis}_idx": len(sizes) for axis, sizes in self.choices.items()}
+        return {"shape_idx": len(self.shapes), **free}
 
     def encode(self, arch_idx: int) -> dict[str, int]:
-        """Return the search parameters that stand for a row."""
-        row = self.architectures[arch_idx]
-        indices = {f"{axis}_idx": values.index(row[axis]) for axis, values in self.choices.items()}
-        return {"shape_idx": self.shape_of[arch_idx], **indices}
+        """Return the search parameters of a row."""
+        row = self.rows[arch_idx]
+        free = {f"{axis}_idx": sizes.index(row[axis]) for axis, sizes in self.choices.items()}
+        return {"shape_idx": self.shape_of[arch_idx], **free}
 
     def decode(self, params: Mapping[str, int]) -> int:
-        """Return the row that search parameters stand for.
+        """Return the row of search parameters.
 
-        Where that row is skipped, or a shape does not have the wanted value of a free axis (6
-        heads do not divide a width of 64), the nearest one is taken: of the nearest shape, then
-        by distance in log2.
+        Where the shape lacks a value of a free axis (6 heads do not divide a width of 64) or the
+        row is skipped, the nearest row counts: by shape, then by distance in log2.
         """
 
         def distance(arch_idx: int) -> tuple[int, float]:
-            row = self.architectures[arch_idx]
+            row = self.rows[arch_idx]
             return abs(self.shape_of[arch_idx] - params["shape_idx"]), sum(
-                abs(math.log2(row[axis] / values[params[f"{axis}_idx"]]))
-                for axis, values in self.choices.items()
+                abs(math.log2(row[axis] / sizes[params[f"{axis}_idx"]]))
+                for axis, sizes in self.choices.items()
             )
 
         return min(self.allowed, key=distance)
+
+
+SPACE = ArchSpace(ARCHITECTURES, FREE_AXES, SKIP_INDICES)
+
+
+@functools.cache
+def searched() -> dict[str, dict[str, Any]]:
+    """Return every searched parameter: those of the architecture, then SEARCH_SPACE."""
+    sizes = SPACE.sizes().items()
+    return {**{n: {"type": "int", "low": 0, "high": k - 1} for n, k in sizes}, **SEARCH_SPACE}
+
+
+def split_type(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the type in a table of Optuna, and its arguments."""
+    return table["type"], {name: value for name, value in table.items() if name != "type"}
+
+
+@functools.cache
+def distributions() -> dict[str, BaseDistribution]:
+    """Return the distribution of each searched parameter."""
+    found = {}
+    for name, table in searched().items():
+        kind, arguments = split_type(table)
+        distribution = getattr(optuna.distributions, f"{kind.capitalize()}Distribution")
+        found[name] = distribution(**arguments)
+    return found
+
+
+def is_searched(name: str, config: Config) -> bool:
+    """Return whether a parameter is searched where the others have these values."""
+    wanted = CONDITIONS.get(name, {}).items()
+    return all(config.get(other) in values for other, values in wanted)
+
+
+def searched_params(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a trial that were searched."""
+    names = (name for name in searched() if is_searched(name, attributes))
+    return {name: attributes[name] for name in names if name in attributes}
+
+
+def suggest(trial: Trial) -> dict[str, Any]:
+    """Return the configuration of a trial; where a condition fails, the fixed value counts."""
+    config = dict(FIXED_PARAMS)
+    for name, table in searched().items():
+        if is_searched(name, config):
+            kind, arguments = split_type(table)
+            config[name] = getattr(trial, f"suggest_{kind}")(name, **arguments)
+    return config

@@ -1,34 +1,38 @@
-"""Task: what training and search need to know of data and model.
+"""Task: the methods that training and search need from a family.
 
-No part of a script: there, `Task` is the class of its family, which has these methods.
+Not inlined into a script: there, `Task` is the class of its family.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from hpo_script.experiment import Arch, Config, Round
+from hpo_script.experiment.shared import Arch, Config, EvalInterval
 
 
 class Task(Protocol):
     """Data, model, loss and metrics of one task."""
 
-    unit: str
+    unit: str  # of evaluations: epoch or step
+
+    def __init__(self, data_path: str, data_sha256: str | None) -> None:
+        """Keep where the data are, and their digest if it is to be checked."""
 
     def load(self, device: torch.device) -> None:
-        """Read and check the data, and put it on the device."""
+        """Read and check the data, and put them on the device."""
 
-    def shrink(self) -> dict[str, int]:
+    def limit_for_smoke(self) -> dict[str, int]:
         """Keep a little of the data, for --smoke; return the parameters of a short training."""
 
-    def settings(self) -> dict[str, Any]:
-        """Return the constants that trials must share to be compared; not where the data are."""
-
     def describe(self) -> dict[str, Any]:
-        """Return what the data is: path, digest, sizes, baselines."""
+        """Return path, digest and sizes of the data."""
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """Return what a trial has to beat: metrics of each baseline."""
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
@@ -36,14 +40,14 @@ class Task(Protocol):
     def sample(self, n: int, device: torch.device) -> Tensor:
         """Return inputs of n samples, for measuring memory; their values do not matter."""
 
-    def rounds(self, config: Config) -> list[Round]:
-        """Return the whole schedule of a training."""
+    def intervals(self, config: Config) -> Iterator[EvalInterval]:
+        """Yield the whole schedule of a training."""
 
-    def amounts(self, config: Config) -> dict[str, int]:
+    def training_length(self, config: Config) -> dict[str, int]:
         """Return how much is trained: epochs, and what else the task counts."""
 
-    def batches(self, config: Config, index: int, seed: int) -> list[Tensor]:
-        """Return the sample indices of each batch of round `index`."""
+    def batches(self, config: Config, interval: EvalInterval, seed: int) -> list[Tensor]:
+        """Return the sample indices of each batch of an interval."""
 
     def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Return inputs and targets of training samples."""

@@ -12,7 +12,7 @@ import math
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpo_script.experiment import Arch
+from hpo_script.experiment.shared import Arch
 
 
 class Block(nn.Module):

@@ -10,16 +10,24 @@ import hashlib
 import lzma
 import math
 import zlib
-from dataclasses import dataclass, fields
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpo_script.experiment import Arch, Config, Round, UnusableError, check_digest
-from hpo_script.gpt.model import GPT
+from hpo_script.experiment.shared import Arch, Config, EvalInterval, UnusableError, check_digest
+from hpo_script.language.constants import (
+    CONTEXT_LENGTH,
+    FILE_PATTERN,
+    TRAIN_FRACTION,
+    TRAIN_SUBSET,
+    VAL_BYTES,
+    VAL_FRACTION,
+)
+from hpo_script.language.model import GPT
 
 
 def read_text(path: Path, pattern: str) -> bytes:
@@ -35,86 +43,78 @@ def read_text(path: Path, pattern: str) -> bytes:
     return b"\n".join(file.read_bytes() for file in files)
 
 
-@dataclass
 class Task:
     """The next byte of a text, predicted from the bytes before it."""
 
-    unit: ClassVar[str] = "step"
-    data_path: str
-    data_sha256: str | None
-    file_pattern: str
-    train_fraction: float
-    val_fraction: float
-    train_subset: float
-    val_bytes: int
-    context_length: int
+    unit = "step"
+
+    def __init__(self, data_path: str, data_sha256: str | None) -> None:
+        self.data_path, self.data_sha256 = data_path, data_sha256
 
     def load(self, device: torch.device) -> None:
         """Read the text; keep training and validation bytes on the device."""
-        text = read_text(Path(self.data_path), self.file_pattern)
+        text = read_text(Path(self.data_path), FILE_PATTERN)
         self.digest = hashlib.sha256(text).hexdigest()
         check_digest(self.data_path, self.digest, self.data_sha256, f"{len(text):,} bytes")
-        n_train = int(len(text) * self.train_fraction)
-        first = n_train - int(n_train * self.train_subset)
-        n_bytes = min(int(len(text) * self.val_fraction), self.val_bytes + 1)
-        n_windows = (n_bytes - 1) // self.context_length  # one byte more is the last target
-        n_val = n_windows * self.context_length
-        if n_val < 100 * self.context_length or n_train - first < 100 * self.context_length:
+        n_train = int(len(text) * TRAIN_FRACTION)
+        first = n_train - int(n_train * TRAIN_SUBSET)
+        n_bytes = min(int(len(text) * VAL_FRACTION), VAL_BYTES + 1)
+        n_windows = (n_bytes - 1) // CONTEXT_LENGTH  # one byte more is the last target
+        n_val = n_windows * CONTEXT_LENGTH
+        if n_val < 100 * CONTEXT_LENGTH or n_train - first < 100 * CONTEXT_LENGTH:
             raise UnusableError(
                 f"{self.data_path}: {len(text):,} bytes leave {n_train - first:,} for training and"
-                f" {n_val:,} for validation; at least {100 * self.context_length:,} of each are"
+                f" {n_val:,} for validation; at least {100 * CONTEXT_LENGTH:,} of each are"
                 " needed. Use more text."
             )
         self.train = torch.frombuffer(bytearray(text[first:n_train]), dtype=torch.uint8).to(device)
         self.val_text = text[n_train : n_train + n_val + 1]
         self.val = torch.frombuffer(bytearray(self.val_text), dtype=torch.uint8).to(device)
-        self.windows = self.train.unfold(0, self.context_length + 1, 1)
+        self.windows = self.train.unfold(0, CONTEXT_LENGTH + 1, 1)
 
-    def shrink(self) -> dict[str, int]:
-        """Keep 16 validation windows, for --smoke; return the parameters of a short training."""
-        n_bytes = 16 * self.context_length + 1
+    def limit_for_smoke(self) -> dict[str, int]:
+        """Keep 16 validation windows; return the parameters of a short training."""
+        n_bytes = 16 * CONTEXT_LENGTH + 1
         self.val_text, self.val = self.val_text[:n_bytes], self.val[:n_bytes]
         return {"steps": 2, "eval_interval": 1}
 
-    def settings(self) -> dict[str, Any]:
-        """Return the constants that trials must share to be compared; not where the data are."""
-        apart = ("data_path", "data_sha256")
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
-
     def describe(self) -> dict[str, Any]:
-        """Return digest, sizes, and what to beat: two compressors on the validation bytes."""
-        n_bits = 8 / len(self.val_text)
+        """Return digest and sizes."""
         return {
             "data": self.data_path,
             "data_sha256": self.digest,
             "train_bytes": len(self.train),
             "val_bytes": len(self.val) - 1,
-            "zlib_bits_per_byte": len(zlib.compress(self.val_text, 9)) * n_bits,
-            "xz_bits_per_byte": len(lzma.compress(self.val_text, preset=9)) * n_bits,
         }
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """Return what to beat: two compressors on the validation bytes."""
+        text = self.val_text
+        sizes = {"zlib": len(zlib.compress(text, 9)), "xz": len(lzma.compress(text, preset=9))}
+        return {name: {"bits_per_byte": 8 * n / len(text)} for name, n in sizes.items()}
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
-        return GPT(arch, dropout, context_length=self.context_length)
+        return GPT(arch, dropout)
 
     def sample(self, n: int, device: torch.device) -> Tensor:
         """Return n windows, for measuring memory."""
-        return torch.zeros(n, self.context_length, dtype=torch.long, device=device)
+        return torch.zeros(n, CONTEXT_LENGTH, dtype=torch.long, device=device)
 
-    def rounds(self, config: Config) -> list[Round]:
-        """Return one round per evaluation interval; the last may be shorter."""
-        steps, interval = config["steps"], config["eval_interval"]
-        ends = [*range(interval, steps, interval), steps]
-        return [Round(end, end - start) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    def intervals(self, config: Config) -> Iterator[EvalInterval]:
+        """Yield an interval per `eval_interval` steps; the last may be shorter."""
+        steps, size = config["steps"], config["eval_interval"]
+        starts = range(0, steps, size)
+        return (EvalInterval(min(s + size, steps), min(size, steps - s)) for s in starts)
 
-    def amounts(self, config: Config) -> dict[str, int]:
+    def training_length(self, config: Config) -> dict[str, int]:
         """Return how much is trained: passes over the text, and bytes."""
-        tokens = config["steps"] * config["batch_size"] * self.context_length
+        tokens = config["steps"] * config["batch_size"] * CONTEXT_LENGTH
         return {"epochs": math.ceil(tokens / len(self.train)), "tokens": tokens}
 
-    def batches(self, config: Config, index: int, seed: int) -> list[Tensor]:
+    def batches(self, config: Config, interval: EvalInterval, seed: int) -> list[Tensor]:
         """Return where the windows of each batch start, drawn with replacement."""
-        shape = (self.rounds(config)[index].n_batches, config["batch_size"])
+        shape = (interval.n_batches, config["batch_size"])
         generator = torch.Generator().manual_seed(seed)
         starts = torch.randint(len(self.windows), shape, generator=generator)
         return list(starts.to(self.windows.device))
@@ -131,8 +131,8 @@ class Task:
 
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
         """Return loss and bits per byte over the validation bytes, from a model in eval mode."""
-        inputs = self.val[:-1].view(-1, self.context_length).long()
-        targets = self.val[1:].view(-1, self.context_length).long()
+        inputs = self.val[:-1].view(-1, CONTEXT_LENGTH).long()
+        targets = self.val[1:].view(-1, CONTEXT_LENGTH).long()
         total, hits = 0.0, 0
         for x, y in zip(inputs.split(micro_batch), targets.split(micro_batch), strict=True):
             logits = model(x).float().flatten(0, 1)

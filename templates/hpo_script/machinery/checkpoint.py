@@ -1,7 +1,7 @@
-"""Checkpoint: a trial in training, kept in a file so that another run can go on with it.
+"""Checkpoint: a trial in training, from which another run can continue.
 
-The file ends in the SHA-256 of all before it: one that is torn or altered counts as none, and the
-trial begins anew under its number.
+The file ends in the SHA-256 of everything before it; a torn or altered one is ignored, and its
+trial starts again.
 """
 
 from __future__ import annotations
@@ -10,69 +10,34 @@ import hashlib
 import os
 import pickle
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import torch
 
-from hpo_script.log_writer import say
-from hpo_script.results import replace_file
+from hpo_script.machinery.log_file import say, sync_folder
 
 DIGEST_BYTES = 32
-SPARING = 100  # writing may take a hundredth of the time
 
 
-class Checkpoint:
-    """The file of one trial; `key` says which trial, so that no other goes on with it."""
-
-    def __init__(self, path: Path, key: str, *, minutes: float) -> None:
-        self.path, self.key, self.minutes = path, key, minutes
-        self.since, self.cost = time.monotonic(), 0.0
-
-    def due(self) -> bool:
-        """Tell whether it is time to write: every `minutes`, less often where writing is slow."""
-        wait = max(60 * self.minutes, self.cost * SPARING) if self.minutes else 0
-        return time.monotonic() - self.since >= wait
-
-    def save(self, state: Mapping[str, Any]) -> None:
-        """Replace the file; a full disk is said, and the last checkpoint stays."""
-        began = time.monotonic()
-        try:
-            replace_file(self.path, lambda file: write_sealed(file, {**state, "key": self.key}))
-        except (OSError, RuntimeError) as error:  # torch's own writer raises RuntimeError
-            say(f"checkpoint not written: {error}")
-        self.since = time.monotonic()
-        self.cost = self.since - began
-
-    def load(self) -> dict[str, Any] | None:
-        """Return what was saved; None where there is nothing, or nothing whole, of this trial."""
-        try:
-            with self.path.open("rb") as file:
-                if not is_sealed(file):
-                    say(f"{self.path} is damaged: its trial begins anew")
-                    return None
-                state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-        except FileNotFoundError:
-            return None
-        except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-            what = str(error).partition("\n")[0][:200]
-            say(f"{self.path} cannot be read ({what}): its trial begins anew")
-            return None
-        return state if state["key"] == self.key else None
-
-    def written(self) -> float:
-        """Return when the file was written, in seconds since 1970; 0 if there is none."""
-        return self.path.stat().st_mtime if self.path.exists() else 0.0
-
-    def remove(self) -> None:
-        """Delete the file."""
-        for path in (self.path, self.path.with_name(f".{self.path.name}.part")):
-            path.unlink(missing_ok=True)
+def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Replace a file by one that is already on the disk, so that no reader sees a part of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("w+b") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def digest_of(file: IO[bytes], size: int) -> bytes:
-    """Return the digest of the first `size` bytes."""
+    """Return the SHA-256 of the first `size` bytes, and stop reading there."""
     file.seek(0)
     digest = hashlib.sha256()
     while size > 0 and (block := file.read(min(size, 1 << 20))):
@@ -81,17 +46,48 @@ def digest_of(file: IO[bytes], size: int) -> bytes:
     return digest.digest()
 
 
-def write_sealed(file: IO[bytes], state: Mapping[str, Any]) -> None:
-    """Write a state and its digest."""
-    torch.save(state, file)
-    digest = digest_of(file, file.seek(0, os.SEEK_END))
-    file.seek(0, os.SEEK_END)
-    file.write(digest)
+class Checkpoint:
+    """The file of one trial; only the trial with the same key continues from it."""
 
+    def __init__(self, path: Path, key: str, *, minutes: float) -> None:
+        self.path, self.key, self.minutes = path, key, minutes
+        self.since, self.cost = time.monotonic(), 0.0
 
-def is_sealed(file: IO[bytes]) -> bool:
-    """Tell whether a file is whole and unaltered; leave it at its beginning."""
-    size = file.seek(0, os.SEEK_END) - DIGEST_BYTES
-    whole = size > 0 and digest_of(file, size) == file.read()
-    file.seek(0)
-    return whole
+    def due(self) -> bool:
+        """Return whether to save: every `minutes`, but for at most 1 % of the time."""
+        wait = max(60 * self.minutes, 100 * self.cost) if self.minutes else 0
+        return time.monotonic() - self.since >= wait
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Replace the file; on a full disk, say so and keep the last one."""
+        began = time.monotonic()
+
+        def write(file: IO[bytes]) -> None:
+            torch.save({**state, "key": self.key}, file)
+            file.write(digest_of(file, file.seek(0, os.SEEK_END)))
+
+        try:
+            replace_file(self.path, write)
+        except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError
+            say(f"checkpoint not written: {error}")
+        self.since = time.monotonic()
+        self.cost = self.since - began
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the state; None where there is no intact one of this trial."""
+        try:
+            with self.path.open("rb") as file:
+                if digest_of(file, file.seek(0, os.SEEK_END) - DIGEST_BYTES) != file.read():
+                    raise ValueError("the checkpoint is damaged")
+                file.seek(0)
+                state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            return None
+        except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+            say(f"{self.path}: {str(error)[:200]}; its trial starts again")
+            return None
+        return state if state["key"] == self.key else None
+
+    def remove(self) -> None:
+        """Delete the file."""
+        self.path.unlink(missing_ok=True)

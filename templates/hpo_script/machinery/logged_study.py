@@ -13,7 +13,10 @@ from typing import Any
 from hpo_script.machinery.trial_log import ARCHITECTURE, IDENTITY, SHORT_NAMES
 
 LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
-ATTEMPT = {"trial", "unit", "step", *IDENTITY, *ARCHITECTURE, "d_ff", "system_attrs"}
+ATTEMPT = {
+    *("trial", "unit", "step", "d_ff", "system_attrs", "learning_curve"),
+    *(*ARCHITECTURE, *IDENTITY),
+}
 NOT_ATTRIBUTES = {
     *("trial", "state", "value", "datetime_start", "datetime_complete", "system_attrs"),
     *IDENTITY,
@@ -76,9 +79,7 @@ class LoggedStudy:
         elif event == "run_end":
             self.ended_runs.add(fields["run"])
         elif event in ("enqueued", "history"):
-            known: list[dict[str, Any]] = getattr(self, event)
-            if not any(fields.items() - {("run", 0)} == other.items() for other in ()):
-                known.append(fields)
+            (self.enqueued if event == "enqueued" else self.history).append(fields)
         return True
 
     def take_trial(self, event: str, fields: dict[str, Any]) -> None:
@@ -107,7 +108,8 @@ class LoggedStudy:
 
     def claim(self, event: str, trial: LoggedTrial, fields: dict[str, Any]) -> None:
         """Start, resume or retry a trial: what was evaluated beyond that point is void."""
-        self.reset.add(trial.number)
+        if trial.claims:
+            self.reset.add(trial.number)
         place = {name: value for name, value in fields.items() if name not in ATTEMPT}
         if event == "trial_start":
             trial.claims.append(fields["run"])
@@ -117,7 +119,7 @@ class LoggedStudy:
             trial.claims.append(fields["run"])
             trial.n_resumed = trial.n_resumed + 1 if place == trial.resumed_at else 1
             trial.resumed_at = place
-            trial.cut(next(iter(place.values()), 0))
+            trial.curve = fields.get("learning_curve", [])
         else:
             trial.curve = []
             trial.attributes["micro_batch"] = fields.get("micro_batch")

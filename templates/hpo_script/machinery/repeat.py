@@ -1,4 +1,4 @@
-"""A trial again: from its own record, to the same values."""
+"""Repeat: train a trial of the log again and compare every evaluation."""
 
 from __future__ import annotations
 
@@ -7,48 +7,32 @@ from pathlib import Path
 
 import torch
 
-from hpo_script.device import bytes_per_sample, check_count
-from hpo_script.experiment import Experiment, UnusableError
-from hpo_script.results import plain
-from hpo_script.task import Task
-from hpo_script.training import train
+from hpo_script.constants import ARCHITECTURES
+from hpo_script.experiment.shared import UnusableError
+from hpo_script.experiment.task import Task
+from hpo_script.experiment.training import train
+from hpo_script.machinery.log_file import read_log
 
 
-def repeat_trial(path: Path, task: Task, experiment: Experiment, device: torch.device) -> int:
-    """Train what a file trial_NNNN.json records; return 1 if an evaluation differs."""
-    try:
-        record = json.loads(path.read_text())
-        config = {**record["user_attrs"], **record["params"]}
-        key, curve = (config["seed"], record["trial_number"]), config["learning_curve"]
-        names = {**{axis: axis for axis in experiment.architectures[0]}, "params": "param_count"}
-        arch = {axis: int(config[name]) for axis, name in names.items()}
-        micro_batch = config["micro_batch"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UnusableError(f"--trial-from {path}: not the record of a trial: {error}") from None
-    try:
-        bytes_per_sample(task, check_count(task, arch))  # built, and passed through once
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise UnusableError(f"--trial-from {path}: {error}") from None
-    if not curve:
-        raise UnusableError(f"--trial-from {path}: it has no evaluation to compare with")
+def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> int:
+    """Train trial `number` of a log again; return 1 if an evaluation differs."""
+    log = read_log(path)
+    trial = log and log.study.trials.get(number)
+    if not trial or not trial.curve:
+        raise UnusableError(f"--repeat {number}: {path} has no evaluation of this trial")
+    config = trial.attributes
+    same = True
     training = train(
         task,
-        arch,
+        ARCHITECTURES[config["arch_idx"]],
         config,
-        key=key,
+        key=(config["seed"], number),
         device=device,
-        micro_batch=micro_batch,
+        micro_batch=config["micro_batch"],
         after_batch=lambda _training, _share: None,
     )
-    values = [point[experiment.metric] for point in curve]
-    best = min(values, key=lambda value: experiment.sign * float(value))
-    value = {"COMPLETE": best, "PRUNED": values[-1]}.get(record["state"])
-    same = record["value"] == value
-    try:
-        for known, found in zip(curve, map(plain, training), strict=False):  # it may end early
-            same &= known == found
-            print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
-    except KeyError as missing:  # a loss of another script, a parameter that is not recorded
-        raise UnusableError(f"--trial-from {path}: there is no {missing} here") from None
-    print(f"trial {key[1]}: value {record['value']}, {'the same' if same else 'NOT the same'}")
+    for known, found in zip(trial.curve, training, strict=False):  # it may have ended early
+        same &= known == found
+        print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
+    print(f"trial {number}: {'the same' if same else 'NOT the same'}")
     return 0 if same else 1

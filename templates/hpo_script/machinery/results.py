@@ -1,125 +1,91 @@
-"""Results: files that are whole at every moment, written anew after each trial."""
+"""Results: tables and the summary of a study, all derived from its log."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-import os
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import optuna
-import pandas as pd
-from optuna.trial import FrozenTrial, Trial, TrialState
-
-from hpo_script.experiment import Experiment
-from hpo_script.log_writer import sync_folder
-
-
-def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Replace a file by a new one that is already on the disk, so that neither is ever half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w+b") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    sync_folder(path.parent)
+from hpo_script.constants import DIRECTION, METRIC, NAME
+from hpo_script.experiment.space import searched_params
+from hpo_script.machinery.checkpoint import replace_file
+from hpo_script.machinery.log_file import say
+from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace a file by a text."""
-    replace_file(path, lambda file: file.write(text.encode()))
-
-
-def plain(value: object) -> Any:
-    """Return a value as JSON has it: text for times, null for NaN and infinity."""
-    return json.loads(json.dumps(value, default=str), parse_constant=lambda _name: None)
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write a value as JSON."""
-    write_text(path, json.dumps(plain(value), indent=1) + "\n")
-
-
-def best_of(study: optuna.Study) -> FrozenTrial | None:
-    """Return the best finished trial, or None."""
-    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return study.best_trial if finished else None
-
-
-def architecture_of(trial: Trial | FrozenTrial) -> dict[str, int]:
-    """Return the architecture a trial was trained with, from its own record."""
-    names = ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff", "param_count")
-    known = trial.user_attrs
-    return {name: known[name] for name in names if name in known}
-
-
-def trial_record(trial: FrozenTrial) -> dict[str, Any]:
-    """Return everything the study knows of a trial."""
+def row_of(trial: LoggedTrial) -> dict[str, Any]:
+    """Return a trial as a row, with the columns of Optuna's `trials_dataframe`."""
+    params = searched_params(trial.attributes)
+    start, end = trial.datetime_start, trial.datetime_complete
+    spent = datetime.fromisoformat(end) - datetime.fromisoformat(start) if start and end else ""
+    apart = {*params, "learning_curve"}
+    others = {name: v for name, v in trial.attributes.items() if name not in apart}
     return {
-        "trial_number": trial.number,
-        "state": trial.state.name,
-        "value": trial.value,
-        "params": trial.params,
-        "architecture": architecture_of(trial),
-        "datetime_start": trial.datetime_start,
-        "datetime_complete": trial.datetime_complete,
-        "duration_seconds": trial.duration and trial.duration.total_seconds(),
-        "user_attrs": trial.user_attrs,
+        **{"number": trial.number, "value": trial.value},
+        **{"datetime_start": start, "datetime_complete": end, "duration": spent},
+        **{f"params_{name}": value for name, value in params.items()},
+        **{f"user_attrs_{name}": value for name, value in others.items()},
+        "state": trial.state,
     }
 
 
-def trials_csv(trials: Sequence[FrozenTrial]) -> str:
-    """Return a table with the columns of Optuna's `trials_dataframe`, curves left out."""
-    rows = [
-        {
-            "number": trial.number,
-            "value": trial.value,
-            "datetime_start": trial.datetime_start,
-            "datetime_complete": trial.datetime_complete,
-            "duration": trial.duration,
-            **{f"params_{name}": value for name, value in trial.params.items()},
-            **{f"user_attrs_{name}": value for name, value in trial.user_attrs.items()},
-            "state": trial.state.name,
-        }
-        for trial in trials
-    ]
-    table = pd.DataFrame(rows, dtype=object)  # whole numbers stay whole beside empty cells
-    columns = table.columns.drop(["state", "user_attrs_learning_curve"], errors="ignore")
-    return table.to_csv(index=False, columns=[*columns, "state"])
+def write_results(folder: Path, study: LoggedStudy) -> None:
+    """Replace trials.csv, and best_params.json once a trial is complete."""
+    rows = [row_of(study.trials[number]) for number in sorted(study.trials)]
+    columns = dict.fromkeys(name for row in rows for name in row if name != "state")
+    text = io.StringIO()
+    table = csv.DictWriter(text, [*columns, "state"], lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    replace_file(folder / "trials.csv", lambda file: file.write(text.getvalue().encode()))
+    if best := study.best(DIRECTION):
+        found = {**summary(study), "best_params": searched_params(best.attributes)}
+        found["best_user_attrs"] = best.attributes
+        content = json.dumps(found, indent=1) + "\n"
+        replace_file(folder / "best_params.json", lambda file: file.write(content.encode()))
 
 
-def write_results(folder: Path, study: optuna.Study, experiment: Experiment) -> None:
-    """Write the tables of the whole study; the best file only once a trial has finished."""
-    trials = [trial for trial in study.trials if trial.state != TrialState.WAITING]
-    about = {
-        "experiment": experiment.name,
-        "study_id": study.user_attrs["study_id"],
-        "budget": experiment.budget,
-        "horizon": experiment.horizon,
-        "task": experiment.task,
-        "metric": experiment.metric,
-        "direction": experiment.direction,
-        "n_trials": len(trials),
+def summary(study: LoggedStudy) -> dict[str, Any]:
+    """Return what a program needs to know of a study."""
+    best = study.best(DIRECTION)
+    run: Mapping[str, Any] = next(reversed(study.runs.values()), {})
+    counts = study.counts()
+    ended = counts["complete"] + counts["pruned"] + counts["failed"]
+    return {
+        "name": NAME,
+        "study": study.study_id,
+        "state": "finished" if ended >= run.get("n_trials", ended + 1) else "unfinished",
+        "n_trials": run.get("n_trials"),
+        **counts,
+        **{"metric": METRIC, "direction": DIRECTION},
+        **{"best_trial": best and best.number, "best_value": best and best.value},
+        "baselines": run.get("baselines"),
     }
-    records = [trial_record(trial) for trial in trials]
-    write_json(folder / "all_trials.json", {**about, "trials": records})
-    if trials:
-        write_text(folder / "trials.csv", trials_csv(trials))
-    if best := best_of(study):
-        states = (state for state in TrialState if state != TrialState.WAITING)
-        number = Counter(trial.state for trial in trials)
-        found = {
-            **about,
-            **{f"n_trials_{state.name.lower()}": number[state] for state in states},
-            "best_trial": best.number,
-            "best_value": best.value,
-            "best_params": best.params,
-            "architecture": architecture_of(best),
-            "best_user_attrs": best.user_attrs,
-            "search_space": experiment.search_space,
-        }
-        write_json(folder / "best_params.json", found)
+
+
+def say_result(study: LoggedStudy) -> None:
+    """Say what was found, beside what it has to beat."""
+    best = study.best(DIRECTION)
+    say(", ".join(f"{count} {state}" for state, count in study.counts().items()))
+    if best is None or best.value is None:
+        return
+    attributes = best.attributes
+    axes = ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff", "param_count")
+    say(f"best: trial {best.number}, {METRIC} {best.value:.6g}")
+    say("  " + ", ".join(f"{axis}={attributes[axis]}" for axis in axes if axis in attributes))
+    say("  " + ", ".join(f"{n}={v}" for n, v in searched_params(attributes).items()))
+    for name, metrics in summary(study)["baselines"].items():
+        for metric, value in metrics.items():
+            found, sign = attributes[metric], -1 if metric == "auc" else 1
+            words = "better than" if sign * found < sign * value else "NOT better than"
+            say(f"  {metric} {found:.4f} is {words} {value:.4f} of the baseline {name}")
+    if attributes.get("collapsed"):
+        say("  COLLAPSED: it predicts nearly the same number for every sample")
+    values = sorted(t.value for t in study.trials.values() if t.state == "COMPLETE" and t.value)
+    if len(values) > 1:
+        say(f"  median of the complete trials: {values[len(values) // 2]:.6g}")
+    say("Each configuration has one seed: part of its lead may be noise of the seed.")

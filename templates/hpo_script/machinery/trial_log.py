@@ -137,6 +137,7 @@ def read_event(line: bytes) -> tuple[str, dict[str, Any]] | None:
                 fields = {**read_fields(rest), **match.groupdict()}
             except (ValueError, RecursionError):
                 return None
-            fields |= {name: int(fields[name]) for name in ("trial", "step") if name in match.re.groupindex}
-            return (event, fields) if {*IDENTITY} <= fields.keys() else None
+            numbers = {"trial", "step"} & pattern.groupindex.keys()
+            fields |= {name: int(fields[name]) for name in numbers}
+            return (event, fields) if LOG_EVENTS[event].last[-1] in fields else None
     return None

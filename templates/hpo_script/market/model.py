@@ -5,30 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hpo_script.experiment import Arch
-from hpo_script.patchtst.inputs_scale_free import Inputs
-from hpo_script.transformer import Block, init_weights
+from hpo_script.experiment.shared import Arch
+from hpo_script.experiment.transformer import Block, init_weights
+from hpo_script.market.constants import CONTEXT_LENGTH, PATCH_LENGTH, STRIDE
+from hpo_script.market.inputs_scale_free import Inputs
 
 
 class PatchTST(nn.Module):
     """Encoder over overlapping patches of a window of daily features; one logit out."""
 
-    def __init__(
-        self,
-        arch: Arch,
-        dropout: float,
-        *,
-        n_channels: int,
-        context_length: int,
-        patch_length: int,
-        stride: int,
-    ) -> None:
+    def __init__(self, arch: Arch, dropout: float, *, n_channels: int) -> None:
         super().__init__()
         d_model, n_layers = arch["d_model"], arch["n_layers"]
-        self.patch_length, self.stride = patch_length, stride
-        n_patches = (context_length - patch_length) // stride + 1
+        n_patches = (CONTEXT_LENGTH - PATCH_LENGTH) // STRIDE + 1
         self.inputs = Inputs(n_channels)
-        self.embed = nn.Linear(patch_length * n_channels + self.inputs.n_statistics, d_model)
+        self.embed = nn.Linear(PATCH_LENGTH * n_channels + self.inputs.n_statistics, d_model)
         self.positions = nn.Parameter(0.02 * torch.randn(n_patches, d_model))
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(Block(arch, dropout, causal=False) for _ in range(n_layers))
@@ -39,8 +30,8 @@ class PatchTST(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map windows (batch, days, channels) to logits (batch,)."""
         series, statistics = self.inputs(x)
-        rest = (series.shape[1] - self.patch_length) % self.stride  # of the oldest days
-        patches = series[:, rest:].unfold(1, self.patch_length, self.stride).flatten(2)
+        rest = (series.shape[1] - PATCH_LENGTH) % STRIDE  # of the oldest days
+        patches = series[:, rest:].unfold(1, PATCH_LENGTH, STRIDE).flatten(2)
         shared = statistics.unsqueeze(1).expand(-1, patches.shape[1], -1)
         x = self.embed(torch.cat([patches, shared], 2)) + self.positions
         x = self.dropout(x)  # (batch, patches, d_model)

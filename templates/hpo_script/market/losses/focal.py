@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hpo_script.experiment import Config
+from hpo_script.experiment.shared import Config
 
 
 def focal_loss(logits: Tensor, targets: Tensor, *, train_rate: float, config: Config) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from hpo_script.experiment import Config
+from hpo_script.experiment.shared import Config
 
 
 def soft_auc_loss(logits: Tensor, targets: Tensor, *, train_rate: float, config: Config) -> Tensor:

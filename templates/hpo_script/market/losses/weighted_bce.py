@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from hpo_script.experiment import Config
+from hpo_script.experiment.shared import Config
 
 
 def weighted_bce_loss(

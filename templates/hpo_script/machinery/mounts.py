@@ -1,0 +1,40 @@
+"""Mounts: whether the locks beside a log reach another machine that works on it.
+
+Measured on NFSv4.2; Lustre with `flock`, CephFS and GPFS by their documentation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+SHARED_LOCKS = {"nfs4", "ceph", "gpfs", "lustre"}
+LOCAL_LOCKS = re.compile(r"\b(nolock|local_lock=(?!none)\w+|localflock|noflock)\b")
+
+
+def mount_of(file: int) -> tuple[str, str]:
+    """Return the kind of the file system of an open file, and its options; "" if unknown."""
+    info = Path(f"/proc/self/fdinfo/{file}")
+    mount_id = re.search(r"mnt_id:\s*(\d+)", info.read_text()) if info.exists() else None
+    for line in Path("/proc/self/mountinfo").read_text().splitlines() if mount_id else ():
+        before, _, after = line.partition(" - ")
+        if mount_id and before.split()[0] == mount_id[1]:
+            kind, _, options = after.split(" ", 2)
+            return kind, options
+    return "", ""
+
+
+def unreachable_worker(
+    runs: Mapping[str, dict[str, Any]], ended: set[str], here: Mapping[str, str], file: int
+) -> str | None:
+    """Return the worker of another machine whose locks may not be visible here, if any."""
+    kind, options = mount_of(file)
+    if kind in SHARED_LOCKS and not LOCAL_LOCKS.search(options):
+        return None
+    for run, fields in runs.items():
+        worker = fields["worker"]
+        if run not in ended and worker["host"] != here["host"]:
+            return f"run {run} on {worker['host']} ({kind or 'an unknown file system'})"
+    return None

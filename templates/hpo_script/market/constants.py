@@ -1,0 +1,18 @@
+"""Constants of a script of the market family, for the parts to be checked on their own."""
+
+from __future__ import annotations
+
+HORIZON = 1
+DATA_RANGE: list[str] | None = None
+FEATURE_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
+TRAIN_FRACTION = 0.7
+VAL_FRACTION = 0.15
+TRAIN_SUBSET = 1.0
+TRAIN_END: str | None = None
+VAL_END: str | None = None
+MIN_VAL_SAMPLES = 100
+MIN_CLASS_SAMPLES = 10
+CONTEXT_LENGTH = 60
+MAX_CONTEXT_LENGTH = 60
+PATCH_LENGTH = 10
+STRIDE = 5
