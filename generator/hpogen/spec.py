@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from hpo_script.arch_space import ArchSpace
+from hpo_script.experiment.arch_space import ArchSpace
 from hpogen.budget import format_budget, parse_budget
 from hpogen.config import (
     Bound,
@@ -139,7 +139,7 @@ class Spec(Strict):
 
     def space(self) -> ArchSpace:
         """Return the architectures as the sampler sees them."""
-        return ArchSpace(self.architectures, free_axes=self.family.free_axes, skip=self.skipped)
+        return ArchSpace(self.architectures, self.family.free_axes, self.skipped)
 
 
 def resolve(

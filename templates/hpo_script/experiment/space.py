@@ -1,15 +1,9 @@
-"""Search space: how the sampler sees ARCHITECTURES and SEARCH_SPACE.
-
-Rows of ARCHITECTURES that differ only in FREE_AXES (the heads do not change the parameter count)
-are one shape. The sampler draws `shape_idx`, in the order of the list from deep and narrow to
-shallow and wide, and one index per free axis: in both, neighbours are alike.
-"""
+"""Search space: the architecture and SEARCH_SPACE, and what a trial gets of them."""
 
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
@@ -24,49 +18,8 @@ from hpo_script.constants import (
     SEARCH_SPACE,
     SKIP_INDICES,
 )
-from hpo_script.experiment.shared import Arch, Config
-
-
-class ArchSpace:
-    """The two-way map between rows of ARCHITECTURES and search parameters."""
-
-    def __init__(self, rows: Sequence[Arch], free_axes: Sequence[str], skip: Sequence[int]):
-        self.rows = rows
-        self.choices = {axis: sorted({row[axis] for row in rows}) for axis in free_axes}
-        shapes: dict[tuple[int, ...], list[int]] = {}
-        for arch_idx, row in enumerate(rows):
-            key = tuple(size for axis, size in row.items() if axis not in free_axes)
-            shapes.setdefault(key, []).append(arch_idx)
-        self.shapes = list(shapes.values())
-        self.shape_of = {row: shape for shape, rows in enumerate(self.shapes) for row in rows}
-        self.allowed = [row for row in self.shape_of if row not in skip]
-
-    def sizes(self) -> dict[str, int]:
-        """Return the search parameters, integers from 0, and how many values each has."""
-        free = {f"{axis}_idx": len(sizes) for axis, sizes in self.choices.items()}
-        return {"shape_idx": len(self.shapes), **free}
-
-    def encode(self, arch_idx: int) -> dict[str, int]:
-        """Return the search parameters of a row."""
-        row = self.rows[arch_idx]
-        free = {f"{axis}_idx": sizes.index(row[axis]) for axis, sizes in self.choices.items()}
-        return {"shape_idx": self.shape_of[arch_idx], **free}
-
-    def decode(self, params: Mapping[str, int]) -> int:
-        """Return the row of search parameters.
-
-        Where the shape lacks a value of a free axis (6 heads do not divide a width of 64) or the
-        row is skipped, the nearest row counts: by shape, then by distance in log2.
-        """
-
-        def distance(arch_idx: int) -> tuple[int, float]:
-            row = self.rows[arch_idx]
-            return abs(self.shape_of[arch_idx] - params["shape_idx"]), sum(
-                abs(math.log2(row[axis] / sizes[params[f"{axis}_idx"]]))
-                for axis, sizes in self.choices.items()
-            )
-
-        return min(self.allowed, key=distance)
+from hpo_script.experiment.arch_space import ArchSpace
+from hpo_script.experiment.shared import Config
 
 
 SPACE = ArchSpace(ARCHITECTURES, FREE_AXES, SKIP_INDICES)
