@@ -17,12 +17,12 @@ BYTES_PER_PARAMETER = 16
 def grid_report(spec: Spec) -> dict[str, Any]:
     """Return the grid, its distinct shapes, ends and gaps."""
     space = spec.space()
-    extremes = extreme_indices(space.architectures, spec.family.extreme_axes, skip=spec.skipped)
+    extremes = extreme_indices(space.rows, spec.family.extreme_axes, skip=spec.skipped)
     return {
         "task": spec.task,
         "budget": spec.budget,
         "tolerance": spec.tolerance,
-        "n_architectures": len(space.architectures),
+        "n_architectures": len(space.rows),
         "n_shapes": len(space.shapes),
         "n_candidates": len(spec.candidates),
         "architectures": [
@@ -35,7 +35,7 @@ def grid_report(spec: Spec) -> dict[str, Any]:
                 "extreme": extremes.get(idx),
                 "skipped": idx in spec.skipped,
             }
-            for idx, row in enumerate(space.architectures)
+            for idx, row in enumerate(space.rows)
         ],
         "unreached": unreached(spec),
         "cells": cells(spec),

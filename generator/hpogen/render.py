@@ -42,7 +42,7 @@ def render(spec: Spec) -> str:
     constants = script_constants(spec)
     tables = function_tables(spec)
     defined = [name.split(":")[0] for _, group in constants for name, _, _ in group]
-    check_parts(parts, [*defined, *tables, "MODULES", "HPOGEN", "SPEC_SHA256", "SETTINGS"])
+    check_parts(parts, [*defined, *tables, "MODULES", "HPOGEN", "SPEC_SHA256"])
     if parts[0].third_party.roots():
         raise PartError(f"{parts[0].name}: needs a package before the command line is read")
     stdlib.modules.add("sys")
@@ -67,7 +67,6 @@ def render(spec: Spec) -> str:
         constants=[
             (about, [constant_line(*constant) for constant in group]) for about, group in constants
         ],
-        settings=settings_line(spec),
         modules=constant_line("MODULES", third_party.all_modules(), ""),
         command_line=section(parts[0]),
         experiment=[section(part) + tables_after(part, tables) for part in parts[1:half]],
@@ -142,7 +141,11 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
         (
             title,
             [
-                (annotated(c.name.upper(), spec.constants[c.name]), spec.constants[c.name], c.about)
+                (
+                    annotated(c.name.upper(), spec.constants[c.name]),
+                    spec.constants[c.name],
+                    c.about,
+                )
                 for c in family.constants
                 if c.section == name
             ],
@@ -221,10 +224,11 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
 
 def annotated(name: str, value: Any) -> str:
     """Return the name of a constant, with its type where the value alone does not show it."""
-    return f"{name}: str | None" if value is None or name in OPTIONAL else name
+    optional = value is None or name in OPTIONAL
+    return f"{name.upper()}: str | None" if optional else name.upper()
 
 
-OPTIONAL = {"DATA_SHA256", "TRAIN_END", "VAL_END"}
+OPTIONAL = {"data_sha256", "train_end", "val_end"}
 
 
 class Expression(str):
@@ -329,15 +333,6 @@ def tables_after(part: Part, tables: dict[str, str]) -> str:
         if functions[-1] in part.defines:
             text += f"\n\n\n{name} = {tables.pop(name)}"
     return text
-
-
-def settings_line(spec: Spec) -> str:
-    """Return the constants that trials must share to be compared, as a dict of the script."""
-    names = ["horizon"] if spec.family.has_horizon else []
-    apart = {"data_path", "data_sha256", "data_range"}
-    names += [c.name for c in spec.family.constants if c.name not in apart]
-    items = "".join(f"    {literal(name)}: {name.upper()},\n" for name in names)
-    return f"SETTINGS: dict[str, Any] = {{\n{items}}}"
 
 
 def read_mark(script: str) -> dict[str, Any] | None:

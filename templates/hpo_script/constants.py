@@ -17,7 +17,6 @@ N_TRIALS = 50
 TIMEOUT_HOURS: float | None = None
 SEED = 42
 DATA_PATH = "data/sp500.csv"
-SETTINGS: dict[str, Any] = {}
 SEARCH_SPACE: dict[str, dict[str, Any]] = {}
 CONDITIONS: dict[str, dict[str, list[Any]]] = {}
 FIXED_PARAMS: dict[str, Any] = {}

@@ -21,14 +21,6 @@ class UnusableError(Exception):
     """Data, log or device cannot be used; the message names the value and the way out."""
 
 
-class Interrupted(BaseException):
-    """The run must end: why, and its exit code."""
-
-    def __init__(self, reason: str, code: int) -> None:
-        super().__init__(reason)
-        self.reason, self.code = reason, code
-
-
 def check_digest(path: str, digest: str, expected: str | None, about: str) -> None:
     """Refuse data other than those that the script was rendered for."""
     if expected not in (None, digest):

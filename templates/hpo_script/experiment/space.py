@@ -21,7 +21,6 @@ from hpo_script.constants import (
 from hpo_script.experiment.arch_space import ArchSpace
 from hpo_script.experiment.shared import Config
 
-
 SPACE = ArchSpace(ARCHITECTURES, FREE_AXES, SKIP_INDICES)
 
 

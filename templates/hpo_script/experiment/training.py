@@ -16,10 +16,10 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hpo_script.experiment.accumulate_mean import accumulate
-from hpo_script.experiment.shared import Arch, Config
+from hpo_script.experiment.shared import Arch, Config, EvalInterval
 from hpo_script.experiment.task import Task
 
 
@@ -69,10 +69,18 @@ def evals_without_gain(values: Iterable[float], min_delta: float) -> int:
 
 
 class Training:
-    """A model in training, which can be saved after any batch and restored."""
+    """A model in training, which can be saved after any batch and restored.
 
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device):
-        self.model, self.optimizer, self.device = model, optimizer, device
+    `key` is (seed, trial): it names the random streams.
+    """
+
+    def __init__(
+        self, task: Task, arch: Arch, config: Config, key: tuple[int, int], device: torch.device
+    ) -> None:
+        self.task, self.config, self.key, self.device = task, config, key, device
+        torch.manual_seed(stream_seed(*key, "weights"))
+        self.model = task.build_model(arch, config["dropout"]).to(device)
+        self.optimizer = make_optimizer(self.model, config)
         self.streams = torch if device.type == "cpu" else getattr(torch, device.type)
         self.interval, self.batch, self.step = 0, 0, 0  # how many of each are done
         self.samples, self.seconds = 0, 0.0  # trained so far; evaluations apart
@@ -99,68 +107,71 @@ class Training:
         if state["device"] == self.device.type:
             self.streams.set_rng_state(state["stream"])
 
+    def begin(self, interval: EvalInterval) -> list[Tensor]:
+        """Return the batches of an interval that are left."""
+        batches_seed = stream_seed(*self.key, interval.step, "batches")
+        batches = self.task.batches(self.config, interval, batches_seed)
+        self.model.train()
+        if self.batch == 0:
+            torch.manual_seed(stream_seed(*self.key, interval.step, "dropout"))
+            self.losses = torch.zeros((), device=self.device)
+        return batches[self.batch :]
 
-def train(
-    task: Task,
-    arch: Arch,
-    config: Config,
-    *,
-    key: tuple[int, int],
-    device: torch.device,
-    micro_batch: int,
-    after_batch: Callable[[Training, float], None],
-    resume: Mapping[str, Any] | None = None,
-    trial_seconds: float | None = None,
-) -> Iterator[dict[str, Any]]:
-    """Train one configuration; yield each evaluation: the epoch or step, then the metrics.
+    def learn(self, batch: Tensor, rate: float, micro_batch: int) -> None:
+        """Take one optimizer step."""
+        began, config = time.monotonic(), self.config
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        with mixed_precision(self.device):
+            self.losses += accumulate(
+                self.model, self.task, batch, config=config, micro_batch=micro_batch
+            )
+        nn.utils.clip_grad_norm_(self.model.parameters(), config["clip_norm"])
+        self.optimizer.step()
+        self.step += 1
+        self.batch += 1
+        self.samples += len(batch)
+        self.seconds += time.monotonic() - began
 
-    `key` is (seed, trial). `after_batch` gets the training and the share that is done; `resume`
-    is a state of it. With `trial_seconds`, training time ends a trial instead of its schedule.
-    Raises DivergedError when a loss is not finite.
-    """
-    torch.manual_seed(stream_seed(*key, "weights"))
-    model = task.build_model(arch, config["dropout"]).to(device)
-    optimizer = make_optimizer(model, config)
-    training = Training(model, optimizer, device)
-    if resume:
-        training.restore(resume)
-    if trial_seconds:
-        config = {**config, "epochs": sys.maxsize, "steps": sys.maxsize}
-    total: float = 0 if trial_seconds else sum(item.n_batches for item in task.intervals(config))
-    for interval in itertools.islice(task.intervals(config), training.interval, None):
-        batches = task.batches(config, interval, stream_seed(*key, interval.step, "batches"))
-        model.train()
-        if training.batch == 0:
-            torch.manual_seed(stream_seed(*key, interval.step, "dropout"))
-            training.losses = torch.zeros((), device=device)
-        for batch in batches[training.batch :]:
-            began = time.monotonic()
-            if trial_seconds and training.seconds:
-                total = training.step * trial_seconds / training.seconds
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(training.step, total, config)
-            optimizer.zero_grad(set_to_none=True)
-            with mixed_precision(device):
-                loss = accumulate(model, task, batch, config=config, micro_batch=micro_batch)
-            training.losses += loss
-            nn.utils.clip_grad_norm_(model.parameters(), config["clip_norm"])
-            optimizer.step()
-            training.step += 1
-            training.batch += 1
-            training.samples += len(batch)
-            training.seconds += time.monotonic() - began
-            share = training.seconds / trial_seconds if trial_seconds else training.step / total
-            after_batch(training, share)
-            if share >= 1:
-                break
-        train_loss = float(training.losses) / training.batch
-        model.eval()
-        with torch.inference_mode(), mixed_precision(device):
-            metrics = task.evaluate(model, micro_batch)
+    def evaluate(self, interval: EvalInterval, micro_batch: int) -> dict[str, Any]:
+        """End an interval; return the epoch or step, then the metrics. Raises DivergedError."""
+        train_loss = float(self.losses) / self.batch
+        self.model.eval()
+        with torch.inference_mode(), mixed_precision(self.device):
+            metrics = self.task.evaluate(self.model, micro_batch)
         for name, value in (("train_loss", train_loss), ("val_loss", metrics["val_loss"])):
             if not math.isfinite(value):
-                raise DivergedError(f"{name} is {value} at {task.unit} {interval.step}")
-        training.interval, training.batch = training.interval + 1, 0
-        yield {task.unit: interval.step, "train_loss": train_loss, **metrics}
+                raise DivergedError(f"{name} is {value} at {self.task.unit} {interval.step}")
+        self.interval, self.batch = self.interval + 1, 0
+        return {self.task.unit: interval.step, "train_loss": train_loss, **metrics}
+
+
+def train(
+    training: Training,
+    *,
+    micro_batch: int,
+    after_batch: Callable[[float], None],
+    trial_seconds: float | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Train to the end of the schedule, or for some seconds; yield each evaluation.
+
+    `after_batch` gets the share that is done. Raises DivergedError when a loss is not finite.
+    """
+    task, config, share = training.task, dict(training.config), 0.0
+    total: float = sum(interval.n_batches for interval in task.intervals(config))
+    if trial_seconds:  # the schedule is stretched to the steps that these seconds allow
+        config |= {"epochs": sys.maxsize, "steps": sys.maxsize}
+    for interval in itertools.islice(task.intervals(config), training.interval, None):
+        for batch in training.begin(interval):
+            if trial_seconds and training.seconds:
+                total = training.step * trial_seconds / training.seconds
+            rate = learning_rate(training.step, total, config)
+            training.learn(batch, rate, micro_batch)
+            share = training.seconds / trial_seconds if trial_seconds else training.step / total
+            after_batch(share)
+            if share >= 1:
+                break
+        yield training.evaluate(interval, micro_batch)
         if share >= 1:
             return

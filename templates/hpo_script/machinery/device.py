@@ -28,7 +28,10 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = next((kind for kind in available if available[kind]), "cpu")
     device = torch.device(name)
-    if not available.get(device.type, True) or (device.index or 0) >= torch.cuda.device_count() > 0:
+    if (
+        not available.get(device.type, True)
+        or (device.index or 0) >= torch.cuda.device_count() > 0
+    ):
         raise UnusableError(f"--device {name}: this machine or this torch lacks it; use auto")
     return device
 

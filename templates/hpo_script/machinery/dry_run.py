@@ -43,9 +43,9 @@ def dry_run(task: Task, device: torch.device) -> int:
             f" {micro_batch or 'does not fit':>11}"
         )
     print(
-        f"\n{len(ARCHITECTURES)} architectures, {len(SPACE.shapes)} shapes: {wrong} parameter counts"
-        f" differ from their model's; {outside} shapes outside ±{TOLERANCE:.0%} of {BUDGET:,};"
-        f" {n_unfit} do not fit this machine."
+        f"\n{len(ARCHITECTURES)} architectures, {len(SPACE.shapes)} shapes: {wrong} parameter"
+        f" counts differ from their model's; {outside} shapes outside ±{TOLERANCE:.0%} of"
+        f" {BUDGET:,}; {n_unfit} do not fit this machine."
     )
     print("Nothing was trained.")
     return 1 if wrong or outside else 0

@@ -19,7 +19,6 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from hpo_script.experiment.shared import Interrupted
 from hpo_script.machinery.logged_study import LoggedStudy
 from hpo_script.machinery.trial_log import format_event, read_event
 
@@ -44,6 +43,14 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+class Interrupted(BaseException):
+    """The run must end: why, and its exit code."""
+
+    def __init__(self, reason: str, code: int) -> None:
+        super().__init__(reason)
+        self.reason, self.code = reason, code
+
+
 class LogFile:
     """The log, and the study that its lines describe so far."""
 
@@ -53,9 +60,8 @@ class LogFile:
         self.pending = b""  # lines for the next round
         self.damaged: list[int] = []  # numbers of lines that were refused
         self.inode: int | None = None
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.lock_path = path.with_name(f"{path.name}.lock")
-        self.locks = os.open(self.lock_path, os.O_RDWR | os.O_CREAT, 0o666)
+        self.locks = -1  # opened with the first round, and kept: closing would free all locks
 
     @contextmanager
     def round(self) -> Iterator[LoggedStudy]:
@@ -64,9 +70,8 @@ class LogFile:
         Lines that do not fit on the disk stay pending. Any other OSError ends the run: after a
         failed write, nobody can say what the file has.
         """
-        create = os.O_CREAT if self.inode is None else 0
         try:
-            file = os.open(self.path, os.O_RDWR | os.O_APPEND | create, 0o666)
+            file = self.open()
             try:
                 fcntl.lockf(file, fcntl.LOCK_EX, 1, ROUND_BYTE)
                 self.check_files(file)
@@ -78,6 +83,15 @@ class LogFile:
         except OSError as error:
             hint = "; use a disk with working locks" if error.errno == errno.ENOLCK else ""
             raise Interrupted(f"{self.path}: {error.strerror}{hint}", 2) from error
+
+    def open(self) -> int:
+        """Return a new descriptor of the log; create it only at the start of the run."""
+        flags = os.O_RDWR | os.O_APPEND
+        if self.inode is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.locks = os.open(self.lock_path, os.O_RDWR | os.O_CREAT, 0o666)
+            flags |= os.O_CREAT
+        return os.open(self.path, flags, 0o666)
 
     def check_files(self, file: int) -> None:
         """Refuse a log or lock file that was deleted or replaced while this run used it."""
@@ -148,11 +162,8 @@ class LogFile:
         fcntl.lockf(self.locks, fcntl.LOCK_UN, 1, 1 + number)
 
 
-def read_log(path: Path) -> LogFile | None:
-    """Return a log as it is now, without locks; None where there is none."""
-    if not path.exists():
-        return None
-    log = LogFile.__new__(LogFile)
-    log.path, log.study, log.position, log.line_number, log.damaged = path, LoggedStudy(), 0, 0, []
-    log.take(path.read_bytes() + b"\n")
+def read_log(path: Path) -> LogFile:
+    """Return a log as it is now, without any lock; an empty one where there is no file."""
+    log = LogFile(path, "")
+    log.take(path.read_bytes() + b"\n" if path.exists() else b"")
     return log

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
 import platform
+import re
 import sys
 import uuid
 from argparse import Namespace
@@ -16,6 +18,7 @@ from typing import Any
 import optuna
 import torch
 from optuna.distributions import distribution_to_json
+from optuna.trial import TrialState, create_trial
 
 from hpo_script.constants import (
     ARCHITECTURES,
@@ -30,18 +33,17 @@ from hpo_script.constants import (
     PRUNER,
     SAMPLER,
     SEARCH_SPACE,
-    SETTINGS,
     SKIP_INDICES,
     SPEC_SHA256,
     TASK,
     TIMEOUT_HOURS,
 )
-from hpo_script.experiment.shared import Interrupted, UnusableError
+from hpo_script.experiment.shared import UnusableError
 from hpo_script.experiment.space import SPACE, distributions, searched_params
 from hpo_script.experiment.task import Task
 from hpo_script.machinery.device import choose_device, measure_shapes
 from hpo_script.machinery.dry_run import dry_run
-from hpo_script.machinery.log_file import LogFile, read_log, say
+from hpo_script.machinery.log_file import Interrupted, LogFile, read_log, say
 from hpo_script.machinery.logged_study import LoggedStudy
 from hpo_script.machinery.memory_study import MemoryStudy, reported_values
 from hpo_script.machinery.mounts import unreachable_worker
@@ -49,18 +51,27 @@ from hpo_script.machinery.repeat import repeat_trial
 from hpo_script.machinery.results import say_result, summary
 from hpo_script.machinery.search import Search, digest
 from hpo_script.machinery.stops import Stops, interrupt, on_signals
-from hpo_script.machinery.trial_log import LOG_VERSION
+from hpo_script.machinery.trial_log import EXPERIMENT, LOG_VERSION
 
-COMPARED = ("data_sha256", "metric", "direction", "settings", "code_sha256")
+# Trials compare where these are equal; SAME_SPACE matters to the sampler only.
+COMPARED = ("data_sha256", "task", "horizon", "metric", "direction", "settings", "code_sha256")
 SAME_SPACE = ("architectures_sha256", "search_space", "conditions", "skip_indices", "fixed_params")
-REMARKED = ("seed", "device", "versions", "script_sha256", "sampler", "pruner", "trial_seconds")
+REMARKED = ("seed", "device", "versions", "sampler", "pruner", "trial_seconds")
+NO_SETTINGS = {"ARCHITECTURES", "DATA_PATH", "DATA_RANGE", "FREE_AXES"}
 Guards = Sequence[Callable[[Stops], str | None]]
 
 
-def code_digest(source: str) -> str:
-    """Return the SHA-256 of the experiment's code: trials of another code do not compare."""
-    code = source.split("\n# === ")[2]  # header and constants, experiment, machinery
-    return hashlib.sha256(code.encode()).hexdigest()
+def read_source(source: str) -> tuple[dict[str, str], str]:
+    """Return the constants that the experiment uses, as source, and the digest of its code."""
+    _, constants, code, _ = source.split("\n# === ")
+    found = {}
+    for node in ast.parse(f"# {constants}").body:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            name = ast.unparse(targets[0])
+            if name not in NO_SETTINGS and re.search(rf"\b{name}\b", code):
+                found[name] = ast.unparse(node.value)
+    return found, hashlib.sha256(code.encode()).hexdigest()
 
 
 def this_worker() -> dict[str, str]:
@@ -73,20 +84,37 @@ def this_worker() -> dict[str, str]:
 def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[str, Any]:
     """Return the fields of the run line: everything that identifies the experiment."""
     source = Path(sys.argv[0]).read_text()
+    constants, code_sha256 = read_source(source)
+    settings = {n: text for n, text in constants.items() if n.lower() not in EXPERIMENT}
     space = {name: json.loads(distribution_to_json(d)) for name, d in distributions().items()}
     versions = {"hpogen": HPOGEN, "python": platform.python_version()}
     return {
-        **{"log_version": LOG_VERSION, "name": NAME, "budget": BUDGET, "task": TASK},
-        **{"horizon": SETTINGS.get("horizon"), "metric": METRIC, "direction": DIRECTION},
-        **{"unit": task.unit, "n_trials": arguments.n_trials, "timeout_hours": TIMEOUT_HOURS},
-        **{"trial_seconds": arguments.trial_seconds, "seed": arguments.seed},
-        **{"architectures_sha256": digest(ARCHITECTURES), "settings": SETTINGS},
-        "code_sha256": code_digest(source),
+        "log_version": LOG_VERSION,
+        "name": NAME,
+        "budget": BUDGET,
+        "task": TASK,
+        "horizon": int(constants["HORIZON"]) if "HORIZON" in constants else None,
+        "metric": METRIC,
+        "direction": DIRECTION,
+        "unit": task.unit,
+        "n_trials": arguments.n_trials,
+        "timeout_hours": TIMEOUT_HOURS,
+        "trial_seconds": arguments.trial_seconds,
+        "seed": arguments.seed,
+        "settings": settings,
+        "code_sha256": code_sha256,
         "spec_sha256": SPEC_SHA256,
         "script_sha256": hashlib.sha256(source.encode()).hexdigest(),
-        **{"search_space": space, "conditions": CONDITIONS, "skip_indices": SKIP_INDICES},
-        **{"fixed_params": FIXED_PARAMS, "sampler": SAMPLER, "pruner": PRUNER},
-        **{"overrides": arguments.overrides, "smoke": arguments.smoke, "device": str(device)},
+        "architectures_sha256": digest(ARCHITECTURES),
+        "search_space": space,
+        "conditions": CONDITIONS,
+        "skip_indices": SKIP_INDICES,
+        "fixed_params": FIXED_PARAMS,
+        "sampler": SAMPLER,
+        "pruner": PRUNER,
+        "overrides": arguments.overrides,
+        "smoke": arguments.smoke,
+        "device": str(device),
         "threads": torch.get_num_threads(),
         "worker": this_worker(),
         "versions": {**versions, "torch": torch.__version__, "optuna": optuna.__version__},
@@ -105,9 +133,7 @@ def differences(old: object, new: object, name: str) -> Iterator[str]:
         yield f"{name} was {was}, is {now}"
 
 
-def changes(
-    old: Mapping[str, Any], new: Mapping[str, Any], names: Sequence[str]
-) -> list[str]:
+def changes(old: Mapping[str, Any], new: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     """Return how two run lines differ in some fields."""
     new = json.loads(json.dumps({name: new[name] for name in names}))
     return [line for name in names for line in differences(old.get(name), new[name], name)]
@@ -120,13 +146,11 @@ def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> list[
     first = next(iter(study.runs.values()))
     if first.get("log_version") != LOG_VERSION:
         raise UnusableError(
-            f"{path} is of another version of hpogen: recover-trials reads it, this script does"
-            " not continue it. Give another --log"
+            f"{path} was written by another version of hpogen: recover-trials reads it, this"
+            " script does not continue it. Give another --log"
         )
-    changed = changes(first, about, (*COMPARED, *SAME_SPACE))
-    if changed:
-        space_only = not changes(first, about, COMPARED)
-        way = f", with --history {path} to use its trials" if space_only else ""
+    if changed := changes(first, about, (*COMPARED, *SAME_SPACE)):
+        way = "" if changes(first, about, COMPARED) else f", with --history {path} for its trials"
         raise UnusableError(
             f"{path} has trials of another experiment: {'; '.join(changed[:20])}. Undo that, or"
             f" give another --log and --out{way}"
@@ -134,79 +158,75 @@ def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> list[
     return changes(first, about, REMARKED)
 
 
-def history_lines(path: Path, about: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the trials of another log that lie in this search space, as lines of this log."""
+def normal_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters as the sampler would draw them. Raises ValueError for others."""
+    space = distributions()
+    if unknown := sorted(params.keys() - space):
+        raise ValueError(f"{', '.join(unknown)}: not searched; there are {', '.join(space)}")
+    used = {name: space[name] for name in params}
+    found = {n: d.to_external_repr(d.to_internal_repr(params[n])) for n, d in used.items()}
+    create_trial(state=TrialState.RUNNING, params=found, distributions=used)
+    return found
+
+
+def history_lines(path: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the trials of another log that lie in this search space, as lines of this log."""
     log = read_log(path)
-    if log is None or not log.study.runs:
+    if not log.study.runs:
         raise UnusableError(f"--history {path}: no log of a search script")
     if changed := changes(next(iter(log.study.runs.values())), about, COMPARED):
         raise UnusableError(f"--history {path}: not comparable: {'; '.join(changed[:20])}")
     rows = {tuple(row.values()): arch_idx for arch_idx, row in enumerate(ARCHITECTURES)}
-    skipped = 0
-    for trial in log.study.trials.values():
-        sizes = {"params": trial.attributes.get("param_count"), **trial.attributes}
-        arch_idx = rows.get(tuple(sizes.get(axis, 0) for axis in ARCHITECTURES[0]))
-        if arch_idx is None or trial.state not in ("COMPLETE", "PRUNED"):
-            skipped += 1
-            continue
-        params = searched_params({**trial.attributes, **SPACE.encode(arch_idx)})
-        if wrong_params(params) or params.keys() < SPACE.sizes().keys():
-            skipped += 1
+    ended = [t for t in log.study.trials.values() if t.state in ("COMPLETE", "PRUNED")]
+    lines = []
+    for trial in ended:
+        known = {**trial.attributes, "params": trial.attributes["param_count"]}
+        try:
+            arch_idx = rows[tuple(known[axis] for axis in ARCHITECTURES[0])]
+            params = normal_params(searched_params({**known, **SPACE.encode(arch_idx)}))
+        except (KeyError, ValueError):  # outside of this search space
             continue
         curve = {str(step): value for step, value in reported_values(trial.curve).items()}
-        yield {
-            **{"from_study": log.study.study_id, "from_trial": trial.number},
-            **{"trial_params": params, "state": trial.state, "value": trial.value, "curve": curve},
-        }
-    if skipped:
-        say(f"--history {path}: {skipped} trials lie outside of this search space, or failed")
+        lines.append(
+            {
+                "from_study": log.study.study_id,
+                "from_trial": trial.number,
+                "trial_params": params,
+                "state": trial.state,
+                "value": trial.value,
+                "curve": curve,
+            }
+        )
+    say(f"--history {path}: {len(lines)} of {len(ended)} trials lie in this search space")
+    return lines
 
 
-def wrong_params(params: Mapping[str, Any]) -> list[str]:
-    """Return why parameters are not in the search space."""
-    wrong = []
-    for name, value in params.items():
-        distribution = distributions().get(name)
-        try:
-            inside = distribution and distribution._contains(
-                distribution.to_internal_repr(value)
-            )
-        except (ValueError, TypeError):
-            inside = False
-        if not inside:
-            wrong.append(f"{name}={value!r} is not in {distribution or 'the search space'}")
-    return wrong
-
-
-def enqueued_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the configurations of a JSON list as lines of the log. Raises UnusableError."""
+def enqueued_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the configurations of a JSON list as lines of the log. Raises UnusableError."""
+    content, lines = path.read_bytes(), list[dict[str, Any]]()
     try:
-        content = path.read_bytes()
-        configs = json.loads(content)
-        if not (isinstance(configs, list) and all(isinstance(c, dict) for c in configs)):
-            raise ValueError("not a list of objects")
-    except ValueError as error:
-        raise UnusableError(f"--enqueue {path}: {error}") from None
-    for index, config in enumerate(configs):
-        params = dict(config)
-        if "arch_idx" in params:
-            arch_idx = params.pop("arch_idx")
-            if arch_idx not in SPACE.allowed:
-                raise UnusableError(f"--enqueue {path}: [{index}]: arch_idx {arch_idx!r} is unknown")
-            params |= SPACE.encode(arch_idx)
-        if wrong := wrong_params(params):
-            raise UnusableError(f"--enqueue {path}: [{index}]: {'; '.join(wrong)}")
-        yield {"file_sha256": hashlib.sha256(content).hexdigest(), "trial_params": params}
+        for config in json.loads(content):
+            params = {name: value for name, value in config.items() if name != "arch_idx"}
+            if "arch_idx" in config:
+                if config["arch_idx"] not in SPACE.allowed:
+                    raise ValueError(f"arch_idx {config['arch_idx']!r} is not in ARCHITECTURES")
+                params |= SPACE.encode(config["arch_idx"])
+            lines.append({"trial_params": normal_params(params)})
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UnusableError(
+            f"--enqueue {path}: [{len(lines)}]: {error}; give a JSON list of objects such as"
+            ' {"arch_idx": 3, "learning_rate": 0.001}'
+        ) from None
+    return [{"file_sha256": hashlib.sha256(content).hexdigest(), **line} for line in lines]
 
 
 def open_run(log: LogFile, about: dict[str, Any], arguments: Namespace) -> None:
     """Check the log, and write that a run starts."""
-    history = list(history_lines(arguments.history, about)) if arguments.history else []
-    enqueued = list(enqueued_lines(arguments.enqueue)) if arguments.enqueue else []
+    history = history_lines(arguments.history, about) if arguments.history else []
+    enqueued = enqueued_lines(arguments.enqueue) if arguments.enqueue else []
     with log.round() as study:
         remarks = check_log(log.path, study, about)
-        here = about["worker"]
-        if other := unreachable_worker(study.runs, study.ended_runs, here, log.locks):
+        if other := unreachable_worker(study, about["worker"], log.locks):
             raise UnusableError(
                 f"{log.path}: {other} has not ended, and locks may not reach it: wait for its end,"
                 " or use NFSv4 or --with storage"
@@ -216,13 +236,12 @@ def open_run(log: LogFile, about: dict[str, Any], arguments: Namespace) -> None:
         for text in remarks:
             say(f"warning: not as in the first run: {text}")
             log.write("note", {"text": text}, level="W")
-        if not study.history:
-            for fields in history:
-                log.write("history", fields)
-        if enqueued and all(line["file_sha256"] != enqueued[0]["file_sha256"] for line in study.enqueued):
-            for fields in enqueued:
+        known = {line["file_sha256"] for line in study.enqueued}
+        for fields in [] if study.history else history:
+            log.write("history", fields)
+        for fields in enqueued:  # the same file again is the same command again
+            if fields["file_sha256"] not in known:
                 log.write("enqueued", fields)
-    log.report_damage()
 
 
 def make_smoke(task: Task, arguments: Namespace) -> None:
@@ -252,19 +271,15 @@ def main(arguments: Namespace, task: Task, guards: Guards = ()) -> int:
     on_signals(interrupt)
     try:
         if arguments.status:
-            log = read_log(arguments.log)
-            print_result(arguments.log, log.study if log else LoggedStudy())
+            print_result(arguments.log, read_log(arguments.log).study)
             return 0
         return run(arguments, task, guards)
     except Interrupted as stop:
         say(f"stopped: {stop.reason}")
         return stop.code
-    except (UnusableError, ImportError) as error:
+    except (UnusableError, ImportError, OSError) as error:
         say(f"error: {error}")
         return 3 if isinstance(error, ImportError) else 2
-    except OSError as error:
-        say(f"error: {error}")
-        return 2
 
 
 def run(arguments: Namespace, task: Task, guards: Guards) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from hpo_script.constants import DIRECTION, METRIC, NAME, PRUNER, SAMPLER
+from hpo_script.constants import DIRECTION, METRIC, NAME, PRUNER
 from hpo_script.experiment.space import distributions, searched_params, split_type, suggest
 from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 from hpo_script.machinery.sampler import make_sampler
@@ -56,8 +56,8 @@ class MemoryStudy:
             sampler=self.sampler,
             pruner=self.pruner,
         )
-        for known in self.logged.history:
-            self.add(history_trial(known))
+        for line in self.logged.history:
+            self.add(history_trial(line))
         self.offset = self.sampler.offset = len(self.logged.history)
         for number in range(max(self.logged.trials, default=-1) + 1):
             if number == ask:
@@ -114,11 +114,13 @@ class MemoryStudy:
         attributes = self.storage.get_trial(number + self.offset).system_attrs.items()
         return {name: value for name, value in attributes if not name.startswith("tpe:")}
 
-    def prunes(self, number: int, step: int, value: float) -> bool:
-        """Report an evaluation; return whether the pruner ends the trial."""
-        trial_id = number + self.offset
-        self.storage.set_trial_intermediate_value(trial_id, step, value)
-        return self.pruner.prune(self.study, self.storage.get_trial(trial_id))
+    def report(self, number: int, step: int, value: float) -> None:
+        """Take an evaluation of a trial in training."""
+        self.storage.set_trial_intermediate_value(number + self.offset, step, value)
+
+    def prunes(self, number: int) -> bool:
+        """Return whether the pruner ends a trial after its last evaluation."""
+        return self.pruner.prune(self.study, self.storage.get_trial(number + self.offset))
 
 
 def history_trial(known: Mapping[str, Any]) -> FrozenTrial:

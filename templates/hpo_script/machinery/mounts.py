@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+from hpo_script.machinery.logged_study import LoggedStudy
 
 SHARED_LOCKS = {"nfs4", "ceph", "gpfs", "lustre"}
 LOCAL_LOCKS = re.compile(r"\b(nolock|local_lock=(?!none)\w+|localflock|noflock)\b")
@@ -26,15 +27,13 @@ def mount_of(file: int) -> tuple[str, str]:
     return "", ""
 
 
-def unreachable_worker(
-    runs: Mapping[str, dict[str, Any]], ended: set[str], here: Mapping[str, str], file: int
-) -> str | None:
+def unreachable_worker(study: LoggedStudy, here: Mapping[str, str], file: int) -> str | None:
     """Return the worker of another machine whose locks may not be visible here, if any."""
     kind, options = mount_of(file)
     if kind in SHARED_LOCKS and not LOCAL_LOCKS.search(options):
         return None
-    for run, fields in runs.items():
+    for run, fields in study.runs.items():
         worker = fields["worker"]
-        if run not in ended and worker["host"] != here["host"]:
+        if run not in study.ended_runs and worker["host"] != here["host"]:
             return f"run {run} on {worker['host']} ({kind or 'an unknown file system'})"
     return None

@@ -10,28 +10,22 @@ import torch
 from hpo_script.constants import ARCHITECTURES
 from hpo_script.experiment.shared import UnusableError
 from hpo_script.experiment.task import Task
-from hpo_script.experiment.training import train
+from hpo_script.experiment.training import Training, train
 from hpo_script.machinery.log_file import read_log
 
 
 def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> int:
     """Train trial `number` of a log again; return 1 if an evaluation differs."""
     log = read_log(path)
-    trial = log and log.study.trials.get(number)
+    trial = log.study.trials.get(number)
     if not trial or not trial.curve:
         raise UnusableError(f"--repeat {number}: {path} has no evaluation of this trial")
     config = trial.attributes
     same = True
-    training = train(
-        task,
-        ARCHITECTURES[config["arch_idx"]],
-        config,
-        key=(config["seed"], number),
-        device=device,
-        micro_batch=config["micro_batch"],
-        after_batch=lambda _training, _share: None,
-    )
-    for known, found in zip(trial.curve, training, strict=False):  # it may have ended early
+    arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
+    training = Training(task, arch, config, key, device)
+    again = train(training, micro_batch=config["micro_batch"], after_batch=lambda _share: None)
+    for known, found in zip(trial.curve, again, strict=False):  # it may have ended early
         same &= known == found
         print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
     print(f"trial {number}: {'the same' if same else 'NOT the same'}")

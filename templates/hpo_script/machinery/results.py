@@ -25,8 +25,11 @@ def row_of(trial: LoggedTrial) -> dict[str, Any]:
     apart = {*params, "learning_curve"}
     others = {name: v for name, v in trial.attributes.items() if name not in apart}
     return {
-        **{"number": trial.number, "value": trial.value},
-        **{"datetime_start": start, "datetime_complete": end, "duration": spent},
+        "number": trial.number,
+        "value": trial.value,
+        "datetime_start": start,
+        "datetime_complete": end,
+        "duration": spent,
         **{f"params_{name}": value for name, value in params.items()},
         **{f"user_attrs_{name}": value for name, value in others.items()},
         "state": trial.state,
@@ -61,8 +64,10 @@ def summary(study: LoggedStudy) -> dict[str, Any]:
         "state": "finished" if ended >= run.get("n_trials", ended + 1) else "unfinished",
         "n_trials": run.get("n_trials"),
         **counts,
-        **{"metric": METRIC, "direction": DIRECTION},
-        **{"best_trial": best and best.number, "best_value": best and best.value},
+        "metric": METRIC,
+        "direction": DIRECTION,
+        "best_trial": best and best.number,
+        "best_value": best and best.value,
         "baselines": run.get("baselines"),
     }
 

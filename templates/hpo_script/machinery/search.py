@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import time
 import traceback
 from argparse import Namespace
@@ -22,8 +23,8 @@ from typing import Any
 import torch
 
 from hpo_script.constants import ARCHITECTURES, DIRECTION, EXTREME_INDICES, METRIC
-from hpo_script.experiment.shared import Config, Curve, Interrupted
-from hpo_script.experiment.space import SPACE, searched_params
+from hpo_script.experiment.shared import Config, Curve
+from hpo_script.experiment.space import SPACE
 from hpo_script.experiment.task import Task
 from hpo_script.experiment.training import DivergedError, Training, evals_without_gain, train
 from hpo_script.machinery.checkpoint import Checkpoint
@@ -34,7 +35,7 @@ from hpo_script.machinery.device import (
     out_of_memory,
     peak_memory,
 )
-from hpo_script.machinery.log_file import LogFile, say
+from hpo_script.machinery.log_file import Interrupted, LogFile, say
 from hpo_script.machinery.logged_study import LONG_NAMES, LoggedStudy
 from hpo_script.machinery.memory_study import MemoryStudy
 from hpo_script.machinery.progress import Progress
@@ -53,6 +54,35 @@ class KilledError(Exception):
 def digest(value: object) -> str:
     """Return the SHA-256 of a value's JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+class Attempt:
+    """A trial in this process, and what its checkpoint had."""
+
+    def __init__(
+        self,
+        number: int,
+        config: Config,
+        checkpoint: Checkpoint,
+        saved: Mapping[str, Any] | None,
+    ) -> None:
+        self.number, self.config, self.checkpoint, self.saved = number, config, checkpoint, saved
+        self.curve: Curve = saved["curve"] if saved else []
+        self.began = time.monotonic() - (saved["wall_seconds"] if saved else 0.0)
+
+    def seconds(self) -> float:
+        """Return the time that the trial took, in all processes that trained it."""
+        return time.monotonic() - self.began
+
+    def save(self, training: Training, more: Mapping[str, Any]) -> None:
+        """Write the checkpoint."""
+        about = {"curve": self.curve, "wall_seconds": self.seconds()}
+        self.checkpoint.save({**training.state(), **about, **more})
+
+    def restart(self) -> None:
+        """Forget what was trained."""
+        self.saved = None
+        self.curve.clear()
 
 
 class Search:
@@ -136,7 +166,7 @@ class Search:
         given, attributes = self.given_params(number, study)
         config = self.memory.ask(number, given)
         arch_idx = SPACE.decode(config)
-        row, cost = ARCHITECTURES[arch_idx], self.costs[SPACE.shape_of[arch_idx]]
+        row = ARCHITECTURES[arch_idx]
         trained = {name: value for name, value in config.items() if name not in SPACE.sizes()}
         config_id = digest([row, trained])[:12]
         if any(t.attributes.get("config_id") == config_id for t in study.trials.values()):
@@ -145,7 +175,7 @@ class Search:
             "trial": number,
             "arch_idx": arch_idx,
             **row,
-            "params": cost.params,
+            "params": self.cost_of(arch_idx).params,
             **{SHORT_NAMES.get(name, name): value for name, value in config.items()},
             **self.task.training_length(config),
             "micro_batch": self.micro_batch(arch_idx, config["batch_size"]),
@@ -171,31 +201,33 @@ class Search:
                 return line["trial_params"], {"kind": "enqueued", "enqueued_idx": index}
         return None, {"kind": "search"}
 
+    def cost_of(self, arch_idx: int) -> ShapeCost:
+        """Return what an architecture costs."""
+        return self.costs[SPACE.shape_of[arch_idx]]
+
     def micro_batch(self, arch_idx: int, batch_size: int) -> int:
         """Return how many samples fit at once, 0 if none."""
-        cost = self.costs[SPACE.shape_of[arch_idx]]
+        cost = self.cost_of(arch_idx)
         free = free_memory(self.device)
         return fitting_micro_batch(cost.params, cost.sample_bytes, free, batch_size)
 
     def run_trial(self, number: int) -> None:
         """Train one trial, from its checkpoint if it has one, and write its end."""
-        config = self.log.study.trials[number].attributes
+        config = dict(self.log.study.trials[number].attributes)
         path = self.arguments.out / "checkpoints" / f"trial_{number:04d}.pt"
         key = f"{self.log.study.study_id} {config['config_id']}"
         checkpoint = Checkpoint(path, key, minutes=self.arguments.checkpoint_minutes)
+        saved = checkpoint.load() if self.resumed else None
+        attempt = Attempt(number, config, checkpoint, saved)
         shape = ("d_model", "n_layers", "n_heads", "d_ff")
         self.progress.begin(number, " ".join(f"{axis}={config[axis]}" for axis in shape))
-        saved = checkpoint.load() if self.resumed else None
-        began = time.monotonic() - (saved["wall_seconds"] if saved else 0.0)
-        curve: Curve = saved["curve"] if saved else []
-        found: dict[str, Any] = {}
         try:
             if self.resumed:
-                self.resume_trial(number, saved)
-            found = self.train_trial(number, checkpoint, saved, curve, began)
+                self.resume_trial(attempt)
+            found = self.train_trial(attempt)
         except Exception as error:  # a failed trial must not end the study
             found = failure(error)
-        found |= {"seconds": time.monotonic() - began, "learning_curve": curve}
+        found |= {"seconds": attempt.seconds(), "learning_curve": attempt.curve}
         if self.end_trial(number, found):
             checkpoint.remove()
             best = self.log.study.best(DIRECTION)
@@ -203,16 +235,15 @@ class Search:
             ended = found.get("fail_reason", found["value"])
             self.progress.end(f"{found['state']} {ended}  {lead}")
 
-    def resume_trial(self, number: int, saved: Mapping[str, Any] | None) -> None:
+    def resume_trial(self, attempt: Attempt) -> None:
         """Claim a trial of a run that is gone, with what its checkpoint has."""
-        curve: Curve = saved["curve"] if saved else []
+        number, curve, saved = attempt.number, attempt.curve, attempt.saved
         reached = curve[-1][self.task.unit] if curve else 0
         place = {self.task.unit: reached, "batches": saved["batch"] if saved else 0}
         kept = {"system_attrs": saved["system_attrs"]} if saved else {}
         about = {**self.architecture(number), **place, "learning_curve": curve, **kept}
         self.log.write("trial_resumed", about)
         self.sync()
-        self.memory.update()
         say(f"trial {number} of an earlier run continues after {self.task.unit} {reached}")
         if self.log.study.trials[number].n_resumed >= MOST_KILLS:
             raise KilledError(f"{MOST_KILLS} processes in a row ended at this place")
@@ -223,88 +254,58 @@ class Search:
         names = (*ARCHITECTURE, "d_ff")
         return {"trial": number, **{name: known[LONG_NAMES.get(name, name)] for name in names}}
 
-    def train_trial(
-        self,
-        number: int,
-        checkpoint: Checkpoint,
-        saved: Mapping[str, Any] | None,
-        curve: Curve,
-        began: float,
-    ) -> dict[str, Any]:
+    def train_trial(self, attempt: Attempt) -> dict[str, Any]:
         """Train, again with half the micro-batch where memory runs out; return the end."""
-        config = dict(self.log.study.trials[number].attributes)
-        most = saved["micro_batch"] if saved else config["micro_batch"]
-        cost = self.costs[SPACE.shape_of[config["arch_idx"]]]
-        micro_batch = self.micro_batch(config["arch_idx"], config["batch_size"])
+        config, cost = attempt.config, self.cost_of(attempt.config["arch_idx"])
+        micro_batch = self.micro_batch(config["arch_idx"], config["micro_batch"])
         if micro_batch == 0 and cost.fits:  # others took the memory: the next trial would fail too
             raise Interrupted("memory: other processes took it after the start", STOPPED)
-        if micro_batch == 0 or most == 0:
+        if micro_batch == 0:
             raise MemoryError(f"not one sample fits beside {cost.params:,} parameters")
-        micro_batch = min(most, micro_batch)
         while True:
             try:
-                return self.train_once(number, config, micro_batch, checkpoint, saved, curve, began)
+                return self.train_once(attempt, micro_batch)
             except Exception as error:
                 if micro_batch == 1 or not out_of_memory(error):
                     raise
-            micro_batch, saved = -(-micro_batch // 2), None
-            curve.clear()
-            retry = {**self.architecture(number), "micro_batch": micro_batch}
+            micro_batch = -(-micro_batch // 2)
+            attempt.restart()
+            retry = {**self.architecture(attempt.number), "micro_batch": micro_batch}
             self.log.write("trial_retry", retry, level="W")
             self.sync()
 
-    def train_once(
-        self,
-        number: int,
-        config: Config,
-        micro_batch: int,
-        checkpoint: Checkpoint,
-        saved: Mapping[str, Any] | None,
-        curve: Curve,
-        began: float,
-    ) -> dict[str, Any]:
+    def train_once(self, attempt: Attempt, micro_batch: int) -> dict[str, Any]:
         """Train with a micro-batch; return the state and the best evaluation."""
-        if self.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self.device)
-        trained: Training | None = None
+        number, config, curve = attempt.number, attempt.config, attempt.curve
+        key = (config["seed"], number)
+        training = Training(self.task, ARCHITECTURES[config["arch_idx"]], config, key, self.device)
+        if attempt.saved:
+            training.restore(attempt.saved)
 
-        def after_batch(training: Training, share: float) -> None:
-            nonlocal trained
-            trained = training
+        def after_batch(share: float) -> None:
             self.progress.update(share)
             stop = self.stops.asked()
-            if stop or checkpoint.due():
-                about = {"curve": curve, "micro_batch": micro_batch}
-                about |= {"wall_seconds": time.monotonic() - began}
-                about |= {"system_attrs": self.memory.system_attrs(number)}
-                checkpoint.save({**training.state(), **about})
-                self.stops.reserve = 2 * checkpoint.cost
+            if stop or attempt.checkpoint.due():
+                kept = {"system_attrs": self.memory.system_attrs(number)}
+                attempt.save(training, kept)
+                self.stops.reserve = 2 * attempt.checkpoint.cost
                 self.sync()
             if stop:
                 raise stop
 
-        state, ended_by = "COMPLETE", "schedule"
+        seconds, state, ended_by = self.arguments.trial_seconds, "COMPLETE", "schedule"
         for point in train(
-            self.task,
-            ARCHITECTURES[config["arch_idx"]],
-            config,
-            key=(config["seed"], number),
-            device=self.device,
-            micro_batch=micro_batch,
-            after_batch=after_batch,
-            resume=saved,
-            trial_seconds=self.arguments.trial_seconds,
+            training, micro_batch=micro_batch, after_batch=after_batch, trial_seconds=seconds
         ):
             curve.append(point)
-            pruned = self.evaluate(number, config, point)
-            if pruned:
+            if self.evaluate(number, config, point):
                 state, ended_by = "PRUNED", "pruned"
                 break
             values = (SIGN * known[METRIC] for known in curve)
             if evals_without_gain(values, config["min_delta"]) >= config["patience"]:
                 ended_by = "early_stopping"
                 break
-        unit = self.task.unit
+        unit, cost = self.task.unit, self.cost_of(config["arch_idx"])
         best = min(curve, key=lambda known: SIGN * float(known[METRIC]))
         return {
             **{name: value for name, value in best.items() if name != unit},
@@ -315,19 +316,10 @@ class Search:
             "ended_by": ended_by,
             "micro_batch": micro_batch,
             "accumulation_steps": -(-config["batch_size"] // micro_batch),
-            **self.cost_of(config, trained),
-        }
-
-    def cost_of(self, config: Config, training: Training | None) -> dict[str, Any]:
-        """Return what the training took: seconds, speed, memory and operations."""
-        if training is None:  # resumed behind its last batch
-            return {}
-        flops = self.costs[SPACE.shape_of[config["arch_idx"]]].sample_flops * training.samples
-        return {
             "train_seconds": training.seconds,
-            "samples_per_second": training.samples / max(training.seconds, 1e-9),
+            "samples_per_second": training.samples / training.seconds,
             "peak_memory_bytes": peak_memory(self.device),
-            "train_flops": flops,
+            "train_flops": cost.sample_flops * training.samples,
         }
 
     def evaluate(self, number: int, config: Config, point: Mapping[str, Any]) -> bool:
@@ -337,8 +329,9 @@ class Search:
         """
         (unit, step), *metrics = point.items()
         self.memory.update()
-        pruned = self.memory.prunes(number, step, point[METRIC])
-        pruned &= step >= self.first_prunable(config) and config["kind"] not in ("extreme", "smoke")
+        self.memory.report(number, step, point[METRIC])
+        spared = config["kind"] in ("extreme", "smoke") or step < self.first_prunable(config)
+        pruned = not spared and self.memory.prunes(number)
         kept = self.memory.system_attrs(number)
         fields = {**self.architecture(number), "unit": unit, "step": step, **dict(metrics)}
         self.log.write("evaluation", fields | ({"system_attrs": kept} if kept else {}))
@@ -351,29 +344,25 @@ class Search:
 
         Not during its warm-up: trials with a shorter one are ahead until then.
         """
-        if self.arguments.trial_seconds:
-            return 1
         intervals = list(self.task.intervals(config))
         done = itertools.accumulate(interval.n_batches for interval in intervals)
         warm = (i.step for i, n in zip(intervals, done, strict=True) if n > config["warmup_steps"])
-        return max(config["prune_from"] * intervals[-1].step, next(warm, float("inf")))
+        return max(config["prune_from"] * intervals[-1].step, next(warm, math.inf))
 
     def end_trial(self, number: int, found: Mapping[str, Any]) -> bool:
-        """Write the end of a trial, unless another run claimed it; return whether it is ours."""
+        """Write the end of a trial; return False if another run claimed it meanwhile."""
         with self.log.round() as study:
             trial = study.trials[number]
-            ours = trial.claims[-1:] == [self.log.run] and not trial.finished
+            ours = trial.claims[-1] == self.log.run and not trial.finished
             ours = self.log.lock_trial(number) and ours
             if ours:
-                names = SHORT_NAMES.items()
                 known = {**trial.attributes, **found}
-                known |= {short: known.pop(name) for name, short in names if name in known}
-                times = {"datetime_start": trial.datetime_start}
-                times |= {"datetime_complete": str(datetime.now())}
-                kept = self.memory.system_attrs(number)
-                times |= {"system_attrs": kept} if kept else {}
-                level = "W" if "error" in found else "I"
-                self.log.write("trial_end", {"trial": number, **known, **times}, level=level)
+                fields = {SHORT_NAMES.get(name, name): value for name, value in known.items()}
+                fields |= {"trial": number, "datetime_start": trial.datetime_start}
+                fields |= {"datetime_complete": str(datetime.now())}
+                if kept := self.memory.system_attrs(number):
+                    fields["system_attrs"] = kept
+                self.log.write("trial_end", fields, level="W" if "error" in found else "I")
         self.sync()
         if not ours:
             say(f"trial {number} was claimed by run {trial.claims[-1]}; this result is discarded")
@@ -397,7 +386,8 @@ def failure(error: Exception) -> dict[str, Any]:
     reasons = {DivergedError: "diverged", KilledError: "killed"}
     last = traceback.extract_tb(error.__traceback__)[-1]
     return {
-        **{"state": "FAIL", "value": None},
+        "state": "FAIL",
+        "value": None,
         "fail_reason": "oom" if out_of_memory(error) else reasons.get(type(error), "error"),
         "error": f"{type(error).__name__}: {error}",
         "where": f"{Path(last.filename).name}:{last.lineno} in {last.name}",

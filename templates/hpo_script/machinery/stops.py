@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from hpo_script.constants import TIMEOUT_HOURS
-from hpo_script.experiment.shared import Interrupted
+from hpo_script.machinery.log_file import Interrupted
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 STOPPED = 75  # exit code: stopped before the total, run again to continue

@@ -90,7 +90,8 @@ def span(dates: pd.Series[pd.Timestamp]) -> str:
 def split_rows(dates: pd.Series[pd.Timestamp]) -> tuple[int, int]:
     """Return the number of rows before validation, and before test."""
     if TRAIN_END and VAL_END:
-        return int((dates <= TRAIN_END).sum()), int((dates <= VAL_END).sum())
+        ends = pd.Timestamp(TRAIN_END), pd.Timestamp(VAL_END)
+        return int((dates <= ends[0]).sum()), int((dates <= ends[1]).sum())
     seen = TRAIN_FRACTION + VAL_FRACTION
     return round(len(dates) * TRAIN_FRACTION), round(len(dates) * seen)
 
