@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import copy
+import csv
 import json
+import re
 import runpy
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import optuna
+import torch
 import yaml
 
+from hpo_script.machinery.log_file import read_log
+from hpo_script.machinery.logged_study import LoggedStudy
 from hpogen.render import render
 from hpogen.spec import Spec, make_spec
 from hpogen.yaml_file import read_config
@@ -106,6 +112,14 @@ def load(script: Path) -> dict[str, Any]:
     return runpy.run_path(str(script))
 
 
+def load_task(script: Path) -> tuple[dict[str, Any], Any]:
+    """Return the names of a script and its task, with the data on the CPU."""
+    names = load(script)
+    task = names["Task"](str(script.parent / names["DATA_PATH"]), None)
+    task.load(torch.device("cpu"))
+    return names, task
+
+
 def edit(script: Path, *pairs: tuple[str, str]) -> Path:
     """Replace text in a script, each exactly once."""
     text = script.read_text()
@@ -129,12 +143,54 @@ def run(script: Path, *arguments: str, **options: Any) -> subprocess.CompletedPr
     )
 
 
+def start(script: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start a script alone in its folder."""
+    return subprocess.Popen(
+        [sys.executable, "-I", script.name, *arguments],
+        cwd=script.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait until a condition holds, as long as a process runs."""
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+
+
 def read_json(path: Path) -> Any:
-    """Return what a file holds."""
+    """Return the content of a file."""
     return json.loads(path.read_text())
 
 
-def study_of(script: Path) -> optuna.Study:
-    """Return the study a script has written."""
-    storage = f"sqlite:///{script.parent}/outputs/{script.stem}/study.db"
-    return optuna.load_study(study_name=script.stem, storage=storage)
+def result_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """Return what the last line of stdout has."""
+    *_, last = done.stdout.splitlines()
+    assert last.startswith("RESULT "), done.stdout
+    found: dict[str, Any] = json.loads(last.removeprefix("RESULT "))
+    return found
+
+
+def log_of(script: Path) -> Path:
+    """Return the log of a script."""
+    return script.parent / "logs" / f"{script.stem}.log"
+
+
+def study_of(script: Path) -> LoggedStudy:
+    """Return the study of a script's log, which has no damaged line."""
+    log = read_log(log_of(script))
+    assert log.damaged == []
+    return log.study
+
+
+VARYING = re.compile("datetime|duration|seconds|peak_memory")
+
+
+def table(script: Path) -> list[dict[str, str]]:
+    """Return the result table of a script without the columns that vary from run to run."""
+    path = script.parent / "outputs" / script.stem / "trials.csv"
+    rows = csv.DictReader(path.open(newline=""))
+    return [{n: v for n, v in row.items() if not VARYING.search(n)} for row in rows]

@@ -67,7 +67,7 @@ def render(spec: Spec) -> str:
         constants=[
             (about, [constant_line(*constant) for constant in group]) for about, group in constants
         ],
-        modules=constant_line("MODULES", third_party.all_modules(), ""),
+        modules=" ".join(third_party.all_modules()),
         command_line=section(parts[0]),
         experiment=[section(part) + tables_after(part, tables) for part in parts[1:half]],
         machinery=[section(part) for part in parts[half:]],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpo_script.arch_space import ArchSpace
+from hpo_script.experiment.arch_space import ArchSpace
 from hpogen.spec import make_spec
 
 
@@ -33,7 +33,7 @@ def test_heads_that_a_shape_cannot_have_become_the_nearest_it_has() -> None:
         {"d_model": 96, "n_layers": 2, "n_heads": 6, "d_ff": 64, "params": 2},
         {"d_model": 96, "n_layers": 2, "n_heads": 12, "d_ff": 64, "params": 2},
     ]
-    space = ArchSpace(rows, free_axes=["n_heads"])
+    space = ArchSpace(rows, ["n_heads"], [])
     assert space.choices == {"n_heads": [4, 6, 8, 12]}
     heads = [
         [rows[space.decode({"shape_idx": s, "n_heads_idx": i})]["n_heads"] for i in range(4)]
@@ -44,4 +44,4 @@ def test_heads_that_a_shape_cannot_have_become_the_nearest_it_has() -> None:
 
 def test_a_space_without_free_axes_has_one_parameter() -> None:
     rows = [{"d_model": n, "n_layers": 1, "params": n} for n in (1, 2, 3)]
-    assert ArchSpace(rows, free_axes=[]).sizes() == {"shape_idx": 3}
+    assert ArchSpace(rows, [], []).sizes() == {"shape_idx": 3}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from hpo_script.constants import DATA_PATH, MODULES, N_TRIALS, NAME, SEED
 
@@ -23,48 +25,31 @@ class NotImported(ModuleType):
         return ()
 
 
-def whole_number(text: str) -> int:
-    """Read a whole number above 0."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
+def argument(pattern: str, about: str, kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a reader of an argument that has a form."""
 
+    def read(text: str) -> Any:
+        if not re.fullmatch(pattern, text):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {about}")
+        return kind(text)
 
-def number(text: str) -> float:
-    """Read a number from 0 up."""
-    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
-    return float(text)
-
-
-def file(text: str) -> Path:
-    """Read the path of a file that exists."""
-    if not Path(text).is_file():
-        raise argparse.ArgumentTypeError(f"no file {text!r}")
-    return Path(text)
-
-
-def device(text: str) -> str:
-    """Read the name of a device."""
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not auto, cpu, cuda, cuda:N or mps")
-    return text
+    return read
 
 
 def parse_arguments(doc: str) -> argparse.Namespace:
     """Read the command line; the constants above are its defaults."""
     about, _, usage = doc.partition("\n\n")
+    form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        prog=f"{NAME}.py",
-        description=about,
-        epilog=usage,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        f"{NAME}.py", description=about, epilog=usage, allow_abbrev=False, formatter_class=form
     )
+    whole = argument(r"0*[1-9]\d{0,8}", "a whole number above 0", int)
+    number = argument(r"\d{1,9}(\.\d{1,9})?", "a number from 0 up", float)
+    device = argument(r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cuda, cuda:N or mps", str)
     add = parser.add_argument
     add("--data", default=DATA_PATH, metavar="PATH", help="default: %(default)s")
     add("--new-data", action="store_true", help="use data other than those it was rendered for")
-    add("--n-trials", default=N_TRIALS, type=whole_number, metavar="N", help="total of all runs")
+    add("--n-trials", default=N_TRIALS, type=whole, metavar="N", help="total of all runs")
     add("--seed", default=SEED, type=int, metavar="N", help="default: %(default)s")
     add("--device", default="auto", type=device, metavar="D", help="auto, cpu, cuda, cuda:N, mps")
     add("--out", type=Path, metavar="DIR", help=f"derived files; default: outputs/{NAME}")
@@ -72,8 +57,8 @@ def parse_arguments(doc: str) -> argparse.Namespace:
     often = "between two checkpoints of a trial, 0: after each batch; default: 5"
     add("--checkpoint-minutes", default=5.0, type=number, metavar="N", help=often)
     add("--trial-seconds", type=number, metavar="S", help="training time of each trial")
-    add("--enqueue", type=file, metavar="FILE.json", help="configurations to try next")
-    add("--history", type=file, metavar="LOG", help="use the trials of another log, too")
+    add("--enqueue", type=Path, metavar="FILE.json", help="configurations to try next")
+    add("--history", type=Path, metavar="LOG", help="use the trials of another log, too")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--dry-run", action="store_true", help="check everything, train nothing")
     mode.add_argument("--smoke", action="store_true", help="two trials of a few real steps")
@@ -81,12 +66,12 @@ def parse_arguments(doc: str) -> argparse.Namespace:
     mode.add_argument("--status", action="store_true", help="print the RESULT of the log")
     args = parser.parse_args()
     args.overrides = {n: str(v) for n, v in vars(args).items() if v != parser.get_default(n)}
-    args.out = args.out or Path("outputs", NAME)
-    args.log = args.log or Path("logs", f"{NAME}.log")
+    args.out, args.log = args.out or Path("outputs", NAME), args.log or Path("logs", f"{NAME}.log")
     if args.log.is_dir():
         parser.error(f"--log {args.log} is a folder, not a file")
-    if not args.status and not Path(args.data).exists():
-        parser.error(f"--data {args.data}: no such file; `hpogen demo-data` writes real data")
+    needed = [] if args.status else [Path(args.data), args.enqueue, args.history]
+    if missing := [str(path) for path in needed if path and not path.exists()]:
+        parser.error(f"no such file: {missing[0]}; `hpogen demo-data` writes real data")
     if args.smoke:  # never among real results
         args.out = args.out.with_name(f"{args.out.name}-smoke")
         args.log = args.log.with_name(f"{args.log.stem}-smoke.log")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpo_script.machinery.trial_log import ARCHITECTURE, IDENTITY, SHORT_NAMES
+from hpo_script.machinery.trial_log import ARCHITECTURE, COUNTS, IDENTITY, SHORT_NAMES
 
 LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
 ATTEMPT = {
@@ -85,11 +85,9 @@ class LoggedStudy:
     def take_trial(self, event: str, fields: dict[str, Any]) -> None:
         """Take a line of a trial, unless the trial has ended or its run lost the claim."""
         trial, run = self.trial(fields["trial"]), fields["run"]
-        if event in ("trial_start", "trial_resumed"):
-            superseded = False
-        else:
-            superseded = run in trial.claims[:-1] and run != trial.claims[-1]
-        if trial.finished or superseded:
+        claim = event in ("trial_start", "trial_resumed")
+        superseded = run in trial.claims[:-1] and run != trial.claims[-1]
+        if trial.finished or (superseded and not claim):
             return
         self.changed.add(trial.number)
         if event == "evaluation":
@@ -145,12 +143,8 @@ class LoggedStudy:
     def counts(self) -> dict[str, int]:
         """Return how many trials are in each state, under the names of the log."""
         states = [trial.state for trial in self.trials.values()]
-        return {
-            "complete": states.count("COMPLETE"),
-            "pruned": states.count("PRUNED"),
-            "failed": states.count("FAIL"),
-            "running": states.count("RUNNING"),
-        }
+        names = zip(COUNTS, ("COMPLETE", "PRUNED", "FAIL", "RUNNING"), strict=True)
+        return {name: states.count(state) for name, state in names}
 
     def best(self, direction: str) -> LoggedTrial | None:
         """Return the finished trial with the best value, the first of equals."""

@@ -56,7 +56,7 @@ from hpo_script.machinery.trial_log import EXPERIMENT, LOG_VERSION
 # Trials compare where these are equal; SAME_SPACE matters to the sampler only.
 COMPARED = ("data_sha256", "task", "horizon", "metric", "direction", "settings", "code_sha256")
 SAME_SPACE = ("architectures_sha256", "search_space", "conditions", "skip_indices", "fixed_params")
-REMARKED = ("seed", "device", "versions", "sampler", "pruner", "trial_seconds")
+REMARKED = ("seed", "device", "threads", "versions", "sampler", "pruner", "trial_seconds")
 NO_SETTINGS = {"ARCHITECTURES", "DATA_PATH", "DATA_RANGE", "FREE_AXES"}
 Guards = Sequence[Callable[[Stops], str | None]]
 

@@ -29,23 +29,19 @@ class Progress:
         self.first = share if self.first is None else self.first
         if share > self.first and now - self.shown > (0.5 if self.live else 60.0):
             self.shown, whole = now, (now - self.since) / (share - self.first)
-            left = whole * (1 - share)
-            text = f"{self.title}  {share:4.0%}  {duration(left)} left"
-            text += f", study {self.study_left(left, whole)} left"
-            say(f"\x1b[K{text}", end="\r") if self.live else say(text)
+            self.show(f"{share:4.0%}", whole * (1 - share), whole, end="\r")
 
-    def study_left(self, left: float, whole: float) -> str:
-        """Return the time for the rest of the trial and for all others, at the mean so far."""
+    def show(self, text: str, left: float, whole: float = 0.0, end: str = "\n") -> None:
+        """Show the trial, the seconds left of it, and those of all others at the mean so far."""
         mean = sum(self.durations) / len(self.durations) if self.durations else whole
-        return duration(left + self.left_trials * mean)
+        trial, study = (
+            timedelta(seconds=round(s)) for s in (left, left + self.left_trials * mean)
+        )
+        clear = "\x1b[K" if self.live else ""
+        text = f"{clear}{self.title}  {text}  time left: trial {trial}, study {study}"
+        say(text, end=end if self.live else "\n")
 
     def end(self, text: str) -> None:
         """Close the trial with a line that stays."""
         self.durations.append(time.monotonic() - self.since)
-        clear = "\x1b[K" if self.live else ""
-        say(f"{clear}{self.title}  {text}  study {self.study_left(0, 0)} left")
-
-
-def duration(seconds: float) -> str:
-    """Return a time as h:mm:ss."""
-    return str(timedelta(seconds=round(seconds)))
+        self.show(text, 0.0)

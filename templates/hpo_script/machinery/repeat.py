@@ -22,6 +22,8 @@ def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> i
         raise UnusableError(f"--repeat {number}: {path} has no evaluation of this trial")
     config = trial.attributes
     same = True
+    threads = log.study.runs[trial.claims[-1]]["threads"] if trial.claims else 1
+    torch.set_num_threads(threads)  # another number changes the last digits
     arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
     training = Training(task, arch, config, key, device)
     again = train(training, micro_batch=config["micro_batch"], after_batch=lambda _share: None)
