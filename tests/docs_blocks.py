@@ -41,9 +41,9 @@ import docs_speed
 import hpogen.cli
 import recover_trials.cli
 from docs_reference import code, markdown_table
-from hpo_script.log_fields import EVENT_MEANINGS, FIELD_MEANINGS
-from hpo_script.trial_log import LOG_EVENTS, format_event
-from hpogen.families import DEFAULT_TASK, FAMILIES
+from hpo_script.machinery.log_fields import EVENT_MEANINGS, FIELD_MEANINGS
+from hpo_script.machinery.trial_log import LOG_EVENTS, format_event
+from hpogen.families import DEFAULT_TASK, FAMILIES, MACHINERY
 from hpogen.family import Constant, Family, Param
 from hpogen.render import render
 from hpogen.spec import Spec, make_spec
@@ -231,11 +231,10 @@ def fenced(text: str) -> str:
 
 
 # Values for the sample lines, from a run of the demo study.
+CURVE = [{"epoch": 5, "train_loss": 0.46451960291181293, "val_loss": 0.3815405431930962}]
 SAMPLES: dict[str, Any] = {
-    "threads": 8,
-    "micro_batch": 64,
-    "study": "2c2f57431b3d",
-    "run": "1a0bee81",
+    "study": "f77e6a4bb932",
+    "run": "5ed326b7",
     "trial": 1,
     "unit": "epoch",
     "step": 5,
@@ -249,55 +248,64 @@ SAMPLES: dict[str, Any] = {
     "epochs": 8,
     "batch_size": 256,
     "kind": "extreme",
-    "config_id": "0b0d7521f270",
+    "config_id": "6b3e6fa1ee3e",
     "datetime_start": "2026-11-21 07:28:12.139905",
     "datetime_complete": "2026-11-21 07:28:21.696800",
     "state": "COMPLETE",
-    "value": 0.38153436637122357,
-    "text": "results not written: [Errno 28] No space left on device",
+    "value": 0.3815405431930962,
+    "learning_curve": CURVE,
+    "trial_params": {"shape_idx": 13, "n_heads_idx": 1, "learning_rate": 0.0006907420550667538},
+    "from_study": "0b0d7521f270",
+    "from_trial": 7,
+    "curve": {"5": 0.3815405431930962},
+    "text": 'versions.torch was "2.13.0", is "2.14.0"',
     "reason": "trials",
     "complete": 2,
     "pruned": 0,
     "failed": 0,
     "running": 0,
     "best_trial": 1,
-    "best_value": 0.38153436637122357,
+    "best_value": 0.3815405431930962,
+    "log_version": 2,
     "name": "hpo_60K_h1",
-    "study_name": "hpo_60K_h1",
-    "timeout_hours": None,
-    "conditions": {},
-    "skip_indices": [],
     "budget": 60_000,
     "horizon": 1,
     "task": "threshold_1pct",
     "metric": "val_loss",
     "direction": "minimize",
     "n_trials": 2,
+    "timeout_hours": None,
+    "trial_seconds": None,
     "seed": 42,
     "data": "data/sp500.csv",
+    "settings": {"CONTEXT_LENGTH": "60", "PATCH_LENGTH": "10"},
     "search_space": {
         "shape_idx": {
             "name": "IntDistribution",
             "attributes": {"log": False, "step": 1, "low": 0, "high": 14},
         }
     },
+    "conditions": {},
+    "skip_indices": [],
     "fixed_params": {"batch_size": 256, "patience": 4},
     "sampler": {"type": "TPESampler", "n_startup_trials": 10, "multivariate": False},
     "pruner": {"type": "MedianPruner", "n_startup_trials": 4, "n_min_trials": 2},
     "overrides": {"n_trials": "2"},
     "smoke": False,
     "device": "cpu",
-    "worker": "host:4162",
-    "versions": {"hpogen": "0.1.0", "optuna": "5.0.0"},
+    "threads": 8,
+    "worker": {"host": "node1", "process": "4162", "boot": "7c4e53c2"},
+    "versions": {"hpogen": "0.2.0", "optuna": "5.0.0"},
+    "baselines": {"class prior": {"val_loss": 0.45568998550699746}},
 }
-# What the task and the search add to the fields of the table, shortened.
+# Fields of the task and the search, which follow those of the table; shortened.
 OWN_SAMPLES: dict[str, dict[str, Any]] = {
     "run_start": {"train_samples": 3462, "train_rate": 0.25043327556325823, "val_samples": 753},
     "trial_start": {"shape_idx": 13, "n_heads_idx": 1, "dropout": 0.023451601858452763},
-    "evaluation": {"train_loss": 0.4645179680415562, "val_loss": 0.38153436637122357},
+    "evaluation": {"train_loss": 0.46451960291181293, "val_loss": 0.3815405431930962},
     "trial_retry": {"micro_batch": 64},
-    "trial_resumed": {"epoch": 4},
-    "trial_end": {"lr": 0.0006907420550667538, "auc": 0.7260733269728772, "best_epoch": 5},
+    "trial_resumed": {"epoch": 5, "batches": 3, "learning_curve": CURVE},
+    "trial_end": {"auc": 0.7259642905819818, "best_epoch": 5, "train_seconds": 6.1028},
 }
 
 
@@ -332,18 +340,20 @@ def log_events() -> str:
     return "\n\n".join(sections)
 
 
-def sections_of(spec: Spec) -> dict[str, int]:
-    """Return the number of lines of each section of a script, the architectures apart."""
-    counts, title = {}, "Header, requirements, imports"
+GRID = "rows of ARCHITECTURES"
+HALVES = {"": "first half", "The machinery": "second half"}  # by the heading that opens it
+
+
+def sections_of(spec: Spec) -> dict[str, dict[str, int]]:
+    """Return the lines of each section of a script, by half; the architectures are apart."""
+    counts: dict[str, dict[str, int]] = {half: {} for half in HALVES.values()}
+    half, title = HALVES[""], "Header, requirements, imports"
     for line in render(spec).splitlines():
-        if line.startswith("# --- "):
-            whole = line.strip("# -")
-            short = whole.partition(":")[0]
-            title = whole if short in counts else short
-        counts[title] = counts.get(title, 0) + 1
-    n_rows = len(spec.architectures)
-    counts["Experiment"] -= n_rows
-    counts["the rows of ARCHITECTURES"] = n_rows
+        if line.startswith(("# === ", "# --- ")):
+            title = re.split("[:,]", line.strip("# -="))[0]
+            half = HALVES.get(title, half)
+        counts[half][title] = counts[half].get(title, 0) + 1
+    counts[HALVES[""]]["Constants"] -= len(spec.architectures)
     return counts
 
 
@@ -358,14 +368,17 @@ def in_order(first: Sequence[str], second: Sequence[str]) -> list[str]:
 
 def script_lines() -> str:
     """Return the lines per section of the two families' default scripts."""
-    specs = [make_spec(budget="2B", horizon=1), make_spec(budget="2M", task="byte_lm")]
-    market, text = (sections_of(spec) for spec in specs)
-    rows_of_grid = "the rows of ARCHITECTURES"
-    titles = [title for title in in_order([*market], [*text]) if title != rows_of_grid]
-    rows = [[title, str(market.get(title, "")), str(text.get(title, ""))] for title in titles]
-    sums = [str(sum(counts.values()) - counts[rows_of_grid]) for counts in (market, text)]
+    specs = [make_spec(budget="2M", horizon=1), make_spec(budget="2M", task="byte_lm")]
+    scripts = [sections_of(spec) for spec in specs]
+    rows = []
+    for half in HALVES.values():
+        market, text = (script[half] for script in scripts)
+        titles = in_order([*market], [*text])
+        rows += [[name, str(market.get(name, "")), str(text.get(name, ""))] for name in titles]
+        rows.append([f"**{half}**", *(f"**{sum(s[half].values())}**" for s in scripts)])
+    sums = (sum(sum(half.values()) for half in script.values()) for script in scripts)
     rows.append(["**together**", *(f"**{n}**" for n in sums)])
-    rows.append([rows_of_grid, str(market[rows_of_grid]), str(text[rows_of_grid])])
+    rows.append([GRID, *(str(len(spec.architectures)) for spec in specs)])
     return markdown_table(["section", *(code(f"{spec.name}.py") for spec in specs)], rows)
 
 
@@ -407,7 +420,7 @@ def families() -> str:
     """Return what each family declares, the defaults first."""
     rows: dict[str, Callable[[Family], str]] = {
         "tasks": lambda f: ", ".join(code(kind.example) for kind in f.tasks),
-        "default task": lambda f: code(f.default_task) if f.default_task else "none: say it",
+        "default task": lambda f: code(f.default_task) if f.default_task else "none: `--task`",
         "horizon": lambda f: "yes" if f.has_horizon else "no",
         "axes": lambda f: ", ".join(map(code, f.axes)),
         "axes that leave the count as it is": lambda f: ", ".join(map(code, f.free_axes)),
@@ -418,7 +431,9 @@ def families() -> str:
         ),
         "options": lambda f: choices_of(f.options, f.default_options),
         "switches": switches_of,
-        "parts": lambda f: " ".join(code(name) for name in f.parts),
+        "parts of the experiment": lambda f: " ".join(
+            code(name) for name in f.parts if name not in MACHINERY
+        ),
     }
     table = [[name, *(row(family) for family in FAMILIES)] for name, row in rows.items()]
     return markdown_table(["", *(code(family.name) for family in FAMILIES)], table)
@@ -468,7 +483,9 @@ def hyper_parameters() -> str:
 
 def task_protocol() -> str:
     """Return the methods that a data part's class Task has."""
-    source = resources.files("hpo_script").joinpath("task.py").read_text(encoding="utf-8")
+    source = (
+        resources.files("hpo_script").joinpath("experiment/task.py").read_text(encoding="utf-8")
+    )
     (protocol,) = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
     rows = []
     for node in protocol.body:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import platform
+import runpy
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ import yaml
 from docs_reference import code, markdown_table
 from hpogen.budget import format_budget
 from hpogen.demo_data import SOURCES
+from hpogen.render import render
 from hpogen.spec import Spec, make_spec
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,20 +44,18 @@ def specs() -> list[Spec]:
     ]
 
 
-def loaded_task(spec: Spec, folder: Path) -> Any:
-    """Return the task of a specification with the S&P 500 prices loaded."""
+def loaded_script(spec: Spec, folder: Path) -> tuple[dict[str, Any], Any]:
+    """Return the names of a rendered script, and its task with the S&P 500 prices loaded."""
     import torch
 
-    from hpo_script.losses.bce import bce_loss
-    from hpo_script.patchtst.data import Task
-
-    path = folder / "sp500.csv"
+    path, script = folder / "sp500.csv", folder / f"{spec.name}.py"
     if not path.exists():
         path.write_bytes(SOURCES["sp500"][1]("sp500"))
-    constants = {**spec.constants, "data_path": str(path)}
-    task = Task(losses={"bce": bce_loss}, task=spec.task, horizon=spec.horizon or 1, **constants)
+    script.write_text(render(spec), encoding="utf-8")
+    names = runpy.run_path(str(script))
+    task = names["Task"](str(path), None)
     task.load(torch.device("cpu"))
-    return task
+    return names, task
 
 
 def n_tokens(spec: Spec) -> int:
@@ -88,7 +88,7 @@ def runs() -> str:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for spec in specs():
-            samples = len(loaded_task(spec, Path(folder)).train_index)
+            samples = len(loaded_script(spec, Path(folder))[1].train_index)
             grid, tokens = spec.architectures, n_tokens(spec)
             flop = mean(flop_per_sample(row, tokens) for row in grid)
             trial = flop * samples * longest_epochs(spec)
@@ -129,27 +129,20 @@ def measure() -> dict[str, Any]:
     """Train two epochs of a 2M architecture and return the rate of the second."""
     import torch
 
-    from hpo_script.training import train
-
     spec = make_spec(budget="2M", horizon=1)
     row = spec.architectures[len(spec.architectures) // 2]
     config = {**spec.fixed, "epochs": 2, "learning_rate": 3e-4, "dropout": 0.1}
     config |= {"weight_decay": 1e-3, "warmup_steps": 100}
     with tempfile.TemporaryDirectory() as folder:
-        task = loaded_task(spec, Path(folder))
-        points = train(
-            task,
-            row,
-            config,
-            key=(42, 0),
-            device=torch.device("cpu"),
-            micro_batch=config["batch_size"],
-            after_batch=lambda _training, _share: None,
-        )
-        next(points)  # the first epoch also pays for the start
-        since = time.perf_counter()
-        next(points)
-        seconds = time.perf_counter() - since
+        names, task = loaded_script(spec, Path(folder))
+    training = names["Training"](task, row, config, (42, 0), torch.device("cpu"))
+    points = names["train"](
+        training, micro_batch=config["batch_size"], after_batch=lambda _share: None
+    )
+    next(points)  # the first epoch also pays for the start
+    since = time.perf_counter()
+    next(points)
+    seconds = time.perf_counter() - since
     samples = len(task.train_index)
     return {
         **{name: row[name] for name in ("d_model", "n_layers", "n_heads", "params")},

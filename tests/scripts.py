@@ -120,6 +120,22 @@ def load_task(script: Path) -> tuple[dict[str, Any], Any]:
     return names, task
 
 
+def curve_of(
+    names: dict[str, Any],
+    task: Any,
+    *,
+    key: tuple[int, int] = (42, 0),
+    micro_batch: int = 4096,
+    **changes: Any,
+) -> list[dict[str, Any]]:
+    """Train the first architecture of a script; return the learning curve."""
+    config = {**names["FIXED_PARAMS"], "learning_rate": 0.003, "dropout": 0.2, **changes}
+    arch = names["ARCHITECTURES"][0]
+    training = names["Training"](task, arch, config, key, torch.device("cpu"))
+    micro_batch = min(micro_batch, config["batch_size"])
+    return list(names["train"](training, micro_batch=micro_batch, after_batch=lambda _share: None))
+
+
 def edit(script: Path, *pairs: tuple[str, str]) -> Path:
     """Replace text in a script, each exactly once."""
     text = script.read_text()

@@ -1,3 +1,3 @@
 """hpogen: render standalone hyper-parameter-search scripts."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

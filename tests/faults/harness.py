@@ -1,7 +1,7 @@
 """Fault harness: a small real study, run, killed, run again, and its tables compared.
 
-Black box: only the command line and the files of a rendered script count. Runs are forked from
-`nursery.py`, so that thousands of them take minutes.
+Black box: only the command line and the files of a script count. Runs are forked from `nursery.py`,
+so that thousands of them take minutes.
 """
 
 from __future__ import annotations
@@ -24,35 +24,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from optuna.storages import JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, TrialState
-
+from hpo_script.machinery.log_file import LogFile, read_log
+from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 from hpogen.demo_data import prices
-from recover_trials import read_trials
 from scripts import QUICK, changed, render_to
 
 HERE = Path(__file__).resolve().parent
 LIMIT = 120.0  # seconds that a run of a small study may take at most
-# Small and short: what is told apart here is what is kept, not what is learnt.
-SMALL = changed(QUICK, study={"n_trials": 3}, fixed={"epochs": 3})
-# Times and who ran: all that may differ between a study that was interrupted and one that was not.
-APART = {
-    *("datetime_start", "datetime_complete", "duration", "duration_seconds", "seconds"),
-    *("study_id", "owner", "worker", "user_attrs_seconds", "user_attrs_owner"),
-    "user_attrs_worker",
-}
-ENDED = re.compile(
-    rb'Trial (\d+) ended: [^\n]*state="(\w+)", value=([^,\n]*),[^\n]*'
-    rb'datetime_complete="([^"\n]*)"[^\n]* ;[0-9a-f]{8}\n'
-)
+# Three extremes, and a trial of the sampler.
+SMALL = changed(QUICK, study={"n_trials": 4}, fixed={"epochs": 2})
+# What may differ between a study that was interrupted and one that was not.
+APART = re.compile("(user_attrs_)?(datetime_.*|duration|.*seconds|samples_per_second|peak_memory.*)")
+ENDED = re.compile(rb"Trial (\d+) ended: [^\n]* ;[0-9a-f]{8}\n")
 Row = dict[str, Any]
-Ends = dict[int, tuple[str, str, str]]  # state, value and end of each trial
+Ends = dict[int, tuple[str, float | None, str | None]]  # state, value and time of each end
 Tables = dict[str, dict[str, Row]]  # source, row, column
 
 
 class Nursery:
-    """The parent of all runs; `ahead` are folders whose packages come before the installed."""
+    """The parent of all runs; packages in the folders `ahead` come before the installed ones."""
 
     def __init__(self, *ahead: Path) -> None:
         paths = os.pathsep.join(map(str, ahead))
@@ -69,7 +59,7 @@ class Nursery:
         self.hear(LIMIT)
 
     def close(self) -> None:
-        """End it; its children go on or have ended."""
+        """End it, after all its children."""
         self.jobs.close()
         os.close(os.dup(self.answers))
         self.process.wait(LIMIT)
@@ -77,7 +67,7 @@ class Nursery:
         self.process.stdout.close()
 
     def hear(self, seconds: float) -> None:
-        """Take what it says, or nothing for some seconds."""
+        """Wait some seconds for its messages."""
         if not select.select([self.answers], [], [], max(seconds, 0.0))[0]:
             return
         got = os.read(self.answers, 65536)
@@ -116,7 +106,7 @@ class Run:
 
     @property
     def said(self) -> str:
-        """Return what it has printed."""
+        """Return its output so far."""
         return self.output.read_text(errors="replace") if self.output.exists() else ""
 
     def wait(self, seconds: float = LIMIT) -> Run:
@@ -130,7 +120,7 @@ class Run:
         return self
 
     def wait_stopped(self) -> None:
-        """Wait until a run that was started held stands still."""
+        """Wait until the process is stopped."""
         state = Path(f"/proc/{self.pid}/stat")
         while state.read_text().rpartition(")")[2].split()[0] != "T":
             time.sleep(0.001)
@@ -149,13 +139,11 @@ class Run:
 class Place:
     """A folder with a script and its data, in which runs are started."""
 
-    pattern = "hpo_*.py"
     always: Sequence[str] = ("--checkpoint-minutes", "0")  # after every batch
 
     def __init__(self, folder: Path, nursery: Nursery) -> None:
         self.folder, self.nursery = folder, nursery
-        (self.script,) = folder.glob(self.pattern)
-        self.storage: str | None = None
+        (self.script,) = folder.glob("hpo_*.py")
         self.runs = 0
 
     @property
@@ -173,16 +161,19 @@ class Place:
         """Return the trial log."""
         return self.folder / "logs" / f"{self.name}.log"
 
+    @property
+    def lock(self) -> Path:
+        """Return the file of the trials' locks."""
+        return self.log.with_name(f"{self.log.name}.lock")
+
     def copy(self, name: str) -> Place:
-        """Return a copy of the folder beside it, with whatever is in it."""
+        """Return a copy of the folder beside it."""
         target = self.folder.with_name(name)
         shutil.copytree(self.folder, target, symlinks=True)
-        place = type(self)(target, self.nursery)
-        place.storage = self.storage
-        return place
+        return Place(target, self.nursery)
 
     def remove(self) -> None:
-        """Delete the folder, and what its runs have printed."""
+        """Delete the folder, and the output of its runs."""
         shutil.rmtree(self.folder, ignore_errors=True)
         for output in self.folder.parent.glob(f"{self.folder.name}.run*"):
             output.unlink()
@@ -190,81 +181,32 @@ class Place:
     def start(self, *arguments: str, **job: Any) -> Run:
         """Start the script."""
         self.runs += 1
-        environment = {"OPTUNA_STORAGE": self.storage} if self.storage else {}
         output = self.folder.with_name(f"{self.folder.name}.run{self.runs}")
         command = [self.script.name, *self.always, *arguments]
-        job["environment"] = {**environment, **job.get("environment", {})}
         return self.nursery.start(self.folder, output, command, **job)
 
     def run(self, *arguments: str, **job: Any) -> Run:
         """Run the script to its end."""
         return self.start(*arguments, **job).wait()
 
-    def finish(self, *arguments: str, tries: int = 1) -> Run:
-        """Run the script until it has ended well."""
-        for _ in range(tries):
-            run = self.run(*arguments)
-            if run.code == 0:
-                return run
-        raise AssertionError(f"the rerun ended with {run.code}:\n{run.said[-3000:]}")
+    def finish(self, *arguments: str) -> Run:
+        """Run the script to its end, which must be good."""
+        run = self.run(*arguments)
+        assert run.code == 0, f"the run ended with {run.code}:\n{run.said[-3000:]}"
+        return run
 
-    def address(self) -> str:
-        """Return the address of the storage, as Optuna takes it."""
-        return self.storage or f"sqlite:///{self.out}/study.db"
-
-    def trials(self) -> list[FrozenTrial]:
-        """Return the trials that were begun, as the storage holds them."""
-        address = self.address()
-        storage: Any
-        if address.startswith("journal://"):
-            path = self.folder / address.removeprefix("journal://")
-            storage = JournalStorage(JournalFileBackend(str(path)))
-        else:
-            storage = RDBStorage(address, skip_compatibility_check=True)
-        try:
-            study = storage.get_study_id_from_name(self.name)
-            trials = storage.get_all_trials(study)
-        finally:
-            if isinstance(storage, RDBStorage):
-                storage.remove_session()
-                storage.engine.dispose()
-        return [trial for trial in trials if trial.state != TrialState.WAITING]
+    @property
+    def study(self) -> LoggedStudy:
+        """Return the study of the log."""
+        return read_log(self.log).study
 
     def tables(self) -> Tables:
-        """Return the study as its storage, its files and its log tell it, times left out."""
-        sources: dict[str, Callable[[], dict[str, Row]]] = {
-            "storage": self.stored,
-            "trials.csv": self.listed,
-            "all_trials.json": self.kept,
-            "log": self.logged,
-        }
-        return {name: source() for name, source in sources.items()}
-
-    def stored(self) -> dict[str, Row]:
-        """Return the rows of the storage."""
-        return {f"trial {t.number}": flat(row_of(t)) for t in self.trials()}
-
-    def logged(self) -> dict[str, Row]:
-        """Return the rows that the log alone gives."""
-        found: dict[str, Row] = {}
-        for study in read_trials([self.log]).studies:
-            for trial in study.rows:
-                number = f"trial {trial.number}"
-                while number in found:
-                    number += " again"
-                found[number] = flat(row_of(trial) | {"flags": list(trial.flags)})
-        return found
-
-    def listed(self) -> dict[str, Row]:
-        """Return the rows of trials.csv."""
+        """Return the study as the log and trials.csv have it, without times."""
         rows = csv.DictReader(io.StringIO((self.out / "trials.csv").read_text()))
-        return {f"trial {row['number']}": flat(row) for row in rows}
-
-    def kept(self) -> dict[str, Row]:
-        """Return the rows of all_trials.json, and what stands above them."""
-        whole = json.loads((self.out / "all_trials.json").read_text())
-        rows = {f"trial {row['trial_number']}": flat(row) for row in whole.pop("trials")}
-        return {"head": flat(whole), **rows}
+        return {
+            "log": {f"trial {t.number}": row_of(t) for t in self.study.trials.values()},
+            "trials.csv": {f"trial {row['number']}": flat(row) for row in rows},
+        }
 
     @property
     def text(self) -> str:
@@ -272,13 +214,14 @@ class Place:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def contents(self) -> dict[str, bytes]:
-        """Return every file with its bytes; the locks of live processes are none."""
+        """Return the bytes of every file but the empty one of the locks."""
         files = (p for p in self.folder.rglob("*") if p.is_file() and p.suffix != ".lock")
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
 
-    def reported(self) -> Ends:
-        """Return what the log has reported as finished."""
-        return ends_in(self.log.read_bytes()) if self.log.exists() else {}
+    def ended(self) -> Ends:
+        """Return the trials that have an end line."""
+        trials = self.study.trials.values()
+        return {t.number: (t.state, t.value, t.datetime_complete) for t in trials if t.finished}
 
 
 @contextlib.contextmanager
@@ -302,24 +245,18 @@ def make_place(
     return Place(target, nursery)
 
 
-def row_of(trial: Any) -> Row:
-    """Return the row of a trial of Optuna or of a log."""
-    state = trial.state if isinstance(trial.state, str) else trial.state.name
-    return {
-        "number": trial.number,
-        "state": state,
-        "value": trial.value,
-        "params": trial.params,
-        "user_attrs": trial.user_attrs,
-        "intermediate_values": {str(k): v for k, v in trial.intermediate_values.items()},
-    }
+def row_of(trial: LoggedTrial) -> Row:
+    """Return the row of a trial of a log."""
+    curve = {"intermediate": dict(enumerate(trial.curve))}
+    kept = {"system": trial.system_attrs}
+    return flat({"state": trial.state, "value": trial.value, **trial.attributes, **curve, **kept})
 
 
 def flat(row: Mapping[str, Any], prefix: str = "") -> Row:
-    """Return a row with one column per leaf, floats in full, times left out."""
+    """Return a row with one column per leaf, floats in full, without times."""
     found: Row = {}
     for name, value in row.items():
-        if name in APART:
+        if APART.fullmatch(str(name)):
             continue
         if isinstance(value, Mapping):
             found |= flat(value, f"{prefix}{name}.")
@@ -343,40 +280,47 @@ def differences(wanted: Tables, found: Tables, limit: int = 20) -> list[str]:
     return sorted(lines)[:limit]
 
 
-def ends_in(text: bytes) -> Ends:
-    """Return the trials that whole lines of a log report as finished."""
-    found = [[part.decode() for part in parts] for parts in ENDED.findall(text)]
-    return {int(number): (state, value, end) for number, state, value, end in found}
-
-
 def lost(before: Ends, place: Place) -> list[str]:
-    """Return what had been reported finished and is not what the storage holds now."""
-    now = {
-        t.number: (t.state.name, json.dumps(t.value), str(t.datetime_complete))
-        for t in place.trials()
-    }
+    """Return the end lines that were in the log and no longer count."""
+    now = place.ended()
     return [
-        f"trial {number} was reported {known}, now {now.get(number, 'gone')}"
+        f"trial {number} had ended {known}, now {now.get(number, 'not')}"
         for number, known in before.items()
         if now.get(number) != known
     ]
 
 
 def twice(place: Place) -> list[str]:
-    """Return what was finished more than once: a number, or an architecture at an end."""
-    text = place.log.read_text(errors="replace")
-    ends = re.findall(r'Trial (\d+) ended: .*datetime_complete="([^"]*)"', text)
-    numbers = Counter(number for number, _ in set(ends))
-    extremes = Counter(
-        t.user_attrs["extreme"] for t in place.trials() if "extreme" in t.user_attrs
-    )
-    return [f"trial {name} ended {n} times" for name, n in numbers.items() if n > 1] + [
+    """Return what was done more than once: the end of a trial, or an extreme."""
+    ends = Counter(ENDED.findall(place.log.read_bytes()))
+    attributes = [trial.attributes for trial in place.study.trials.values()]
+    extremes = Counter(known["extreme"] for known in attributes if "extreme" in known)
+    return [f"trial {name.decode()} ended {n} times" for name, n in ends.items() if n > 1] + [
         f"extreme {name} was tried {n} times" for name, n in extremes.items() if n > 1
     ]
 
 
+def inexact(place: Place, total: int) -> list[str]:
+    """Return how the trials of a log differ from exactly `total` good ones, each ended once."""
+    log = read_log(place.log)
+    states = {number: trial.state for number, trial in sorted(log.study.trials.items())}
+    found = [f"lines {log.damaged} are damaged"] if log.damaged else []
+    if states != dict.fromkeys(range(total), "COMPLETE"):
+        found.append(f"not {total} complete trials: {states}")
+    return found + twice(place)
+
+
+def add_lines(place: Place, run: str, *events: tuple[str, Row]) -> None:
+    """Write lines into a log, in a round of a run of this process."""
+    log = LogFile(place.log, run)
+    with log.round():
+        for event, fields in events:
+            log.write(event, fields)
+    os.close(log.locks)
+
+
 def wait_for(condition: Callable[[], object], run: Run) -> None:
-    """Wait until a condition holds, which the run has to bring about."""
+    """Wait until a run has made a condition true."""
     end = time.monotonic() + LIMIT
     while not condition():
         assert run.code is None, f"it ended too early, {run.code}:\n{run.said}"
@@ -385,42 +329,28 @@ def wait_for(condition: Callable[[], object], run: Run) -> None:
 
 
 def record(suite: str, what: str, **counts: int) -> None:
-    """Print what a suite has done, and add it to the file FAULT_RESULTS if one is named."""
-    told = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items())
-    print(f"\n{suite}, {what}: {told}")
+    """Print the counts of a suite, and add them to the file FAULT_RESULTS if one is named."""
+    said = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items())
+    print(f"\n{suite}, {what}: {said}")
     if path := os.environ.get("FAULT_RESULTS"):
         with Path(path).open("a") as file:
             file.write(json.dumps({"suite": suite, "what": what, **counts}) + "\n")
 
 
 class Trace:
-    """Strace on a run that was started held; the run goes on once it is traced."""
+    """Strace on a run that was started held; the run continues once it is traced."""
 
     def __init__(self, run: Run, *options: str, output: Path | None = None) -> None:
         self.output = output or run.output.with_suffix(".trace")
         run.wait_stopped()
-        self.process = subprocess.Popen(
-            [
-                "strace",
-                "-f",
-                "-y",
-                "-s",
-                "80",
-                "-o",
-                str(self.output),
-                *options,
-                "-p",
-                str(run.pid),
-            ],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        always = ["strace", "-f", "-y", "-s", "80", "-o", str(self.output), "-p", str(run.pid)]
+        self.process = subprocess.Popen([*always, *options], stderr=subprocess.PIPE, text=True)
         assert self.process.stderr
         first = self.process.stderr.readline()
         assert "attached" in first, first
         run.signal(signal.SIGCONT)
 
     def lines(self) -> list[str]:
-        """Return what was traced, once the run has ended."""
+        """Return the traced calls, once the run has ended."""
         self.process.communicate(timeout=LIMIT)
         return self.output.read_text(errors="replace").splitlines()

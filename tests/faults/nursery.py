@@ -1,14 +1,13 @@
-"""A process that has torch and Optuna loaded and forks a child for each script it is told to run.
+"""A process that has torch and Optuna loaded and forks a child for each run of a script.
 
-A start then takes milliseconds instead of seconds; the child is a process of its own, which a
-signal, a tracer or a full disk meets as it would meet `python -I script.py`.
+A start then takes milliseconds instead of seconds; signals, tracers and full disks meet the child
+as they would meet `python -I script.py`.
 
     python -I nursery.py    one JSON job a line on stdin, one JSON answer a line on stdout
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import gc
 import importlib
@@ -23,22 +22,18 @@ from typing import Any
 
 # What a first run loads beyond the imports of the script.
 LOADED = (
-    *("torch", "torch._dynamo", "numpy", "pandas", "pandas.io.formats.csvs", "pyarrow"),
-    *("optuna", "optuna.storages.journal", "optuna.storages._rdb.models", "sqlite3"),
-    *("sqlalchemy.orm", "sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql.psycopg"),
-    *("alembic.command", "alembic.config", "alembic.migration", "alembic.script", "psycopg"),
-    *("optuna.storages._rdb.storage", "optuna.samplers._tpe.sampler"),
+    *("torch", "torch._dynamo", "numpy", "pandas", "optuna", "optuna.samplers._tpe.sampler"),
+    *("torch.utils.flop_counter", "torch.optim.adamw"),
 )
 PR_SET_PTRACER, ANYBODY = 0x59616D61, ctypes.c_ulong(-1)
 
 
 def load() -> None:
-    """Import everything; what this machine lacks is left to the script to miss."""
+    """Import everything."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in LOADED:
-            with contextlib.suppress(ImportError):
-                importlib.import_module(name)
+            importlib.import_module(name)
 
 
 def become(job: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from hpogen.spec import make_spec
 @pytest.mark.parametrize("budget", ["2M", "20M", "200M", "2B"])
 def test_every_row_decodes_to_itself(budget: str, task: str | None) -> None:
     space = make_spec(budget=budget, task=task, any_horizon=True).space()
-    for arch_idx in range(len(space.architectures)):
+    for arch_idx in range(len(space.rows)):
         assert space.decode(space.encode(arch_idx)) == arch_idx
 
 

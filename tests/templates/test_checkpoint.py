@@ -96,7 +96,7 @@ def test_none_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_one_that_was_removed_is_gone_with_its_parts(checkpoint: Checkpoint) -> None:
-    checkpoint.path.with_name(f".{checkpoint.path.name}.part").write_bytes(b"half")
+    checkpoint.path.with_name(f".{checkpoint.path.name}.77.part").write_bytes(b"half")
 
     checkpoint.remove()
 

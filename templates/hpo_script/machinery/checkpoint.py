@@ -89,5 +89,6 @@ class Checkpoint:
         return state if state["key"] == self.key else None
 
     def remove(self) -> None:
-        """Delete the file."""
-        self.path.unlink(missing_ok=True)
+        """Delete the file, and parts of it that a killed process left."""
+        for path in (self.path, *self.path.parent.glob(f".{self.path.name}.*.part")):
+            path.unlink(missing_ok=True)

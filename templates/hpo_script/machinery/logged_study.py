@@ -31,6 +31,7 @@ class LoggedTrial:
     claims: list[str] = field(default_factory=list)  # runs, the last one owns the trial
     attributes: dict[str, Any] = field(default_factory=dict)
     system_attrs: dict[str, Any] = field(default_factory=dict)  # of sampler and pruner
+    start_attrs: dict[str, Any] = field(default_factory=dict)  # of these, those of its start line
     curve: list[dict[str, Any]] = field(default_factory=list)
     state: str = "RUNNING"
     value: float | None = None
@@ -112,6 +113,7 @@ class LoggedStudy:
         if event == "trial_start":
             trial.claims.append(fields["run"])
             trial.curve, trial.n_resumed, trial.resumed_at = [], 0, {}
+            trial.start_attrs = fields.get("system_attrs", {})
             self.describe(trial, fields)
         elif event == "trial_resumed":
             trial.claims.append(fields["run"])
@@ -121,7 +123,7 @@ class LoggedStudy:
         else:
             trial.curve = []
             trial.attributes["micro_batch"] = fields.get("micro_batch")
-        trial.system_attrs = fields.get("system_attrs", {})
+        trial.system_attrs = dict(fields.get("system_attrs", trial.start_attrs))
 
     def describe(self, trial: LoggedTrial, fields: dict[str, Any]) -> None:
         """Take the parameters and attributes of a start or end line."""

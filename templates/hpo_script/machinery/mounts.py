@@ -11,6 +11,8 @@ from pathlib import Path
 
 from hpo_script.machinery.logged_study import LoggedStudy
 
+# A local file system is seen by one machine: a run of another host is from before a move.
+LOCAL = {*("", "apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs")}
 SHARED_LOCKS = {"nfs4", "ceph", "gpfs", "lustre"}
 LOCAL_LOCKS = re.compile(r"\b(nolock|local_lock=(?!none)\w+|localflock|noflock)\b")
 
@@ -30,10 +32,10 @@ def mount_of(file: int) -> tuple[str, str]:
 def unreachable_worker(study: LoggedStudy, here: Mapping[str, str], file: int) -> str | None:
     """Return the worker of another machine whose locks may not be visible here, if any."""
     kind, options = mount_of(file)
-    if kind in SHARED_LOCKS and not LOCAL_LOCKS.search(options):
+    if kind in LOCAL or (kind in SHARED_LOCKS and not LOCAL_LOCKS.search(options)):
         return None
     for run, fields in study.runs.items():
         worker = fields["worker"]
         if run not in study.ended_runs and worker["host"] != here["host"]:
-            return f"run {run} on {worker['host']} ({kind or 'an unknown file system'})"
+            return f"run {run} on {worker['host']} (file system {kind})"
     return None
