@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from hpo_script.trial_log import EXPERIMENT, defused, format_event, time_stamp
+from version1 import EXPERIMENT, defused, format_event, time_stamp
 from recover_trials import Recovery, Study, read_trials
 
 STUDY, OTHER_STUDY = "0123456789ab", "ba9876543210"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import csv
+import io
 import json
 import re
 import runpy
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from hpo_script.machinery.logged_study import LoggedStudy
 from hpogen.render import render
 from hpogen.spec import Spec, make_spec
 from hpogen.yaml_file import read_config
+from warm import run_warm
 
 MARKET: dict[str, Any] = {
     "budget": "9K",
@@ -146,16 +148,22 @@ def edit(script: Path, *pairs: tuple[str, str]) -> Path:
     return script
 
 
-def run(script: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+def run(script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in its folder, forked from a process that has its packages loaded."""
+    return run_warm(script, arguments)
+
+
+def run_cold(
+    script: Path, *arguments: str, options: Sequence[str] = ("-I",), **more: Any
+) -> subprocess.CompletedProcess[str]:
     """Run a script alone: isolated from the environment, in its own folder."""
     return subprocess.run(
-        [sys.executable, "-I", script.name, *arguments],
+        [sys.executable, *options, script.name, *arguments],
         cwd=script.parent,
         capture_output=True,
         text=True,
-        timeout=280,
         check=False,
-        **options,
+        **more,
     )
 
 
@@ -208,5 +216,5 @@ VARYING = re.compile("datetime|duration|seconds|peak_memory")
 def table(script: Path) -> list[dict[str, str]]:
     """Return the result table of a script without the columns that vary from run to run."""
     path = script.parent / "outputs" / script.stem / "trials.csv"
-    rows = csv.DictReader(path.open(newline=""))
+    rows = csv.DictReader(io.StringIO(path.read_text()))
     return [{n: v for n, v in row.items() if not VARYING.search(n)} for row in rows]

@@ -115,7 +115,7 @@ def said_spec(options: tuple[str, ...], *, config_path: Path | None, **said: Any
         "hpogen render --budget 20M --horizon 3 --task threshold_0.5pct -o loss=focal",
         "hpogen render --budget 2M --task byte_lm --out scripts",
         "hpogen render --config study.yaml --n-trials 100",
-        "hpogen render --budget 2B --horizon 1 --with guards --with multi-host",
+        "hpogen render --budget 2B --horizon 1 --with guards --with slurm",
         "hpogen render --plan plan.yaml --dry-run",
     )
 )

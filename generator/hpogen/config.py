@@ -186,7 +186,9 @@ class ArchitectureSection(BaseModel):
 class StudySection(Strict):
     """The study: its name, how long it goes on, where it is stored."""
 
-    name: Text | None = Field(default=None, description="Default: the name of the script")
+    name: Text | None = Field(
+        default=None, description="In the storage; default: the name of the script"
+    )
     n_trials: Annotated[int, Field(ge=1, le=10**6)] = Field(
         default=50, description="Total number of trials over every run"
     )
@@ -197,7 +199,7 @@ class StudySection(Strict):
         default=None, description="Hours after which a run stops, even in a trial"
     )
     storage: Annotated[str, Field(min_length=1), AfterValidator(plain_text)] | None = Field(
-        default=None, description="Address of the database; default: SQLite beside the results"
+        default=None, description="URL of an Optuna storage; adds the section storage"
     )
 
 

@@ -260,13 +260,13 @@ MACHINERY = (
     "machinery/checkpoint",
     "machinery/device",
     "machinery/stops",
-    "{sections}",
     "machinery/progress",
     "machinery/results",
     "machinery/dry_run",
     "machinery/repeat",
     "machinery/search",
     "machinery/main",
+    "{sections}",
 )
 
 MARKET = Family(

@@ -43,12 +43,16 @@ def render(spec: Spec) -> str:
     tables = function_tables(spec)
     defined = [name.split(":")[0] for _, group in constants for name, _, _ in group]
     check_parts(parts, [*defined, *tables, "MODULES", "HPOGEN", "SPEC_SHA256"])
-    if parts[0].third_party.roots():
-        raise PartError(f"{parts[0].name}: needs a package before the command line is read")
+    sections = chosen_sections(spec)
+    first = 1 + sum(chosen.arguments is not None for chosen in sections)  # of the experiment
+    if early := [part.name for part in parts[:first] if part.third_party.roots()]:
+        raise PartError(f"{early[0]}: needs a package before the command line is read")
     stdlib.modules.add("sys")
     stdlib.names.setdefault("typing", set()).update({"Any", "Literal"})
     packages = sorted({*third_party.roots(), *spec.sampler.requires})
-    half = next(at for at, name in enumerate(names) if name.startswith("machinery/") and at)
+    half = next(
+        at for at, name in enumerate(names) if name.startswith("machinery/") and at >= first
+    )
     if unknown := set(packages) - REQUIREMENTS.keys():
         raise PartError(f"a part imports {', '.join(sorted(unknown))}; add it to REQUIREMENTS")
     return template().render(
@@ -68,11 +72,13 @@ def render(spec: Spec) -> str:
             (about, [constant_line(*constant) for constant in group]) for about, group in constants
         ],
         modules=" ".join(third_party.all_modules()),
-        command_line=section(parts[0]),
-        experiment=[section(part) + tables_after(part, tables) for part in parts[1:half]],
+        command_line=[section(part) for part in parts[:first]],
+        more_arguments="".join(f", {s.arguments[1]}" for s in sections if s.arguments),
+        experiment=[section(part) + tables_after(part, tables) for part in parts[first:half]],
         machinery=[section(part) for part in parts[half:]],
         spec_sha256=spec.sha256(),
-        main_arguments="".join(f", {chosen.argument}" for chosen in chosen_sections(spec)),
+        guards=" + ".join(chosen.guards for chosen in sections if chosen.guards),
+        search="".join(f", search={chosen.search}" for chosen in sections if chosen.search),
     )
 
 
@@ -80,9 +86,10 @@ def part_names(spec: Spec) -> list[str]:
     """Return the parts of a script, in reading order."""
     sampler = "sections/grid_sampler" if spec.sampler.type == "grid" else "machinery/sampler"
     sections = [chosen.part for chosen in chosen_sections(spec)]
+    arguments = [chosen.arguments[0] for chosen in chosen_sections(spec) if chosen.arguments]
     slots = {"accumulate": ["experiment/accumulate_mean"], "sampler": [sampler]}
     names = spec.family.part_names(spec.task, spec.used, **slots, sections=sections)
-    return ["machinery/command_line", *names]
+    return ["machinery/command_line", *arguments, *names]
 
 
 def chosen_sections(spec: Spec) -> list[Section]:
@@ -177,7 +184,7 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
                 ("SEED", spec.seed, "of every random stream"),
             ],
         ),
-        *((s.title, list(s.constants)) for s in chosen_sections(spec)),
+        *((s.title, section_constants(s, spec)) for s in chosen_sections(spec)),
         *own,
         (
             "Searched parameters, besides the architecture",
@@ -219,6 +226,14 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
                 ("SKIP_INDICES: list[int]", spec.skipped, "never tried"),
             ],
         ),
+    ]
+
+
+def section_constants(chosen: Section, spec: Spec) -> list[tuple[str, Any, str]]:
+    """Return the constants of a section; a field of the specification with that name counts."""
+    return [
+        (name, getattr(spec, name.split(":")[0].lower(), value), about)
+        for name, value, about in chosen.constants
     ]
 
 

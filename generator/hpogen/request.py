@@ -59,6 +59,8 @@ class Request:
         if (wanted or unwanted) and isinstance(said, (list, NoneType)):
             rest = [name for name in before if name not in unwanted]
             self.say("sections", value=[*rest, *wanted])
+        if "storage" in unwanted and isinstance(self.content, dict):  # its URL asks for it, too
+            self.content = without(self.content, ("study", "storage"))
 
     def fail(self, problems: Sequence[Problem]) -> ConfigError:
         """Return the error that tells all problems, each where its value was said."""

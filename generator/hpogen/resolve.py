@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from hpogen.config import Config, Entry, did_you_mean
 from hpogen.family import Family, Param
 from hpogen.samplers import Grid, Tpe
-from hpogen.sections import SCRIPT_SECTIONS, in_order
+from hpogen.sections import REPLACED, SCRIPT_SECTIONS, in_order
 from hpogen.yaml_file import Place, Problem, shown
 
 SECTIONS = ("data", "splits", "model")
@@ -59,10 +59,14 @@ class Resolver:
     def sections(self) -> list[str]:
         """Return the parts that this script has and not every script."""
         for index, name in enumerate(self.config.sections):
-            if name not in SCRIPT_SECTIONS:
+            if name in REPLACED:
+                new = REPLACED[name]
+                self.refuse(("sections", index), f"{name} is gone; its place has {new}")
+            elif name not in SCRIPT_SECTIONS:
                 hint = did_you_mean(name, SCRIPT_SECTIONS)
                 self.refuse(("sections", index), f"unknown section {shown(name)!r}; {hint}")
-        return in_order(self.config.sections)
+        stored = ["storage"] if self.config.study.storage else []
+        return in_order([*self.config.sections, *stored])
 
     def constants(self) -> dict[str, Any]:
         """Return every constant of the family."""

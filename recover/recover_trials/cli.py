@@ -7,6 +7,7 @@ import contextlib
 import gc
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -30,7 +31,6 @@ Examples:
   recover-trials logs/*.log
   recover-trials logs/hpo_2B_h1.log --format csv --output trials.csv
   recover-trials logs/hpo_2B_h1.log --to-storage sqlite:///outputs/hpo_2B_h1/study.db
-  recover-trials logs/hpo_2B_h1.log --to-storage sqlite:///new.db --space-of hpo_2B_h1.py
   recover-trials --repair study.journal
   recover-trials logs/hpo_2B_h1.log --format best_config --output best_config.py
   recover-trials logs/hpo_2B_h1.log outputs/hpo_2B_h1/trials/*.json --strict
@@ -89,18 +89,12 @@ class Command(click.Command):
 @click.option(
     "--to-storage",
     metavar="URL",
-    help="Write the studies to a storage of Optuna, to be continued there.",
+    help="Write the studies to an Optuna storage; with --follow, keep it up to date.",
 )
 @click.option(
     "--direction",
     type=click.Choice(["minimize", "maximize"]),
     help="With --to-storage: for logs that do not tell.",
-)
-@click.option(
-    "--space-of",
-    metavar="SCRIPT",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="With --to-storage: as a new study, in the search space of this script.",
 )
 @click.option(
     "--repair",
@@ -119,7 +113,6 @@ def main(
     patch_model: tuple[int, int, int, int],
     to_storage: str | None,
     direction: str | None,
-    space_of: Path | None,
     repair: bool,
     follow: bool,
     strict: bool,
@@ -132,13 +125,14 @@ def main(
     could not be read; 3: a package is missing.
     """
     if repair:
-        repair_all(logs, format_ or output or to_storage or space_of)
+        repair_all(logs, format_ or output or to_storage)
     if follow:
-        check_follow(logs, format_, output, study, arch_list, to_storage, space_of)
-        watch(logs)
+        check_follow(logs, format_, output, study, arch_list)
+        if to_storage:
+            mirror(logs, to_storage, direction)
+        else:
+            watch(logs)
         return
-    if space_of and not to_storage:
-        raise click.UsageError("--space-of goes with --to-storage URL")
     check_output(output, format_, force=force)
     recovery, unreadable = read(logs)
     choose(recovery, study)
@@ -149,8 +143,7 @@ def main(
         click.echo("no trials were found", err=True)
         sys.exit(exit_code(recovery, unreadable, strict=strict))
     if to_storage:
-        studies = moved(recovery, space_of) if space_of else recovery.studies
-        store(studies, to_storage, direction)
+        store(recovery.studies, to_storage, direction)
     if format_ or output or not to_storage:
         shown = "table" if sys.stdout.isatty() and not output else "csv"
         write(formatted(recovery, format_ or shown), output)
@@ -163,8 +156,8 @@ def check_follow(logs: tuple[str, ...], *others: object) -> None:
         raise click.UsageError("--follow reads files again and again; give the name of the log")
     if any(others):
         raise click.UsageError(
-            "--follow only shows; --format, --output, --study, --arch-list and --to-storage are"
-            " for a run of their own"
+            "--follow shows a study, or keeps a storage up to date; --format, --output, --study"
+            " and --arch-list are for a run of their own"
         )
 
 
@@ -248,22 +241,32 @@ def report(recovery: Recovery, unreadable: dict[str, OSError]) -> None:
         click.echo(printable(line), err=True)
 
 
-def moved(recovery: Recovery, script: Path) -> list[Study]:
-    """Return the one study in the space of a script; say what is outside."""
-    from recover_trials.move import move
-    from recover_trials.space import read_space
+def mirror(logs: tuple[str, ...], url: str, direction: str | None) -> None:
+    """Keep a storage up to date with logs, until every study is finished."""
+    from recover_trials.read import read_trials
+    from recover_trials.rebuild import rebuild_all
     from recover_trials.storages import import_optuna
 
-    if len(recovery.studies) != 1:
-        raise click.UsageError("--space-of goes on with one study; --study NAME takes one")
+    sizes: list[int] = []
     try:
         import_optuna(silenced=True)
-        found = move(recovery.studies[0], read_space(script))
-    except FILE_ERRORS as error:
-        sys.exit(complain(error, script))
-    for line in found.report(str(script)):
-        click.echo(printable(line), err=True)
-    return [found.study]
+        while True:
+            now = [Path(name).stat().st_size for name in logs]
+            if now != sizes:
+                sizes, recovery = now, read_trials(logs)
+                for line in rebuild_all(recovery.studies, url, direction=direction):
+                    click.echo(printable(line))
+                if recovery.studies and all(map(is_finished, recovery.studies)):
+                    return
+            time.sleep(1)
+    except (*FILE_ERRORS, *CODES) as error:
+        sys.exit(complain(error))
+
+
+def is_finished(study: Study) -> bool:
+    """Return whether a study has all the trials that its run line asks for."""
+    ended = sum(trial.state != "RUNNING" for trial in study.rows)
+    return ended >= (study.about.get("n_trials") or ended + 1)
 
 
 def store(studies: list[Study], url: str, direction: str | None) -> None:

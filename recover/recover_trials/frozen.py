@@ -78,14 +78,8 @@ def infer(values: list[Any]) -> Any:
 
 
 def freeze_trial(trial: Trial, time: datetime, distributions: Mapping[str, Any]) -> FrozenTrial:
-    """Return a trial as Optuna keeps it; a value outside of its range becomes an attribute.
-
-    One that did not end is queued with its parameters, so that it is trained under its number by
-    whoever asks next: no owner has to be found dead, and what it had reported is reported anew.
-    """
+    """Return a trial as Optuna keeps it; a value outside of its range becomes an attribute."""
     from optuna.trial import FrozenTrial, TrialState
-
-    from hpo_script.suggest import contains
 
     known = {**distributions, **from_json(trial.distributions)}
     inside = {name: v for name, v in trial.params.items() if contains(known[name], v)}
@@ -95,35 +89,39 @@ def freeze_trial(trial: Trial, time: datetime, distributions: Mapping[str, Any])
     return FrozenTrial(
         number=trial.number,
         trial_id=-1,
-        state=TrialState[trial.state] if ended else TrialState.WAITING,
+        state=TrialState[trial.state],
         value=None,
         values=list(trial.values) or None,
-        datetime_start=(trial.datetime_start or time) if ended else None,
+        datetime_start=trial.datetime_start or time,
         datetime_complete=(trial.datetime_complete or time) if ended else None,
-        params=inside if ended else {},
-        distributions={name: known[name] for name in inside} if ended else {},
+        params=inside,
+        distributions={name: known[name] for name in inside},
         user_attrs={**trial.user_attrs, **outside, **marked},
-        # What Optuna keeps with a trial that is queued with its parameters.
-        system_attrs=dict(trial.system_attrs) if ended else {"fixed_params": inside},
-        intermediate_values=dict(trial.intermediate_values) if ended else {},
+        system_attrs=dict(trial.system_attrs),
+        intermediate_values=dict(trial.intermediate_values),
     )
 
 
+def contains(distribution: Any, value: object) -> bool:
+    """Return whether a parameter may have a value."""
+    from optuna.distributions import CategoricalDistribution
+
+    number = isinstance(value, (int, float))
+    if not number and not isinstance(distribution, CategoricalDistribution):
+        return False  # Optuna takes the text of a number
+    try:
+        return bool(distribution._contains(distribution.to_internal_repr(value)))
+    except (ValueError, OverflowError):
+        return False
+
+
 def same_trial(one: FrozenTrial, other: FrozenTrial) -> bool:
-    """Tell whether two records can be of one trial; what has not ended may go on in one."""
-    if one.state.is_finished():
-        return one.state == other.state and plain(one.values, one.params) == plain(
-            other.values, other.params
-        )
-    ours, theirs = one.system_attrs["fixed_params"], given(other)
-    both = ours.keys() & theirs.keys()
-    return plain(*(ours[name] for name in both)) == plain(*(theirs[name] for name in both))
-
-
-def given(trial: FrozenTrial) -> dict[str, Any]:
-    """Return the parameters of a trial, also of one that is queued."""
-    queued: dict[str, Any] = trial.system_attrs.get("fixed_params", {})
-    return {**queued, **trial.params}
+    """Return whether two records can be of one trial; one that is running may have less."""
+    if not other.state.is_finished():
+        return plain(other.params) == plain({n: one.params.get(n) for n in other.params})
+    return plain(one.state.name, one.values, one.params) == plain(
+        other.state.name, other.values, other.params
+    )
 
 
 def plain(*values: Any) -> str:

@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from hpo_script.trial_log import IDENTITY, LOG_EVENTS
+from hpo_script.machinery.trial_log import IDENTITY
 from recover_trials.literals import whole_json
 from recover_trials.patterns import pattern
+from recover_trials.version1 import ALL_EVENTS
 
 STAMP = r"\[[A-Z] \d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] "
 START = pattern(STAMP)
@@ -161,7 +162,7 @@ def known_head(head: str) -> tuple[str, re.Match[str]] | None:
 def heads() -> dict[str, re.Pattern[str]]:
     """Return the regular expression of the head of each kind of line."""
     found = {}
-    for name, event in LOG_EVENTS.items():
+    for name, event in ALL_EVENTS.items():
         head = re.sub(r"{(\w+)}", lambda m: COUNTERS.get(m[1], rf"(?P<{m[1]}>\w+)"), event.head)
         found[name] = re.compile(head)
     return found
@@ -205,6 +206,14 @@ def parse_fields(text: str) -> Iterator[tuple[str, Any]]:
                 raise ValueError(text[position:])
             value, position = parse_scalar(scalar[0]), scalar.end()
         yield match[1], value
+
+
+def time_of(fields: Mapping[str, Any], name: str) -> datetime | None:
+    """Return a time as the study has it; None if it is not known."""
+    try:
+        return datetime.fromisoformat(fields[name]).replace(tzinfo=None)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def parse_scalar(text: str) -> Any:

@@ -1,19 +1,13 @@
-"""Back into a study: recovered trials written to a storage of Optuna, to be continued there.
+"""Recovered trials written to an Optuna storage, for optuna-dashboard and analysis.
 
 Trials keep their numbers, states, parameters with distributions, values, attributes and
-intermediate values, so that a sampler which depends on the history alone suggests what it would
-have suggested. A trial that had begun and not ended is queued with its number and parameters;
-whoever asks next trains it. A number of which no line was found becomes a failed trial with the
-reason `lost`: it was started, and numbers after it must not move.
-
-Nothing is written before every study is checked, in itself and against the storage. What is
-written goes trial by trial, each whole or not at all, so that a process that was killed can be
-run again.
+intermediate values. A number without a line becomes a failed trial with the reason `lost`, so that
+later numbers do not move. Every study is checked, in itself and against the storage, before
+anything is written; running trials of the storage are updated.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,12 +18,6 @@ from recover_trials.model import Study
 from recover_trials.refusals import check_all
 from recover_trials.storages import import_optuna, open_storage, unusable
 
-# What the script keeps with a study and the log tells; it refuses to go on where they differ.
-STUDY_ATTRIBUTES = ("data_sha256", "architectures_sha256", "settings_sha256")
-SPACE = {"search_space": dict, "conditions": dict, "skip_indices": list, "fixed_params": dict}
-BEGUN_WITH = ("optuna", "torch", "device")
-# The script shows them on a terminal where others take their place.
-SHOWN = re.compile(r"[\w.+-]{1,40}", re.ASCII)
 INSTEAD = "nothing was written. Give another storage, or delete that study"
 
 
@@ -110,7 +98,8 @@ def write_whole(plan: Plan, storage: Any, url: str) -> Rebuilt:
 def make_plan(name: str, study: Study, direction: str | None) -> Plan:
     """Return what is to be written of a study. Raises RebuildError."""
     directions = directions_of(study, direction)
-    attributes = {**study.about.get("user_attrs", {}), **study_attributes(study)}
+    attributes = dict(study.about.get("user_attrs", {}))
+    attributes |= {"study_id": study.about["study"]} if "study" in study.about else {}
     return Plan(name, directions, attributes, freeze(study))
 
 
@@ -132,23 +121,6 @@ def directions_of(study: Study, direction: str | None) -> list[str]:
     return [found]
 
 
-def study_attributes(study: Study) -> dict[str, Any]:
-    """Return what the script keeps with its study."""
-    about = study.about
-    found = {name: about[name] for name in STUDY_ATTRIBUTES if name in about}
-    if "study" in about:
-        found["study_id"] = about["study"]
-    if all(isinstance(about.get(name), kind) for name, kind in SPACE.items()):
-        found["space"] = {name: about[name] for name in SPACE}
-    first = next(iter(study.runs.values()), about)
-    if "script_sha256" in first:
-        found["script_sha256"] = first["script_sha256"]
-    versions = first.get("versions")
-    begun = {**(versions if isinstance(versions, dict) else {}), "device": first.get("device")}
-    told = {name: begun.get(name) for name in BEGUN_WITH}
-    return found | {n: v for n, v in told.items() if isinstance(v, str) and SHOWN.fullmatch(v)}
-
-
 def compare(plan: Plan, storage: Any) -> None:
     """Refuse a storage that has another study of the name, or more of it than the log."""
     try:
@@ -162,7 +134,7 @@ def compare(plan: Plan, storage: Any) -> None:
         )
     attributes = storage.get_study_user_attrs(study_id)
     for name, value in plan.attributes.items():
-        if name in ("study_id", *STUDY_ATTRIBUTES) and attributes.get(name, value) != value:
+        if name == "study_id" and attributes.get(name, value) != value:
             raise RebuildError(
                 f"study {plan.name} is there with {name} {attributes[name]}, the log has {value};"
                 f" {INSTEAD}"
@@ -196,6 +168,10 @@ def write(plan: Plan, storage: Any) -> Rebuilt:
     for name, value in plan.attributes.items():
         if study.user_attrs.get(name) != value:
             study.set_user_attr(name, value)
+    known = storage.get_all_trials(study._study_id, deepcopy=False)
+    for ours, theirs in zip(plan.frozen.trials, known, strict=False):
+        if not theirs.state.is_finished():
+            update(storage, theirs, ours)
     for trial in plan.frozen.trials[plan.there :]:
         study.add_trial(trial)
     inferred = ", ".join(plan.frozen.inferred)
@@ -208,3 +184,20 @@ def write(plan: Plan, storage: Any) -> Rebuilt:
         if inferred
         else [],
     )
+
+
+def update(storage: Any, known: Any, trial: Any) -> None:
+    """Give a running trial of a storage what the log has of it since."""
+    trial_id = known._trial_id
+    for name in trial.params.keys() - known.params:
+        distribution = trial.distributions[name]
+        value = distribution.to_internal_repr(trial.params[name])
+        storage.set_trial_param(trial_id, name, value, distribution)
+    for step, value in trial.intermediate_values.items():
+        if known.intermediate_values.get(step) != value:
+            storage.set_trial_intermediate_value(trial_id, step, value)
+    for name, value in trial.user_attrs.items():
+        if known.user_attrs.get(name) != value:
+            storage.set_trial_user_attr(trial_id, name, value)
+    if trial.state.is_finished():
+        storage.set_trial_state_values(trial_id, trial.state, trial.values)

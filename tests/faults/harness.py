@@ -26,6 +26,7 @@ from typing import Any
 
 from hpo_script.machinery.log_file import LogFile, read_log
 from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
+from hpo_script.machinery.trial_log import read_event
 from hpogen.demo_data import prices
 from scripts import QUICK, changed, render_to
 
@@ -35,7 +36,6 @@ LIMIT = 120.0  # seconds that a run of a small study may take at most
 SMALL = changed(QUICK, study={"n_trials": 4}, fixed={"epochs": 2})
 # What may differ between a study that was interrupted and one that was not.
 APART = re.compile("(user_attrs_)?(datetime_.*|duration|.*seconds|samples_per_second|peak_memory.*)")
-ENDED = re.compile(rb"Trial (\d+) ended: [^\n]* ;[0-9a-f]{8}\n")
 Row = dict[str, Any]
 Ends = dict[int, tuple[str, float | None, str | None]]  # state, value and time of each end
 Tables = dict[str, dict[str, Row]]  # source, row, column
@@ -292,10 +292,11 @@ def lost(before: Ends, place: Place) -> list[str]:
 
 def twice(place: Place) -> list[str]:
     """Return what was done more than once: the end of a trial, or an extreme."""
-    ends = Counter(ENDED.findall(place.log.read_bytes()))
+    events = (read_event(line) for line in place.log.read_bytes().splitlines())
+    ends = Counter(found[1]["trial"] for found in events if found and found[0] == "trial_end")
     attributes = [trial.attributes for trial in place.study.trials.values()]
     extremes = Counter(known["extreme"] for known in attributes if "extreme" in known)
-    return [f"trial {name.decode()} ended {n} times" for name, n in ends.items() if n > 1] + [
+    return [f"trial {name} ended {n} times" for name, n in ends.items() if n > 1] + [
         f"extreme {name} was tried {n} times" for name, n in extremes.items() if n > 1
     ]
 
@@ -305,8 +306,8 @@ def inexact(place: Place, total: int) -> list[str]:
     log = read_log(place.log)
     states = {number: trial.state for number, trial in sorted(log.study.trials.items())}
     found = [f"lines {log.damaged} are damaged"] if log.damaged else []
-    if states != dict.fromkeys(range(total), "COMPLETE"):
-        found.append(f"not {total} complete trials: {states}")
+    if [*states] != [*range(total)] or {*states.values()} - {"COMPLETE", "PRUNED"}:
+        found.append(f"not {total} trials that ended well: {states}")
     return found + twice(place)
 
 
@@ -349,6 +350,10 @@ class Trace:
         first = self.process.stderr.readline()
         assert "attached" in first, first
         run.signal(signal.SIGCONT)
+
+    def count(self, pattern: str) -> int:
+        """Return how often a pattern is in the trace so far."""
+        return len(re.findall(pattern, self.output.read_text(errors="replace")))
 
     def lines(self) -> list[str]:
         """Return the traced calls, once the run has ended."""

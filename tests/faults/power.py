@@ -37,7 +37,7 @@ def plain(text: str) -> str:
 
 
 def texts(rest: str) -> list[bytes]:
-    """Return the strings of a call, which strace was told to write in hex."""
+    """Return the strings of a call, which strace writes in hex."""
     return [bytes.fromhex(text.replace("\\x", "")) for text in TEXT.findall(rest)]
 
 

@@ -1,43 +1,28 @@
-"""Torn and flipped files: the script goes on, or names a command that makes it go on."""
+"""A log that was cut or altered: damaged lines are reported, never misread, and the study ends well."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import io
+import itertools
 import os
 import random
-import sqlite3
-import time
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
-from faults.harness import (
-    SMALL,
-    Nursery,
-    Place,
-    Tables,
-    differences,
-    lost,
-    make_place,
-    record,
-    twice,
-    wait_for,
-)
-from faults.repairs import heal
-from hpo_script.checkpoint import is_sealed
-from recover_trials.errors import RepairError
-from recover_trials.journal_repair import repair
+from faults.harness import SMALL, Nursery, Place, differences, lost, make_place, record, twice, wait_for
+from hpo_script.machinery.log_file import LogFile
+from hpo_script.machinery.logged_study import LoggedStudy
+from hpo_script.machinery.trial_log import read_event
 from scripts import changed
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(24 * 3600)]
-CUTS = os.environ.get("FAULT_CUTS", "5")  # how many of the last 4096 bytes, or "all"
+CUTS = os.environ.get("FAULT_CUTS", "16")  # how many damages the script continues from, or "all"
 SEED = int(os.environ.get("FAULT_SEED", "1"))
 TAIL = 4096
-TOTAL = {"study": {"n_trials": 3}, "fixed": {"epochs": 8}}
+Event = tuple[str, dict[str, Any]]
 
 
 class Damage(NamedTuple):
@@ -47,162 +32,121 @@ class Damage(NamedTuple):
     at: int
     bit: int
 
-
-@pytest.fixture(params=["sqlite", "journal", "checkpoint"])
-def torn(request: pytest.FixtureRequest, shelf: Path, nursery: Nursery) -> tuple[Place, str]:
-    """Return a study that was killed within its second trial, and what is to be damaged."""
-    place = make_place(shelf, nursery, "base", changed(SMALL, **TOTAL))
-    if request.param == "journal":
-        place.storage = "journal://study.journal"
-    return place, request.param
-
-
-def damaged_file(place: Place, kind: str) -> Path:
-    """Return the file of a kind, the newest where there are several."""
-    if kind == "journal":
-        return place.folder / "study.journal"
-    if kind == "sqlite":
-        return place.out / "study.db"
-    files = [p for p in place.folder.rglob("*") if p.suffix in (".pt", ".ckpt", ".pth")]
-    assert files, "a trial that runs has no checkpoint file (*.pt, *.ckpt, *.pth)"
-    return max(files, key=lambda path: path.stat().st_mtime_ns)
+    def of(self, data: bytes) -> bytes:
+        """Return damaged data."""
+        if self.how == "cut":
+            return data[: self.at]
+        altered = bytearray(data)
+        altered[self.at] ^= 1 << self.bit
+        return bytes(altered)
 
 
 def damages(size: int) -> Iterator[Damage]:
-    """Give every cut and a flip of every byte in the last 4 KiB of a file, or some."""
+    """Yield every cut, and a flip in every byte, of the last 4 KiB of a file."""
     chance = random.Random(SEED)  # noqa: S311
-    tail = range(max(size - TAIL, 0), size)
-    some = tail if CUTS == "all" else chance.sample(tail, min(int(CUTS), len(tail)))
-    for at in sorted(some):
+    for at in range(max(size - TAIL, 0), size):
         yield Damage("cut", at, 0)
-    for at in sorted(some):
         yield Damage("flipped", at, chance.randrange(8))
 
 
-def damaged(data: bytes, damage: Damage) -> bytes:
-    """Return a file cut to a length, or with a bit flipped."""
-    if damage.how == "cut":
-        return data[: damage.at]
-    altered = bytearray(data)
-    altered[damage.at] ^= 1 << damage.bit
-    return bytes(altered)
+class Events(LoggedStudy):
+    """The events of a log as they are, in their order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[Event] = []
+
+    def take(self, event: str, fields: dict[str, Any]) -> bool:
+        """Keep an event."""
+        self.events.append((event, fields))
+        return True
 
 
-def content_of(kind: str, data: bytes, room: Path) -> object:
-    """Return what a file says, however its bytes say it: files that say the same fare the same.
-
-    A checkpoint says nothing unless it is whole. A database says its rows, or what SQLite finds
-    wrong with it. A journal says its lines, those of a damaged one being the ones that are kept.
-    """
-    if kind == "checkpoint":
-        return is_sealed(io.BytesIO(data))
-    if kind == "journal":
-        try:
-            repaired = repair(data)
-        except RepairError as error:
-            return str(error)
-        return repaired.text, bool(repaired.dropped)
-    (room / "probe.db").write_bytes(data)
-    try:
-        with contextlib.closing(sqlite3.connect(room / "probe.db")) as database:
-            found = database.execute("PRAGMA integrity_check").fetchall()
-            return found, tuple(database.iterdump())
-    except (sqlite3.Error, ValueError) as error:  # UnicodeDecodeError is among these
-        return str(error)
+def read(data: bytes) -> tuple[list[Event], list[int]]:
+    """Return the events that the script reads from a log, and the lines that it refuses."""
+    log = LogFile(Path("study.log"), "")
+    log.study = Events()
+    log.take(data + b"\n")
+    return log.study.events, log.damaged
 
 
-def by_content(kind: str, path: Path, room: Path) -> list[list[Damage]]:
-    """Return the damages of a file, those together that leave the same content."""
-    data, groups = path.read_bytes(), dict[bytes, list[Damage]]()
-    for damage in damages(len(data)):
-        said = repr(content_of(kind, damaged(data, damage), room)).encode()
-        groups.setdefault(hashlib.sha256(said).digest(), []).append(damage)
-    return list(groups.values())
+def expected(data: bytes, damage: Damage) -> tuple[list[Event | None], list[int]]:
+    """Return the events of all undamaged lines, and the lines that must be refused."""
+    before, after = data.split(b"\n"), damage.of(data).split(b"\n")
+    same = len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, after))))
+    rest = [line for line in before[same:] if line and line in after[same:]]
+    refused = [n for n, line in enumerate(after, 1) if n > same and line and line not in before]
+    return [read_event(line) for line in [*before[:same], *rest] if line], refused
 
 
-ALTERED = {
-    "the value of a finished trial": "UPDATE trial_values SET value = value + 1",
-    "a parameter of a finished trial": (
-        "UPDATE trial_params SET param_value = param_value * 1.01"
-        " WHERE param_name = 'learning_rate' AND trial_id = 1"
-    ),
-    "a metric of a finished trial": (
-        "UPDATE trial_user_attributes SET value_json = '0.9' WHERE key = 'auc' AND trial_id = 1"
-    ),
-    "an evaluation of a finished trial": (
-        "UPDATE trial_intermediate_values SET intermediate_value = 0.1"
-        " WHERE trial_id = 1 AND step = 2"
-    ),
-    "a parameter of the trial at work": (
-        "UPDATE trial_params SET param_value = param_value * 1.01"
-        " WHERE param_name = 'learning_rate' AND trial_id = 2"
-    ),
-    "the architecture of the trial at work": (
-        "UPDATE trial_user_attributes SET value_json = '0' WHERE key = 'arch_idx' AND trial_id = 2"
-    ),
-}
-
-
-@pytest.mark.parametrize("what", ALTERED)
-def test_an_altered_storage_is_refused_and_the_named_command_completes(
-    what: str, base: Place, whole: Tables
-) -> None:
-    run = base.start()
-    wait_for(lambda: "Trial 1 epoch 2:" in base.text, run)
-    run.kill()
-    with contextlib.closing(sqlite3.connect(base.out / "study.db")) as database, database:
-        assert database.execute(ALTERED[what]).rowcount
-    refused = base.run()
-    assert refused.code == 2
-    assert "was altered" in refused.said
-    assert not heal(base)
-    assert not differences(whole, base.tables())
-
-
-def test_an_altered_evaluation_of_the_trial_at_work_is_mended(base: Place, whole: Tables) -> None:
-    run = base.start()
-    wait_for(lambda: "Trial 1 epoch 2:" in base.text, run)
-    run.kill()
-    alter = "UPDATE trial_intermediate_values SET intermediate_value = 0.1 WHERE trial_id = 2"
-    with contextlib.closing(sqlite3.connect(base.out / "study.db")) as database, database:
-        assert database.execute(alter).rowcount
-    base.finish()
-    assert not differences(whole, base.tables())
-
-
-def in_second_trial(place: Place) -> Place:
-    """Run until the second trial is half done, and kill the run there."""
+def killed_in_training(shelf: Path, nursery: Nursery) -> Place:
+    """Return a study whose run was killed in its fourth trial."""
+    place = make_place(shelf, nursery, "killed", changed(SMALL, fixed={"epochs": 8}))
     run = place.start()
-    while run.code is None:
-        text = place.log.read_text() if place.log.exists() else ""
-        if "Trial 1 epoch 4:" in text:
-            break
+    wait_for(lambda: "Trial 3 epoch 4:" in place.text, run)
     assert run.kill().code == -9
     return place
 
 
-def test_a_damaged_file_is_survived_or_the_named_command_completes(
-    torn: tuple[Place, str],
-) -> None:
-    base, kind = torn
-    whole_place = base.copy("whole")
-    whole_place.finish()
-    whole: Tables = whole_place.tables()
-    killed = in_second_trial(base.copy("killed"))
-    path = damaged_file(killed, kind)
-    data, found, tried, healed = path.read_bytes(), [], 0, 0
-    since = time.monotonic()
-    for alike in by_content(kind, path, base.folder.parent):
-        place, chosen = killed.copy("damaged"), random.Random(SEED).choice(alike)  # noqa: S311
-        (place.folder / path.relative_to(killed.folder)).write_bytes(damaged(data, chosen))
-        before, tried, healed = place.reported(), tried + len(alike), healed + 1
-        wrong = heal(place)
-        if not wrong:
-            wrong = [*lost(before, place), *twice(place), *differences(whole, place.tables(), 2)]
-        about = f"{path.name} {chosen.how} at {chosen.at} of {len(data)}, bit {chosen.bit}"
-        found += [f"{about} (and {len(alike) - 1} alike): {line}" for line in wrong]
+def chosen(data: bytes) -> list[Damage]:
+    """Return damages from which the script shall continue: of those that leave the same, one."""
+    groups: dict[str, list[Damage]] = {}
+    for damage in damages(len(data)):
+        groups.setdefault(damage.how + repr(read(damage.of(data))), []).append(damage)
+    chance = random.Random(SEED)  # noqa: S311
+    found = [chance.choice(alike) for alike in groups.values()]
+    return found if CUTS == "all" else chance.sample(found, min(int(CUTS), len(found)))
+
+
+def test_no_damaged_line_is_misread_or_goes_unreported(shelf: Path, nursery: Nursery) -> None:
+    data = killed_in_training(shelf, nursery).log.read_bytes()
+    assert len(data) > 2 * TAIL
+    assert read(data)[1] == []
+    tried, misread, unreported = 0, [], []
+    for damage in damages(len(data)):
+        tried += 1
+        (events, damaged), (good, refused) = read(damage.of(data)), expected(data, damage)
+        misread += [damage] * (events != good)
+        unreported += [damage] * (damaged != refused)
+    counts = {"damages": tried, "misread": len(misread), "unreported": len(unreported)}
+    record("log cut or bit flipped", "each of the last 4,096 bytes", **counts)
+    assert tried == 2 * TAIL
+    assert (misread, unreported) == ([], [])
+
+
+def test_the_script_continues_from_a_damaged_log(shelf: Path, nursery: Nursery) -> None:
+    killed = killed_in_training(shelf, nursery)
+    whole = make_place(shelf, nursery, "whole", changed(SMALL, fixed={"epochs": 8}))
+    whole.finish()
+    data, tables, found, tried = killed.log.read_bytes(), whole.tables(), [], 0
+    for damage in chosen(data):
+        place = killed.copy("damaged")
+        place.log.write_bytes(damage.of(data))
+        ended, (_, refused) = place.ended(), read(damage.of(data))
+        run, tried = place.run(), tried + 1
+        wrong = [f"exit {run.code}: {run.said[-300:]!r}"] if run.code else []
+        reported = re.findall(r"damaged lines ([\d, ]+) are ignored", run.said)
+        if ", ".join(reported) != ", ".join(map(str, refused)):
+            wrong.append(f"lines {refused} were refused, {reported} reported")
+        wrong += [] if wrong else differences(tables, place.tables(), 2)
+        wrong += [*lost(ended, place), *twice(place)]
+        found += [f"{damage}: {line}" for line in wrong]
         place.remove()
-    failed = len({line.split(": ")[0] for line in found})
-    counts = {"damages": tried, "different_contents": healed, "not_survived": failed}
-    record("damaged files", kind, **counts, seconds=round(time.monotonic() - since))
-    assert not found, f"{len(found)}:\n" + "\n".join(found[:4000])
+    failed = len({line.split(")")[0] for line in found})
+    record("script run on a damaged log", "different contents", tried=tried, with_losses=failed)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("how", ["cut", "flipped"])
+def test_a_damaged_checkpoint_is_reported_and_its_trial_starts_again(
+    how: str, shelf: Path, nursery: Nursery
+) -> None:
+    place = killed_in_training(shelf, nursery)
+    whole = place.copy("whole")
+    whole.finish()
+    (path,) = place.out.glob("checkpoints/trial_*.pt")
+    data = path.read_bytes()
+    path.write_bytes(Damage(how, len(data) // 2, 3).of(data))
+    run = place.finish()
+    assert "the checkpoint is damaged; its trial starts again" in run.said
+    assert not differences(whole.tables(), place.tables())

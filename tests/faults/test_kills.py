@@ -1,121 +1,103 @@
-"""SIGKILL at random moments: one worker, then four, over each storage."""
+"""SIGKILL at random moments: one worker, then six, hit while they train."""
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import re
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from faults.harness import SMALL, Nursery, Place, Run, differences, lost, make_place, record, twice
-from scripts import changed, load
+from faults.harness import (
+    SMALL,
+    Nursery,
+    Place,
+    Run,
+    differences,
+    inexact,
+    lost,
+    make_place,
+    record,
+    wait_for,
+)
+from scripts import changed
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
-TRIALS = 40
-KILLS = int(os.environ.get("FAULT_KILLS", "8"))  # 30 by option
+KILLS = int(os.environ.get("FAULT_KILLS", "30"))
 SEED = int(os.environ.get("FAULT_SEED", "1"))
-LONGER = changed(SMALL, study={"n_trials": TRIALS}, fixed={"epochs": 4})
-
-Storage = Callable[[], "str | None"]
+WORKERS, HITS, TRIALS, EPOCHS = 6, 20, 24, 30
 
 
 def progress(place: Place) -> int:
-    """Return how many evaluations the log holds, each once."""
-    text = place.log.read_text(errors="replace") if place.log.exists() else ""
-    return len(set(re.findall(r"Trial (\d+) epoch (\d+):", text)))
-
-
-def moments(chance: random.Random, kills: int, total: int) -> list[int]:
-    """Return at which progress to kill: over the whole study, a quarter while a run opens."""
-    found = sorted(chance.randrange(total) for _ in range(kills))
-    return [0 if chance.random() < 0.25 else moment for moment in found]
-
-
-def kill_once(place: Place, runs: list[Run], moment: int, chance: random.Random) -> bool:
-    """Kill one of some runs a little after a moment; tell whether it was still running."""
-    victim = chance.choice(runs)
-    while progress(place) < moment and any(run.code is None for run in runs):
-        time.sleep(0.01)
-    time.sleep(chance.uniform(0.0, 0.8 if moment == 0 else 0.1))
-    return victim.kill().code == -9
-
-
-def kind_of(place: Place) -> str:
-    """Return the kind of a storage."""
-    return re.split(r"[+:]", place.storage)[0] if place.storage else "sqlite"
-
-
-@pytest.fixture
-def longer(shelf: Path, nursery: Nursery) -> Place:
-    """Return a study of 40 trials that has not begun."""
-    return make_place(shelf, nursery, "longer", LONGER)
+    """Return how many evaluations the log has, each once."""
+    return len(set(re.findall(r"Trial (\d+) epoch (\d+):", place.text)))
 
 
 def test_random_kills_leave_the_table_of_an_uninterrupted_run(
-    storage: Storage, longer: Place
+    shelf: Path, nursery: Nursery
 ) -> None:
     chance = random.Random(SEED)  # noqa: S311
-    whole = longer.copy("whole")
-    whole.storage = storage()
+    longer = changed(SMALL, study={"n_trials": 20}, fixed={"epochs": 4})
+    place = make_place(shelf, nursery, "killed", longer)
+    whole = place.copy("whole")
     whole.finish()
-    place = longer.copy("killed")
-    place.storage = storage()
-    killed, reported = 0, {}
-    for moment in moments(chance, KILLS, progress(whole) * 9 // 10):
-        killed += kill_once(place, [place.start()], moment, chance)
-        reported |= place.reported()
+    killed, ended = 0, {}
+    for moment in sorted(chance.randrange(progress(whole) * 9 // 10) for _ in range(KILLS)):
+        run = place.start()
+        if chance.random() < 0.75:  # the others are killed while they start
+            wait_for(lambda moment=moment: progress(place) >= moment, run)
+        time.sleep(chance.uniform(0.0, 0.1))
+        killed += run.kill().code == -9
+        ended |= place.ended()
     place.finish()
-    assert killed == KILLS
-    found = [*lost(reported, place), *twice(place)]
+    found = [*lost(ended, place), *inexact(place, 20)]
     found += differences(whole.tables(), place.tables())
-    told = {"trials": TRIALS, "kills": killed, "differences": len(found)}
-    record("random kills", kind_of(place), **told)
+    record("SIGKILL at random moments", "one worker", kills=killed, differences=len(found))
+    assert killed == KILLS
     assert not found, "\n".join(found)
 
 
-def test_four_workers_and_kills_run_the_exact_total(storage: Storage, longer: Place) -> None:
-    chance = random.Random(SEED)  # noqa: S311
-    place = longer
-    place.storage = storage()
-    workers = [place.start() for _ in range(4)]
-    killed, reported, crashed = 0, {}, []
-    for moment in moments(chance, max(KILLS * 12 // 30, 4), TRIALS * 3):
-        killed += kill_once(place, workers, moment, chance)
-        reported |= place.reported()
-        for i, worker in enumerate(workers):
-            if worker.code not in (None, 0, -9):
-                crashed.append(worker.said[-500:])
-            if worker.code is not None:
-                workers[i] = place.start()
-    crashed += [worker.said[-500:] for worker in workers if worker.wait().code != 0]
-    place.finish()
-    trials = place.trials()
-    found = [*lost(reported, place), *twice(place), *crashed]
-    found += [f"trial {t.number} is {t.state.name}" for t in trials if not t.state.is_finished()]
-    told = {"trials": len(trials), "kills": killed, "complaints": len(found)}
-    record("random kills, four workers", kind_of(place), **told)
-    assert killed
-    assert not found, "\n".join(found)
-    assert [trial.number for trial in trials] == list(range(TRIALS))
-    extremes = [t for t in trials if "extreme" in t.user_attrs]
-    assert len(extremes) == len(load(place.script)["EXTREME_INDICES"]) >= 2
-    assert not unlike(place, trials[:: max(TRIALS // KILLS, 1)])
-
-
-def unlike(place: Place, trials: Sequence[object]) -> list[str]:
-    """Run trials again from their own records; return those that give another value."""
+def in_training(place: Place, workers: Mapping[int, Run]) -> list[tuple[int, Run]]:
+    """Return the trials that were evaluated and have not ended, each with its living worker."""
+    study = place.study
     found = []
-    for trial in trials:
-        number = trial.number  # type: ignore[attr-defined]
-        record = place.out / "trials" / f"trial_{number:04d}.json"
-        known = json.loads(record.read_text())
-        run = place.run("--trial-from", str(record))
-        value = repr(known["value"])
-        if run.code != 0 or value not in run.said:
-            found.append(f"trial {number}: {value} is not in: {run.said[-300:]}")
+    for trial in study.trials.values():
+        if trial.claims and trial.curve and not trial.finished:
+            pid = int(study.runs[trial.claims[-1]]["worker"]["process"])
+            if pid in workers and workers[pid].code is None:
+                found.append((trial.number, workers[pid]))
     return found
+
+
+def test_six_workers_killed_in_training_run_the_exact_total(shelf: Path, nursery: Nursery) -> None:
+    chance = random.Random(SEED)  # noqa: S311
+    long = changed(SMALL, study={"n_trials": TRIALS}, fixed={"epochs": EPOCHS, "patience": EPOCHS})
+    place = make_place(shelf, nursery, "workers", long)
+    workers = {run.pid: run for run in (place.start() for _ in range(WORKERS))}
+    hits, ended = 0, {}
+    while hits < HITS and any(run.code is None for run in workers.values()):
+        if not (victims := in_training(place, workers)):
+            time.sleep(0.01)
+            continue
+        number, victim = chance.choice(victims)
+        victim.signal(signal.SIGKILL).wait()
+        del workers[victim.pid]
+        ended |= place.ended()
+        hits += number not in ended
+        new = place.start()
+        workers[new.pid] = new
+    found = [f"exit {run.code}: {run.said[-500:]}" for run in workers.values() if run.wait().code]
+    place.finish()
+    found += [*lost(ended, place), *inexact(place, TRIALS)]
+    for number in range(0, TRIALS, 6):
+        run = place.run("--repeat", str(number))
+        found += [f"trial {number} is not repeated: {run.said[-300:]}"] * bool(run.code)
+    resumed = len(re.findall(r"Trial \d+ resumed:", place.text))
+    counts = {"kills_in_training": hits, "resumed_lines": resumed, "complaints": len(found)}
+    record("SIGKILL in training", f"{WORKERS} workers, {TRIALS} trials", **counts)
+    assert hits == HITS <= resumed
+    assert not found, "\n".join(found)

@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpo_script.trial_log import time_stamp
+from version1 import time_stamp
 from recover_samples import HOSTILE_TEXTS, OTHER_STUDY, STUDY, SampleLog, moment, recover
 from recover_trials import Recovery, Trial
 

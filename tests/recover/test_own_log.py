@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpo_script.trial_log import EXPERIMENT, LOG_EVENTS, closing_mark, format_event
+from version1 import EXPERIMENT, LOG_EVENTS, closing_mark, format_event
 from recover_samples import HOSTILE_TEXTS, STAMP, SampleLog, sample_log
 from recover_trials import read_trials
 from recover_trials.output import WRITERS

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpo_script.trial_log import closing_mark
+from version1 import closing_mark
 from recover_samples import (
     LATER_RUN,
     OTHER_STUDY,

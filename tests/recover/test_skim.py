@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpo_script.trial_log import time_stamp
+from version1 import time_stamp
 from recover_samples import OTHER_STUDY, SampleLog, known_of, moment
 from recover_trials import own_log, read_trials, scan
 from recover_trials.skim import regular_lines, rows_of

@@ -9,25 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from scripts import MARKET, TEXT, changed, edit, load, render_to
-
-CPU = torch.device("cpu")
-BASE = {"learning_rate": 0.003, "dropout": 0.2}
-
-
-def curve_of(names: dict[str, Any], task: Any, **changes: Any) -> list[dict[str, Any]]:
-    """Train the first architecture; return its learning curve."""
-    config = {**names["FIXED_PARAMS"], **BASE, **changes}
-    points = names["train"](
-        task,
-        names["ARCHITECTURES"][0],
-        config,
-        key=(names["SEED"], 0),
-        device=CPU,
-        micro_batch=config["batch_size"],
-        after_batch=lambda _training, _share: None,
-    )
-    return list(points)
+from scripts import MARKET, TEXT, changed, curve_of, edit, load_task, render_to
 
 
 @pytest.fixture
@@ -35,11 +17,7 @@ def market(sp500: Path, tmp_path: Path) -> Callable[..., tuple[dict[str, Any], A
     """Return a function that loads the task of an edited script."""
 
     def make(*edits: tuple[str, str], **changes: Any) -> tuple[dict[str, Any], Any]:
-        names = load(edit(render_to(tmp_path, changed(MARKET, **changes)), *edits))
-        path = tmp_path / names["DATA_PATH"]
-        task = names["make_task"](str(path))
-        task.load(CPU)
-        return names, task
+        return load_task(edit(render_to(tmp_path, changed(MARKET, **changes)), *edits))
 
     return make
 
@@ -58,15 +36,15 @@ def market(sp500: Path, tmp_path: Path) -> Callable[..., tuple[dict[str, Any], A
             'FEATURE_COLUMNS = ["Open", "Close"]',
             "windows",
         ),
-        ("TRAIN_END = None ", 'TRAIN_END = "2008-01-02" ', "train_index"),
-        ("VAL_END = None ", 'VAL_END = "2012-01-03" ', "val_index"),
+        ("TRAIN_END: str | None = None ", 'TRAIN_END: str | None = "2008-01-02" ', "train_index"),
+        ("VAL_END: str | None = None ", 'VAL_END: str | None = "2012-01-03" ', "val_index"),
     ],
 )
 def test_a_constant_of_the_data_changes_the_data(
     market: Callable[..., Any], old: str, new: str, differs: str
 ) -> None:
-    explicit = [('TRAIN_END = None ', 'TRAIN_END = "2009-12-31" '),
-                ('VAL_END = None ', 'VAL_END = "2013-12-31" ')]  # fmt: skip
+    ends = (("TRAIN_END: str | None", "2009-12-31"), ("VAL_END: str | None", "2013-12-31"))
+    explicit = [(f"{name} = None ", f'{name} = "{day}" ') for name, day in ends]
     base = explicit if "_END" in old else []
     _, one = market(*base)
     edits = [(old, new) if before == old else (before, after) for before, after in base]
@@ -122,44 +100,53 @@ def test_a_least_size_refuses_what_is_smaller(
         market((old, new))
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("learning_rate", 0.001),
-        ("weight_decay", 0.5),
-        ("dropout", 0.0),
-        ("warmup_steps", 20),
-        ("batch_size", 64),
-        ("clip_norm", 0.01),
-        ("beta1", 0.5),
-        ("beta2", 0.9),
-        ("min_lr_ratio", 1.0),
-        ("epochs", 3),
-    ],
+SMALL = changed(
+    MARKET,
+    splits={"train_subset": 0.1},
+    data={"feature_columns": ["Close"]},
+    fixed={"batch_size": 64, "warmup_steps": 2},
 )
-def test_a_parameter_changes_the_training(
-    market: Callable[..., Any], name: str, value: float
-) -> None:
-    names, task = market()
-    one, two = curve_of(names, task), curve_of(names, task, **{name: value})
-    assert one != two
-    assert len(two) == (3 if name == "epochs" else 2)
+
+
+def test_a_parameter_changes_the_training(sp500: Path, tmp_path: Path) -> None:
+    names, task = load_task(render_to(tmp_path, SMALL))
+    base = curve_of(names, task)
+    changes = {
+        "learning_rate": 0.001,
+        "weight_decay": 0.5,
+        "dropout": 0.0,
+        "warmup_steps": 5,
+        "batch_size": 32,
+        "clip_norm": 0.01,
+        "beta1": 0.5,
+        "beta2": 0.9,
+        "min_lr_ratio": 1.0,
+        "epochs": 3,
+    }
+    for name, value in changes.items():
+        found = curve_of(names, task, **{name: value})
+        assert found != base, name
+        assert len(found) == (3 if name == "epochs" else 2)
+    assert changes.keys() | {"patience", "prune_from", "min_delta", "loss"} == {
+        *names["FIXED_PARAMS"], *names["SEARCH_SPACE"],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("loss", "name", "value"),
+    ("loss", "changes"),
     [
-        ("weighted_bce", "class_balance", 0.5),
-        ("focal", "focal_gamma", 1.0),
-        ("focal", "focal_alpha", 0.5),
-        ("soft_auc", "auc_gamma", 5.0),
+        ("weighted_bce", {"class_balance": 0.5}),
+        ("focal", {"focal_gamma": 1.0, "focal_alpha": 0.5}),
+        ("soft_auc", {"auc_gamma": 5.0}),
     ],
 )
 def test_a_parameter_of_a_loss_changes_the_training(
-    market: Callable[..., Any], loss: str, name: str, value: float
+    loss: str, changes: dict[str, float], sp500: Path, tmp_path: Path
 ) -> None:
-    names, task = market(fixed={"loss": loss})
-    assert curve_of(names, task) != curve_of(names, task, **{name: value})
+    names, task = load_task(render_to(tmp_path, changed(SMALL, fixed={"loss": loss})))
+    base = curve_of(names, task)
+    for name, value in changes.items():
+        assert curve_of(names, task, **{name: value}) != base
 
 
 @pytest.fixture
@@ -167,10 +154,7 @@ def language(text: Path, tmp_path: Path) -> Callable[..., tuple[dict[str, Any], 
     """Return a function that loads the task of an edited language-model script."""
 
     def make(*edits: tuple[str, str]) -> tuple[dict[str, Any], Any]:
-        names = load(edit(render_to(tmp_path, TEXT), *edits))
-        task = names["make_task"](str(tmp_path / names["DATA_PATH"]))
-        task.load(CPU)
-        return names, task
+        return load_task(edit(render_to(tmp_path, TEXT), *edits))
 
     return make
 
@@ -240,7 +224,7 @@ def test_no_decay_on_norms_biases_positions_and_scales(
 ) -> None:
     for names, task in (market(), language()):
         model = task.build_model(names["ARCHITECTURES"][0], 0.0)
-        config = {**names["FIXED_PARAMS"], **BASE}
+        config = {**names["FIXED_PARAMS"], "learning_rate": 0.003}
         groups = names["make_optimizer"](model, config).param_groups
         by_id = {id(p): name for name, p in model.named_parameters()}
         decayed = {by_id[id(p)] for p in groups[0]["params"]}

@@ -1,360 +1,312 @@
-"""Real studies: rendered, run alone in a folder, and rebuilt from the log."""
+"""Real studies: rendered, run in a folder of their own, and compared with their logs."""
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
-import os
-import signal
-import sqlite3
+import re
+import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
-from optuna.trial import FrozenTrial, TrialState
 
-from recover_trials import Study, Trial, read_trials
-from scripts import MARKET, TEXT, changed, edit, load, read_json, render_to, run
+from hpo_script.machinery.log_file import read_log
+from scripts import (
+    MARKET,
+    QUICK,
+    TEXT,
+    changed,
+    edit,
+    load,
+    log_of,
+    read_json,
+    render_to,
+    result_of,
+    run,
+    run_cold,
+    study_of,
+    table,
+)
 
 pytestmark = pytest.mark.study
 
 
-def study_of(script: Path) -> optuna.Study:
-    """Return the study a script has written."""
-    name = script.stem
-    return optuna.load_study(
-        study_name=name, storage=f"sqlite:///{script.parent}/outputs/{name}/study.db"
-    )
-
-
-def log_of(script: Path) -> Study:
-    """Return the study as its log alone tells it."""
-    recovery = read_trials([script.parent / "logs" / f"{script.stem}.log"])
-    assert recovery.problems == []
-    (study,) = recovery.studies
-    return study
-
-
-def assert_equal(found: Trial, known: FrozenTrial) -> None:
-    """Compare a recovered trial with the study's own record, field by field."""
-    assert found.number == known.number
-    assert found.state == known.state.name
-    assert found.value == known.value
-    assert found.params == known.params
-    assert found.user_attrs == known.user_attrs
-    assert found.intermediate_values == known.intermediate_values
-    assert found.datetime_start == known.datetime_start
-    assert found.datetime_complete == known.datetime_complete
-    assert found.flags == []
-
-
-def assert_log_equals_study(script: Path) -> None:
-    """The log alone gives the study back."""
-    known = [t for t in study_of(script).trials if t.state != TrialState.WAITING]
-    found = log_of(script).rows
-    assert len(found) == len(known)
-    for one, two in zip(found, known, strict=True):
-        assert_equal(one, two)
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, sp500_file: Path) -> Path:
-    """Return the script of a finished study with completed and pruned trials."""
+    """Return the script of a finished study with complete and pruned trials."""
     folder = tmp_path_factory.mktemp("finished")
     config = changed(
         MARKET,
         study={"n_trials": 9},
         data={"data_path": str(sp500_file)},
+        splits={"train_subset": 0.3},
         fixed={"epochs": 3},
         pruner={"n_startup_trials": 1, "n_min_trials": 1},
     )
     script = render_to(folder, config)
-    done = run(script)
+    done = run_cold(script)
     assert done.returncode == 0, done.stderr
     return script
 
 
-def test_the_log_alone_gives_the_study_back(finished: Path) -> None:
-    assert_log_equals_study(finished)
-    states = {trial.state for trial in log_of(finished).rows}
-    assert states == {"COMPLETE", "PRUNED"}
+def test_an_isolated_python_runs_a_study_of_complete_and_pruned_trials(finished: Path) -> None:
+    states = [trial.state for trial in study_of(finished).trials.values()]
+    assert len(states) == 9
+    assert set(states) == {"COMPLETE", "PRUNED"}
 
 
 def test_a_value_is_the_best_evaluation(finished: Path) -> None:
-    for trial in study_of(finished).get_trials(states=(TrialState.COMPLETE,)):
-        curve = [point["val_loss"] for point in trial.user_attrs["learning_curve"]]
-        assert trial.value == min(curve) == trial.user_attrs["val_loss"]
-        assert list(trial.intermediate_values.values()) == curve
-        assert trial.user_attrs["best_epoch"] == curve.index(min(curve)) + 1
-        assert trial.user_attrs["epochs_trained"] == len(curve)
+    for trial in study_of(finished).trials.values():
+        values = [point["val_loss"] for point in trial.curve]
+        known = trial.attributes
+        assert known["val_loss"] == min(values)
+        assert trial.value == (min(values) if trial.state == "COMPLETE" else values[-1])
+        assert known["best_epoch"] == values.index(min(values)) + 1
+        assert known["epochs_trained"] == len(values)
 
 
-def test_every_extreme_was_tried_once_and_never_pruned(finished: Path) -> None:
-    script = finished.read_text()
-    extremes = [t for t in study_of(finished).trials if t.user_attrs["kind"] == "extreme"]
-    assert len(extremes) == script.count('"min ') + script.count('"max ') >= 4
-    assert len({trial.user_attrs["arch_idx"] for trial in extremes}) == len(extremes)
-    assert {trial.state for trial in extremes} == {TrialState.COMPLETE}
+def test_extreme_k_is_trial_k_and_never_pruned(finished: Path) -> None:
+    extremes = load(finished)["EXTREME_INDICES"]
+    trials = study_of(finished).trials
+    assert len(extremes) >= 4
+    for number, (arch_idx, ends) in enumerate(extremes.items()):
+        known = trials[number].attributes
+        assert (known["arch_idx"], known["extreme"]) == (arch_idx, ends)
+        assert (known["kind"], trials[number].state) == ("extreme", "COMPLETE")
+    kinds = {trials[number].attributes["kind"] for number in range(len(extremes), 9)}
+    assert kinds == {"search"}
 
 
 def test_recorded_sizes_are_those_of_the_architecture_list(finished: Path) -> None:
     rows = load(finished)["ARCHITECTURES"]
-    for trial in study_of(finished).trials:
-        row = rows[trial.user_attrs["arch_idx"]]
-        recorded = {name: trial.user_attrs[name] for name in row if name != "params"}
-        assert recorded == {name: value for name, value in row.items() if name != "params"}
-        assert trial.user_attrs["param_count"] == row["params"]
+    for trial in study_of(finished).trials.values():
+        known = trial.attributes
+        found = {name: known[name] for name in rows[0] if name != "params"}
+        assert {**found, "params": known["param_count"]} == rows[known["arch_idx"]]
 
 
-def test_the_files_say_what_the_study_says(finished: Path) -> None:
+def test_every_end_line_has_the_cost_of_its_trial(finished: Path) -> None:
+    for trial in study_of(finished).trials.values():
+        known = trial.attributes
+        n_samples = known["epochs_trained"] * round(3462 * 0.3)
+        assert known["samples_per_second"] == pytest.approx(n_samples / known["train_seconds"])
+        assert known["peak_memory_bytes"] > 1e7
+        assert known["train_flops"] > 6 * n_samples * known["param_count"]
+        assert 0 < known["train_seconds"] <= known["seconds"]
+
+
+def test_results_are_those_of_the_log(finished: Path) -> None:
     out = finished.parent / "outputs" / finished.stem
+    assert sorted(path.name for path in out.iterdir() if path.is_file()) == [
+        "best_params.json",
+        "trials.csv",
+    ]
     study = study_of(finished)
-    all_trials = read_json(out / "all_trials.json")
-    best = read_json(out / "best_params.json")
+    best = study.best("minimize")
+    assert best is not None
+    found = read_json(out / "best_params.json")
+    assert (found["best_trial"], found["best_value"]) == (best.number, best.value)
+    assert found["best_params"].items() <= best.attributes.items()
+    assert found["best_user_attrs"]["arch_idx"] == best.attributes["arch_idx"]
     rows = list(csv.DictReader(io.StringIO((out / "trials.csv").read_text())))
-    assert best["best_trial"] == study.best_trial.number
-    assert best["best_value"] == study.best_value
-    assert best["best_params"] == study.best_params
-    assert best["architecture"]["arch_idx"] == study.best_trial.user_attrs["arch_idx"]
-    assert len(all_trials["trials"]) == len(rows) == len(study.trials) == 9
-    for trial, record, row in zip(study.trials, all_trials["trials"], rows, strict=True):
-        own = read_json(out / "trials" / f"trial_{trial.number:04d}.json")
-        assert own == record
-        assert (record["trial_number"], record["state"]) == (trial.number, trial.state.name)
-        assert record["value"] == trial.value
-        assert record["params"] == trial.params
-        assert row["state"] == trial.state.name
-        assert float(row["params_learning_rate"]) == trial.params["learning_rate"]
-    assert sorted(path.name for path in out.iterdir()) == [
-        "all_trials.json", "best_params.json", "study.db", "study.db.locks",
-        "trials", "trials.csv",
-    ]  # fmt: skip
+    for row, trial in zip(rows, study.trials.values(), strict=True):
+        assert (int(row["number"]), row["state"]) == (trial.number, trial.state)
+        assert float(row["value"]) == trial.value
+        assert float(row["params_learning_rate"]) == trial.attributes["learning_rate"]
+    values = [float(row["value"]) for row in rows if row["state"] == "COMPLETE"]
+    assert min(values) == best.value
 
 
-def test_the_start_line_is_the_one_existing_patterns_expect(finished: Path) -> None:
-    import re
+def test_recover_trials_reads_the_same_study(finished: Path) -> None:
+    from recover_trials import read_trials
 
-    log = (finished.parent / "logs" / f"{finished.stem}.log").read_text()
+    recovery = read_trials([log_of(finished)])
+    assert recovery.problems == []
+    (study,) = recovery.studies
+    for row, trial in zip(study.rows, study_of(finished).trials.values(), strict=True):
+        assert (row.number, row.state, row.value) == (trial.number, trial.state, trial.value)
+        assert row.params.items() <= trial.attributes.items()
+        assert row.user_attrs["learning_curve"] == trial.curve
+        assert row.flags == []
+
+
+def test_start_lines_match_the_pattern_that_users_have(finished: Path) -> None:
     pattern = (
         r"Trial (\d+): arch_idx=(\d+), d_model=(\d+), n_layers=(\d+), n_heads=(\d+),"
         r" params=([\d,]+), lr=([\d.e-]+), epochs=(\d+), batch_size=(\d+)"
     )
-    assert [int(match[0]) for match in re.findall(pattern, log)] == list(range(9))
+    found = re.findall(pattern, log_of(finished).read_text())
+    assert [int(match[0]) for match in found] == list(range(9))
 
 
-def test_the_log_has_the_line_that_optuna_would_print(finished: Path) -> None:
-    study, log = (
-        study_of(finished),
-        (finished.parent / "logs" / f"{finished.stem}.log").read_text(),
-    )
-    last = max(study.get_trials(states=(TrialState.COMPLETE,)), key=lambda t: t.number)
-    assert (
-        f"Trial {last.number} finished with value: {last.value} and parameters: {last.params}."
-        f" Best is trial {study.best_trial.number} with value: {study.best_value}.\n"
-    ) in log
-
-
-def test_a_rerun_of_a_finished_study_trains_nothing(finished: Path) -> None:
-    before = study_of(finished).trials
-    done = run(finished)
-    assert done.returncode == 0
-    assert study_of(finished).trials == before
-    assert_log_equals_study(finished)
-
-
-def test_a_larger_total_goes_on_where_the_study_ended(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 2}))
-    assert run(script).returncode == 0
-    first = study_of(script).trials[:2]
-    assert run(script, "--n-trials", "4").returncode == 0
-    trials = [t for t in study_of(script).trials if t.state != TrialState.WAITING]
-    assert [trial.number for trial in trials] == [0, 1, 2, 3]
-    assert trials[:2] == first
-    assert_log_equals_study(script)
-
-
-@pytest.mark.thorough
-def test_restarts_do_not_change_what_is_suggested_or_found(sp500: Path, tmp_path: Path) -> None:
-    def table(folder: Path, totals: list[int]) -> list[tuple[Any, ...]]:
-        folder.mkdir()
-        (folder / "sp500.csv").write_bytes(sp500.read_bytes())
-        script = render_to(folder, changed(MARKET, fixed={"epochs": 1}, sampler=startup))
-        for total in totals:
-            assert run(script, "--n-trials", str(total)).returncode == 0
-        return [
-            (t.number, t.params, t.value, t.state)
-            for t in study_of(script).trials
-            if t.state != TrialState.WAITING
-        ]
-
-    startup = {"n_startup_trials": 4}
-    assert table(tmp_path / "one", [9]) == table(tmp_path / "two", [5, 7, 9])
-
-
-FAIL_AT = """\
-    torch.manual_seed(stream_seed(*key, "weights"))
-    model = task.build_model("""
-RAISE = """\
-    if key[1] in {numbers}:
-        raise {error}
-    torch.manual_seed(stream_seed(*key, "weights"))
-    model = task.build_model("""
-
-
-@pytest.mark.parametrize("number", [0, 1])
-def test_a_trial_that_raises_is_recorded_and_the_study_goes_on(
-    number: int, sp500: Path, tmp_path: Path
+def test_a_run_of_a_finished_study_trains_nothing_and_restores_its_results(
+    finished: Path, tmp_path: Path
 ) -> None:
+    copy = Path(shutil.copytree(finished.parent, tmp_path / "copy")) / finished.name
+    before, trials = table(copy), study_of(copy).trials
+    shutil.rmtree(copy.parent / "outputs")
+    assert run(copy).returncode == 0
+    assert table(copy) == before
+    assert study_of(copy).trials == trials
+
+
+def test_repeat_compares_every_evaluation_of_a_trial(finished: Path, tmp_path: Path) -> None:
+    files = {p: p.read_bytes() for p in finished.parent.rglob("*") if p.is_file()}
+    done = run(finished, "--repeat", "3")
+    *points, last = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(point.endswith("} as recorded") for point in points)
+    assert (len(points), last) == (3, "trial 3: the same")
+    assert {p: p.read_bytes() for p in finished.parent.rglob("*") if p.is_file()} == files
+
+    copy = Path(shutil.copy(finished, tmp_path))
+    edit(copy, ('"beta1": 0.9,', '"beta1": 0.9001,'))
+    differs = run(copy, "--repeat", "3", "--log", str(log_of(finished)))
+    assert differs.returncode == 0, "a trial is repeated with the parameters of the log"
+    edit(copy, ("math.cos(math.pi", "math.cos(3.1"))
+    differs = run(copy, "--repeat", "3", "--log", str(log_of(finished)))
+    assert differs.returncode == 1
+    assert differs.stdout.endswith("trial 3: NOT the same\n")
+    assert run(finished, "--repeat", "99").returncode == 2
+
+
+FAIL_AT = "        self.model = task.build_model("
+RAISE = """\
+        if key[1] in {numbers}:
+            raise {error}
+        self.model = task.build_model("""
+
+
+def test_a_trial_that_raises_fails_and_the_study_continues(sp500: Path, tmp_path: Path) -> None:
     error = 'KeyError("a\\n[I 2026-01-01 00:00:00,000] Trial 9 ended: ' + "'quoted' \\u202e\")"
-    script = edit(
-        render_to(tmp_path, MARKET), (FAIL_AT, RAISE.format(numbers={number}, error=error))
-    )
+    script = render_to(tmp_path, QUICK)
+    edit(script, (FAIL_AT, RAISE.format(numbers={1}, error=error)))
     done = run(script)
     assert done.returncode == 0, done.stderr
-    trials = [t for t in study_of(script).trials if t.state != TrialState.WAITING]
-    assert [t.state.name for t in trials].count("FAIL") == 1
-    failed = trials[number]
-    assert failed.value is None
-    assert failed.user_attrs["fail_reason"] == "error"
-    assert failed.user_attrs["error"].startswith("KeyError: ")
-    assert script.name in failed.user_attrs["where"]
-    assert_log_equals_study(script)
+    trials = study_of(script).trials
+    assert [trial.state for trial in trials.values()] == ["COMPLETE", "FAIL", "COMPLETE"]
+    known = trials[1].attributes
+    assert (trials[1].value, known["fail_reason"]) == (None, "error")
+    assert known["error"].startswith("KeyError: ")
+    assert re.fullmatch(rf"{script.name}:\d+ in __init__", known["where"])
     best = read_json(tmp_path / "outputs" / script.stem / "best_params.json")
-    assert best["best_trial"] != number
-    assert best["n_trials_fail"] == 1
+    assert (best["best_trial"] != 1, best["failed"]) == (True, 1)
 
 
-def test_a_study_whose_trials_all_fail_has_no_best(sp500: Path, tmp_path: Path) -> None:
-    error = 'RuntimeError("no")'
-    script = edit(
-        render_to(tmp_path, MARKET), (FAIL_AT, RAISE.format(numbers={0, 1, 2}, error=error))
-    )
+def test_a_study_without_a_complete_trial_has_no_best(sp500: Path, tmp_path: Path) -> None:
+    script = render_to(tmp_path, QUICK)
+    edit(script, (FAIL_AT, RAISE.format(numbers={0, 1, 2}, error='RuntimeError("no")')))
     done = run(script)
     assert done.returncode == 1
-    out = tmp_path / "outputs" / script.stem
-    assert not (out / "best_params.json").exists()
-    assert [t["state"] for t in read_json(out / "all_trials.json")["trials"]] == ["FAIL"] * 3
-    assert_log_equals_study(script)
-    assert log_of(script).best is None
+    assert not (tmp_path / "outputs" / script.stem / "best_params.json").exists()
+    assert [row["state"] for row in table(script)] == ["FAIL"] * 3
+    assert (result_of(done)["best_trial"], result_of(done)["failed"]) == (None, 3)
 
 
-def test_a_loss_that_is_no_number_is_named(sp500: Path, tmp_path: Path) -> None:
-    script = edit(
-        render_to(tmp_path, MARKET),
-        (
-            "    return F.binary_cross_entropy_with_logits(logits, targets)\n",
-            "    return F.binary_cross_entropy_with_logits(logits, targets) * float('nan')\n",
-        ),
-    )
+def test_a_loss_that_is_not_finite_is_named(sp500: Path, tmp_path: Path) -> None:
+    line = "    return F.binary_cross_entropy_with_logits(logits, targets)"
+    script = edit(render_to(tmp_path, QUICK), (f"{line}\n", f"{line} * float('nan')\n"))
     assert run(script).returncode == 1
-    trials = log_of(script).rows
-    assert [trial.user_attrs["fail_reason"] for trial in trials] == ["diverged"] * 3
-    assert trials[0].user_attrs["error"] == "DivergedError: train_loss is nan at epoch 1"
-    for path in (tmp_path / "outputs" / script.stem).rglob("*.json"):
-        json.loads(path.read_text(), parse_constant=pytest.fail)
+    for trial in study_of(script).trials.values():
+        assert trial.attributes["fail_reason"] == "diverged"
+        assert trial.attributes["error"] == "DivergedError: train_loss is nan at epoch 1"
 
 
-def test_a_trial_that_runs_out_of_memory_is_tried_with_less(sp500: Path, tmp_path: Path) -> None:
+BATCH = "        inputs, targets = task.training_batch(indices)\n"
+
+
+def test_a_trial_that_runs_out_of_memory_is_tried_with_half(sp500: Path, tmp_path: Path) -> None:
     out_of_memory = """\
-        inputs, targets = task.training_batch(indices)
         if len(indices) > 64:
             raise torch.OutOfMemoryError("CUDA out of memory")
 """
-    script = edit(
-        render_to(tmp_path, changed(MARKET, study={"n_trials": 1})),
-        ("        inputs, targets = task.training_batch(indices)\n", out_of_memory),
-    )
+    config = changed(QUICK, study={"n_trials": 1}, fixed={"batch_size": 256})
+    script = edit(render_to(tmp_path, config), (BATCH, BATCH + out_of_memory))
     done = run(script)
     assert done.returncode == 0, done.stderr
-    (trial,) = [t for t in study_of(script).trials if t.state == TrialState.COMPLETE]
-    assert (trial.user_attrs["micro_batch"], trial.user_attrs["accumulation_steps"]) == (64, 4)
-    notes = (tmp_path / "logs" / f"{script.stem}.log").read_text()
-    assert notes.count("Trial 0 retried: ") == 2
-    assert ", micro_batch=128, " in notes
-    assert ", micro_batch=64, " in notes
-    assert_log_equals_study(script)
+    known = study_of(script).trials[0].attributes
+    assert (known["micro_batch"], known["accumulation_steps"]) == (64, 4)
+    log = log_of(script).read_text()
+    assert log.count("Trial 0 retried: ") == 2
+    assert ", micro_batch=128, " in log
 
 
-def test_a_trial_that_at_last_fails_keeps_the_curve_of_its_last_attempt_only(
+def test_a_trial_that_never_fits_fails_with_the_curve_of_its_last_attempt(
     sp500: Path, tmp_path: Path
 ) -> None:
+    config = changed(QUICK, study={"n_trials": 1}, fixed={"epochs": 2, "batch_size": 256})
     script = edit(
-        render_to(tmp_path, changed(MARKET, study={"n_trials": 1})),
+        render_to(tmp_path, config),
         (
-            "        inputs, targets = task.training_batch(indices)\n",
-            "        inputs, targets = task.training_batch(indices)\n"
-            "        if micro_batch < 256 or model.calls > 14:\n"
-            "            raise torch.OutOfMemoryError('out of memory')\n"
-            "        model.calls += 1\n",
-        ),
-        (
-            "    optimizer = make_optimizer(",
-            "    model.calls = 0\n    optimizer = make_optimizer(",
+            BATCH,
+            BATCH + "        model.calls = getattr(model, 'calls', 0) + 1\n"
+            "        if micro_batch < 256 or model.calls > 3:\n"
+            "            raise torch.OutOfMemoryError('out of memory')\n",
         ),
     )
     assert run(script).returncode == 1
-    (trial,) = log_of(script).rows
-    assert trial.user_attrs["fail_reason"] == "oom"
-    assert trial.user_attrs["learning_curve"] == []
-    assert_log_equals_study(script)
+    trial = study_of(script).trials[0]
+    assert trial.attributes["fail_reason"] == "oom"
+    assert trial.curve == []
+    assert "Trial 0 epoch 1: " in log_of(script).read_text()
 
 
-def test_a_trial_that_does_not_fit_fails_as_out_of_memory(sp500: Path, tmp_path: Path) -> None:
+def test_a_machine_without_room_for_any_architecture_starts_no_trial(
+    sp500: Path, tmp_path: Path
+) -> None:
+    script = edit(render_to(tmp_path, QUICK), ("int(free * 0.92)", "int(free * 0.0)"))
+    done = run(script)
+    assert done.returncode == 2
+    assert "error: no architecture fits this machine" in done.stderr
+    assert not (tmp_path / "logs").exists()
+
+
+def test_memory_that_others_took_ends_the_run_and_no_trial(sp500: Path, tmp_path: Path) -> None:
+    line = "        free = free_memory(self.device)\n"
+    taken = '        free = 0 if Path("taken").exists() else free_memory(self.device)\n'
+    script = edit(render_to(tmp_path, QUICK), (line, taken))
+    assert run(script, "--n-trials", "1").returncode == 0
+    (tmp_path / "taken").touch()
+    for _ in range(2):
+        done = run(script)
+        assert done.returncode == 75
+        assert "memory: " in done.stderr
+        assert "run the same command again" in done.stderr
+    (tmp_path / "taken").unlink()
+    assert run(script).returncode == 0
+    trials = study_of(script).trials.values()
+    assert [trial.state for trial in trials] == ["COMPLETE"] * 3
+
+
+def test_an_extreme_that_wins_is_the_winner_everywhere(sp500: Path, tmp_path: Path) -> None:
     script = edit(
-        render_to(tmp_path, changed(MARKET, study={"n_trials": 1})),
-        (", free, 1) > 0\n", ", free, 1) > 0 and not any(fit.fitted for fit in found)\n"),
+        render_to(tmp_path, QUICK),
         (
-            "        free = free_memory(self.device)\n",
-            "        free = free_memory(self.device) if self.fit_of(arch_idx).fitted else 0\n",
-        ),
-    )
-    assert run(script).returncode == 1
-    (trial,) = log_of(script).rows
-    assert trial.user_attrs["fail_reason"] == "oom"
-
-
-def test_a_forced_extreme_that_wins_is_the_winner_everywhere(sp500: Path, tmp_path: Path) -> None:
-    script = edit(
-        render_to(tmp_path, changed(MARKET, study={"n_trials": 8}, fixed={"epochs": 1})),
-        (
-            "            metrics = task.evaluate(model, micro_batch)\n",
-            "            metrics = task.evaluate(model, micro_batch)\n"
-            "            metrics['val_loss'] = 0.01 if key[1] == 1 else 0.5 + key[1] / 100\n",
+            "            metrics = self.task.evaluate(self.model, micro_batch)\n",
+            "            metrics = self.task.evaluate(self.model, micro_batch)\n"
+            "            number = self.key[1]\n"
+            "            metrics['val_loss'] = 0.01 if number == 1 else 0.5 + number / 100\n",
         ),
     )
     done = run(script)
     assert done.returncode == 0, done.stderr
-    study = study_of(script)
-    winner = study.trials[1]
-    assert winner.user_attrs["kind"] == "extreme"
-    arch_idx = winner.user_attrs["arch_idx"]
-    assert arch_idx != 0
-    out = tmp_path / "outputs" / script.stem
-    best = read_json(out / "best_params.json")
+    winner = study_of(script).trials[1]
+    assert winner.attributes["kind"] == "extreme"
+    best = read_json(tmp_path / "outputs" / script.stem / "best_params.json")
     assert (best["best_trial"], best["best_value"]) == (1, 0.01)
-    assert best["architecture"]["arch_idx"] == arch_idx
-    assert best["best_params"] == winner.params != {}
-    rows = list(csv.DictReader(io.StringIO((out / "trials.csv").read_text())))
-    lead = min(rows, key=lambda row: float(row["value"] or "inf"))
-    assert (lead["number"], lead["user_attrs_arch_idx"]) == ("1", str(arch_idx))
-    recovered = log_of(script)
-    assert recovered.best is not None
-    assert recovered.best.user_attrs["arch_idx"] == arch_idx
-    assert "best: trial 1, val_loss 0.01" in done.stderr
-    assert f"'arch_idx': {arch_idx}," in done.stderr
+    assert best["best_user_attrs"]["arch_idx"] == winner.attributes["arch_idx"]
+    assert (result_of(done)["best_trial"], result_of(done)["best_value"]) == (1, 0.01)
+    assert "best: trial 1, val_loss 0.01\n" in done.stderr
 
 
 SPY = """\
-def spy(value):
-    import json as _json
+def spy(value: object) -> None:
     with open("spy.jsonl", "a") as file:
-        file.write(_json.dumps(value) + "\\n")
+        file.write(json.dumps(value) + "\\n")
 
 
 def make_optimizer("""
@@ -362,26 +314,24 @@ def make_optimizer("""
 
 def test_recorded_parameters_are_those_trained_with(sp500: Path, tmp_path: Path) -> None:
     config = changed(
-        MARKET,
-        study={"n_trials": 3},
+        QUICK,
         search={
             "weight_decay": {"type": "float", "low": 0.001, "high": 0.1, "log": True},
-            "warmup_steps": {"type": "int", "low": 2, "high": 9},
-            "epochs": {"type": "categorical", "choices": [1, 2]},
-            "clip_norm": {"type": "float", "low": 0.5, "high": 2.0},
-            "batch_size": {"type": "categorical", "choices": [128, 256]},
+            "warmup_steps": {"type": "int", "low": 2, "high": 4},
+            "epochs": {"type": "categorical", "choices": [2, 3]},
+            "batch_size": {"type": "categorical", "choices": [64, 128]},
         },
-        fixed={"weight_decay": None, "warmup_steps": None, "epochs": None},
+        fixed={"weight_decay": None, "warmup_steps": None, "epochs": None, "batch_size": None},
     )
     script = edit(
         render_to(tmp_path, config),
         ("def make_optimizer(", SPY),
         (
-            "            optimizer.step()\n",
-            "            optimizer.step()\n"
-            "            spy([key[1], step, optimizer.param_groups[0]['lr'],"
-            " optimizer.param_groups[0]['weight_decay'], len(batch), model.dropout.p,"
-            " sum(p.numel() for p in model.parameters()), len(batches), total])\n",
+            "        self.optimizer.step()\n",
+            "        self.optimizer.step()\n"
+            "        spy([self.key[1], rate, self.optimizer.param_groups[0]['weight_decay'],"
+            " len(batch), self.model.dropout.p,"
+            " sum(p.numel() for p in self.model.parameters())])\n",
         ),
     )
     done = run(script)
@@ -390,186 +340,26 @@ def test_recorded_parameters_are_those_trained_with(sp500: Path, tmp_path: Path)
     for line in (tmp_path / "spy.jsonl").read_text().splitlines():
         number, *rest = json.loads(line)
         steps.setdefault(number, []).append(rest)
-    for trial in log_of(script).rows:
-        known = {**trial.user_attrs, **trial.params}
-        rows = steps[trial.number]
-        n_batches = -(-3462 // known["batch_size"])
-        assert len(rows) == rows[0][-1] == known["epochs"] * n_batches
-        assert max(row[1] for row in rows) == pytest.approx(known["learning_rate"])
-        assert [row[1] for row in rows].index(max(row[1] for row in rows)) in (
-            known["warmup_steps"] - 1,
-            known["warmup_steps"],
-        )
-        assert {row[2] for row in rows} == {known["weight_decay"]}
-        assert rows[0][3] == known["batch_size"]
-        assert {row[4] for row in rows} == {known["dropout"]}
-        assert {row[5] for row in rows} == {known["param_count"]}
+    for trial in study_of(script).trials.values():
+        known, rows = trial.attributes, steps[trial.number]
+        assert len(rows) == known["epochs"] * -(-346 // known["batch_size"])
+        rates = [row[0] for row in rows]
+        assert max(rates) == pytest.approx(known["learning_rate"])
+        peak = rates.index(max(rates))
+        assert peak in (known["warmup_steps"] - 1, known["warmup_steps"])
+        assert {row[1] for row in rows} == {known["weight_decay"]}
+        assert rows[0][2] == known["batch_size"]
+        assert {row[3] for row in rows} == {known["dropout"]}
+        assert {row[4] for row in rows} == {known["param_count"]}
 
 
-def test_a_killed_run_is_told_by_its_log(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 4}, fixed={"epochs": 500}))
-    log = tmp_path / "logs" / f"{script.stem}.log"
-    process = subprocess.Popen(
-        [sys.executable, "-I", script.name], cwd=tmp_path, stderr=subprocess.DEVNULL
-    )
-    wait_for(lambda: log.exists() and "Trial 0 epoch 2:" in log.read_text())
-    process.kill()
-    process.wait()
-    (trial,) = log_of(script).rows
-    assert trial.state == "RUNNING"
-    assert len(trial.intermediate_values) >= 2
-    known = study_of(script).trials[0]
-    assert known.state == TrialState.RUNNING
-    assert trial.params == known.params
-    assert trial.user_attrs == known.user_attrs
-    assert trial.datetime_start == known.datetime_start
-
-
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)]
-)
-def test_a_signal_ends_the_run_and_says_so(
-    number: signal.Signals, code: int, sp500: Path, tmp_path: Path
-) -> None:
-    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 4}, fixed={"epochs": 500}))
-    log = tmp_path / "logs" / f"{script.stem}.log"
-    process = subprocess.Popen(
-        [sys.executable, "-I", script.name],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    wait_for(lambda: log.exists() and "Trial 0 epoch 1:" in log.read_text())
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert f"{number.name}: 0 complete, 0 pruned, 0 failed, 1 running" in errors
-    assert "Traceback" not in errors
-    assert f'reason="{number.name}"' in log.read_text()
-
-
-def test_a_run_under_nohup_outlives_its_terminal(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 1}, fixed={"epochs": 20}))
-    log = tmp_path / "logs" / f"{script.stem}.log"
-    process = subprocess.Popen(
-        ["nohup", sys.executable, "-I", script.name],
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    wait_for(lambda: log.exists() and "Trial 0 epoch 1:" in log.read_text())
-    process.send_signal(signal.SIGHUP)
-    assert process.wait(timeout=200) == 0
-    assert [trial.state for trial in log_of(script).rows] == ["COMPLETE"]
-
-
-def wait_for(condition: Any, seconds: float = 120.0) -> None:
-    """Wait until a condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.05)
-
-
-def test_a_closed_terminal_does_not_end_the_run(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 2}))
-    command = f"{sys.executable} -I {script.name} 2>&1 >/dev/null | head -c 1 >/dev/null"
-    subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True, timeout=250)
-    wait_for(lambda: "Run" in (text := (tmp_path / "logs" / f"{script.stem}.log").read_text())
-             and 'reason="trials"' in text)  # fmt: skip
-    assert [trial.state for trial in log_of(script).rows] == ["COMPLETE"] * 2
-
-
-def test_other_data_on_an_old_study_are_refused(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 1}))
-    assert run(script).returncode == 0
-    sp500.write_text(sp500.read_text().replace("1999-01-04,1229.22998", "1999-01-04,1229.23"))
-    done = run(script, "--n-trials", "2")
-    assert done.returncode == 2
-    assert "data_sha256 was " in done.stderr
-    assert len([t for t in study_of(script).trials if t.state == TrialState.COMPLETE]) == 1
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"metric": "auc"}, {"splits": {"train_fraction": 0.6}}],
-    ids=["metric", "splits"],
-)
-def test_other_settings_on_an_old_study_are_refused(
-    changes: dict[str, Any], sp500: Path, tmp_path: Path
-) -> None:
-    assert run(render_to(tmp_path, changed(MARKET, study={"n_trials": 1}))).returncode == 0
-    done = run(render_to(tmp_path, changed(MARKET, **changes)), "--n-trials", "2")
-    assert done.returncode == 2
-    assert "settings." in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--storage", "nonsense://x"], "error: the storage cannot be used: "),
-        (["--storage", "sqlite:////nowhere/at/all.db"], "error: the storage /nowhere/at/all.db"),
-        (["--device", "mps"], "error: --device mps: this machine or this torch has none"),
-    ],
-)
-def test_a_storage_or_device_that_is_not_there_is_one_message(
-    arguments: list[str], message: str, sp500: Path, tmp_path: Path
-) -> None:
-    done = run(render_to(tmp_path, MARKET), *arguments)
-    assert done.returncode == 2
-    assert done.stderr.startswith(message)
-    assert "Traceback" not in done.stderr
-
-
-def test_a_password_in_a_storage_address_stays_out_of_the_log(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 1}))
-    text = script.read_text()
-    script.write_text(
-        text.replace("open_storage(arguments.url)", 'open_storage("sqlite:///x.db")')
-    )
-    address = "postgresql://me:s3cret@host/db"
-    done = run(script, env={**os.environ, "OPTUNA_STORAGE": address})
-    assert done.returncode == 0, done.stderr
-    assert "s3cret" not in done.stderr
-    assert not [p for p in tmp_path.rglob("*") if p.is_file() and b"s3cret" in p.read_bytes()]
-    refused = run(script, "--storage", address)
-    assert refused.returncode == 2
-    assert "s3cret" not in refused.stderr
-    assert "put the URL into OPTUNA_STORAGE" in refused.stderr
-
-
-def test_a_trial_that_a_user_enqueues_is_said_to_be_one(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 8}, fixed={"epochs": 1}))
-    assert run(script, "--n-trials", "6").returncode == 0
-    study_of(script).enqueue_trial({"shape_idx": 0, "n_heads_idx": 0, "dropout": 0.25})
-    assert run(script).returncode == 0
-    trials = log_of(script).rows
-    kinds = [trial.user_attrs["kind"] for trial in trials]
-    assert kinds.count("enqueued") == 1
-    chosen = trials[kinds.index("enqueued")]
-    assert (chosen.params["dropout"], chosen.user_attrs["arch_idx"]) == (0.25, 0)
-
-
-def test_other_architectures_on_an_old_study_are_refused(sp500: Path, tmp_path: Path) -> None:
-    assert run(render_to(tmp_path, changed(MARKET, study={"n_trials": 1}))).returncode == 0
-    script = render_to(tmp_path, changed(MARKET, tolerance=0.15))
-    done = run(script, "--n-trials", "2")
-    assert done.returncode == 2
-    assert "another search space: search_space.shape_idx.attributes.high was " in done.stderr
-    assert "architectures.d_model=" in done.stderr
-
-
-def test_an_exact_repeat_is_said_to_be_one_and_has_another_seed(
+def test_a_repeated_configuration_is_marked_and_has_other_streams(
     sp500: Path, tmp_path: Path
 ) -> None:
     config = changed(
-        MARKET,
-        budget="5K",
-        study={"n_trials": 4},
-        architecture={"d_model": [8], "n_layers": [2, 3], "n_heads": [2], "d_ff_ratio": [2]},
-        tolerance=0.9,
+        QUICK,
+        study={"n_trials": 6},
+        architecture={"n_heads": [2], "d_ff_ratio": [4]},
         search={
             "learning_rate": None,
             "dropout": None,
@@ -577,137 +367,62 @@ def test_an_exact_repeat_is_said_to_be_one_and_has_another_seed(
         },
         fixed={"epochs": None, "learning_rate": 0.003, "dropout": 0.1},
     )
-    script = render_to(tmp_path, changed(config, study={"n_trials": 8}))
-    done = run(script)
-    assert done.returncode == 0, done.stderr
-    trials = log_of(script).rows
-    by_config: dict[str, list[Trial]] = {}
-    for trial in trials:
-        by_config.setdefault(trial.user_attrs["config_id"], []).append(trial)
-    repeated = [group for group in by_config.values() if len(group) > 1]
-    assert repeated  # 4 configurations, 8 trials
-    for group in by_config.values():
+    script = render_to(tmp_path, config)
+    assert run(script).returncode == 0
+    groups: dict[str, list[Any]] = {}
+    for trial in study_of(script).trials.values():
+        groups.setdefault(trial.attributes["config_id"], []).append(trial)
+    assert max(len(group) for group in groups.values()) > 1  # 4 configurations, 6 trials
+    for group in groups.values():
         assert len({trial.value for trial in group}) == len(group)
-        later = [t.user_attrs["kind"] for t in group[1:] if t.user_attrs["kind"] != "extreme"]
-        assert set(later) <= {"repeat"}
-
-
-def test_a_killed_extreme_is_tried_again(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 8}, fixed={"epochs": 1}))
-    assert run(script, "--n-trials", "1").returncode == 0
-    study = study_of(script)
-    study.ask()  # a worker that dies here leaves the second extreme behind
-    assert run(script).returncode == 0
-    done = [t for t in study_of(script).trials if t.state.is_finished()]
-    ends = [t.user_attrs["extreme"] for t in done if t.user_attrs["kind"] == "extreme"]
-    assert sorted(ends) == sorted(load(script)["EXTREME_INDICES"].values())
-
-
-def test_a_trial_that_another_program_ended_does_not_stop_the_study(
-    sp500: Path, tmp_path: Path
-) -> None:
-    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 3}, fixed={"epochs": 1}))
-    assert run(script, "--n-trials", "1").returncode == 0
-    study = study_of(script)
-    study.tell(study.ask(), state=TrialState.FAIL)
-    done = run(script)
-    assert done.returncode == 0, done.stderr
-    states = [t.state.name for t in study_of(script).trials if t.state != TrialState.WAITING]
-    assert states == ["COMPLETE", "FAIL", "COMPLETE"]
-
-
-def test_a_database_without_its_index_of_names_has_one_study(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 2}, fixed={"epochs": 1}))
-    assert run(script, "--n-trials", "1").returncode == 0
-    file = tmp_path / "outputs" / script.stem / "study.db"
-    with contextlib.closing(sqlite3.connect(file)) as database, database:
-        database.execute("DROP INDEX ix_studies_study_name")  # what a disk that was full leaves
-    assert run(script).returncode == 0
-    assert [trial.state.name for trial in study_of(script).trials[:2]] == ["COMPLETE"] * 2
-
-
-def test_a_lost_log_is_written_again_from_the_study(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 3}))
-    assert run(script, "--n-trials", "2").returncode == 0
-    (tmp_path / "logs" / f"{script.stem}.log").unlink()
-    assert run(script).returncode == 0
-    assert_log_equals_study(script)
-
-
-def test_a_smoke_run_leaves_given_folders_of_real_results_alone(
-    sp500: Path, tmp_path: Path
-) -> None:
-    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 1}))
-    given = ["--out", "res", "--log", "res.log"]
-    assert run(script, *given).returncode == 0
-    before = {
-        p: p.read_bytes() for p in [*(tmp_path / "res").rglob("*.json"), tmp_path / "res.log"]
-    }
-    assert run(script, *given, "--smoke").returncode == 0
-    assert {path: path.read_bytes() for path in before} == before
-    assert (tmp_path / "res-smoke").is_dir()
-    assert run(script, "--out", ".", "--smoke").returncode == 0
-    assert not (tmp_path / "study.db").exists()
-
-
-def test_a_machine_that_fits_no_architecture_starts_no_trial(sp500: Path, tmp_path: Path) -> None:
-    script = edit(
-        render_to(tmp_path, MARKET),
-        ("    room = int(free * 0.92) -", "    room = int(free * 0.0) -"),
-    )
-    done = run(script)
-    assert done.returncode == 2
-    assert "error: no architecture fits this machine" in done.stderr
-    assert "bytes and" in done.stderr
-    assert not (tmp_path / "outputs").exists()
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [["--out", "sp500.csv"], ["--log", "/proc/none/x.log"], ["--out", "a?b"], ["--out", "a%20b"]],
-)
-def test_a_place_that_cannot_be_written_is_one_message(
-    arguments: list[str], sp500: Path, tmp_path: Path
-) -> None:
-    done = run(render_to(tmp_path, MARKET), *arguments)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "a").exists()
+        assert {trial.attributes["kind"] for trial in group[1:]} <= {"repeat"}
 
 
 @pytest.mark.parametrize("family", ["market", "text"])
-def test_a_smoke_run_is_real_short_and_marked(
+def test_a_smoke_run_is_real_short_and_apart(
     family: str, sp500: Path, text: Path, tmp_path: Path
 ) -> None:
     script = render_to(tmp_path, MARKET if family == "market" else TEXT)
-    done = run(script, "--smoke")
-    assert done.returncode == 0, done.stderr
-    (study,) = read_trials([tmp_path / "logs" / f"{script.stem}-smoke.log"]).studies
-    assert [trial.state for trial in study.rows] == ["COMPLETE"] * 2
-    assert study.about["smoke"] is True
-    for trial in study.rows:
-        assert trial.user_attrs["kind"] == "smoke"
-        assert len(trial.user_attrs["learning_curve"]) == 2
-    assert study.rows[0].value != study.rows[1].value
-    sizes = [trial.user_attrs["param_count"] for trial in study.rows]
-    assert sizes[0] < sizes[1]
+    for _ in range(2):  # each in a new log
+        done = run(script, "--smoke")
+        assert done.returncode == 0, done.stderr
+        log = f"logs/{script.stem}-smoke.log"
+        assert f"smoke test: log in {log}\n" in done.stderr
+        assert result_of(done)["log"] == log
+        study = read_log(tmp_path / log).study
+        (about,) = study.runs.values()
+        assert about["smoke"] is True
+        trials = study.trials.values()
+        assert [trial.state for trial in trials] == ["COMPLETE"] * 2
+        for trial in trials:
+            assert (trial.attributes["kind"], len(trial.curve)) == ("smoke", 2)
+        sizes = [trial.attributes["param_count"] for trial in trials]
+        assert sizes[0] < sizes[1]
     assert not (tmp_path / "outputs" / script.stem).exists()
 
 
-def test_a_language_model_learns_and_its_log_gives_the_study_back(
-    text: Path, tmp_path: Path
+def test_a_smoke_run_leaves_given_places_of_real_results_alone(
+    sp500: Path, tmp_path: Path
 ) -> None:
-    config = changed(TEXT, fixed={"steps": 60, "eval_interval": 20}, study={"n_trials": 2})
-    script = render_to(tmp_path, config)
+    script = render_to(tmp_path, changed(QUICK, study={"n_trials": 1}))
+    given = ["--out", "res", "--log", "res.log"]
+    assert run(script, *given).returncode == 0
+    paths = [tmp_path / "res" / "trials.csv", tmp_path / "res.log"]
+    before = [path.read_bytes() for path in paths]
+    assert run(script, *given, "--smoke").returncode == 0
+    assert [path.read_bytes() for path in paths] == before
+    assert (tmp_path / "res-smoke").is_dir()
+
+
+def test_a_language_model_learns(text: Path, tmp_path: Path) -> None:
+    script = render_to(tmp_path, changed(TEXT, fixed={"steps": 60, "eval_interval": 20}))
     done = run(script)
     assert done.returncode == 0, done.stderr
-    assert_log_equals_study(script)
-    for trial in log_of(script).rows:
-        bits = [point["bits_per_byte"] for point in trial.user_attrs["learning_curve"]]
+    for trial in study_of(script).trials.values():
+        bits = [point["bits_per_byte"] for point in trial.curve]
         assert bits[-1] < bits[0] < 8.5
-        assert trial.user_attrs["tokens"] == 60 * 16 * 32
-        assert list(trial.intermediate_values) == [20, 40, 60]
+        assert trial.attributes["tokens"] == 60 * 16 * 32
+        assert [point["step"] for point in trial.curve] == [20, 40, 60]
 
 
 @pytest.mark.parametrize("family", ["market", "text"])
@@ -718,69 +433,94 @@ def test_a_dry_run_checks_everything_and_writes_nothing(
     before = sorted(tmp_path.rglob("*"))
     done = run(script, "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert "every parameter count equals its model's; 0 outside" in done.stdout
+    assert ": 0 parameter counts differ" in done.stdout
     assert "Nothing was trained." in done.stdout
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_dry_run_finds_a_wrong_count(sp500: Path, tmp_path: Path) -> None:
     script = render_to(tmp_path, MARKET)
-    text = script.read_text()
-    row = next(line for line in text.splitlines() if line.startswith('    {"d_model"'))
+    row = next(r for r in script.read_text().splitlines() if r.startswith('    {"d_model"'))
     count = row.split('"params": ')[1].split("}")[0]
     edit(script, (row, row.replace(count, str(int(count) + 1))))
     done = run(script, "--dry-run")
-    assert done.returncode != 0
-    assert f"the model has {int(count):,} parameters" in done.stderr
+    assert done.returncode == 1
+    assert ": 1 parameter counts differ" in done.stdout
 
 
-def test_missing_data_are_one_message(tmp_path: Path) -> None:
-    script = render_to(tmp_path, MARKET)
-    done = run(script)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: sp500.csv: no such file. Give a CSV")
-    assert "Traceback" not in done.stderr
-
-
-def test_help_answers_without_torch_and_a_missing_package_is_named(tmp_path: Path) -> None:
-    script = render_to(tmp_path, MARKET)
-    bare = [sys.executable, "-I", "-S", script.name]  # no site-packages
-    helped = subprocess.run(
-        [*bare, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+def test_help_and_status_answer_without_packages_and_a_missing_one_is_named(
+    finished: Path,
+) -> None:
+    bare = ("-I", "-S")  # no site-packages
+    helped = run_cold(finished, "--help", options=bare)
     assert helped.returncode == 0
     assert "--n-trials" in helped.stdout
-    missing = subprocess.run(
-        [*bare, "--smoke"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    status = run_cold(finished, "--status", options=bare)
+    assert (status.returncode, status.stderr) == (0, "")
+    assert result_of(status) == result_of(run(finished))
+    missing = run_cold(finished, "--smoke", options=bare)
     assert missing.returncode == 3
     assert "is not installed: python -m pip install numpy optuna pandas torch" in missing.stderr
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--n-trials", "0"], ["--n-trials", "x"], ["--n-tri", "3"], ["--device", "tpu"]]
+    ("arguments", "message"),
+    [
+        (["--n-trials", "0"], "'0' is not a whole number above 0"),
+        (["--n-trials", "x"], "'x' is not a whole number above 0"),
+        (["--n-tri", "3"], "unrecognized arguments: --n-tri 3"),
+        (["--device", "tpu"], "'tpu' is not auto, cpu, cuda, cuda:N or mps"),
+        (["--enqueue", "none.json"], "no such file: none.json\n"),
+        (["--history", "none.log"], "no such file: none.log\n"),
+        (["--log", "."], "--log . is a folder, not a file"),
+        (["--status", "--smoke"], "not allowed with argument"),
+        (["--data", "none.csv"], "no such file: none.csv; `hpogen demo-data` writes real data"),
+    ],
 )
-def test_a_wrong_argument_is_a_usage_error(arguments: list[str], tmp_path: Path) -> None:
-    done = run(render_to(tmp_path, MARKET), *arguments)
+def test_a_wrong_argument_is_refused_before_torch_is_imported(
+    arguments: list[str], message: str, sp500: Path, tmp_path: Path
+) -> None:
+    done = run_cold(render_to(tmp_path, QUICK), *arguments, options=("-I", "-S"))
     assert done.returncode == 2
-    assert "usage:" in done.stderr
+    assert message in done.stderr
+    assert done.stderr.startswith("usage: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--device", "mps"], "error: --device mps: this machine or this torch lacks it"),
+        (["--out", "sp500.csv"], "error: "),
+        (["--log", "/proc/none/x.log"], "stopped: /proc/none/x.log"),
+    ],
+)
+def test_a_device_or_place_that_cannot_be_used_is_one_message(
+    arguments: list[str], message: str, sp500: Path, tmp_path: Path
+) -> None:
+    done = run(render_to(tmp_path, QUICK), *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith(message)
+    assert "Traceback" not in done.stderr
 
 
 def test_overrides_on_the_command_line_are_used_and_logged(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, changed(MARKET, study={"n_trials": 5}))
-    (tmp_path / "moved.csv").write_bytes(sp500.read_bytes())
-    sp500.unlink()
-    done = run(
-        script, "--data", "moved.csv", "--n-trials", "1", "--seed", "7",
-        "--out", "there", "--log", "there/study.log", "--storage", "sqlite:///mine.db",
-    )  # fmt: skip
+    script = render_to(tmp_path, changed(QUICK, study={"n_trials": 5}))
+    sp500.rename(tmp_path / "moved.csv")
+    given = {"data": "moved.csv", "n_trials": "1", "seed": "7", "out": "there"}
+    given["log"] = "there/study.log"
+    words = [word for name, value in given.items() for word in (f"--{name}", value)]
+    done = run(script, *(word.replace("_", "-") for word in words))
     assert done.returncode == 0, done.stderr
-    (study,) = read_trials([tmp_path / "there" / "study.log"]).studies
-    assert len(study.rows) == 1
-    assert study.about["seed"] == 7
-    assert study.about["overrides"] == {
-        "data": "moved.csv", "n_trials": "1", "seed": "7",
-        "out": "there", "log": "there/study.log", "storage": "sqlite:///mine.db",
-    }  # fmt: skip
-    assert (tmp_path / "mine.db").exists()
-    assert (tmp_path / "there" / "trials" / "trial_0000.json").exists()
+    study = read_log(tmp_path / "there" / "study.log").study
+    (about,) = study.runs.values()
+    assert len(study.trials) == 1
+    assert (about["seed"], about["overrides"]) == (7, given)
+    assert (tmp_path / "there" / "trials.csv").exists()
+    assert not (tmp_path / "logs").exists()
+
+
+def test_a_closed_terminal_does_not_end_the_run(sp500: Path, tmp_path: Path) -> None:
+    script = render_to(tmp_path, changed(QUICK, study={"n_trials": 2}))
+    command = f"set -o pipefail; {sys.executable} -I {script.name} 2>&1 >/dev/null | true"
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True)
+    assert [trial.state for trial in study_of(script).trials.values()] == ["COMPLETE"] * 2

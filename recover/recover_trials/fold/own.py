@@ -8,14 +8,16 @@ from collections.abc import Container, Mapping
 from datetime import datetime
 from typing import Any
 
-from hpo_script.trial_log import IDENTITY, OTHER_PARAMS, OTHERS, REPORTED, SHORT_NAMES
+from hpo_script.machinery.logged_study import LONG_NAMES, LoggedStudy
+from hpo_script.machinery.trial_log import IDENTITY
 from recover_trials.conditions import applies
+from recover_trials.fold import logged
 from recover_trials.fold.continued import Known, join_runs
 from recover_trials.formats.optuna_lines import Result
 from recover_trials.model import ENDED_TWICE, OUTSIDE, Study, Trial, agree
-from recover_trials.own_log import Evaluation, Event, parse_fields
+from recover_trials.own_log import Evaluation, Event, parse_fields, time_of
+from recover_trials.version1 import OTHER_PARAMS, OTHERS, REPORTED
 
-LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
 # What a line says of itself; the other fields of a trial's lines are parameters or attributes.
 STRUCTURE = {
     *(*IDENTITY, "trial", "state", "value", "datetime_start", "datetime_complete"),
@@ -48,14 +50,6 @@ KINDS: dict[str, type] = {
     "skip_indices": list,
     **dict.fromkeys(MAPPINGS, dict),
 }
-
-
-def time_of(fields: Mapping[str, Any], name: str) -> datetime | None:
-    """Return a time as the study has it; None if it is not known."""
-    try:
-        return datetime.fromisoformat(fields[name]).replace(tzinfo=None)
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def taken_up(study: Study, fields: Mapping[str, Any]) -> Trial | None:
@@ -96,10 +90,20 @@ class OwnStudies:
         self.known: dict[str, Known] = defaultdict(Known)
         self.source = ""
         self.here: set[str] = set()  # studies with lines in this file
+        self.version2: dict[str, LoggedStudy] = {}  # of these, those of version 2
+        self.keys2: set[str] = set()  # all studies of version 2
 
     def open_source(self, name: str) -> None:
         """Begin a file."""
+        self.close_source()
         self.source, self.here = name, set()
+
+    def close_source(self) -> None:
+        """Merge the studies of version 2 of a file with those of the files before."""
+        for key, found in self.version2.items():
+            for trial in found.trials.values():
+                logged.merge(self.studies[key], logged.as_row(trial, self.studies[key].about))
+        self.version2 = {}
 
     def study(self, key: str) -> Study:
         """Return the study of an id."""
@@ -112,6 +116,14 @@ class OwnStudies:
     def add(self, event: Event) -> None:
         """Take an event."""
         study, fields = self.study(event.fields["study"]), event.fields
+        if study.key in self.keys2 or logged.is_version2(event):
+            self.keys2.add(study.key)
+            logged.take(self.version2.setdefault(study.key, LoggedStudy()), event, study)
+            if event.name == "run_start":
+                self.open_run(study, fields)
+            elif event.name == "run_end":
+                self.close_run(study, fields)
+            return
         steps = {
             "run_start": self.open_run,
             "study_resumed": self.resume,
@@ -223,6 +235,9 @@ class OwnStudies:
         with less. What was reported of later steps stays in the study.
         """
         study = self.study(said.study)
+        if said.study in self.keys2:
+            logged.take_evaluations(self.version2.setdefault(said.study, LoggedStudy()), said)
+            return
         trial = study.trial(said.trial, None, said.run)
         if trial is not study.trials[said.trial][-1]:
             if all(trial.curve.get(step) == point for step, point in said.points):
@@ -271,8 +286,10 @@ class OwnStudies:
 
     def found(self) -> list[Study]:
         """Return the studies that have trials, when all lines are taken."""
+        self.close_source()
         for key, study in self.studies.items():
-            join_runs(study, self.known[key])
+            if key not in self.keys2:
+                join_runs(study, self.known[key])
         return [study for study in self.studies.values() if study.trials]
 
     def takes(self, result: Result) -> bool:

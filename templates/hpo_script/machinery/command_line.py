@@ -36,7 +36,9 @@ def argument(pattern: str, about: str, kind: Callable[[str], Any]) -> Callable[[
     return read
 
 
-def parse_arguments(doc: str) -> argparse.Namespace:
+def parse_arguments(
+    doc: str, *sections: Callable[[argparse.ArgumentParser], None]
+) -> argparse.Namespace:
     """Read the command line; the constants above are its defaults."""
     about, _, usage = doc.partition("\n\n")
     form = argparse.RawDescriptionHelpFormatter
@@ -64,6 +66,8 @@ def parse_arguments(doc: str) -> argparse.Namespace:
     mode.add_argument("--smoke", action="store_true", help="two trials of a few real steps")
     mode.add_argument("--repeat", type=int, metavar="N", help="train trial N of the log again")
     mode.add_argument("--status", action="store_true", help="print the RESULT of the log")
+    for add_arguments in sections:
+        add_arguments(parser)
     args = parser.parse_args()
     args.overrides = {n: str(v) for n, v in vars(args).items() if v != parser.get_default(n)}
     args.out, args.log = args.out or Path("outputs", NAME), args.log or Path("logs", f"{NAME}.log")
@@ -71,7 +75,8 @@ def parse_arguments(doc: str) -> argparse.Namespace:
         parser.error(f"--log {args.log} is a folder, not a file")
     needed = [] if args.status else [Path(args.data), args.enqueue, args.history]
     if missing := [str(path) for path in needed if path and not path.exists()]:
-        parser.error(f"no such file: {missing[0]}; `hpogen demo-data` writes real data")
+        hint = "; `hpogen demo-data` writes real data" if missing[0] == args.data else ""
+        parser.error(f"no such file: {missing[0]}{hint}")
     if args.smoke:  # never among real results
         args.out = args.out.with_name(f"{args.out.name}-smoke")
         args.log = args.log.with_name(f"{args.log.stem}-smoke.log")

@@ -87,8 +87,7 @@ class LoggedStudy:
         """Take a line of a trial, unless the trial has ended or its run lost the claim."""
         trial, run = self.trial(fields["trial"]), fields["run"]
         claim = event in ("trial_start", "trial_resumed")
-        superseded = run in trial.claims[:-1] and run != trial.claims[-1]
-        if trial.finished or (superseded and not claim):
+        if trial.finished or (self.superseded(trial, run) and not claim):
             return
         self.changed.add(trial.number)
         if event == "evaluation":
@@ -97,6 +96,10 @@ class LoggedStudy:
             self.end(trial, fields)
         else:
             self.claim(event, trial, fields)
+
+    def superseded(self, trial: LoggedTrial, run: str) -> bool:
+        """Return whether a run lost its claim of a trial to another run."""
+        return run in trial.claims and run != trial.claims[-1]
 
     def evaluate(self, trial: LoggedTrial, fields: dict[str, Any]) -> None:
         """Add an evaluation to the learning curve."""

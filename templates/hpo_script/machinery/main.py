@@ -266,14 +266,16 @@ def print_result(path: Path, study: LoggedStudy) -> None:
     print("RESULT " + json.dumps({**summary(study), "log": str(path)}), flush=True)
 
 
-def main(arguments: Namespace, task: Task, guards: Guards = ()) -> int:
+def main(
+    arguments: Namespace, task: Task, guards: Guards = (), search: type[Search] = Search
+) -> int:
     """Do what the command line asks; return the exit code."""
     on_signals(interrupt)
     try:
         if arguments.status:
             print_result(arguments.log, read_log(arguments.log).study)
             return 0
-        return run(arguments, task, guards)
+        return run(arguments, task, guards, search)
     except Interrupted as stop:
         say(f"stopped: {stop.reason}")
         return stop.code
@@ -282,7 +284,7 @@ def main(arguments: Namespace, task: Task, guards: Guards = ()) -> int:
         return 3 if isinstance(error, ImportError) else 2
 
 
-def run(arguments: Namespace, task: Task, guards: Guards) -> int:
+def run(arguments: Namespace, task: Task, guards: Guards, search: type[Search]) -> int:
     """Check, repeat a trial, or search; return the exit code."""
     device = choose_device(arguments.device)
     task.load(device)
@@ -295,11 +297,13 @@ def run(arguments: Namespace, task: Task, guards: Guards) -> int:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     costs = measure_shapes(task, device)
     log = LogFile(arguments.log, uuid.uuid4().hex[:8])
-    open_run(log, run_fields(task, arguments, device), arguments)
-    memory = MemoryStudy(log.study, arguments.seed)
+    about = run_fields(task, arguments, device)
+    stored = search.prepare(log, about, arguments)
+    open_run(log, about, arguments)
+    memory = stored or MemoryStudy(log.study, arguments.seed)
     arguments.out.mkdir(parents=True, exist_ok=True)
     stops = Stops(arguments.out / "STOP", guards)
-    code = Search(task, log, memory, stops, device, costs, arguments).run()
+    code = search(task, log, memory, stops, device, costs, arguments).run()
     say_result(log.study)
     print_result(arguments.log, log.study)
     return code

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import optuna
+from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hpo_script.constants import DIRECTION, METRIC, NAME, PRUNER
@@ -48,7 +49,7 @@ class MemoryStudy:
 
     def rebuild(self, ask: int | None = None, params: Mapping[str, Any] | None = None) -> None:
         """Build the study from the log, with trial `ask` waiting to get its parameters."""
-        self.storage = optuna.storages.InMemoryStorage()
+        self.storage: BaseStorage = InMemoryStorage()
         self.study = optuna.create_study(
             storage=self.storage,
             study_name=NAME,
@@ -79,10 +80,14 @@ class MemoryStudy:
         fixed = {"fixed_params": dict(params)} if params else {}
         self.add(create_trial(state=TrialState.WAITING, system_attrs=fixed))
 
+    def trial_id(self, number: int) -> int:
+        """Return the id of a trial in the storage."""
+        return number + self.offset
+
     def update(self) -> None:
         """Take what the log has since the last update."""
         for number in sorted(self.logged.changed):
-            known, trial_id = self.logged.trials[number], number + self.offset
+            known, trial_id = self.logged.trials[number], self.trial_id(number)
             if number == self.size:
                 self.add(as_optuna(known))
                 self.size += 1
@@ -111,16 +116,16 @@ class MemoryStudy:
 
     def system_attrs(self, number: int) -> dict[str, Any]:
         """Return what sampler and pruner keep with a trial; TPE's is in its parameters."""
-        attributes = self.storage.get_trial(number + self.offset).system_attrs.items()
+        attributes = self.storage.get_trial(self.trial_id(number)).system_attrs.items()
         return {name: value for name, value in attributes if not name.startswith("tpe:")}
 
     def report(self, number: int, step: int, value: float) -> None:
         """Take an evaluation of a trial in training."""
-        self.storage.set_trial_intermediate_value(number + self.offset, step, value)
+        self.storage.set_trial_intermediate_value(self.trial_id(number), step, value)
 
     def prunes(self, number: int) -> bool:
         """Return whether the pruner ends a trial after its last evaluation."""
-        return self.pruner.prune(self.study, self.storage.get_trial(number + self.offset))
+        return self.pruner.prune(self.study, self.storage.get_trial(self.trial_id(number)))
 
 
 def history_trial(known: Mapping[str, Any]) -> FrozenTrial:

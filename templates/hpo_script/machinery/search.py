@@ -104,6 +104,13 @@ class Search:
         self.round_cost, self.last_round = 0.0, time.monotonic()
         self.results_cost, self.last_results = 0.0, 0.0
 
+    @staticmethod
+    def prepare(
+        _log: LogFile, _about: Mapping[str, Any], _arguments: Namespace
+    ) -> MemoryStudy | None:
+        """Return a study that is not in the log; `--with storage` has one."""
+        return None
+
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none is complete."""
         reason, code = "error", 2
@@ -257,7 +264,8 @@ class Search:
     def train_trial(self, attempt: Attempt) -> dict[str, Any]:
         """Train, again with half the micro-batch where memory runs out; return the end."""
         config, cost = attempt.config, self.cost_of(attempt.config["arch_idx"])
-        micro_batch = self.micro_batch(config["arch_idx"], config["micro_batch"])
+        most = config["micro_batch"] or config["batch_size"]  # 0: others had the memory at its start
+        micro_batch = self.micro_batch(config["arch_idx"], most)
         if micro_batch == 0 and cost.fits:  # others took the memory: the next trial would fail too
             raise Interrupted("memory: other processes took it after the start", STOPPED)
         if micro_batch == 0:

@@ -139,5 +139,7 @@ def read_event(line: bytes) -> tuple[str, dict[str, Any]] | None:
                 return None
             numbers = {"trial", "step"} & pattern.groupindex.keys()
             fields |= {name: int(fields[name]) for name in numbers}
-            return (event, fields) if LOG_EVENTS[event].last[-1] in fields else None
+            kind = LOG_EVENTS[event]
+            needed = {*kind.first, *kind.last} if "trial" in numbers else {*IDENTITY}
+            return (event, fields) if needed <= fields.keys() else None
     return None

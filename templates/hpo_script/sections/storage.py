@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import fcntl
-import functools
 import hashlib
 import os
 import re
@@ -17,18 +16,19 @@ import time
 import uuid
 import warnings
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import BaseStorage, GrpcStorageProxy, JournalStorage, RDBStorage
 from optuna.storages._heartbeat import get_heartbeat_thread, is_heartbeat_enabled
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from hpo_script.constants import DIRECTION, METRIC
-from hpo_script.experiment.shared import Config, UnusableError
+from hpo_script.experiment.shared import UnusableError
 from hpo_script.experiment.space import searched, suggest
 from hpo_script.machinery.log_file import Interrupted, LogFile, read_log, say
 from hpo_script.machinery.logged_study import LoggedStudy
@@ -37,10 +37,9 @@ from hpo_script.machinery.memory_study import MemoryStudy
 from hpo_script.machinery.search import Attempt, Search
 from hpo_script.machinery.stops import STOPPED
 from hpo_script.sections.constants import HEARTBEAT_SECONDS, STORAGE, STUDY_NAME
-from hpo_script.sections.storage_options import without_password
 
-Given = tuple[dict[str, Any] | None, dict[str, Any]]
 LIBPQ = {"connect_timeout": 30, "keepalives_idle": 30, "tcp_user_timeout": 60_000}  # s, s, ms
+CREDENTIALS = r"(?s)(?<=://)[^:/]*:.*@|[?&;](password|passwd|pwd)=.*"
 
 
 def retry_argument() -> dict[str, Any]:
@@ -54,11 +53,10 @@ def connect(url: str) -> BaseStorage:
     """Return the storage of a URL: journal, gRPC proxy, SQLite or another database."""
     scheme, _, rest = url.partition("://")
     if scheme == "journal":
-        return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(rest))
+        return JournalStorage(JournalFileBackend(rest))
     if scheme == "grpc":
-        host, _, port = rest.rpartition(":")
-        return optuna.storages.GrpcStorageProxy(host=host, port=int(port))
-    about: dict[str, Any] = {"timeout": 60} if "sqlite" in scheme else {}
+        return GrpcStorageProxy(host=rest.rpartition(":")[0], port=int(rest.rpartition(":")[2]))
+    about: dict[str, Any] = {"timeout": 60} if scheme.startswith("sqlite") else {}
     about = LIBPQ if scheme.startswith("postgresql") else about
     engine = {"pool_pre_ping": True, "connect_args": about}
     return RDBStorage(url, engine, heartbeat_interval=HEARTBEAT_SECONDS, **retry_argument())
@@ -82,37 +80,36 @@ def storage_calls() -> Iterator[None]:
         raise
     except Exception as error:  # Optuna's own errors say little
         cause = error.__cause__ or error
-        text = without_password(f"{type(cause).__name__}: {cause}".splitlines()[0])
+        text = re.sub(CREDENTIALS, "***", f"{type(cause).__name__}: {cause}".splitlines()[0])
+        text = re.sub(r"\S*@\S*", "***", text)  # of a password with a raw @
         raise Interrupted(f"storage: {text}", STOPPED) from None
-
-
-def is_first(trial: FrozenTrial) -> bool:
-    """Return whether a trial is no retry of another."""
-    return "failed_trial" not in trial.system_attrs
 
 
 class StorageStudy(MemoryStudy):
     """The study of a storage, and the trial that this worker holds."""
 
-    held: optuna.Trial | None = None
+    held: FrozenTrial | None = None
+    system_attrs = storage_calls()(MemoryStudy.system_attrs)
+    report = storage_calls()(MemoryStudy.report)
+    prunes = storage_calls()(MemoryStudy.prunes)
 
+    @storage_calls()
     def open(self, url: str | None, about: Mapping[str, Any]) -> str:
         """Create or load the study, and return its id; refuse the study of another experiment."""
         file = re.fullmatch(r"(?:sqlite(?:\+\w+)?:///|journal://)([^?]+)(?:\?.*)?", url or "")
         self.file = file and Path(f"{file[1]}.claims").resolve()
         with self.lock():  # a server has no lock yet: `open_storage` tries again
             self.storage = open_storage(url) if url else self.storage
+        new = {name: about[name] for name in (*COMPARED, *SAME_SPACE)}
         with self.lock():
             self.study = optuna.create_study(
                 storage=self.storage,
                 study_name=STUDY_NAME,
                 direction=DIRECTION,
-                sampler=self.sampler,
-                pruner=self.pruner,
                 load_if_exists=True,
             )
+            self.study.sampler, self.study.pruner = self.sampler, self.pruner
             self.storage = self.study._storage
-            new = {name: about[name] for name in (*COMPARED, *SAME_SPACE)}
             if not self.study.trials and "hpogen" not in self.study.user_attrs:
                 self.study.set_user_attr("hpogen", {"study_id": uuid.uuid4().hex[:12], **new})
         old = self.study.user_attrs.get("hpogen", {})
@@ -140,42 +137,43 @@ class StorageStudy(MemoryStudy):
             yield
 
     def trial_id(self, _number: int) -> int:
-        """Return the id that the held trial has in the storage."""
+        """Return the id of the held trial in the storage."""
         return self.held._trial_id if self.held else -1
 
     def update(self) -> None:
         """Do nothing: the storage is up to date."""
 
-    def claim(self, n_trials: int, given: Callable[[int], Given]) -> int | None:
-        """Hold a trial that waits, or a new one below the total; return its number in the log."""
-        optuna.storages.fail_stale_trials(self.study)
-        trials = self.study.get_trials(deepcopy=False)
-        if all(trial.state != TrialState.WAITING for trial in trials):
-            if (number := sum(map(is_first, trials))) >= n_trials:
-                return None
-            params, attributes = given(number)
-            self.study.enqueue_trial(params or {}, user_attrs=attributes)
-        self.held = self.study.ask()
-        if is_heartbeat_enabled(self.storage):  # Optuna never retries a trial without one
-            self.storage.record_heartbeat(self.held._trial_id)
-        first = self.held.system_attrs.get("failed_trial", self.held.number)
-        return sum(map(is_first, self.study.get_trials(deepcopy=False)[:first]))
+    def trials(self, *states: TrialState) -> list[FrozenTrial]:
+        """Return the trials in some states, or all."""
+        return self.study.get_trials(deepcopy=False, states=states or None)
 
-    def ask(self, _number: int, _params: Mapping[str, Any] | None) -> dict[str, Any]:
+    def firsts(self) -> list[int]:
+        """Return the numbers of the trials that are no retries."""
+        return [t.number for t in self.trials() if "failed_trial" not in t.system_attrs]
+
+    def hold(self) -> int:
+        """Hold the trial that waits longest; return its number in the log."""
+        trial_id = self.study.ask()._trial_id
+        with get_heartbeat_thread(trial_id, self.storage):  # a trial without one is never stale
+            self.held = self.storage.get_trial(trial_id)
+        return self.firsts().index(self.held.system_attrs.get("failed_trial", self.held.number))
+
+    def ask(self, number: int, _params: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return the configuration of the held trial."""
-        return suggest(self.held) if self.held else {}
+        return suggest(optuna.Trial(self.study, self.trial_id(number)))
 
+    @storage_calls()
     def end(self, found: Mapping[str, Any]) -> bool:
         """End the held trial; return False if another worker retried it meanwhile."""
-        trial_id, state = self.trial_id(0), TrialState[found["state"]]
-        values = None if found["value"] is None else [found["value"]]
+        trial_id, values = self.trial_id(0), None if found["value"] is None else [found["value"]]
         with suppress(RuntimeError):
             for name in found.keys() - {*searched(), "state", "value", "learning_curve"}:
                 self.storage.set_trial_user_attr(trial_id, name, found[name])
-            self.storage.set_trial_state_values(trial_id, state, values)
+            self.storage.set_trial_state_values(trial_id, TrialState[found["state"]], values)
             return True
         return False
 
+    @storage_calls()
     def retry(self, trial_id: int) -> None:
         """Leave a trial to another run, as Optuna does where a heartbeat stops."""
         with suppress(RuntimeError):  # it has ended
@@ -194,51 +192,58 @@ class StorageSearch(Search):
         """Open the study before the log, which takes its id."""
         url = arguments.storage or os.environ.get("OPTUNA_STORAGE") or STORAGE
         if arguments.history or not (url or arguments.smoke):
-            wrong = "--history needs a script without" if arguments.history else "no storage for"
+            wrong = "--history has no use with" if arguments.history else "no URL for"
             raise UnusableError(f"{wrong} the section storage; see --storage in --help")
+        if re.search(CREDENTIALS, arguments.storage or ""):
+            raise UnusableError("--storage: put a URL with a password into OPTUNA_STORAGE")
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed to be used")
         memory = StorageStudy(log.study, arguments.seed)
-        with storage_calls():
-            study_id = memory.open(None if arguments.smoke else url, about)
-            if read_log(log.path).study.study_id not in (None, study_id):
-                raise UnusableError(f"{log.path} has trials of another study; give another --log")
-            log.study.study_id = study_id
-            for trial in memory.study.get_trials(states=(TrialState.RUNNING,)):
-                if arguments.retry_running:
-                    memory.retry(trial._trial_id)
+        log.study.study_id = memory.open(None if arguments.smoke else url, about)
+        if read_log(log.path).study.study_id not in (None, log.study.study_id):
+            raise UnusableError(f"{log.path} has trials of another study; give another --log")
+        for trial in memory.trials(TrialState.RUNNING) if arguments.retry_running else []:
+            memory.retry(trial._trial_id)
         return memory
 
     def next_trial(self) -> int | None:
         """Return the trial to train; at the total, wait for trials that may be stale."""
         end = time.monotonic() + 3 * HEARTBEAT_SECONDS * is_heartbeat_enabled(self.memory.storage)
-        states = (TrialState.RUNNING,)
-        while (number := self.claim()) is None and self.memory.study.get_trials(False, states):
+        while (number := self.claim()) is None and self.memory.trials(TrialState.RUNNING):
             if time.monotonic() > end or not self.stops.may_wait(min(5, HEARTBEAT_SECONDS)):
                 break
         return number
 
+    @storage_calls()
     def claim(self) -> int | None:
-        """Claim a trial in the storage, then in the log."""
+        """Claim a trial that waits, or a new one below the total."""
         if stop := self.stops.asked():
             raise stop
-        with storage_calls(), self.memory.lock(), self.log.round() as study:
-            given = functools.partial(super().given_params, study=study)
-            number = self.memory.claim(self.arguments.n_trials, given)
-            self.resumed = bool(self.memory.held and not is_first(self.memory.held))
-            if number is not None and "config_id" not in study.trial(number).attributes:
+        with self.memory.lock(), self.log.round() as study:
+            optuna.storages.fail_stale_trials(self.memory.study)
+            if not self.memory.trials(TrialState.WAITING):
+                if (number := len(self.memory.firsts())) >= self.arguments.n_trials:
+                    return None
+                params, attributes = super().given_params(number, study)
+                self.memory.study.enqueue_trial(params or {}, user_attrs=attributes)
+            number = self.memory.hold()
+            if "config_id" not in study.trial(number).attributes:
                 self.start_trial(number, study)
         self.sync()
         return number
 
-    def given_params(self, number: int, study: LoggedStudy) -> Given:
+    def given_params(
+        self, _number: int, _study: LoggedStudy
+    ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
         """Return the kind of the held trial; its parameters are in the storage."""
-        kept = self.memory.held.user_attrs if self.memory.held else {}
-        names = kept.keys() & {"kind", "extreme", "enqueued_idx"}
-        return None, {"kind": "search", **{name: kept[name] for name in names}}
+        return None, {
+            "kind": "search",
+            **(self.memory.held.user_attrs if self.memory.held else {}),
+        }
 
     def run_trial(self, number: int) -> None:
         """Train one trial, with a heartbeat."""
+        self.resumed = bool(self.memory.held and "failed_trial" in self.memory.held.system_attrs)
         with get_heartbeat_thread(self.memory.trial_id(number), self.memory.storage):
             super().run_trial(number)
 
@@ -248,15 +253,9 @@ class StorageSearch(Search):
         for point in attempt.curve:
             self.memory.report(attempt.number, point[self.task.unit], point[METRIC])
 
-    def evaluate(self, number: int, config: Config, point: Mapping[str, Any]) -> bool:
-        """Write an evaluation; return whether the pruner ends the trial."""
-        with storage_calls():
-            return super().evaluate(number, config, point)
-
     def end_trial(self, number: int, found: Mapping[str, Any]) -> bool:
         """End a trial in the storage, then in the log."""
-        with storage_calls():
-            ours = self.memory.end(found) and super().end_trial(number, found)
+        ours = self.memory.end(found) and super().end_trial(number, found)
         if not ours:
             say(f"trial {number} is retried by another worker; this result is discarded")
         self.memory.held = None
@@ -264,7 +263,7 @@ class StorageSearch(Search):
 
     def close_run(self, reason: str) -> None:
         """Leave the held trial to the next run."""
-        with suppress(Interrupted), storage_calls():
+        with suppress(Interrupted):
             if self.memory.held:
-                self.memory.retry(self.memory.trial_id(0))
+                self.memory.retry(self.memory.held._trial_id)
         super().close_run(reason)
