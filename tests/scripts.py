@@ -148,6 +148,38 @@ def edit(script: Path, *pairs: tuple[str, str]) -> Path:
     return script
 
 
+DIE = """\
+def die(number: int, step: int) -> None:
+    places = json.loads(Path("die").read_text()) if Path("die").exists() else []
+    if [number, step] in places:
+        places.remove([number, step])
+        Path("die").write_text(json.dumps(places))
+        os._exit(9)
+
+
+class Attempt:"""
+
+
+def mortal(script: Path, places: Sequence[tuple[int, int]]) -> Path:
+    """Let a script die once at each of these places: after an optimizer step of a trial."""
+    script.with_name("die").write_text(json.dumps(places))
+    inner = "            self.progress.update(share)\n"
+    return edit(
+        script,
+        ("class Attempt:", DIE),
+        (inner, f"            die(number, training.step)\n{inner}"),
+    )
+
+
+def run_until_done(script: Path, *arguments: str) -> int:
+    """Run a script again as often as it dies; return how often it died."""
+    deaths = 0
+    while (done := run(script, *arguments)).returncode == 9:
+        deaths += 1
+    assert done.returncode == 0, done.stderr
+    return deaths
+
+
 def run(script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a script in its folder, forked from a process that has its packages loaded."""
     return run_warm(script, arguments)
@@ -210,7 +242,7 @@ def study_of(script: Path) -> LoggedStudy:
     return log.study
 
 
-VARYING = re.compile("datetime|duration|seconds|peak_memory")
+VARYING = re.compile("datetime|duration|second|peak_memory")
 
 
 def table(script: Path) -> list[dict[str, str]]:

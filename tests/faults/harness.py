@@ -203,10 +203,11 @@ class Place:
     def tables(self) -> Tables:
         """Return the study as the log and trials.csv have it, without times."""
         rows = csv.DictReader(io.StringIO((self.out / "trials.csv").read_text()))
-        return {
-            "log": {f"trial {t.number}": row_of(t) for t in self.study.trials.values()},
-            "trials.csv": {f"trial {row['number']}": flat(row) for row in rows},
-        }
+        return {"trials.csv": {f"trial {row['number']}": flat(row) for row in rows}} | self.logged()
+
+    def logged(self) -> Tables:
+        """Return the study as the log has it, without times."""
+        return {"log": {f"trial {t.number}": row_of(t) for t in self.study.trials.values()}}
 
     @property
     def text(self) -> str:
@@ -268,8 +269,8 @@ def flat(row: Mapping[str, Any], prefix: str = "") -> Row:
 def differences(wanted: Tables, found: Tables, limit: int = 20) -> list[str]:
     """Return one line for each cell that differs."""
     lines = []
-    for source, rows in wanted.items():
-        other = found[source]
+    for source in wanted.keys() & found.keys():
+        rows, other = wanted[source], found[source]
         lines += [f"{source}: {row} is missing" for row in rows.keys() - other.keys()]
         lines += [f"{source}: {row} is one too many" for row in other.keys() - rows.keys()]
         for row in sorted(rows.keys() & other.keys()):

@@ -12,7 +12,17 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from faults.harness import SMALL, Nursery, Place, differences, lost, make_place, record, twice, wait_for
+from faults.harness import (
+    SMALL,
+    Nursery,
+    Place,
+    differences,
+    lost,
+    make_place,
+    record,
+    twice,
+    wait_for,
+)
 from hpo_script.machinery.log_file import LogFile
 from hpo_script.machinery.logged_study import LoggedStudy
 from hpo_script.machinery.trial_log import read_event

@@ -127,13 +127,13 @@ def test_a_call_that_fails_loses_nothing(
         about = f"{point.line[:120]}  [{point.call} {point.n}]"
         if run.code not in (0, 2) or "Traceback" in run.said:
             found.append(f"{about}: exit {run.code}: {run.said[-600:]!r}")
-        elif run.code == 0:  # it waited for space or did without this file
-            wrong = [*twice(place), *differences(whole, place.tables())]
+        elif run.code == 0:  # it waited for space, or did without a derived file
+            wrong = [*twice(place), *differences(whole, place.logged())]
             found += [f"{about}, same run: {line}" for line in wrong[:2]]
         ended[run.code != 0] += 1
         found += [f"{about}: {line}" for line in losses(place, whole)[:2]]
         place.remove()
     counts = {"completed_at_once": ended[0], "after_a_rerun": ended[1], "complaints": len(found)}
-    what = f"{error} {'from one on, until it waits or ends' if lasting else 'once'}"
-    record(f"each of {len(points)} calls", what, tried=len(tried), **counts)
+    what = f"{error}, {'lasting' if lasting else 'once'}"
+    record("a call that fails", what, calls=len(points), tried=len(tried), **counts)
     assert not found, "\n".join(found[:40])

@@ -1,30 +1,36 @@
-"""What changes around a run: its data, its clock, its terminal, another script in its folder."""
+"""What changes around a run: its data, log, lock file, machine, clock and terminal."""
 
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from optuna import get_all_study_summaries
 
-from faults.harness import SMALL, Place, Tables, wait_for
+from faults.harness import SMALL, Place, Run, Tables, record, wait_for
 from faults.write_points import losses
+from hpo_script.machinery.log_file import read_log
+from hpo_script.machinery.mounts import LOCAL_LOCKS, SHARED_LOCKS
 from hpogen.demo_data import prices
-from scripts import changed, read_json, render_to
+from scripts import changed, render_to
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
 
+def in_second(place: Place) -> Run:
+    """Start a run; return it once it is within its second trial."""
+    run = place.start()
+    wait_for(lambda: "Trial 1 epoch 1:" in place.text, run)
+    return run
+
+
 # --- Data ----------------------------------------------------------------------------------------
-
-
-def vanish(data: Path) -> None:
-    data.unlink()
 
 
 def alter(data: Path) -> None:
@@ -37,104 +43,168 @@ def cut(data: Path) -> None:
     data.write_bytes(b"".join(lines[:-1]))
 
 
-CHANGES = {"vanished": vanish, "altered": alter, "a row fewer": cut}
-
-
-@pytest.mark.parametrize("how", CHANGES)
+@pytest.mark.parametrize("change", [Path.unlink, alter, cut])
 @pytest.mark.parametrize("moment", ["between trials", "within a trial"])
 def test_a_study_whose_data_changed_is_refused_and_nothing_is_written(
-    how: str, moment: str, base: Place, whole: Tables
+    change: Callable[[Path], None], moment: str, base: Place, whole: Tables
 ) -> None:
     if moment == "between trials":
         base.finish("--n-trials", "1")
     else:
-        run = base.start()
-        wait_for(lambda: "Trial 1 epoch 1:" in base.text, run)
-        run.kill()
+        in_second(base).kill()
     data = base.folder / "sp500.csv"
     before = data.read_bytes()
-    CHANGES[how](data)
-    assert data.exists() is (how != "vanished")
+    change(data)
     kept = base.contents()
     refused = base.run()
     assert refused.code == 2, refused.said
     assert "Traceback" not in refused.said
-    assert ("sp500.csv" if how == "vanished" else "data_sha256 was ") in refused.said
+    assert "sp500.csv" in refused.said or "data_sha256 was " in refused.said
     assert base.contents() == kept
     data.write_bytes(before)
     assert not losses(base, whole)
 
 
-def test_data_that_were_never_there_leave_an_empty_folder(base: Place) -> None:
-    (base.folder / "sp500.csv").unlink()
-    kept = base.contents()
-    refused = base.run()
-    assert refused.code == 2
-    assert "sp500.csv" in refused.said
-    assert base.contents() == kept
-    assert not (base.folder / "outputs").exists()
-
-
 def test_data_that_vanish_within_a_run_are_not_missed(base: Place, whole: Tables) -> None:
-    run = base.start()
-    wait_for(lambda: "Trial 0 epoch 1:" in base.text, run)
+    run = in_second(base)
     (base.folder / "sp500.csv").unlink()
     assert run.wait().code == 0, run.said
     (base.folder / "sp500.csv").write_bytes(prices("sp500"))
     assert not losses(base, whole)
 
 
-# --- Two scripts ---------------------------------------------------------------------------------
+# --- The log and the lock file -------------------------------------------------------------------
 
 
-def other(place: Place) -> Place:
-    """Return another study in the same folder, of another horizon."""
-    name = render_to(place.folder, changed(SMALL, horizon=5)).name
-    found = Place.__new__(type(place))
-    found.__dict__ |= {**place.__dict__, "script": place.folder / name, "runs": 100}
-    return found
+@pytest.mark.parametrize("which", ["log", "lock"])
+def test_a_run_whose_log_or_lock_file_is_deleted_ends(
+    which: str, base: Place, whole: Tables
+) -> None:
+    run = in_second(base)
+    path: Path = getattr(base, which)
+    aside = path.rename(base.folder / "aside")
+    assert run.wait().code == 2, run.said
+    assert str(path.relative_to(base.folder)) in run.said
+    assert "Traceback" not in run.said
+    assert not path.exists()
+    if which == "log":
+        aside.rename(path)
+    wrong = losses(base, whole)
+    record("deleted during a run", f"the {which} file", exit_code=2, differences=len(wrong))
+    assert not wrong
 
 
-def test_another_script_on_the_folder_of_a_study_is_refused_and_nothing_is_written(
+@pytest.mark.parametrize("moment", ["while a run writes it", "after a kill", "after the end"])
+def test_a_copied_log_is_continued_elsewhere(
+    moment: str, base: Place, whole: Tables, shelf: Path
+) -> None:
+    elsewhere = base.copy("elsewhere")
+    run = in_second(base)
+    if moment == "after a kill":
+        run.kill()
+    elif moment == "after the end":
+        run.wait()
+    elsewhere.log.parent.mkdir()
+    shutil.copy(base.log, elsewhere.log)
+    wrong = losses(elsewhere, whole)
+    assert run.wait().code == (-9 if moment == "after a kill" else 0)
+    wrong += losses(base, whole)
+    record("log copied and continued", moment, differences=len(wrong))
+    assert not wrong
+
+
+def test_the_log_of_another_script_is_refused_and_nothing_is_written(
     base: Place, whole: Tables
 ) -> None:
-    folder = ("--out", str(base.out.relative_to(base.folder)))
     base.finish("--n-trials", "1")
-    second = other(base)
+    other = render_to(base.folder, changed(SMALL, horizon=5)).name
     kept = base.contents()
-    refused = second.run(*folder)
-    assert refused.code == 2, refused.said
-    assert "is there, but the storage has no study" in refused.said
+    command = [sys.executable, "-I", other, "--log", str(base.log), "--out", str(base.out)]
+    done = subprocess.run(command, cwd=base.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "has trials of another experiment: horizon was 1, is 5" in done.stderr
     assert base.contents() == kept
+    (base.folder / other).unlink()
     assert not losses(base, whole)
 
 
-def test_a_study_that_runs_elsewhere_is_refused_on_the_folder_of_another(
-    base: Place, whole: Tables
+# --- Another machine -----------------------------------------------------------------------------
+
+
+def elsewhere(place: Place) -> subprocess.Popen[bytes]:
+    """Start the script on a machine of another name."""
+    script = f"{sys.executable} -I {place.script.name} {' '.join(place.always)}"
+    command = ["unshare", "--uts", "sh", "-c", f"hostname elsewhere && exec {script}"]
+    with place.folder.with_name("elsewhere.said").open("wb") as said:
+        return subprocess.Popen(command, cwd=place.folder, stdout=said, stderr=said)
+
+
+@pytest.fixture
+def overlay(base: Place) -> Iterator[Place]:
+    """Return the study on an overlay file system."""
+    parts = {name: base.folder.with_name(name) for name in ("upper", "work", "merged")}
+    for part in parts.values():
+        part.mkdir()
+    options = f"lowerdir={base.folder},upperdir={parts['upper']},workdir={parts['work']}"
+    command = ["mount", "-t", "overlay", "overlay", "-o", options, str(parts["merged"])]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount an overlay")
+    yield Place(parts["merged"], base.nursery)
+    subprocess.run(["umount", "-l", str(parts["merged"])], check=True)
+
+
+@pytest.fixture(params=["base", "overlay"])
+def unshared(request: pytest.FixtureRequest) -> Place:
+    """Return the study on file systems whose locks no other machine sees."""
+    place: Place = request.getfixturevalue(request.param)
+    return place
+
+
+def test_the_unfinished_run_of_another_machine_is_refused(
+    unshared: Place, whole: Tables
 ) -> None:
-    second = other(base)
-    base.storage = second.storage = f"sqlite:///{base.folder}/both.db"
-    for place in (base, second):
-        place.finish("--n-trials", "1")
-    kept = base.contents()
-    refused = second.run("--out", str(base.out.relative_to(base.folder)))
-    assert refused.code == 2, refused.said
-    assert "is of another study" in refused.said
-    assert base.contents() == kept
-    assert not losses(base, whole)
+    if subprocess.run(["unshare", "--uts", "true"], check=False).returncode:
+        pytest.skip("this user may not name a machine")
+    other = elsewhere(unshared)
+    while "Trial 1 epoch 1:" not in unshared.text:
+        assert other.poll() is None
+    refused = unshared.run()
+    other.kill()
+    other.wait()
+    kept = unshared.log.read_bytes()
+    again = unshared.run()
+    for run in (refused, again):
+        assert run.code == 2, run.said
+        assert re.search(r"run \w+ on elsewhere \((tmpfs|overlay)\) has not ended", run.said)
+    assert unshared.log.read_bytes() == kept
+    other = elsewhere(unshared)
+    assert other.wait() == 0
+    wrong = losses(unshared, whole)
+    kind = "overlay" if "(overlay)" in again.said else "tmpfs"
+    record("unfinished run of another machine", kind, refused=2, differences=len(wrong))
+    assert not wrong
 
 
-def test_of_two_scripts_that_start_at_once_on_a_folder_one_is_refused(base: Place) -> None:
-    shared = ("--out", "shared")
-    runs = [place.start(*shared) for place in (base, other(base))]
-    assert sorted(run.wait().code or 0 for run in runs) == [0, 2], [run.said for run in runs]
-    (said,) = (run.said for run in runs if run.code == 2)
-    assert "give another --out" in said
-    database = f"sqlite:///{base.folder}/shared/study.db"
-    (study,) = get_all_study_summaries(database)
-    records = read_json(base.folder / "shared" / "all_trials.json")
-    assert records["experiment"] in study.study_name
-    assert [row["state"] for row in records["trials"]] == ["COMPLETE"] * 3
+MOUNTS = {  # file system and options of real mountinfo lines, and whether locks reach others
+    "nfs4 rw,vers=4.2,local_lock=none,addr=10.0.0.1": True,
+    "nfs4 rw,vers=4.2,local_lock=all,addr=10.0.0.1": False,
+    "nfs rw,vers=3,nolock,addr=10.0.0.1": False,
+    "nfs rw,vers=3,local_lock=none,addr=10.0.0.1": False,
+    "lustre rw,flock": True,
+    "lustre rw,localflock": False,
+    "ceph rw,acl": True,
+    "gpfs rw,relatime": True,
+    "fuse.sshfs rw,user_id=0": False,
+    "9p rw,trans=virtio": False,
+    "cifs rw,vers=3.1.1": False,
+    "ext4 rw,relatime": False,
+}
+
+
+@pytest.mark.parametrize("mount", MOUNTS)
+def test_locks_reach_another_machine_on_these_mounts_only(mount: str) -> None:
+    kind, options = mount.split()
+    assert (kind in SHARED_LOCKS and not LOCAL_LOCKS.search(options)) is MOUNTS[mount]
 
 
 # --- The clock -----------------------------------------------------------------------------------
@@ -167,7 +237,7 @@ def test_a_clock_that_goes_back_changes_no_result(moment: str, base: Place, whol
         first.wait()
     clock.write_text("-2d")
     second = first if moment == "within a trial" else start()
-    assert second.wait(120) == 0, shown.read_text()
+    assert second.wait() == 0, shown.read_text()
     days = {text[3:13] for text in re.findall(r"\[. \d{4}-\d\d-\d\d", base.text)}
     assert len(days) == 2
     assert not losses(base, whole)
@@ -184,6 +254,5 @@ def test_a_run_that_can_print_nowhere_writes_the_same_files(
     command = f"exec {sys.executable} -I {base.script.name} {always} {where}"
     done = subprocess.run(["bash", "-c", command], cwd=base.folder, check=False)
     assert done.returncode == 0
-    lines = base.log.read_text().splitlines()
-    assert all(re.match(r"\[[IW] \d{4}-", line) for line in lines), "not only log lines"
+    assert read_log(base.log).damaged == []
     assert not losses(base, whole)

@@ -80,14 +80,10 @@ class MemoryStudy:
         fixed = {"fixed_params": dict(params)} if params else {}
         self.add(create_trial(state=TrialState.WAITING, system_attrs=fixed))
 
-    def trial_id(self, number: int) -> int:
-        """Return the id of a trial in the storage."""
-        return number + self.offset
-
     def update(self) -> None:
         """Take what the log has since the last update."""
         for number in sorted(self.logged.changed):
-            known, trial_id = self.logged.trials[number], self.trial_id(number)
+            known, trial_id = self.logged.trials[number], number + self.offset
             if number == self.size:
                 self.add(as_optuna(known))
                 self.size += 1
@@ -116,16 +112,16 @@ class MemoryStudy:
 
     def system_attrs(self, number: int) -> dict[str, Any]:
         """Return what sampler and pruner keep with a trial; TPE's is in its parameters."""
-        attributes = self.storage.get_trial(self.trial_id(number)).system_attrs.items()
+        attributes = self.storage.get_trial(number + self.offset).system_attrs.items()
         return {name: value for name, value in attributes if not name.startswith("tpe:")}
 
     def report(self, number: int, step: int, value: float) -> None:
         """Take an evaluation of a trial in training."""
-        self.storage.set_trial_intermediate_value(self.trial_id(number), step, value)
+        self.storage.set_trial_intermediate_value(number + self.offset, step, value)
 
     def prunes(self, number: int) -> bool:
         """Return whether the pruner ends a trial after its last evaluation."""
-        return self.pruner.prune(self.study, self.storage.get_trial(self.trial_id(number)))
+        return self.pruner.prune(self.study, self.storage.get_trial(number + self.offset))
 
 
 def history_trial(known: Mapping[str, Any]) -> FrozenTrial:

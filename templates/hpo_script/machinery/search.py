@@ -264,7 +264,7 @@ class Search:
     def train_trial(self, attempt: Attempt) -> dict[str, Any]:
         """Train, again with half the micro-batch where memory runs out; return the end."""
         config, cost = attempt.config, self.cost_of(attempt.config["arch_idx"])
-        most = config["micro_batch"] or config["batch_size"]  # 0: others had the memory at its start
+        most = config["micro_batch"] or config["batch_size"]  # 0: no memory was free at its start
         micro_batch = self.micro_batch(config["arch_idx"], most)
         if micro_batch == 0 and cost.fits:  # others took the memory: the next trial would fail too
             raise Interrupted("memory: other processes took it after the start", STOPPED)

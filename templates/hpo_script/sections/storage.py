@@ -1,13 +1,11 @@
 """Storage: the study lives in an Optuna storage, for machines without a shared disk.
 
-Workers renew a heartbeat in a database, and Optuna retries the trials of a dead worker. A trial
-and its retries are one trial of the log; its number counts the trials that are no retries. The log
-is only a record of this worker's trials.
+Optuna's heartbeat and retry serve databases. A trial and its retries are one trial of the log; its
+number counts the trials before it that are no retries. The log only records what this worker does.
 """
 
 from __future__ import annotations
 
-import copy
 import fcntl
 import hashlib
 import os
@@ -22,7 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage, GrpcStorageProxy, JournalStorage, RDBStorage
+from optuna.storages import (
+    BaseStorage,
+    GrpcStorageProxy,
+    JournalStorage,
+    RDBStorage,
+    RetryFailedTrialCallback,
+)
 from optuna.storages._heartbeat import get_heartbeat_thread, is_heartbeat_enabled
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -38,37 +42,28 @@ from hpo_script.machinery.search import Attempt, Search
 from hpo_script.machinery.stops import STOPPED
 from hpo_script.sections.constants import HEARTBEAT_SECONDS, STORAGE, STUDY_NAME
 
-LIBPQ = {"connect_timeout": 30, "keepalives_idle": 30, "tcp_user_timeout": 60_000}  # s, s, ms
+CONNECT = {  # arguments by database: seconds, and milliseconds until a vanished server is an error
+    "sqlite": {"timeout": 60},
+    "postgresql": {"connect_timeout": 30, "keepalives_idle": 30, "tcp_user_timeout": 60_000},
+}
 CREDENTIALS = r"(?s)(?<=://)[^:/]*:.*@|[?&;](password|passwd|pwd)=.*"
 
 
-def retry_argument() -> dict[str, Any]:
-    """Return the argument by which Optuna retries stale trials; 4.9 renamed it."""
-    if callback := getattr(optuna.storages, "RetryHeartbeatStaleTrialCallback", None):
-        return {"heartbeat_stale_trial_callback": callback()}
-    return {"failed_trial_callback": optuna.storages.RetryFailedTrialCallback()}
-
-
-def connect(url: str) -> BaseStorage:
-    """Return the storage of a URL: journal, gRPC proxy, SQLite or another database."""
+def open_storage(url: str) -> BaseStorage:
+    """Return a storage; try again while other workers may be creating the tables of a server."""
     scheme, _, rest = url.partition("://")
     if scheme == "journal":
         return JournalStorage(JournalFileBackend(rest))
     if scheme == "grpc":
         return GrpcStorageProxy(host=rest.rpartition(":")[0], port=int(rest.rpartition(":")[2]))
-    about: dict[str, Any] = {"timeout": 60} if scheme.startswith("sqlite") else {}
-    about = LIBPQ if scheme.startswith("postgresql") else about
-    engine = {"pool_pre_ping": True, "connect_args": about}
-    return RDBStorage(url, engine, heartbeat_interval=HEARTBEAT_SECONDS, **retry_argument())
-
-
-def open_storage(url: str) -> BaseStorage:
-    """Return the storage of a URL; try again while other workers may be creating its tables."""
+    engine = {"pool_pre_ping": True, "connect_args": CONNECT.get(scheme.partition("+")[0], {})}
+    about: dict[str, Any] = {"failed_trial_callback": RetryFailedTrialCallback()}
+    about |= {"engine_kwargs": engine, "heartbeat_interval": HEARTBEAT_SECONDS}
     for attempt in range(6):
-        with suppress(Exception):  # each kind of storage has its own errors
-            return connect(url)
+        with suppress(Exception):  # each database has its own errors
+            return RDBStorage(url, **about)
         time.sleep(0.1 * 2**attempt * (1 + os.getpid() % 10 / 10))
-    return connect(url)
+    return RDBStorage(url, **about)
 
 
 @contextmanager
@@ -81,14 +76,15 @@ def storage_calls() -> Iterator[None]:
     except Exception as error:  # Optuna's own errors say little
         cause = error.__cause__ or error
         text = re.sub(CREDENTIALS, "***", f"{type(cause).__name__}: {cause}".splitlines()[0])
-        text = re.sub(r"\S*@\S*", "***", text)  # of a password with a raw @
+        text = re.sub(r"\S*@\S*", "***", text)  # the rest of a password with a raw @
         raise Interrupted(f"storage: {text}", STOPPED) from None
 
 
 class StorageStudy(MemoryStudy):
     """The study of a storage, and the trial that this worker holds."""
 
-    held: FrozenTrial | None = None
+    held_id = -1
+    held: FrozenTrial
     system_attrs = storage_calls()(MemoryStudy.system_attrs)
     report = storage_calls()(MemoryStudy.report)
     prunes = storage_calls()(MemoryStudy.prunes)
@@ -98,9 +94,9 @@ class StorageStudy(MemoryStudy):
         """Create or load the study, and return its id; refuse the study of another experiment."""
         file = re.fullmatch(r"(?:sqlite(?:\+\w+)?:///|journal://)([^?]+)(?:\?.*)?", url or "")
         self.file = file and Path(f"{file[1]}.claims").resolve()
-        with self.lock():  # a server has no lock yet: `open_storage` tries again
-            self.storage = open_storage(url) if url else self.storage
         new = {name: about[name] for name in (*COMPARED, *SAME_SPACE)}
+        with self.lock():  # a server has no lock yet
+            self.storage = open_storage(url) if url else self.storage
         with self.lock():
             self.study = optuna.create_study(
                 storage=self.storage,
@@ -110,14 +106,12 @@ class StorageStudy(MemoryStudy):
             )
             self.study.sampler, self.study.pruner = self.sampler, self.pruner
             self.storage = self.study._storage
-            if not self.study.trials and "hpogen" not in self.study.user_attrs:
+            if not self.trials() and "hpogen" not in self.study.user_attrs:
                 self.study.set_user_attr("hpogen", {"study_id": uuid.uuid4().hex[:12], **new})
         old = self.study.user_attrs.get("hpogen", {})
         if changed := changes(old, new, tuple(new)):
-            raise UnusableError(
-                f"study {STUDY_NAME} in the storage has trials of another experiment:"
-                f" {'; '.join(changed[:20])}. Undo that, or give another storage or study.name"
-            )
+            where = f"study {STUDY_NAME} in the storage has trials of another experiment"
+            raise UnusableError(f"{where}: {'; '.join(changed[:20])}. Give another study.name")
         return str(old["study_id"])
 
     @contextmanager
@@ -136,10 +130,6 @@ class StorageStudy(MemoryStudy):
         else:
             yield
 
-    def trial_id(self, _number: int) -> int:
-        """Return the id of the held trial in the storage."""
-        return self.held._trial_id if self.held else -1
-
     def update(self) -> None:
         """Do nothing: the storage is up to date."""
 
@@ -153,33 +143,24 @@ class StorageStudy(MemoryStudy):
 
     def hold(self) -> int:
         """Hold the trial that waits longest; return its number in the log."""
-        trial_id = self.study.ask()._trial_id
-        with get_heartbeat_thread(trial_id, self.storage):  # a trial without one is never stale
-            self.held = self.storage.get_trial(trial_id)
-        return self.firsts().index(self.held.system_attrs.get("failed_trial", self.held.number))
+        self.held_id = self.study.ask()._trial_id
+        with get_heartbeat_thread(self.held_id, self.storage):  # without one it is never stale
+            self.held = self.storage.get_trial(self.held_id)
+        first = self.held.system_attrs.get("failed_trial", self.held.number)
+        number = self.firsts().index(first)
+        self.offset = self.held_id - number  # as in memory, ids are numbers and an offset
+        return number
 
-    def ask(self, number: int, _params: Mapping[str, Any] | None) -> dict[str, Any]:
+    def ask(self, _number: int, _params: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return the configuration of the held trial."""
-        return suggest(optuna.Trial(self.study, self.trial_id(number)))
-
-    @storage_calls()
-    def end(self, found: Mapping[str, Any]) -> bool:
-        """End the held trial; return False if another worker retried it meanwhile."""
-        trial_id, values = self.trial_id(0), None if found["value"] is None else [found["value"]]
-        with suppress(RuntimeError):
-            for name in found.keys() - {*searched(), "state", "value", "learning_curve"}:
-                self.storage.set_trial_user_attr(trial_id, name, found[name])
-            self.storage.set_trial_state_values(trial_id, TrialState[found["state"]], values)
-            return True
-        return False
+        return suggest(optuna.Trial(self.study, self.held_id))
 
     @storage_calls()
     def retry(self, trial_id: int) -> None:
         """Leave a trial to another run, as Optuna does where a heartbeat stops."""
         with suppress(RuntimeError):  # it has ended
             self.storage.set_trial_state_values(trial_id, TrialState.FAIL)
-            (callback,) = retry_argument().values()
-            callback(self.study, copy.deepcopy(self.storage.get_trial(trial_id)))
+            RetryFailedTrialCallback()(self.study, self.storage.get_trial(trial_id))
 
 
 class StorageSearch(Search):
@@ -192,12 +173,10 @@ class StorageSearch(Search):
         """Open the study before the log, which takes its id."""
         url = arguments.storage or os.environ.get("OPTUNA_STORAGE") or STORAGE
         if arguments.history or not (url or arguments.smoke):
-            wrong = "--history has no use with" if arguments.history else "no URL for"
-            raise UnusableError(f"{wrong} the section storage; see --storage in --help")
+            raise UnusableError("a storage needs --storage or OPTUNA_STORAGE, and no --history")
         if re.search(CREDENTIALS, arguments.storage or ""):
             raise UnusableError("--storage: put a URL with a password into OPTUNA_STORAGE")
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed to be used")
+        warnings.filterwarnings("ignore", "(?is).*(heartbeat|stale|RetryFailed|failed_trial)")
         memory = StorageStudy(log.study, arguments.seed)
         log.study.study_id = memory.open(None if arguments.smoke else url, about)
         if read_log(log.path).study.study_id not in (None, log.study.study_id):
@@ -232,19 +211,14 @@ class StorageSearch(Search):
         self.sync()
         return number
 
-    def given_params(
-        self, _number: int, _study: LoggedStudy
-    ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    def given_params(self, _number: int, _study: LoggedStudy) -> tuple[Any, dict[str, Any]]:
         """Return the kind of the held trial; its parameters are in the storage."""
-        return None, {
-            "kind": "search",
-            **(self.memory.held.user_attrs if self.memory.held else {}),
-        }
+        return None, {"kind": "search", **self.memory.held.user_attrs}
 
     def run_trial(self, number: int) -> None:
         """Train one trial, with a heartbeat."""
-        self.resumed = bool(self.memory.held and "failed_trial" in self.memory.held.system_attrs)
-        with get_heartbeat_thread(self.memory.trial_id(number), self.memory.storage):
+        self.resumed = "failed_trial" in self.memory.held.system_attrs
+        with get_heartbeat_thread(self.memory.held_id, self.memory.storage):
             super().run_trial(number)
 
     def resume_trial(self, attempt: Attempt) -> None:
@@ -253,17 +227,23 @@ class StorageSearch(Search):
         for point in attempt.curve:
             self.memory.report(attempt.number, point[self.task.unit], point[METRIC])
 
+    @storage_calls()
     def end_trial(self, number: int, found: Mapping[str, Any]) -> bool:
-        """End a trial in the storage, then in the log."""
-        ours = self.memory.end(found) and super().end_trial(number, found)
-        if not ours:
+        """End a trial in the storage, then in the log; return False if it is retried elsewhere."""
+        storage, held_id = self.memory.storage, self.memory.held_id
+        about = {**self.log.study.trials[number].attributes, **found}
+        values = None if found["value"] is None else [found["value"]]
+        try:
+            for name in about.keys() - {*searched(), "state", "value", "learning_curve"}:
+                storage.set_trial_user_attr(held_id, name, about[name])
+            storage.set_trial_state_values(held_id, TrialState[found["state"]], values)
+        except RuntimeError:  # the trial has ended: it was stale
             say(f"trial {number} is retried by another worker; this result is discarded")
-        self.memory.held = None
-        return ours
+            return False
+        return super().end_trial(number, found)
 
     def close_run(self, reason: str) -> None:
-        """Leave the held trial to the next run."""
+        """Leave the held trial to the next run, unless it has ended."""
         with suppress(Interrupted):
-            if self.memory.held:
-                self.memory.retry(self.memory.held._trial_id)
+            self.memory.retry(self.memory.held_id)
         super().close_run(reason)

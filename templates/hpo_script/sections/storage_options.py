@@ -7,7 +7,6 @@ import argparse
 
 def storage_options(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this section."""
-    url = "default: OPTUNA_STORAGE, or STORAGE"
-    parser.add_argument("--storage", metavar="URL", help=url)
-    retry = "retry running trials; no other worker may be alive"
-    parser.add_argument("--retry-running", action="store_true", help=retry)
+    parser.add_argument("--storage", metavar="URL", help="default: OPTUNA_STORAGE, or STORAGE")
+    about = "retry running trials; no other worker may be alive"
+    parser.add_argument("--retry-running", action="store_true", help=about)
