@@ -37,5 +37,8 @@ def server() -> Iterator[dict[str, str]]:
                 break
         else:
             pytest.skip("pg_virtualenv starts no server here")
-        yield found
-        running.stdin.close()
+        try:
+            yield found
+        finally:
+            running.stdin.close()
+            running.stdout.read()  # else its last words meet a closed pipe, and the server stays

@@ -7,8 +7,10 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from version1 import EXPERIMENT, defused, format_event, time_stamp
+import version1
+from hpo_script.machinery import trial_log
 from recover_trials import Recovery, Study, read_trials
+from version1 import defused, time_stamp
 
 STUDY, OTHER_STUDY = "0123456789ab", "ba9876543210"
 RUN, LATER_RUN = "1a2b3c4d", "5e6f7a8b"
@@ -46,7 +48,9 @@ def moment(seconds: float) -> datetime:
 
 
 class SampleLog:
-    """The log of one run of a study, line by line."""
+    """The log of one run of a study of version 1, line by line."""
+
+    table: Any = version1
 
     def __init__(self, study: str = STUDY, run: str = RUN, since: float = 0) -> None:
         self.identity, self.since = {"study": study, "run": run}, since
@@ -55,14 +59,14 @@ class SampleLog:
     def add(self, event: str, fields: dict[str, Any]) -> str:
         """Append the line of an event; return it."""
         time = moment(self.since + len(self.lines))
-        self.lines.append(format_event(event, {**fields, **self.identity}, time=time))
+        self.lines.append(self.table.format_event(event, {**fields, **self.identity}, time=time))
         return self.lines[-1]
 
     def open_run(self, **about: Any) -> str:
         """Append the line that opens a run."""
         known = {"name": "hpo_2M_h1", "metric": "val_loss", "direction": "minimize"}
         known |= {"search_space": SEARCH_SPACE, "unit": "epoch"}
-        return self.add("run_start", {**dict.fromkeys(EXPERIMENT), **known, **about})
+        return self.add("run_start", {**dict.fromkeys(self.table.EXPERIMENT), **known, **about})
 
     def start(self, trial: int, **more: Any) -> str:
         """Append the line of a trial that starts `trial` minutes after the study."""
@@ -93,6 +97,38 @@ class SampleLog:
     def began(trial: int) -> str:
         """Return when a trial starts, as the study writes it."""
         return str(moment(60 * trial))
+
+
+class SampleLog2(SampleLog):
+    """The same of version 2: an end line has the whole learning curve."""
+
+    table = trial_log
+
+    def __init__(self, study: str = STUDY, run: str = RUN, since: float = 0) -> None:
+        super().__init__(study, run, since)
+        self.curves: dict[int, list[dict[str, Any]]] = {}
+
+    def open_run(self, **about: Any) -> str:
+        """Append the line that opens a run."""
+        known = {"log_version": 2, "budget": 2_000_000, "horizon": 1, "task": "threshold_1pct"}
+        return super().open_run(**{**known, **about})
+
+    def evaluate(self, trial: int, epoch: int, **metrics: Any) -> str:
+        """Append a point of the learning curve."""
+        self.curves.setdefault(trial, []).append({"epoch": epoch, **metrics})
+        return super().evaluate(trial, epoch, **metrics)
+
+    def resume(self, trial: int, epoch: int, curve: list[dict[str, Any]]) -> str:
+        """Append the line of a trial that continues after an epoch."""
+        self.curves[trial] = list(curve)
+        fields = {"trial": trial, **ARCHITECTURE, "d_ff": 256, "epoch": epoch, "batches": 0}
+        return self.add("trial_resumed", {**fields, "learning_curve": curve})
+
+    def end(self, trial: int, state: str = "COMPLETE", value: Any = 0.5, **more: Any) -> str:
+        """Append the line of a trial that ends half a minute after its start."""
+        curve = {"learning_curve": self.curves.get(trial, [])}
+        about = {"epochs": 50, "batch_size": 256, "kind": "search", "config_id": f"c{trial}"}
+        return super().end(trial, state, value, **{**curve, **about, **more})
 
 
 def sample_log(study: str = STUDY) -> SampleLog:

@@ -49,7 +49,7 @@ def script_of(inputs: str, horizon: int, data: Path) -> dict[str, Any]:
 def run_cell(inputs: str, horizon: int, data: Path, seeds: int) -> dict[str, Any]:
     """Train one kind of inputs with several seeds; return the best epochs' means."""
     script = script_of(inputs, horizon, data)
-    task = script["make_task"](str(data))
+    task = script["Task"](str(data), None)
     device = torch.device("cpu")
     task.load(device)
     arch = {"d_model": 64, "n_layers": 3, "n_heads": 8, "d_ff": 256}
@@ -57,31 +57,25 @@ def run_cell(inputs: str, horizon: int, data: Path, seeds: int) -> dict[str, Any
     found = []
     for seed in range(seeds):
         curve: list[dict[str, Any]] = []
-        for point in script["train"](
-            task,
-            arch,
-            config,
-            key=(seed, 0),
-            device=device,
-            micro_batch=256,
-            after_batch=lambda _training, _share: None,
-        ):
+        training = script["Training"](task, arch, config, (seed, 0), device)
+        points = script["train"](training, micro_batch=256, after_batch=lambda _share: None)
+        for point in points:
             curve.append(point)
-            if script["since_last_gain"]((known["val_loss"] for known in curve), 0.0) >= 8:
+            if script["evals_without_gain"]((known["val_loss"] for known in curve), 0.0) >= 8:
                 break
         best = min(curve, key=lambda point: point["val_loss"])
         found.append(best)
         print(f"{data.stem} h{horizon} {inputs} seed {seed}: {best}", file=sys.stderr, flush=True)
-    about = task.describe()
+    baselines = task.baselines()
     return {
         "data": data.stem,
         "horizon": horizon,
         "inputs": inputs,
         "auc": [point["auc"] for point in found],
         "val_loss": [point["val_loss"] for point in found],
-        "prior_loss": about["prior_loss"],
-        "one_feature_auc": about["one_feature_auc"],
-        "val_rate": about["val_rate"],
+        "prior_loss": baselines["class prior"]["val_loss"],
+        "one_feature_auc": baselines["daily range"]["auc"],
+        "val_rate": task.describe()["val_rate"],
     }
 
 

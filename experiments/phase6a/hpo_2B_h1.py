@@ -8,18 +8,20 @@
 #     "torch>=2.4",
 # ]
 # ///
-#:hpogen:0.1.0:7e2109186b047351f97ad9de3b86e10c419b4a622b235a6a06393b109faa6270:{"name":"hpo_2B_h1","study_name":"hpo_2B_h1","task":"threshold_1pct","budget":2000000000,"horizon":1,"tolerance":0.25,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free"},"sections":[],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":false,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
+#:hpogen:0.2.0:7e2109186b047351f97ad9de3b86e10c419b4a622b235a6a06393b109faa6270:{"name":"hpo_2B_h1","study_name":"hpo_2B_h1","task":"threshold_1pct","budget":2000000000,"horizon":1,"tolerance":0.25,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free"},"sections":[],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":false,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
 """Search the best 2B transformer for threshold_1pct, horizon 1.
 
 Will the High reach Close + x % within the horizon, in trading days?
 
     python hpo_2B_h1.py --dry-run     check everything, train nothing
     python hpo_2B_h1.py --smoke       two trials of a few real steps
-    python hpo_2B_h1.py               run, or go on, up to N_TRIALS trials
-    recover-trials logs/hpo_2B_h1.log   the trial table from the log alone
+    python hpo_2B_h1.py               run, or continue, up to N_TRIALS trials
+    recover-trials logs/hpo_2B_h1.log   the trial table
 
-One file; it needs numpy, optuna, pandas, torch and nothing else.
-Rendered by hpogen 0.1.0; do not edit it, render it again.
+The experiment comes first: constants, data, model, training, search space. The machinery after it
+keeps the study in its log, so that a killed run continues. One file; it needs
+numpy, optuna, pandas, torch.
+Rendered by hpogen 0.2.0.
 
     hpogen render --budget 2B --horizon 1
 """
@@ -27,9 +29,11 @@ Rendered by hpogen 0.1.0; do not edit it, render it again.
 from __future__ import annotations
 
 import argparse
+import ast
 import csv
 import errno
 import fcntl
+import functools
 import hashlib
 import io
 import itertools
@@ -39,33 +43,26 @@ import os
 import pickle
 import platform
 import re
-import shlex
+import resource
 import signal
-import socket
-import sqlite3
-import subprocess
 import sys
-import tempfile
 import time
 import traceback
 import uuid
 import warnings
 import zlib
 from argparse import Namespace
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import IO, Any, ClassVar, Literal, NamedTuple, NoReturn, TypeVar
+from types import ModuleType
+from typing import IO, Any, Literal, NamedTuple, NoReturn
 
-# --- Experiment ----------------------------------------------------------------------------------
+# === Constants ===================================================================================
 
 NAME = "hpo_2B_h1"
-STUDY_NAME = NAME  # in its storage
 BUDGET = 2_000_000_000  # parameters
 TOLERANCE = 0.25  # of the budget, up and down
 HORIZON = 1  # trading days ahead
@@ -73,22 +70,21 @@ TASK = "threshold_1pct"
 METRIC = "val_loss"  # a trial's value: its best evaluation
 DIRECTION: Literal["minimize", "maximize"] = "minimize"
 N_TRIALS = 50  # in all, over every run of this script
-TIMEOUT_HOURS = None  # a run stops after these, even in a trial
+TIMEOUT_HOURS: float | None = None  # a run stops after these, even in a trial
 SEED = 42  # of every random stream
-STORAGE = None  # default: SQLite beside the results
 
 # Data
 DATA_PATH = "data/sp500.csv"  # CSV or Parquet
-DATA_SHA256 = None  # of that file; checked if given
-DATA_RANGE = None  # its first and last date
+DATA_SHA256: str | None = None  # of that file; checked if given
+DATA_RANGE: str | None = None  # its first and last date
 FEATURE_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]  # columns the model sees
 
 # Splits, contiguous and in order
 TRAIN_FRACTION = 0.7  # of all rows, in the order of dates
 VAL_FRACTION = 0.15  # the rest is test, never read here
 TRAIN_SUBSET = 1.0  # of the training days, evenly spread
-TRAIN_END = None  # last training date, if given
-VAL_END = None  # last validation date, if given
+TRAIN_END: str | None = None  # last training date, if given
+VAL_END: str | None = None  # last validation date, if given
 MIN_VAL_SAMPLES = 100  # fewer are refused
 MIN_CLASS_SAMPLES = 10  # fewer of a class are refused
 
@@ -227,7 +223,7 @@ ARCHITECTURES = [
 ]
 
 # Architectures that are tried in any case: one at each end of each axis
-EXTREME_INDICES = {
+EXTREME_INDICES: dict[int, str] = {
     2: "min d_model, max n_layers",
     57: "max d_model",
     72: "min n_layers",
@@ -236,85 +232,85 @@ EXTREME_INDICES = {
 }
 SKIP_INDICES: list[int] = []  # never tried
 
-
-# --- Command line --------------------------------------------------------------------------------
-
-
-def positive(text: str) -> int:
-    """Read a whole number above zero."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
+# --- Command line: read before the packages are imported, so that --help needs none of them ------
 
 
-def not_negative(text: str) -> float:
-    """Read a number from zero up."""
-    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
-    return float(text)
+class NotImported(ModuleType):
+    """Stands for a package under --status, which reads the log and builds no model."""
+
+    def __getattr__(self, name: str) -> NotImported:
+        if name == "__path__":
+            raise AttributeError(name)
+        return self
+
+    def __mro_entries__(self, bases: object) -> tuple[type, ...]:
+        return ()
 
 
-def without_password(url: str) -> str:
-    """Return an address as others may see it."""
-    return re.sub(r"(?s)(?<=\?).*", "***", re.sub(r"(?s)(://[^:/]*:).*@", r"\1***@", url))
+def argument(pattern: str, about: str, kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a reader of an argument that has a form."""
+
+    def read(text: str) -> Any:
+        if not re.fullmatch(pattern, text):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {about}")
+        return kind(text)
+
+    return read
 
 
 def parse_arguments(
-    doc: str, name: str, data_path: str, n_trials: int, seed: int, storage: str | None
+    doc: str, *sections: Callable[[argparse.ArgumentParser], None]
 ) -> argparse.Namespace:
-    """Read the command line; what is not given keeps the value of the constant above."""
+    """Read the command line; the constants above are its defaults."""
     about, _, usage = doc.partition("\n\n")
+    form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        prog=f"{name}.py",
-        description=about,
-        epilog=usage,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        f"{NAME}.py", description=about, epilog=usage, allow_abbrev=False, formatter_class=form
     )
+    whole = argument(r"0*[1-9]\d{0,8}", "a whole number above 0", int)
+    number = argument(r"\d{1,9}(\.\d{1,9})?", "a number from 0 up", float)
+    device = argument(r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cuda, cuda:N or mps", str)
     add = parser.add_argument
-    shown = data_path.replace("%", "%%")
-    add("--data", default=data_path, metavar="PATH", help=f"default: {shown}")
+    add("--data", default=DATA_PATH, metavar="PATH", help="default: %(default)s")
     add("--new-data", action="store_true", help="use data other than those it was rendered for")
-    add("--n-trials", default=n_trials, type=positive, metavar="N", help="total over all runs")
-    add("--seed", default=seed, type=int, metavar="N", help=f"default: {seed}")
-    add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="default: auto")
-    add("--out", type=Path, metavar="DIR", help=f"results; default: outputs/{name}")
-    add("--log", type=Path, metavar="FILE", help=f"trial log; default: logs/{name}.log")
-    storage = os.environ.get("OPTUNA_STORAGE", storage)
-    add("--storage", default=storage, metavar="URL", help="default: OPTUNA_STORAGE, or --out")
+    add("--n-trials", default=N_TRIALS, type=whole, metavar="N", help="total of all runs")
+    add("--seed", default=SEED, type=int, metavar="N", help="default: %(default)s")
+    add("--device", default="auto", type=device, metavar="D", help="auto, cpu, cuda, cuda:N, mps")
+    add("--out", type=Path, metavar="DIR", help=f"derived files; default: outputs/{NAME}")
+    add("--log", type=Path, metavar="FILE", help=f"the study; default: logs/{NAME}.log")
     often = "between two checkpoints of a trial, 0: after each batch; default: 5"
-    add("--checkpoint-minutes", default=5.0, type=not_negative, metavar="N", help=often)
-    add("--take-over", action="store_true", help="go on with trials of machines gone for good")
+    add("--checkpoint-minutes", default=5.0, type=number, metavar="N", help=often)
+    add("--trial-seconds", type=number, metavar="S", help="training time of each trial")
+    add("--enqueue", type=Path, metavar="FILE.json", help="configurations to try next")
+    add("--history", type=Path, metavar="LOG", help="use the trials of another log, too")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--dry-run", action="store_true", help="check everything, train nothing")
     mode.add_argument("--smoke", action="store_true", help="two trials of a few real steps")
-    mode.add_argument("--trial-from", type=Path, metavar="FILE", help="train a trial_….json again")
-    arguments = parser.parse_args()
-    telling = r"(?s)://[^:/]*:.+@|\?.*password="
-    if arguments.storage != storage and re.search(telling, arguments.storage):
-        parser.error(
-            "--storage: everybody on this machine can read a password of a command line; put the"
-            " URL into OPTUNA_STORAGE, or the password where the database's client looks for it"
-        )
-    # Else what follows it would be taken for the host, and shown.
-    if re.match(r"\w[\w+]*://[^:/?]*:[^?]*@[^?]*@", arguments.storage or ""):
-        parser.error("the URL of the storage: write an @ in a password as %40")
-    arguments.overrides = {
-        name: without_password(str(value))
-        for name, value in vars(arguments).items()
-        if value != parser.get_default(name)
-    }
-    arguments.out = arguments.out or Path("outputs", name)
-    arguments.log = arguments.log or Path("logs", f"{name}.log")
-    if arguments.smoke:  # never among real results
-        arguments.out = Path(f"{arguments.out}-smoke")
-        arguments.log = arguments.log.with_name(f"{arguments.log.stem}-smoke.log")
-    return arguments
+    mode.add_argument("--repeat", type=int, metavar="N", help="train trial N of the log again")
+    mode.add_argument("--status", action="store_true", help="print the RESULT of the log")
+    for add_arguments in sections:
+        add_arguments(parser)
+    args = parser.parse_args()
+    args.overrides = {n: str(v) for n, v in vars(args).items() if v != parser.get_default(n)}
+    args.out, args.log = args.out or Path("outputs", NAME), args.log or Path("logs", f"{NAME}.log")
+    if args.log.is_dir():
+        parser.error(f"--log {args.log} is a folder, not a file")
+    needed = [] if args.status else [Path(args.data), args.enqueue, args.history]
+    if missing := [str(path) for path in needed if path and not path.exists()]:
+        hint = "; `hpogen demo-data` writes real data" if missing[0] == args.data else ""
+        parser.error(f"no such file: {missing[0]}{hint}")
+    if args.smoke:  # never among real results
+        args.out = args.out.with_name(f"{args.out.name}-smoke")
+        args.log = args.log.with_name(f"{args.log.stem}-smoke.log")
+    if args.status:
+        sys.modules.update({name: NotImported(name) for name in MODULES})
+    return args
 
+
+MODULES = ["numpy", "numpy.typing", "optuna", "optuna.distributions", "optuna.storages", "optuna.trial", "pandas", "torch", "torch.nn.functional", "torch.utils.flop_counter"]
 
 if __name__ == "__main__":
-    # Before the packages are imported: --help answers without them.
-    ARGUMENTS = parse_arguments(__doc__, NAME, DATA_PATH, N_TRIALS, SEED, STORAGE)
+    ARGUMENTS = parse_arguments(__doc__)
 
 try:
     import numpy as np
@@ -323,16 +319,11 @@ try:
     import torch
     import torch.nn.functional as F
     from numpy.typing import NDArray
-    from optuna.distributions import (
-        BaseDistribution,
-        CategoricalDistribution,
-        distribution_to_json,
-    )
-    from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-    from optuna.study import StudyDirection
+    from optuna.distributions import BaseDistribution, distribution_to_json
+    from optuna.storages import BaseStorage, InMemoryStorage
     from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
     from torch import Tensor, nn
+    from torch.utils.flop_counter import FlopCounterMode
 except ModuleNotFoundError as missing:
     install = "python -m pip install numpy optuna pandas torch"
     print(f"error: {missing.name} is not installed: {install}", file=sys.stderr)
@@ -341,378 +332,33 @@ except KeyboardInterrupt:
     sys.exit(130)
 
 
-# --- Trial log: one table defines every line -----------------------------------------------------
-# A line is `[I 2026-11-21 10:15:00,123] HEAD: field=value, ... ;1a2b3c4d`. Numbers stand in full,
-# text as a JSON string, and the mark at the end is the CRC-32 of all before it, so that a line
-# that was cut, mixed or altered is refused instead of misread. `recover-trials` reads by this
-# table.
+# === The experiment ==============================================================================
 
-
-class LogEvent(NamedTuple):
-    """A kind of line: its head, and the fields before and after those of the task's own."""
-
-    head: str
-    first: tuple[str, ...]
-    last: tuple[str, ...]
-
-
-IDENTITY = ("study", "run")
-ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params")
-EXPERIMENT = (
-    *("name", "study_name", "budget", "horizon", "task", "metric", "direction", "unit"),
-    *("n_trials", "timeout_hours", "seed"),
-    *("data", "data_sha256", "architectures_sha256", "settings_sha256"),
-    *("spec_sha256", "script_sha256"),
-    *("search_space", "conditions", "skip_indices", "fixed_params", "sampler", "pruner"),
-    *("overrides", "smoke", "device", "threads", "worker", "versions"),
-)
-COUNTS = ("complete", "pruned", "failed", "running")
-LOG_EVENTS = {
-    "run_start": LogEvent("Run {run} started", EXPERIMENT, IDENTITY),
-    "study_resumed": LogEvent("Run {run} resumed", COUNTS, IDENTITY),
-    "trial_start": LogEvent(
-        "Trial {trial}",
-        (*ARCHITECTURE, "lr", "epochs", "batch_size", "d_ff"),
-        ("kind", "config_id", "datetime_start", *IDENTITY),
-    ),
-    "evaluation": LogEvent("Trial {trial} {unit} {step}", (*ARCHITECTURE, "d_ff"), IDENTITY),
-    "trial_retry": LogEvent("Trial {trial} retried", (*ARCHITECTURE, "d_ff"), IDENTITY),
-    "trial_resumed": LogEvent("Trial {trial} resumed", (*ARCHITECTURE, "d_ff"), IDENTITY),
-    "trial_end": LogEvent(
-        "Trial {trial} ended",
-        (*ARCHITECTURE, "d_ff", "state", "value"),
-        ("datetime_start", "datetime_complete", *IDENTITY),
-    ),
-    "note": LogEvent("Run {run} note", ("text",), IDENTITY),
-    "run_end": LogEvent(
-        "Run {run} ended", ("reason", *COUNTS, "best_trial", "best_value"), IDENTITY
-    ),
-}
-# The log's short names of two attributes of a trial; all others have the same name in both.
-SHORT_NAMES = {"param_count": "params", "learning_rate": "lr"}
-# What other programs put into a study may have any name: what is no field's own goes into these.
-OTHERS = "attributes"
-OTHER_PARAMS = "trial_params"
-REPORTED = "intermediate_values"
-RESERVED = {
-    *("trial", "state", "value", "datetime_start", "datetime_complete", "system_attrs"),
-    *("unit", "step", OTHERS, OTHER_PARAMS, REPORTED, *IDENTITY, *SHORT_NAMES.values()),
-}
-
-
-def defused(text: str, bracket: str) -> str:
-    """Return text in which nothing looks like the beginning of a log line."""
-    return re.sub(r"\[(?=[A-Z] )", bracket, text)
-
-
-def format_value(name: str, value: object) -> str:
-    """Write one value: floats in full precision, text so that it cannot break or forge a line."""
-    if value is None or isinstance(value, (bool, str, list, dict, tuple)):
-        return defused(json.dumps(value), r"\\u005b")
-    if isinstance(value, int):
-        return f"{int(value):,}" if name == "params" else str(int(value))
-    if isinstance(value, float):
-        return repr(float(value))  # numpy's own repr would be np.float64(0.1)
-    raise TypeError(f"{name}: cannot log a {type(value).__name__}")
-
-
-def time_stamp(time: datetime, level: str) -> str:
-    """Return the beginning of a line, as Optuna writes it."""
-    return f"[{level} {time:%Y-%m-%d %H:%M:%S},{time.microsecond // 1000:03d}] "
-
-
-def closing_mark(line: str) -> str:
-    """Return the mark that ends a whole line."""
-    return f" ;{zlib.crc32(line.encode()):08x}"
-
-
-def format_event(
-    event: str, fields: Mapping[str, object], *, time: datetime, level: str = "I"
-) -> str:
-    """Return the line (without newline) of an event; a field of the table left out is an error."""
-    head, first, last = LOG_EVENTS[event]
-    table = {*re.findall(r"{(\w+)}", head), *first, *last}
-    if missing := table - fields.keys():
-        raise TypeError(f"{event}: missing {', '.join(sorted(missing))}")
-    names = [*first, *(name for name in fields if name not in table), *last]
-    values = ", ".join(f"{name}={format_value(name, fields[name])}" for name in names)
-    line = f"{time_stamp(time, level)}{head.format_map(fields)}: {values}"
-    return line + closing_mark(line)
-
-
-# --- Log file: opened by the script itself, each line appended by one write ----------------------
-
-
-def open_closed_streams() -> None:
-    """Open to nothing what is closed of 0, 1 and 2: else files of the study get these numbers."""
-    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
-    os.close(number)
-    sys.stderr = sys.stderr or io.StringIO()
-
-
-def say(text: str, end: str = "\n") -> None:
-    """Print to stderr; a closed terminal must not end the run."""
-    try:
-        print(text, end=end, file=sys.stderr, flush=True)
-    except (OSError, ValueError):
-        sys.stderr = io.StringIO()
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk: a power failure may undo new ones."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-class TrialLog:
-    """The log of one run; `study` and `run` stand on every line."""
-
-    def __init__(self, path: Path, *, study: str, run: str) -> None:
-        self.path, self.identity = path, {"study": study, "run": run}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
-        with suppress(OSError):  # not every kind of folder can
-            sync_folder(path.parent)
-        self.unwritten = b""
-        size = os.fstat(self.file).st_size
-        if size and os.pread(self.file, 1, size - 1) != b"\n":
-            self.append("")  # a run was killed within a line
-
-    def numbers(self, head: str) -> set[int]:
-        """Return the number that `head` has a group for, of all lines of this study it begins."""
-        content = os.pread(self.file, os.fstat(self.file).st_size, 0)
-        study, mark = self.identity["study"], "[0-9a-f]" * 8
-        stamp = r"(?m)^\[[A-Z] [^]\n]{23}\] "  # a text within a line may look like a head
-        line = rf'{stamp}{head}.*study="{study}", run="\w+" ;{mark}\n'
-        return {int(number) for number in re.findall(line.encode(), content)}
-
-    def write(self, event: str, fields: Mapping[str, object], *, level: str = "I") -> None:
-        """Append one event of LOG_EVENTS."""
-        now = datetime.now()
-        self.append(format_event(event, {**fields, **self.identity}, time=now, level=level))
-
-    def write_plain(self, message: str, *, level: str = "I") -> None:
-        """Append a line as Optuna's own logger would write it."""
-        self.append(time_stamp(datetime.now(), level) + defused(message, "("))
-
-    def append(self, line: str) -> None:
-        """Write a line; a full disk is said and survived, and the line written with the next."""
-        rest = lines = self.unwritten + f"{line}\n".encode()
-        try:
-            while rest:  # twice only if the disk fills up within the line
-                rest = rest[os.write(self.file, rest) :]
-            self.unwritten = b""
-        except OSError as error:
-            self.unwritten = lines if rest == lines else b"\n" + lines
-            say(f"log: {error.strerror}; not in the file: {line}")
-
-    def sync(self) -> None:
-        """Wait until the lines are on the disk."""
-        with suppress(OSError):  # not every kind of file can
-            os.fsync(self.file)
-
-
-# --- Random streams: each has a key, so nothing depends on what ran before -----------------------
-
-
-def stream_seed(seed: int, *key: int | str) -> int:
-    """Return the seed (63 bits) of the stream named by a key such as (trial, epoch, purpose)."""
-    digest = hashlib.blake2b(repr((seed, *key)).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
-
-
-# --- Architecture space: how the sampler sees ARCHITECTURES --------------------------------------
-# Rows that differ only in a free axis (the heads, which do not change the parameter count) are one
-# shape. The sampler is given the shape's number, in the order of the list (deep and narrow to
-# shallow and wide), and for each free axis the number of one of its values: both are ordered, so
-# that a model of the search space can use neighbours.
-
-
-class ArchSpace:
-    """A list of architectures and the two-way map between its rows and search parameters."""
-
-    def __init__(
-        self,
-        architectures: Sequence[Mapping[str, int]],
-        *,
-        free_axes: Sequence[str],
-        skip: Sequence[int] = (),
-    ) -> None:
-        self.architectures = architectures
-        self.choices = {axis: sorted({row[axis] for row in architectures}) for axis in free_axes}
-        shapes: dict[tuple[int, ...], list[int]] = {}
-        for arch_idx, row in enumerate(architectures):
-            key = tuple(value for axis, value in row.items() if axis not in free_axes)
-            shapes.setdefault(key, []).append(arch_idx)
-        self.shapes = list(shapes.values())
-        self.shape_of = {row: shape for shape, rows in enumerate(self.shapes) for row in rows}
-        self.allowed = [row for row in self.shape_of if row not in skip]
-
-    def sizes(self) -> dict[str, int]:
-        """Return the search parameters, each an integer from 0, and how many values each has."""
-        heads = {f"{axis}_idx": len(values) for axis, values in self.choices.items()}
-        return {"shape_idx": len(self.shapes), **heads}
-
-    def encode(self, arch_idx: int) -> dict[str, int]:
-        """Return the search parameters that stand for a row."""
-        row = self.architectures[arch_idx]
-        indices = {f"{axis}_idx": values.index(row[axis]) for axis, values in self.choices.items()}
-        return {"shape_idx": self.shape_of[arch_idx], **indices}
-
-    def decode(self, params: Mapping[str, int]) -> int:
-        """Return the row that search parameters stand for.
-
-        Where that row is skipped, or a shape does not have the wanted value of a free axis (6
-        heads do not divide a width of 64), the nearest one is taken: of the nearest shape, then
-        by distance in log2.
-        """
-
-        def distance(arch_idx: int) -> tuple[int, float]:
-            row = self.architectures[arch_idx]
-            return abs(self.shape_of[arch_idx] - params["shape_idx"]), sum(
-                abs(math.log2(row[axis] / values[params[f"{axis}_idx"]]))
-                for axis, values in self.choices.items()
-            )
-
-        return min(self.allowed, key=distance)
-
-
-# --- Experiment: the constants above as one value, and what the parts below share ----------------
+# --- Names that the sections share ---------------------------------------------------------------
 
 Arch = Mapping[str, int]  # a row of ARCHITECTURES
-Config = Mapping[str, Any]  # every parameter of a trial, searched or not
-Curve = list[dict[str, Any]]  # evaluations, each with what it counts and its metrics
-Table = Mapping[str, Any]  # a type of Optuna and its arguments
+Config = Mapping[str, Any]  # every hyper-parameter of a trial, searched or fixed
+Curve = list[dict[str, Any]]  # evaluations: epochs or steps trained, then the metrics
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """What is searched and how; the names are those of the constants."""
-
-    name: str
-    study_name: str
-    budget: int
-    tolerance: float
-    task: str
-    metric: str
-    direction: Literal["minimize", "maximize"]
-    n_trials: int
-    timeout_hours: float | None
-    seed: int
-    architectures: Sequence[Arch]
-    free_axes: Sequence[str]
-    extreme_indices: Mapping[int, str]
-    skip_indices: Sequence[int]
-    search_space: Mapping[str, Table]
-    conditions: Mapping[str, Mapping[str, Sequence[Any]]]
-    fixed_params: Config
-    sampler: Table
-    pruner: Table
-    hpogen: str
-    spec_sha256: str
-    horizon: int | None = None  # only some tasks have one
-
-    @property
-    def sign(self) -> int:
-        """Return 1 where lower is better, else -1."""
-        return 1 if self.direction == "minimize" else -1
-
-    @property
-    def space(self) -> ArchSpace:
-        """Return the architectures as the sampler sees them."""
-        return ArchSpace(self.architectures, free_axes=self.free_axes, skip=self.skip_indices)
-
-    @property
-    def searched(self) -> dict[str, Table]:
-        """Return every searched parameter: the architecture's, then those of SEARCH_SPACE."""
-        sizes = self.space.sizes().items()
-        indices = {name: {"type": "int", "low": 0, "high": size - 1} for name, size in sizes}
-        return {**indices, **self.search_space}
-
-
-class Round(NamedTuple):
-    """Training between two evaluations: a number of batches, and the count reached after them."""
+class EvalInterval(NamedTuple):
+    """Training between two evaluations: its batches, and the epoch or step that they reach."""
 
     step: int
     n_batches: int
 
 
 class UnusableError(Exception):
-    """Data, storage or device cannot be used; the message says what, where, and the way out."""
+    """Data, log or device cannot be used; the message names the value and the way out."""
 
 
 def check_digest(path: str, digest: str, expected: str | None, about: str) -> None:
-    """Refuse data that are not those the script was rendered for."""
+    """Refuse data other than those that the script was rendered for."""
     if expected not in (None, digest):
         raise UnusableError(
             f"{path}: sha256 {digest[:12]}… ({about}) is not the data this script was rendered"
-            f" for, {expected[:12]}…. Give those by --data, or say --new-data to use these."
+            f" for, {expected[:12]}…. Give those with --data, or allow these with --new-data."
         )
-
-
-# --- Metrics of a yes-or-no label, from logits; probabilities are made here and nowhere else -----
-
-
-def auc(scores: Tensor, targets: Tensor) -> float:
-    """Return the area under the ROC curve: P(positive above negative), a tie counting one half."""
-    _, group, sizes = torch.unique(scores, return_inverse=True, return_counts=True)
-    last = sizes.cumsum(0)
-    ranks = (last - (sizes - 1) / 2).double()[group]  # tied scores share their mean rank
-    positive = targets > 0.5
-    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    above = float(ranks[positive].sum()) - n_positive * (n_positive + 1) / 2
-    return above / (n_positive * n_negative)
-
-
-def calibration_error(probabilities: Tensor, targets: Tensor, bins: int = 15) -> float:
-    """Return the expected calibration error over equal-width bins (Guo et al. 2017)."""
-    index = (probabilities * bins).long().clamp_(max=bins - 1)
-    gaps = torch.zeros(bins, dtype=torch.float64).index_add_(0, index, probabilities - targets)
-    return float(gaps.abs().sum()) / len(targets)
-
-
-def log_loss(rate: float, targets: Tensor) -> float:
-    """Return the loss in nats of predicting the same probability for every sample."""
-    positive = float(targets.double().mean())
-    return -(positive * math.log(rate) + (1 - positive) * math.log(1 - rate))
-
-
-def label_metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
-    """Return every metric of a set of predictions; both tensors have shape (samples,)."""
-    logits, targets = logits.double().cpu(), targets.double().cpu()
-    if not torch.isfinite(logits).all():
-        return {"val_loss": math.nan}
-    probabilities = torch.sigmoid(logits)
-    predicted = probabilities >= 0.5
-    positive = targets > 0.5
-    hits = int((predicted & positive).sum())
-    recall = hits / int(positive.sum())
-    spread = float(probabilities.max() - probabilities.min())
-    return {
-        "val_loss": float(F.binary_cross_entropy_with_logits(logits, targets)),
-        "auc": auc(logits, targets),
-        "accuracy": float((predicted == positive).double().mean()),
-        "precision": hits / max(int(predicted.sum()), 1),
-        "recall": recall,
-        "brier": float(((probabilities - targets) ** 2).mean()),
-        "ece": calibration_error(probabilities, targets),
-        "prediction_range": spread,
-        # The signs of a model that predicts one number for all: a low loss hides them.
-        "collapsed": spread < 0.2 or recall == 0.0,
-    }
-
-
-# --- Loss: binary cross-entropy ------------------------------------------------------------------
-
-
-def bce_loss(logits: Tensor, targets: Tensor, *, train_rate: float, config: Config) -> Tensor:
-    """Return the mean log loss; the positive rate and the parameters are not needed."""
-    del train_rate, config
-    return F.binary_cross_entropy_with_logits(logits, targets)
 
 
 # --- Labels: will the High reach Close + x % within the horizon? ---------------------------------
@@ -827,22 +473,12 @@ def init_weights(model: nn.Module, n_layers: int) -> None:
 class PatchTST(nn.Module):
     """Encoder over overlapping patches of a window of daily features; one logit out."""
 
-    def __init__(
-        self,
-        arch: Arch,
-        dropout: float,
-        *,
-        n_channels: int,
-        context_length: int,
-        patch_length: int,
-        stride: int,
-    ) -> None:
+    def __init__(self, arch: Arch, dropout: float, *, n_channels: int) -> None:
         super().__init__()
         d_model, n_layers = arch["d_model"], arch["n_layers"]
-        self.patch_length, self.stride = patch_length, stride
-        n_patches = (context_length - patch_length) // stride + 1
+        n_patches = (CONTEXT_LENGTH - PATCH_LENGTH) // STRIDE + 1
         self.inputs = Inputs(n_channels)
-        self.embed = nn.Linear(patch_length * n_channels + self.inputs.n_statistics, d_model)
+        self.embed = nn.Linear(PATCH_LENGTH * n_channels + self.inputs.n_statistics, d_model)
         self.positions = nn.Parameter(0.02 * torch.randn(n_patches, d_model))
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(Block(arch, dropout, causal=False) for _ in range(n_layers))
@@ -853,8 +489,8 @@ class PatchTST(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map windows (batch, days, channels) to logits (batch,)."""
         series, statistics = self.inputs(x)
-        rest = (series.shape[1] - self.patch_length) % self.stride  # of the oldest days
-        patches = series[:, rest:].unfold(1, self.patch_length, self.stride).flatten(2)
+        rest = (series.shape[1] - PATCH_LENGTH) % STRIDE  # of the oldest days
+        patches = series[:, rest:].unfold(1, PATCH_LENGTH, STRIDE).flatten(2)
         shared = statistics.unsqueeze(1).expand(-1, patches.shape[1], -1)
         x = self.embed(torch.cat([patches, shared], 2)) + self.positions
         x = self.dropout(x)  # (batch, patches, d_model)
@@ -863,28 +499,114 @@ class PatchTST(nn.Module):
         return self.head(self.norm(x).flatten(1)).squeeze(1)
 
 
+# --- Metrics of a yes-or-no label, from logits; probabilities are made here and nowhere else -----
+
+
+def auc(scores: Tensor, targets: Tensor) -> float:
+    """Return the area under the ROC curve: P(positive above negative), a tie counting one half."""
+    _, group, sizes = torch.unique(scores, return_inverse=True, return_counts=True)
+    last = sizes.cumsum(0)
+    ranks = (last - (sizes - 1) / 2).double()[group]  # tied scores share their mean rank
+    positive = targets > 0.5
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    above = float(ranks[positive].sum()) - n_positive * (n_positive + 1) / 2
+    return above / (n_positive * n_negative)
+
+
+def calibration_error(probabilities: Tensor, targets: Tensor, bins: int = 15) -> float:
+    """Return the expected calibration error over equal-width bins (Guo et al. 2017)."""
+    index = (probabilities * bins).long().clamp_(max=bins - 1)
+    gaps = torch.zeros(bins, dtype=torch.float64).index_add_(0, index, probabilities - targets)
+    return float(gaps.abs().sum()) / len(targets)
+
+
+def log_loss(rate: float, targets: Tensor) -> float:
+    """Return the loss in nats of predicting the same probability for every sample."""
+    positive = float(targets.double().mean())
+    return -(positive * math.log(rate) + (1 - positive) * math.log(1 - rate))
+
+
+def label_metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
+    """Return every metric of a set of predictions; both tensors have shape (samples,)."""
+    logits, targets = logits.double().cpu(), targets.double().cpu()
+    if not torch.isfinite(logits).all():
+        return {"val_loss": math.nan}
+    probabilities = torch.sigmoid(logits)
+    predicted = probabilities >= 0.5
+    positive = targets > 0.5
+    hits = int((predicted & positive).sum())
+    recall = hits / int(positive.sum())
+    spread = float(probabilities.max() - probabilities.min())
+    return {
+        "val_loss": float(F.binary_cross_entropy_with_logits(logits, targets)),
+        "auc": auc(logits, targets),
+        "accuracy": float((predicted == positive).double().mean()),
+        "precision": hits / max(int(predicted.sum()), 1),
+        "recall": recall,
+        "brier": float(((probabilities - targets) ** 2).mean()),
+        "ece": calibration_error(probabilities, targets),
+        "prediction_range": spread,
+        # The signs of a model that predicts one number for all: a low loss hides them.
+        "collapsed": spread < 0.2 or recall == 0.0,
+    }
+
+
+# --- Loss: binary cross-entropy ------------------------------------------------------------------
+
+
+def bce_loss(logits: Tensor, targets: Tensor, *, train_rate: float, config: Config) -> Tensor:
+    """Return the mean log loss; the positive rate and the parameters are not needed."""
+    del train_rate, config
+    return F.binary_cross_entropy_with_logits(logits, targets)
+
+
+LOSSES = {"bce": bce_loss}
+
+
 # --- Data: daily rows, labels from the days ahead, contiguous splits by date ---------------------
-# The rows of the test split are dropped before anything is computed: this script cannot read a
-# test label. A label's days never cross a boundary, and which days carry labels does not depend on
-# the context length, only on MAX_CONTEXT_LENGTH.
+# The rows of the test split are dropped on reading: this script cannot use a test label. The days
+# of a label never cross a boundary, and which days have labels depends on MAX_CONTEXT_LENGTH only.
 
 PRICES = ("Open", "High", "Low", "Close")
-ISO_DATE = r"(\d{4}-\d\d-\d\d|\d{8})([ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?"  # no zone
 
 
-def read_table(path: Path, content: bytes) -> pd.DataFrame:
-    """Return a CSV or Parquet file as text, its rows numbered as they are in the file."""
-    if path.suffix == ".parquet":
-        frame = pd.read_parquet(io.BytesIO(content))
-        frame = frame.reset_index(drop=frame.index.name is None)
-        return frame.astype(str).set_axis(range(1, len(frame) + 1))
-    lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
-    header = next(lines, [])
-    rows = [(lines.line_num, row) for row in lines if row]
-    for number, row in rows:
-        if len(row) != len(header):
-            raise ValueError(f"row {number}: {len(row)} fields, the header has {len(header)}")
-    return pd.DataFrame([row for _, row in rows], [number for number, _ in rows], header, str)
+def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
+    """Return Date, prices and feature columns of a CSV or Parquet file, and its SHA-256.
+
+    Raises UnusableError with the row (of the file, the header is row 1) and column at fault.
+    """
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".parquet":
+            frame = pd.read_parquet(io.BytesIO(content)).astype(str)
+        else:
+            frame = pd.read_csv(io.BytesIO(content), dtype=str, encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UnusableError(
+            f"{path}: no such file. Give daily rows with --data: Date, Open, High, Low, Close and"
+            " the feature columns; `hpogen demo-data sp500` writes a file with real prices."
+        ) from None
+    except (ValueError, OSError) as error:  # errors of pandas and pyarrow are ValueErrors
+        raise UnusableError(f"{path}: not a table: {ascii(str(error))[1:200]}") from None
+    wanted = list(dict.fromkeys((*PRICES, *FEATURE_COLUMNS)))
+    if missing := [name for name in ("Date", *wanted) if name not in frame.columns]:
+        has = str(list(frame.columns))[:200]
+        raise UnusableError(f"{path}: no column {', '.join(missing)}; it has {has}")
+    dates = pd.to_datetime(frame["Date"], errors="coerce", format="ISO8601", utc=False)
+    columns = {name: pd.to_numeric(frame[name], errors="coerce") for name in wanted}
+    faults = [
+        ("Date", dates.isna(), "is not a date such as 1999-01-04"),
+        ("Date", dates.diff() <= pd.Timedelta(0), "is not after the row before"),
+        *((n, ~(v.abs() < np.inf), "is not a finite number") for n, v in columns.items()),
+        *((name, columns[name] <= 0, "is not above 0") for name in PRICES),
+        ("High", columns["High"] < columns["Low"], "is below Low"),
+    ]
+    for name, wrong, fault in faults:
+        if wrong.any():
+            at = int(wrong.argmax())
+            cell = str(frame[name].iloc[at])[:60]
+            raise UnusableError(f"{path}: row {at + 2}: {name} {cell!r} {fault}")
+    return pd.DataFrame({"Date": dates, **columns}), hashlib.sha256(content).hexdigest()
 
 
 def span(dates: pd.Series[pd.Timestamp]) -> str:
@@ -892,190 +614,121 @@ def span(dates: pd.Series[pd.Timestamp]) -> str:
     return f"{dates.iloc[0]:%Y-%m-%d} to {dates.iloc[-1]:%Y-%m-%d}"
 
 
-def refuse(path: Path, cells: pd.Series[str], wrong: pd.Series[bool], what: str) -> None:
-    """Raise UnusableError with the first cell that is wrong, if there is one."""
-    if wrong.any():
-        at = int(wrong.argmax())
-        row, value = cells.index[at], str(cells.iloc[at])[:60]
-        raise UnusableError(f"{path}: row {row}: {cells.name} is {value!r}, {what}")
+def split_rows(dates: pd.Series[pd.Timestamp]) -> tuple[int, int]:
+    """Return the number of rows before validation, and before test."""
+    if TRAIN_END and VAL_END:
+        ends = pd.Timestamp(TRAIN_END), pd.Timestamp(VAL_END)
+        return int((dates <= ends[0]).sum()), int((dates <= ends[1]).sum())
+    seen = TRAIN_FRACTION + VAL_FRACTION
+    return round(len(dates) * TRAIN_FRACTION), round(len(dates) * seen)
 
 
-def read_prices(path: Path, feature_columns: Sequence[str]) -> tuple[pd.DataFrame, str]:
-    """Return the checked Date, prices and feature columns of a CSV or Parquet file, its digest."""
-    if not path.is_file():
-        raise UnusableError(
-            f"{path}: no such file. Give a CSV with Date, Open, High, Low, Close and the feature"
-            " columns by --data; `hpogen demo-data sp500` writes one with real prices."
-        )
-    content = path.read_bytes()
-    try:
-        frame = read_table(path, content)
-    except (ValueError, OSError, csv.Error) as error:  # pandas' and pyarrow's own are among these
-        raise UnusableError(f"{path}: not a table: {ascii(str(error))[1:200]}") from None
-    names = list(map(str, frame.columns))
-    missing = [name for name in ("Date", *PRICES, *feature_columns) if name not in names]
-    twice = [name for name in names if not name.strip() or names.count(name) > 1]
-    if missing:
-        raise UnusableError(f"{path}: no column {', '.join(missing)}; it has {str(names)[:200]}")
-    if twice or frame.empty:
-        what = f"columns without a name, or given twice: {twice}"[:200] if twice else "no rows"
-        raise UnusableError(f"{path}: {what}")
-    columns = {}
-    for name in dict.fromkeys((*PRICES, *feature_columns)):
-        values = pd.to_numeric(frame[name], errors="coerce").astype(np.float64)
-        refuse(path, frame[name], ~(values.abs() < np.inf), "not a finite number")
-        refuse(path, frame[name], (values <= 0) & (name in PRICES), "not above 0")
-        columns[name] = values
-    refuse(path, frame["High"], columns["High"] < columns["Low"], "below Low")
-    text, known = frame["Date"], frame["Date"].str.fullmatch(ISO_DATE)
-    dates = pd.to_datetime(text.where(known), errors="coerce", format="ISO8601")
-    refuse(path, text, dates.isna(), "not a date such as 1999-01-04, without a zone")
-    refuse(path, text, dates.diff() < pd.Timedelta(0), "earlier than the row before")
-    refuse(path, text, dates.duplicated(), "the date of the row before")
-    frame = pd.DataFrame({"Date": dates, **columns}).reset_index(drop=True)
-    return frame, hashlib.sha256(content).hexdigest()
-
-
-@dataclass
 class Task:
     """A yes-or-no label of each day, predicted from the days up to it."""
 
-    unit: ClassVar[str] = "epoch"
-    losses: Mapping[str, Callable[..., Tensor]]
-    data_path: str
-    data_sha256: str | None
-    data_range: Sequence[str] | None
-    feature_columns: Sequence[str]
-    task: str
-    horizon: int
-    train_fraction: float
-    val_fraction: float
-    train_subset: float
-    train_end: str | None
-    val_end: str | None
-    min_val_samples: int
-    min_class_samples: int
-    context_length: int
-    max_context_length: int
-    patch_length: int
-    stride: int
+    unit = "epoch"
+
+    def __init__(self, data_path: str, data_sha256: str | None) -> None:
+        self.data_path, self.data_sha256 = data_path, data_sha256
 
     def load(self, device: torch.device) -> None:
         """Read the file; keep windows of training and validation on the device."""
-        frame, self.digest = read_prices(Path(self.data_path), self.feature_columns)
+        frame, self.digest = read_prices(Path(self.data_path))
         about = span(frame["Date"])
-        wanted = f"; expected {' to '.join(self.data_range)}" if self.data_range else ""
+        wanted = f"; expected {' to '.join(DATA_RANGE)}" if DATA_RANGE else ""
         check_digest(self.data_path, self.digest, self.data_sha256, about + wanted)
-        n_train, n_seen = self.boundaries(frame["Date"])
+        n_train, n_seen = split_rows(frame["Date"])
         if n_seen >= len(frame):
             raise UnusableError(
                 f"{self.data_path}: {about}: no row is left for the test split after VAL_END"
-                f" {self.val_end}; give an earlier one"
+                f" {VAL_END}; give an earlier one"
             )
         frame = frame.iloc[:n_seen]  # from here on there is no test split
         self.dates = frame["Date"]
-        days = np.arange(self.max_context_length - 1, n_train - self.horizon)
-        kept = np.linspace(0, len(days) - 1, round(len(days) * self.train_subset))
+        days = np.arange(MAX_CONTEXT_LENGTH - 1, n_train - HORIZON)
+        kept = np.linspace(0, len(days) - 1, round(len(days) * TRAIN_SUBSET))
         self.train_days = days[kept.astype(np.int64)]
-        self.val_days = np.arange(n_train, n_seen - self.horizon)
-        labels = make_labels(frame, task=self.task, horizon=self.horizon)
+        self.val_days = np.arange(n_train, n_seen - HORIZON)
+        labels = make_labels(frame, task=TASK, horizon=HORIZON)
         self.check_sizes(labels)
-        constant = [n for n in self.feature_columns if frame[n].iloc[:n_train].nunique() < 2]
-        if constant:
+        if constant := [n for n in FEATURE_COLUMNS if frame[n].iloc[:n_train].nunique() < 2]:
             raise UnusableError(
                 f"{self.data_path}: {', '.join(constant)} never changes in the training rows;"
                 " leave it out of FEATURE_COLUMNS"
             )
-        features = input_features(frame, self.feature_columns, n_train)
+        features = input_features(frame, FEATURE_COLUMNS, n_train)
         self.n_channels = features.shape[1]
         table = torch.tensor(features, dtype=torch.float32, device=device)
-        self.windows = table.unfold(0, self.context_length, 1)  # (rows, channels, days), a view
+        self.windows = table.unfold(0, CONTEXT_LENGTH, 1)  # (rows, channels, days), a view
         self.labels = torch.tensor(labels, dtype=torch.float32, device=device)
-        # A context ending on day t is window t - context_length + 1.
         self.train_index = torch.tensor(self.train_days, device=device)
         self.val_index = torch.tensor(self.val_days, device=device)
         self.train_rate = float(labels[self.train_days].mean())
         daily_range = (frame["High"] / frame["Low"]).map(np.log).ewm(span=10).mean()
-        self.baseline = torch.tensor(daily_range.to_numpy(np.float64)[self.val_days])
-
-    def shrink(self) -> dict[str, int]:
-        """Keep 300 training days, for --smoke; return the parameters of a short training."""
-        self.train_days, self.train_index = self.train_days[-300:], self.train_index[-300:]
-        return {"epochs": 2}
-
-    def boundaries(self, dates: pd.Series[pd.Timestamp]) -> tuple[int, int]:
-        """Return the numbers of rows before validation and before test."""
-        if self.train_end and self.val_end:
-            train_end, val_end = pd.Timestamp(self.train_end), pd.Timestamp(self.val_end)
-            return int((dates <= train_end).sum()), int((dates <= val_end).sum())
-        seen = self.train_fraction + self.val_fraction
-        return round(len(dates) * self.train_fraction), round(len(dates) * seen)
+        self.one_feature = torch.tensor(daily_range.to_numpy(np.float64)[self.val_days])
 
     def check_sizes(self, labels: NDArray[np.float64]) -> None:
         """Refuse splits that cannot tell one configuration from another."""
-        least = self.min_val_samples
         for split, days in (("training", self.train_days), ("validation", self.val_days)):
             n_positive = int(labels[days].sum())
             fewest = min(n_positive, len(days) - n_positive)
-            if len(days) < least or fewest < self.min_class_samples:
+            if len(days) < MIN_VAL_SAMPLES or fewest < MIN_CLASS_SAMPLES:
                 raise UnusableError(
                     f"{self.data_path}: {len(days)} {split} samples with {n_positive} positives;"
-                    f" at least {least} samples and {self.min_class_samples} of each class are"
-                    " needed. Use more rows or other splits."
+                    f" at least {MIN_VAL_SAMPLES} samples and {MIN_CLASS_SAMPLES} of each class"
+                    " are needed. Use more rows or other splits."
                 )
 
-    def settings(self) -> dict[str, Any]:
-        """Return the constants that trials must share to be compared; not where the data are."""
-        apart = ("losses", "data_path", "data_sha256", "data_range")
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
+    def limit_for_smoke(self) -> dict[str, int]:
+        """Keep 300 training days; return the parameters of a short training."""
+        self.train_days, self.train_index = self.train_days[-300:], self.train_index[-300:]
+        return {"epochs": 2}
 
     def describe(self) -> dict[str, Any]:
-        """Return digest, dates, sizes, label rates, and what to beat."""
-        val_labels = self.labels[self.val_index].cpu()
+        """Return digest, dates, sizes and label rates."""
         return {
             "data": self.data_path,
             "data_sha256": self.digest,
-            "rows": f"{span(self.dates)}, test rows left out",
+            "rows": f"{span(self.dates)}, without the test rows",
             "train_days": span(self.dates.iloc[self.train_days]),
             "train_samples": len(self.train_days),
             "train_rate": self.train_rate,
             "val_days": span(self.dates.iloc[self.val_days]),
             "val_samples": len(self.val_days),
-            "val_rate": float(val_labels.mean()),
-            "prior_loss": log_loss(self.train_rate, val_labels),
-            "one_feature_auc": auc(self.baseline, val_labels),
+            "val_rate": float(self.labels[self.val_index].mean()),
+        }
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """Return what to beat: predicting the training rate, and one untrained feature."""
+        labels = self.labels[self.val_index].cpu()
+        return {
+            "class prior": {"val_loss": log_loss(self.train_rate, labels)},
+            "daily range": {"auc": auc(self.one_feature, labels)},  # mean ln(High / Low)
         }
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
-        model = PatchTST(
-            arch,
-            dropout,
-            n_channels=self.n_channels,
-            context_length=self.context_length,
-            patch_length=self.patch_length,
-            stride=self.stride,
-        )
+        model = PatchTST(arch, dropout, n_channels=self.n_channels)
         if not model.positions.is_meta:
             model.inputs.fit(self.window(self.train_index).to(model.positions.device))
         return model
 
     def sample(self, n: int, device: torch.device) -> Tensor:
         """Return n windows, for measuring memory."""
-        return torch.zeros(n, self.context_length, self.n_channels, device=device)
+        return torch.zeros(n, CONTEXT_LENGTH, self.n_channels, device=device)
 
-    def rounds(self, config: Config) -> list[Round]:
-        """Return one round per epoch."""
+    def intervals(self, config: Config) -> Iterator[EvalInterval]:
+        """Yield one interval per epoch."""
         n_batches = -(-len(self.train_index) // config["batch_size"])
-        return [Round(epoch, n_batches) for epoch in range(1, config["epochs"] + 1)]
+        return (EvalInterval(epoch + 1, n_batches) for epoch in range(config["epochs"]))
 
-    def amounts(self, config: Config) -> dict[str, int]:
+    def training_length(self, config: Config) -> dict[str, int]:
         """Return how much is trained."""
         return {"epochs": config["epochs"]}
 
-    def batches(self, config: Config, index: int, seed: int) -> list[Tensor]:
+    def batches(self, config: Config, interval: EvalInterval, seed: int) -> list[Tensor]:
         """Return the days of an epoch in random order, cut into batches; the last is smaller."""
-        del index
+        del interval
         generator = torch.Generator().manual_seed(seed)
         order = torch.randperm(len(self.train_index), generator=generator)
         days = self.train_index[order.to(self.train_index.device)]
@@ -1083,7 +736,7 @@ class Task:
 
     def window(self, days: Tensor) -> Tensor:
         """Return the contexts that end on some days, (days, context, channels)."""
-        return self.windows[days - self.context_length + 1].transpose(1, 2)
+        return self.windows[days - CONTEXT_LENGTH + 1].transpose(1, 2)
 
     def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Return windows and labels."""
@@ -1091,7 +744,7 @@ class Task:
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
         """Return the mean training loss."""
-        label_loss = self.losses[config["loss"]]
+        label_loss = LOSSES[config["loss"]]
         return label_loss(outputs.float(), targets, train_rate=self.train_rate, config=config)
 
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
@@ -1100,118 +753,6 @@ class Task:
         targets = self.labels[self.val_index]
         metrics = label_metrics(torch.cat(logits).float(), targets)
         return {**metrics, "prior_loss": log_loss(self.train_rate, targets.cpu())}
-
-
-# --- Device: where to train, and how many samples fit in its memory at once ----------------------
-
-BYTES_PER_PARAMETER = 16  # fp32 weights, gradients and Adam's two moments
-
-
-def choose_device(name: str) -> torch.device:
-    """Return the device asked for; auto takes cuda, then mps, then cpu."""
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    there = {"cuda": cuda, "mps": mps, "cpu": True}
-    if name == "auto":
-        name = next(kind for kind in there if there[kind])
-    if not there[name]:
-        raise UnusableError(f"--device {name}: this machine or this torch has none; use auto")
-    return torch.device(name)
-
-
-def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Return bfloat16 autocast on CUDA; elsewhere it is slower than float32 or not offered."""
-    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
-
-
-def free_memory(device: torch.device) -> int:
-    """Return the bytes that training may use."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()  # what an earlier trial's blocks still hold is free
-        return torch.cuda.mem_get_info(device)[0]
-    if device.type == "mps":
-        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        table = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-        return int(min(int(table["MemAvailable"].split()[0]) * 1024, group_room()))
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-
-
-def group_room(
-    groups: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
-) -> float:
-    """Return the bytes that the limits of a container or a job leave, infinity without any.
-
-    What takes more is killed, not refused. Files that were read can be dropped from memory.
-    https://docs.kernel.org/admin-guide/cgroup-v2.html#memory, and cgroup-v1/memory.html
-    """
-    room = math.inf
-    for line in groups.read_text().splitlines() if groups.exists() else ():
-        _, controllers, name = line.split(":", 2)
-        top, limit, usage, files = root, "memory.max", "memory.current", "inactive_file"
-        if "memory" in controllers.split(","):
-            top, files = root / "memory", "total_inactive_file"
-            limit, usage = "memory.limit_in_bytes", "memory.usage_in_bytes"
-        elif controllers:
-            continue
-        group = top / name.lstrip("/")
-        for folder in (group, *group.parents):
-            # A container sees its own groups only; the limit may be "max".
-            with suppress(OSError, ValueError, KeyError):
-                known = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
-                taken = int((folder / usage).read_text()) - int(known[files])
-                room = min(room, int((folder / limit).read_text()) - taken)
-    return max(room, 0)
-
-
-def bytes_per_sample(task: Task, model: nn.Module) -> int:
-    """Return what one sample keeps for the backward pass.
-
-    A forward pass of two samples on the meta device is recorded; storages are counted once and
-    the weights not at all.
-    """
-    weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
-    saved: dict[int, Tensor] = {}  # kept: a freed storage's address would be used again
-
-    def record(tensor: Tensor) -> Tensor:
-        address = tensor.untyped_storage()._cdata
-        if address not in weights:
-            saved[address] = tensor
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
-        model(task.sample(2, torch.device("meta")))
-    return sum(tensor.untyped_storage().nbytes() for tensor in saved.values()) // 2
-
-
-def fitting_micro_batch(n_params: int, sample_bytes: int, free: int, batch_size: int) -> int:
-    """Return the largest power of two of samples that fits, at most the batch; 0 if none."""
-    room = int(free * 0.92) - BYTES_PER_PARAMETER * n_params
-    fitting = room // sample_bytes
-    if fitting >= batch_size:
-        return batch_size
-    return 1 << (fitting.bit_length() - 1) if fitting > 0 else 0
-
-
-def check_count(task: Task, arch: Arch) -> nn.Module:
-    """Return a model on the meta device, which takes no memory.
-
-    Raises ValueError when it does not have the number of parameters its row says.
-    """
-    with torch.device("meta"):
-        model = task.build_model(arch, dropout=0.1)
-    count = sum(parameter.numel() for parameter in model.parameters())
-    if count != arch["params"]:
-        raise ValueError(f"{dict(arch)}: the model has {count:,} parameters")
-    return model
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Tell whether an error means that memory ran out, on any device."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    said = ("out of memory", "can't allocate memory")
-    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in said)
 
 
 # --- Gradient accumulation: micro-batches that add up to the gradient of the whole batch ---------
@@ -1234,10 +775,23 @@ def accumulate(
 
 
 # --- Training: one configuration, evaluated along the way ----------------------------------------
+# Random streams are keyed by (seed, trial, interval, purpose): a resumed or repeated trial draws
+# the same numbers.
 
 
 class DivergedError(Exception):
-    """The loss is no longer a number."""
+    """The loss is not finite."""
+
+
+def stream_seed(seed: int, *key: int | str) -> int:
+    """Return the seed (63 bits) of the random stream of a key."""
+    digest = hashlib.blake2b(repr((seed, *key)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Return bfloat16 autocast on CUDA; elsewhere it is slower than float32 or missing."""
+    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
 def make_optimizer(model: nn.Module, config: Config) -> torch.optim.AdamW:
@@ -1252,417 +806,901 @@ def make_optimizer(model: nn.Module, config: Config) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=config["learning_rate"], betas=betas)
 
 
-def learning_rate(step: int, total: int, config: Config) -> float:
+def learning_rate(step: int, total: float, config: Config) -> float:
     """Return the rate of an optimizer step (from 0): linear warm-up, then half a cosine."""
     peak, warmup = config["learning_rate"], config["warmup_steps"]
     if step < warmup:
         return float(peak * (step + 1) / warmup)
     done = (step - warmup) / max(total - warmup, 1)
     floor = config["min_lr_ratio"]
-    return float(peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))))
+    return float(peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(done, 1)))))
 
 
-def since_last_gain(values: Iterable[float], min_delta: float) -> int:
+def evals_without_gain(values: Iterable[float], min_delta: float) -> int:
     """Return how many values, lower being better, follow the last gain above `min_delta`."""
-    mark, waited = math.inf, 0
+    best, waited = math.inf, 0
     for value in values:
-        mark, waited = (value, 0) if value < mark - min_delta else (mark, waited + 1)
+        best, waited = (value, 0) if value < best - min_delta else (best, waited + 1)
     return waited
 
 
 class Training:
-    """A model in training, which can be put away after any batch and taken up again."""
+    """A model in training, which can be saved after any batch and restored.
 
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device):
-        self.model, self.optimizer, self.device = model, optimizer, device
+    `key` is (seed, trial): it names the random streams.
+    """
+
+    def __init__(
+        self, task: Task, arch: Arch, config: Config, key: tuple[int, int], device: torch.device
+    ) -> None:
+        self.task, self.config, self.key, self.device = task, config, key, device
+        torch.manual_seed(stream_seed(*key, "weights"))
+        self.model = task.build_model(arch, config["dropout"]).to(device)
+        self.optimizer = make_optimizer(self.model, config)
         self.streams = torch if device.type == "cpu" else getattr(torch, device.type)
-        self.round, self.batch = 0, 0  # the round, and how many of its batches are done
-        self.losses = torch.zeros((), device=device)  # their sum
+        self.interval, self.batch, self.step = 0, 0, 0  # how many of each are done
+        self.samples, self.seconds = 0, 0.0  # trained so far; evaluations apart
+        self.losses = torch.zeros((), device=device)  # summed over the interval
 
     def state(self) -> dict[str, Any]:
-        """Return everything that the batches to come depend on, as tensors and numbers."""
+        """Return everything that the next batches depend on, as tensors and numbers."""
+        counters = ("interval", "batch", "step", "samples", "seconds", "losses")
         return {
+            **{name: getattr(self, name) for name in counters},
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "round": self.round,
-            "batch": self.batch,
-            "losses": self.losses,
             "stream": self.streams.get_rng_state(),
             "device": self.device.type,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where a state was taken; on another kind of device, dropout draws anew."""
+        """Continue from a state; on another kind of device, dropout draws other numbers."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.round, self.batch = state["round"], state["batch"]
+        for name in ("interval", "batch", "step", "samples", "seconds"):
+            setattr(self, name, state[name])
         self.losses = state["losses"].to(self.device)
         if state["device"] == self.device.type:
             self.streams.set_rng_state(state["stream"])
 
-    def begin_round(self, seed: int) -> None:
-        """Begin a round, unless it was taken up within."""
+    def begin(self, interval: EvalInterval) -> list[Tensor]:
+        """Return the batches of an interval that are left."""
+        batches_seed = stream_seed(*self.key, interval.step, "batches")
+        batches = self.task.batches(self.config, interval, batches_seed)
         self.model.train()
         if self.batch == 0:
-            torch.manual_seed(seed)
+            torch.manual_seed(stream_seed(*self.key, interval.step, "dropout"))
             self.losses = torch.zeros((), device=self.device)
+        return batches[self.batch :]
+
+    def learn(self, batch: Tensor, rate: float, micro_batch: int) -> None:
+        """Take one optimizer step."""
+        began, config = time.monotonic(), self.config
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        with mixed_precision(self.device):
+            self.losses += accumulate(
+                self.model, self.task, batch, config=config, micro_batch=micro_batch
+            )
+        nn.utils.clip_grad_norm_(self.model.parameters(), config["clip_norm"])
+        self.optimizer.step()
+        self.step += 1
+        self.batch += 1
+        self.samples += len(batch)
+        self.seconds += time.monotonic() - began
+
+    def evaluate(self, interval: EvalInterval, micro_batch: int) -> dict[str, Any]:
+        """End an interval; return the epoch or step, then the metrics. Raises DivergedError."""
+        train_loss = float(self.losses) / self.batch
+        self.model.eval()
+        with torch.inference_mode(), mixed_precision(self.device):
+            metrics = self.task.evaluate(self.model, micro_batch)
+        for name, value in (("train_loss", train_loss), ("val_loss", metrics["val_loss"])):
+            if not math.isfinite(value):
+                raise DivergedError(f"{name} is {value} at {self.task.unit} {interval.step}")
+        self.interval, self.batch = self.interval + 1, 0
+        return {self.task.unit: interval.step, "train_loss": train_loss, **metrics}
 
 
 def train(
-    task: Task,
-    arch: Arch,
-    config: Config,
+    training: Training,
     *,
-    key: tuple[int, int],
-    device: torch.device,
     micro_batch: int,
-    after_batch: Callable[[Training, float], None],
-    resume: Mapping[str, Any] | None = None,
+    after_batch: Callable[[float], None],
+    trial_seconds: float | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Train one configuration; yield each evaluation: the count reached, then its metrics.
+    """Train to the end of the schedule, or for some seconds; yield each evaluation.
 
-    `key` (seed, trial) names its random streams. `after_batch` is given the training and the share
-    that is done; `resume` is a state of it. Raises DivergedError when a loss is not finite.
+    `after_batch` gets the share that is done. Raises DivergedError when a loss is not finite.
     """
-    torch.manual_seed(stream_seed(*key, "weights"))
-    model = task.build_model(arch, config["dropout"]).to(device)
-    optimizer = make_optimizer(model, config)
-    training = Training(model, optimizer, device)
-    if resume:
-        training.restore(resume)
-    rounds = task.rounds(config)
-    total = sum(item.n_batches for item in rounds)
-    step = sum(item.n_batches for item in rounds[: training.round]) + training.batch
-    for item in rounds[training.round :]:
-        batches = task.batches(config, training.round, stream_seed(*key, item.step, "batches"))
-        training.begin_round(stream_seed(*key, item.step, "dropout"))
-        for batch in batches[training.batch :]:
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, total, config)
-            optimizer.zero_grad(set_to_none=True)
-            with mixed_precision(device):
-                loss = accumulate(model, task, batch, config=config, micro_batch=micro_batch)
-            training.losses += loss
-            nn.utils.clip_grad_norm_(model.parameters(), config["clip_norm"])
-            optimizer.step()
-            step += 1
-            training.batch += 1
-            after_batch(training, step / total)
-        train_loss = float(training.losses) / len(batches)
-        model.eval()
-        with torch.inference_mode(), mixed_precision(device):
-            metrics = task.evaluate(model, micro_batch)
-        for name, value in (("train_loss", train_loss), ("val_loss", metrics["val_loss"])):
-            if not math.isfinite(value):
-                raise DivergedError(f"{name} is {value} at {task.unit} {item.step}")
-        training.round, training.batch = training.round + 1, 0
-        yield {task.unit: item.step, "train_loss": train_loss, **metrics}
+    task, config, share = training.task, dict(training.config), 0.0
+    total: float = sum(interval.n_batches for interval in task.intervals(config))
+    if trial_seconds:  # the schedule is stretched to the steps that these seconds allow
+        config |= {"epochs": sys.maxsize, "steps": sys.maxsize}
+    for interval in itertools.islice(task.intervals(config), training.interval, None):
+        for batch in training.begin(interval):
+            if trial_seconds and training.seconds:
+                total = training.step * trial_seconds / training.seconds
+            rate = learning_rate(training.step, total, config)
+            training.learn(batch, rate, micro_batch)
+            share = training.seconds / trial_seconds if trial_seconds else training.step / total
+            after_batch(share)
+            if share >= 1:
+                break
+        yield training.evaluate(interval, micro_batch)
+        if share >= 1:
+            return
 
 
-# --- Suggestions: what is searched, where, and which trials are pruned ---------------------------
+# --- Architecture space: how the sampler sees ARCHITECTURES --------------------------------------
+# Rows that differ only in FREE_AXES (the heads do not change the parameter count) are one shape.
+# The sampler draws `shape_idx`, in the order of the list from deep and narrow to shallow and wide,
+# and one index per free axis: in both, neighbours are alike.
 
 
-def split(table: Table) -> tuple[str, dict[str, Any]]:
-    """Return the type in a table, and the arguments."""
+class ArchSpace:
+    """The two-way map between rows of ARCHITECTURES and search parameters."""
+
+    def __init__(self, rows: Sequence[Arch], free_axes: Sequence[str], skip: Sequence[int]):
+        self.rows = rows
+        self.choices = {axis: sorted({row[axis] for row in rows}) for axis in free_axes}
+        shapes: dict[tuple[int, ...], list[int]] = {}
+        for arch_idx, row in enumerate(rows):
+            key = tuple(size for axis, size in row.items() if axis not in free_axes)
+            shapes.setdefault(key, []).append(arch_idx)
+        self.shapes = list(shapes.values())
+        self.shape_of = {row: shape for shape, rows in enumerate(self.shapes) for row in rows}
+        self.allowed = [row for row in self.shape_of if row not in skip]
+
+    def sizes(self) -> dict[str, int]:
+        """Return the search parameters, integers from 0, and how many values each has."""
+        free = {f"{axis}_idx": len(sizes) for axis, sizes in self.choices.items()}
+        return {"shape_idx": len(self.shapes), **free}
+
+    def encode(self, arch_idx: int) -> dict[str, int]:
+        """Return the search parameters of a row."""
+        row = self.rows[arch_idx]
+        free = {f"{axis}_idx": sizes.index(row[axis]) for axis, sizes in self.choices.items()}
+        return {"shape_idx": self.shape_of[arch_idx], **free}
+
+    def decode(self, params: Mapping[str, int]) -> int:
+        """Return the row of search parameters.
+
+        Where the shape lacks a value of a free axis (6 heads do not divide a width of 64) or the
+        row is skipped, the nearest row counts: by shape, then by distance in log2.
+        """
+
+        def distance(arch_idx: int) -> tuple[int, float]:
+            row = self.rows[arch_idx]
+            return abs(self.shape_of[arch_idx] - params["shape_idx"]), sum(
+                abs(math.log2(row[axis] / sizes[params[f"{axis}_idx"]]))
+                for axis, sizes in self.choices.items()
+            )
+
+        return min(self.allowed, key=distance)
+
+
+# --- Search space: the architecture and SEARCH_SPACE, and what a trial gets of them --------------
+
+SPACE = ArchSpace(ARCHITECTURES, FREE_AXES, SKIP_INDICES)
+
+
+@functools.cache
+def searched() -> dict[str, dict[str, Any]]:
+    """Return every searched parameter: those of the architecture, then SEARCH_SPACE."""
+    sizes = SPACE.sizes().items()
+    return {**{n: {"type": "int", "low": 0, "high": k - 1} for n, k in sizes}, **SEARCH_SPACE}
+
+
+def split_type(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the type in a table of Optuna, and its arguments."""
     return table["type"], {name: value for name, value in table.items() if name != "type"}
 
 
-def make_pruner(table: Table) -> optuna.pruners.BasePruner:
-    """Return the pruner, every argument written out."""
-    kind, arguments = split(table)
-    return getattr(optuna.pruners, kind)(**arguments)
-
-
-def make_distribution(table: Table) -> BaseDistribution:
-    """Return where a parameter is searched."""
-    kind, arguments = split(table)
-    return getattr(optuna.distributions, f"{kind.capitalize()}Distribution")(**arguments)
-
-
-def space_of(experiment: Experiment) -> dict[str, Any]:
-    """Return what is searched and what is not, as JSON has it."""
-    distributions = {name: make_distribution(table) for name, table in experiment.searched.items()}
-    space = {
-        "search_space": {n: json.loads(distribution_to_json(d)) for n, d in distributions.items()},
-        "conditions": dict(experiment.conditions),
-        "skip_indices": list(experiment.skip_indices),
-        "fixed_params": dict(experiment.fixed_params),
-    }
-    found: dict[str, Any] = json.loads(json.dumps(space))
+@functools.cache
+def distributions() -> dict[str, BaseDistribution]:
+    """Return the distribution of each searched parameter."""
+    found = {}
+    for name, table in searched().items():
+        kind, arguments = split_type(table)
+        distribution = getattr(optuna.distributions, f"{kind.capitalize()}Distribution")
+        found[name] = distribution(**arguments)
     return found
 
 
-def unfit(trial: FrozenTrial, experiment: Experiment) -> str:
-    """Return what a trial was given that is not searched; other programs may queue anything."""
-    given = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-    wrong = [f"{name} is not searched" for name in trial.params.keys() - experiment.searched]
-    for name in given.keys() & experiment.searched:
-        wanted = make_distribution(experiment.searched[name])
-        if not contains(wanted, given[name]) or trial.distributions.get(name, wanted) != wanted:
-            wrong.append(f"{name}={given[name]!r} is not in {wanted}")
-    return "; ".join(sorted(wrong))[:1000]
+def is_searched(name: str, config: Config) -> bool:
+    """Return whether a parameter is searched where the others have these values."""
+    wanted = CONDITIONS.get(name, {}).items()
+    return all(config.get(other) in values for other, values in wanted)
 
 
-def contains(distribution: BaseDistribution, value: object) -> bool:
-    """Tell whether a parameter may have a value."""
-    number = isinstance(value, (int, float))
-    if not number and not isinstance(distribution, CategoricalDistribution):
-        return False  # Optuna takes the text of a number
-    try:
-        create_trial(params={"it": value}, distributions={"it": distribution}, value=0.0)
-    except (ValueError, OverflowError):
-        return False
-    return True
+def searched_params(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a trial that were searched."""
+    names = (name for name in searched() if is_searched(name, attributes))
+    return {name: attributes[name] for name in names if name in attributes}
 
 
-def suggest(trial: Trial, experiment: Experiment) -> dict[str, Any]:
-    """Return the configuration of a trial; where a condition fails, the fixed value is kept."""
-    config = dict(experiment.fixed_params)
-    for name, table in experiment.searched.items():
-        wanted = experiment.conditions.get(name, {})
-        if all(config.get(other) in values for other, values in wanted.items()):
-            kind, arguments = split(table)
-            value = getattr(trial, f"suggest_{kind}")(name, **arguments)
-            distribution = make_distribution(table)  # a queued 0 of a float is kept as 0.0
-            config[name] = distribution.to_external_repr(distribution.to_internal_repr(value))
+def suggest(trial: Trial) -> dict[str, Any]:
+    """Return the configuration of a trial; where a condition fails, the fixed value counts."""
+    config = dict(FIXED_PARAMS)
+    for name, table in searched().items():
+        if is_searched(name, config):
+            kind, arguments = split_type(table)
+            config[name] = getattr(trial, f"suggest_{kind}")(name, **arguments)
     return config
 
 
-# --- Sampler, every argument written out: Optuna's defaults change with its versions -------------
+# === The machinery ===============================================================================
+
+# --- Trial log: one table defines every line, for the writer and for every reader ----------------
+# A line is `[I 2026-11-21 10:15:00,123] HEAD: field=value, ... ;1a2b3c4d`. Floats have full
+# precision, text is JSON, and the line ends in the CRC-32 of everything before it: a line that was
+# cut, mixed or altered is refused, never misread.
 
 
-class WithinSpace(optuna.Study):
-    """A study without trials that lie outside of its search space: they lack some parameters.
+class LogEvent(NamedTuple):
+    """A kind of line: its head, and its fields before and after those of the task."""
 
-    What a finished trial lacks would no longer be drawn together with the others.
-    """
+    head: str
+    first: tuple[str, ...]
+    last: tuple[str, ...]
 
-    def __init__(self, study: optuna.Study) -> None:
-        self.whole = study  # of Hyperband: a bracket's, which shows few attributes
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.whole, name)
+LOG_VERSION = 2
+IDENTITY = ("study", "run")
+ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params")
+EXPERIMENT = (
+    *("log_version", "name", "budget", "horizon", "task", "metric", "direction", "unit"),
+    *("n_trials", "timeout_hours", "trial_seconds", "seed"),
+    *("data", "data_sha256", "architectures_sha256", "settings", "code_sha256"),
+    *("spec_sha256", "script_sha256", "search_space", "conditions", "skip_indices"),
+    *("fixed_params", "sampler", "pruner", "overrides", "smoke", "device", "threads"),
+    *("worker", "versions", "baselines"),
+)
+COUNTS = ("complete", "pruned", "failed", "running")
+LOG_EVENTS = {
+    "run_start": LogEvent("Run {run} started", EXPERIMENT, IDENTITY),
+    "enqueued": LogEvent("Run {run} enqueued", ("file_sha256", "trial_params"), IDENTITY),
+    "history": LogEvent(
+        "Run {run} history",
+        ("from_study", "from_trial", "trial_params", "state", "value", "curve"),
+        IDENTITY,
+    ),
+    "trial_start": LogEvent(
+        "Trial {trial}",
+        (*ARCHITECTURE, "lr", "epochs", "batch_size", "d_ff"),
+        ("kind", "config_id", "datetime_start", *IDENTITY),
+    ),
+    "evaluation": LogEvent("Trial {trial} {unit} {step}", (*ARCHITECTURE, "d_ff"), IDENTITY),
+    "trial_retry": LogEvent("Trial {trial} retried", (*ARCHITECTURE, "d_ff"), IDENTITY),
+    "trial_resumed": LogEvent("Trial {trial} resumed", (*ARCHITECTURE, "d_ff"), IDENTITY),
+    "trial_end": LogEvent(
+        "Trial {trial} ended",
+        (*ARCHITECTURE, "d_ff", "state", "value"),
+        ("learning_curve", "datetime_start", "datetime_complete", *IDENTITY),
+    ),
+    "note": LogEvent("Run {run} note", ("text",), IDENTITY),
+    "run_end": LogEvent(
+        "Run {run} ended", ("reason", *COUNTS, "best_trial", "best_value"), IDENTITY
+    ),
+}
+# Names in the log, for regular expressions that exist; everywhere else the names on the left.
+SHORT_NAMES = {"param_count": "params", "learning_rate": "lr"}
+STAMP = re.compile(rb"\[[A-Z] \d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] ")
+HEAD_FIELDS = {"run": r"\w+", "trial": r"\d+", "unit": r"[a-z]+", "step": r"\d+"}
+HEADS = {
+    event: re.compile(re.sub(r"{(\w+)}", lambda m: f"(?P<{m[1]}>{HEAD_FIELDS[m[1]]})", kind.head))
+    for event, kind in LOG_EVENTS.items()
+}
+# A number or word is matched with its name; JSON begins behind the match.
+FIELD = re.compile(r'(?:, )?([^\s=]+)=([^\s,"{[]+(?:,\d{3})*(?=, |$))?')
+WORDS = {"null": None, "true": True, "false": False}
+DECODER = json.JSONDecoder()
 
-    def _get_trials(self, *args: Any, **options: Any) -> list[FrozenTrial]:
-        found = self.whole._get_trials(*args, **options)
-        return [trial for trial in found if "outside_space" not in trial.user_attrs]
+
+def format_value(name: str, value: object) -> str:
+    """Return one value as text that cannot end its line or imitate the start of another."""
+    if value is None or isinstance(value, (bool, str, list, dict, tuple)):
+        return re.sub(r"\[(?=[A-Z] )", r"\\u005b", json.dumps(value))
+    if isinstance(value, int):
+        return f"{int(value):,}" if name == "params" else str(int(value))
+    if isinstance(value, float):
+        return repr(float(value))  # numpy's own repr would be np.float64(0.1)
+    raise TypeError(f"{name}: cannot log a {type(value).__name__}")
+
+
+def format_event(
+    event: str, fields: Mapping[str, object], *, time: datetime, level: str = "I"
+) -> str:
+    """Return the line of an event, without newline. Raises TypeError for a missing field."""
+    head, first, last = LOG_EVENTS[event]
+    table = {*HEADS[event].groupindex, *first, *last}
+    if missing := table - fields.keys():
+        raise TypeError(f"{event}: missing {', '.join(sorted(missing))}")
+    names = [*first, *(name for name in fields if name not in table), *last]
+    values = ", ".join(f"{name}={format_value(name, fields[name])}" for name in names)
+    stamp = f"{time.isoformat(' ', 'milliseconds')}".replace(".", ",")
+    line = f"[{level} {stamp}] {head.format_map(fields)}: {values}"
+    return f"{line} ;{zlib.crc32(line.encode()):08x}"
+
+
+def read_scalar(text: str) -> Any:
+    """Return the value of a number, true, false or null. Raises ValueError."""
+    if text in WORDS:
+        return WORDS[text]
+    whole = text.replace(",", "")
+    return int(whole) if re.fullmatch(r"-?\d+", whole) else float(text)
+
+
+def read_fields(text: str) -> dict[str, Any]:
+    """Return the fields of a line. Raises ValueError for text that is not fields to its end."""
+    fields: dict[str, Any] = {}
+    position = 0
+    while position < len(text):
+        field = FIELD.match(text, position)
+        if field is None:
+            raise ValueError(text[position:])
+        (name, scalar), position = field.groups(), field.end()
+        if scalar is None:
+            fields[name], position = DECODER.raw_decode(text, position)
+        else:
+            fields[name] = read_scalar(scalar)
+    return fields
+
+
+def read_event(line: bytes) -> tuple[str, dict[str, Any]] | None:
+    """Return the event of a line and its fields; None for a line that is damaged or unknown."""
+    stamp, text = STAMP.match(line), line[:-10]
+    if stamp is None or line[-10:] != b" ;%08x" % zlib.crc32(text):
+        return None
+    head, _, rest = text[stamp.end() :].decode("ascii", "replace").partition(": ")
+    for event, pattern in HEADS.items():
+        if match := pattern.fullmatch(head):
+            try:
+                fields = {**read_fields(rest), **match.groupdict()}
+            except (ValueError, RecursionError):
+                return None
+            numbers = {"trial", "step"} & pattern.groupindex.keys()
+            fields |= {name: int(fields[name]) for name in numbers}
+            kind = LOG_EVENTS[event]
+            needed = {*kind.first, *kind.last} if "trial" in numbers else {*IDENTITY}
+            return (event, fields) if needed <= fields.keys() else None
+    return None
+
+
+# --- Logged study: the meaning of the lines, which every reader of a log shares ------------------
+# A claim is a line in which a run starts or resumes a trial. A trial belongs to the run that
+# claimed it last; lines of a run that lost its claim are ignored. An end line is complete by
+# itself, so a damaged line costs at most the trial whose end it was: that trial runs again under
+# its number.
+
+LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
+ATTEMPT = {
+    *("trial", "unit", "step", "d_ff", "system_attrs", "learning_curve"),
+    *(*ARCHITECTURE, *IDENTITY),
+}
+NOT_ATTRIBUTES = {
+    *("trial", "state", "value", "datetime_start", "datetime_complete", "system_attrs"),
+    *IDENTITY,
+}
+
+
+@dataclass
+class LoggedTrial:
+    """A trial as its lines describe it; `attributes` has its parameters, too."""
+
+    number: int
+    claims: list[str] = field(default_factory=list)  # runs, the last one owns the trial
+    attributes: dict[str, Any] = field(default_factory=dict)
+    system_attrs: dict[str, Any] = field(default_factory=dict)  # of sampler and pruner
+    start_attrs: dict[str, Any] = field(default_factory=dict)  # of these, those of its start line
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    state: str = "RUNNING"
+    value: float | None = None
+    datetime_start: str | None = None
+    datetime_complete: str | None = None
+    resumed_at: dict[str, Any] = field(default_factory=dict)  # where it was resumed last
+    n_resumed: int = 0  # how often in a row it was resumed there
+
+    @property
+    def finished(self) -> bool:
+        """Return whether the trial has an end line."""
+        return self.state != "RUNNING"
+
+    def cut(self, step: int) -> None:
+        """Drop the evaluations after a step: they are evaluated again."""
+        while self.curve and next(iter(self.curve[-1].values())) > step:
+            self.curve.pop()
+
+
+class LoggedStudy:
+    """The study of a log, built from its events in the order of the lines."""
+
+    def __init__(self) -> None:
+        self.study_id: str | None = None
+        self.runs: dict[str, dict[str, Any]] = {}  # fields of each run line
+        self.ended_runs: set[str] = set()
+        self.trials: dict[int, LoggedTrial] = {}
+        self.enqueued: list[dict[str, Any]] = []
+        self.history: list[dict[str, Any]] = []
+        self.changed: set[int] = set()  # trials with news for whoever empties this
+        self.reset: set[int] = set()  # of these, those whose earlier lines no longer hold
+
+    def trial(self, number: int) -> LoggedTrial:
+        """Return the trial of a number, new where no line named it yet."""
+        return self.trials.setdefault(number, LoggedTrial(number))
+
+    def take(self, event: str, fields: dict[str, Any]) -> bool:
+        """Take the event of one line; return False for a line of another study."""
+        self.study_id = self.study_id or fields["study"]
+        if fields["study"] != self.study_id:
+            return False
+        if "trial" in fields:
+            self.take_trial(event, fields)
+        elif event == "run_start":
+            self.runs.setdefault(fields["run"], fields)
+        elif event == "run_end":
+            self.ended_runs.add(fields["run"])
+        elif event in ("enqueued", "history"):
+            (self.enqueued if event == "enqueued" else self.history).append(fields)
+        return True
+
+    def take_trial(self, event: str, fields: dict[str, Any]) -> None:
+        """Take a line of a trial, unless the trial has ended or its run lost the claim."""
+        trial, run = self.trial(fields["trial"]), fields["run"]
+        claim = event in ("trial_start", "trial_resumed")
+        if trial.finished or (self.superseded(trial, run) and not claim):
+            return
+        self.changed.add(trial.number)
+        if event == "evaluation":
+            self.evaluate(trial, fields)
+        elif event == "trial_end":
+            self.end(trial, fields)
+        else:
+            self.claim(event, trial, fields)
+
+    def superseded(self, trial: LoggedTrial, run: str) -> bool:
+        """Return whether a run lost its claim of a trial to another run."""
+        return run in trial.claims and run != trial.claims[-1]
+
+    def evaluate(self, trial: LoggedTrial, fields: dict[str, Any]) -> None:
+        """Add an evaluation to the learning curve."""
+        trial.cut(fields["step"] - 1)
+        metrics = {name: value for name, value in fields.items() if name not in ATTEMPT}
+        trial.curve.append({fields["unit"]: fields["step"], **metrics})
+        trial.system_attrs |= fields.get("system_attrs", {})
+
+    def claim(self, event: str, trial: LoggedTrial, fields: dict[str, Any]) -> None:
+        """Start, resume or retry a trial: what was evaluated beyond that point is void."""
+        if trial.claims:
+            self.reset.add(trial.number)
+        place = {name: value for name, value in fields.items() if name not in ATTEMPT}
+        if event == "trial_start":
+            trial.claims.append(fields["run"])
+            trial.curve, trial.n_resumed, trial.resumed_at = [], 0, {}
+            trial.start_attrs = fields.get("system_attrs", {})
+            self.describe(trial, fields)
+        elif event == "trial_resumed":
+            trial.claims.append(fields["run"])
+            trial.n_resumed = trial.n_resumed + 1 if place == trial.resumed_at else 1
+            trial.resumed_at = place
+            trial.curve = fields.get("learning_curve", [])
+        else:
+            trial.curve = []
+            trial.attributes["micro_batch"] = fields.get("micro_batch")
+        trial.system_attrs = dict(fields.get("system_attrs", trial.start_attrs))
+
+    def describe(self, trial: LoggedTrial, fields: dict[str, Any]) -> None:
+        """Take the parameters and attributes of a start or end line."""
+        trial.attributes = {
+            LONG_NAMES.get(name, name): value
+            for name, value in fields.items()
+            if name not in NOT_ATTRIBUTES
+        }
+        trial.datetime_start = fields["datetime_start"]
+
+    def end(self, trial: LoggedTrial, fields: dict[str, Any]) -> None:
+        """End a trial."""
+        self.describe(trial, fields)
+        trial.curve = trial.attributes["learning_curve"]
+        trial.system_attrs = fields.get("system_attrs", {})
+        trial.state, trial.value = fields["state"], fields["value"]
+        trial.datetime_complete = fields["datetime_complete"]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many trials are in each state, under the names of the log."""
+        states = [trial.state for trial in self.trials.values()]
+        names = zip(COUNTS, ("COMPLETE", "PRUNED", "FAIL", "RUNNING"), strict=True)
+        return {name: states.count(state) for name, state in names}
+
+    def best(self, direction: str) -> LoggedTrial | None:
+        """Return the finished trial with the best value, the first of equals."""
+        finished = [trial for trial in self.trials.values() if trial.state == "COMPLETE"]
+        sign = 1 if direction == "minimize" else -1
+        return min(finished, key=lambda t: (sign * (t.value or 0.0), t.number), default=None)
+
+
+# --- Log file: the study, shared by its workers, and the locks that say which worker is alive ----
+# A round holds the lock of the log: a worker reads what others wrote, decides, appends its own
+# lines and waits until they are on the disk. The log is opened anew for each round and locked
+# through the descriptor that writes, on a byte far behind its end: on NFS everything else lost
+# lines. Trial n is locked by byte 1 + n of a second file, as long as a process works on it. The
+# system frees the locks of a process that dies, whatever ends it.
+
+ROUND_BYTE = 1 << 40
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Print to stderr; a closed terminal must not end the run."""
+    try:
+        print(text, end=end, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        sys.stderr = io.StringIO()
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the folder's kind can."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class Interrupted(BaseException):
+    """The run must end: why, and its exit code."""
+
+    def __init__(self, reason: str, code: int) -> None:
+        super().__init__(reason)
+        self.reason, self.code = reason, code
+
+
+class LogFile:
+    """The log, and the study that its lines describe so far."""
+
+    def __init__(self, path: Path, run: str) -> None:
+        self.path, self.run, self.study = path, run, LoggedStudy()
+        self.position, self.line_number = 0, 0  # of what was read
+        self.pending = b""  # lines for the next round
+        self.damaged: list[int] = []  # numbers of lines that were refused
+        self.inode: int | None = None
+        self.lock_path = path.with_name(f"{path.name}.lock")
+        self.locks = -1  # opened with the first round, and kept: closing would free all locks
+
+    @contextmanager
+    def round(self) -> Iterator[LoggedStudy]:
+        """Hold the lock of the log; give the study up to date, then append the pending lines.
+
+        Lines that do not fit on the disk stay pending. Any other OSError ends the run: after a
+        failed write, nobody can say what the file has.
+        """
+        try:
+            file = self.open()
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX, 1, ROUND_BYTE)
+                self.check_files(file)
+                self.take(os.pread(file, os.fstat(file).st_size - self.position, self.position))
+                yield self.study
+                self.append(file)
+            finally:
+                os.close(file)
+        except OSError as error:
+            hint = "; use a disk with working locks" if error.errno == errno.ENOLCK else ""
+            raise Interrupted(f"{self.path}: {error.strerror}{hint}", 2) from error
+
+    def open(self) -> int:
+        """Return a new descriptor of the log; create it only at the start of the run."""
+        flags = os.O_RDWR | os.O_APPEND
+        if self.inode is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.locks = os.open(self.lock_path, os.O_RDWR | os.O_CREAT, 0o666)
+            flags |= os.O_CREAT
+        return os.open(self.path, flags, 0o666)
+
+    def check_files(self, file: int) -> None:
+        """Refuse a log or lock file that was deleted or replaced while this run used it."""
+        log, locks = os.fstat(file), os.fstat(self.locks)
+        if self.inode is None:
+            self.inode = log.st_ino
+            sync_folder(self.path.parent)
+        if log.st_ino != self.inode or log.st_size < self.position:
+            raise Interrupted(f"{self.path} was replaced while this run used it", 2)
+        if not (self.lock_path.exists() and self.lock_path.stat().st_ino == locks.st_ino):
+            raise Interrupted(f"{self.lock_path} was deleted while this run used it", 2)
+
+    def take(self, block: bytes) -> None:
+        """Take whole lines; an unfinished last line waits for its end."""
+        *lines, _ = block.split(b"\n")
+        for line in lines:
+            self.position += len(line) + 1
+            self.line_number += 1
+            if event := read_event(line):
+                self.study.take(*event)
+            elif line.strip(b"\0 \r"):
+                self.damaged.append(self.line_number)
+
+    def append(self, file: int) -> None:
+        """Append the pending lines, all or none."""
+        size = os.fstat(file).st_size
+        if not self.pending:
+            return
+        if size > self.position:  # a line without its end: power or a disk failed within it
+            self.pending = b"\n" + self.pending
+        rest = self.pending
+        try:
+            while rest:
+                rest = rest[os.write(file, rest) :]
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            os.ftruncate(file, size)
+            say(f"{self.path}: no space left; lines wait, and this run with them")
+            return
+        os.fsync(file)
+        self.take(os.pread(file, size - self.position, self.position) + self.pending)
+        self.pending = b""
+
+    def write(self, event: str, fields: Mapping[str, object], *, level: str = "I") -> None:
+        """Add an event to the lines of the next round."""
+        fields = {**fields, "study": self.study.study_id, "run": self.run}
+        line = format_event(event, fields, time=datetime.now(), level=level)
+        self.pending += line.encode() + b"\n"
+
+    def report_damage(self) -> None:
+        """Say which lines were refused since the last report."""
+        if self.damaged:
+            numbers = ", ".join(map(str, self.damaged[:20])) + (", …" * (len(self.damaged) > 20))
+            say(f"warning: {self.path}: damaged lines {numbers} are ignored")
+            self.damaged.clear()
+
+    def lock_trial(self, number: int) -> bool:
+        """Lock a trial for this process; return False if another process has it."""
+        try:
+            fcntl.lockf(self.locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 1 + number)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+    def unlock_trial(self, number: int) -> None:
+        """Free a trial."""
+        fcntl.lockf(self.locks, fcntl.LOCK_UN, 1, 1 + number)
+
+
+def read_log(path: Path) -> LogFile:
+    """Return a log as it is now, without any lock; an empty one where there is no file."""
+    log = LogFile(path, "")
+    log.take(path.read_bytes() + b"\n" if path.exists() else b"")
+    return log
+
+
+# --- Mounts: whether the locks beside a log reach another machine that works on it ---------------
+# Measured on NFSv4.2; Lustre with `flock`, CephFS and GPFS by their documentation.
+
+# A local file system is seen by one machine: a run of another host is from before a move.
+LOCAL = {*("", "apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs")}
+SHARED_LOCKS = {"nfs4", "ceph", "gpfs", "lustre"}
+LOCAL_LOCKS = re.compile(r"\b(nolock|local_lock=(?!none)\w+|localflock|noflock)\b")
+
+
+def mount_of(file: int) -> tuple[str, str]:
+    """Return the kind of the file system of an open file, and its options; "" if unknown."""
+    info = Path(f"/proc/self/fdinfo/{file}")
+    mount_id = re.search(r"mnt_id:\s*(\d+)", info.read_text()) if info.exists() else None
+    for line in Path("/proc/self/mountinfo").read_text().splitlines() if mount_id else ():
+        before, _, after = line.partition(" - ")
+        if mount_id and before.split()[0] == mount_id[1]:
+            kind, _, options = after.split(" ", 2)
+            return kind, options
+    return "", ""
+
+
+def unreachable_worker(study: LoggedStudy, here: Mapping[str, str], file: int) -> str | None:
+    """Return the worker of another machine whose locks may not be visible here, if any."""
+    kind, options = mount_of(file)
+    if kind in LOCAL or (kind in SHARED_LOCKS and not LOCAL_LOCKS.search(options)):
+        return None
+    for run, fields in study.runs.items():
+        worker = fields["worker"]
+        if run not in study.ended_runs and worker["host"] != here["host"]:
+            return f"run {run} on {worker['host']} (file system {kind})"
+    return None
+
+
+# --- Sampler: draws that depend on seed, trial number and history only ---------------------------
+# A sampler that is seeded once repeats its first draws after a restart. Here each trial, and each
+# parameter that is drawn on its own, has a random stream of its own.
 
 
 class KeyedSampler(optuna.samplers.BaseSampler):
-    """A sampler of Optuna whose draws depend on seed, trial number and history alone.
+    """The sampler of SAMPLER, seeded anew for each draw."""
 
-    One seeded once repeats its first draws after a restart; here each trial, and each parameter
-    drawn on its own, has a stream of its own. Raises ImportError where a package is missing.
-    """
+    def __init__(self, seed: int) -> None:
+        self.seed, self.offset = seed, 0  # trials of --history come before trial 0
+        self.seeded(0, "check")  # raises ImportError where a package is missing
 
-    def __init__(self, seed: int, table: Table) -> None:
-        self.seed, self.table = seed, table
-        self.inner(0, "check")
-
-    def inner(self, trial_number: int, purpose: str) -> optuna.samplers.BaseSampler:
+    def seeded(self, number: int, purpose: str) -> optuna.samplers.BaseSampler:
         """Return the sampler of one draw."""
-        kind, arguments = split(self.table)
-        seed = stream_seed(self.seed, trial_number, purpose) % 2**32
+        kind, arguments = split_type(SAMPLER)
+        seed = stream_seed(self.seed, number - self.offset, purpose) % 2**32
         with warnings.catch_warnings():
-            # Arguments named in full are partly deprecated, partly experimental.
+            # Written out in full, some arguments are deprecated and some experimental.
             warnings.simplefilter("ignore")
             return getattr(optuna.samplers, kind)(seed=seed, **arguments)
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Return the parameters drawn together."""
-        self.together = self.inner(trial.number, "together")  # keeps what the draw below needs
-        return self.together.infer_relative_search_space(WithinSpace(study), trial)
+        """Return the parameters that are drawn together."""
+        self.together = self.seeded(trial.number, "together")  # `sample_relative` needs its state
+        return self.together.infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Draw these."""
-        return self.together.sample_relative(WithinSpace(study), trial, search_space)
+        """Draw the parameters that are drawn together."""
+        return self.together.sample_relative(study, trial, search_space)
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, name: str, distribution: BaseDistribution
     ) -> Any:
-        """Draw one parameter on its own."""
-        alone = self.inner(trial.number, f"alone:{name}")
+        """Draw one parameter."""
+        alone = self.seeded(trial.number, f"alone:{name}")
         return alone.sample_independent(study, trial, name, distribution)
 
 
-def make_sampler(experiment: Experiment) -> KeyedSampler:
-    """Return the sampler of a study."""
-    return KeyedSampler(experiment.seed, experiment.sampler)
+def make_sampler(seed: int) -> KeyedSampler:
+    """Return the sampler of the study."""
+    return KeyedSampler(seed)
 
 
-# --- Results: files that are whole at every moment, written anew after each trial ----------------
+# --- Memory study: the trials of the log as an Optuna study, for the sampler and the pruner ------
+# Nothing here is durable: the study is rebuilt from the log at each start. Trial n of the log is
+# trial n of the study, behind the trials that --history brought.
+
+
+def reported_values(curve: list[dict[str, Any]]) -> dict[int, float]:
+    """Return the metric of each evaluation, by the epoch or step."""
+    return {next(iter(point.values())): point[METRIC] for point in curve}
+
+
+def as_optuna(trial: LoggedTrial) -> FrozenTrial:
+    """Return a trial as Optuna has it."""
+    params = searched_params(trial.attributes)
+    return create_trial(
+        state=TrialState[trial.state],
+        value=trial.value,
+        params=params,
+        distributions={name: distributions()[name] for name in params},
+        intermediate_values=reported_values(trial.curve),
+        system_attrs=trial.system_attrs,
+    )
+
+
+class MemoryStudy:
+    """An Optuna study that follows a log."""
+
+    def __init__(self, logged: LoggedStudy, seed: int) -> None:
+        self.logged = logged
+        kind, arguments = split_type(PRUNER)
+        self.pruner = getattr(optuna.pruners, kind)(**arguments)
+        self.sampler = make_sampler(seed)
+        self.rebuild()
+
+    def rebuild(self, ask: int | None = None, params: Mapping[str, Any] | None = None) -> None:
+        """Build the study from the log, with trial `ask` waiting to get its parameters."""
+        self.storage: BaseStorage = InMemoryStorage()
+        self.study = optuna.create_study(
+            storage=self.storage,
+            study_name=NAME,
+            direction=DIRECTION,
+            sampler=self.sampler,
+            pruner=self.pruner,
+        )
+        for line in self.logged.history:
+            self.add(history_trial(line))
+        self.offset = self.sampler.offset = len(self.logged.history)
+        for number in range(max(self.logged.trials, default=-1) + 1):
+            if number == ask:
+                self.add_waiting(params)
+            elif known := self.logged.trials.get(number):
+                self.add(as_optuna(known))
+            else:  # its line was lost
+                self.add(create_trial(state=TrialState.RUNNING))
+        self.size = max(self.logged.trials, default=-1) + 1
+        self.logged.changed.clear()
+        self.logged.reset.clear()
+
+    def add(self, trial: FrozenTrial) -> None:
+        """Add a trial behind the last."""
+        self.storage.create_new_trial(self.study._study_id, trial)
+
+    def add_waiting(self, params: Mapping[str, Any] | None) -> None:
+        """Add a trial that the next ask returns, as `enqueue_trial` does."""
+        fixed = {"fixed_params": dict(params)} if params else {}
+        self.add(create_trial(state=TrialState.WAITING, system_attrs=fixed))
+
+    def update(self) -> None:
+        """Take what the log has since the last update."""
+        for number in sorted(self.logged.changed):
+            known, trial_id = self.logged.trials[number], number + self.offset
+            if number == self.size:
+                self.add(as_optuna(known))
+                self.size += 1
+            elif number > self.size or number in self.logged.reset:
+                self.rebuild()
+                return
+            else:
+                for name, value in known.system_attrs.items():
+                    self.storage.set_trial_system_attr(trial_id, name, value)
+                for step, value in reported_values(known.curve).items():
+                    self.storage.set_trial_intermediate_value(trial_id, step, value)
+                if known.finished:
+                    values = None if known.value is None else [known.value]
+                    self.storage.set_trial_state_values(trial_id, TrialState[known.state], values)
+        self.logged.changed.clear()
+
+    def ask(self, number: int, params: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the configuration of a trial; `params` are given, the sampler draws the rest."""
+        self.update()
+        if number == self.size:
+            self.add_waiting(params)
+            self.size += 1
+        else:
+            self.rebuild(number, params)
+        return suggest(self.study.ask())
+
+    def system_attrs(self, number: int) -> dict[str, Any]:
+        """Return what sampler and pruner keep with a trial; TPE's is in its parameters."""
+        attributes = self.storage.get_trial(number + self.offset).system_attrs.items()
+        return {name: value for name, value in attributes if not name.startswith("tpe:")}
+
+    def report(self, number: int, step: int, value: float) -> None:
+        """Take an evaluation of a trial in training."""
+        self.storage.set_trial_intermediate_value(number + self.offset, step, value)
+
+    def prunes(self, number: int) -> bool:
+        """Return whether the pruner ends a trial after its last evaluation."""
+        return self.pruner.prune(self.study, self.storage.get_trial(number + self.offset))
+
+
+def history_trial(known: Mapping[str, Any]) -> FrozenTrial:
+    """Return a trial of another log."""
+    params = known["trial_params"]
+    return create_trial(
+        state=TrialState[known["state"]],
+        value=known["value"],
+        params=params,
+        distributions={name: distributions()[name] for name in params},
+        intermediate_values={int(step): value for step, value in known["curve"].items()},
+    )
+
+
+# --- Checkpoint: a trial in training, from which another run can continue ------------------------
+# The file ends in the SHA-256 of everything before it; a torn or altered one is ignored, and its
+# trial starts again.
+
+DIGEST_BYTES = 32
 
 
 def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Replace a file by a new one that is already on the disk, so that neither is ever half."""
+    """Replace a file by one that is already on the disk, so that no reader sees a part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w+b") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("w+b") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace a file by a text."""
-    replace_file(path, lambda file: file.write(text.encode()))
-
-
-def plain(value: object) -> Any:
-    """Return a value as JSON has it: text for times, null for NaN and infinity."""
-    return json.loads(json.dumps(value, default=str), parse_constant=lambda _name: None)
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write a value as JSON."""
-    write_text(path, json.dumps(plain(value), indent=1) + "\n")
-
-
-def best_of(study: optuna.Study) -> FrozenTrial | None:
-    """Return the best finished trial, or None."""
-    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return study.best_trial if finished else None
-
-
-def architecture_of(trial: Trial | FrozenTrial) -> dict[str, int]:
-    """Return the architecture a trial was trained with, from its own record."""
-    names = ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff", "param_count")
-    known = trial.user_attrs
-    return {name: known[name] for name in names if name in known}
-
-
-def trial_record(trial: FrozenTrial) -> dict[str, Any]:
-    """Return everything the study knows of a trial."""
-    return {
-        "trial_number": trial.number,
-        "state": trial.state.name,
-        "value": trial.value,
-        "params": trial.params,
-        "architecture": architecture_of(trial),
-        "datetime_start": trial.datetime_start,
-        "datetime_complete": trial.datetime_complete,
-        "duration_seconds": trial.duration and trial.duration.total_seconds(),
-        "user_attrs": trial.user_attrs,
-    }
-
-
-def trials_csv(trials: Sequence[FrozenTrial]) -> str:
-    """Return a table with the columns of Optuna's `trials_dataframe`, curves left out."""
-    rows = [
-        {
-            "number": trial.number,
-            "value": trial.value,
-            "datetime_start": trial.datetime_start,
-            "datetime_complete": trial.datetime_complete,
-            "duration": trial.duration,
-            **{f"params_{name}": value for name, value in trial.params.items()},
-            **{f"user_attrs_{name}": value for name, value in trial.user_attrs.items()},
-            "state": trial.state.name,
-        }
-        for trial in trials
-    ]
-    table = pd.DataFrame(rows, dtype=object)  # whole numbers stay whole beside empty cells
-    columns = table.columns.drop(["state", "user_attrs_learning_curve"], errors="ignore")
-    return table.to_csv(index=False, columns=[*columns, "state"])
-
-
-def write_results(folder: Path, study: optuna.Study, experiment: Experiment) -> None:
-    """Write the tables of the whole study; the best file only once a trial has finished."""
-    trials = [trial for trial in study.trials if trial.state != TrialState.WAITING]
-    about = {
-        "experiment": experiment.name,
-        "study_id": study.user_attrs["study_id"],
-        "budget": experiment.budget,
-        "horizon": experiment.horizon,
-        "task": experiment.task,
-        "metric": experiment.metric,
-        "direction": experiment.direction,
-        "n_trials": len(trials),
-    }
-    records = [trial_record(trial) for trial in trials]
-    write_json(folder / "all_trials.json", {**about, "trials": records})
-    if trials:
-        write_text(folder / "trials.csv", trials_csv(trials))
-    if best := best_of(study):
-        states = (state for state in TrialState if state != TrialState.WAITING)
-        number = Counter(trial.state for trial in trials)
-        found = {
-            **about,
-            **{f"n_trials_{state.name.lower()}": number[state] for state in states},
-            "best_trial": best.number,
-            "best_value": best.value,
-            "best_params": best.params,
-            "architecture": architecture_of(best),
-            "best_user_attrs": best.user_attrs,
-            "search_space": experiment.search_space,
-        }
-        write_json(folder / "best_params.json", found)
-
-
-# --- Checkpoint: a trial in training, kept in a file so that another run can go on with it -------
-# The file ends in the SHA-256 of all before it: one that is torn or altered counts as none, and
-# the trial begins anew under its number.
-
-DIGEST_BYTES = 32
-SPARING = 100  # writing may take a hundredth of the time
-
-
-class Checkpoint:
-    """The file of one trial; `key` says which trial, so that no other goes on with it."""
-
-    def __init__(self, path: Path, key: str, *, minutes: float) -> None:
-        self.path, self.key, self.minutes = path, key, minutes
-        self.since, self.cost = time.monotonic(), 0.0
-
-    def due(self) -> bool:
-        """Tell whether it is time to write: every `minutes`, less often where writing is slow."""
-        wait = max(60 * self.minutes, self.cost * SPARING) if self.minutes else 0
-        return time.monotonic() - self.since >= wait
-
-    def save(self, state: Mapping[str, Any]) -> None:
-        """Replace the file; a full disk is said, and the last checkpoint stays."""
-        began = time.monotonic()
-        try:
-            replace_file(self.path, lambda file: write_sealed(file, {**state, "key": self.key}))
-        except (OSError, RuntimeError) as error:  # torch's own writer raises RuntimeError
-            say(f"checkpoint not written: {error}")
-        self.since = time.monotonic()
-        self.cost = self.since - began
-
-    def load(self) -> dict[str, Any] | None:
-        """Return what was saved; None where there is nothing, or nothing whole, of this trial."""
-        try:
-            with self.path.open("rb") as file:
-                if not is_sealed(file):
-                    say(f"{self.path} is damaged: its trial begins anew")
-                    return None
-                state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-        except FileNotFoundError:
-            return None
-        except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-            what = str(error).partition("\n")[0][:200]
-            say(f"{self.path} cannot be read ({what}): its trial begins anew")
-            return None
-        return state if state["key"] == self.key else None
-
-    def written(self) -> float:
-        """Return when the file was written, in seconds since 1970; 0 if there is none."""
-        return self.path.stat().st_mtime if self.path.exists() else 0.0
-
-    def remove(self) -> None:
-        """Delete the file."""
-        for path in (self.path, self.path.with_name(f".{self.path.name}.part")):
-            path.unlink(missing_ok=True)
-
-
 def digest_of(file: IO[bytes], size: int) -> bytes:
-    """Return the digest of the first `size` bytes."""
+    """Return the SHA-256 of the first `size` bytes, and stop reading there."""
     file.seek(0)
     digest = hashlib.sha256()
     while size > 0 and (block := file.read(min(size, 1 << 20))):
@@ -1671,223 +1709,196 @@ def digest_of(file: IO[bytes], size: int) -> bytes:
     return digest.digest()
 
 
-def write_sealed(file: IO[bytes], state: Mapping[str, Any]) -> None:
-    """Write a state and its digest."""
-    torch.save(state, file)
-    digest = digest_of(file, file.seek(0, os.SEEK_END))
-    file.seek(0, os.SEEK_END)
-    file.write(digest)
+class Checkpoint:
+    """The file of one trial; only the trial with the same key continues from it."""
 
+    def __init__(self, path: Path, key: str, *, minutes: float) -> None:
+        self.path, self.key, self.minutes = path, key, minutes
+        self.since, self.cost = time.monotonic(), 0.0
 
-def is_sealed(file: IO[bytes]) -> bool:
-    """Tell whether a file is whole and unaltered; leave it at its beginning."""
-    size = file.seek(0, os.SEEK_END) - DIGEST_BYTES
-    whole = size > 0 and digest_of(file, size) == file.read()
-    file.seek(0)
-    return whole
+    def due(self) -> bool:
+        """Return whether to save: every `minutes`, but for at most 1 % of the time."""
+        wait = max(60 * self.minutes, 100 * self.cost) if self.minutes else 0
+        return time.monotonic() - self.since >= wait
 
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Replace the file; on a full disk, say so and keep the last one."""
+        began = time.monotonic()
 
-# --- Storage: where the study is kept ------------------------------------------------------------
-# Commits outlive a power failure, locks die with their holder, and what goes wrong is told with
-# the way out.
+        def write(file: IO[bytes]) -> None:
+            torch.save({**state, "key": self.key}, file)
+            file.write(digest_of(file, file.seek(0, os.SEEK_END)))
 
-# What Optuna's storages raise of content that is none of theirs.
-UNREADABLE = (TypeError, ValueError, LookupError)
-
-# A server that is gone without a word would be waited for two hours, by all workers: the round is
-# not over. https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
-LIBPQ = {
-    "connect_timeout": 30,  # seconds
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 60_000,  # milliseconds
-}
-
-
-class StorageError(Exception):
-    """The storage does not work, and went on not to; its cause says why."""
-
-
-class FileLock(JournalFileOpenLock):
-    """A lock that the system frees when its holder dies; Optuna's own outlive a killed process."""
-
-    def acquire(self, *, wait: bool = True) -> bool:
-        """Take the lock; without waiting, tell whether it was free."""
-        self.file = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            os.close(self.file)
-            return False
-        return True
+            replace_file(self.path, write)
+        except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError
+            say(f"checkpoint not written: {error}")
+        self.since = time.monotonic()
+        self.cost = self.since - began
 
-    def release(self) -> None:
-        """Let another have it."""
-        os.close(self.file)
+    def load(self) -> dict[str, Any] | None:
+        """Return the state; None where there is no intact one of this trial."""
+        try:
+            with self.path.open("rb") as file:
+                if digest_of(file, file.seek(0, os.SEEK_END) - DIGEST_BYTES) != file.read():
+                    raise ValueError("the checkpoint is damaged")
+                file.seek(0)
+                state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            return None
+        except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+            say(f"{self.path}: {str(error)[:200]}; its trial starts again")
+            return None
+        return state if state["key"] == self.key else None
 
-
-class DurableConnection(sqlite3.Connection):
-    """A connection to SQLite whose commits a power failure does not undo."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        # https://sqlite.org/pragma.html#pragma_synchronous
-        self.execute("PRAGMA synchronous = EXTRA")
-
-
-def file_of(url: str) -> Path | None:
-    """Return the file that a storage is, if it is one."""
-    match = re.fullmatch(r"(?:sqlite(?:\+\w+)?:///|journal://)([^?]+)(?:\?.*)?", url)
-    return Path(match[1]).resolve() if match else None  # by links, too, it has one lock
-
-
-def lock_folder(url: str) -> Path:
-    """Return where the processes of this machine that share a storage keep their locks."""
-    file = file_of(url)
-    digest = hashlib.sha256(without_password(url).encode()).hexdigest()[:16]
-    folder = Path(f"{file}.locks") if file else Path(tempfile.gettempdir(), f"hpogen-{digest}")
-    folder.mkdir(exist_ok=True)
-    return folder
+    def remove(self) -> None:
+        """Delete the file, and parts of it that a killed process left."""
+        for path in (self.path, *self.path.parent.glob(f".{self.path.name}.*.part")):
+            path.unlink(missing_ok=True)
 
 
-def connect(url: str) -> BaseStorage:
-    """Return the storage of a URL: sqlite, journal, grpc, or any other database."""
-    scheme, _, rest = url.partition("://")
-    if scheme == "journal":
-        lock = FileLock(str(lock_folder(url) / "journal"))
-        return open_journal(Path(rest).resolve(), lock)
-    if scheme == "grpc":
-        host, _, port = rest.rpartition(":")
-        return optuna.storages.GrpcStorageProxy(host=host, port=int(port))
-    if scheme.startswith("sqlite"):
-        durable = {"factory": DurableConnection, "timeout": 60}
-        return RDBStorage(url, engine_kwargs={"connect_args": durable})
-    options: dict[str, Any] = {"pool_pre_ping": True}
-    if scheme.startswith("postgresql") and "pg8000" not in scheme:
-        options["connect_args"] = LIBPQ
-    return RDBStorage(url, engine_kwargs=options)
+# --- Device: where to train, and how many samples fit into its memory at once --------------------
+
+BYTES_PER_PARAMETER = 16  # fp32 weights, gradients and Adam's two moments
 
 
-@contextmanager
-def one_commit(storage: BaseStorage) -> Iterator[None]:
-    """Make all that this thread writes to a database one commit: everything stays, or nothing.
+def choose_device(name: str) -> torch.device:
+    """Return a device; auto takes cuda, then mps, then cpu. Raises UnusableError."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next((kind for kind in available if available[kind]), "cpu")
+    device = torch.device(name)
+    if (
+        not available.get(device.type, True)
+        or (device.index or 0) >= torch.cuda.device_count() > 0
+    ):
+        raise UnusableError(f"--device {name}: this machine or this torch lacks it; use auto")
+    return device
 
-    Optuna commits each attribute on its own. A session that is bound to a connection within a
-    transaction leaves the commit to whoever began that (SQLAlchemy, Joining a Session into an
-    External Transaction). Other storages are written to as ever.
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that training may use."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # blocks of an earlier trial are free
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        table = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        return int(min(int(table["MemAvailable"].split()[0]) * 1024, cgroup_room()))
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def cgroup_room(
+    groups: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
+) -> float:
+    """Return the bytes that the memory limit of a container or job leaves, inf without one.
+
+    The kernel kills what takes more. Cached files do not count, they can be dropped.
+    https://docs.kernel.org/admin-guide/cgroup-v2.html#memory
     """
-    if not isinstance(storage, RDBStorage):
-        yield
-        return
-    with storage.engine.connect() as connection:
-        transaction = connection.begin()
-        storage.scoped_session.remove()
-        storage.scoped_session(bind=connection)
-        try:
-            yield
-        finally:
-            storage.scoped_session.remove()
-        transaction.commit()
+    room = math.inf
+    lines = groups.read_text().splitlines() if groups.exists() else []
+    for name in (line.removeprefix("0::/") for line in lines if line.startswith("0::/")):
+        for folder in (root / name, *(root / name).parents):
+            with suppress(OSError, ValueError, KeyError):  # the limit may be "max"
+                stat = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
+                used = int((folder / "memory.current").read_text()) - int(stat["inactive_file"])
+                room = min(room, int((folder / "memory.max").read_text()) - used)
+    return max(room, 0)
 
 
-def open_journal(file: Path, lock: FileLock) -> JournalStorage:
-    """Return a journal; one whose last line is cut short would be ruined by the next."""
-    lock.acquire()
-    whole = not file.exists() or file.read_bytes()[-1:] in (b"", b"\n")
-    lock.release()
-    if not whole:
-        raise OSError("the last line is cut short")
-    journal = JournalStorage(JournalFileBackend(str(file), lock_obj=lock))
-    sync_folder(file.parent)
-    return journal
+def peak_memory(device: torch.device) -> int:
+    """Return the most bytes used so far: on CUDA by tensors, elsewhere by the process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def open_storage(url: str) -> BaseStorage:
-    """Return the storage of a URL; try again, for others may be creating it at this moment."""
-    for attempt in range(8):
-        try:
-            return connect(url)
-        except ImportError:
-            raise
-        except Exception as error:  # each kind of storage has its own
-            final = is_final(error) or "unable to open" in str(error)
-            if final or not hasattr(error, "orig") or attempt == 7:
-                raise StorageError from error
-        time.sleep(0.05 * 2**attempt * (1 + os.getpid() % 10 / 10))  # 13 s at most in all
-    raise AssertionError
+class ShapeCost(NamedTuple):
+    """What a shape needs."""
+
+    params: int
+    sample_bytes: int  # that one sample keeps for the backward pass
+    sample_flops: int  # of one sample, forward and backward
+    fits: bool  # on this machine, when the run started
 
 
-def root_of(error: BaseException) -> BaseException:
-    """Return what an error comes from: Optuna's own says little."""
-    while error.__cause__:
-        error = error.__cause__
-    return error
+def build_on_meta(task: Task, arch: Arch) -> tuple[nn.Module, int]:
+    """Return a model on the meta device, which takes no memory, and its parameter count."""
+    with torch.device("meta"):
+        model = task.build_model(arch, dropout=0.1)
+    return model, sum(parameter.numel() for parameter in model.parameters())
 
 
-def is_final(error: BaseException) -> bool:
-    """Tell whether an error of a storage is one that waiting does not mend."""
-    error = root_of(error)
-    texts = ("malformed", "not a database", "Could not decode")
-    return isinstance(error, UNREADABLE) or any(text in str(error) for text in texts)
+def measure(task: Task, arch: Arch, device: torch.device) -> ShapeCost:
+    """Return what a shape costs, from a forward pass of two samples on the meta device.
+
+    Saved tensors count once per storage, weights not at all; a backward pass takes twice the
+    operations of a forward pass.
+    """
+    model, params = build_on_meta(task, arch)
+    weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
+    saved: dict[int, Tensor] = {}  # keeps the tensors: the address of a freed storage is reused
+
+    def record(tensor: Tensor) -> Tensor:
+        address = tensor.untyped_storage()._cdata
+        if address not in weights:
+            saved[address] = tensor
+        return tensor
+
+    counter = FlopCounterMode(display=False)
+    with counter, torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
+        model(task.sample(2, torch.device("meta")))
+    sample_bytes = sum(tensor.untyped_storage().nbytes() for tensor in saved.values()) // 2
+    fits = fitting_micro_batch(params, sample_bytes, free_memory(device), 1) > 0
+    return ShapeCost(params, sample_bytes, 3 * counter.get_total_flops() // 2, fits)
 
 
-def is_of_storage(error: BaseException | None) -> bool:
-    """Tell whether an error comes from a storage, not from this script."""
-    kinds = ("sqlalchemy", "sqlite3", "psycopg", "psycopg2", "grpc")
-    if isinstance(error, UNREADABLE):
-        within = traceback.extract_tb(error.__traceback__)
-        return any("/optuna/storages/" in frame.filename for frame in within)
-    known = (OSError, optuna.exceptions.StorageInternalError)
-    return isinstance(error, known) or type(error).__module__.split(".")[0] in kinds
+def measure_shapes(task: Task, device: torch.device) -> list[ShapeCost]:
+    """Return what each shape costs, with the most heads; say which do not fit.
+
+    Raises UnusableError if none fits.
+    """
+    costs = []
+    for rows in SPACE.shapes:
+        arch = ARCHITECTURES[rows[-1]]
+        cost = measure(task, arch, device)
+        costs.append(cost)
+        if cost.params != arch["params"]:
+            say(f"{arch}: the model has {cost.params:,} parameters, which the log records")
+        if not cost.fits:
+            say(
+                f"warning: {arch} needs {BYTES_PER_PARAMETER * cost.params:,} bytes and"
+                f" {cost.sample_bytes:,} per sample, {free_memory(device):,} are free: its trials"
+                " will fail (oom)"
+            )
+    if not any(cost.fits for cost in costs):
+        raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
+    return costs
 
 
-def trouble(url: str, log: Path, error: BaseException) -> str:
-    """Return what is wrong with a storage, and the way out; nothing was overwritten."""
-    file, said = file_of(url), f"{type(error).__name__}: {error}".splitlines()[0][:300]
-    said = said.replace(url, without_password(url))
-    if file is None:
-        return f"the storage cannot be used: {said}"
-    if not os.access(file if file.exists() else file.parent, os.W_OK):
-        return f"the storage {file} cannot be written: {said}"
-    number = getattr(error, "errno", 0)
-    if "disk is full" in said or number in (errno.ENOSPC, errno.EDQUOT):
-        return f"no space is left for {file}; free some and run this again ({said})"
-    if number in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-        return (
-            f"{file.parent} has no working locks ({said}): give --out or --storage on a disk of"
-            " this machine, or a server"
-        )
-    if url.startswith("journal:"):
-        return (
-            f"the journal {file} is damaged ({said}). This drops what is torn, after a backup,"
-            f" and this script then goes on: recover-trials --repair {file}"
-        )
-    if is_final(error) or "no such" in said or "corrupt" in said:
-        return f"the storage {file} is damaged ({said}). {way_out(url, log)}"
-    return f"the storage {file} cannot be used: {said}"
+def fitting_micro_batch(n_params: int, sample_bytes: int, free: int, batch_size: int) -> int:
+    """Return the largest power of two of samples that fits, at most the batch; 0 if none."""
+    fitting = (int(free * 0.92) - BYTES_PER_PARAMETER * n_params) // sample_bytes
+    if fitting >= batch_size:
+        return batch_size
+    return 1 << (fitting.bit_length() - 1) if fitting > 0 else 0
 
 
-def way_out(url: str, log: Path) -> str:
-    """Return what to do about a storage that is damaged or altered."""
-    return (
-        "Move it away, rebuild the study from its log, and run this again:"
-        f" recover-trials {log} --to-storage {without_password(url)}"
-    )
+def out_of_memory(error: Exception) -> bool:
+    """Return whether an error means that memory ran out, on any device."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    texts = ("out of memory", "can't allocate memory")
+    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in texts)
 
 
-# --- Stops: what ends a run before its total, after the batch in hand and with a checkpoint ------
+# --- Stops: what ends a run before its total, after the current batch and with a checkpoint ------
 
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")  # the last is Slurm's warning, if asked for
-SLURM_MARGIN = 120  # seconds kept for the checkpoint before Slurm ends the job
-
-
-class Interrupted(BaseException):
-    """The run is to end: the reason, and the code to exit with."""
-
-    def __init__(self, reason: str, code: int) -> None:
-        super().__init__(reason)
-        self.reason, self.code = reason, code
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+STOPPED = 75  # exit code: stopped before the total, run again to continue
 
 
 def interrupt(number: int, _frame: object) -> NoReturn:
@@ -1896,202 +1907,246 @@ def interrupt(number: int, _frame: object) -> NoReturn:
 
 
 def on_signals(handler: Callable[[int, object], object]) -> None:
-    """Set what a signal does, but for those that are ignored (nohup ignores SIGHUP)."""
+    """Set the handler of SIGNALS, except of ignored ones (nohup ignores SIGHUP)."""
     for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
 
 
-def end_of_job() -> float:
-    """Return when Slurm ends the job that this is, in seconds since 1970; if it does."""
-    told, job = os.environ.get("SLURM_JOB_END_TIME", ""), os.environ.get("SLURM_JOB_ID")
-    if told.isdecimal():
-        return int(told)
-    if job:  # before version 23 it has to be asked
-        ask = ["squeue", "--noheader", "--format=%e", f"--jobs={job}"]
-        zone = {**os.environ, "SLURM_TIME_FORMAT": "standard"}
-        with suppress(OSError, ValueError, subprocess.SubprocessError):
-            said = subprocess.run(ask, capture_output=True, check=True, env=zone, timeout=20)
-            return datetime.fromisoformat(said.stdout.decode().strip()).timestamp()
-    return math.inf
-
-
-def time_left(timeout_hours: float | None) -> float:
-    """Return the seconds until TIMEOUT_HOURS are over, or Slurm ends the job."""
-    asked = math.inf if timeout_hours is None else 3600 * timeout_hours
-    return min(asked, end_of_job() - time.time() - SLURM_MARGIN)
-
-
 class Stops:
-    """Everything that may ask for the end.
+    """Everything that may end the run; a guard returns a reason to end it, or None."""
 
-    A guard is called with this object and returns a reason, or None; one that pauses training
-    waits by `may_wait`.
-    """
-
-    def __init__(
-        self,
-        file: Path,
-        timeout_hours: float | None,
-        guards: Sequence[Callable[[Stops], str | None]],
-    ) -> None:
+    def __init__(self, file: Path, guards: Sequence[Callable[[Stops], str | None]]) -> None:
         self.file, self.guards = file, guards
-        self.end = time.monotonic() + time_left(timeout_hours)
-        self.reserve = 0.0  # seconds of it that the checkpoint may take
+        self.end = time.monotonic() + (math.inf if TIMEOUT_HOURS is None else 3600 * TIMEOUT_HOURS)
+        self.reserve = 0.0  # seconds of it for the last checkpoint
         self.stop: Interrupted | None = None
         self.next_look = 0.0
-        on_signals(self.take)
+        on_signals(self.on_signal)
 
-    def take(self, number: int, frame: object) -> None:
-        """Take a signal: the first ends the run after its batch, the second at once."""
+    def on_signal(self, number: int, frame: object) -> None:
+        """End the run after the current batch; at a second signal, at once."""
         if self.stop:
             interrupt(number, frame)
         self.stop = Interrupted(signal.Signals(number).name, 128 + number)
-        with suppress(OSError):  # print is not for signal handlers
-            os.write(2, b"\nending after the batch in hand; a second signal ends at once\n")
+        with suppress(OSError):  # print is not safe in signal handlers
+            os.write(2, b"\nstopping after the current batch; a second signal stops at once\n")
 
     def asked(self) -> Interrupted | None:
-        """Return what asks for the end; files and guards are looked at once a second."""
+        """Return why the run must end, if it must; files and guards are read once a second."""
         now = time.monotonic()
         if self.stop is None and now >= self.next_look:
             self.next_look = now + 1
             for guard in (Stops.look, *self.guards):
-                with suppress(OSError):  # what cannot be looked at now is no fault of the trial
+                with suppress(OSError):  # a sensor or a network disk that does not answer
                     reason = guard(self)
                     if self.stop is None and reason:
-                        self.stop = Interrupted(reason, 0)
+                        self.stop = Interrupted(reason, STOPPED)
         return self.stop
 
     def may_wait(self, seconds: float) -> bool:
-        """Wait, if nothing asks for the end; tell whether nothing does."""
+        """Wait, unless the run must end; return whether it may continue."""
         if self.stop is None and (reason := self.look()):
-            self.stop = Interrupted(reason, 0)
+            self.stop = Interrupted(reason, STOPPED)
         if self.stop is None:
             time.sleep(seconds)
         return self.stop is None
 
-    def wait(self, seconds: float) -> None:
-        """Wait until then, or until something asks for the end."""
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 and self.may_wait(min(left, 1.0)):
-            pass
-
     def look(self) -> str | None:
-        """Look at the clock and for the file STOP."""
+        """Return whether the time is over or the file STOP exists."""
         if time.monotonic() + self.reserve >= self.end:
             return "timeout"
-        with suppress(OSError):  # such as of a disk of a network that is away
+        with suppress(OSError):
             return "STOP" if self.file.exists() else None
         return None
 
 
-# --- Workers: processes that share a study on one machine, each trial owned by one of them -------
-# A worker holds a file lock as long as it lives, which the system frees however it dies; whoever
-# finds the lock free may go on with its trials. Where its lock cannot be seen, on another machine
-# or in a container with temporary files of its own, nobody may.
-
-MACHINE_ID = Path("/etc/machine-id")  # tells machines of one name apart
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # and one start of a machine from the next
-KEPT_FRESH = 3600  # seconds; old files are cleared from folders of temporary files
+# --- Progress: one live line on a terminal, a line a minute elsewhere ----------------------------
 
 
-def read_id(path: Path) -> str:
-    """Return a digest of what a file of the system says, which is confidential; "" if none."""
-    content = path.read_bytes().strip() if path.exists() else b""
-    unset = content in (b"", b"uninitialized")  # an image that was never started
-    return "" if unset else hashlib.sha256(content).hexdigest()[:12]
+class Progress:
+    """How far the trial and the study are, and the time that both may still take."""
 
+    def __init__(self, n_trials: int) -> None:
+        self.n_trials, self.durations = n_trials, list[float]()
+        self.live = sys.stderr.isatty()
 
-class Workers:
-    """This process among those that share a study."""
+    def begin(self, number: int, about: str) -> None:
+        """Start trial `number`."""
+        self.left_trials = self.n_trials - number - 1
+        self.title = f"trial {number} of {self.n_trials}  {about}"
+        self.since = self.shown = time.monotonic()
+        self.first: float | None = None  # the share that an earlier run did
 
-    def __init__(
-        self, storage: BaseStorage, study_name: str, url: str, *, take_over: bool
-    ) -> None:
-        del storage, study_name  # on one machine, files are enough
-        self.run, self.take_over = uuid.uuid4().hex[:8], take_over
-        self.folder = lock_folder(url)
-        self.machine = {"host": platform.node(), "machine_id": read_id(MACHINE_ID)}
-        place = self.folder.stat()
-        # Locks beside a file are seen by all who see that; others only by who has this folder.
-        locks = "" if file_of(url) else f"{place.st_dev}:{place.st_ino}"
-        self.here = {"boot": read_id(BOOT_ID) or platform.node(), "locks": locks}
-        self.alone = FileLock(str(self.folder / "round"))
-        self.alive = FileLock(str(self.folder / self.run))
-        self.gone: set[str] = set()  # runs whose locks were there and free
-        with self.round():
-            for path in self.folder.glob("*.lock"):
-                self.has_ended(path.stem)  # then its file goes
-            self.alive.acquire()
+    def update(self, share: float) -> None:
+        """Show the share of the trial that is done, now and then."""
+        now = time.monotonic()
+        self.first = share if self.first is None else self.first
+        if share > self.first and now - self.shown > (0.5 if self.live else 60.0):
+            self.shown, whole = now, (now - self.since) / (share - self.first)
+            self.show(f"{share:4.0%}", whole * (1 - share), whole, end="\r")
 
-    @contextmanager
-    def round(self) -> Iterator[None]:
-        """Keep all other workers waiting: what is counted and then done stays true."""
-        self.alone.acquire()
-        try:
-            yield
-        finally:
-            self.alone.release()
-
-    def confirm(self) -> None:
-        """Raise Interrupted if others may take this process for dead: its lock cannot be seen."""
-        known = os.fstat(self.alive.file)
-        if known.st_nlink == 0:
-            raise Interrupted(f"somebody has deleted a lock in {self.folder}", 2)
-        if time.time() - known.st_mtime > KEPT_FRESH:
-            os.utime(self.alive.file)
-
-    def owner(self) -> dict[str, Any]:
-        """Return what a trial of this process is marked with."""
-        return {**self.machine, **self.here, "run": self.run}
-
-    def is_free(self, owner: Mapping[str, Any] | None) -> bool:
-        """Tell, within a round, whether the process that owns a running trial is gone.
-
-        Raises UnusableError where nobody can tell.
-        """
-        if owner is None or owner.get("run") == self.run:
-            return True  # nobody could mark it, or this process could not reach the storage
-        ended = self.has_ended(f"{owner.get('run')}")
-        if ended is False:
-            return False  # wherever it is, its lock is held
-        # A lock that is not there is of a run that left, or of a folder that cannot be seen. One
-        # that is there and free tells enough: a name may change while the machine runs.
-        named = self.machine if ended is None else {}
-        if {**named, **self.here}.items() <= owner.items():
-            return True
-        restarted = owner.get("boot") != self.here["boot"] and self.machine["machine_id"]
-        if self.take_over or (restarted and self.machine.items() <= owner.items()):
-            return True
-        whose = f"run {owner.get('run')} on {owner.get('host')}"
-        raise UnusableError(
-            f"{whose} has a trial of this study, and from here nobody can see whether it lives. If"
-            " it is gone for good, --take-over goes on with the trial. To work in several places"
-            " at once takes scripts rendered --with multi-host"
+    def show(self, text: str, left: float, whole: float = 0.0, end: str = "\n") -> None:
+        """Show the trial, the seconds left of it, and those of all others at the mean so far."""
+        mean = sum(self.durations) / len(self.durations) if self.durations else whole
+        trial, study = (
+            timedelta(seconds=round(s)) for s in (left, left + self.left_trials * mean)
         )
+        clear = "\x1b[K" if self.live else ""
+        text = f"{clear}{self.title}  {text}  time left: trial {trial}, study {study}"
+        say(text, end=end if self.live else "\n")
 
-    def has_ended(self, run: str) -> bool | None:
-        """Tell by its lock whether a process of this machine has ended; None: it has none."""
-        if not re.fullmatch("[0-9a-f]{8}", run):
-            return None  # another lock; nor may what a storage says lead out of the folder
-        name = self.folder / run
-        path, lock = name.with_suffix(".lock"), FileLock(str(name))
-        if not path.exists():
-            return True if run in self.gone else None
-        if not lock.acquire(wait=False):
-            return False
-        path.unlink()
-        self.gone.add(run)
-        lock.release()
-        return True
-
-    def leave(self) -> None:
-        """End: none of the trials is this process's any more."""
-        self.folder.joinpath(f"{self.run}.lock").unlink(missing_ok=True)
-        self.alive.release()
+    def end(self, text: str) -> None:
+        """Close the trial with a line that stays."""
+        self.durations.append(time.monotonic() - self.since)
+        self.show(text, 0.0)
 
 
-# --- Study: made once, opened by every run, refused where its trials would not compare -----------
+# --- Results: tables and the summary of a study, all derived from its log ------------------------
+
+
+def row_of(trial: LoggedTrial) -> dict[str, Any]:
+    """Return a trial as a row, with the columns of Optuna's `trials_dataframe`."""
+    params = searched_params(trial.attributes)
+    start, end = trial.datetime_start, trial.datetime_complete
+    row: dict[str, Any] = {"number": trial.number, "value": trial.value}
+    row |= {"datetime_start": start, "datetime_complete": end}
+    if start and end:
+        row["duration"] = datetime.fromisoformat(end) - datetime.fromisoformat(start)
+    row |= {f"params_{name}": value for name, value in params.items()}
+    others = trial.attributes.keys() - params.keys() - {"learning_curve"}
+    row |= {f"user_attrs_{name}": v for name, v in trial.attributes.items() if name in others}
+    return {**row, "state": trial.state}
+
+
+def write_results(folder: Path, study: LoggedStudy) -> None:
+    """Replace trials.csv, and best_params.json once a trial is complete."""
+    rows = [row_of(study.trials[number]) for number in sorted(study.trials)]
+    columns = dict.fromkeys(name for row in rows for name in row)
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    replace_file(folder / "trials.csv", lambda file: file.write(text.getvalue().encode()))
+    if best := study.best(DIRECTION):
+        found = {**summary(study), "best_params": searched_params(best.attributes)}
+        content = json.dumps({**found, "best_user_attrs": best.attributes}, indent=1) + "\n"
+        replace_file(folder / "best_params.json", lambda file: file.write(content.encode()))
+
+
+def summary(study: LoggedStudy) -> dict[str, Any]:
+    """Return what a program needs to know of a study."""
+    best, counts = study.best(DIRECTION), study.counts()
+    run: Mapping[str, Any] = next(reversed(study.runs.values()), {})
+    n_trials = run.get("n_trials", N_TRIALS)
+    ended = sum(counts.values()) - counts["running"]
+    return {
+        "name": NAME,
+        "study": study.study_id,
+        "state": "finished" if ended >= n_trials else "unfinished",
+        "n_trials": n_trials,
+        **counts,
+        "metric": METRIC,
+        "direction": DIRECTION,
+        "best_trial": best and best.number,
+        "best_value": best and best.value,
+        "baselines": run.get("baselines", {}),
+    }
+
+
+def say_result(study: LoggedStudy) -> None:
+    """Say what was found, beside what it has to beat."""
+    say(", ".join(f"{count} {state}" for state, count in study.counts().items()))
+    best = study.best(DIRECTION)
+    if best is None:
+        return
+    found, axes = best.attributes, ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff")
+    say(f"best: trial {best.number}, {METRIC} {best.value:.6g}")
+    for values in ({axis: found[axis] for axis in axes}, searched_params(found)):
+        say("  " + ", ".join(f"{name}={value}" for name, value in values.items()))
+    for name, metrics in summary(study)["baselines"].items():
+        for metric, value in metrics.items():
+            sign = -1 if metric == "auc" else 1
+            words = "better than" if sign * found[metric] < sign * value else "NOT better than"
+            say(f"  {metric} {found[metric]:.4f} is {words} the {name} with {value:.4f}")
+    if found.get("collapsed"):
+        say("  COLLAPSED: it predicts nearly the same number for every sample")
+    say("Each configuration has one seed: part of a lead may be the noise of its seed.")
+
+
+# --- Dry run: everything that can be known before training ---------------------------------------
+
+
+def dry_run(task: Task, device: torch.device) -> int:
+    """Print data, baselines, every shape and its memory; return 1 if a count is wrong."""
+    for name, value in (task.describe() | {"baselines": task.baselines()}).items():
+        print(f"{name:15} {value}")
+    if SKIP_INDICES:
+        print(f"{'never tried':15} arch_idx {', '.join(map(str, SKIP_INDICES))}")
+    free, batch_size = free_memory(device), FIXED_PARAMS.get("batch_size", 256)
+    print(f"{'device':15} {device}, {free / 1e9:.1f} GB free")
+    print(f"\n{'shape':>5} {'d_model':>7} {'n_layers':>8} {'d_ff':>6} {'n_heads':>13}", end="")
+    print(f" {'params':>13} {'off':>6} {'model GB':>8} {'MB/sample':>9} {'micro-batch':>11}")
+    wrong, outside, n_unfit = 0, 0, 0
+    for shape_idx, rows in enumerate(SPACE.shapes):
+        members = [ARCHITECTURES[arch_idx] for arch_idx in rows]
+        wrong += sum(build_on_meta(task, row)[1] != row["params"] for row in members)
+        row, cost = members[-1], measure(task, members[-1], device)  # with the most heads
+        off = cost.params / BUDGET - 1
+        outside += abs(off) > TOLERANCE
+        micro_batch = fitting_micro_batch(cost.params, cost.sample_bytes, free, batch_size)
+        n_unfit += micro_batch == 0
+        heads = ",".join(str(member["n_heads"]) for member in members)
+        model_gb = cost.params * BYTES_PER_PARAMETER / 1e9
+        print(
+            f"{shape_idx:5} {row['d_model']:7} {row['n_layers']:8} {row['d_ff']:6} {heads:>13}"
+            f" {cost.params:13,} {off:+6.1%} {model_gb:8.2f} {cost.sample_bytes / 1e6:9.2f}"
+            f" {micro_batch or 'does not fit':>11}"
+        )
+    print(
+        f"\n{len(ARCHITECTURES)} architectures, {len(SPACE.shapes)} shapes: {wrong} parameter"
+        f" counts differ from their model's; {outside} shapes outside ±{TOLERANCE:.0%} of"
+        f" {BUDGET:,}; {n_unfit} do not fit this machine."
+    )
+    print("Nothing was trained.")
+    return 1 if wrong or outside else 0
+
+
+# --- Repeat: train a trial of the log again and compare every evaluation -------------------------
+
+
+def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> int:
+    """Train trial `number` of a log again; return 1 if an evaluation differs."""
+    log = read_log(path)
+    trial = log.study.trials.get(number)
+    if not trial or not trial.curve:
+        raise UnusableError(f"--repeat {number}: {path} has no evaluation of this trial")
+    config = trial.attributes
+    same = True
+    threads = log.study.runs[trial.claims[-1]]["threads"] if trial.claims else 1
+    torch.set_num_threads(threads)  # another number changes the last digits
+    arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
+    training = Training(task, arch, config, key, device)
+    again = train(training, micro_batch=config["micro_batch"], after_batch=lambda _share: None)
+    for known, found in zip(trial.curve, again, strict=False):  # it may have ended early
+        same &= known == found
+        print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
+    print(f"trial {number}: {'the same' if same else 'NOT the same'}")
+    return 0 if same else 1
+
+
+# --- Search: trials one after another, each claimed in the log before it is trained --------------
+# The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free.
+# So the total is exact, a killed trial continues under its number, and workers need no
+# coordinator. Extreme k is trial k; then come configurations of --enqueue, then those of the
+# sampler.
+
+MOST_KILLS = 10  # processes in a row that may end at one place of a trial
+SIGN = 1 if DIRECTION == "minimize" else -1
+
+
+class KilledError(Exception):
+    """The trial ends its process again and again; it may need too much memory."""
 
 
 def digest(value: object) -> str:
@@ -2099,585 +2154,33 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def script_digest() -> str:
-    """Return the SHA-256 of this script's text."""
-    return hashlib.sha256(Path(sys.argv[0]).read_bytes()).hexdigest()
-
-
-def open_study(
-    experiment: Experiment,
-    task: Task,
-    storage: BaseStorage,
-    arguments: Namespace,
-    *,
-    data_sha256: str,
-    device: torch.device,
-) -> optuna.Study:
-    """Create or load the study; refuse one of other values, or of another search space."""
-    name = experiment.study_name
-    made_of: dict[str, Any] = {
-        "study_name": name,
-        "storage": storage,
-        "sampler": make_sampler(experiment),
-        "pruner": make_pruner(experiment.pruner),
-    }
-    # An index refuses a second study of the name, unless the disk was full when it was made.
-    if name in optuna.get_all_study_names(storage):
-        study = optuna.load_study(**made_of)
-    else:
-        direction = experiment.direction
-        study = optuna.create_study(**made_of, direction=direction, load_if_exists=True)
-    settings = {"metric": experiment.metric, **task.settings()}
-    objective = {
-        "data_sha256": data_sha256,
-        "settings": json.loads(json.dumps(settings)),
-        "settings_sha256": digest(settings),
-    }
-    space = {
-        "space": space_of(experiment),
-        "architectures": {describe_row(row): row["params"] for row in experiment.architectures},
-        "architectures_sha256": digest(experiment.architectures),
-    }
-    if changed := changes(study, objective):
-        raise UnusableError(
-            f"study {name} has trials that would not compare with new ones; use another --out or"
-            f" --storage, or undo: {listed([*changed, *changes(study, space)])}"
-        )
-    if (known := study.directions) != [StudyDirection[experiment.direction.upper()]]:
-        raise UnusableError(
-            f"study {name} was made to {' and '.join(d.name.lower() for d in known)}, but"
-            f" {experiment.metric} is to {experiment.direction}; use another --storage, or make it"
-            f' with direction="{experiment.direction}"'
-        )
-    if changed := changes(study, space):
-        raise UnusableError(
-            f"study {name} has another search space: {listed(changed)}. Undo that, or go on with"
-            f" its trials in a new study; this one stays as it is:\n{way_on(arguments)}"
-        )
-    for attribute, value in {**objective, **space, **surroundings(device)}.items():
-        if attribute not in study.user_attrs:
-            study.set_user_attr(attribute, value)
-    if "study_id" not in study.user_attrs:
-        study.set_user_attr("study_id", uuid.uuid4().hex[:12])
-    return study
-
-
-def describe_row(row: Arch) -> str:
-    """Return an architecture as text, its count apart."""
-    return " ".join(f"{axis}={size}" for axis, size in row.items() if axis != "params")
-
-
-def changes(study: optuna.Study, wanted: Mapping[str, Any]) -> list[str]:
-    """Return how attributes of a study differ; of a digest only what its details do not show."""
-    known = {name: study.user_attrs.get(name, value) for name, value in wanted.items()}
-    found = differences(known, wanted)
-    detailed = {line.partition(".")[0] for line in found}
-    told = [line for line in found if line.partition("_sha256 was ")[0] not in detailed]
-    return [line.removeprefix("space.") for line in told]
-
-
-def listed(changed: list[str]) -> str:
-    """Return changes for a message."""
-    more = [f"and {len(changed) - 20} more"] if len(changed) > 20 else []
-    return "; ".join([*changed[:20], *more])
-
-
-def way_on(arguments: Namespace) -> str:
-    """Return the commands that go on with a study's trials in a new one, in new places."""
-    old, script = arguments.log, sys.argv[0]
-    pairs = (
-        (Path(f"{arguments.out}-{n}"), old.with_name(f"{old.stem}-{n}{old.suffix}"))
-        for n in itertools.count(2)
-    )
-    out, log = next(pair for pair in pairs if not any(path.exists() for path in pair))
-    url = f"sqlite:///{out / 'study.db'}"
-    rebuild = ["recover-trials", str(old), "--to-storage", url, "--space-of", script]
-    search = ["python", script, "--out", str(out), "--log", str(log)]
-    search += ["--storage", url] if arguments.storage else []
-    return f"  {shlex.join(rebuild)}\n  {shlex.join(search)}"
-
-
-def surroundings(device: torch.device) -> dict[str, str]:
-    """Return what a study is begun with."""
-    versions = {"optuna": optuna.__version__, "torch": torch.__version__}
-    return {**versions, "device": device.type, "script_sha256": script_digest()}
-
-
-def remarks(study: optuna.Study, device: torch.device) -> list[str]:
-    """Return what differs from the run that began the study, and may change what is found."""
-    begun, here = study.user_attrs, surroundings(device)
-    found = [
-        f"begun with {name} {begun[name]}, gone on with {here[name]}: values may differ a little"
-        for name in ("torch", "device")
-        if begun[name] != here[name]
-    ]
-    if begun["optuna"].split(".")[0] != optuna.__version__.split(".")[0]:
-        found.append(
-            f"begun with Optuna {begun['optuna']}; {optuna.__version__} may suggest other"
-            " parameters"
-        )
-    if begun["script_sha256"] != here["script_sha256"]:
-        found.append(
-            f"the script differs from the one that began the study: sha256"
-            f" {begun['script_sha256'][:12]} then, {here['script_sha256'][:12]} now"
-        )
-    return found
-
-
-def refuse_lost(name: str, storage: BaseStorage, url: str, out: Path, log: Path) -> None:
-    """Refuse a folder with results of another study, or of one that the storage lacks."""
-    results = out / "all_trials.json"
-    if not results.exists():
-        return
-    if name not in optuna.get_all_study_names(storage):
-        raise UnusableError(
-            f"{results} is there, but the storage has no study {name}. Rebuild it from its log:"
-            f" recover-trials {log} --to-storage {url}\nor give another --out"
-        )
-    attributes = storage.get_study_user_attrs(storage.get_study_id_from_name(name))
-    try:
-        told = json.loads(results.read_bytes())["study_id"]
-    except (ValueError, KeyError, TypeError):  # it will be written anew
-        return
-    if told != attributes.get("study_id"):
-        raise UnusableError(f"{results} is of another study ({told}): give another --out")
-
-
-def differences(old: object, new: object, name: str = "") -> list[str]:
-    """Return what differs between two JSON values, each with its place."""
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return [] if old == new else [f"{name} was {shortened(old)}, is {shortened(new)}"]
-    prefix = f"{name}." if name else ""
-    return [
-        line
-        for key in dict.fromkeys((*old, *new))
-        for line in differences(old.get(key), new.get(key), f"{prefix}{key}")
-    ]
-
-
-def shortened(value: object) -> str:
-    """Return a value for a message."""
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"
-
-
-def enqueue_extremes(study: optuna.Study, experiment: Experiment, kind: str) -> None:
-    """Queue the architectures that are tried in any case, each once in the life of a study."""
-    trials, space = study.get_trials(deepcopy=False), experiment.space
-    known = [
-        {**trial.system_attrs.get("fixed_params", {}), **trial.params, **trial.user_attrs}
-        for trial in trials
-    ]
-    for arch_idx, ends in experiment.extreme_indices.items():
-        params, attributes = space.encode(arch_idx), {"kind": kind, "extreme": ends}
-        tried = {**params, "extreme": ends}.items()
-        if not any(tried <= trial.items() for trial in known):
-            study.enqueue_trial(params, user_attrs=attributes)
-
-
-# --- Records: what a study did, in its log and its files, always from the study's own storage ----
-
-
-def log_fields(
-    attributes: Mapping[str, Any], params: Mapping[str, Any] = MappingProxyType({})
-) -> dict[str, Any]:
-    """Return parameters and attributes under the names they have in the log, curves left out."""
-    fields = {SHORT_NAMES.get(name, name): value for name, value in params.items()}
-    others = dict[str, Any]()
-    for name, value in attributes.items():
-        free = name not in RESERVED | params.keys()
-        is_field = free and re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII)
-        if name != "learning_curve":
-            (fields if is_field else others)[SHORT_NAMES.get(name, name)] = value
-    return {**fields, OTHERS: others} if others else fields
-
-
-# What the lines of a trial must have; one that another program put into the study has not.
-EXPECTED = {*LOG_EVENTS["trial_start"].first, "kind", "config_id"}
-
-
-def is_own(trial: Trial | FrozenTrial) -> bool:
-    """Tell whether this script has begun a trial."""
-    return log_fields(trial.user_attrs, trial.params).keys() >= EXPECTED
-
-
-def curve_of(trial: FrozenTrial) -> Curve:
-    """Return the learning curve of a trial of this script."""
-    curve = trial.user_attrs.get("learning_curve")
-    return curve if isinstance(curve, list) and is_own(trial) else []
-
-
-def reported_in(curve: Curve, metric: str) -> dict[int, float]:
-    """Return what is reported to the study of a learning curve, by the count reached."""
-    return {next(iter(point.values())): point[metric] for point in curve}
-
-
-class Recorder:
-    """The log and the result files of one run of a study."""
+class Attempt:
+    """A trial in this process, and what its checkpoint had."""
 
     def __init__(
-        self, study: optuna.Study, experiment: Experiment, arguments: Namespace, run: str
+        self,
+        number: int,
+        config: Config,
+        checkpoint: Checkpoint,
+        saved: Mapping[str, Any] | None,
     ) -> None:
-        self.study, self.experiment, self.out = study, experiment, arguments.out
-        self.minutes, self.url = arguments.checkpoint_minutes, arguments.url
-        self.log = TrialLog(arguments.log, study=study.user_attrs["study_id"], run=run)
+        self.number, self.config, self.checkpoint, self.saved = number, config, checkpoint, saved
+        self.curve: Curve = saved["curve"] if saved else []
+        self.began = time.monotonic() - (saved["wall_seconds"] if saved else 0.0)
 
-    def open_run(self, **about: object) -> None:
-        """Open the run in the log; write what an earlier run finished but could not write."""
-        known = {name: v for name, v in asdict(self.experiment).items() if name in EXPERIMENT}
-        versions = {"hpogen": self.experiment.hpogen, "python": platform.python_version()}
-        found = {
-            "architectures_sha256": self.study.user_attrs["architectures_sha256"],
-            "settings_sha256": self.study.user_attrs["settings_sha256"],
-            "script_sha256": script_digest(),
-            "worker": f"{socket.gethostname()}:{os.getpid()}",
-            "versions": {**versions, "torch": torch.__version__, "optuna": optuna.__version__},
-        }
-        self.log.write("run_start", {**known, **found, **about})
-        if any(self.counts().values()):
-            self.log.write("study_resumed", self.counts())
-        ended = self.log.numbers(r"Trial (\d+) ended: ")
-        finished = [trial for trial in self.study.trials if trial.state.is_finished()]
-        if gone := sorted(ended - {trial.number for trial in finished}):
-            raise self.altered(f"{self.log.path} tells the end of trial {gone[0]}, it does not")
-        for trial in finished:
-            if trial.number not in ended:
-                self.retell(trial, curve_of(trial))
-                self.publish(trial)
-            else:
-                self.check_file(trial)
-            self.checkpoint(trial).remove()
-        self.write_files()  # also before the first trial: the folder is this study's
+    def seconds(self) -> float:
+        """Return the time that the trial took, in all processes that trained it."""
+        return time.monotonic() - self.began
 
-    def trial_file(self, number: int) -> Path:
-        """Return where the record of a trial is kept."""
-        return self.out / "trials" / f"trial_{number:04d}.json"
+    def save(self, training: Training, more: Mapping[str, Any]) -> None:
+        """Write the checkpoint."""
+        about = {"curve": self.curve, "wall_seconds": self.seconds()}
+        self.checkpoint.save({**training.state(), **about, **more})
 
-    def check_file(self, trial: FrozenTrial) -> None:
-        """Write a trial's file if it is not there; refuse one that says something else."""
-        path, known = self.trial_file(trial.number), plain(trial_record(trial))
-        try:
-            told = dict(json.loads(path.read_bytes()))
-        except (OSError, ValueError, TypeError):
-            self.write_files(trial)
-            return
-        changed = differences(told, {name: known.get(name) for name in told})
-        for step, value in reported_in(curve_of(trial), self.experiment.metric).items():
-            reported = trial.intermediate_values.get(step)
-            if reported != value and not math.isnan(value):
-                changed.append(f"it reported {reported} at {step}, not {value}")
-        if changed:
-            what = f"{path} is not what the storage has: {'; '.join(changed[:9])}"
-            raise self.altered(f"{what}. Or this file was, if that is said again: then delete it")
-
-    def altered(self, what: str) -> UnusableError:
-        """Return the error that a storage does not hold what was written, and the way out."""
-        out, known = way_out(self.url, self.log.path), file_of(self.url)
-        which = known or without_password(self.url)
-        return UnusableError(f"the storage {which} was altered. {out}\n{what}")
-
-    def checkpoint(self, trial: Trial | FrozenTrial) -> Checkpoint:
-        """Return the checkpoint of a trial, which no other may take for its own."""
-        study_id, config_id = self.study.user_attrs["study_id"], trial.user_attrs.get("config_id")
-        path = self.out / "checkpoints" / f"trial_{trial.number:04d}.pt"
-        return Checkpoint(path, f"{study_id} {config_id}", minutes=self.minutes)
-
-    def retell(self, trial: Trial | FrozenTrial, curve: Curve) -> None:
-        """Write what this log does not have of a trial: its start, the end of its curve."""
-        told = self.log.numbers(rf"Trial {trial.number} \w+ (\d+): arch_idx=")
-        reached = max(told, default=0)
-        missing = [point for point in curve if next(iter(point.values())) > reached]
-        if trial.number not in self.log.numbers(r"Trial (\d+): arch_idx="):
-            self.begin(trial)
-        elif missing:
-            self.resumed(trial, next(iter(missing[0])), reached)
-        for point in missing:
-            self.evaluated(trial, point)
-
-    def take_up(self, trial: Trial, curve: Curve, unit: str) -> None:
-        """Write that a trial goes on, and from where."""
-        self.retell(trial, curve)
-        reached = curve[-1][unit] if curve else 0
-        self.resumed(trial, unit, reached)
-        where = f"goes on after {unit} {reached}" if reached else "goes on from its beginning"
-        say(f"trial {trial.number}, which was begun before, {where}")
-
-    def resumed(self, trial: Trial | FrozenTrial, unit: str, reached: int) -> None:
-        """Write that what follows of a trial is told by this run."""
-        arch = log_fields(architecture_of(trial))
-        self.log.write("trial_resumed", {"trial": trial.number, **arch, unit: reached})
-
-    def begin(self, trial: Trial | FrozenTrial) -> None:
-        """Write the start of a trial, once its attributes are known."""
-        fields = {"trial": trial.number, "datetime_start": str(trial.datetime_start)}
-        if is_own(trial):
-            own = log_fields(trial.user_attrs, trial.params)
-            self.log.write("trial_start", {**own, **fields})
-
-    def evaluated(self, trial: Trial | FrozenTrial, point: Mapping[str, Any]) -> None:
-        """Write a point of the learning curve."""
-        (unit, step), *metrics = point.items()
-        arch = log_fields(architecture_of(trial))
-        fields = {"trial": trial.number, "unit": unit, "step": step, **arch}
-        self.log.write("evaluation", {**fields, **dict(metrics)})
-
-    def retried(self, trial: Trial, micro_batch: int) -> None:
-        """Write that memory ran out and the trial begins anew."""
-        fields = {"trial": trial.number, **log_fields(architecture_of(trial))}
-        self.log.write("trial_retry", {**fields, "micro_batch": micro_batch}, level="W")
-
-    def publish(self, trial: FrozenTrial) -> None:
-        """Write the end of a trial to the log and the files."""
-        own = is_own(trial)
-        theirs = {OTHERS: trial.user_attrs, OTHER_PARAMS: trial.params}
-        fields = {
-            **dict.fromkeys(LOG_EVENTS["trial_end"].first),  # another program's trial has none
-            **(log_fields(trial.user_attrs, trial.params) if own else theirs),
-            "trial": trial.number,
-            "state": trial.state.name,
-            "value": trial.value,
-            "datetime_start": str(trial.datetime_start),
-            "datetime_complete": str(trial.datetime_complete),
-        }
-        # Some samplers and pruners keep with a trial what they will need; TPE repeats parameters.
-        kept = {k: v for k, v in trial.system_attrs.items() if not k.startswith("tpe:")}
-        fields |= {"system_attrs": kept} if kept else {}
-        if not own or "learning_curve" not in trial.user_attrs:  # another program ended it
-            fields["learning_curve"] = None
-        if trial.intermediate_values != reported_in(curve_of(trial), self.experiment.metric):
-            fields[REPORTED] = trial.intermediate_values
-        self.log.write("trial_end", fields, level="W" if "error" in trial.user_attrs else "I")
-        self.log.sync()
-        self.write_optuna_lines(trial)
-        self.write_files(trial)
-
-    def write_files(self, *trials: FrozenTrial) -> None:
-        """Write trials' own files and the study's tables; a full disk is noted and survived."""
-        try:
-            for trial in trials:
-                write_json(self.trial_file(trial.number), trial_record(trial))
-            write_results(self.out, self.study, self.experiment)
-        except OSError as problem:
-            self.log.write("note", {"text": f"results not written: {problem}"}, level="W")
-
-    def write_optuna_lines(self, trial: FrozenTrial) -> None:
-        """Write the lines that Optuna would print had it called the training itself."""
-        name, write = f"Trial {trial.number}", self.log.write_plain
-        if trial.state == TrialState.FAIL:
-            because = f"because of the following error: {trial.user_attrs.get('error')!r}."
-            write(f"{name} failed with parameters: {trial.params} {because}", level="W")
-            write(f"{name} failed with value None.", level="W")
-        elif trial.state == TrialState.PRUNED:
-            write(f"{name} pruned. ")
-        elif best := best_of(self.study):
-            ended = f"{name} finished with value: {trial.value} and parameters: {trial.params}."
-            write(f"{ended} Best is trial {best.number} with value: {best.value}.")
-
-    def counts(self) -> dict[str, int]:
-        """Return how many trials are in each state."""
-        number = Counter(trial.state for trial in self.study.get_trials(deepcopy=False))
-        states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING)
-        return {name: number[state] for name, state in zip(COUNTS, states, strict=True)}
-
-    def close_run(self, reason: str) -> None:
-        """Close the run in the log, and say what was found."""
-        try:
-            counts, best = self.counts(), best_of(self.study)
-        except Exception as error:  # the storage may be why the run ends
-            self.log.write("note", {"text": f"the run ends, {reason}: {error}"}, level="W")
-            return
-        lead = {"best_trial": best and best.number, "best_value": best and best.value}
-        self.log.write("run_end", {"reason": reason, **counts, **lead})
-        say(f"{reason}: " + ", ".join(f"{n} {state}" for state, n in counts.items()))
-        if best:
-            say(f"best: trial {best.number}, {self.experiment.metric} {best.value}")
-            say(f"  {architecture_of(best)}\n  {best.params}")
-            say(f"One seed per configuration ranks noise. Results are in {self.out}")
-
-
-# --- Progress: one line on a terminal, now and then a line elsewhere -----------------------------
-
-
-class Progress:
-    """How far the trial and the study are, and when they may end."""
-
-    def __init__(self, n_trials: int) -> None:
-        self.n_trials = n_trials
-        self.spent: list[float] = []
-        self.live = sys.stderr.isatty()
-
-    def begin(self, started: int, about: str) -> None:
-        """Open the `started`-th trial of the study."""
-        self.left_trials = self.n_trials - started
-        self.title = f"trial {started}/{self.n_trials}  {about}"
-        self.since = self.shown = time.monotonic()
-        self.first: float | None = None  # the share that was done before
-
-    def update(self, share: float) -> None:
-        """Take the share of the trial that is done; show it if it is time to."""
-        now = time.monotonic()
-        self.first = share if self.first is None else self.first
-        if share > self.first and now - self.shown > (0.5 if self.live else 60.0):
-            self.shown, whole = now, (now - self.since) / (share - self.first)
-            left = whole * (1 - share)
-            ends = f"ETA {timedelta(seconds=round(left))}, of the study {self.eta(left, whole)}"
-            text = f"{self.title}  {share:4.0%}  {ends}"
-            say(f"\x1b[K{text}", end="\r") if self.live else say(text)
-
-    def eta(self, left: float, whole: float) -> timedelta:
-        """Return when the study may end: as long as the mean trial for each to come."""
-        mean = sum(self.spent) / len(self.spent) if self.spent else whole
-        return timedelta(seconds=round(left + self.left_trials * mean))
-
-    def end(self, text: str) -> None:
-        """Close the trial with a line that stays."""
-        self.spent.append(time.monotonic() - self.since)
-        clear = "\x1b[K" if self.live else ""
-        say(f"{clear}{self.title}  {text}  ETA of the study {self.eta(0, 0)}")
-
-
-# --- Dry run: everything that can be known before training ---------------------------------------
-
-
-def dry_run(task: Task, experiment: Experiment, device: torch.device) -> int:
-    """Print the data, every shape and its memory; return 1 if a row is off the budget."""
-    for name, value in task.describe().items():
-        print(f"{name:20} {value}")
-    if experiment.skip_indices:
-        print(f"{'never tried':20} arch_idx {', '.join(map(str, experiment.skip_indices))}")
-    free = free_memory(device)
-    batch_size = experiment.fixed_params.get("batch_size", 256)
-    print(f"{'device':20} {device}, {free / 1e9:.1f} GB free")
-    print(f"\n{'shape':>5} {'d_model':>7} {'n_layers':>8} {'d_ff':>6} {'n_heads':>13}", end="")
-    print(f" {'params':>13} {'off':>6} {'model GB':>8} {'MB/sample':>9} {'micro-batch':>11}")
-    wrong, n_unfit, shapes = 0, 0, experiment.space.shapes
-    for shape_idx, rows in enumerate(shapes):
-        members = [experiment.architectures[arch_idx] for arch_idx in rows]
-        models = [check_count(task, row) for row in members]
-        row, sample_bytes = members[-1], bytes_per_sample(task, models[-1])  # most heads
-        off = row["params"] / experiment.budget - 1
-        wrong += abs(off) > experiment.tolerance
-        micro_batch = fitting_micro_batch(row["params"], sample_bytes, free, batch_size)
-        n_unfit += micro_batch == 0
-        heads = ",".join(str(member["n_heads"]) for member in members)
-        model_gb = row["params"] * BYTES_PER_PARAMETER / 1e9
-        print(
-            f"{shape_idx:5} {row['d_model']:7} {row['n_layers']:8} {row['d_ff']:6} {heads:>13}"
-            f" {row['params']:13,} {off:+6.1%} {model_gb:8.2f} {sample_bytes / 1e6:9.2f}"
-            f" {micro_batch or 'does not fit':>11}"
-        )
-    print(
-        f"\n{len(experiment.architectures)} architectures, {len(shapes)} shapes: every"
-        f" parameter count equals its model's; {wrong} outside ±{experiment.tolerance:.0%} of"
-        f" {experiment.budget:,}; {n_unfit} shapes do not fit this machine."
-    )
-    print("Nothing was trained.")
-    return 1 if wrong else 0
-
-
-# --- A trial again: from its own record, to the same values --------------------------------------
-
-
-def repeat_trial(path: Path, task: Task, experiment: Experiment, device: torch.device) -> int:
-    """Train what a file trial_NNNN.json records; return 1 if an evaluation differs."""
-    try:
-        record = json.loads(path.read_text())
-        config = {**record["user_attrs"], **record["params"]}
-        key, curve = (config["seed"], record["trial_number"]), config["learning_curve"]
-        names = {**{axis: axis for axis in experiment.architectures[0]}, "params": "param_count"}
-        arch = {axis: int(config[name]) for axis, name in names.items()}
-        micro_batch = config["micro_batch"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UnusableError(f"--trial-from {path}: not the record of a trial: {error}") from None
-    try:
-        bytes_per_sample(task, check_count(task, arch))  # built, and passed through once
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise UnusableError(f"--trial-from {path}: {error}") from None
-    if not curve:
-        raise UnusableError(f"--trial-from {path}: it has no evaluation to compare with")
-    training = train(
-        task,
-        arch,
-        config,
-        key=key,
-        device=device,
-        micro_batch=micro_batch,
-        after_batch=lambda _training, _share: None,
-    )
-    values = [point[experiment.metric] for point in curve]
-    best = min(values, key=lambda value: experiment.sign * float(value))
-    value = {"COMPLETE": best, "PRUNED": values[-1]}.get(record["state"])
-    same = record["value"] == value
-    try:
-        for known, found in zip(curve, map(plain, training), strict=False):  # it may end early
-            same &= known == found
-            print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
-    except KeyError as missing:  # a loss of another script, a parameter that is not recorded
-        raise UnusableError(f"--trial-from {path}: there is no {missing} here") from None
-    print(f"trial {key[1]}: value {record['value']}, {'the same' if same else 'NOT the same'}")
-    return 0 if same else 1
-
-
-# --- Search: trials one after another, each recorded before the next begins ----------------------
-# A trial whose worker died goes on under its number, from its checkpoint if there is one: what is
-# found does not depend on how often a run was killed.
-
-ANY_VALUE = {"micro_batch", "seed", "kind"}  # attributes that parameters do not settle
-WRITTEN = {*ANY_VALUE, "config_id"}  # some of those that are written in one commit
-OWNERS = "owners"  # attribute of the study: which process runs each trial that is running
-MOST_DEATHS = 10  # processes that a trial may end in a row without getting any further
-Done = TypeVar("Done")
-
-
-class KilledError(Exception):
-    """The trial ends its process again and again: it needs too much memory, say."""
-
-
-@dataclass
-class Attempt:
-    """A trial in this process: its configuration, its evaluations, what an earlier run left."""
-
-    trial: Trial
-    config: Config
-    checkpoint: Checkpoint
-    saved: Mapping[str, Any] | None
-    reported: dict[int, float]  # evaluations that the study knows
-    curve: Curve = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.curve += self.saved["curve"] if self.saved else []
-        # The last that an attempt before reported: of a pruned trial Optuna keeps the last value.
-        self.before = max(self.reported, default=0)
-
-
-class Fit(NamedTuple):
-    """What a shape needs, and whether it fitted this machine when the run began."""
-
-    sample_bytes: int
-    fitted: bool
-
-
-def measure_shapes(task: Task, experiment: Experiment, device: torch.device) -> list[Fit]:
-    """Return what each shape needs, at most heads; say which do not fit."""
-    found, free = [], free_memory(device)
-    space = experiment.space
-    for rows in space.shapes:
-        trained = [arch_idx for arch_idx in rows if arch_idx in space.allowed]
-        if not trained:
-            found.append(Fit(0, fitted=False))
-            continue
-        row = experiment.architectures[trained[-1]]
-        sample_bytes = bytes_per_sample(task, check_count(task, row))
-        fitted = fitting_micro_batch(row["params"], sample_bytes, free, 1) > 0
-        found.append(Fit(sample_bytes, fitted))
-        if not fitted:
-            say(
-                f"warning: {dict(row)} needs {row['params'] * BYTES_PER_PARAMETER:,} bytes and"
-                f" {sample_bytes:,} per sample, {free:,} are free: its trials will fail (oom)"
-            )
-    if not any(fit.fitted for fit in found):
-        raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
-    return found
+    def restart(self) -> None:
+        """Forget what was trained."""
+        self.saved = None
+        self.curve.clear()
 
 
 class Search:
@@ -2686,516 +2189,578 @@ class Search:
     def __init__(
         self,
         task: Task,
-        recorder: Recorder,
-        storage: BaseStorage,
-        workers: Workers,
+        log: LogFile,
+        memory: MemoryStudy,
         stops: Stops,
         device: torch.device,
-        fits: Sequence[Fit],
+        costs: Sequence[ShapeCost],
+        arguments: Namespace,
     ) -> None:
-        self.task, self.recorder, self.workers, self.stops = task, recorder, workers, stops
-        self.study, self.experiment = recorder.study, recorder.experiment
-        self.storage = storage
-        self.device, self.space = device, self.experiment.space
-        self.fits = fits  # of each shape
-        self.progress = Progress(self.experiment.n_trials)
+        self.task, self.log, self.memory, self.stops = task, log, memory, stops
+        self.device, self.costs, self.arguments = device, costs, arguments
+        self.progress = Progress(arguments.n_trials)
+        self.round_cost, self.last_round = 0.0, time.monotonic()
+        self.results_cost, self.last_results = 0.0, 0.0
+
+    @staticmethod
+    def prepare(
+        _log: LogFile, _about: Mapping[str, Any], _arguments: Namespace
+    ) -> MemoryStudy | None:
+        """Return a study that is not in the log; `--with storage` has one."""
+        return None
 
     def run(self) -> int:
-        """Run trials up to the total; return the exit code: 1 if none ever finished."""
-        reason = "error"
+        """Run trials up to the total; return the exit code: 1 if none is complete."""
+        reason, code = "error", 2
         try:
-            while trial := self.patiently(self.next_trial):
-                self.run_trial(trial)
-            reason = "trials"
+            while (number := self.next_trial()) is not None:
+                self.run_trial(number)
+                self.log.unlock_trial(number)
+            counts = self.log.study.counts()
+            reason, code = "trials", 0 if counts["complete"] or counts["running"] else 1
         except Interrupted as stop:
-            reason = stop.reason
-            self.give_back()
-            return stop.code
+            reason, code = stop.reason, stop.code
+            hint = f" after you remove {self.stops.file}" if reason == "STOP" else ""
+            say(f"stopped: {reason}. To continue, run the same command again{hint}")
         finally:
-            self.recorder.close_run(reason)
-            self.workers.leave()
-        return 0 if self.with_others() or best_of(self.study) else 1
+            self.close_run(reason)
+        return code
 
-    def give_back(self) -> None:
-        """Leave the trial in hand to any worker, on any machine; say how to go on."""
-        with suppress(Exception), self.workers.round():  # the storage may be why the run ends
-            owners = self.study.user_attrs.get(OWNERS, {})
-            others = {n: o for n, o in owners.items() if o and o["run"] != self.workers.run}
-            self.study.set_user_attr(OWNERS, others)
-        hint = f"; first remove {self.stops.file}" if self.stops.look() == "STOP" else ""
-        say(f"to go on, run the same command again{hint}")
+    def close_run(self, reason: str) -> None:
+        """Write how the run ended, and the results of the study."""
+        with suppress(Interrupted), self.log.round() as study:
+            best = study.best(DIRECTION)
+            lead = {"best_trial": best and best.number, "best_value": best and best.value}
+            self.log.write("run_end", {"reason": reason, **study.counts(), **lead})
+        self.write_results()
 
-    def with_others(self) -> int:
-        """Return how many trials other workers are at, and say whose they are."""
-        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        owners = self.study.user_attrs.get(OWNERS, {})
-        for trial in running:
-            owner = owners.get(f"{trial.number}") or {}
-            say(
-                f"trial {trial.number} is with {owner.get('host')}, run {owner.get('run')}; if"
-                " that machine is gone for good, --take-over goes on with it"
-            )
-        return len(running)
+    def sync(self) -> None:
+        """Write the pending lines; wait while the disk is full, until the run must stop."""
+        began = time.monotonic()
+        with self.log.round():
+            pass
+        while self.log.pending:
+            if not self.stops.may_wait(5):
+                raise self.stops.stop or Interrupted("no space left", STOPPED)
+            with self.log.round():
+                pass
+        self.last_round = time.monotonic()
+        self.round_cost = self.last_round - began
+        self.log.report_damage()
 
-    def patiently(self, action: Callable[[], Done]) -> Done:
-        """Do what needs the storage and may be done twice; where that fails, try again, longer."""
-        for seconds in (1, 4, 15, 60, 120, 240):
-            try:
-                return action()
-            except Exception as error:
-                if not is_of_storage(error):
-                    raise
-                if is_final(error):
-                    raise StorageError from error
-                if stop := self.stops.asked():
-                    raise stop from error
-                said = str(root_of(error)).partition("\n")[0][:200]
-                say(f"storage: {said}; trying again in {seconds} s")
-            self.stops.wait(seconds)
-        try:
-            return action()
-        except Exception as error:
-            raise StorageError from error
+    def next_trial(self) -> int | None:
+        """Return the trial to train, locked and claimed; None if none is left."""
+        if stop := self.stops.asked():
+            raise stop
+        with self.log.round() as study:
+            free = (n for n in range(self.arguments.n_trials) if self.is_open(n))
+            number = next((n for n in free if self.log.lock_trial(n)), None)
+            self.resumed = number is not None and "config_id" in study.trial(number).attributes
+            if number is not None and not self.resumed:
+                self.start_trial(number, study)
+        self.sync()
+        return number
 
-    def next_trial(self) -> Trial | None:
-        """Return the trial to train: one whose worker died, else a new one; None at the total."""
-        while True:
-            if stop := self.stops.asked():
-                raise stop
-            trial, wrong = self.claim_trial()
-            if trial is None or not wrong:
-                return trial
-            said = f"trial {trial.number} was queued, but cannot be trained: {wrong}"
-            why = {"fail_reason": "space", "error": said, "learning_curve": []}
-            self.finish(trial, TrialState.FAIL, why)
-            say(said)
+    def is_open(self, number: int) -> bool:
+        """Return whether a trial has no end line."""
+        trial = self.log.study.trials.get(number)
+        return trial is None or not trial.finished
 
-    def claim_trial(self) -> tuple[Trial | None, str]:
-        """Return the next trial, and why it cannot be trained, if so.
-
-        Its parameters and attributes are in the storage then, and whose it is.
-        """
-        with self.workers.round():
-            trials = self.study.get_trials(deepcopy=False)
-            self.started = sum(trial.state != TrialState.WAITING for trial in trials)
-            running = [trial for trial in trials if trial.state == TrialState.RUNNING]
-            owners = self.study.user_attrs.get(OWNERS, {})
-            owners = {f"{t.number}": owners.get(f"{t.number}") for t in running}
-            left = next((t for t in running if self.workers.is_free(owners[f"{t.number}"])), None)
-            self.taken_up = left is not None
-            self.workers.confirm()
-            mark = self.workers.owner()
-            if left is not None:
-                trial = Trial(self.study, left._trial_id)
-                mark |= self.deaths_at(left, owners[f"{left.number}"] or {})
-            elif self.started < self.experiment.n_trials:
-                trial = self.study.ask()
-                self.started += 1
-            else:
-                return None, ""
-            self.deaths = mark.get("deaths", 0)
-            owners[f"{trial.number}"] = mark
-            with one_commit(self.storage):
-                self.study.set_user_attr(OWNERS, owners)
-                wrong = self.describe(trial)
-            return trial, wrong
-
-    def deaths_at(self, trial: FrozenTrial, owner: Mapping[str, Any]) -> dict[str, Any]:
-        """Return how far a trial is, and how many processes in a row have ended with it there."""
-        reached = [len(trial.intermediate_values), self.recorder.checkpoint(trial).written()]
-        same = owner.get("reached") == reached
-        return {"reached": reached, "deaths": owner.get("deaths", 0) + 1 if same else 1}
-
-    def run_trial(self, trial: Trial) -> None:
-        """Train one trial, from where it was left if it was, and record its end."""
-        known = self.study.get_trials(deepcopy=False)[trial.number]
-        config = {**known.user_attrs, **known.params}  # what is trained is what is recorded
-        checkpoint = self.recorder.checkpoint(trial)
-        saved = checkpoint.load() if self.taken_up else None
-        if saved and saved["seed"] != config["seed"]:
-            said = f"trial {trial.number} has seed {config['seed']}, not {saved['seed']}"
-            raise self.recorder.altered(said)
-        attempt = Attempt(trial, config, checkpoint, saved, dict(known.intermediate_values))
-        if self.taken_up:
-            self.recorder.take_up(trial, saved["curve"] if saved else [], self.task.unit)
-        else:
-            self.recorder.begin(known)
-        shape = (f"{axis}={config[axis]}" for axis in ("d_model", "n_layers", "n_heads"))
-        self.progress.begin(self.started, " ".join(shape))
-        before = saved["seconds"] if saved else 0.0
-        since = time.monotonic() - before
-        try:
-            if self.deaths >= MOST_DEATHS:
-                raise KilledError(f"{self.deaths} processes in a row ended with it at one place")
-            state, found = self.train_trial(attempt, since)
-        except StorageError:  # not the trial's fault
-            raise
-        except Exception as error:  # whatever else it is, it must not end the study
-            state, found = TrialState.FAIL, failure(error)
-        found |= {"seconds": time.monotonic() - since, "learning_curve": attempt.curve}
-        ended = self.patiently(lambda: self.finish(trial, state, found))
-        checkpoint.remove()
-        best = best_of(self.study)
-        lead = f"best {best.value:.5g} (trial {best.number})" if best else "none finished yet"
-        self.progress.end(f"{state.name} {found.get('fail_reason', ended.value)}  {lead}")
-
-    def describe(self, trial: Trial) -> str:
-        """Write what is known of a trial before it is trained; check what was written before.
-
-        Return why it cannot be trained, which is the fault of whoever queued it.
-        """
-        own = self.study.get_trials(deepcopy=False)[trial.number]
-        known = own.user_attrs
-        begun = self.taken_up and len(WRITTEN & known.keys()) > 1  # what is damaged is one name
-        wrong = "" if begun else unfit(own, self.experiment)
-        if not wrong:
-            wanted = self.start_attributes(trial)
-            wrong = strange_in(own, wanted, self.experiment, begun=begun)
-            for name in [name for name in wanted if name not in known]:
-                trial.set_user_attr(name, wanted[name])
-        if wrong and (begun or "extreme" in (*known, known.get("kind"))):
-            raise self.recorder.altered(f"trial {trial.number}: {wrong}")
-        return wrong
-
-    def start_attributes(self, trial: Trial) -> dict[str, Any]:
-        """Return what is known of a trial before it is trained, besides its parameters."""
-        config = suggest(trial, self.experiment)
-        arch_idx = self.space.decode(config)
-        row = self.experiment.architectures[arch_idx]
-        trained = {name: config[name] for name in config if name not in self.space.sizes()}
-        config_id = digest([dict(row), trained])[:12]
-        *earlier, own = self.study.get_trials(deepcopy=False)[: trial.number + 1]
-        kind = "enqueued" if is_queued(own) else "search"
-        if any(other.user_attrs.get("config_id") == config_id for other in earlier):
-            kind = "repeat"
-        known = {
+    def start_trial(self, number: int, study: LoggedStudy) -> None:
+        """Choose the configuration of a trial and claim it."""
+        given, attributes = self.given_params(number, study)
+        config = self.memory.ask(number, given)
+        arch_idx = SPACE.decode(config)
+        row = ARCHITECTURES[arch_idx]
+        trained = {name: value for name, value in config.items() if name not in SPACE.sizes()}
+        config_id = digest([row, trained])[:12]
+        if any(t.attributes.get("config_id") == config_id for t in study.trials.values()):
+            attributes["kind"] = "repeat"
+        fields = {
+            "trial": number,
             "arch_idx": arch_idx,
-            **{"param_count" if name == "params" else name: row[name] for name in row},
-            **config,
-            **self.task.amounts(config),
+            **row,
+            "params": self.cost_of(arch_idx).params,
+            **{SHORT_NAMES.get(name, name): value for name, value in config.items()},
+            **self.task.training_length(config),
             "micro_batch": self.micro_batch(arch_idx, config["batch_size"]),
-            "seed": self.experiment.seed,
-            "kind": kind,
+            "seed": self.arguments.seed,
+            **attributes,
             "config_id": config_id,
+            "datetime_start": str(datetime.now()),
         }
-        return {name: value for name, value in known.items() if name not in trial.params}
+        kept = self.memory.system_attrs(number)
+        self.log.write("trial_start", fields | ({"system_attrs": kept} if kept else {}))
 
-    def fit_of(self, arch_idx: int) -> Fit:
-        """Return what an architecture needs."""
-        return self.fits[self.space.shape_of[arch_idx]]
+    def given_params(
+        self, number: int, study: LoggedStudy
+    ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        """Return the parameters that are given to a trial, and what that makes of it."""
+        if number < len(EXTREME_INDICES):
+            arch_idx, ends = list(EXTREME_INDICES.items())[number]
+            kind = "smoke" if self.arguments.smoke else "extreme"
+            return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
+        used = {trial.attributes.get("enqueued_idx") for trial in study.trials.values()}
+        for index, line in enumerate(study.enqueued):
+            if index not in used:
+                return line["trial_params"], {"kind": "enqueued", "enqueued_idx": index}
+        return None, {"kind": "search"}
 
-    def micro_batch(self, arch_idx: int, most: int) -> int:
+    def cost_of(self, arch_idx: int) -> ShapeCost:
+        """Return what an architecture costs."""
+        return self.costs[SPACE.shape_of[arch_idx]]
+
+    def micro_batch(self, arch_idx: int, batch_size: int) -> int:
         """Return how many samples fit at once, 0 if none."""
-        params = self.experiment.architectures[arch_idx]["params"]
+        cost = self.cost_of(arch_idx)
         free = free_memory(self.device)
-        return fitting_micro_batch(params, self.fit_of(arch_idx).sample_bytes, free, most)
+        return fitting_micro_batch(cost.params, cost.sample_bytes, free, batch_size)
 
-    def train_trial(self, attempt: Attempt, since: float) -> tuple[TrialState, dict[str, Any]]:
-        """Train, from the start with half the micro-batch each time memory runs out.
+    def run_trial(self, number: int) -> None:
+        """Train one trial, from its checkpoint if it has one, and write its end."""
+        config = dict(self.log.study.trials[number].attributes)
+        path = self.arguments.out / "checkpoints" / f"trial_{number:04d}.pt"
+        key = f"{self.log.study.study_id} {config['config_id']}"
+        checkpoint = Checkpoint(path, key, minutes=self.arguments.checkpoint_minutes)
+        saved = checkpoint.load() if self.resumed else None
+        attempt = Attempt(number, config, checkpoint, saved)
+        shape = ("d_model", "n_layers", "n_heads", "d_ff")
+        self.progress.begin(number, " ".join(f"{axis}={config[axis]}" for axis in shape))
+        try:
+            if self.resumed:
+                self.resume_trial(attempt)
+            found = self.train_trial(attempt)
+        except Exception as error:  # a failed trial must not end the study
+            found = failure(error)
+        found |= {"seconds": attempt.seconds(), "learning_curve": attempt.curve}
+        if self.end_trial(number, found):
+            checkpoint.remove()
+            best = self.log.study.best(DIRECTION)
+            lead = f"best {best.value:.5g} (trial {best.number})" if best else "none complete yet"
+            ended = found.get("fail_reason", found["value"])
+            self.progress.end(f"{found['state']} {ended}  {lead}")
 
-        The evaluations are put into the attempt's curve, so that they outlive a failure.
-        """
-        config, arch_idx = attempt.config, attempt.config["arch_idx"]
-        most = attempt.saved["micro_batch"] if attempt.saved else config["batch_size"]
-        micro_batch = self.micro_batch(arch_idx, most)
+    def resume_trial(self, attempt: Attempt) -> None:
+        """Claim a trial of a run that is gone, with what its checkpoint has."""
+        number, curve, saved = attempt.number, attempt.curve, attempt.saved
+        reached = curve[-1][self.task.unit] if curve else 0
+        place = {self.task.unit: reached, "batches": saved["batch"] if saved else 0}
+        kept = {"system_attrs": saved["system_attrs"]} if saved else {}
+        about = {**self.architecture(number), **place, "learning_curve": curve, **kept}
+        self.log.write("trial_resumed", about)
+        self.sync()
+        say(f"trial {number} of an earlier run continues after {self.task.unit} {reached}")
+        if self.log.study.trials[number].n_resumed >= MOST_KILLS:
+            raise KilledError(f"{MOST_KILLS} processes in a row ended at this place")
+
+    def architecture(self, number: int) -> dict[str, Any]:
+        """Return what each line of a trial repeats."""
+        known = self.log.study.trials[number].attributes
+        names = (*ARCHITECTURE, "d_ff")
+        return {"trial": number, **{name: known[LONG_NAMES.get(name, name)] for name in names}}
+
+    def train_trial(self, attempt: Attempt) -> dict[str, Any]:
+        """Train, again with half the micro-batch where memory runs out; return the end."""
+        config, cost = attempt.config, self.cost_of(attempt.config["arch_idx"])
+        most = config["micro_batch"] or config["batch_size"]  # 0: no memory was free at its start
+        micro_batch = self.micro_batch(config["arch_idx"], most)
+        if micro_batch == 0 and cost.fits:  # others took the memory: the next trial would fail too
+            raise Interrupted("memory: other processes took it after the start", STOPPED)
         if micro_batch == 0:
-            fit = self.fit_of(arch_idx)
-            said = (
-                f"{config['param_count']:,} parameters and {fit.sample_bytes:,} bytes per sample,"
-                f" {free_memory(self.device):,} are free"
-            )
-            if fit.fitted:  # others took the memory; all trials to come would fail
-                raise Interrupted(f"memory: {said}", 2)
-            raise MemoryError(said)
+            raise MemoryError(f"not one sample fits beside {cost.params:,} parameters")
         while True:
             try:
-                return self.train_once(attempt, micro_batch, since)
+                return self.train_once(attempt, micro_batch)
             except Exception as error:
                 if micro_batch == 1 or not out_of_memory(error):
                     raise
-            micro_batch, attempt.saved = -(-micro_batch // 2), None
-            attempt.curve.clear()
-            attempt.before = max(attempt.reported, default=0)
-            self.recorder.retried(attempt.trial, micro_batch)
-            smaller = partial(attempt.trial.set_user_attr, "micro_batch", micro_batch)
-            self.patiently(smaller)
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
+            micro_batch = -(-micro_batch // 2)
+            attempt.restart()
+            retry = {**self.architecture(attempt.number), "micro_batch": micro_batch}
+            self.log.write("trial_retry", retry, level="W")
+            self.sync()
 
-    def train_once(
-        self, attempt: Attempt, micro_batch: int, since: float
-    ) -> tuple[TrialState, dict[str, Any]]:
+    def train_once(self, attempt: Attempt, micro_batch: int) -> dict[str, Any]:
         """Train with a micro-batch; return the state and the best evaluation."""
-        trial, config, curve, saved = attempt.trial, attempt.config, attempt.curve, attempt.saved
-        unit, metric, sign = self.task.unit, self.experiment.metric, self.experiment.sign
+        number, config, curve = attempt.number, attempt.config, attempt.curve
+        key = (config["seed"], number)
+        training = Training(self.task, ARCHITECTURES[config["arch_idx"]], config, key, self.device)
+        if attempt.saved:
+            training.restore(attempt.saved)
 
-        def after_batch(training: Training, share: float) -> None:
+        def after_batch(share: float) -> None:
             self.progress.update(share)
             stop = self.stops.asked()
             if stop or attempt.checkpoint.due():
-                seconds = time.monotonic() - since
-                about = {"curve": curve, "seconds": seconds, "seed": config["seed"]}
-                about |= {"micro_batch": micro_batch}
-                attempt.checkpoint.save({**training.state(), **about})
+                kept = {"system_attrs": self.memory.system_attrs(number)}
+                attempt.save(training, kept)
                 self.stops.reserve = 2 * attempt.checkpoint.cost
+                self.sync()
             if stop:
                 raise stop
 
-        state, ended_by = TrialState.COMPLETE, "schedule"
+        seconds, state, ended_by = self.arguments.trial_seconds, "COMPLETE", "schedule"
         for point in train(
-            self.task,
-            self.experiment.architectures[config["arch_idx"]],
-            config,
-            key=(config["seed"], trial.number),
-            device=self.device,
-            micro_batch=micro_batch,
-            after_batch=after_batch,
-            resume=saved,
+            training, micro_batch=micro_batch, after_batch=after_batch, trial_seconds=seconds
         ):
             curve.append(point)
-            self.recorder.evaluated(trial, point)
-            if self.patiently(lambda: self.prunes(attempt)):
-                state, ended_by = TrialState.PRUNED, "pruned"
+            if self.evaluate(number, config, point):
+                state, ended_by = "PRUNED", "pruned"
                 break
-            values = (sign * known[metric] for known in curve)
-            if since_last_gain(values, config["min_delta"]) >= config["patience"]:
+            values = (SIGN * known[METRIC] for known in curve)
+            if evals_without_gain(values, config["min_delta"]) >= config["patience"]:
                 ended_by = "early_stopping"
                 break
-        best = min(curve, key=lambda point: sign * float(point[metric]))
-        return state, {
+        unit, cost = self.task.unit, self.cost_of(config["arch_idx"])
+        best = min(curve, key=lambda known: SIGN * float(known[METRIC]))
+        return {
             **{name: value for name, value in best.items() if name != unit},
+            "state": state,
+            "value": (best if state == "COMPLETE" else curve[-1])[METRIC],
             f"best_{unit}": best[unit],
             f"{unit}s_trained": curve[-1][unit],
             "ended_by": ended_by,
             "micro_batch": micro_batch,
             "accumulation_steps": -(-config["batch_size"] // micro_batch),
+            "train_seconds": training.seconds,
+            "samples_per_second": training.samples / training.seconds,
+            "peak_memory_bytes": peak_memory(self.device),
+            "train_flops": cost.sample_flops * training.samples,
         }
 
-    def prunes(self, attempt: Attempt) -> bool:
-        """Report what the study does not know yet; tell whether the trial is pruned now.
+    def evaluate(self, number: int, config: Config, point: Mapping[str, Any]) -> bool:
+        """Write an evaluation; return whether the pruner ends the trial.
 
-        An attempt before may have reported this evaluation, and later ones: it was not pruned
-        before the last. A damaged storage may have lost or altered some that the checkpoint has.
+        A line waits for the next round while rounds are slow: they may take 1 % of the time.
         """
-        config, reported = attempt.config, attempt.reported
-        for point in attempt.curve:
-            count, value = point[self.task.unit], point[self.experiment.metric]
-            if count not in reported:
-                attempt.trial.report(value, count)
-            elif reported[count] != value:  # `report` would leave it as it is
-                trial_id = attempt.trial._trial_id
-                self.storage.set_trial_intermediate_value(trial_id, count, value)
-                attempt.trial = Trial(self.study, trial_id)
-            reported[count] = value
-        prunable = max(prunable_from(self.task.rounds(config), config), attempt.before)
-        spared = config["kind"] in ("extreme", "smoke") or count < prunable
-        return not spared and attempt.trial.should_prune()
+        (unit, step), *metrics = point.items()
+        self.memory.update()
+        self.memory.report(number, step, point[METRIC])
+        spared = config["kind"] in ("extreme", "smoke") or step < self.first_prunable(config)
+        pruned = not spared and self.memory.prunes(number)
+        kept = self.memory.system_attrs(number)
+        fields = {**self.architecture(number), "unit": unit, "step": step, **dict(metrics)}
+        self.log.write("evaluation", fields | ({"system_attrs": kept} if kept else {}))
+        if time.monotonic() - self.last_round > 100 * self.round_cost:
+            self.sync()
+        return pruned
 
-    def finish(self, trial: Trial, state: TrialState, found: Config) -> FrozenTrial:
-        """Tell the study how a trial ended, then the log and the files."""
-        value = found[self.experiment.metric] if state == TrialState.COMPLETE else None
-        with self.workers.round():
-            self.workers.confirm()
-            ended = self.study.get_trials(deepcopy=False)[trial.number]
-            if not ended.state.is_finished():  # a commit may succeed and be answered by an error
-                with one_commit(self.storage):
-                    for name, attribute in found.items():
-                        trial.set_user_attr(name, attribute)
-                    ended = self.study.tell(trial, value, state)
-            self.recorder.publish(ended)
-        return ended
+    def first_prunable(self, config: Config) -> float:
+        """Return the epoch or step from which a trial may be pruned: a share of its schedule.
 
+        Not during its warm-up: trials with a shorter one are ahead until then.
+        """
+        intervals = list(self.task.intervals(config))
+        done = itertools.accumulate(interval.n_batches for interval in intervals)
+        warm = (i.step for i, n in zip(intervals, done, strict=True) if n > config["warmup_steps"])
+        return max(config["prune_from"] * intervals[-1].step, next(warm, math.inf))
 
-def strange_in(
-    trial: FrozenTrial, wanted: Mapping[str, Any], experiment: Experiment, *, begun: bool
-) -> str:
-    """Return what attributes and parameters of a trial cannot be its own; empty if all can.
+    def end_trial(self, number: int, found: Mapping[str, Any]) -> bool:
+        """Write the end of a trial; return False if another run claimed it meanwhile."""
+        with self.log.round() as study:
+            trial = study.trials[number]
+            ours = trial.claims[-1] == self.log.run and not trial.finished
+            ours = self.log.lock_trial(number) and ours
+            if ours:
+                known = {**trial.attributes, **found}
+                fields = {SHORT_NAMES.get(name, name): value for name, value in known.items()}
+                fields |= {"trial": number, "datetime_start": trial.datetime_start}
+                fields |= {"datetime_complete": str(datetime.now())}
+                if kept := self.memory.system_attrs(number):
+                    fields["system_attrs"] = kept
+                self.log.write("trial_end", fields, level="W" if "error" in found else "I")
+        self.sync()
+        if not ours:
+            say(f"trial {number} was claimed by run {trial.claims[-1]}; this result is discarded")
+        elif time.monotonic() - self.last_results > 100 * self.results_cost:
+            self.write_results()
+        return ours
 
-    Where one is missing that was written, it may be there under an altered name.
-    """
-    known = trial.user_attrs
-    written = {*wanted} if begun else {"kind"} if "extreme" in known else set[str]()
-    both = wanted.keys() & known.keys() - ANY_VALUE
-    strange = {name for name in both if known[name] != wanted[name]}
-    strange |= trial.params.keys() - experiment.searched.keys()
-    if written - known.keys() and not is_queued(trial):
-        strange |= known.keys() - wanted.keys() - {"extreme"}
-    found = {name: {**trial.params, **known}.get(name) for name in sorted(strange)}
-    right = {name: wanted.get(name) for name in found}
-    return f"it has {found}, not {right}" if found else ""
-
-
-def is_queued(trial: FrozenTrial) -> bool:
-    """Tell whether a trial was put into the queue, and not by the script."""
-    return "fixed_params" in trial.system_attrs and "extreme" not in trial.user_attrs
-
-
-def prunable_from(rounds: Sequence[Round], config: Config) -> float:
-    """Return the count from which a trial may be pruned: a share of its own schedule.
-
-    Not while its learning rate still warms up: others with a shorter warm-up are ahead until then.
-    """
-    done = itertools.accumulate(item.n_batches for item in rounds)
-    warm = (item.step for item, n in zip(rounds, done, strict=True) if n > config["warmup_steps"])
-    return max(config["prune_from"] * rounds[-1].step, next(warm, math.inf))
+    def write_results(self) -> None:
+        """Write the derived files; a full disk is said and survived."""
+        began = time.monotonic()
+        try:
+            write_results(self.arguments.out, self.log.study)
+        except OSError as error:
+            say(f"results not written: {error}")
+        self.last_results = time.monotonic()
+        self.results_cost = self.last_results - began
 
 
 def failure(error: Exception) -> dict[str, Any]:
-    """Return why a trial failed, and where."""
-    told = {DivergedError: "diverged", KilledError: "killed"}
-    reason = "oom" if out_of_memory(error) else told.get(type(error), "error")
+    """Return the end of a trial that raised an error: why, and where."""
+    reasons = {DivergedError: "diverged", KilledError: "killed"}
     last = traceback.extract_tb(error.__traceback__)[-1]
     return {
-        "fail_reason": reason,
+        "state": "FAIL",
+        "value": None,
+        "fail_reason": "oom" if out_of_memory(error) else reasons.get(type(error), "error"),
         "error": f"{type(error).__name__}: {error}",
         "where": f"{Path(last.filename).name}:{last.lineno} in {last.name}",
     }
 
 
-# --- What the command line asks for --------------------------------------------------------------
+# --- Main: what the command line asks for --------------------------------------------------------
 
+# Trials compare where these are equal; SAME_SPACE matters to the sampler only.
+COMPARED = ("data_sha256", "task", "horizon", "metric", "direction", "settings", "code_sha256")
+SAME_SPACE = ("architectures_sha256", "search_space", "conditions", "skip_indices", "fixed_params")
+REMARKED = ("seed", "device", "threads", "versions", "sampler", "pruner", "trial_seconds")
+NO_SETTINGS = {"ARCHITECTURES", "DATA_PATH", "DATA_RANGE", "FREE_AXES"}
 Guards = Sequence[Callable[[Stops], str | None]]
 
 
-def smoke_version(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:
-    """Return the experiment of --smoke: the two smallest architectures, a study of its own."""
-    rows = experiment.architectures
-    by_size = sorted(experiment.space.allowed, key=lambda arch_idx: rows[arch_idx]["params"])
-    other = (i for i in by_size if rows[i]["params"] != rows[by_size[0]]["params"])
-    smallest = (by_size[0], next(other, by_size[1]))
-    space = {name: v for name, v in experiment.search_space.items() if name not in params}
-    return replace(
-        experiment,
-        study_name=f"{experiment.study_name}-smoke-{uuid.uuid4().hex[:8]}",
-        n_trials=2,
-        timeout_hours=None,
-        extreme_indices={arch_idx: f"smoke {arch_idx}" for arch_idx in smallest},
-        search_space=space,
-        fixed_params={**experiment.fixed_params, **params},
-    )
+def read_source(source: str) -> tuple[dict[str, str], str]:
+    """Return the constants that the experiment uses, as source, and the digest of its code."""
+    _, constants, code, _ = source.split("\n# === ")
+    found = {}
+    for node in ast.parse(f"# {constants}").body:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            name = ast.unparse(targets[0])
+            if name not in NO_SETTINGS and re.search(rf"\b{name}\b", code):
+                found[name] = ast.unparse(node.value)
+    return found, hashlib.sha256(code.encode()).hexdigest()
+
+
+def this_worker() -> dict[str, str]:
+    """Return the host and process of this run, and the start of the machine."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    about = {"host": platform.node(), "process": str(os.getpid())}
+    return about | {"boot": boot.read_text().strip() if boot.exists() else ""}
+
+
+def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[str, Any]:
+    """Return the fields of the run line: everything that identifies the experiment."""
+    source = Path(sys.argv[0]).read_text()
+    constants, code_sha256 = read_source(source)
+    settings = {n: text for n, text in constants.items() if n.lower() not in EXPERIMENT}
+    space = {name: json.loads(distribution_to_json(d)) for name, d in distributions().items()}
+    versions = {"hpogen": HPOGEN, "python": platform.python_version()}
+    return {
+        "log_version": LOG_VERSION,
+        "name": NAME,
+        "budget": BUDGET,
+        "task": TASK,
+        "horizon": int(constants["HORIZON"]) if "HORIZON" in constants else None,
+        "metric": METRIC,
+        "direction": DIRECTION,
+        "unit": task.unit,
+        "n_trials": arguments.n_trials,
+        "timeout_hours": TIMEOUT_HOURS,
+        "trial_seconds": arguments.trial_seconds,
+        "seed": arguments.seed,
+        "settings": settings,
+        "code_sha256": code_sha256,
+        "spec_sha256": SPEC_SHA256,
+        "script_sha256": hashlib.sha256(source.encode()).hexdigest(),
+        "architectures_sha256": digest(ARCHITECTURES),
+        "search_space": space,
+        "conditions": CONDITIONS,
+        "skip_indices": SKIP_INDICES,
+        "fixed_params": FIXED_PARAMS,
+        "sampler": SAMPLER,
+        "pruner": PRUNER,
+        "overrides": arguments.overrides,
+        "smoke": arguments.smoke,
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "worker": this_worker(),
+        "versions": {**versions, "torch": torch.__version__, "optuna": optuna.__version__},
+        "baselines": task.baselines(),
+        **task.describe(),
+    }
+
+
+def differences(old: object, new: object, name: str) -> Iterator[str]:
+    """Yield what differs between two values, with its place."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys((*old, *new)):
+            yield from differences(old.get(key), new.get(key), f"{name}.{key}")
+    elif old != new:
+        was, now = (json.dumps(value)[:60] for value in (old, new))
+        yield f"{name} was {was}, is {now}"
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """Return how two run lines differ in some fields."""
+    new = json.loads(json.dumps({name: new[name] for name in names}))
+    return [line for name in names for line in differences(old.get(name), new[name], name)]
+
+
+def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> list[str]:
+    """Refuse a log whose trials do not compare with new ones; return harmless differences."""
+    if not study.runs:
+        return []
+    first = next(iter(study.runs.values()))
+    if first.get("log_version") != LOG_VERSION:
+        raise UnusableError(
+            f"{path} was written by another version of hpogen: recover-trials reads it, this"
+            " script does not continue it. Give another --log"
+        )
+    if changed := changes(first, about, (*COMPARED, *SAME_SPACE)):
+        way = "" if changes(first, about, COMPARED) else f", with --history {path} for its trials"
+        raise UnusableError(
+            f"{path} has trials of another experiment: {'; '.join(changed[:20])}. Undo that, or"
+            f" give another --log and --out{way}"
+        )
+    return changes(first, about, REMARKED)
+
+
+def normal_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters as the sampler would draw them. Raises ValueError for others."""
+    space = distributions()
+    if unknown := sorted(params.keys() - space):
+        raise ValueError(f"{', '.join(unknown)}: not searched; there are {', '.join(space)}")
+    used = {name: space[name] for name in params}
+    found = {n: d.to_external_repr(d.to_internal_repr(params[n])) for n, d in used.items()}
+    create_trial(state=TrialState.RUNNING, params=found, distributions=used)
+    return found
+
+
+def history_lines(path: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the trials of another log that lie in this search space, as lines of this log."""
+    log = read_log(path)
+    if not log.study.runs:
+        raise UnusableError(f"--history {path}: no log of a search script")
+    if changed := changes(next(iter(log.study.runs.values())), about, COMPARED):
+        raise UnusableError(f"--history {path}: not comparable: {'; '.join(changed[:20])}")
+    rows = {tuple(row.values()): arch_idx for arch_idx, row in enumerate(ARCHITECTURES)}
+    ended = [t for t in log.study.trials.values() if t.state in ("COMPLETE", "PRUNED")]
+    lines = []
+    for trial in ended:
+        known = {**trial.attributes, "params": trial.attributes["param_count"]}
+        try:
+            arch_idx = rows[tuple(known[axis] for axis in ARCHITECTURES[0])]
+            params = normal_params(searched_params({**known, **SPACE.encode(arch_idx)}))
+        except (KeyError, ValueError):  # outside of this search space
+            continue
+        curve = {str(step): value for step, value in reported_values(trial.curve).items()}
+        lines.append(
+            {
+                "from_study": log.study.study_id,
+                "from_trial": trial.number,
+                "trial_params": params,
+                "state": trial.state,
+                "value": trial.value,
+                "curve": curve,
+            }
+        )
+    say(f"--history {path}: {len(lines)} of {len(ended)} trials lie in this search space")
+    return lines
+
+
+def enqueued_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the configurations of a JSON list as lines of the log. Raises UnusableError."""
+    content, lines = path.read_bytes(), list[dict[str, Any]]()
+    try:
+        for config in json.loads(content):
+            params = {name: value for name, value in config.items() if name != "arch_idx"}
+            if "arch_idx" in config:
+                if config["arch_idx"] not in SPACE.allowed:
+                    raise ValueError(f"arch_idx {config['arch_idx']!r} is not in ARCHITECTURES")
+                params |= SPACE.encode(config["arch_idx"])
+            lines.append({"trial_params": normal_params(params)})
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UnusableError(
+            f"--enqueue {path}: [{len(lines)}]: {error}; give a JSON list of objects such as"
+            ' {"arch_idx": 3, "learning_rate": 0.001}'
+        ) from None
+    return [{"file_sha256": hashlib.sha256(content).hexdigest(), **line} for line in lines]
+
+
+def open_run(log: LogFile, about: dict[str, Any], arguments: Namespace) -> None:
+    """Check the log, and write that a run starts."""
+    history = history_lines(arguments.history, about) if arguments.history else []
+    enqueued = enqueued_lines(arguments.enqueue) if arguments.enqueue else []
+    with log.round() as study:
+        remarks = check_log(log.path, study, about)
+        if other := unreachable_worker(study, about["worker"], log.locks):
+            raise UnusableError(
+                f"{log.path}: {other} has not ended, and locks may not reach it: wait for its end,"
+                " or use NFSv4 or --with storage"
+            )
+        study.study_id = study.study_id or uuid.uuid4().hex[:12]
+        log.write("run_start", about)
+        for text in remarks:
+            say(f"warning: not as in the first run: {text}")
+            log.write("note", {"text": text}, level="W")
+        known = {line["file_sha256"] for line in study.enqueued}
+        for fields in [] if study.history else history:
+            log.write("history", fields)
+        for fields in enqueued:  # the same file again is the same command again
+            if fields["file_sha256"] not in known:
+                log.write("enqueued", fields)
+
+
+def make_smoke(task: Task, arguments: Namespace) -> None:
+    """Turn the constants into two short trials of the two smallest shapes, in a new log."""
+    params = task.limit_for_smoke()
+    for name in params:
+        SEARCH_SPACE.pop(name, None)
+    FIXED_PARAMS.update(params)
+    by_size = sorted(SPACE.allowed, key=lambda arch_idx: ARCHITECTURES[arch_idx]["params"])
+    smallest = ARCHITECTURES[by_size[0]]["params"]
+    larger = (i for i in by_size if ARCHITECTURES[i]["params"] != smallest)
+    pair = (by_size[0], next(larger, by_size[-1]))
+    EXTREME_INDICES.clear()
+    EXTREME_INDICES.update({arch_idx: f"smoke {arch_idx}" for arch_idx in pair})
+    arguments.n_trials = 2
+    arguments.log.unlink(missing_ok=True)
+    say(f"smoke test: log in {arguments.log}")
+
+
+def print_result(path: Path, study: LoggedStudy) -> None:
+    """Print the last line of stdout, for programs that drive this script."""
+    print("RESULT " + json.dumps({**summary(study), "log": str(path)}), flush=True)
 
 
 def main(
-    arguments: Namespace,
-    task: Task,
-    experiment: Experiment,
-    guards: Guards = (),
-    join: Callable[..., Workers] = Workers,
+    arguments: Namespace, task: Task, guards: Guards = (), search: type[Search] = Search
 ) -> int:
     """Do what the command line asks; return the exit code."""
-    open_closed_streams()
     on_signals(interrupt)
-    arguments.url = arguments.storage or f"sqlite:///{arguments.out / 'study.db'}"
     try:
-        return dispatch(arguments, task, experiment, guards, join)
+        if arguments.status:
+            print_result(arguments.log, read_log(arguments.log).study)
+            return 0
+        return run(arguments, task, guards, search)
     except Interrupted as stop:
+        say(f"stopped: {stop.reason}")
         return stop.code
-    except (UnusableError, ImportError) as error:
+    except (UnusableError, ImportError, OSError) as error:
         say(f"error: {error}")
-        return 3 if isinstance(error, ImportError) else 2  # a sampler or storage needs a package
-    except Exception as error:
-        if not isinstance(error, StorageError) and not is_of_storage(error):
-            raise
-        say(f"error: {trouble(arguments.url, arguments.log, root_of(error))}")
-        return 2
+        return 3 if isinstance(error, ImportError) else 2
 
 
-def dispatch(
-    arguments: Namespace,
-    task: Task,
-    experiment: Experiment,
-    guards: Guards,
-    join: Callable[..., Workers],
-) -> int:
+def run(arguments: Namespace, task: Task, guards: Guards, search: type[Search]) -> int:
     """Check, repeat a trial, or search; return the exit code."""
-    experiment = replace(experiment, n_trials=arguments.n_trials, seed=arguments.seed)
     device = choose_device(arguments.device)
     task.load(device)
     if arguments.smoke:
-        experiment = smoke_version(experiment, task.shrink())
+        make_smoke(task, arguments)
     if arguments.dry_run:
-        return dry_run(task, experiment, device)
-    if arguments.trial_from:
-        return repeat_trial(arguments.trial_from, task, experiment, device)
-    if not arguments.storage and set("?#%") & set(arguments.url):
-        out = arguments.out
-        raise UnusableError(f"--out {out}: ?, # and % would end the address of the database")
-    if arguments.log.is_dir():
-        raise UnusableError(f"--log {arguments.log} is a folder, not a file")
-    if re.fullmatch(r"sqlite(\+\w+)?:/*(:memory:)?", arguments.url):
-        raise UnusableError(f"--storage {arguments.url} is lost with the run: name a file")
+        return dry_run(task, device)
+    if arguments.repeat is not None:
+        return repeat_trial(arguments.log, arguments.repeat, task, device)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    fits = measure_shapes(task, experiment, device)
+    costs = measure_shapes(task, device)
+    log = LogFile(arguments.log, uuid.uuid4().hex[:8])
+    about = run_fields(task, arguments, device)
+    stored = search.prepare(log, about, arguments)
+    open_run(log, about, arguments)
+    memory = stored or MemoryStudy(log.study, arguments.seed)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    storage = open_storage(arguments.url)
-    workers = join(storage, experiment.study_name, arguments.url, take_over=arguments.take_over)
-    with workers.round():
-        recorder = open_run(arguments, task, experiment, storage, workers.run, device)
-    own = (lambda _stops: workers.confirm(), *guards)
-    stops = Stops(arguments.out / "STOP", experiment.timeout_hours, own)
-    return Search(task, recorder, storage, workers, stops, device, fits).run()
+    stops = Stops(arguments.out / "STOP", guards)
+    code = search(task, log, memory, stops, device, costs, arguments).run()
+    say_result(log.study)
+    print_result(arguments.log, log.study)
+    return code
 
 
-def open_run(
-    arguments: Namespace,
-    task: Task,
-    experiment: Experiment,
-    storage: BaseStorage,
-    run: str,
-    device: torch.device,
-) -> Recorder:
-    """Open the study and, in its log, this run; return what records the run."""
-    data, smoke = task.describe(), arguments.smoke
-    if not smoke:
-        shown = without_password(arguments.url)
-        refuse_lost(experiment.study_name, storage, shown, arguments.out, arguments.log)
-    sha256 = data["data_sha256"]
-    study = open_study(experiment, task, storage, arguments, data_sha256=sha256, device=device)
-    recorder = Recorder(study, experiment, arguments, run)
-    recorder.open_run(
-        unit=task.unit,
-        search_space=study.user_attrs["space"]["search_space"],
-        overrides=arguments.overrides,
-        smoke=smoke,
-        device=str(device),
-        threads=torch.get_num_threads(),
-        **data,
-    )
-    for text in remarks(study, device):
-        say(f"warning: {text}")
-        recorder.log.write("note", {"text": text}, level="W")
-    enqueue_extremes(study, experiment, "smoke" if smoke else "extreme")
-    return recorder
-
-
-# --- The constants, put together -----------------------------------------------------------------
-
-LOSSES = {"bce": bce_loss}
-
-
-def constants_of(kind: type[Any]) -> dict[str, Any]:
-    """Return the constants that have the names of a dataclass's fields."""
-    names = {field.name: field.name.upper() for field in fields(kind)}
-    return {name: globals()[constant] for name, constant in names.items() if constant in globals()}
-
-
-def make_task(data_path: str, new_data: bool = False) -> Task:
-    """Return the task of the constants, on the data at a path; new data may be any."""
-    task = Task(**constants_of(Task))
-    task.data_path = data_path
-    if new_data:
-        task.data_sha256 = None
-    return task
-
-
-def make_experiment() -> Experiment:
-    """Return the experiment of the constants."""
-    return Experiment(
-        **constants_of(Experiment),
-        hpogen="0.1.0",
-        spec_sha256="7e2109186b047351f97ad9de3b86e10c419b4a622b235a6a06393b109faa6270",
-    )
-
+HPOGEN = "0.2.0"
+SPEC_SHA256 = "7e2109186b047351f97ad9de3b86e10c419b4a622b235a6a06393b109faa6270"
 
 if __name__ == "__main__":
-    sys.exit(main(ARGUMENTS, make_task(ARGUMENTS.data, ARGUMENTS.new_data), make_experiment()))
+    TASK_DATA = Task(ARGUMENTS.data, None if ARGUMENTS.new_data else DATA_SHA256)
+    sys.exit(main(ARGUMENTS, TASK_DATA))

@@ -63,7 +63,7 @@ def landscape(kind: str, seed: int, script: Mapping[str, Any]) -> Callable[[Para
     }
 
     def value(params: Params) -> float:
-        row = rows[script["space"].decode(params)]
+        row = rows[script["SPACE"].decode(params)]
         aspect = (math.log2(row["d_model"] / row["n_layers"]) - low) / wide - best["aspect"]
         rate = (math.log(params["learning_rate"]) - best["rate"] - coupling * aspect) / 2.3
         shape = {"bowl": 2 * aspect**2, "valley": abs(aspect), "ridge": 2 * aspect**2}[kind]
@@ -96,19 +96,19 @@ def at_random(searched: Mapping[str, Params], chance: np.random.Generator) -> Pa
     return found
 
 
-def regrets(kind: str, seed: int, table: Params, script: Mapping[str, Any]) -> list[float]:
+def regrets(kind: str, seed: int, script: Mapping[str, Any]) -> list[float]:
     """Simulate one study; return the regret after half of its trials and after all."""
     value = landscape(kind, seed, script)
-    chance, searched = np.random.default_rng([seed, REFERENCE]), script["experiment"].searched
+    chance, searched = np.random.default_rng([seed, REFERENCE]), script["searched"]()
     known = sorted(value(at_random(searched, chance)) for _ in range(REFERENCE))
     noise = np.random.default_rng([seed, TRIALS])
-    study = optuna.create_study(sampler=script["KeyedSampler"](seed, table))
+    study = optuna.create_study(sampler=script["KeyedSampler"](seed))
     for arch_idx in script["EXTREME_INDICES"]:
-        study.enqueue_trial(script["space"].encode(arch_idx))
+        study.enqueue_trial(script["SPACE"].encode(arch_idx))
     lead, found = (math.inf, math.inf), []
     for number in range(1, TRIALS + 1):
         trial = study.ask()
-        true = value(script["suggest"](trial, script["experiment"]))
+        true = value(script["suggest"](trial))
         seen = true + noise.normal(0, NOISE)
         study.tell(trial, seen)
         lead = min(lead, (seen, true))
@@ -121,12 +121,10 @@ def cells(seeds: int) -> Iterator[Cell]:
     """Simulate every kind of study, with parameters drawn one by one and together."""
     for budget in BUDGETS:
         script = script_of(budget)
-        script["experiment"] = script["make_experiment"]()
-        script["space"] = script["experiment"].space
         for kind in LANDSCAPES:
             for multivariate in (False, True):
-                table = {**script["SAMPLER"], "multivariate": multivariate}
-                both = [regrets(kind, seed, table, script) for seed in range(seeds)]
+                script["SAMPLER"]["multivariate"] = multivariate
+                both = [regrets(kind, seed, script) for seed in range(seeds)]
                 half, end = zip(*both, strict=True)
                 cell = {"optuna": optuna.__version__, "multivariate": multivariate}
                 yield {**cell, "budget": budget, "landscape": kind, "half": half, "end": end}

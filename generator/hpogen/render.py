@@ -42,7 +42,7 @@ def render(spec: Spec) -> str:
     constants = script_constants(spec)
     tables = function_tables(spec)
     defined = [name.split(":")[0] for _, group in constants for name, _, _ in group]
-    check_parts(parts, [*defined, *tables, "MODULES", "HPOGEN", "SPEC_SHA256"])
+    check_parts(parts, [*defined, *tables, "MODULES"])
     sections = chosen_sections(spec)
     first = 1 + sum(chosen.arguments is not None for chosen in sections)  # of the experiment
     if early := [part.name for part in parts[:first] if part.third_party.roots()]:
@@ -71,12 +71,11 @@ def render(spec: Spec) -> str:
         constants=[
             (about, [constant_line(*constant) for constant in group]) for about, group in constants
         ],
-        modules=" ".join(third_party.all_modules()),
+        modules=constant_line("MODULES", third_party.all_modules(), ""),
         command_line=[section(part) for part in parts[:first]],
         more_arguments="".join(f", {s.arguments[1]}" for s in sections if s.arguments),
         experiment=[section(part) + tables_after(part, tables) for part in parts[first:half]],
         machinery=[section(part) for part in parts[half:]],
-        spec_sha256=spec.sha256(),
         guards=" + ".join(chosen.guards for chosen in sections if chosen.guards),
         search="".join(f", search={chosen.search}" for chosen in sections if chosen.search),
     )
@@ -182,6 +181,8 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
                     "a run stops after these, even in a trial",
                 ),
                 ("SEED", spec.seed, "of every random stream"),
+                ("HPOGEN", __version__, "that rendered this script,"),
+                ("SPEC_SHA256", spec.sha256(), "from this specification"),
             ],
         ),
         *((s.title, section_constants(s, spec)) for s in chosen_sections(spec)),

@@ -7,7 +7,6 @@ import contextlib
 import gc
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -242,31 +241,20 @@ def report(recovery: Recovery, unreadable: dict[str, OSError]) -> None:
 
 
 def mirror(logs: tuple[str, ...], url: str, direction: str | None) -> None:
-    """Keep a storage up to date with logs, until every study is finished."""
-    from recover_trials.read import read_trials
-    from recover_trials.rebuild import rebuild_all
+    """Keep a storage up to date with logs, until every study is over."""
+    from recover_trials.follow.mirror import mirror
     from recover_trials.storages import import_optuna
 
-    sizes: list[int] = []
     try:
         import_optuna(silenced=True)
-        while True:
-            now = [Path(name).stat().st_size for name in logs]
-            if now != sizes:
-                sizes, recovery = now, read_trials(logs)
-                for line in rebuild_all(recovery.studies, url, direction=direction):
-                    click.echo(printable(line))
-                if recovery.studies and all(map(is_finished, recovery.studies)):
-                    return
-            time.sleep(1)
-    except (*FILE_ERRORS, *CODES) as error:
-        sys.exit(complain(error))
-
-
-def is_finished(study: Study) -> bool:
-    """Return whether a study has all the trials that its run line asks for."""
-    ended = sum(trial.state != "RUNNING" for trial in study.rows)
-    return ended >= (study.about.get("n_trials") or ended + 1)
+        for line in mirror([Path(name) for name in logs], url, direction):
+            click.echo(printable(line))
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except FILE_ERRORS as error:
+        name = getattr(error, "filename", None) or logs[0]
+        sys.exit(complain(error, name))
 
 
 def store(studies: list[Study], url: str, direction: str | None) -> None:

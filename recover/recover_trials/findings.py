@@ -27,6 +27,7 @@ class Findings(Record):
 
     Attributes:
         damaged: lines of search scripts, or of journals, that are not whole.
+        refused: the numbers of such lines, in a log of version 2.
         unmatched: lines that name a trial in no known form.
         unstamped: ends of trials without a time stamp in a log whose lines have one: quotations.
         later: kinds of lines that only a later version knows, with their counts.
@@ -34,10 +35,11 @@ class Findings(Record):
         problems: what else is wrong with the file, a sentence each.
     """
 
-    FIELDS = ("damaged", "unmatched", "unstamped", "later", "dry_runs", "problems")
+    FIELDS = (*("damaged", "refused", "unmatched", "unstamped", "later", "dry_runs", "problems"),)
 
     def __init__(self, **more: Any) -> None:
         self.damaged = self.dry_runs = 0
+        self.refused: list[int] = []
         self.unmatched, self.unstamped = Unmatched(), Unmatched()
         self.later: Counter[str] = Counter()
         self.problems: list[str] = []

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from recover_trials.model import OUTSIDE, Study, Trial
+from recover_trials.model import Study, Trial
+from recover_trials.version1 import OUTSIDE
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -32,7 +33,7 @@ class Frozen:
 
 
 def freeze(study: Study) -> Frozen:
-    """Return every trial from number 0 on; a number without a line has failed."""
+    """Return every trial from number 0 on."""
     result = Frozen()
     distributions = distributions_of(study, result)
     last = next((t.datetime_start for t in study.rows if t.datetime_start), datetime.now())
@@ -40,10 +41,17 @@ def freeze(study: Study) -> Frozen:
         told = study.trials.get(number)
         if not told:
             result.lost.append(number)
-        trial = told[0] if told else Trial(number, "FAIL", user_attrs=dict(LOST))
+        trial = told[0] if told else missing(study, number)
         last = trial.datetime_complete or trial.datetime_start or last
         result.trials.append(freeze_trial(trial, last, distributions))
     return result
+
+
+def missing(study: Study, number: int) -> Trial:
+    """Return a trial of which no line was found; a script of version 2 runs it again."""
+    if "log_version" in study.about:
+        return Trial(number)
+    return Trial(number, "FAIL", user_attrs=dict(LOST))
 
 
 def distributions_of(study: Study, result: Frozen) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from recover_trials.formats.stamps import (
 )
 from recover_trials.patterns import pattern
 
-OWN_END = pattern(r', study="[^"]*", run="[^"]*" ;[0-9a-f]{8}\s*\Z')
 ESCAPED = pattern(r"""\\(['"\\])""")
 MENTION = pattern(r"\bTrial[ #]\d{1,9}\b")
 
@@ -41,7 +40,7 @@ class Lines:
         if self.stops:
             self.note_stop(between())
         events, damaged, text = own_log.read_line(line, foreign=not self.ours)
-        if not events and OWN_END.search(text):
+        if not events and own_log.OWN_END.search(text):
             damaged, text = damaged + 1, ""  # one of ours whose time stamp is damaged
         self.findings.damaged += damaged
         self.stamped |= bool(events or damaged)

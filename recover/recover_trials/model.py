@@ -23,7 +23,6 @@ FORCED = "dropout was forced to another value than the study has"
 UNCERTAIN = "may belong to another study of this file: their lines are mixed"
 # Flags that say what a format could not tell; nothing contradicts, nothing is damaged.
 REMARKS = frozenset({ONLY_BEST_TOLD, BY_ORDER, FORCED})
-OUTSIDE = "outside_space"  # attribute: parameters of the search space that a trial does not have
 
 # What few trials have: made when it is asked for, as empty ones would be a third of the memory,
 # and half of what Python searches for cycles.

@@ -1,28 +1,25 @@
-"""The log of a search script, read by the table it was written with.
+"""Lines of search scripts, found in any text by the table they were written with.
 
 A line counts only if it is whole: its closing mark is the checksum of everything before it.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
 from typing import Any, NamedTuple
 
-from hpo_script.machinery.trial_log import IDENTITY
-from recover_trials.literals import whole_json
+from hpo_script.machinery import trial_log
+from hpo_script.machinery.trial_log import HEADS, IDENTITY, read_fields
+from recover_trials import version1
 from recover_trials.patterns import pattern
-from recover_trials.version1 import ALL_EVENTS
 
-STAMP = r"\[[A-Z] \d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] "
+STAMP = trial_log.STAMP.pattern.decode()
 START = pattern(STAMP)
 LINE = pattern(
-    r"\[(?P<level>[A-Z]) (?P<time>.{23})\] (?P<head>(?:Run|Trial) [^:]{1,80}): (?P<fields>.*)",
-    re.DOTALL,
+    r"\[[A-Z] (?P<time>.{23})\] (?P<head>(?:Run|Trial) [^:]{1,80}): (?P<fields>.*)", re.DOTALL
 )
 MARK = pattern(r" ;([0-9a-f]{8})")
 OURS = pattern(STAMP + r"(?:Run [0-9a-f]+ |Trial \d+(?: [a-z]+(?: \d+)?)?: arch_idx=)")
@@ -34,71 +31,46 @@ OLD_START = pattern(
     r"lr=\d+\.\d{6}, epochs=\d+, batch(?:_size=\d+|=\d+x\d+, dropout=\d\.\d\d)[\r\n]*\Z"
 )
 FULL_PRECISION = pattern(r"\blr=(?:\d+\.\d{7}|[\d.]+e)")
-COUNTERS = {"trial": r"(?P<trial>\d+)", "step": r"(?P<step>\d+)", "unit": r"(?P<unit>[a-z]+)"}
-FIELD = pattern(r"(?:, )?([^\s=]+)=")
-SCALAR = pattern(r"[^\s,]+(?:,\d{3})*(?=, |\Z)")
-WHOLE = pattern(r"-?\d+(?:,\d{3})*")
-DECODER = json.JSONDecoder()
-WORDS = {"true": True, "false": False, "null": None}
-
-
-# An evaluation as nearly every line of a log is one: whole numbers, then metrics, then identity.
+OWN_END = pattern(r', study="[^"]*", run="[^"]*" ;[0-9a-f]{8}\s*\Z')
+KNOWN_HEADS = {**HEADS, **version1.HEADS}
+# Nearly every line of a log is an evaluation.
 EVALUATION = pattern(
     STAMP.encode()
-    + rb"Trial (\d{1,9}) ([a-z]+) (\d{1,9}):"
-    + rb" (arch_idx=\d{1,9}, d_model=\d{1,9}, n_layers=\d{1,9}, n_heads=\d{1,9},"
-    + rb" params=\d{1,3}(?:,\d{3}){0,4}, d_ff=\d{1,9}), "
-    + rb'((?:\w+=[-+.\de]+, )*)study="(\w+)", run="(\w+)" ;([0-9a-f]{8})\r?\n'
+    + rb"Trial (\d{1,9}) [a-z]+ \d{1,9}: "
+    + rb'[^\r\n]*, study="(\w+)", run="(\w+)" ;([0-9a-f]{8})\r?\n'
 )
 
 
-class Evaluation(NamedTuple):
-    """A part of a learning curve: steps, and what their lines say.
-
-    The architecture is as the lines have it; empty if it is not wanted.
-    """
-
-    trial: int
-    study: str
-    run: str
-    points: list[tuple[int, dict[str, Any]]]
-    architecture: str = ""
-
-
 class Event(NamedTuple):
-    """One whole line: a row of LOG_EVENTS with its values."""
+    """One whole line: a kind of LOG_EVENTS with its values."""
 
     name: str
-    level: str
     time: datetime
     fields: dict[str, Any]
 
 
-def read_evaluations(block: bytes, begin: int) -> tuple[list[Evaluation], int]:
-    """Return the evaluations of the commonest form that stand from a position on, and their end.
+class Unread(NamedTuple):
+    """A whole line of an evaluation, whose fields are read only if somebody needs them."""
 
-    They are read as one JSON text. Those of one trial that follow each other are together.
-    """
-    groups, end = [], begin
-    view = memoryview(block)
-    while match := EVALUATION.match(block, end):
-        if zlib.crc32(view[end : match.start(8) - 2]) != int(match[8], 16):
-            break
-        groups.append(match.groups())
-        end = match.end()
-    lines = b";".join([b"%b=%b, %b" % (unit, step, more) for _, unit, step, _, more, *_ in groups])
-    swapped = lines.replace(b"=", b'":').replace(b", ;", b'},{"').replace(b", ", b',"')
-    points = whole_json(f'[{{"{swapped[:-2].decode()}}}]') if groups else None
-    if points is None:
-        return [], begin
-    found: list[Evaluation] = []
-    same: tuple[bytes, ...] = ()
-    for (trial, _, step, sizes, _, study, run, _), point in zip(groups, points, strict=True):
-        if same != (trial, study, run):
-            same = trial, study, run
-            found.append(Evaluation(int(trial), study.decode(), run.decode(), [], sizes.decode()))
-        found[-1].points.append((int(step), point))
-    return found, end
+    trial: int
+    study: str
+    run: str
+    line: bytes
+
+    def read(self) -> Event | None:
+        """Return the event."""
+        return parse_event(self.line.decode("utf-8", "replace"))
+
+
+def find_evaluation(block: bytes, begin: int) -> tuple[Unread, int] | None:
+    """Return the evaluation that stands at a position, and where the next line begins."""
+    match = EVALUATION.match(block, begin)
+    if match is None:
+        return None
+    line = block[begin : match.end(4)]
+    if zlib.crc32(line[:-10]) != int(match[4], 16):
+        return None
+    return Unread(int(match[1]), match[2].decode(), match[3].decode(), line), match.end()
 
 
 def read_line(text: str, *, foreign: bool = False) -> tuple[list[Event], int, str]:
@@ -154,18 +126,8 @@ def later_heads(text: str) -> list[str]:
 
 def known_head(head: str) -> tuple[str, re.Match[str]] | None:
     """Return the event whose head this is; None for one of a later version."""
-    found = ((name, known.fullmatch(head)) for name, known in heads().items())
+    found = ((name, known.fullmatch(head)) for name, known in KNOWN_HEADS.items())
     return next(((name, match) for name, match in found if match), None)
-
-
-@cache
-def heads() -> dict[str, re.Pattern[str]]:
-    """Return the regular expression of the head of each kind of line."""
-    found = {}
-    for name, event in ALL_EVENTS.items():
-        head = re.sub(r"{(\w+)}", lambda m: COUNTERS.get(m[1], rf"(?P<{m[1]}>\w+)"), event.head)
-        found[name] = re.compile(head)
-    return found
 
 
 def event_of(line: re.Match[str]) -> Event | None:
@@ -176,7 +138,7 @@ def event_of(line: re.Match[str]) -> Event | None:
     name, match = known
     try:
         time = datetime.fromisoformat(line["time"].replace(",", "."))
-        fields = dict(parse_fields(line["fields"]))
+        fields = read_fields(line["fields"])
         counters = {
             k: int(v) if k in ("trial", "step") else v for k, v in match.groupdict().items()
         }
@@ -184,28 +146,7 @@ def event_of(line: re.Match[str]) -> Event | None:
         return None
     if not all(isinstance(fields.get(name), str) for name in IDENTITY):
         return None
-    return Event(name, line["level"], time, {**fields, **counters})
-
-
-def parse_fields(text: str) -> Iterator[tuple[str, Any]]:
-    """Yield the fields of a line; names that the table does not know are as good as others.
-
-    Raises ValueError for text that is not fields to its end.
-    """
-    position = 0
-    while position < len(text):
-        match = FIELD.match(text, position)
-        if match is None:
-            raise ValueError(text[position:])
-        position = match.end()
-        if text[position : position + 1] in ('"', "{", "["):
-            value, position = DECODER.raw_decode(text, position)
-        else:
-            scalar = SCALAR.match(text, position)
-            if scalar is None:
-                raise ValueError(text[position:])
-            value, position = parse_scalar(scalar[0]), scalar.end()
-        yield match[1], value
+    return Event(name, time, {**fields, **counters})
 
 
 def time_of(fields: Mapping[str, Any], name: str) -> datetime | None:
@@ -214,10 +155,3 @@ def time_of(fields: Mapping[str, Any], name: str) -> datetime | None:
         return datetime.fromisoformat(fields[name]).replace(tzinfo=None)
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def parse_scalar(text: str) -> Any:
-    """Read a number, true, false or null."""
-    if text in WORDS:
-        return WORDS[text]
-    return int(text.replace(",", "")) if WHOLE.fullmatch(text) else float(text)

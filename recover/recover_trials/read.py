@@ -18,12 +18,13 @@ from recover_trials.fold.own import OwnStudies
 from recover_trials.fold.runs import Runs
 from recover_trials.model import Study
 from recover_trials.recovery import Recovery
-from recover_trials.scan import Scanner
+from recover_trials.study_log import reader_of
 
 if TYPE_CHECKING:
     from recover_trials.envelopes.streams import Source
     from recover_trials.imports.merging import Imports
 
+SHOWN = 20  # numbers of lines
 DATABASE = "a SQLite file, not a log; give it by its path, or use optuna.load_study"
 
 
@@ -141,7 +142,7 @@ class Reader:
             if data is None:
                 return
             chunks = data
-        scanner = Scanner(findings, self.own, self.runs)
+        scanner = reader_of(head, findings, self.own, self.runs)
         if heads.is_notebook(head):
             from recover_trials.envelopes import notebook
 
@@ -194,8 +195,14 @@ class Reader:
             f"{name}: {problem}" for name, file in self.files.items() for problem in file.problems
         ]
         problems += [
-            f"{name}: damaged lines left out: {file.damaged}"
-            for name, file in self.files.items()
-            if file.damaged
+            f"{name}: {damage_report(file)}" for name, file in self.files.items() if file.damaged
         ]
         return Recovery(studies, problems, self.files)
+
+
+def damage_report(file: Findings) -> str:
+    """Return how many lines are damaged, and which where their numbers are known."""
+    shown = ", ".join(map(str, file.refused[:SHOWN]))
+    more = ", …" if len(file.refused) > SHOWN else ""
+    which = f" (line {shown}{more})" if file.refused else ""
+    return f"damaged lines left out: {file.damaged}{which}"

@@ -1,19 +1,20 @@
 """Recovered trials written to an Optuna storage, for optuna-dashboard and analysis.
 
 Trials keep their numbers, states, parameters with distributions, values, attributes and
-intermediate values. A number without a line becomes a failed trial with the reason `lost`, so that
-later numbers do not move. Every study is checked, in itself and against the storage, before
-anything is written; running trials of the storage are updated.
+intermediate values. A number without a line keeps its place, so that later numbers do not move: as
+a failed trial with the reason `lost`, or as a running one where its script can still run it. Every
+study is checked, in itself and against the storage, before anything is written; running trials of
+the storage are updated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from recover_trials.errors import RebuildError
-from recover_trials.frozen import Frozen, freeze, same_trial
+from recover_trials.frozen import Frozen, freeze, plain, same_trial
 from recover_trials.model import Study
 from recover_trials.refusals import check_all
 from recover_trials.storages import import_optuna, open_storage, unusable
@@ -28,14 +29,16 @@ class Rebuilt:
     name: str
     added: list[int] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)  # were there before, the same
+    updated: list[int] = field(default_factory=list)  # of these, those that had not ended
     lost: list[int] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         """Return what was done, in a line."""
         parts = [f"{len(self.added)} trials written"]
+        parts += [f"{len(self.updated)} updated"] if self.updated else []
         parts += [f"{len(self.kept)} there before"] if self.kept else []
-        parts += [f"no line of {len(self.lost)}, now failed as lost"] if self.lost else []
+        parts += [f"no line of {len(self.lost)}"] if self.lost else []
         return f"{self.name}: " + "; ".join([*parts, *self.remarks])
 
 
@@ -76,23 +79,33 @@ def rebuild_all(
 def write_all(studies: Iterable[Study], url: str, direction: str | None) -> Iterator[Rebuilt]:
     """Check all studies, then write one after the other."""
     import_optuna()
-    plans = [make_plan(name, s, direction) for name, s in check_all(studies).items()]
-    storage = open_storage(url)
-    for plan in plans:
-        compare(plan, storage)
-    for plan in plans:
-        yield write_whole(plan, storage, url)
+    named = check_all(studies)
+    yield from Mirror(url).write(named, direction)
 
 
-def write_whole(plan: Plan, storage: Any, url: str) -> Rebuilt:
-    """Write what a storage lacks. Raises RebuildError where it stops within."""
-    try:
-        return write(plan, storage)
-    except Exception as error:  # each kind of storage has its own
-        raise RebuildError(
-            f"{plan.name} is not whole: {unusable(url, error)}. Run the command again once the"
-            " storage can be written: it goes on where it stopped"
-        ) from None
+class Mirror:
+    """A storage that gets what it lacks."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.storage = url, open_storage(url)
+
+    def write(self, named: Mapping[str, Study], direction: str | None) -> Iterator[Rebuilt]:
+        """Compare all studies with the storage, then write one after the other."""
+        plans = [make_plan(name, study, direction) for name, study in named.items()]
+        for plan in plans:
+            compare(plan, self.storage)
+        for plan in plans:
+            yield self.write_whole(plan)
+
+    def write_whole(self, plan: Plan) -> Rebuilt:
+        """Write a study. Raises RebuildError where it stops within."""
+        try:
+            return write(plan, self.storage)
+        except Exception as error:  # each kind of storage has its own
+            raise RebuildError(
+                f"{plan.name} is not whole: {unusable(self.url, error)}. Run the command again"
+                " once the storage can be written: it continues where it stopped"
+            ) from None
 
 
 def make_plan(name: str, study: Study, direction: str | None) -> Plan:
@@ -169,9 +182,12 @@ def write(plan: Plan, storage: Any) -> Rebuilt:
         if study.user_attrs.get(name) != value:
             study.set_user_attr(name, value)
     known = storage.get_all_trials(study._study_id, deepcopy=False)
-    for ours, theirs in zip(plan.frozen.trials, known, strict=False):
-        if not theirs.state.is_finished():
-            update(storage, theirs, ours)
+    pairs = zip(plan.frozen.trials, known, strict=False)
+    updated = [
+        ours.number
+        for ours, theirs in pairs
+        if not theirs.state.is_finished() and update(storage, theirs, ours)
+    ]
     for trial in plan.frozen.trials[plan.there :]:
         study.add_trial(trial)
     inferred = ", ".join(plan.frozen.inferred)
@@ -179,6 +195,7 @@ def write(plan: Plan, storage: Any) -> Rebuilt:
         plan.name,
         added=list(range(plan.there, len(plan.frozen.trials))),
         kept=list(range(plan.there)),
+        updated=updated,
         lost=plan.frozen.lost,
         remarks=[f"ranges inferred from the values that were tried: {inferred}"]
         if inferred
@@ -186,18 +203,25 @@ def write(plan: Plan, storage: Any) -> Rebuilt:
     )
 
 
-def update(storage: Any, known: Any, trial: Any) -> None:
-    """Give a running trial of a storage what the log has of it since."""
+def update(storage: Any, known: Any, trial: Any) -> bool:
+    """Give a running trial of a storage what the log has of it; return whether that is more."""
     trial_id = known._trial_id
-    for name in trial.params.keys() - known.params:
-        distribution = trial.distributions[name]
+    params = {n: trial.distributions[n] for n in trial.params.keys() - known.params}
+    for name, distribution in params.items():
         value = distribution.to_internal_repr(trial.params[name])
         storage.set_trial_param(trial_id, name, value, distribution)
-    for step, value in trial.intermediate_values.items():
-        if known.intermediate_values.get(step) != value:
-            storage.set_trial_intermediate_value(trial_id, step, value)
-    for name, value in trial.user_attrs.items():
-        if known.user_attrs.get(name) != value:
-            storage.set_trial_user_attr(trial_id, name, value)
-    if trial.state.is_finished():
+    steps = new_items(trial.intermediate_values, known.intermediate_values)
+    for step, value in steps.items():
+        storage.set_trial_intermediate_value(trial_id, step, value)
+    attributes = new_items(trial.user_attrs, known.user_attrs)
+    for name, value in attributes.items():
+        storage.set_trial_user_attr(trial_id, name, value)
+    ended = trial.state.is_finished()
+    if ended:
         storage.set_trial_state_values(trial_id, trial.state, trial.values)
+    return bool(params or steps or attributes or ended)
+
+
+def new_items(ours: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return the items of one mapping that another lacks."""
+    return {n: v for n, v in ours.items() if n not in theirs or plain(theirs[n]) != plain(v)}

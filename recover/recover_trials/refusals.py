@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from recover_trials.errors import RebuildError
-from recover_trials.fold.own import SHARED
+from recover_trials.fold.run_lines import SHARED
 from recover_trials.model import Study, Trial
 
 NUMBERED = re.compile(r" \(run \d+\)\Z")

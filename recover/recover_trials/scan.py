@@ -118,14 +118,13 @@ class Scanner:
         return not (self.lines.quoted or self.own.here) and self.finished(begin)
 
     def evaluated(self, begin: int) -> bool:
-        """Take the evaluations of a search script from a position on, if any."""
-        found, end = own_log.read_evaluations(self.block, begin)
-        if not found:
+        """Take the evaluation of a search script at a position, if it is one."""
+        found = own_log.find_evaluation(self.block, begin)
+        if found is None:
             return False
         self.look_back(begin)
-        for evaluation in found:
-            self.own.evaluate(evaluation)
-        self.position = self.seen = end
+        self.own.evaluate(found[0])
+        self.position = self.seen = found[1]
         return True
 
     def finished(self, begin: int) -> bool:

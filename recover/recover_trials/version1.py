@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from hpo_script.machinery.trial_log import COUNTS, IDENTITY, LOG_EVENTS, LogEvent
+import re
 
+RESUMED = "study_resumed"  # a run continues a study of a database
+HEADS = {RESUMED: re.compile(r"Run (?P<run>\w+) resumed")}
+# Attributes and parameters of other programs, and what a pruner saw, in mappings of their own.
 OTHERS = "attributes"
 OTHER_PARAMS = "trial_params"
 REPORTED = "intermediate_values"
-ALL_EVENTS = {
-    **LOG_EVENTS,
-    "study_resumed": LogEvent("Run {run} resumed", COUNTS, IDENTITY),
-}
+# Parameters of the search space that a trial of another space does not have.
+OUTSIDE = "outside_space"

@@ -1,7 +1,7 @@
 """Fault harness: a small real study, run, killed, run again, and its tables compared.
 
-Black box: only the command line and the files of a script count. Runs are forked from `nursery.py`,
-so that thousands of them take minutes.
+Black box: only the command line and the files of a script count. Runs are forked from
+`nursery.py`, so that thousands of them take minutes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LIMIT = 120.0  # seconds that a run of a small study may take at most
 # Three extremes, and a trial of the sampler.
 SMALL = changed(QUICK, study={"n_trials": 4}, fixed={"epochs": 2})
 # What may differ between a study that was interrupted and one that was not.
-APART = re.compile("(user_attrs_)?(datetime_.*|duration|.*seconds|samples_per_second|peak_memory.*)")
+APART = re.compile("(user_attrs_)?(datetime_.*|duration|.*seconds|.*_per_second|peak_memory.*)")
 Row = dict[str, Any]
 Ends = dict[int, tuple[str, float | None, str | None]]  # state, value and time of each end
 Tables = dict[str, dict[str, Row]]  # source, row, column
@@ -203,7 +203,9 @@ class Place:
     def tables(self) -> Tables:
         """Return the study as the log and trials.csv have it, without times."""
         rows = csv.DictReader(io.StringIO((self.out / "trials.csv").read_text()))
-        return {"trials.csv": {f"trial {row['number']}": flat(row) for row in rows}} | self.logged()
+        return {
+            "trials.csv": {f"trial {row['number']}": flat(row) for row in rows}
+        } | self.logged()
 
     def logged(self) -> Tables:
         """Return the study as the log has it, without times."""

@@ -1,4 +1,4 @@
-"""A log that was cut or altered: damaged lines are reported, never misread, and the study ends well."""
+"""A cut or altered log: damaged lines are reported, never misread, and the study ends well."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ def read(data: bytes) -> tuple[list[Event], list[int]]:
 def expected(data: bytes, damage: Damage) -> tuple[list[Event | None], list[int]]:
     """Return the events of all undamaged lines, and the lines that must be refused."""
     before, after = data.split(b"\n"), damage.of(data).split(b"\n")
-    same = len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, after))))
+    pairs = zip(before, after, strict=False)
+    same = len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)))
     rest = [line for line in before[same:] if line and line in after[same:]]
     refused = [n for n, line in enumerate(after, 1) if n > same and line and line not in before]
     return [read_event(line) for line in [*before[:same], *rest] if line], refused

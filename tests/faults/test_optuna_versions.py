@@ -1,4 +1,4 @@
-"""Optuna 4.9 and 5.x: where their suggestions are the same, and where Optuna changed them."""
+"""Optuna 4.9 and 5.x: where their suggestions are equal, and where Optuna changed them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIFTY = changed(SMALL, study={"n_trials": 50}, fixed={"epochs": 1})
 
 @pytest.fixture(scope="module")
 def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder that holds an older Optuna; FAULT_OPTUNA names one that is there."""
+    """Return a folder with an older Optuna: the one that FAULT_OPTUNA names, or a new one."""
     if known := os.environ.get("FAULT_OPTUNA"):
         return Path(known)
     folder = tmp_path_factory.mktemp("optuna")
@@ -60,7 +60,7 @@ def test_fifty_trials_do_not_depend_on_the_version(
     new, before = both(make_place(shelf, nursery, "base", FIFTY), older)
     found = differences(new, before)
     assert not found, "\n".join(found)
-    assert len(new["storage"]) == len({row["params.learning_rate"] for row in params(new)}) == 50
+    assert len(new["log"]) == len({row["params_learning_rate"] for row in params(new)}) == 50
 
 
 def test_drawn_together_only_the_startup_trials_do_not_depend_on_the_version(
@@ -74,7 +74,7 @@ def test_drawn_together_only_the_startup_trials_do_not_depend_on_the_version(
 
 
 def params(tables: Tables) -> list[Row]:
-    """Return what was suggested, by trial."""
-    rows = tables["storage"]
+    """Return the suggested parameters of each trial."""
+    rows = tables["trials.csv"]
     found = [rows[f"trial {number}"] for number in range(len(rows))]
-    return [{k: v for k, v in row.items() if k.startswith("params.")} for row in found]
+    return [{k: v for k, v in row.items() if k.startswith("params_")} for row in found]

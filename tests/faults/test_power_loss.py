@@ -1,7 +1,8 @@
-"""Power loss at any moment: only synced data are left, and no trial that was shown as ended is lost."""
+"""Power loss at any moment: only synced data are left; a trial that was shown as ended is kept."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import re
@@ -43,7 +44,7 @@ def rebuild(place: Place, left: Left, origin: Path) -> None:
 
 
 def moments(lines: list[str], origin: Path, names: str) -> Iterator[tuple[int, Left, set[int]]]:
-    """Yield each moment that leaves other files: its call, the files, the trials shown as ended."""
+    """Yield each moment that leaves other files: call, files, and the trials shown as ended."""
     shown, before = set[int](), (Left(), set[int]())
     for number, (call, rest, disk) in enumerate(replay(lines, origin, names)):
         if call == "write":
@@ -57,7 +58,7 @@ def chosen(found: list[tuple[int, Left, set[int]]]) -> list[tuple[int, Left, set
     """Return some moments: those in which a trial is shown as ended, and others."""
     if MOMENTS == "all":
         return found
-    ends = [two for one, two in zip(found, found[1:], strict=False) if one[2] != two[2]]
+    ends = [two for one, two in itertools.pairwise(found) if one[2] != two[2]]
     chance = random.Random(SEED)  # noqa: S311
     return ends + chance.sample(found, min(int(MOMENTS), len(found)))
 

@@ -1,4 +1,4 @@
-"""A real Slurm: the job of the docs is warned, loses its machine, reaches its end, goes on."""
+"""A real Slurm: the job of the docs is warned, loses its node, reaches its end, and continues."""
 
 from __future__ import annotations
 
@@ -14,30 +14,27 @@ from scripts import changed, edit
 from slurm import Cluster, cluster
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "queue.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "programs.md"
 LONGER = changed(SMALL, study={"n_trials": 2}, fixed={"epochs": 120, "patience": 120})
 
 
 @pytest.fixture(scope="module")
 def slurm() -> Iterator[Cluster]:
-    """Return a Slurm of one machine."""
+    """Return a Slurm of one node."""
     with cluster() as found:
         yield found
 
 
-@pytest.fixture
-def place(shelf: Path, nursery: Nursery) -> Place:
+def place_for(folder: Path, nursery: Nursery, **changes: object) -> Place:
     """Return a study of some seconds, with the job of the docs."""
-    place = make_place(shelf, nursery, "job", LONGER)
+    place = make_place(folder, nursery, "job", changed(LONGER, **changes))
     page = PAGE.read_text(encoding="utf-8")
     lines = re.findall(r"^> (.*)", page[page.index("cat > job.sh") :].partition("> END")[0], re.M)
     job = "\n".join(line for line in lines if "--gres" not in line)
-    options = "--checkpoint-minutes 0 --take-over"
-    assert "python" in job
-    assert "--take-over" in job
-    job = job.replace(" python ", f" {sys.executable} ").replace("--take-over", options)
+    command = f"{sys.executable} {place.script.name} --checkpoint-minutes 0"
+    job, n_commands = re.subn(r"python hpo_\w+\.py", command, job)
+    assert n_commands == 1
     (place.folder / "job.sh").write_text(f"{job}\n")
-    (place.folder / "scripts.txt").write_text(f"{place.script.name}\n")
     return place
 
 
@@ -46,12 +43,13 @@ def reasons(place: Place) -> list[str]:
     return re.findall(r'Run \w+ ended: reason="([^"]*)"', place.text)
 
 
-def test_a_job_that_is_warned_and_one_whose_machine_fails_are_queued_again_and_go_on(
-    slurm: Cluster, place: Place
+def test_a_job_that_is_warned_or_loses_its_node_is_requeued_and_continues(
+    slurm: Cluster, shelf: Path, nursery: Nursery
 ) -> None:
+    place = place_for(shelf, nursery)
     whole = place.copy("whole")
     whole.finish()
-    job = slurm.submit(place.folder, "--array=1-1", "job.sh") + "_1"
+    job = slurm.submit(place.folder, "job.sh")
     slurm.wait(lambda: "Trial 0 epoch 20:" in place.text, 120)
     slurm.call("scancel", "--signal=USR1", "--batch", job)  # what --signal=B:USR1@300 sends
     slurm.hurry(job)
@@ -63,12 +61,17 @@ def test_a_job_that_is_warned_and_one_whose_machine_fails_are_queued_again_and_g
     assert not differences(whole.tables(), place.tables())
 
 
-def test_a_job_ends_its_run_before_slurm_ends_the_job(slurm: Cluster, place: Place) -> None:
-    endless = ('"epochs": 120', '"epochs": 90_000'), ('"patience": 120', '"patience": 90_000')
-    edit(place.script, *endless, ("SLURM_MARGIN = 120", "SLURM_MARGIN = 50"))
-    command = f"{sys.executable} {place.script.name}"
-    slurm.submit(place.folder, "--time=1", "--output=told", f"--wrap={command}")
+def test_a_script_with_slurm_ends_before_slurm_ends_its_job(
+    slurm: Cluster, shelf: Path, nursery: Nursery
+) -> None:
+    endless = {"epochs": 90_000, "patience": 90_000}
+    place = place_for(shelf, nursery, fixed=endless, sections=["slurm"])
+    edit(place.script, ("SLURM_MARGIN = 120", "SLURM_MARGIN = 50"))
+    command = f"{sys.executable} {place.script.name}; echo ended with $?"
+    slurm.submit(place.folder, "--time=1", "--output=output", f"--wrap={command}")
     slurm.wait(lambda: not slurm.waiting(), 120)
-    assert reasons(place) == ["timeout"]
+    output = (place.folder / "output").read_text()
+    assert reasons(place) == ["end of the job"], output
     assert "Trial 0 epoch 1:" in place.text
-    assert "CANCELLED" not in (place.folder / "told").read_text()
+    assert "ended with 75" in output
+    assert "CANCELLED" not in output

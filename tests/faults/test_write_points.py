@@ -1,4 +1,4 @@
-"""A run killed at any of its writes loses nothing: the rerun's table equals an uninterrupted one."""
+"""A run killed at any of its writes loses nothing: the rerun gives the table of a whole run."""
 
 from __future__ import annotations
 

@@ -144,7 +144,8 @@ def test_a_section_reaches_the_script(key: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", STUDY)
 def test_a_key_of_the_study_reaches_the_script(key: str, tmp_path: Path) -> None:
-    assert_reaches(tmp_path, MARKET, {"study": {key: STUDY[key]}})
+    stored = changed(MARKET, sections=["storage"])  # `study.name` is for a storage
+    assert_reaches(tmp_path, stored, {"study": {key: STUDY[key]}})
 
 
 @pytest.mark.parametrize("key", ARCHITECTURE)

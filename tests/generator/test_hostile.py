@@ -34,7 +34,7 @@ from hpogen.yaml_file import is_plain
 from recover_trials import read_trials
 from scripts import MARKET, TEXT, changed, load, render_to, run
 
-EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "2000"))
+EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "400"))
 COUNTS: Counter[str] = Counter()
 
 # Pieces that mean something to Python, Jinja, YAML, a log, a terminal, a path or a shell.
@@ -155,8 +155,8 @@ def assert_kept(spec: Spec, script: str) -> None:
     for name, value in spec.constants.items():
         assert found[name.upper()] == value
     assert found["NAME"] == spec.name
-    assert found["STUDY_NAME"] == spec.study_name
-    assert found["STORAGE"] == spec.storage
+    if "storage" in spec.sections:
+        assert (found["STUDY_NAME"], found["STORAGE"]) == (spec.study_name, spec.storage)
     assert found["FIXED_PARAMS"] == spec.fixed
     assert found["ARCHITECTURES"] == spec.architectures
     assert found["SKIP_INDICES"] == spec.skipped
@@ -488,7 +488,7 @@ def test_a_script_with_hostile_texts_answers_help_and_checks_its_data(
     done = run(script, "--dry-run")
     assert done.returncode == 0, done.stderr
     assert data.name in done.stdout
-    assert "every parameter count equals its model's; 0 outside" in done.stdout
+    assert ": 0 parameter counts differ" in done.stdout
 
 
 @pytest.mark.study
@@ -518,7 +518,6 @@ def test_a_study_with_hostile_texts_is_trained_and_read_back_with_them(
     recovery = read_trials([tmp_path / "logs" / "hpo_9K_h1-smoke.log"])
     assert recovery.problems == []
     (study,) = recovery.studies
-    assert study.about["study_name"].startswith(f"{study_name}-smoke-")
     assert study.about["data"] == data.name
     assert [trial.state for trial in study.rows] == ["COMPLETE"] * 2
     assert [trial.flags for trial in study.rows] == [[], []]

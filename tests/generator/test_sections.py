@@ -50,7 +50,7 @@ def test_a_script_has_the_sections_it_was_asked_for_and_nothing_of_others(
     body = "".join(line for line in script.splitlines(True) if not line.startswith(MARK))
     for name, section in SCRIPT_SECTIONS.items():
         expected = name in names
-        assert (section.argument in body) == expected
+        assert all((added in body) == expected for added in section.adds())
         for constant, _, _ in section.constants:
             assert (f"\n{constant} = " in body) == expected
     assert sections_of(script) == names
@@ -73,8 +73,8 @@ def test_the_command_line_adds_to_the_configuration_and_takes_from_it(tmp_path: 
 
 
 @pytest.mark.parametrize("option", ["--with", "--without"])
-def test_an_unknown_section_is_a_usage_error_that_names_those_there_are(option: str) -> None:
-    done = hpogen("render", "--budget", "2M", "--horizon", "1", option, "guard")
+def test_an_unknown_section_is_a_usage_error_that_names_all(option: str) -> None:
+    done = hpogen("render", "--budget", "2M", "--horizon", "1", option, "multi-host")
     assert done.exit_code == 2
     assert all(name in done.stderr for name in NAMES)
 
@@ -86,12 +86,17 @@ def test_a_section_that_is_wanted_and_not_wanted_is_a_usage_error() -> None:
     assert done.stderr == f"error: section {name} is both in --with and in --without\n"
 
 
-def test_a_wrong_section_of_a_file_is_told_with_its_place(tmp_path: Path) -> None:
+def test_a_wrong_section_of_a_file_is_reported_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text("budget: 2M\nhorizon: 1\nsections:\n  - guards\n  - gards\n")
     done = hpogen("render", "--config", path, "--with", "guards")
     assert done.exit_code == 2
     message = f"error: {path}:5:5: sections.1: unknown section 'gards'; did you mean guards?\n"
+    assert done.stderr == message
+    path.write_text("budget: 2M\nhorizon: 1\nsections: [multi-host]\n")
+    done = hpogen("render", "--config", path)
+    assert done.exit_code == 2
+    message = f"error: {path}:3:12: sections.0: multi-host is gone; its place has storage\n"
     assert done.stderr == message
     path.write_text("budget: 2M\nhorizon: 1\nsections: guards\n")
     done = hpogen("render", "--config", path, "--with", "guards")
@@ -111,6 +116,23 @@ def test_a_script_with_sections_is_checked_as_any_other(tmp_path: Path) -> None:
     done = hpogen("check", script)
     assert done.exit_code == 1
     assert f"# {constant} is 0.5, rendered {value}" in done.stdout
+
+
+def test_the_url_of_a_storage_asks_for_its_section(tmp_path: Path) -> None:
+    study = {"name": "shared", "storage": "journal://shared.journal"}
+    script = rendered(tmp_path, study=study)
+    assert sections_of(script) == ["storage"]
+    assert '\nSTUDY_NAME = "shared"' in script
+    assert '\nSTORAGE: str | None = "journal://shared.journal"' in script
+    without = rendered(tmp_path, "--without", "storage", study=study)
+    assert without == rendered(tmp_path, study={"name": "shared"})
+    assert sections_of(without) == []
+
+
+def test_guards_of_several_sections_are_joined(tmp_path: Path) -> None:
+    script = rendered(tmp_path, "--with", "slurm", "--with", "guards")
+    assert "    GUARDS = make_guards(ARGUMENTS.out) + [slurm_guard]\n" in script
+    assert "GUARDS" not in rendered(tmp_path)
 
 
 def test_a_plan_says_which_of_its_scripts_have_a_section(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ import optuna
 import pytest
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 
-from hpo_script.workers_lease import LeasedWorkers
 from recover_samples import STAMP, as_bytes, known_of, recover, sample_log
 from recover_trials import MissingReaderError, Recovery, UnreadableError, read_trials
 
@@ -239,30 +238,3 @@ def test_progress_counts_every_byte() -> None:
     read_trials([io.BytesIO(data)], progress=counts.append)
 
     assert sum(counts) == len(data)
-
-
-@pytest.mark.parametrize("kind", ["journal", "sqlite"])
-def test_the_leases_of_workers_are_no_study_of_results(kind: str, tmp_path: Path) -> None:
-    path = tmp_path / "study.storage"
-    url = f"sqlite:///{path}" if kind == "sqlite" else f"journal://{path}"
-    backends = {"journal": lambda: JournalStorage(JournalFileBackend(str(path)))}
-    storage = backends.get(kind, lambda: optuna.storages.RDBStorage(url))()
-    study = optuna.create_study(storage=storage, study_name="s")
-    workers = LeasedWorkers(storage, "s", url, take_over=False, lease_seconds=30)
-    with workers.round():
-        study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
-    workers.leave()
-
-    (found,) = read_trials(path).studies
-    assert (found.name, found.counts()) == ("s", {"COMPLETE": 2})
-
-
-def test_a_study_that_only_is_named_like_leases_is_shown(tmp_path: Path) -> None:
-    storage = f"sqlite:///{tmp_path / 'study.db'}"
-    for name in ("s", "s.workers", "other.workers"):
-        study = optuna.create_study(storage=storage, study_name=name)
-        study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
-    optuna.create_study(storage=storage, study_name="empty.workers").ask()
-
-    names = [study.name for study in read_trials(tmp_path / "study.db").studies]
-    assert names == ["s", "s.workers", "other.workers", "empty.workers"]

@@ -14,9 +14,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from version1 import time_stamp
 from recover_samples import HOSTILE_TEXTS, OTHER_STUDY, STUDY, SampleLog, moment, recover
 from recover_trials import Recovery, Trial
+from version1 import time_stamp
 
 EXAMPLES = int(os.environ.get("RECOVER_FUZZ", "700"))
 SEEDS = st.integers(0, 2**64 - 1)

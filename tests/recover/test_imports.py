@@ -423,13 +423,7 @@ def test_every_file_of_a_script_tells_the_study_of_its_log(finished: Path) -> No
     log = finished.parent / "logs" / f"{finished.stem}.log"
     out = finished.parent / "outputs" / finished.stem
     known = told(only(read_trials(log)))
-    sources: dict[str, list[Path]] = {
-        "trials": sorted((out / "trials").glob("*.json")),
-        "all": [out / "all_trials.json"],
-        "table": [out / "trials.csv"],
-    }
-    for paths in sources.values():
-        assert told(only(read_trials(paths))) == known
+    assert told(only(read_trials(out / "trials.csv"))) == known
     assert told(only(read_trials(out / "best_params.json")))[0] in [
         (*row[:3], None, None, *row[5:]) for row in known
     ]
@@ -439,7 +433,7 @@ def test_every_file_of_a_script_tells_the_study_of_its_log(finished: Path) -> No
 def test_a_log_with_the_files_of_its_script_is_one_study_without_a_flag(finished: Path) -> None:
     log = finished.parent / "logs" / f"{finished.stem}.log"
     out = finished.parent / "outputs" / finished.stem
-    files = [*out.glob("*.json"), *out.glob("*.csv"), *(out / "trials").glob("*.json")]
+    files = [*out.glob("*.json"), *out.glob("*.csv")]
 
     for order in ([log, *files], [*reversed(files), log]):
         recovery = read_trials(order)
@@ -453,9 +447,9 @@ def test_what_a_cut_log_lost_comes_from_the_files(finished: Path, tmp_path: Path
     lines = whole.splitlines(keepends=True)
     cut = tmp_path / "cut.log"
     cut.write_bytes(b"".join(lines[: len(lines) // 2]))
-    files = sorted((finished.parent / "outputs" / finished.stem / "trials").glob("*.json"))
+    table = finished.parent / "outputs" / finished.stem / "trials.csv"
 
-    recovery = read_trials([cut, *files])
+    recovery = read_trials([cut, table])
 
     assert told(only(recovery)) == told(only(read_trials(io_of(whole))))
     assert recovery.conflicts == []

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from version1 import closing_mark
 from recover_samples import (
     LATER_RUN,
     OTHER_STUDY,
@@ -27,6 +26,7 @@ from recover_samples import (
 )
 from recover_trials import Trial, read_trials
 from recover_trials.envelopes.blocks import BLOCK, LONGEST_LINE
+from version1 import closing_mark
 
 
 def test_a_history_is_read_as_it_was() -> None:

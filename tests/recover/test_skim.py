@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from version1 import time_stamp
-from recover_samples import OTHER_STUDY, SampleLog, known_of, moment
+from recover_samples import OTHER_STUDY, SampleLog, SampleLog2, known_of, moment
 from recover_trials import own_log, read_trials, scan
 from recover_trials.skim import regular_lines, rows_of
+from version1 import time_stamp
 
 PARAMS = ("{'lr': 1e-05, 'n': 3}", "{}", "{'a': True, 'b': None, 'c': nan, 'd': (1, 2)}")
 HOSTILE = (
@@ -120,7 +120,8 @@ METRICS = (
 
 def own_log_of(chance: random.Random) -> bytes:
     """Return the log of a search script, some of its lines damaged."""
-    logs = [SampleLog(), SampleLog(OTHER_STUDY)]
+    kind = chance.choice((SampleLog, SampleLog2))
+    logs = [kind(), kind(OTHER_STUDY)]
     for log in logs:
         log.open_run()
     for number in range(chance.randint(1, 4)):
@@ -148,11 +149,11 @@ def own_log_of(chance: random.Random) -> bytes:
 
 @settings(max_examples=300)
 @given(st.integers(0, 2**64 - 1))
-def test_curves_read_at_once_are_those_read_line_by_line(seed: int) -> None:
+def test_evaluations_found_in_a_block_are_those_read_line_by_line(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     text = own_log_of(chance)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(own_log, "read_evaluations", lambda _, begin: ([], begin))
+        patch.setattr(own_log, "find_evaluation", lambda *_: None)
         slowly = read_trials([[text]])
 
     for recovery in (read_trials([[text]]), read_trials([pieces(chance, text)])):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recover_trials.envelopes.journal import external
-from recover_trials.envelopes.leases import without_leases
 from recover_trials.errors import UnreadableError
 from recover_trials.model import Study, Trial
 
@@ -28,12 +27,10 @@ def read_database(path: Path) -> list[Study]:
     try:
         with closing(sqlite3.connect(uri, uri=True)) as database:
             database.row_factory = sqlite3.Row
-            return without_leases(
-                [
-                    read_study(database, row["study_id"], row["study_name"], str(path))
-                    for row in database.execute("SELECT * FROM studies ORDER BY study_id")
-                ]
-            )
+            return [
+                read_study(database, row["study_id"], row["study_name"], str(path))
+                for row in database.execute("SELECT * FROM studies ORDER BY study_id")
+            ]
     except (sqlite3.Error, IndexError, KeyError, ValueError, TypeError) as error:
         raise UnreadableError(f"{OTHER}: {error}") from None
 

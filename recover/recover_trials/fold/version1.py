@@ -1,4 +1,7 @@
-"""Studies of search scripts: every line names its study, run and trial."""
+"""Studies of version 1, whose scripts kept them in a database and logged what they did.
+
+Lines of studies whose version no line names are read in the same way.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,14 @@ from collections.abc import Container, Mapping
 from datetime import datetime
 from typing import Any
 
-from hpo_script.machinery.logged_study import LONG_NAMES, LoggedStudy
+from hpo_script.machinery.logged_study import LONG_NAMES
 from hpo_script.machinery.trial_log import IDENTITY
 from recover_trials.conditions import applies
-from recover_trials.fold import logged
 from recover_trials.fold.continued import Known, join_runs
-from recover_trials.formats.optuna_lines import Result
-from recover_trials.model import ENDED_TWICE, OUTSIDE, Study, Trial, agree
-from recover_trials.own_log import Evaluation, Event, parse_fields, time_of
-from recover_trials.version1 import OTHER_PARAMS, OTHERS, REPORTED
+from recover_trials.fold.run_lines import close_run, open_run
+from recover_trials.model import ENDED_TWICE, Study, Trial, agree
+from recover_trials.own_log import Event, time_of
+from recover_trials.version1 import OTHER_PARAMS, OTHERS, OUTSIDE, REPORTED, RESUMED
 
 # What a line says of itself; the other fields of a trial's lines are parameters or attributes.
 STRUCTURE = {
@@ -26,30 +28,6 @@ STRUCTURE = {
 STATES = ("COMPLETE", "PRUNED", "FAIL")
 ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params", "d_ff")
 CURVE_STRUCTURE = {*IDENTITY, "trial", "unit", "step", *ARCHITECTURE}
-# What runs of one study must share, and what it means if they do not.
-SHARED = {
-    "data_sha256": "runs with different data",
-    "architectures_sha256": "runs with different architectures under one arch_idx",
-    "search_space": "runs with different search spaces",
-    "conditions": "runs with different conditions of parameters",
-    "skip_indices": "runs that skip different architectures",
-    "fixed_params": "runs with different fixed parameters",
-    "metric": "runs with different metrics",
-    "direction": "runs with different directions",
-    "settings_sha256": "runs with different settings",
-}
-# Digests that change when a script is rendered again, with a larger total say.
-USUALLY_SHARED = {"script_sha256": "runs of different scripts"}
-
-
-# What the fields of a run line must be to be of use; others are as good as left out.
-MAPPINGS = ("search_space", "conditions", "fixed_params")
-KINDS: dict[str, type] = {
-    "metric": str,
-    "direction": str,
-    "skip_indices": list,
-    **dict.fromkeys(MAPPINGS, dict),
-}
 
 
 def taken_up(study: Study, fields: Mapping[str, Any]) -> Trial | None:
@@ -82,60 +60,30 @@ def searched_in(about: Mapping[str, Any], fields: Mapping[str, Any]) -> Containe
     return {n for n in searched if n not in named and applies(conditions, n, config)}
 
 
-class OwnStudies:
+class Version1:
     """Takes events in the order of their lines; keeps what they say of each study."""
 
     def __init__(self) -> None:
-        self.studies: dict[str, Study] = {}
         self.known: dict[str, Known] = defaultdict(Known)
-        self.source = ""
-        self.here: set[str] = set()  # studies with lines in this file
-        self.version2: dict[str, LoggedStudy] = {}  # of these, those of version 2
-        self.keys2: set[str] = set()  # all studies of version 2
 
-    def open_source(self, name: str) -> None:
-        """Begin a file."""
-        self.close_source()
-        self.source, self.here = name, set()
-
-    def close_source(self) -> None:
-        """Merge the studies of version 2 of a file with those of the files before."""
-        for key, found in self.version2.items():
-            for trial in found.trials.values():
-                logged.merge(self.studies[key], logged.as_row(trial, self.studies[key].about))
-        self.version2 = {}
-
-    def study(self, key: str) -> Study:
-        """Return the study of an id."""
-        self.here.add(key)
-        known = self.studies.get(key)
-        if known is None:
-            known = self.studies[key] = Study(key, key, self.source)
-        return known
-
-    def add(self, event: Event) -> None:
-        """Take an event."""
-        study, fields = self.study(event.fields["study"]), event.fields
-        if study.key in self.keys2 or logged.is_version2(event):
-            self.keys2.add(study.key)
-            logged.take(self.version2.setdefault(study.key, LoggedStudy()), event, study)
-            if event.name == "run_start":
-                self.open_run(study, fields)
-            elif event.name == "run_end":
-                self.close_run(study, fields)
-            return
+    def add(self, study: Study, event: Event) -> None:
+        """Take an event of a study."""
         steps = {
-            "run_start": self.open_run,
-            "study_resumed": self.resume,
+            "run_start": open_run,
+            RESUMED: self.resume,
             "trial_start": self.start,
-            "evaluation": self.evaluate_all,
+            "evaluation": self.evaluate,
             "trial_retry": self.retry,
             "trial_resumed": self.take_up,
             "trial_end": self.end,
-            "run_end": self.close_run,
+            "run_end": close_run,
         }
         if step := steps.get(event.name):
-            step(study, fields)
+            step(study, event.fields)
+
+    def finish(self, study: Study) -> None:
+        """Join what several runs tell of a trial, when all lines are taken."""
+        join_runs(study, self.known[study.key])
 
     def resume(self, study: Study, _: Mapping[str, Any]) -> None:
         """A run goes on with a study; if no trial was told before, its first ones are lost."""
@@ -159,34 +107,6 @@ class OwnStudies:
         if isinstance(reached, int):  # the curve goes on from there; what was reported stays
             trial.curve = {step: point for step, point in trial.curve.items() if step <= reached}
         self.describe(study, trial, {k: fields[k] for k in ARCHITECTURE if k in fields})
-
-    def evaluate_all(self, study: Study, fields: Mapping[str, Any]) -> None:
-        """A trial was evaluated; its line may be the only one that tells of it."""
-        point = {fields["unit"]: fields["step"]}
-        point |= {name: v for name, v in fields.items() if name not in CURVE_STRUCTURE}
-        points = [(fields["step"], point)]
-        self.evaluate(Evaluation(fields["trial"], study.key, fields["run"], points))
-        trial = study.trial(fields["trial"], None, fields["run"])
-        if not trial.user_attrs:
-            self.describe(study, trial, {k: fields[k] for k in ARCHITECTURE if k in fields})
-
-    def open_run(self, study: Study, fields: Mapping[str, Any]) -> None:
-        """A run began: what it must share with the runs before it is compared."""
-        for digests, told in ((SHARED, study.flags), (USUALLY_SHARED, study.remarks)):
-            for name, meaning in digests.items():
-                if not agree(study.about.get(name), fields.get(name)) and meaning not in told:
-                    told.append(meaning)
-        fields = {name: v for name, v in fields.items() if isinstance(v, KINDS.get(name, object))}
-        study.about.update(fields)
-        study.runs[fields["run"]] = dict(fields)
-        study.name = str(fields.get("study_name") or fields.get("name", study.key))
-
-    def close_run(self, study: Study, fields: Mapping[str, Any]) -> None:
-        """A run ended: which trial it calls the best is kept."""
-        number, value = fields.get("best_trial"), fields.get("best_value")
-        if isinstance(number, int) and isinstance(value, (int, float)):
-            study.told.pop(number, None)
-            study.told[number] = value
 
     def start(self, study: Study, fields: Mapping[str, Any]) -> None:
         """A trial started; one that started before goes on, or is told again."""
@@ -228,33 +148,29 @@ class OwnStudies:
             if isinstance(others := fields.get(name), dict):
                 table |= others
 
-    def evaluate(self, said: Evaluation) -> None:
-        """A trial was evaluated.
+    def evaluate(self, study: Study, fields: Mapping[str, Any]) -> None:
+        """A trial was evaluated; its line may be the only one that tells of it.
 
         A step told again begins the curve anew from there: memory ran out, and it was tried again
         with less. What was reported of later steps stays in the study.
         """
-        study = self.study(said.study)
-        if said.study in self.keys2:
-            logged.take_evaluations(self.version2.setdefault(said.study, LoggedStudy()), said)
-            return
-        trial = study.trial(said.trial, None, said.run)
-        if trial is not study.trials[said.trial][-1]:
-            if all(trial.curve.get(step) == point for step, point in said.points):
+        number, run, step = fields["trial"], fields["run"], fields["step"]
+        point = {fields["unit"]: step}
+        point |= {name: v for name, v in fields.items() if name not in CURVE_STRUCTURE}
+        trial = study.trial(number, None, run)
+        if trial is not study.trials[number][-1]:
+            if trial.curve.get(step) == point:
                 return  # told again
-            self.known[study.key].apart.add(said.trial)
-        trial.run = said.run
-        curve, reported = trial.curve, trial.intermediate_values
-        if said.architecture and not trial.user_attrs:  # no other line tells of it
-            self.describe(study, trial, dict(parse_fields(said.architecture)))
-        metric = study.about.get("metric", "")
-        for step, point in said.points:
-            while curve and next(reversed(curve)) >= step:
-                curve.popitem()
-            curve[step] = point
-            value = point.get(metric)
-            if value is not None:
-                reported[step] = value
+            self.known[study.key].apart.add(number)
+        trial.run = run
+        if not trial.user_attrs:  # no other line tells of it
+            self.describe(study, trial, {k: fields[k] for k in ARCHITECTURE if k in fields})
+        while trial.curve and next(reversed(trial.curve)) >= step:
+            trial.curve.popitem()
+        trial.curve[step] = point
+        value = point.get(study.about.get("metric", ""))
+        if value is not None:
+            trial.intermediate_values[step] = value
 
     def end(self, study: Study, fields: Mapping[str, Any]) -> None:
         """A trial ended; the same end told twice is one, another end is kept and flagged."""
@@ -284,38 +200,6 @@ class OwnStudies:
         if "learning_curve" not in fields:  # else the study has none
             trial.user_attrs["learning_curve"] = [trial.curve[n] for n in sorted(trial.curve)]
 
-    def found(self) -> list[Study]:
-        """Return the studies that have trials, when all lines are taken."""
-        self.close_source()
-        for key, study in self.studies.items():
-            if key not in self.keys2:
-                join_runs(study, self.known[key])
-        return [study for study in self.studies.values() if study.trials]
-
-    def takes(self, result: Result) -> bool:
-        """Tell whether Optuna's line belongs to a study of this file; complete it if it does.
-
-        It repeats the script's own line, and counts where that is lost. In a log of several
-        studies nothing tells whose it is.
-        """
-        if len(self.here) > 1:
-            return True
-        study = self.studies[next(iter(self.here))]
-        if any(same_end(trial, result) for trial in study.trials.get(result.number or 0, ())):
-            return True
-        searched = study.about.get("search_space")
-        if searched is not None and result.params and not result.params.keys() <= {*searched}:
-            return False
-        told = study.trials.setdefault(result.number or 0, [])
-        if not told:
-            told.append(Trial(result.number or 0))
-        if told[-1].state == "RUNNING":
-            complete(told[-1], result)
-            return True
-        return any(
-            trial.state == result.state and result.values in ((), trial.values) for trial in told
-        )
-
 
 def reported(told: object) -> dict[int, float]:
     """Return intermediate values by their steps, as far as they are such."""
@@ -325,18 +209,3 @@ def reported(told: object) -> dict[int, float]:
         for step, value in found.items()
         if re.fullmatch(r"\d{1,9}", step, re.ASCII) and type(value) in (int, float)
     }
-
-
-def same_end(trial: Trial, result: Result) -> bool:
-    """Tell whether Optuna's line says what is known of a trial, whose parameters they may be."""
-    said = (result.state, result.values, result.params)
-    return (trial.state, trial.values, trial.params) == said
-
-
-def complete(trial: Trial, result: Result) -> None:
-    """Take what Optuna's line tells of a trial whose own end line is lost."""
-    trial.state, trial.values = result.state, result.values
-    trial.datetime_complete = result.time
-    trial.params.update(result.params or {})
-    if result.error:
-        trial.user_attrs.setdefault("error", result.error)

@@ -15,8 +15,9 @@ from recover_trials.fold.runs import Runs
 from recover_trials.follow.tail import Tail
 from recover_trials.formats.stamps import parse_time
 from recover_trials.model import Study, Trial
-from recover_trials.own_log import Evaluation, Event
+from recover_trials.own_log import Event, Unread
 from recover_trials.scan import Scanner
+from recover_trials.study_log import StudyLog, reader_of
 
 STAMP = re.compile(
     rb"\[[A-Z] (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\] "
@@ -49,8 +50,8 @@ class LiveStudies(OwnStudies):
         elif event.name != "note":
             self.alive.setdefault(key, set()).add(run)
 
-    def evaluate(self, said: Evaluation) -> None:
-        """A trial was evaluated."""
+    def evaluate(self, said: Unread) -> None:
+        """Take the line of an evaluation."""
         super().evaluate(said)
         self.alive.setdefault(said.study, set()).add(said.run)
 
@@ -94,7 +95,8 @@ class LiveLog:
         self.path, self.tail, self.own = path, Tail(path), own
         self.runs = Runs()
         self.runs.open_source(str(path))
-        self.scanner = Scanner(Findings(), own, self.runs)
+        self.findings = Findings()
+        self.scanner: Scanner | StudyLog | None = None
         self.rhythm = Rhythm()
         self.here: set[str] = set()
 
@@ -105,11 +107,14 @@ class LiveLog:
             some = True
             self.rhythm.take(block)
             self.own.source, self.own.here = str(self.path), self.here
+            if self.scanner is None:
+                self.scanner = reader_of(block, self.findings, self.own, self.runs)
             self.scanner.feed(block)
             if self.here or not self.runs.studies:
                 # Else lines of runs are looked for only when a trial comes that needs them.
                 self.scanner.feed(b"", final=True)
         if some:
+            self.own.update()
             self.rhythm.note(datetime.now())
         return some
 

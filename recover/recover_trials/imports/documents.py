@@ -8,6 +8,7 @@ from typing import Any
 
 from recover_trials.imports.entries import mapping, number_of, trial_of
 from recover_trials.model import BY_ORDER, Trial
+from recover_trials.output.rows import OF_STUDY
 
 # What a document must have to be one of these.
 ENTRY = ({"trial_number", "params"}, {"number", "params", "state"}, {"trial_number", "val_loss"})
@@ -104,9 +105,16 @@ def read_records(found: list[Any]) -> list[Imported] | None:
     studies: dict[str, Imported] = {}
     for entry in found:
         name = str(entry.get("study", "")) if isinstance(entry, dict) else ""
-        told = studies.setdefault(name, Imported({"name": name} if name else {}))
+        about = take_about(entry) if name else {}
+        told = studies.setdefault(name, Imported(about))
         told.take([entry])
     return list(studies.values())
+
+
+def take_about(row: dict[str, Any]) -> dict[str, Any]:
+    """Take the columns that all trials of a study share out of a row; return them."""
+    shared = {name: row.pop(name) for name in OF_STUDY if name in row}
+    return about_of({**shared, "study": row["study"]} if row.get("study") else shared)
 
 
 def read_list(found: list[Any]) -> list[Imported] | None:

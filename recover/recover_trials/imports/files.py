@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from recover_trials.errors import UnreadableError
-from recover_trials.imports.documents import Imported, read_document, read_records
+from recover_trials.imports.documents import Imported, read_document, read_records, take_about
 from recover_trials.imports.entries import cell_value
 from recover_trials.literals import parse_mapping
 from recover_trials.patterns import pattern
@@ -94,11 +94,12 @@ def read_table(data: bytes) -> list[Imported]:
             continue
         entry = {name: cell for name, cell in zip(head, row, strict=False) if cell}
         study = entry.get("study", "")
-        told = studies.setdefault(study, Imported({"name": study} if study else {}))
+        known = entry_of(entry)
+        told = studies.setdefault(study, Imported(take_about(known)))
         if len(row) != len(head) or (cut and row is rows[-1] and entry.get("state") is None):
             told.damaged.append(f"row {place + 1}: {len(row)} of {len(head)} cells")
         else:
-            told.take([entry_of(entry)])
+            told.take([known])
     return list(studies.values())
 
 

@@ -8,15 +8,17 @@ from typing import Any
 from recover_trials.model import Study, Trial
 from recover_trials.recovery import Recovery
 
+OF_STUDY = ("budget", "horizon", "task")  # columns that all trials of a study share
 DEEPEST = 50  # levels; others nest parameters two or three deep
 
 
 def table_of(recovery: Recovery, *, without: str = "") -> tuple[list[str], list[list[Any]]]:
     """Return the columns of Optuna's `trials_dataframe` and a row per trial of all studies.
 
-    The column `study` is there when there are several; the attribute `without` is left out.
+    The column `study` is there when there are several, and those of OF_STUDY where a study has
+    them; the attribute `without` is left out.
     """
-    trials = [(study.name, trial) for study in recovery.studies for trial in study.rows]
+    trials = [(study, trial) for study in recovery.studies for trial in study.rows]
     several = len(recovery.studies) > 1
     n_values = max((len(trial.values) for _, trial in trials), default=0)
     single = n_values < 2 or any(len(trial.values) == 1 for _, trial in trials)
@@ -27,13 +29,15 @@ def table_of(recovery: Recovery, *, without: str = "") -> tuple[list[str], list[
         params.update(trial.params)
         attributes.update(trial.user_attrs)
     names = sorted(params), sorted(attributes - {without})
+    shared = [name for name in OF_STUDY if any(name in s.about for s in recovery.studies)]
     rows = []
-    for name, trial in trials:
-        row: list[Any] = [name, trial.number] if several else [trial.number]
+    for study, trial in trials:
+        row: list[Any] = [study.name, trial.number] if several else [trial.number]
         row += told_values(trial, len(values), single=single)
         row += told_times(trial)
         row += map(trial.params.get, names[0])
         row += map(trial.user_attrs.get, names[1])
+        row += map(study.about.get, shared)
         row.append(trial.state)
         rows.append(row)
     columns = [
@@ -42,6 +46,7 @@ def table_of(recovery: Recovery, *, without: str = "") -> tuple[list[str], list[
         *("datetime_start", "datetime_complete", "duration"),
         *(f"params_{name}" for name in names[0]),
         *(f"user_attrs_{name}" for name in names[1]),
+        *shared,
     ]
     return [*columns, "state"], rows
 
@@ -91,6 +96,7 @@ def record(study: Study, trial: Trial) -> dict[str, Any]:
     """Return everything that is known of a trial, in the keys of the script's own files."""
     found = {
         "study": study.name,
+        **{name: study.about[name] for name in OF_STUDY if name in study.about},
         "trial_number": trial.number,
         "state": trial.state,
         "value": trial.value,

@@ -229,7 +229,8 @@ def open_run(log: LogFile, about: dict[str, Any], arguments: Namespace) -> None:
         if other := unreachable_worker(study, about["worker"], log.locks):
             raise UnusableError(
                 f"{log.path}: {other} has not ended, and locks may not reach it: wait for its end,"
-                " or use NFSv4 or --with storage"
+                " or use NFSv4 or --with storage; if it was killed, continue it on its machine, or"
+                " a copy of the log on a local disk"
             )
         study.study_id = study.study_id or uuid.uuid4().hex[:12]
         log.write("run_start", about)

@@ -34,8 +34,10 @@ def unreachable_worker(study: LoggedStudy, here: Mapping[str, str], file: int) -
     kind, options = mount_of(file)
     if kind in LOCAL or (kind in SHARED_LOCKS and not LOCAL_LOCKS.search(options)):
         return None
+    # A run that was killed has no end; it is gone where another run took its trial.
+    gone = study.ended_runs.union(*(trial.claims[:-1] for trial in study.trials.values()))
     for run, fields in study.runs.items():
         worker = fields["worker"]
-        if run not in study.ended_runs and worker["host"] != here["host"]:
+        if run not in gone and worker["host"] != here["host"]:
             return f"run {run} on {worker['host']} (file system {kind})"
     return None

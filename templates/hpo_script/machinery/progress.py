@@ -14,7 +14,7 @@ class Progress:
 
     def __init__(self, n_trials: int) -> None:
         self.n_trials, self.durations = n_trials, list[float]()
-        self.live = sys.stderr.isatty()
+        self.live = bool(sys.stderr) and sys.stderr.isatty()  # None where it is closed
 
     def begin(self, number: int, about: str) -> None:
         """Start trial `number`."""

@@ -51,7 +51,7 @@ def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
     try:
         content = path.read_bytes()
         if path.suffix == ".parquet":
-            frame = pd.read_parquet(io.BytesIO(content)).astype(str)
+            frame = pd.read_parquet(io.BytesIO(content)).reset_index().astype(str)
         else:
             frame = pd.read_csv(io.BytesIO(content), dtype=str, encoding="utf-8-sig")
     except FileNotFoundError:
@@ -65,7 +65,10 @@ def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
     if missing := [name for name in ("Date", *wanted) if name not in frame.columns]:
         has = str(list(frame.columns))[:200]
         raise UnusableError(f"{path}: no column {', '.join(missing)}; it has {has}")
-    dates = pd.to_datetime(frame["Date"], errors="coerce", format="ISO8601", utc=False)
+    if frame.empty:
+        raise UnusableError(f"{path}: no row below the header")
+    dates = pd.to_datetime(frame["Date"], errors="coerce", format="ISO8601", utc=True)
+    dates = dates.dt.tz_localize(None)
     columns = {name: pd.to_numeric(frame[name], errors="coerce") for name in wanted}
     faults = [
         ("Date", dates.isna(), "is not a date such as 1999-01-04"),

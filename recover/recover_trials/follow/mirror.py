@@ -1,0 +1,48 @@
+"""A storage that follows logs: new trials are added, running ones updated."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from recover_trials.follow.live import LiveLog, LiveStudies
+from recover_trials.follow.show import INTERVAL, WAITING, is_over, statuses
+from recover_trials.model import Study
+from recover_trials.rebuild import Mirror
+from recover_trials.refusals import check_all
+
+LARGEST_SHARE = 10  # a look may take one tenth of the time
+
+
+def mirror(
+    paths: list[Path], url: str, direction: str | None, *, interval: float = INTERVAL
+) -> Iterator[str]:
+    """Keep a storage up to date until every study is over; yield a line for each change.
+
+    Raises RebuildError where the storage cannot take the trials, OSError for an unreadable log.
+    """
+    logs = [LiveLog(path, own) for own in [LiveStudies()] for path in paths]
+    storage = Mirror(url)
+    yield from (WAITING.format(path) for path in paths if not path.exists())
+    try:
+        while True:
+            began = time.monotonic()
+            news = [log.poll() for log in logs]
+            if any(news):
+                named = check_all(studies_of(logs))
+                for done in storage.write(named, direction):
+                    if done.added or done.updated:
+                        yield str(done)
+            if is_over(logs, statuses(logs)):
+                return
+            time.sleep(max(interval, LARGEST_SHARE * (time.monotonic() - began)))
+    finally:
+        for log in logs:
+            log.tail.close()
+
+
+def studies_of(logs: list[LiveLog]) -> list[Study]:
+    """Return the studies of all logs that have trials, each once."""
+    studies = {study.key: study for log in logs for study in log.studies() if study.trials}
+    return list(studies.values())
