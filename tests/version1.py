@@ -1,4 +1,4 @@
-"""The trial log of version 1, as its scripts wrote it: recover-trials goes on reading such logs."""
+"""The trial log of version 1, as its scripts wrote it; recover-trials still reads such logs."""
 
 from __future__ import annotations
 

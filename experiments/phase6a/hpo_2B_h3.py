@@ -72,6 +72,9 @@ DIRECTION: Literal["minimize", "maximize"] = "minimize"
 N_TRIALS = 50  # in all, over every run of this script
 TIMEOUT_HOURS: float | None = None  # a run stops after these, even in a trial
 SEED = 42  # of every random stream
+HPOGEN = "0.2.0"  # that rendered this script,
+# from this specification
+SPEC_SHA256 = "e94e9bd1027276eb20a87a95c29db018f985ca45a63d5e9a814b40eaa9638375"
 
 # Data
 DATA_PATH = "data/sp500.csv"  # CSV or Parquet
@@ -307,7 +310,18 @@ def parse_arguments(
     return args
 
 
-MODULES = ["numpy", "numpy.typing", "optuna", "optuna.distributions", "optuna.storages", "optuna.trial", "pandas", "torch", "torch.nn.functional", "torch.utils.flop_counter"]
+MODULES = [
+    "numpy",
+    "numpy.typing",
+    "optuna",
+    "optuna.distributions",
+    "optuna.storages",
+    "optuna.trial",
+    "pandas",
+    "torch",
+    "torch.nn.functional",
+    "torch.utils.flop_counter",
+]
 
 if __name__ == "__main__":
     ARGUMENTS = parse_arguments(__doc__)
@@ -578,7 +592,7 @@ def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
     try:
         content = path.read_bytes()
         if path.suffix == ".parquet":
-            frame = pd.read_parquet(io.BytesIO(content)).astype(str)
+            frame = pd.read_parquet(io.BytesIO(content)).reset_index().astype(str)
         else:
             frame = pd.read_csv(io.BytesIO(content), dtype=str, encoding="utf-8-sig")
     except FileNotFoundError:
@@ -592,7 +606,10 @@ def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
     if missing := [name for name in ("Date", *wanted) if name not in frame.columns]:
         has = str(list(frame.columns))[:200]
         raise UnusableError(f"{path}: no column {', '.join(missing)}; it has {has}")
-    dates = pd.to_datetime(frame["Date"], errors="coerce", format="ISO8601", utc=False)
+    if frame.empty:
+        raise UnusableError(f"{path}: no row below the header")
+    dates = pd.to_datetime(frame["Date"], errors="coerce", format="ISO8601", utc=True)
+    dates = dates.dt.tz_localize(None)
     columns = {name: pd.to_numeric(frame[name], errors="coerce") for name in wanted}
     faults = [
         ("Date", dates.isna(), "is not a date such as 1999-01-04"),
@@ -1501,9 +1518,11 @@ def unreachable_worker(study: LoggedStudy, here: Mapping[str, str], file: int) -
     kind, options = mount_of(file)
     if kind in LOCAL or (kind in SHARED_LOCKS and not LOCAL_LOCKS.search(options)):
         return None
+    # A run that was killed has no end; it is gone where another run took its trial.
+    gone = study.ended_runs.union(*(trial.claims[:-1] for trial in study.trials.values()))
     for run, fields in study.runs.items():
         worker = fields["worker"]
-        if run not in study.ended_runs and worker["host"] != here["host"]:
+        if run not in gone and worker["host"] != here["host"]:
             return f"run {run} on {worker['host']} (file system {kind})"
     return None
 
@@ -1969,7 +1988,7 @@ class Progress:
 
     def __init__(self, n_trials: int) -> None:
         self.n_trials, self.durations = n_trials, list[float]()
-        self.live = sys.stderr.isatty()
+        self.live = bool(sys.stderr) and sys.stderr.isatty()  # None where it is closed
 
     def begin(self, number: int, about: str) -> None:
         """Start trial `number`."""
@@ -2678,7 +2697,8 @@ def open_run(log: LogFile, about: dict[str, Any], arguments: Namespace) -> None:
         if other := unreachable_worker(study, about["worker"], log.locks):
             raise UnusableError(
                 f"{log.path}: {other} has not ended, and locks may not reach it: wait for its end,"
-                " or use NFSv4 or --with storage"
+                " or use NFSv4 or --with storage; if it was killed, continue it on its machine, or"
+                " a copy of the log on a local disk"
             )
         study.study_id = study.study_id or uuid.uuid4().hex[:12]
         log.write("run_start", about)
@@ -2757,9 +2777,6 @@ def run(arguments: Namespace, task: Task, guards: Guards, search: type[Search]) 
     print_result(arguments.log, log.study)
     return code
 
-
-HPOGEN = "0.2.0"
-SPEC_SHA256 = "e94e9bd1027276eb20a87a95c29db018f985ca45a63d5e9a814b40eaa9638375"
 
 if __name__ == "__main__":
     TASK_DATA = Task(ARGUMENTS.data, None if ARGUMENTS.new_data else DATA_SHA256)

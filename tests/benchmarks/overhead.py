@@ -4,7 +4,7 @@
 
 A small study is run for real. Its lines are written again under new numbers, until the log has N
 trials of 50 evaluations; the script then continues that log for three trials. Times are CPU
-seconds, memory is what a run on an empty log does not need; neither depends on the size of a model.
+seconds, memory is what a run on an empty log does not need; neither depends on the model.
 """
 
 from __future__ import annotations
