@@ -32,9 +32,9 @@ fuzz: $(READY)
 bench-recover: $(READY)
 	$(BIN)/python tests/benchmarks/recover.py $(or $(JSON),bench-recover.json)
 
-# What a trial costs besides its training; the table of docs/faults.md.
+# CPU and memory of a study besides its training; the second table of docs/faults.md.
 bench-overhead: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/overhead.py --trials $(or $(TRIALS),50) --json docs/overhead.json
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/overhead.py --json docs/overhead.json
 	$(BIN)/python tests/docs_blocks.py --write
 
 # A search for logs that cannot be read, guided by the branches they take.
@@ -55,13 +55,13 @@ versions: $(READY)
 golden: $(READY)
 	$(BIN)/python tests/generator/test_golden.py
 
-# Kills, torn files, full disks, lost power; FAULT_POINTS=all FAULT_KILLS=30 FAULT_CUTS=all for all.
+# Kills, damaged logs, full disks, lost power; FAULT_POINTS=all FAULT_CUTS=all FAULT_MOMENTS=all for all.
 faults: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s -n 2 --dist worksteal --durations 12 -m faults tests/faults
 
-# The table of docs/faults.md.
+# The same, and the table of docs/faults.md.
 fault-table: $(READY)
-	cd tests && OMP_NUM_THREADS=1 $(BIN)/python -m faults.table ../docs/fault-table.json
+	cd tests && OMP_NUM_THREADS=1 $(BIN)/python -m faults.table ../docs/fault-table.json -n 2 --dist worksteal
 	$(BIN)/python tests/docs_blocks.py --write
 
 lint: $(READY)

@@ -1,8 +1,7 @@
-"""The blocks of docs/faults.md that are generated: what was measured, and what the tests show.
+"""The generated blocks of docs/faults.md: what was measured, and what the tests show.
 
-docs/fault-table.json is written by `make fault-table`, docs/fault-counts.jsonl by the fault suites
-where FAULT_RESULTS names it, docs/overhead.json by `make bench-overhead`. Measuring takes minutes
-to hours, so none of it is done for a page.
+The fault suites write docs/fault-table.json with `make fault-table`, and benchmarks/overhead.py
+writes docs/overhead.json with `make bench-overhead`. Measuring takes minutes; no page does it.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import ast
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from docs_reference import markdown_table
 
@@ -18,46 +18,37 @@ TESTS = Path(__file__).resolve().parent
 DOCS = TESTS.parent / "docs"
 
 
-def fault_table() -> str | None:
-    """Return what each fault does to Optuna alone and to a script."""
-    path = DOCS / "fault-table.json"
-    if not path.exists():
-        return None
-    head, *rows = json.loads(path.read_text(encoding="utf-8"))
-    return markdown_table(head, rows)
+def read_rows(name: str) -> list[dict[str, Any]]:
+    """Return the rows of a file of figures."""
+    rows: list[dict[str, Any]] = json.loads((DOCS / name).read_text(encoding="utf-8"))
+    return rows
 
 
-def fault_counts() -> str | None:
-    """Return how often each suite has done what, and what went wrong; the last of each counts."""
-    path = DOCS / "fault-counts.jsonl"
-    if not path.exists():
-        return None
-    found = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        counts = json.loads(line)
-        found[counts.pop("suite"), counts.pop("what")] = counts
-    rows = [
-        [suite, what, ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in counts.items())]
-        for (suite, what), counts in found.items()
-    ]
-    return markdown_table(["suite", "on", "counts"], rows)
+def fault_table() -> str:
+    """Return how often each fault was tried, and what went wrong."""
+    rows = []
+    for counts in read_rows("fault-table.json"):
+        suite, what = counts.pop("suite"), counts.pop("what")
+        said = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in counts.items())
+        rows.append([suite, what, said])
+    return markdown_table(["fault", "on", "counts"], rows)
 
 
-def overhead() -> str | None:
-    """Return what a trial costs besides its training."""
-    path = DOCS / "overhead.json"
-    if not path.exists():
-        return None
+def overhead() -> str:
+    """Return the CPU and memory that a study takes besides its training."""
     rows = [
         [
-            storage,
-            f"{row['besides']:.2f} s",
-            f"{row['besides'] / 60:.1%}",
-            f"{row['besides_last_tenth']:.2f} s",
+            f"{row['trials']:,} ({row['log_mb']:.0f} MB)",
+            f"{row['start']:.1f} s",
+            *(f"{1000 * row[part]:.1f} ms" for part in ("ask", "evaluation", "prune", "end")),
+            f"{row['trial']:.2f} s ({row['trial'] / 60:.1%})",
+            f"{row['results']:.2f} s",
+            f"{row['memory_mb']:.0f} MB ({row['peak_mb']:.0f} MB)",
         ]
-        for storage, row in json.loads(path.read_text(encoding="utf-8")).items()
+        for row in read_rows("overhead.json")
     ]
-    head = ["storage", "a trial of 50 evaluations", "of a minute", "the last of 50 trials"]
+    head = ["trials in the log", "start", "ask", "evaluation", "prune", "end"]
+    head += ["a trial (of a minute)", "tables", "memory (peak)"]
     return markdown_table(head, rows)
 
 
@@ -74,9 +65,8 @@ def fault_tests() -> str:
     return "\n".join(lines)
 
 
-BLOCKS: dict[str, Callable[[], str | None]] = {
+BLOCKS: dict[str, Callable[[], str]] = {
     "fault-table": fault_table,
-    "fault-counts": fault_counts,
     "overhead": overhead,
     "fault-tests": fault_tests,
 }

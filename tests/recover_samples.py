@@ -151,6 +151,22 @@ def sample_log(study: str = STUDY) -> SampleLog:
     return log
 
 
+def sample_log2() -> SampleLog2:
+    """Return a log of version 2: a trial finished, one resumed, one running."""
+    log = SampleLog2()
+    log.open_run()
+    log.start(0)
+    log.evaluate(0, 1, val_loss=0.75, collapsed=True)
+    log.end(0, value=0.75)
+    log.start(1)
+    log.evaluate(1, 1, val_loss=0.5)
+    log.resume(1, 1, [{"epoch": 1, "val_loss": 0.5}])
+    log.end(1, "PRUNED", 0.5)
+    log.start(2)
+    log.evaluate(2, 1, val_loss=0.25, system_attrs={"completed_rung_0": 0.25})
+    return log
+
+
 def recover(*logs: str | bytes | list[str]) -> Recovery:
     """Return what is read from logs that are given as text, bytes or lines."""
     return read_trials([io.BytesIO(as_bytes(log)) for log in logs])

@@ -76,7 +76,7 @@ def render(spec: Spec) -> str:
         more_arguments="".join(f", {s.arguments[1]}" for s in sections if s.arguments),
         experiment=[section(part) + tables_after(part, tables) for part in parts[first:half]],
         machinery=[section(part) for part in parts[half:]],
-        guards=" + ".join(chosen.guards for chosen in sections if chosen.guards),
+        guards=", ".join(chosen.guards for chosen in sections if chosen.guards),
         search="".join(f", search={chosen.search}" for chosen in sections if chosen.search),
     )
 

@@ -17,7 +17,7 @@ class Section:
     part: str
     title: str  # of its constants
     constants: Constants  # NAME, value, comment; the specification's value where it has one
-    guards: str = ""  # a list of guards, as source
+    guards: str = ""  # items of the list of guards, as source
     search: str = ""  # the class that runs the trials
     arguments: tuple[str, str] | None = None  # a part, and its function that adds arguments
 
@@ -41,14 +41,14 @@ SCRIPT_SECTIONS = {
             ("FREE_DISK_GB", 1.0, "the run ends if less is free for the results,"),
             ("FREE_CHECKPOINTS", 3.0, "or less than this many times the largest checkpoint"),
         ),
-        guards="make_guards(ARGUMENTS.out)",
+        guards="*make_guards(ARGUMENTS.out)",
     ),
     "slurm": Section(
         about="end the run, with a checkpoint, before Slurm ends its job",
         part="sections/slurm",
         title="Slurm",
         constants=(("SLURM_MARGIN", 120, "seconds between the end of the run and of its job"),),
-        guards="[slurm_guard]",
+        guards="slurm_guard",
     ),
     "storage": Section(
         about="keep the study in an Optuna storage, for machines without a shared disk",

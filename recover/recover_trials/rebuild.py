@@ -79,8 +79,8 @@ def rebuild_all(
 def write_all(studies: Iterable[Study], url: str, direction: str | None) -> Iterator[Rebuilt]:
     """Check all studies, then write one after the other."""
     import_optuna()
-    named = check_all(studies)
-    yield from Mirror(url).write(named, direction)
+    plans = make_plans(studies, direction)
+    yield from Mirror(url).write(plans)
 
 
 class Mirror:
@@ -89,9 +89,8 @@ class Mirror:
     def __init__(self, url: str) -> None:
         self.url, self.storage = url, open_storage(url)
 
-    def write(self, named: Mapping[str, Study], direction: str | None) -> Iterator[Rebuilt]:
+    def write(self, plans: list[Plan]) -> Iterator[Rebuilt]:
         """Compare all studies with the storage, then write one after the other."""
-        plans = [make_plan(name, study, direction) for name, study in named.items()]
         for plan in plans:
             compare(plan, self.storage)
         for plan in plans:
@@ -106,6 +105,11 @@ class Mirror:
                 f"{plan.name} is not whole: {unusable(self.url, error)}. Run the command again"
                 " once the storage can be written: it continues where it stopped"
             ) from None
+
+
+def make_plans(studies: Iterable[Study], direction: str | None) -> list[Plan]:
+    """Return what is to be written of studies. Raises RebuildError."""
+    return [make_plan(name, study, direction) for name, study in check_all(studies).items()]
 
 
 def make_plan(name: str, study: Study, direction: str | None) -> Plan:

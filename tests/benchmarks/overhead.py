@@ -4,7 +4,7 @@
 
 A small study is run for real. Its lines are written again under new numbers, until the log has N
 trials of 50 evaluations; the script then continues that log for three trials. Times are CPU
-seconds, memory is what a run on an empty log does not need; neither depends on the model.
+seconds; memory is what a run on an empty log does not need. Neither depends on the model.
 """
 
 from __future__ import annotations
@@ -124,15 +124,14 @@ def measure(script: Path, log: Path, trials: int) -> dict[str, float]:
     with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
         assert names["main"](arguments, task) == 0
     del meter.calls["next_trial"][-1]  # it found that no trial is left
-    n_written = len(meter.calls["write_results"])
-    ends = meter.total("end_trial") - meter.total("write_results") * (n_written - 1) / n_written
+    within_ends = sum(meter.calls["write_results"][:-1])  # the last is after the last trial
     lines = meter.total("evaluate") - meter.total("prune")
     found = {
         "start": meter.mean("read") + meter.mean("build"),
         "ask": meter.mean("next_trial"),
         "evaluation": lines / len(meter.calls["evaluate"]),
         "prune": meter.mean("prune"),
-        "end": ends / MEASURED,
+        "end": (meter.total("end_trial") - within_ends) / MEASURED,
         "results": meter.mean("write_results"),
     }
     found["trial"] = found["ask"] + EPOCHS * (found["evaluation"] + found["prune"]) + found["end"]

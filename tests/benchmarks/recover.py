@@ -131,12 +131,12 @@ def optuna_lines(megabytes: float, between: int) -> Iterator[str]:
         yield text
 
 
-def own_lines(megabytes: float) -> Iterator[str]:
+def own_lines(megabytes: float, version: int) -> Iterator[str]:
     """Yield the log of a search script: fifty epochs for each trial."""
-    from recover_samples import SampleLog
+    from recover_samples import SampleLog, SampleLog2
 
     chance, size, number = random.Random(0), 0, 0  # noqa: S311
-    log = SampleLog()
+    log = SampleLog2() if version == 2 else SampleLog()
     log.open_run()
     while size < megabytes * 1e6:
         log.start(number)
@@ -196,7 +196,7 @@ def measure(commands: dict[str, list[str | Path]]) -> dict[str, dict[str, float]
 
 def readers(path: Path) -> dict[str, list[str | Path]]:
     """Return the commands that are compared; those that count lines count the ends of trials."""
-    end = "Trial [0-9]* ended: " if path.name == "own.log" else "finished with value"
+    end = "Trial [0-9]* ended: " if path.name.startswith("own") else "finished with value"
     found: dict[str, list[str | Path]] = {
         "read_trials": [sys.executable, "-c", RECOVER, path],
         "with parameters": [sys.executable, "-c", ASKED, path],
@@ -267,7 +267,8 @@ def main() -> None:
         logs = {
             "sparse": optuna_lines(MEGABYTES["sparse"], 7000),
             "dense": optuna_lines(MEGABYTES["dense"], 300),
-            "own": own_lines(MEGABYTES["own"]),
+            "own": own_lines(MEGABYTES["own"], 2),
+            "own version 1": own_lines(MEGABYTES["own"], 1),
         }
         for name, lines in logs.items():
             path = Path(folder) / f"{name}.log"

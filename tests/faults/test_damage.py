@@ -29,7 +29,7 @@ from hpo_script.machinery.trial_log import read_event
 from scripts import changed
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(24 * 3600)]
-CUTS = os.environ.get("FAULT_CUTS", "16")  # how many damages the script continues from, or "all"
+CUTS = os.environ.get("FAULT_CUTS", "12")  # how many damages the script continues from, or "all"
 SEED = int(os.environ.get("FAULT_SEED", "1"))
 TAIL = 4096
 Event = tuple[str, dict[str, Any]]

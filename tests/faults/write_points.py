@@ -17,7 +17,7 @@ CALLS = (
     *("link", "linkat", "symlink", "symlinkat", "sendfile", "copy_file_range", "fallocate"),
 )
 ELSEWHERE = re.compile(r"<(pipe|socket|anon_inode|/dev/(null|pts))|\"/(dev|proc|sys)/|\.run\d+>")
-POINTS = os.environ.get("FAULT_POINTS", "40")  # how many, or "all"
+POINTS = os.environ.get("FAULT_POINTS", "24")  # how many, or "all"
 
 
 class Point(NamedTuple):

@@ -86,7 +86,8 @@ def seeds() -> Iterator[bytes]:
         yield "".join(f"{stamp}{line}\n" for line in LINES).encode()
     yield "\r".join(STAMP + line for line in LINES[:6]).encode()
     yield "\n".join(STAMP + line for line in LINES[:6]).encode("utf-16")
-    yield "".join(f"{line}\n" for line in recover_samples.sample_log().lines).encode()
+    for log in (recover_samples.sample_log(), recover_samples.sample_log2()):
+        yield "".join(f"{line}\n" for line in log.lines).encode()
     yield from OTHERS
 
 

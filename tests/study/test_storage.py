@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -52,6 +53,7 @@ def url(
         yield urls[request.param]()
 
 
+Process = subprocess.Popen[str]
 POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.postgres)
 on = pytest.mark.parametrize
 
@@ -89,19 +91,31 @@ def states_in(url: str) -> list[str]:
     return [trial.state.name for trial in trials_in(url)]
 
 
-def reached(script: Path, line: str) -> Callable[[], bool]:
-    """Return whether the log has a line, as a condition to wait for."""
-    log = log_of(script)
-    return lambda: log.exists() and line in log.read_text()
+GATE = """\
+            while share > 0.3 and Path("gate").exists() and not self.stops.asked():
+                time.sleep(0.02)
+"""
 
 
-def interrupt(script: Path, number: signal.Signals, *arguments: str) -> int:
-    """Send a signal to a script while it trains trial 0; return its exit code."""
+@contextmanager
+def trial_in_training(folder: Path, *arguments: str) -> Iterator[tuple[Path, Process]]:
+    """Run a script of one trial; it waits behind epoch 2 of 12 until `finish` or a signal."""
+    script, inner = render_to(folder, LONG), "            self.progress.update(share)\n"
+    edit(script, (inner, GATE + inner), ("HEARTBEAT_SECONDS = 60", "HEARTBEAT_SECONDS = 1"))
+    (folder / "gate").touch()
     with start(script, *arguments, AT_ONCE) as process:
-        wait_for(reached(script, "Trial 0 epoch 2: "), process)
-        process.send_signal(number)
-        process.communicate()
-    return process.returncode
+        log = log_of(script)
+        try:
+            wait_for(lambda: log.exists() and "Trial 0 epoch 2: " in log.read_text(), process)
+            yield script, process
+        finally:
+            (folder / "gate").unlink(missing_ok=True)
+
+
+def finish(folder: Path, process: Process) -> str:
+    """Let the script continue to its end; return its output."""
+    (folder / "gate").unlink()
+    return process.communicate()[0]
 
 
 @on("url", ["sqlite", "journal", POSTGRESQL], indirect=True)
@@ -129,9 +143,9 @@ def test_workers_with_logs_of_their_own_share_a_total(
 def test_the_trial_of_a_killed_worker_continues_from_its_checkpoint(
     url: str, sp500: Path, tmp_path: Path
 ) -> None:
-    script = render_to(tmp_path, LONG)
-    edit(script, ("HEARTBEAT_SECONDS = 60", "HEARTBEAT_SECONDS = 1"))
-    assert interrupt(script, signal.SIGKILL, "--storage", url) == -signal.SIGKILL
+    with trial_in_training(tmp_path, "--storage", url) as (script, process):
+        process.kill()
+        process.wait()
     assert states_in(url) == ["RUNNING"]
     more = ["--retry-running"] if url.startswith("journal") else []  # it has no heartbeat
     done = run_cold(script, "--storage", url, *more)  # with the environment of the server
@@ -155,8 +169,10 @@ def test_the_trial_of_a_killed_worker_continues_from_its_checkpoint(
 def test_a_stopped_worker_leaves_its_trial_to_the_next_run(
     url: str, sp500: Path, tmp_path: Path
 ) -> None:
-    script = render_to(tmp_path, LONG)
-    assert interrupt(script, signal.SIGTERM, "--storage", url) == 128 + signal.SIGTERM
+    with trial_in_training(tmp_path, "--storage", url) as (script, process):
+        process.terminate()
+        output = process.communicate()[0]
+    assert process.returncode == 128 + signal.SIGTERM, output
     assert states_in(url) == ["FAIL", "WAITING"]
     done = run(script, "--storage", url)
     assert done.returncode == 0, done.stderr
@@ -170,16 +186,14 @@ def test_a_stopped_worker_leaves_its_trial_to_the_next_run(
 def test_the_result_of_a_trial_that_was_retried_meanwhile_is_discarded(
     url: str, sp500: Path, tmp_path: Path
 ) -> None:
-    script = render_to(tmp_path, LONG)
-    with start(script, "--storage", url) as process:
-        wait_for(reached(script, "Trial 0 epoch 2: "), process)
+    with trial_in_training(tmp_path, "--storage", url) as (script, process):
         # Another worker does this where a heartbeat stops, within its lock.
         claims = Path(f"{url.partition('://')[2]}.claims".replace("//", "/"))
         with claims.open("a") as lock, study_in(url) as study:
             fcntl.lockf(lock, fcntl.LOCK_EX)
             study._storage.set_trial_state_values(study.trials[0]._trial_id, TrialState.FAIL)
             optuna.storages.RetryFailedTrialCallback()(study, study.trials[0])
-        output = process.communicate()[0]
+        output = finish(tmp_path, process)
     assert process.returncode == 0, output
     assert output.count("trial 0 is retried by another worker; this result is discarded") == 1
     assert states_in(url) == ["FAIL", "COMPLETE"]
@@ -188,14 +202,13 @@ def test_the_result_of_a_trial_that_was_retried_meanwhile_is_discarded(
 
 
 def test_a_storage_that_fails_ends_the_run_and_not_its_trial(sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, LONG)
     with (
         grpc_proxy(tmp_path) as (url, server),
-        start(script, "--storage", url, AT_ONCE) as process,
+        trial_in_training(tmp_path, "--storage", url) as (script, process),
     ):
-        wait_for(reached(script, "Trial 0 epoch 2: "), process)
         server.kill()
-        output = process.communicate()[0]
+        server.wait()
+        output = finish(tmp_path, process)
     assert process.returncode == 75, output
     assert "stopped: storage: " in output
     with grpc_proxy(tmp_path) as (url, _):

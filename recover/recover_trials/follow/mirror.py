@@ -9,8 +9,7 @@ from pathlib import Path
 from recover_trials.follow.live import LiveLog, LiveStudies
 from recover_trials.follow.show import INTERVAL, WAITING, is_over, statuses
 from recover_trials.model import Study
-from recover_trials.rebuild import Mirror
-from recover_trials.refusals import check_all
+from recover_trials.rebuild import Mirror, make_plans
 
 LARGEST_SHARE = 10  # a look may take one tenth of the time
 
@@ -30,8 +29,7 @@ def mirror(
             began = time.monotonic()
             news = [log.poll() for log in logs]
             if any(news):
-                named = check_all(studies_of(logs))
-                for done in storage.write(named, direction):
+                for done in storage.write(make_plans(studies_of(logs), direction)):
                     if done.added or done.updated:
                         yield str(done)
             if is_over(logs, statuses(logs)):
