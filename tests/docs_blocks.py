@@ -318,26 +318,33 @@ def sample_of(name: str) -> Any:
     return SAMPLES[name]
 
 
+def fields_of(event: str) -> list[str]:
+    """Return the fields of an event in the order of the table; `…` stands for further ones."""
+    head, first, last = LOG_EVENTS[event]
+    counters = re.findall(r"{(\w+)}", head)
+    names = [name for name in (*counters, *first) if name not in last]
+    return [*names, *(["…"] if event in OWN_SAMPLES else []), *last]
+
+
 def log_events() -> str:
     """Return a section per event of the trial log: head, fields, a sample line."""
     time = datetime.fromisoformat("2026-11-21 07:28:21.720")
     sections = []
-    for event, (head, first, last) in LOG_EVENTS.items():
-        counters = re.findall(r"{(\w+)}", head)
-        names = [name for name in (*counters, *first) if name not in last]
-        rows = [(code(name), FIELD_MEANINGS[name]) for name in names]
-        if event in OWN_SAMPLES:
-            rows.append(("…", "the task's own fields"))
-        rows += [(code(name), FIELD_MEANINGS[name]) for name in last]
-        fields = {name: sample_of(name) for name in (*counters, *first, *last)}
+    for event, kind in LOG_EVENTS.items():
+        names = fields_of(event)
+        fields = {name: sample_of(name) for name in names if name != "…"}
         line = format_event(event, {**fields, **OWN_SAMPLES.get(event, {})}, time=time)
-        sections += [
-            f"### {code(event)}",
-            f"{EVENT_MEANINGS[event]} Head: {code(head)}.",
-            markdown_table(["field", "meaning"], rows),
-            fenced(line),
-        ]
+        codes = ", ".join(name if name == "…" else code(name) for name in names)
+        about = f"{EVENT_MEANINGS[event]} Head: {code(kind.head)}. Fields: {codes}."
+        sections += [f"### {code(event)}", about, fenced(line)]
     return "\n\n".join(sections)
+
+
+def log_fields() -> str:
+    """Return the meaning of each field, once."""
+    names = dict.fromkeys(name for event in LOG_EVENTS for name in fields_of(event))
+    rows = [(code(name), FIELD_MEANINGS[name]) for name in names if name != "…"]
+    return markdown_table(["field", "meaning"], rows)
 
 
 GRID = "rows of ARCHITECTURES"
@@ -547,6 +554,7 @@ def defaults() -> str:
 
 REGISTRY: dict[str, Callable[[], str | None]] = {
     "log-events": log_events,
+    "log-fields": log_fields,
     "script-lines": script_lines,
     "script-constants": script_constants,
     "hyper-parameters": hyper_parameters,

@@ -199,6 +199,16 @@ def test_comparable_trials_of_another_range_are_used_as_history(script: Path) ->
     assert again.count(" history: from_study=") == n_inside
 
 
+def test_the_histories_of_two_logs_are_used_once_each(script: Path) -> None:
+    old = f"logs/{script.stem}.log"
+    assert run(script, "--log", "logs/other.log", "--seed", "7", "--n-trials", "2").returncode == 0
+    for history in (old, "logs/other.log", old):
+        found = run(script, *APART, "--history", history, "--n-trials", "2")
+        assert found.returncode == 0, found.stderr
+    log = (script.parent / "logs" / "new.log").read_text()
+    assert log.count(" history: from_study=") == 3 + 2
+
+
 @pytest.mark.parametrize("kind", ["metric", "splits"])
 def test_a_history_that_does_not_compare_is_refused(kind: str, script: Path) -> None:
     changes, names = COMPARED[kind]
@@ -258,6 +268,23 @@ def test_no_enqueued_configuration_is_lost_by_a_death(sp500: Path, tmp_path: Pat
     assert kinds(script) == ["extreme"] * 3 + ["enqueued"] * 3 + ["search"]
     known = [trial.attributes["dropout"] for trial in study_of(script).trials.values()]
     assert known[3:6] == [0.25, 0.125, 0.0]
+
+
+def test_a_damaged_enqueued_line_costs_no_configuration(sp500: Path, tmp_path: Path) -> None:
+    script = render_to(tmp_path, changed(QUICK, study={"n_trials": 7}))
+    arguments = enqueue(script, CONFIGS)
+    assert run(script, *arguments, "--n-trials", "4").returncode == 0  # the first is used
+    log = log_of(script)
+    lines = log.read_text().splitlines(keepends=True)
+    for number in (0, 1):
+        (at,) = (i for i, line in enumerate(lines) if f", enqueued_idx={number}, study=" in line)
+        lines[at] = lines[at].replace("enqueued: ", "enqueuef: ")
+    log.write_text("".join(lines))
+    found = run(script, *arguments)
+    assert found.returncode == 0, found.stderr
+    rows = table(script)
+    assert [row["user_attrs_kind"] for row in rows[3:]] == ["enqueued"] * 3 + ["search"]
+    assert [float(row["params_dropout"]) for row in rows[3:6]] == [0.25, 0.125, 0.0]
 
 
 @pytest.mark.parametrize(

@@ -203,8 +203,8 @@ class Search:
             kind = "smoke" if self.arguments.smoke else "extreme"
             return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
         used = {trial.attributes.get("enqueued_idx") for trial in study.trials.values()}
-        for index, line in enumerate(study.enqueued):
-            if index not in used:
+        for line in sorted(study.enqueued, key=lambda line: int(line["enqueued_idx"])):
+            if (index := line["enqueued_idx"]) not in used:
                 return line["trial_params"], {"kind": "enqueued", "enqueued_idx": index}
         return None, {"kind": "search"}
 
