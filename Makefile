@@ -55,13 +55,14 @@ versions: $(READY)
 golden: $(READY)
 	$(BIN)/python tests/generator/test_golden.py
 
-# Kills, damaged logs, full disks, lost power; FAULT_POINTS=all FAULT_CUTS=all FAULT_MOMENTS=all for all.
+# Kills, damaged logs, full disks, lost power. FAULT_POINTS=all FAULT_CUTS=all FAULT_MOMENTS=all: all.
+FAULTS = cd tests && OMP_NUM_THREADS=1 $(BIN)/python -m faults.table -n 2 --dist worksteal --durations 12
 faults: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s -n 2 --dist worksteal --durations 12 -m faults tests/faults
+	$(FAULTS)
 
 # The same, and the table of docs/faults.md.
 fault-table: $(READY)
-	cd tests && OMP_NUM_THREADS=1 $(BIN)/python -m faults.table ../docs/fault-table.json -n 2 --dist worksteal
+	$(FAULTS) --json ../docs/fault-table.json
 	$(BIN)/python tests/docs_blocks.py --write
 
 lint: $(READY)

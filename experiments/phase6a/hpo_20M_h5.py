@@ -2320,8 +2320,8 @@ class Search:
             kind = "smoke" if self.arguments.smoke else "extreme"
             return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
         used = {trial.attributes.get("enqueued_idx") for trial in study.trials.values()}
-        for index, line in enumerate(study.enqueued):
-            if index not in used:
+        for line in sorted(study.enqueued, key=lambda line: int(line["enqueued_idx"])):
+            if (index := line["enqueued_idx"]) not in used:
                 return line["trial_params"], {"kind": "enqueued", "enqueued_idx": index}
         return None, {"kind": "search"}
 
@@ -2640,9 +2640,10 @@ def normal_params(params: Mapping[str, Any]) -> dict[str, Any]:
 def history_lines(path: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the trials of another log that lie in this search space, as lines of this log."""
     log = read_log(path)
-    if not log.study.runs:
-        raise UnusableError(f"--history {path}: no log of a search script")
-    if changed := changes(next(iter(log.study.runs.values())), about, COMPARED):
+    first = next(iter(log.study.runs.values()), {})
+    if first.get("log_version") != LOG_VERSION:
+        raise UnusableError(f"--history {path}: no log of a script of this version of hpogen")
+    if changed := changes(first, about, COMPARED):
         raise UnusableError(f"--history {path}: not comparable: {'; '.join(changed[:20])}")
     rows = {tuple(row.values()): arch_idx for arch_idx, row in enumerate(ARCHITECTURES)}
     ended = [t for t in log.study.trials.values() if t.state in ("COMPLETE", "PRUNED")]
@@ -2685,7 +2686,18 @@ def enqueued_lines(path: Path) -> list[dict[str, Any]]:
             f"--enqueue {path}: [{len(lines)}]: {error}; give a JSON list of objects such as"
             ' {"arch_idx": 3, "learning_rate": 0.001}'
         ) from None
-    return [{"file_sha256": hashlib.sha256(content).hexdigest(), **line} for line in lines]
+    file = {"file_sha256": hashlib.sha256(content).hexdigest()}
+    return [{**file, "file_idx": index, **line} for index, line in enumerate(lines)]
+
+
+def write_enqueued(log: LogFile, study: LoggedStudy, fields: dict[str, Any]) -> None:
+    """Enqueue a configuration, unless the log has it: the same file again changes nothing."""
+    starts = {e["file_sha256"]: e["enqueued_idx"] - e["file_idx"] for e in study.enqueued}
+    known = {e["enqueued_idx"] for e in study.enqueued}
+    used = {trial.attributes.get("enqueued_idx", -1) for trial in study.trials.values()}
+    start = starts.get(fields["file_sha256"], max(known | used, default=-1) + 1)
+    if start + fields["file_idx"] not in known:
+        log.write("enqueued", {**fields, "enqueued_idx": start + fields["file_idx"]})
 
 
 def open_run(log: LogFile, about: dict[str, Any], arguments: Namespace) -> None:
@@ -2705,12 +2717,12 @@ def open_run(log: LogFile, about: dict[str, Any], arguments: Namespace) -> None:
         for text in remarks:
             say(f"warning: not as in the first run: {text}")
             log.write("note", {"text": text}, level="W")
-        known = {line["file_sha256"] for line in study.enqueued}
-        for fields in [] if study.history else history:
-            log.write("history", fields)
-        for fields in enqueued:  # the same file again is the same command again
-            if fields["file_sha256"] not in known:
-                log.write("enqueued", fields)
+        known = {line["from_study"] for line in study.history}
+        for fields in history:
+            if fields["from_study"] not in known:
+                log.write("history", fields)
+        for fields in enqueued:
+            write_enqueued(log, study, fields)
 
 
 def make_smoke(task: Task, arguments: Namespace) -> None:

@@ -136,7 +136,7 @@ def test_a_log_of_version_1_is_refused_with_a_way_on(sp500: Path, tmp_path: Path
     assert "recover-trials reads it" in said
     assert "Give another --log" in said
     said = refusal(script, *APART, "--history", f"logs/{script.stem}.log")
-    assert said.startswith(f"error: --history logs/{script.stem}.log: ")
+    assert said.endswith(f"logs/{script.stem}.log: no log of a script of this version of hpogen\n")
 
 
 EDITS = {
@@ -220,7 +220,7 @@ def test_a_history_that_does_not_compare_is_refused(kind: str, script: Path) -> 
 
 def test_a_history_that_is_no_log_is_refused(script: Path) -> None:
     said = refusal(script, *APART, "--history", "sp500.csv")
-    assert said == "error: --history sp500.csv: no log of a search script\n"
+    assert said == "error: --history sp500.csv: no log of a script of this version of hpogen\n"
 
 
 def enqueue(script: Path, configs: object, name: str = "next.json") -> tuple[str, str]:

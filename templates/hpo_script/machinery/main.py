@@ -172,9 +172,10 @@ def normal_params(params: Mapping[str, Any]) -> dict[str, Any]:
 def history_lines(path: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the trials of another log that lie in this search space, as lines of this log."""
     log = read_log(path)
-    if not log.study.runs:
-        raise UnusableError(f"--history {path}: no log of a search script")
-    if changed := changes(next(iter(log.study.runs.values())), about, COMPARED):
+    first = next(iter(log.study.runs.values()), {})
+    if first.get("log_version") != LOG_VERSION:
+        raise UnusableError(f"--history {path}: no log of a script of this version of hpogen")
+    if changed := changes(first, about, COMPARED):
         raise UnusableError(f"--history {path}: not comparable: {'; '.join(changed[:20])}")
     rows = {tuple(row.values()): arch_idx for arch_idx, row in enumerate(ARCHITECTURES)}
     ended = [t for t in log.study.trials.values() if t.state in ("COMPLETE", "PRUNED")]
