@@ -1,6 +1,6 @@
 """Run the fault suites and print their counts; keep them in a file, as the table of the docs.
 
-    cd tests && python -m faults.table [--json FILE] [OPTION OF PYTEST …]
+cd tests && python -m faults.table [--json FILE] [OPTION OF PYTEST …]
 """
 
 from __future__ import annotations
