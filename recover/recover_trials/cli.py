@@ -83,7 +83,7 @@ class Command(click.Command):
     metavar="FEATURES CONTEXT PATCH STRIDE",
     default=(25, 60, 16, 8),
     show_default=True,
-    help="What old parameter counts were computed with.",
+    help="Sizes from which old parameter counts were computed.",
 )
 @click.option(
     "--to-storage",
@@ -101,7 +101,9 @@ class Command(click.Command):
     help="Drop the damaged lines of Optuna journals, given as LOG, after a backup.",
 )
 @click.option("--follow", is_flag=True, help="Show studies while they run, until all are over.")
-@click.option("--strict", is_flag=True, help="Exit with 4 if anything was damaged or told twice.")
+@click.option(
+    "--strict", is_flag=True, help="Exit with 4 if a line is damaged or contradicts another."
+)
 def main(
     logs: tuple[str, ...],
     format_: str | None,
@@ -118,10 +120,10 @@ def main(
 ) -> None:
     """Rebuild the trial tables of studies from their logs ("-" is standard input).
 
-    One row per started trial, with its state. What is damaged, missing or told twice is said on
-    standard error. Compressed logs, notebooks, Optuna's own storages and files of results (JSON,
-    CSV) are read, too. Exit code 0: trials were found; 1: none, or no best one to write; 2: a file
-    could not be read; 3: a package is missing.
+    One row per started trial, with its state. A report on standard error names damaged, missing
+    and contradicting lines. The command also reads compressed logs, notebooks, Optuna's own
+    storages and files of results (JSON, CSV). Exit code 0: it found trials; 1: none, or no best
+    one to write; 2: a file cannot be read; 3: a package is missing; 4: --strict found damage.
     """
     if repair:
         repair_all(logs, format_ or output or to_storage)

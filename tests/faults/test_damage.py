@@ -32,6 +32,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(24 * 3600)]
 CUTS = os.environ.get("FAULT_CUTS", "12")  # how many damages the script continues from, or "all"
 SEED = int(os.environ.get("FAULT_SEED", "1"))
 TAIL = 4096
+LONG = changed(SMALL, fixed={"epochs": 16})
 Event = tuple[str, dict[str, Any]]
 
 
@@ -92,7 +93,7 @@ def expected(data: bytes, damage: Damage) -> tuple[list[Event | None], list[int]
 
 def killed_in_training(shelf: Path, nursery: Nursery) -> Place:
     """Return a study whose run was killed in its fourth trial."""
-    place = make_place(shelf, nursery, "killed", changed(SMALL, fixed={"epochs": 8}))
+    place = make_place(shelf, nursery, "killed", LONG)
     run = place.start()
     wait_for(lambda: "Trial 3 epoch 4:" in place.text, run)
     assert run.kill().code == -9
@@ -127,7 +128,7 @@ def test_no_damaged_line_is_misread_or_goes_unreported(shelf: Path, nursery: Nur
 
 def test_the_script_continues_from_a_damaged_log(shelf: Path, nursery: Nursery) -> None:
     killed = killed_in_training(shelf, nursery)
-    whole = make_place(shelf, nursery, "whole", changed(SMALL, fixed={"epochs": 8}))
+    whole = make_place(shelf, nursery, "whole", LONG)
     whole.finish()
     data, tables, found, tried = killed.log.read_bytes(), whole.tables(), [], 0
     for damage in chosen(data):

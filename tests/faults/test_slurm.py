@@ -66,12 +66,11 @@ def test_a_script_with_slurm_ends_before_slurm_ends_its_job(
 ) -> None:
     endless = {"epochs": 90_000, "patience": 90_000}
     place = place_for(shelf, nursery, fixed=endless, sections=["slurm"])
-    edit(place.script, ("SLURM_MARGIN = 120", "SLURM_MARGIN = 50"))
+    edit(place.script, ("SLURM_MARGIN = 120", "SLURM_MARGIN = 95"))
     command = f"{sys.executable} {place.script.name}; echo ended with $?"
-    slurm.submit(place.folder, "--time=1", "--output=output", f"--wrap={command}")
-    slurm.wait(lambda: not slurm.waiting(), 120)
+    slurm.submit(place.folder, "--time=2", "--output=output", f"--wrap={command}")
+    slurm.wait(lambda: not slurm.waiting(), 300)
     output = (place.folder / "output").read_text()
     assert reasons(place) == ["end of the job"], output
-    assert "Trial 0 epoch 1:" in place.text
     assert "ended with 75" in output
     assert "CANCELLED" not in output

@@ -13,14 +13,21 @@ from pathlib import Path
 
 import pytest
 
-from faults.harness import SMALL, Place, Run, Tables, record, wait_for
+from faults.harness import SMALL, Nursery, Place, Run, Tables, make_place, record, wait_for
 from faults.write_points import losses
 from hpo_script.machinery.log_file import read_log
 from hpogen.demo_data import prices
 from scripts import changed, render_to
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
+LONG = changed(SMALL, fixed={"epochs": 12, "patience": 12})
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+
+
+@pytest.fixture
+def base(shelf: Path, nursery: Nursery) -> Place:
+    """Return a study that takes a second or two."""
+    return make_place(shelf, nursery, config=LONG)
 
 
 def in_second(place: Place) -> Run:
@@ -117,7 +124,7 @@ def test_the_log_of_another_script_is_refused_and_nothing_is_written(
     base: Place, whole: Tables
 ) -> None:
     base.finish("--n-trials", "1")
-    other = render_to(base.folder, changed(SMALL, horizon=5)).name
+    other = render_to(base.folder, changed(LONG, horizon=5)).name
     kept = base.contents()
     command = [sys.executable, "-I", other, "--log", str(base.log), "--out", str(base.out)]
     done = subprocess.run(command, cwd=base.folder, capture_output=True, text=True, check=False)

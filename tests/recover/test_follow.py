@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from recover_samples import LATER_RUN, SampleLog, as_bytes, sample_log
+from recover_samples import LATER_RUN, SampleLog, as_bytes, sample_log, sample_log2
 from recover_trials import UnreadableError, read_trials
 from recover_trials.cli import main
 from recover_trials.follow.live import LiveLog, LiveStudies, Rhythm, Status, status_of
@@ -145,8 +145,11 @@ def test_a_compressed_file_is_not_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 5000])
-def test_a_log_in_pieces_tells_the_same_as_the_whole(tmp_path: Path, size: int) -> None:
-    data = as_bytes(sample_log().lines)
+@pytest.mark.parametrize("sample", [sample_log, sample_log2])
+def test_a_log_in_pieces_tells_the_same_as_the_whole(
+    tmp_path: Path, size: int, sample: Callable[[], SampleLog]
+) -> None:
+    data = as_bytes(sample().lines)
     log = LiveLog(tmp_path / "a.log", LiveStudies())
     for start in range(0, len(data), size):
         append(log.path, data[start : start + size])
@@ -288,7 +291,7 @@ def test_a_study_is_stalled_after_three_times_its_longest_pause(tmp_path: Path) 
     assert [*changes_of(before, found)] == [
         "stalled: no line for 16m; more than 3 times the longest pause before, 5m"
     ]
-    assert [*changes_of(found, before)] == ["goes on"]
+    assert [*changes_of(found, before)] == ["continues"]
 
 
 def test_pauses_of_a_few_seconds_do_not_make_a_minute_a_stall(tmp_path: Path) -> None:

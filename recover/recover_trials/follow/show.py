@@ -113,7 +113,7 @@ def changes_of(before: Status | None, now: Status) -> Iterator[str]:
         if now.stalled and not before.stalled:
             yield stalled(now)
         if before.stalled and not now.stalled and not now.over:
-            yield "goes on"
+            yield "continues"
     if now.over and not (before and before.over):
         yield ending(now)
 
