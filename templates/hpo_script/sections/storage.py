@@ -7,6 +7,7 @@ number counts the trials before it that are no retries. The log only records wha
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import os
 import re
@@ -20,13 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import (
-    BaseStorage,
-    GrpcStorageProxy,
-    JournalStorage,
-    RDBStorage,
-    RetryFailedTrialCallback,
-)
+from optuna.storages import BaseStorage
 from optuna.storages._heartbeat import get_heartbeat_thread, is_heartbeat_enabled
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -42,10 +37,6 @@ from hpo_script.machinery.search import Attempt, Search
 from hpo_script.machinery.stops import STOPPED
 from hpo_script.sections.constants import HEARTBEAT_SECONDS, STORAGE, STUDY_NAME
 
-CONNECT = {  # arguments by database: seconds, and milliseconds until a vanished server is an error
-    "sqlite": {"timeout": 60},
-    "postgresql": {"connect_timeout": 30, "keepalives_idle": 30, "tcp_user_timeout": 60_000},
-}
 CREDENTIALS = r"(?s)(?<=://)[^:/]*:.*@|[?&;](password|passwd|pwd)=.*"
 
 
@@ -53,17 +44,18 @@ def open_storage(url: str) -> BaseStorage:
     """Return a storage; try again while other workers may be creating the tables of a server."""
     scheme, _, rest = url.partition("://")
     if scheme == "journal":
-        return JournalStorage(JournalFileBackend(rest))
+        return optuna.storages.JournalStorage(JournalFileBackend(rest))
     if scheme == "grpc":
-        return GrpcStorageProxy(host=rest.rpartition(":")[0], port=int(rest.rpartition(":")[2]))
-    engine = {"pool_pre_ping": True, "connect_args": CONNECT.get(scheme.partition("+")[0], {})}
-    about: dict[str, Any] = {"failed_trial_callback": RetryFailedTrialCallback()}
-    about |= {"engine_kwargs": engine, "heartbeat_interval": HEARTBEAT_SECONDS}
+        host, _, port = rest.rpartition(":")
+        return optuna.storages.GrpcStorageProxy(host=host, port=int(port))
+    engine = {"pool_pre_ping": True, "connect_args": {"timeout": 60} if "sqlite" in scheme else {}}
+    retry: dict[str, Any] = {"failed_trial_callback": optuna.storages.RetryFailedTrialCallback()}
+    connect = functools.partial(optuna.storages.RDBStorage, url, engine, **retry)
     for attempt in range(6):
         with suppress(Exception):  # each database has its own errors
-            return RDBStorage(url, **about)
+            return connect(heartbeat_interval=HEARTBEAT_SECONDS)
         time.sleep(0.1 * 2**attempt * (1 + os.getpid() % 10 / 10))
-    return RDBStorage(url, **about)
+    return connect(heartbeat_interval=HEARTBEAT_SECONDS)
 
 
 @contextmanager
@@ -98,12 +90,8 @@ class StorageStudy(MemoryStudy):
         with self.lock():  # a server has no lock yet
             self.storage = open_storage(url) if url else self.storage
         with self.lock():
-            self.study = optuna.create_study(
-                storage=self.storage,
-                study_name=STUDY_NAME,
-                direction=DIRECTION,
-                load_if_exists=True,
-            )
+            known: dict[str, Any] = {"storage": self.storage, "study_name": STUDY_NAME}
+            self.study = optuna.create_study(direction=DIRECTION, load_if_exists=True, **known)
             self.study.sampler, self.study.pruner = self.sampler, self.pruner
             self.storage = self.study._storage
             if not self.trials() and "hpogen" not in self.study.user_attrs:
@@ -133,6 +121,7 @@ class StorageStudy(MemoryStudy):
     def update(self) -> None:
         """Do nothing: the storage is up to date."""
 
+    @storage_calls()
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
         """Return the trials in some states, or all."""
         return self.study.get_trials(deepcopy=False, states=states or None)
@@ -158,9 +147,10 @@ class StorageStudy(MemoryStudy):
     @storage_calls()
     def retry(self, trial_id: int) -> None:
         """Leave a trial to another run, as Optuna does where a heartbeat stops."""
-        with suppress(RuntimeError):  # it has ended
+        with self.lock(), suppress(RuntimeError):  # it has ended
             self.storage.set_trial_state_values(trial_id, TrialState.FAIL)
-            RetryFailedTrialCallback()(self.study, self.storage.get_trial(trial_id))
+            retry = optuna.storages.RetryFailedTrialCallback()
+            retry(self.study, self.storage.get_trial(trial_id))
 
 
 class StorageSearch(Search):
