@@ -145,12 +145,11 @@ class StorageStudy(MemoryStudy):
         return suggest(optuna.Trial(self.study, self.held_id))
 
     @storage_calls()
-    def retry(self, trial_id: int) -> None:
+    def retry(self, trial: int) -> None:
         """Leave a trial to another run, as Optuna does where a heartbeat stops."""
         with self.lock(), suppress(RuntimeError):  # it has ended
-            self.storage.set_trial_state_values(trial_id, TrialState.FAIL)
-            retry = optuna.storages.RetryFailedTrialCallback()
-            retry(self.study, self.storage.get_trial(trial_id))
+            self.storage.set_trial_state_values(trial, TrialState.FAIL)
+            optuna.storages.RetryFailedTrialCallback()(self.study, self.storage.get_trial(trial))
 
 
 class StorageSearch(Search):
