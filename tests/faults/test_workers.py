@@ -45,7 +45,7 @@ def test_twelve_workers_at_once_run_the_exact_total(shelf: Path, nursery: Nurser
         found += [f"round {number}: {line}" for line in inexact(place, 24)]
         well += codes.count(0)
         place.remove()
-    counts = {"ended_well": well, "of": ROUNDS * WORKERS, "complaints": len(found)}
+    counts = {"workers": ROUNDS * WORKERS, "ended_well": well, "complaints": len(found)}
     record("12 workers at once", f"24 trials, {ROUNDS} rounds", **counts)
     assert not found, "\n".join(found)
 
