@@ -722,7 +722,7 @@ class Task:
         }
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Return what to beat: predicting the training rate, and one untrained feature."""
+        """Return the baselines: the training rate as prediction, and one untrained feature."""
         labels = self.labels[self.val_index].cpu()
         return {
             "class prior": {"val_loss": log_loss(self.train_rate, labels)},
@@ -1177,7 +1177,7 @@ def read_event(line: bytes) -> tuple[str, dict[str, Any]] | None:
     stamp, text = STAMP.match(line), line[:-10]
     if stamp is None or line[-10:] != b" ;%08x" % zlib.crc32(text):
         return None
-    head, _, rest = text[stamp.end() :].decode("ascii", "replace").partition(": ")
+    head, _, rest = text[stamp.end() :].decode("utf-8", "replace").partition(": ")
     for event, pattern in HEADS.items():
         if match := pattern.fullmatch(head):
             try:
@@ -1647,7 +1647,7 @@ class MemoryStudy:
         self.add(create_trial(state=TrialState.WAITING, system_attrs=fixed))
 
     def update(self) -> None:
-        """Take what the log has since the last update."""
+        """Add the new events of the log to the study."""
         for number in sorted(self.logged.changed):
             known, trial_id = self.logged.trials[number], number + self.offset
             if number == self.size:
@@ -1677,7 +1677,7 @@ class MemoryStudy:
         return suggest(self.study.ask())
 
     def system_attrs(self, number: int) -> dict[str, Any]:
-        """Return what sampler and pruner keep with a trial; TPE's is in its parameters."""
+        """Return the attributes that sampler and pruner keep with a trial, except those of TPE."""
         attributes = self.storage.get_trial(number + self.offset).system_attrs.items()
         return {name: value for name, value in attributes if not name.startswith("tpe:")}
 
@@ -1842,7 +1842,7 @@ def peak_memory(device: torch.device) -> int:
 
 
 class ShapeCost(NamedTuple):
-    """What a shape needs."""
+    """The cost of a shape."""
 
     params: int
     sample_bytes: int  # that one sample keeps for the backward pass
@@ -1858,7 +1858,7 @@ def build_on_meta(task: Task, arch: Arch) -> tuple[nn.Module, int]:
 
 
 def measure(task: Task, arch: Arch, device: torch.device) -> ShapeCost:
-    """Return what a shape costs, from a forward pass of two samples on the meta device.
+    """Return the cost of a shape, from a forward pass of two samples on the meta device.
 
     Saved tensors count once per storage, weights not at all; a backward pass takes twice the
     operations of a forward pass.
@@ -1882,7 +1882,7 @@ def measure(task: Task, arch: Arch, device: torch.device) -> ShapeCost:
 
 
 def measure_shapes(task: Task, device: torch.device) -> list[ShapeCost]:
-    """Return what each shape costs, with the most heads; say which do not fit.
+    """Return the cost of each shape, with the most heads; say which do not fit.
 
     Raises UnusableError if none fits.
     """
@@ -2060,7 +2060,7 @@ def write_results(folder: Path, study: LoggedStudy) -> None:
 
 
 def summary(study: LoggedStudy) -> dict[str, Any]:
-    """Return what a program needs to know of a study."""
+    """Return the state of a study, for programs."""
     best, counts = study.best(DIRECTION), study.counts()
     run: Mapping[str, Any] = next(reversed(study.runs.values()), {})
     n_trials = run.get("n_trials", N_TRIALS)
@@ -2080,7 +2080,7 @@ def summary(study: LoggedStudy) -> dict[str, Any]:
 
 
 def say_result(study: LoggedStudy) -> None:
-    """Say what was found, beside what it has to beat."""
+    """Say which trial is the best, and how it compares with the baselines."""
     say(", ".join(f"{count} {state}" for state, count in study.counts().items()))
     best = study.best(DIRECTION)
     if best is None:
@@ -2332,7 +2332,7 @@ class Search:
         return None, {"kind": "search"}
 
     def cost_of(self, arch_idx: int) -> ShapeCost:
-        """Return what an architecture costs."""
+        """Return the cost of an architecture."""
         return self.costs[SPACE.shape_of[arch_idx]]
 
     def micro_batch(self, arch_idx: int, batch_size: int) -> int:
@@ -2379,7 +2379,7 @@ class Search:
             raise KilledError(f"{MOST_KILLS} processes in a row ended at this place")
 
     def architecture(self, number: int) -> dict[str, Any]:
-        """Return what each line of a trial repeats."""
+        """Return the fields that each line of a trial repeats."""
         known = self.log.study.trials[number].attributes
         names = (*ARCHITECTURE, "d_ff")
         return {"trial": number, **{name: known[LONG_NAMES.get(name, name)] for name in names}}
@@ -2598,7 +2598,7 @@ def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[s
 
 
 def differences(old: object, new: object, name: str) -> Iterator[str]:
-    """Yield what differs between two values, with its place."""
+    """Yield the differences between two values, each with its place."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in dict.fromkeys((*old, *new)):
             yield from differences(old.get(key), new.get(key), f"{name}.{key}")

@@ -113,6 +113,10 @@ def test_any_fields_are_read_back_from_one_line(fields: dict[str, Any]) -> None:
     assert read_event(line.encode()) == ("note", {**NOTE, **fields})
 
 
+def test_a_parameter_name_outside_ascii_is_read_back() -> None:
+    assert read_event(note(größe=1).encode()) == ("note", {**NOTE, "größe": 1})
+
+
 def test_numbers_that_json_lacks_are_read_back() -> None:
     event, found = read_event(note(a=math.inf, b=-math.inf, c=math.nan).encode()) or ("", {})
     assert event == "note"

@@ -32,7 +32,7 @@ class Task(Protocol):
         """Return path, digest and sizes of the data."""
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Return what a trial has to beat: metrics of each baseline."""
+        """Return the metrics of each baseline that a trial has to beat."""
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""

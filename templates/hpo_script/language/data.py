@@ -88,7 +88,7 @@ class Task:
         }
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Return what to beat: two compressors on the validation bytes."""
+        """Return the baselines: two compressors on the validation bytes."""
         text = self.val_text
         sizes = {"zlib": len(zlib.compress(text, 9)), "xz": len(lzma.compress(text, preset=9))}
         return {name: {"bits_per_byte": 8 * n / len(text)} for name, n in sizes.items()}

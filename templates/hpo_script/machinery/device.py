@@ -77,7 +77,7 @@ def peak_memory(device: torch.device) -> int:
 
 
 class ShapeCost(NamedTuple):
-    """What a shape needs."""
+    """The cost of a shape."""
 
     params: int
     sample_bytes: int  # that one sample keeps for the backward pass
@@ -93,7 +93,7 @@ def build_on_meta(task: Task, arch: Arch) -> tuple[nn.Module, int]:
 
 
 def measure(task: Task, arch: Arch, device: torch.device) -> ShapeCost:
-    """Return what a shape costs, from a forward pass of two samples on the meta device.
+    """Return the cost of a shape, from a forward pass of two samples on the meta device.
 
     Saved tensors count once per storage, weights not at all; a backward pass takes twice the
     operations of a forward pass.
@@ -117,7 +117,7 @@ def measure(task: Task, arch: Arch, device: torch.device) -> ShapeCost:
 
 
 def measure_shapes(task: Task, device: torch.device) -> list[ShapeCost]:
-    """Return what each shape costs, with the most heads; say which do not fit.
+    """Return the cost of each shape, with the most heads; say which do not fit.
 
     Raises UnusableError if none fits.
     """

@@ -124,7 +124,7 @@ def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[s
 
 
 def differences(old: object, new: object, name: str) -> Iterator[str]:
-    """Yield what differs between two values, with its place."""
+    """Yield the differences between two values, each with its place."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in dict.fromkeys((*old, *new)):
             yield from differences(old.get(key), new.get(key), f"{name}.{key}")

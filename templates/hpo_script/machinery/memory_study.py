@@ -81,7 +81,7 @@ class MemoryStudy:
         self.add(create_trial(state=TrialState.WAITING, system_attrs=fixed))
 
     def update(self) -> None:
-        """Take what the log has since the last update."""
+        """Add the new events of the log to the study."""
         for number in sorted(self.logged.changed):
             known, trial_id = self.logged.trials[number], number + self.offset
             if number == self.size:
@@ -111,7 +111,7 @@ class MemoryStudy:
         return suggest(self.study.ask())
 
     def system_attrs(self, number: int) -> dict[str, Any]:
-        """Return what sampler and pruner keep with a trial; TPE's is in its parameters."""
+        """Return the attributes that sampler and pruner keep with a trial, except those of TPE."""
         attributes = self.storage.get_trial(number + self.offset).system_attrs.items()
         return {name: value for name, value in attributes if not name.startswith("tpe:")}
 

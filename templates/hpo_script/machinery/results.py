@@ -47,7 +47,7 @@ def write_results(folder: Path, study: LoggedStudy) -> None:
 
 
 def summary(study: LoggedStudy) -> dict[str, Any]:
-    """Return what a program needs to know of a study."""
+    """Return the state of a study, for programs."""
     best, counts = study.best(DIRECTION), study.counts()
     run: Mapping[str, Any] = next(reversed(study.runs.values()), {})
     n_trials = run.get("n_trials", N_TRIALS)
@@ -67,7 +67,7 @@ def summary(study: LoggedStudy) -> dict[str, Any]:
 
 
 def say_result(study: LoggedStudy) -> None:
-    """Say what was found, beside what it has to beat."""
+    """Say which trial is the best, and how it compares with the baselines."""
     say(", ".join(f"{count} {state}" for state, count in study.counts().items()))
     best = study.best(DIRECTION)
     if best is None:

@@ -209,7 +209,7 @@ class Search:
         return None, {"kind": "search"}
 
     def cost_of(self, arch_idx: int) -> ShapeCost:
-        """Return what an architecture costs."""
+        """Return the cost of an architecture."""
         return self.costs[SPACE.shape_of[arch_idx]]
 
     def micro_batch(self, arch_idx: int, batch_size: int) -> int:
@@ -256,7 +256,7 @@ class Search:
             raise KilledError(f"{MOST_KILLS} processes in a row ended at this place")
 
     def architecture(self, number: int) -> dict[str, Any]:
-        """Return what each line of a trial repeats."""
+        """Return the fields that each line of a trial repeats."""
         known = self.log.study.trials[number].attributes
         names = (*ARCHITECTURE, "d_ff")
         return {"trial": number, **{name: known[LONG_NAMES.get(name, name)] for name in names}}

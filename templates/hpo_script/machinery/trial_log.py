@@ -130,7 +130,7 @@ def read_event(line: bytes) -> tuple[str, dict[str, Any]] | None:
     stamp, text = STAMP.match(line), line[:-10]
     if stamp is None or line[-10:] != b" ;%08x" % zlib.crc32(text):
         return None
-    head, _, rest = text[stamp.end() :].decode("ascii", "replace").partition(": ")
+    head, _, rest = text[stamp.end() :].decode("utf-8", "replace").partition(": ")
     for event, pattern in HEADS.items():
         if match := pattern.fullmatch(head):
             try:

@@ -175,7 +175,7 @@ class Task:
         }
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Return what to beat: predicting the training rate, and one untrained feature."""
+        """Return the baselines: the training rate as prediction, and one untrained feature."""
         labels = self.labels[self.val_index].cpu()
         return {
             "class prior": {"val_loss": log_loss(self.train_rate, labels)},
