@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 
 RESUMED = "study_resumed"  # a run continues a study of a database
-HEADS = {RESUMED: re.compile(r"Run (?P<run>\w+) resumed")}
+HEADS = {
+    RESUMED: re.compile(r"Run (?P<run>\w+) resumed"),
+    "note": re.compile(r"Run (?P<run>\w+) note"),
+    "trial_retry": re.compile(r"Trial (?P<trial>\d+) retried"),
+}
 # Attributes and parameters of other programs, and what a pruner saw, in mappings of their own.
 OTHERS = "attributes"
 OTHER_PARAMS = "trial_params"

@@ -11,7 +11,6 @@ from collections.abc import Container, Mapping
 from datetime import datetime
 from typing import Any
 
-from hpo_script.machinery.logged_study import LONG_NAMES
 from hpo_script.machinery.trial_log import IDENTITY
 from recover_trials.conditions import applies
 from recover_trials.fold.continued import Known, join_runs
@@ -26,7 +25,7 @@ STRUCTURE = {
     *("system_attrs", "learning_curve", OTHERS, OTHER_PARAMS, REPORTED),
 }
 STATES = ("COMPLETE", "PRUNED", "FAIL")
-ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params", "d_ff")
+ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "param_count", "d_ff")
 CURVE_STRUCTURE = {*IDENTITY, "trial", "unit", "step", *ARCHITECTURE}
 
 
@@ -55,9 +54,8 @@ def searched_in(about: Mapping[str, Any], fields: Mapping[str, Any]) -> Containe
     outside = fields.get(OUTSIDE) if "from_study" in fields else ()
     if not conditions and not outside:
         return searched
-    config = {LONG_NAMES.get(name, name): value for name, value in fields.items()}
     named = outside if isinstance(outside, list) else ()
-    return {n for n in searched if n not in named and applies(conditions, n, config)}
+    return {n for n in searched if n not in named and applies(conditions, n, fields)}
 
 
 class Version1:
@@ -142,7 +140,7 @@ class Version1:
         left_out = ARCHITECTURE if OTHER_PARAMS in fields else ()
         for short, value in fields.items():
             if short not in STRUCTURE and short not in left_out:
-                name = LONG_NAMES.get(short, short)
+                name = short
                 (params if name in searched else attributes)[name] = value
         for name, table in ((OTHERS, attributes), (OTHER_PARAMS, params)):
             if isinstance(others := fields.get(name), dict):

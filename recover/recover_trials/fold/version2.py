@@ -13,12 +13,11 @@ from datetime import datetime
 from typing import Any
 
 from hpo_script.machinery.logged_study import (
-    LONG_NAMES,
     NOT_ATTRIBUTES,
     LoggedStudy,
     LoggedTrial,
 )
-from hpo_script.machinery.trial_log import ARCHITECTURE, LOG_EVENTS
+from hpo_script.machinery.trial_log import ARCHITECTURE, FIELDS, LOG_EVENTS
 from recover_trials.conditions import applies
 from recover_trials.fold.run_lines import close_run, open_run
 from recover_trials.model import ENDED_TWICE, STARTED_TWICE, Study, Trial
@@ -48,8 +47,7 @@ def as_written(event: Event) -> bool:
     name, fields = event.name, event.fields
     if "trial" not in fields:
         return name in LOG_EVENTS
-    kind = LOG_EVENTS[name]
-    if not {*kind.first, *kind.last} <= {*fields}:
+    if not fields.keys() >= {*FIELDS[name]}:
         return False
     starts, ends = name in ("trial_start", "trial_end"), name == "trial_end"
     return (
@@ -63,7 +61,7 @@ def as_written(event: Event) -> bool:
 
 def same_end(trial: LoggedTrial, fields: Mapping[str, Any]) -> bool:
     """Return whether an end line says of a trial what its own end line said."""
-    known = {LONG_NAMES.get(n, n): v for n, v in fields.items() if n not in NOT_ATTRIBUTES}
+    known = {n: v for n, v in fields.items() if n not in NOT_ATTRIBUTES}
     ours = [getattr(trial, name) for name in END], trial.attributes
     return repr(ours) == repr(([fields[name] for name in END], known))
 
@@ -164,8 +162,7 @@ class Version2:
     def describe(self, trial: LoggedTrial, fields: Mapping[str, Any]) -> None:
         """Keep the architecture, which each line has, of a trial whose start line is lost."""
         if not trial.attributes:
-            sizes = (*ARCHITECTURE, "d_ff")
-            trial.attributes = {LONG_NAMES.get(n, n): fields[n] for n in sizes if n in fields}
+            trial.attributes = {name: fields[name] for name in ARCHITECTURE if name in fields}
 
     def update(self) -> None:
         """Bring the rows of the study up to date."""

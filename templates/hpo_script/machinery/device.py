@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import os
 import resource
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+import torch.utils.flop_counter
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from hpo_script.constants import ARCHITECTURES
 from hpo_script.experiment.shared import Arch, UnusableError
@@ -28,10 +28,8 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = next((kind for kind in available if available[kind]), "cpu")
     device = torch.device(name)
-    if (
-        not available.get(device.type, True)
-        or (device.index or 0) >= torch.cuda.device_count() > 0
-    ):
+    missing = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
+    if missing or not available.get(device.type, True):
         raise UnusableError(f"--device {name}: this machine or this torch lacks it; use auto")
     return device
 
@@ -44,29 +42,28 @@ def free_memory(device: torch.device) -> int:
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
     meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        table = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-        return int(min(int(table["MemAvailable"].split()[0]) * 1024, cgroup_room()))
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    if not meminfo.exists():
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    table = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+    return min(int(table["MemAvailable"].split()[0]) * 1024, *cgroup_rooms())
 
 
-def cgroup_room(
+def cgroup_rooms(
     groups: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
-) -> float:
-    """Return the bytes that the memory limit of a container or job leaves, inf without one.
+) -> Iterator[int]:
+    """Yield the bytes that each memory limit of a container or job leaves.
 
     The kernel kills what takes more. Cached files do not count, they can be dropped.
     https://docs.kernel.org/admin-guide/cgroup-v2.html#memory
     """
-    room = math.inf
+    yield 1 << 62
     lines = groups.read_text().splitlines() if groups.exists() else []
     for name in (line.removeprefix("0::/") for line in lines if line.startswith("0::/")):
         for folder in (root / name, *(root / name).parents):
             with suppress(OSError, ValueError, KeyError):  # the limit may be "max"
                 stat = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
                 used = int((folder / "memory.current").read_text()) - int(stat["inactive_file"])
-                room = min(room, int((folder / "memory.max").read_text()) - used)
-    return max(room, 0)
+                yield max(int((folder / "memory.max").read_text()) - used, 0)
 
 
 def peak_memory(device: torch.device) -> int:
@@ -82,7 +79,12 @@ class ShapeCost(NamedTuple):
     params: int
     sample_bytes: int  # that one sample keeps for the backward pass
     sample_flops: int  # of one sample, forward and backward
-    fits: bool  # on this machine, when the run started
+
+    def micro_batch(self, free: int, batch_size: int) -> int:
+        """Return the largest power of two of samples that fits, at most the batch; 0 if none."""
+        left = int(free * 0.92) - BYTES_PER_PARAMETER * self.params
+        fitting = max(left // self.sample_bytes, 0)
+        return batch_size if fitting >= batch_size else (1 << fitting.bit_length()) // 2
 
 
 def build_on_meta(task: Task, arch: Arch) -> tuple[nn.Module, int]:
@@ -92,7 +94,7 @@ def build_on_meta(task: Task, arch: Arch) -> tuple[nn.Module, int]:
     return model, sum(parameter.numel() for parameter in model.parameters())
 
 
-def measure(task: Task, arch: Arch, device: torch.device) -> ShapeCost:
+def measure(task: Task, arch: Arch) -> ShapeCost:
     """Return the cost of a shape, from a forward pass of two samples on the meta device.
 
     Saved tensors count once per storage, weights not at all; a backward pass takes twice the
@@ -103,48 +105,34 @@ def measure(task: Task, arch: Arch, device: torch.device) -> ShapeCost:
     saved: dict[int, Tensor] = {}  # keeps the tensors: the address of a freed storage is reused
 
     def record(tensor: Tensor) -> Tensor:
-        address = tensor.untyped_storage()._cdata
-        if address not in weights:
-            saved[address] = tensor
+        saved[tensor.untyped_storage()._cdata] = tensor
         return tensor
 
-    counter = FlopCounterMode(display=False)
+    counter = torch.utils.flop_counter.FlopCounterMode(display=False)
     with counter, torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
         model(task.sample(2, torch.device("meta")))
-    sample_bytes = sum(tensor.untyped_storage().nbytes() for tensor in saved.values()) // 2
-    fits = fitting_micro_batch(params, sample_bytes, free_memory(device), 1) > 0
-    return ShapeCost(params, sample_bytes, 3 * counter.get_total_flops() // 2, fits)
+    kept = (saved[address] for address in saved.keys() - weights)
+    sample_bytes = sum(tensor.untyped_storage().nbytes() for tensor in kept) // 2
+    return ShapeCost(params, sample_bytes, 3 * counter.get_total_flops() // 2)
 
 
-def measure_shapes(task: Task, device: torch.device) -> list[ShapeCost]:
-    """Return the cost of each shape, with the most heads; say which do not fit.
+def measure_shapes(task: Task, free: int) -> dict[int, ShapeCost]:
+    """Return the cost of each architecture, of its shape with the most heads.
 
     Raises UnusableError if none fits.
     """
-    costs = []
+    costs: dict[int, ShapeCost] = {}
     for rows in SPACE.shapes:
         arch = ARCHITECTURES[rows[-1]]
-        cost = measure(task, arch, device)
-        costs.append(cost)
+        cost = measure(task, arch)
+        costs |= dict.fromkeys(rows, cost)
         if cost.params != arch["params"]:
             say(f"{arch}: the model has {cost.params:,} parameters, which the log records")
-        if not cost.fits:
-            say(
-                f"warning: {arch} needs {BYTES_PER_PARAMETER * cost.params:,} bytes and"
-                f" {cost.sample_bytes:,} per sample, {free_memory(device):,} are free: its trials"
-                " will fail (oom)"
-            )
-    if not any(cost.fits for cost in costs):
+        if not cost.micro_batch(free, 1):
+            say(f"warning: {arch} does not fit into {free:,} bytes: its trials will fail (oom)")
+    if not any(cost.micro_batch(free, 1) for cost in costs.values()):
         raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
     return costs
-
-
-def fitting_micro_batch(n_params: int, sample_bytes: int, free: int, batch_size: int) -> int:
-    """Return the largest power of two of samples that fits, at most the batch; 0 if none."""
-    fitting = (int(free * 0.92) - BYTES_PER_PARAMETER * n_params) // sample_bytes
-    if fitting >= batch_size:
-        return batch_size
-    return 1 << (fitting.bit_length() - 1) if fitting > 0 else 0
 
 
 def out_of_memory(error: Exception) -> bool:

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from hpo_script.machinery.logged_study import LoggedStudy
 from hpo_script.machinery.trial_log import format_event, read_event
@@ -33,16 +34,6 @@ def say(text: str, end: str = "\n") -> None:
         sys.stderr = io.StringIO()
 
 
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk, where the folder's kind can."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 class Interrupted(BaseException):
     """The run must end: why, and its exit code."""
 
@@ -54,87 +45,79 @@ class Interrupted(BaseException):
 class LogFile:
     """The log, and the study that its lines describe so far."""
 
-    def __init__(self, path: Path, run: str) -> None:
+    def __init__(self, path: Path, run: str = "") -> None:
         self.path, self.run, self.study = path, run, LoggedStudy()
         self.position, self.line_number = 0, 0  # of what was read
         self.pending = b""  # lines for the next round
-        self.damaged: list[int] = []  # numbers of lines that were refused
-        self.inode: int | None = None
-        self.lock_path = path.with_name(f"{path.name}.lock")
-        self.locks = -1  # opened with the first round, and kept: closing would free all locks
+
+    def open(self) -> None:
+        """Create the log and its lock file, whose descriptor stays: closing frees all locks."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock_path = self.path.with_name(f"{self.path.name}.lock")
+        self.locks = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o666)
+        self.path.touch()
+        for folder in self.path.absolute().parents[:2]:  # the names, too, must be on the disk
+            handle = os.open(folder, os.O_RDONLY)
+            with suppress(OSError):  # some network disks cannot
+                os.fsync(handle)
+            os.close(handle)
+        self.inode = self.path.stat().st_ino
 
     @contextmanager
     def round(self) -> Iterator[LoggedStudy]:
         """Hold the lock of the log; give the study up to date, then append the pending lines.
 
         Lines that do not fit on the disk stay pending. Any other OSError ends the run: after a
-        failed write, nobody can say what the file has.
+        failed write, the content of the file is uncertain.
         """
         try:
-            file = self.open()
-            try:
+            with self.path.open("r+b") as file:
                 fcntl.lockf(file, fcntl.LOCK_EX, 1, ROUND_BYTE)
-                self.check_files(file)
-                self.take(os.pread(file, os.fstat(file).st_size - self.position, self.position))
+                found = os.fstat(file.fileno())
+                if found.st_ino != self.inode or found.st_size < self.position:
+                    raise Interrupted(f"{self.path} was replaced while this run used it", 2)
+                self.take(file)
                 yield self.study
                 self.append(file)
-            finally:
-                os.close(file)
         except OSError as error:
-            hint = "; use a disk with working locks" if error.errno == errno.ENOLCK else ""
-            raise Interrupted(f"{self.path}: {error.strerror}{hint}", 2) from error
+            raise Interrupted(f"{self.path}: {error.strerror}", 2) from error
 
-    def open(self) -> int:
-        """Return a new descriptor of the log; create it only at the start of the run."""
-        flags = os.O_RDWR | os.O_APPEND
-        if self.inode is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.locks = os.open(self.lock_path, os.O_RDWR | os.O_CREAT, 0o666)
-            flags |= os.O_CREAT
-        return os.open(self.path, flags, 0o666)
-
-    def check_files(self, file: int) -> None:
-        """Refuse a log or lock file that was deleted or replaced while this run used it."""
-        log, locks = os.fstat(file), os.fstat(self.locks)
-        if self.inode is None:
-            self.inode = log.st_ino
-            sync_folder(self.path.parent)
-        if log.st_ino != self.inode or log.st_size < self.position:
-            raise Interrupted(f"{self.path} was replaced while this run used it", 2)
-        if not (self.lock_path.exists() and self.lock_path.stat().st_ino == locks.st_ino):
-            raise Interrupted(f"{self.lock_path} was deleted while this run used it", 2)
-
-    def take(self, block: bytes) -> None:
-        """Take whole lines; an unfinished last line waits for its end."""
-        *lines, _ = block.split(b"\n")
-        for line in lines:
-            self.position += len(line) + 1
+    def take(self, file: BinaryIO) -> None:
+        """Take the whole lines behind the position, and say which are damaged."""
+        file.seek(self.position)
+        damaged = []
+        for line in file:
+            if not line.endswith(b"\n"):
+                break  # its end may follow
+            self.position += len(line)
             self.line_number += 1
-            if event := read_event(line):
+            if event := read_event(line[:-1]):
                 self.study.take(*event)
-            elif line.strip(b"\0 \r"):
-                self.damaged.append(self.line_number)
+            elif line.strip(b"\0 \r\n"):
+                damaged.append(str(self.line_number))
+        if damaged:
+            numbers = ", ".join(damaged[:20]) + ", …" * (len(damaged) > 20)
+            say(f"warning: {self.path}: damaged lines {numbers} are ignored")
 
-    def append(self, file: int) -> None:
-        """Append the pending lines, all or none."""
-        size = os.fstat(file).st_size
+    def append(self, file: BinaryIO) -> None:
+        """Append the pending lines, all or none, and wait until they are on the disk."""
         if not self.pending:
             return
-        if size > self.position:  # a line without its end: power or a disk failed within it
-            self.pending = b"\n" + self.pending
-        rest = self.pending
+        size = file.seek(0, os.SEEK_END)
+        torn = size > self.position  # a line without its end: power or a disk failed within it
+        block = b"\n" * torn + self.pending
         try:
-            while rest:
-                rest = rest[os.write(file, rest) :]
+            if os.pwrite(file.fileno(), block, size) < len(block):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            os.ftruncate(file, size)
+            os.ftruncate(file.fileno(), size)
             say(f"{self.path}: no space left; lines wait, and this run with them")
             return
-        os.fsync(file)
-        self.take(os.pread(file, size - self.position, self.position) + self.pending)
+        os.fsync(file.fileno())
         self.pending = b""
+        self.take(file)
 
     def write(self, event: str, fields: Mapping[str, object], *, level: str = "I") -> None:
         """Add an event to the lines of the next round."""
@@ -142,28 +125,19 @@ class LogFile:
         line = format_event(event, fields, time=datetime.now(), level=level)
         self.pending += line.encode() + b"\n"
 
-    def report_damage(self) -> None:
-        """Say which lines were refused since the last report."""
-        if self.damaged:
-            numbers = ", ".join(map(str, self.damaged[:20])) + (", …" * (len(self.damaged) > 20))
-            say(f"warning: {self.path}: damaged lines {numbers} are ignored")
-            self.damaged.clear()
-
     def lock_trial(self, number: int) -> bool:
-        """Lock a trial for this process; return False if another process has it."""
+        """Lock a trial until this process ends; return False if another process has it."""
         try:
             fcntl.lockf(self.locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 1 + number)
         except (BlockingIOError, PermissionError):
             return False
         return True
 
-    def unlock_trial(self, number: int) -> None:
-        """Free a trial."""
-        fcntl.lockf(self.locks, fcntl.LOCK_UN, 1, 1 + number)
-
 
 def read_log(path: Path) -> LogFile:
     """Return a log as it is now, without any lock; an empty one where there is no file."""
-    log = LogFile(path, "")
-    log.take(path.read_bytes() + b"\n" if path.exists() else b"")
+    log = LogFile(path)
+    if path.exists():
+        with path.open("rb") as file:
+            log.take(file)
     return log

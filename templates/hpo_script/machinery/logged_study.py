@@ -10,17 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpo_script.machinery.trial_log import ARCHITECTURE, COUNTS, IDENTITY, SHORT_NAMES
+from hpo_script.machinery.trial_log import ARCHITECTURE, IDENTITY, STATES
 
-LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
-ATTEMPT = {
-    *("trial", "unit", "step", "d_ff", "system_attrs", "learning_curve"),
-    *(*ARCHITECTURE, *IDENTITY),
-}
-NOT_ATTRIBUTES = {
-    *("trial", "state", "value", "datetime_start", "datetime_complete", "system_attrs"),
-    *IDENTITY,
-}
+OF_LINE = {*IDENTITY, "trial", "system_attrs", "learning_curve"}
+NOT_METRICS = {*OF_LINE, *ARCHITECTURE, "unit", "step"}
+NOT_ATTRIBUTES = {*OF_LINE, "state", "value", "datetime_start", "datetime_complete"}
 
 
 @dataclass
@@ -31,7 +25,7 @@ class LoggedTrial:
     claims: list[str] = field(default_factory=list)  # runs, the last one owns the trial
     attributes: dict[str, Any] = field(default_factory=dict)
     system_attrs: dict[str, Any] = field(default_factory=dict)  # of sampler and pruner
-    start_attrs: dict[str, Any] = field(default_factory=dict)  # of these, those of its start line
+    start_attrs: dict[str, Any] = field(default_factory=dict)  # the same at its start
     curve: list[dict[str, Any]] = field(default_factory=list)
     state: str = "RUNNING"
     value: float | None = None
@@ -42,13 +36,33 @@ class LoggedTrial:
 
     @property
     def finished(self) -> bool:
-        """Return whether the trial has an end line."""
         return self.state != "RUNNING"
 
-    def cut(self, step: int) -> None:
-        """Drop the evaluations after a step: they are evaluated again."""
-        while self.curve and next(iter(self.curve[-1].values())) > step:
-            self.curve.pop()
+    def take(self, event: str, fields: dict[str, Any]) -> None:
+        self.system_attrs |= fields.get("system_attrs", {})
+        if event == "evaluation":
+            step = fields["step"]
+            while self.curve and next(iter(self.curve[-1].values())) >= step:
+                self.curve.pop()  # a resumed trial evaluates again
+            metrics = {name: fields[name] for name in fields if name not in NOT_METRICS}
+            self.curve.append({fields["unit"]: step, **metrics})
+            return
+        self.system_attrs = fields.get("system_attrs", {})
+        self.curve = fields.get("learning_curve", [])
+        if event == "trial_resumed":
+            place = {name: fields[name] for name in fields if name not in NOT_METRICS}
+            self.n_resumed = self.n_resumed + 1 if place == self.resumed_at else 1
+            self.resumed_at = place
+            self.attributes |= {name: place[name] for name in place if name == "micro_batch"}
+            return
+        self.attributes = {name: fields[name] for name in fields if name not in NOT_ATTRIBUTES}
+        self.datetime_start = fields["datetime_start"]
+        if event == "trial_start":
+            self.start_attrs = dict(self.system_attrs)
+            self.resumed_at = {}
+        else:
+            self.state, self.value = fields["state"], fields["value"]
+            self.datetime_complete = fields["datetime_complete"]
 
 
 class LoggedStudy:
@@ -59,97 +73,48 @@ class LoggedStudy:
         self.runs: dict[str, dict[str, Any]] = {}  # fields of each run line
         self.ended_runs: set[str] = set()
         self.trials: dict[int, LoggedTrial] = {}
-        self.enqueued: list[dict[str, Any]] = []
-        self.history: list[dict[str, Any]] = []
+        self.enqueued: dict[str, dict[str, Any]] = {}  # parameters by id
+        self.history: list[LoggedTrial] = []
         self.changed: set[int] = set()  # trials with news for whoever empties this
-        self.reset: set[int] = set()  # of these, those whose earlier lines no longer hold
-
-    def trial(self, number: int) -> LoggedTrial:
-        """Return the trial of a number, new where no line named it yet."""
-        return self.trials.setdefault(number, LoggedTrial(number))
 
     def take(self, event: str, fields: dict[str, Any]) -> bool:
         """Take the event of one line; return False for a line of another study."""
         self.study_id = self.study_id or fields["study"]
         if fields["study"] != self.study_id:
             return False
-        if "trial" in fields:
-            self.take_trial(event, fields)
-        elif event == "run_start":
-            self.runs.setdefault(fields["run"], fields)
+        run = fields["run"]
+        if event == "run_start":
+            self.runs.setdefault(run, fields)
         elif event == "run_end":
-            self.ended_runs.add(fields["run"])
-        elif event in ("enqueued", "history"):
-            (self.enqueued if event == "enqueued" else self.history).append(fields)
+            self.ended_runs.add(run)
+        elif event == "enqueued":
+            self.enqueued.setdefault(fields["enqueued_id"], fields["trial_params"])
+        elif event == "history":
+            about = {"from_study": fields["from_study"], **fields["trial_params"]}
+            known = LoggedTrial(fields["from_trial"], attributes=about)
+            known.curve, known.state = fields["learning_curve"], fields["state"]
+            known.value = fields["value"]
+            self.history.append(known)
+        else:
+            self.take_trial(event, fields)
         return True
 
     def take_trial(self, event: str, fields: dict[str, Any]) -> None:
         """Take a line of a trial, unless the trial has ended or its run lost the claim."""
-        trial, run = self.trial(fields["trial"]), fields["run"]
-        claim = event in ("trial_start", "trial_resumed")
-        if trial.finished or (self.superseded(trial, run) and not claim):
+        number, run = fields["trial"], fields["run"]
+        trial = self.trials.setdefault(number, LoggedTrial(number))
+        claims = event in ("trial_start", "trial_resumed")
+        lost = run in trial.claims and run != trial.claims[-1]
+        if trial.finished or (lost and not claims):
             return
-        self.changed.add(trial.number)
-        if event == "evaluation":
-            self.evaluate(trial, fields)
-        elif event == "trial_end":
-            self.end(trial, fields)
-        else:
-            self.claim(event, trial, fields)
-
-    def superseded(self, trial: LoggedTrial, run: str) -> bool:
-        """Return whether a run lost its claim of a trial to another run."""
-        return run in trial.claims and run != trial.claims[-1]
-
-    def evaluate(self, trial: LoggedTrial, fields: dict[str, Any]) -> None:
-        """Add an evaluation to the learning curve."""
-        trial.cut(fields["step"] - 1)
-        metrics = {name: value for name, value in fields.items() if name not in ATTEMPT}
-        trial.curve.append({fields["unit"]: fields["step"], **metrics})
-        trial.system_attrs |= fields.get("system_attrs", {})
-
-    def claim(self, event: str, trial: LoggedTrial, fields: dict[str, Any]) -> None:
-        """Start, resume or retry a trial: what was evaluated beyond that point is void."""
-        if trial.claims:
-            self.reset.add(trial.number)
-        place = {name: value for name, value in fields.items() if name not in ATTEMPT}
-        if event == "trial_start":
-            trial.claims.append(fields["run"])
-            trial.curve, trial.n_resumed, trial.resumed_at = [], 0, {}
-            trial.start_attrs = fields.get("system_attrs", {})
-            self.describe(trial, fields)
-        elif event == "trial_resumed":
-            trial.claims.append(fields["run"])
-            trial.n_resumed = trial.n_resumed + 1 if place == trial.resumed_at else 1
-            trial.resumed_at = place
-            trial.curve = fields.get("learning_curve", [])
-        else:
-            trial.curve = []
-            trial.attributes["micro_batch"] = fields.get("micro_batch")
-        trial.system_attrs = dict(fields.get("system_attrs", trial.start_attrs))
-
-    def describe(self, trial: LoggedTrial, fields: dict[str, Any]) -> None:
-        """Take the parameters and attributes of a start or end line."""
-        trial.attributes = {
-            LONG_NAMES.get(name, name): value
-            for name, value in fields.items()
-            if name not in NOT_ATTRIBUTES
-        }
-        trial.datetime_start = fields["datetime_start"]
-
-    def end(self, trial: LoggedTrial, fields: dict[str, Any]) -> None:
-        """End a trial."""
-        self.describe(trial, fields)
-        trial.curve = trial.attributes["learning_curve"]
-        trial.system_attrs = fields.get("system_attrs", {})
-        trial.state, trial.value = fields["state"], fields["value"]
-        trial.datetime_complete = fields["datetime_complete"]
+        if claims:
+            trial.claims.append(run)
+        trial.take(event, fields)
+        self.changed.add(number)
 
     def counts(self) -> dict[str, int]:
-        """Return how many trials are in each state, under the names of the log."""
         states = [trial.state for trial in self.trials.values()]
-        names = zip(COUNTS, ("COMPLETE", "PRUNED", "FAIL", "RUNNING"), strict=True)
-        return {name: states.count(state) for name, state in names}
+        return {name: states.count(state) for name, state in STATES.items()}
 
     def best(self, direction: str) -> LoggedTrial | None:
         """Return the finished trial with the best value, the first of equals."""

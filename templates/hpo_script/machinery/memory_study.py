@@ -10,29 +10,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage, InMemoryStorage
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from hpo_script.constants import DIRECTION, METRIC, NAME, PRUNER
 from hpo_script.experiment.space import distributions, searched_params, split_type, suggest
 from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
-from hpo_script.machinery.sampler import make_sampler
-
-
-def reported_values(curve: list[dict[str, Any]]) -> dict[int, float]:
-    """Return the metric of each evaluation, by the epoch or step."""
-    return {next(iter(point.values())): point[METRIC] for point in curve}
+from hpo_script.machinery.sampler import StudySampler
 
 
 def as_optuna(trial: LoggedTrial) -> FrozenTrial:
-    """Return a trial as Optuna has it."""
     params = searched_params(trial.attributes)
-    return create_trial(
+    return optuna.trial.create_trial(
         state=TrialState[trial.state],
         value=trial.value,
         params=params,
         distributions={name: distributions()[name] for name in params},
-        intermediate_values=reported_values(trial.curve),
+        intermediate_values={next(iter(point.values())): point[METRIC] for point in trial.curve},
         system_attrs=trial.system_attrs,
     )
 
@@ -44,93 +37,82 @@ class MemoryStudy:
         self.logged = logged
         kind, arguments = split_type(PRUNER)
         self.pruner = getattr(optuna.pruners, kind)(**arguments)
-        self.sampler = make_sampler(seed)
-        self.rebuild()
+        self.sampler = StudySampler(seed)
 
-    def rebuild(self, ask: int | None = None, params: Mapping[str, Any] | None = None) -> None:
-        """Build the study from the log, with trial `ask` waiting to get its parameters."""
-        self.storage: BaseStorage = InMemoryStorage()
+    def rebuild(self) -> None:
+        self.storage: optuna.storages.BaseStorage = optuna.storages.InMemoryStorage()
         self.study = optuna.create_study(
+            storage=self.storage, study_name=NAME, direction=DIRECTION, pruner=self.pruner
+        )
+        for known in self.logged.history:
+            self.add(as_optuna(known))
+        self.offset = self.sampler.offset = len(self.logged.history)
+        self.size = 0
+        self.logged.changed.update(self.logged.trials)
+        self.update()
+
+    def add(self, trial: FrozenTrial) -> None:
+        self.storage.create_new_trial(self.study._study_id, trial)
+
+    def update(self, size: int = 0) -> None:
+        """Add the new events of the log to the study, and running trials up to a size."""
+        for number in sorted(self.logged.changed):
+            known = self.logged.trials[number]
+            if known.datetime_start and not self.take(number, as_optuna(known)):
+                self.rebuild()
+                return
+        self.logged.changed.clear()
+        self.fill(size)
+
+    def fill(self, size: int) -> None:
+        """Add running trials up to a size: those that no line has named yet."""
+        while self.size < size:
+            self.add(optuna.trial.create_trial(state=TrialState.RUNNING))
+            self.size += 1
+
+    def take(self, number: int, new: FrozenTrial) -> bool:
+        """Add a trial, or what is new of it; return False if it was started again."""
+        self.fill(number)
+        if number == self.size:
+            self.add(new)
+            self.size += 1
+            return True
+        trial_id = number + self.offset
+        known = self.storage.get_trial(trial_id)
+        void = known.intermediate_values.keys() - new.intermediate_values.keys()
+        if void or known.params != new.params:
+            return False
+        for name, value in new.system_attrs.items():
+            self.storage.set_trial_system_attr(trial_id, name, value)
+        for step, value in new.intermediate_values.items():
+            self.storage.set_trial_intermediate_value(trial_id, step, value)
+        if new.state.is_finished():
+            self.storage.set_trial_state_values(trial_id, new.state, new.values)
+        return True
+
+    def ask(self, number: int, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the configuration of a trial; `params` are given, the sampler draws the rest."""
+        self.update(number + 1)
+        trial_id = number + self.offset
+        if params:
+            self.storage.set_trial_system_attr(trial_id, "fixed_params", dict(params))
+        study = optuna.load_study(
+            study_name=self.study.study_name,
             storage=self.storage,
-            study_name=NAME,
-            direction=DIRECTION,
             sampler=self.sampler,
             pruner=self.pruner,
         )
-        for line in self.logged.history:
-            self.add(history_trial(line))
-        self.offset = self.sampler.offset = len(self.logged.history)
-        for number in range(max(self.logged.trials, default=-1) + 1):
-            if number == ask:
-                self.add_waiting(params)
-            elif known := self.logged.trials.get(number):
-                self.add(as_optuna(known))
-            else:  # its line was lost
-                self.add(create_trial(state=TrialState.RUNNING))
-        self.size = max(self.logged.trials, default=-1) + 1
-        self.logged.changed.clear()
-        self.logged.reset.clear()
+        return suggest(optuna.Trial(study, trial_id))
 
-    def add(self, trial: FrozenTrial) -> None:
-        """Add a trial behind the last."""
-        self.storage.create_new_trial(self.study._study_id, trial)
-
-    def add_waiting(self, params: Mapping[str, Any] | None) -> None:
-        """Add a trial that the next ask returns, as `enqueue_trial` does."""
-        fixed = {"fixed_params": dict(params)} if params else {}
-        self.add(create_trial(state=TrialState.WAITING, system_attrs=fixed))
-
-    def update(self) -> None:
-        """Add the new events of the log to the study."""
-        for number in sorted(self.logged.changed):
-            known, trial_id = self.logged.trials[number], number + self.offset
-            if number == self.size:
-                self.add(as_optuna(known))
-                self.size += 1
-            elif number > self.size or number in self.logged.reset:
-                self.rebuild()
-                return
-            else:
-                for name, value in known.system_attrs.items():
-                    self.storage.set_trial_system_attr(trial_id, name, value)
-                for step, value in reported_values(known.curve).items():
-                    self.storage.set_trial_intermediate_value(trial_id, step, value)
-                if known.finished:
-                    values = None if known.value is None else [known.value]
-                    self.storage.set_trial_state_values(trial_id, TrialState[known.state], values)
-        self.logged.changed.clear()
-
-    def ask(self, number: int, params: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return the configuration of a trial; `params` are given, the sampler draws the rest."""
-        self.update()
-        if number == self.size:
-            self.add_waiting(params)
-            self.size += 1
-        else:
-            self.rebuild(number, params)
-        return suggest(self.study.ask())
-
-    def system_attrs(self, number: int) -> dict[str, Any]:
-        """Return the attributes that sampler and pruner keep with a trial, except those of TPE."""
+    def kept(self, number: int) -> dict[str, Any]:
+        """Return the field of a line for what sampler and pruner, TPE apart, keep with a trial."""
         attributes = self.storage.get_trial(number + self.offset).system_attrs.items()
-        return {name: value for name, value in attributes if not name.startswith("tpe:")}
+        found = {name: value for name, value in attributes if not name.startswith("tpe:")}
+        return {"system_attrs": found} if found else {}
 
     def report(self, number: int, step: int, value: float) -> None:
-        """Take an evaluation of a trial in training."""
         self.storage.set_trial_intermediate_value(number + self.offset, step, value)
 
     def prunes(self, number: int) -> bool:
         """Return whether the pruner ends a trial after its last evaluation."""
         return self.pruner.prune(self.study, self.storage.get_trial(number + self.offset))
-
-
-def history_trial(known: Mapping[str, Any]) -> FrozenTrial:
-    """Return a trial of another log."""
-    params = known["trial_params"]
-    return create_trial(
-        state=TrialState[known["state"]],
-        value=known["value"],
-        params=params,
-        distributions={name: distributions()[name] for name in params},
-        intermediate_values={int(step): value for step, value in known["curve"].items()},
-    )

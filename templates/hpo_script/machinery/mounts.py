@@ -5,8 +5,9 @@ Measured on NFSv4.2; Lustre with `flock`, CephFS and GPFS by their documentation
 
 from __future__ import annotations
 
+import os
+import platform
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from hpo_script.machinery.logged_study import LoggedStudy
@@ -17,27 +18,25 @@ SHARED_LOCKS = {"nfs4", "ceph", "gpfs", "lustre"}
 LOCAL_LOCKS = re.compile(r"\b(nolock|local_lock=(?!none)\w+|localflock|noflock)\b")
 
 
-def mount_of(file: int) -> tuple[str, str]:
-    """Return the kind of the file system of an open file, and its options; "" if unknown."""
-    info = Path(f"/proc/self/fdinfo/{file}")
-    mount_id = re.search(r"mnt_id:\s*(\d+)", info.read_text()) if info.exists() else None
-    for line in Path("/proc/self/mountinfo").read_text().splitlines() if mount_id else ():
-        before, _, after = line.partition(" - ")
-        if mount_id and before.split()[0] == mount_id[1]:
-            kind, _, options = after.split(" ", 2)
+def mount_of(path: Path, table: Path = Path("/proc/self/mountinfo")) -> tuple[str, str]:
+    """Return the kind of a path's file system, and its mount options; "" if unknown."""
+    device = path.stat().st_dev
+    place = f"{os.major(device)}:{os.minor(device)}"
+    for line in table.read_text().splitlines() if table.exists() else ():
+        mount, _, system = line.partition(" - ")
+        if mount.split()[2] == place:
+            kind, _, options = system.split(" ", 2)
             return kind, options
     return "", ""
 
 
-def unreachable_worker(study: LoggedStudy, here: Mapping[str, str], file: int) -> str | None:
-    """Return the worker of another machine whose locks may not be visible here, if any."""
-    kind, options = mount_of(file)
+def unreachable_worker(study: LoggedStudy, kind: str, options: str) -> str | None:
+    """Return the run of another machine whose locks may not be visible here, if any."""
     if kind in LOCAL or (kind in SHARED_LOCKS and not LOCAL_LOCKS.search(options)):
         return None
     # A run that was killed has no end; it is gone where another run took its trial.
-    gone = study.ended_runs.union(*(trial.claims[:-1] for trial in study.trials.values()))
-    for run, fields in study.runs.items():
-        worker = fields["worker"]
-        if run not in gone and worker["host"] != here["host"]:
-            return f"run {run} on {worker['host']} (file system {kind})"
-    return None
+    lost = ({*trial.claims} - {*trial.claims[-1:]} for trial in study.trials.values())
+    open_runs = study.runs.keys() - study.ended_runs.union(*lost)
+    hosts = {run: study.runs[run]["worker"]["host"] for run in open_runs}
+    others = (f"run {run} on {host}" for run, host in hosts.items() if host != platform.node())
+    return next(others, None)

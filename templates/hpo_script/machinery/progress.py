@@ -17,8 +17,7 @@ class Progress:
         self.live = bool(sys.stderr) and sys.stderr.isatty()  # None where it is closed
 
     def begin(self, number: int, about: str) -> None:
-        """Start trial `number`."""
-        self.left_trials = self.n_trials - number - 1
+        self.trials_left = self.n_trials - number - 1
         self.title = f"trial {number} of {self.n_trials}  {about}"
         self.since = self.shown = time.monotonic()
         self.first: float | None = None  # the share that an earlier run did
@@ -31,17 +30,14 @@ class Progress:
             self.shown, whole = now, (now - self.since) / (share - self.first)
             self.show(f"{share:4.0%}", whole * (1 - share), whole, end="\r")
 
+    def end(self, text: str) -> None:
+        self.durations.append(time.monotonic() - self.since)
+        self.show(text, 0.0)
+
     def show(self, text: str, left: float, whole: float = 0.0, end: str = "\n") -> None:
         """Show the trial, the seconds left of it, and those of all others at the mean so far."""
         mean = sum(self.durations) / len(self.durations) if self.durations else whole
-        trial, study = (
-            timedelta(seconds=round(s)) for s in (left, left + self.left_trials * mean)
-        )
-        clear = "\x1b[K" if self.live else ""
-        text = f"{clear}{self.title}  {text}  time left: trial {trial}, study {study}"
-        say(text, end=end if self.live else "\n")
-
-    def end(self, text: str) -> None:
-        """Close the trial with a line that stays."""
-        self.durations.append(time.monotonic() - self.since)
-        self.show(text, 0.0)
+        trial = timedelta(seconds=round(left))
+        study = timedelta(seconds=round(left + self.trials_left * mean))
+        clear, end = ("\x1b[K", end) if self.live else ("", "\n")
+        say(f"{clear}{self.title}  {text}  time left: trial {trial}, study {study}", end=end)

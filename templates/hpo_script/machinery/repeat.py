@@ -16,17 +16,17 @@ from hpo_script.machinery.log_file import read_log
 
 def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> int:
     """Train trial `number` of a log again; return 1 if an evaluation differs."""
-    log = read_log(path)
-    trial = log.study.trials.get(number)
+    study = read_log(path).study
+    trial = study.trials.get(number)
     if not trial or not trial.curve:
         raise UnusableError(f"--repeat {number}: {path} has no evaluation of this trial")
+    run = study.runs.get(trial.claims[-1], {}) if trial.claims else {}
+    torch.set_num_threads(run.get("threads", 1))  # another number changes the last digits
     config = trial.attributes
-    same = True
-    threads = log.study.runs[trial.claims[-1]]["threads"] if trial.claims else 1
-    torch.set_num_threads(threads)  # another number changes the last digits
     arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
     training = Training(task, arch, config, key, device)
     again = train(training, micro_batch=config["micro_batch"], after_batch=lambda _share: None)
+    same = True
     for known, found in zip(trial.curve, again, strict=False):  # it may have ended early
         same &= known == found
         print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from hpo_script.constants import DIRECTION, METRIC, N_TRIALS, NAME
 from hpo_script.experiment.space import searched_params
@@ -21,25 +21,23 @@ def row_of(trial: LoggedTrial) -> dict[str, Any]:
     """Return a trial as a row, with the columns of Optuna's `trials_dataframe`."""
     params = searched_params(trial.attributes)
     start, end = trial.datetime_start, trial.datetime_complete
-    row: dict[str, Any] = {"number": trial.number, "value": trial.value}
-    row |= {"datetime_start": start, "datetime_complete": end}
-    if start and end:
-        row["duration"] = datetime.fromisoformat(end) - datetime.fromisoformat(start)
-    row |= {f"params_{name}": value for name, value in params.items()}
-    others = trial.attributes.keys() - params.keys() - {"learning_curve"}
-    row |= {f"user_attrs_{name}": v for name, v in trial.attributes.items() if name in others}
-    return {**row, "state": trial.state}
+    return {
+        "number": trial.number,
+        "value": trial.value,
+        "datetime_start": start,
+        "datetime_complete": end,
+        "duration": start and end and datetime.fromisoformat(end) - datetime.fromisoformat(start),
+        **{f"params_{name}": value for name, value in params.items()},
+        **{f"user_attrs_{n}": v for n, v in trial.attributes.items() if n not in params},
+        "state": trial.state,
+    }
 
 
 def write_results(folder: Path, study: LoggedStudy) -> None:
     """Replace trials.csv, and best_params.json once a trial is complete."""
     rows = [row_of(study.trials[number]) for number in sorted(study.trials)]
-    columns = dict.fromkeys(name for row in rows for name in row)
-    text = io.StringIO()
-    table = csv.DictWriter(text, columns, lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    replace_file(folder / "trials.csv", lambda file: file.write(text.getvalue().encode()))
+    table = pd.DataFrame(rows, dtype=object).to_csv(index=False)
+    replace_file(folder / "trials.csv", lambda file: file.write(table.encode()))
     if best := study.best(DIRECTION):
         found = {**summary(study), "best_params": searched_params(best.attributes)}
         content = json.dumps({**found, "best_user_attrs": best.attributes}, indent=1) + "\n"

@@ -10,7 +10,6 @@ import warnings
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial
 
 from hpo_script.constants import SAMPLER
@@ -18,7 +17,7 @@ from hpo_script.experiment.space import split_type
 from hpo_script.experiment.training import stream_seed
 
 
-class KeyedSampler(optuna.samplers.BaseSampler):
+class StudySampler(optuna.samplers.BaseSampler):
     """The sampler of SAMPLER, seeded anew for each draw."""
 
     def __init__(self, seed: int) -> None:
@@ -26,35 +25,21 @@ class KeyedSampler(optuna.samplers.BaseSampler):
         self.seeded(0, "check")  # raises ImportError where a package is missing
 
     def seeded(self, number: int, purpose: str) -> optuna.samplers.BaseSampler:
-        """Return the sampler of one draw."""
         kind, arguments = split_type(SAMPLER)
         seed = stream_seed(self.seed, number - self.offset, purpose) % 2**32
         with warnings.catch_warnings():
-            # Written out in full, some arguments are deprecated and some experimental.
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore")  # some arguments are deprecated, some experimental
             return getattr(optuna.samplers, kind)(seed=seed, **arguments)
 
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """Return the parameters that are drawn together."""
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> Any:
         self.together = self.seeded(trial.number, "together")  # `sample_relative` needs its state
         return self.together.infer_relative_search_space(study, trial)
 
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Draw the parameters that are drawn together."""
+    def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Any) -> Any:
         return self.together.sample_relative(study, trial, search_space)
 
     def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, name: str, distribution: BaseDistribution
+        self, study: optuna.Study, trial: FrozenTrial, name: str, distribution: Any
     ) -> Any:
-        """Draw one parameter."""
         alone = self.seeded(trial.number, f"alone:{name}")
         return alone.sample_independent(study, trial, name, distribution)
-
-
-def make_sampler(seed: int) -> KeyedSampler:
-    """Return the sampler of the study."""
-    return KeyedSampler(seed)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import math
 import time
 import traceback
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,20 +28,14 @@ from hpo_script.experiment.space import SPACE
 from hpo_script.experiment.task import Task
 from hpo_script.experiment.training import DivergedError, Training, evals_without_gain, train
 from hpo_script.machinery.checkpoint import Checkpoint
-from hpo_script.machinery.device import (
-    ShapeCost,
-    fitting_micro_batch,
-    free_memory,
-    out_of_memory,
-    peak_memory,
-)
+from hpo_script.machinery.device import ShapeCost, free_memory, out_of_memory, peak_memory
 from hpo_script.machinery.log_file import Interrupted, LogFile, say
-from hpo_script.machinery.logged_study import LONG_NAMES, LoggedStudy
+from hpo_script.machinery.logged_study import LoggedStudy
 from hpo_script.machinery.memory_study import MemoryStudy
 from hpo_script.machinery.progress import Progress
 from hpo_script.machinery.results import write_results
 from hpo_script.machinery.stops import STOPPED, Stops
-from hpo_script.machinery.trial_log import ARCHITECTURE, SHORT_NAMES
+from hpo_script.machinery.trial_log import ARCHITECTURE
 
 MOST_KILLS = 10  # processes in a row that may end at one place of a trial
 SIGN = 1 if DIRECTION == "minimize" else -1
@@ -52,64 +46,55 @@ class KilledError(Exception):
 
 
 def digest(value: object) -> str:
-    """Return the SHA-256 of a value's JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-class Attempt:
-    """A trial in this process, and what its checkpoint had."""
-
-    def __init__(
-        self,
-        number: int,
-        config: Config,
-        checkpoint: Checkpoint,
-        saved: Mapping[str, Any] | None,
-    ) -> None:
-        self.number, self.config, self.checkpoint, self.saved = number, config, checkpoint, saved
-        self.curve: Curve = saved["curve"] if saved else []
-        self.began = time.monotonic() - (saved["wall_seconds"] if saved else 0.0)
-
-    def seconds(self) -> float:
-        """Return the time that the trial took, in all processes that trained it."""
-        return time.monotonic() - self.began
-
-    def save(self, training: Training, more: Mapping[str, Any]) -> None:
-        """Write the checkpoint."""
-        about = {"curve": self.curve, "wall_seconds": self.seconds()}
-        self.checkpoint.save({**training.state(), **about, **more})
-
-    def restart(self) -> None:
-        """Forget what was trained."""
-        self.saved = None
-        self.curve.clear()
+def failure(error: Exception) -> dict[str, Any]:
+    """Return the end of a trial that raised an error: why, and where."""
+    reasons = {DivergedError: "diverged", KilledError: "killed"}
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return {
+        "state": "FAIL",
+        "value": None,
+        "fail_reason": "oom" if out_of_memory(error) else reasons.get(type(error), "error"),
+        "error": f"{type(error).__name__}: {error}",
+        "where": f"{Path(last.filename).name}:{last.lineno} in {last.name}",
+    }
 
 
+def first_prunable(task: Task, config: Config) -> float:
+    """Return the epoch or step from which a trial may be pruned: a share of its schedule.
+
+    Not during its warm-up: trials with a shorter one are ahead until then.
+    """
+    intervals = list(task.intervals(config))
+    done = itertools.accumulate(interval.n_batches for interval in intervals)
+    warm = (i.step for i, n in zip(intervals, done, strict=True) if n > config["warmup_steps"])
+    return max(config["prune_from"] * intervals[-1].step, next(warm, float("inf")))
+
+
+@dataclass
 class Search:
-    """The trials of one run."""
+    """The trials of one run, and the one that is in training."""
 
-    def __init__(
-        self,
-        task: Task,
-        log: LogFile,
-        memory: MemoryStudy,
-        stops: Stops,
-        device: torch.device,
-        costs: Sequence[ShapeCost],
-        arguments: Namespace,
-    ) -> None:
-        self.task, self.log, self.memory, self.stops = task, log, memory, stops
-        self.device, self.costs, self.arguments = device, costs, arguments
-        self.progress = Progress(arguments.n_trials)
+    task: Task
+    log: LogFile
+    memory: MemoryStudy
+    stops: Stops
+    costs: Mapping[int, ShapeCost]  # of each row of ARCHITECTURES
+    device: torch.device
+    arguments: Namespace
+
+    def __post_init__(self) -> None:
+        self.free_at_start = free_memory(self.device)
+        self.progress = Progress(self.arguments.n_trials)
         self.round_cost, self.last_round = 0.0, time.monotonic()
         self.results_cost, self.last_results = 0.0, 0.0
 
     @staticmethod
-    def prepare(
-        _log: LogFile, _about: Mapping[str, Any], _arguments: Namespace
-    ) -> MemoryStudy | None:
-        """Return a study that is not in the log; `--with storage` has one."""
-        return None
+    def open_study(log: LogFile, _about: Mapping[str, Any], arguments: Namespace) -> MemoryStudy:
+        """Return the study that the sampler sees; `--with storage` has another."""
+        return MemoryStudy(log.study, arguments.seed)
 
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none is complete."""
@@ -117,7 +102,6 @@ class Search:
         try:
             while (number := self.next_trial()) is not None:
                 self.run_trial(number)
-                self.log.unlock_trial(number)
             counts = self.log.study.counts()
             reason, code = "trials", 0 if counts["complete"] or counts["running"] else 1
         except Interrupted as stop:
@@ -142,161 +126,155 @@ class Search:
         with self.log.round():
             pass
         while self.log.pending:
-            if not self.stops.may_wait(5):
-                raise self.stops.stop or Interrupted("no space left", STOPPED)
+            if stop := self.stops.asked():
+                raise stop
+            time.sleep(5)
             with self.log.round():
                 pass
         self.last_round = time.monotonic()
         self.round_cost = self.last_round - began
-        self.log.report_damage()
 
     def next_trial(self) -> int | None:
         """Return the trial to train, locked and claimed; None if none is left."""
         if stop := self.stops.asked():
             raise stop
         with self.log.round() as study:
-            free = (n for n in range(self.arguments.n_trials) if self.is_open(n))
-            number = next((n for n in free if self.log.lock_trial(n)), None)
-            self.resumed = number is not None and "config_id" in study.trial(number).attributes
+            ended = {n for n, trial in study.trials.items() if trial.finished}
+            left = (n for n in range(self.arguments.n_trials) if n not in ended)
+            number = next((n for n in left if self.log.lock_trial(n)), None)
+            known = study.trials.get(-1 if number is None else number)
+            self.resumed = known is not None and known.datetime_start is not None
             if number is not None and not self.resumed:
                 self.start_trial(number, study)
         self.sync()
         return number
 
-    def is_open(self, number: int) -> bool:
-        """Return whether a trial has no end line."""
-        trial = self.log.study.trials.get(number)
-        return trial is None or not trial.finished
-
     def start_trial(self, number: int, study: LoggedStudy) -> None:
         """Choose the configuration of a trial and claim it."""
-        given, attributes = self.given_params(number, study)
-        config = self.memory.ask(number, given)
+        params, about = self.given_params(number, study)
+        config = self.memory.ask(number, params)
         arch_idx = SPACE.decode(config)
-        row = ARCHITECTURES[arch_idx]
+        row, cost = ARCHITECTURES[arch_idx], self.costs[arch_idx]
         trained = {name: value for name, value in config.items() if name not in SPACE.sizes()}
         config_id = digest([row, trained])[:12]
         if any(t.attributes.get("config_id") == config_id for t in study.trials.values()):
-            attributes["kind"] = "repeat"
+            about["kind"] = "repeat"
         fields = {
             "trial": number,
             "arch_idx": arch_idx,
-            **row,
-            "params": self.cost_of(arch_idx).params,
-            **{SHORT_NAMES.get(name, name): value for name, value in config.items()},
+            **{axis: size for axis, size in row.items() if axis != "params"},
+            "param_count": cost.params,
+            **config,
             **self.task.training_length(config),
-            "micro_batch": self.micro_batch(arch_idx, config["batch_size"]),
+            "micro_batch": cost.micro_batch(free_memory(self.device), config["batch_size"]),
             "seed": self.arguments.seed,
-            **attributes,
+            **about,
             "config_id": config_id,
             "datetime_start": str(datetime.now()),
         }
-        kept = self.memory.system_attrs(number)
-        self.log.write("trial_start", fields | ({"system_attrs": kept} if kept else {}))
+        self.log.write("trial_start", {**fields, **self.memory.kept(number)})
 
     def given_params(
         self, number: int, study: LoggedStudy
-    ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    ) -> tuple[Mapping[str, Any], dict[str, Any]]:
         """Return the parameters that are given to a trial, and what that makes of it."""
         if number < len(EXTREME_INDICES):
             arch_idx, ends = list(EXTREME_INDICES.items())[number]
             kind = "smoke" if self.arguments.smoke else "extreme"
             return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
-        used = {trial.attributes.get("enqueued_idx") for trial in study.trials.values()}
-        for line in sorted(study.enqueued, key=lambda line: int(line["enqueued_idx"])):
-            if (index := line["enqueued_idx"]) not in used:
-                return line["trial_params"], {"kind": "enqueued", "enqueued_idx": index}
-        return None, {"kind": "search"}
-
-    def cost_of(self, arch_idx: int) -> ShapeCost:
-        """Return the cost of an architecture."""
-        return self.costs[SPACE.shape_of[arch_idx]]
-
-    def micro_batch(self, arch_idx: int, batch_size: int) -> int:
-        """Return how many samples fit at once, 0 if none."""
-        cost = self.cost_of(arch_idx)
-        free = free_memory(self.device)
-        return fitting_micro_batch(cost.params, cost.sample_bytes, free, batch_size)
+        used = {trial.attributes.get("enqueued_id") for trial in study.trials.values()}
+        for enqueued_id, params in study.enqueued.items():
+            if enqueued_id not in used:
+                return params, {"kind": "enqueued", "enqueued_id": enqueued_id}
+        return {}, {"kind": "search"}
 
     def run_trial(self, number: int) -> None:
         """Train one trial, from its checkpoint if it has one, and write its end."""
-        config = dict(self.log.study.trials[number].attributes)
+        self.number, self.config = number, dict(self.log.study.trials[number].attributes)
+        self.curve: Curve = []
+        self.began = time.monotonic()
         path = self.arguments.out / "checkpoints" / f"trial_{number:04d}.pt"
-        key = f"{self.log.study.study_id} {config['config_id']}"
-        checkpoint = Checkpoint(path, key, minutes=self.arguments.checkpoint_minutes)
-        saved = checkpoint.load() if self.resumed else None
-        attempt = Attempt(number, config, checkpoint, saved)
+        key = f"{self.log.study.study_id} {self.config['config_id']}"
+        self.checkpoint = Checkpoint(path, key, minutes=self.arguments.checkpoint_minutes)
         shape = ("d_model", "n_layers", "n_heads", "d_ff")
-        self.progress.begin(number, " ".join(f"{axis}={config[axis]}" for axis in shape))
+        self.progress.begin(number, " ".join(f"{axis}={self.config[axis]}" for axis in shape))
         try:
-            if self.resumed:
-                self.resume_trial(attempt)
-            found = self.train_trial(attempt)
+            found = self.train_trial(self.resume_trial() if self.resumed else None)
         except Exception as error:  # a failed trial must not end the study
             found = failure(error)
-        found |= {"seconds": attempt.seconds(), "learning_curve": attempt.curve}
-        if self.end_trial(number, found):
-            checkpoint.remove()
+        found |= {"seconds": time.monotonic() - self.began, "learning_curve": self.curve}
+        if self.end_trial(found):
+            self.checkpoint.remove()
             best = self.log.study.best(DIRECTION)
             lead = f"best {best.value:.5g} (trial {best.number})" if best else "none complete yet"
             ended = found.get("fail_reason", found["value"])
             self.progress.end(f"{found['state']} {ended}  {lead}")
 
-    def resume_trial(self, attempt: Attempt) -> None:
-        """Claim a trial of a run that is gone, with what its checkpoint has."""
-        number, curve, saved = attempt.number, attempt.curve, attempt.saved
-        reached = curve[-1][self.task.unit] if curve else 0
-        place = {self.task.unit: reached, "batches": saved["batch"] if saved else 0}
-        kept = {"system_attrs": saved["system_attrs"]} if saved else {}
-        about = {**self.architecture(number), **place, "learning_curve": curve, **kept}
-        self.log.write("trial_resumed", about)
-        self.sync()
-        say(f"trial {number} of an earlier run continues after {self.task.unit} {reached}")
-        if self.log.study.trials[number].n_resumed >= MOST_KILLS:
+    def write(self, event: str, fields: Mapping[str, Any], level: str = "I") -> None:
+        """Add a line of the trial in training, with its architecture."""
+        same = {"trial": self.number, **{name: self.config[name] for name in ARCHITECTURE}}
+        self.log.write(event, {**same, **fields}, level=level)
+
+    def resume_trial(self) -> Mapping[str, Any] | None:
+        """Claim a trial of a run that is gone; return the state of its checkpoint."""
+        saved = self.checkpoint.load()
+        if saved:
+            self.curve = saved["curve"]
+            self.began -= saved["wall_seconds"]
+        self.write_resumed(saved)
+        say(f"trial {self.number} of an earlier run continues after {len(self.curve)} evaluations")
+        if self.log.study.trials[self.number].n_resumed >= MOST_KILLS:
             raise KilledError(f"{MOST_KILLS} processes in a row ended at this place")
+        return saved
 
-    def architecture(self, number: int) -> dict[str, Any]:
-        """Return the fields that each line of a trial repeats."""
-        known = self.log.study.trials[number].attributes
-        names = (*ARCHITECTURE, "d_ff")
-        return {"trial": number, **{name: known[LONG_NAMES.get(name, name)] for name in names}}
+    def write_resumed(self, saved: Mapping[str, Any] | None, **changed: int) -> None:
+        """Write from where the trial continues."""
+        reached = self.curve[-1][self.task.unit] if self.curve else 0
+        start_attrs = self.log.study.trials[self.number].start_attrs
+        fields = {
+            self.task.unit: reached,
+            "batches": saved["batch"] if saved else 0,
+            **changed,
+            "learning_curve": self.curve,
+            "system_attrs": saved.get("system_attrs", {}) if saved else start_attrs,
+        }
+        self.write("trial_resumed", fields, level="W" if changed else "I")
+        self.sync()
 
-    def train_trial(self, attempt: Attempt) -> dict[str, Any]:
+    def train_trial(self, saved: Mapping[str, Any] | None) -> dict[str, Any]:
         """Train, again with half the micro-batch where memory runs out; return the end."""
-        config, cost = attempt.config, self.cost_of(attempt.config["arch_idx"])
-        most = config["micro_batch"] or config["batch_size"]  # 0: no memory was free at its start
-        micro_batch = self.micro_batch(config["arch_idx"], most)
-        if micro_batch == 0 and cost.fits:  # others took the memory: the next trial would fail too
+        cost = self.costs[self.config["arch_idx"]]
+        most = self.config["micro_batch"] or self.config["batch_size"]
+        micro_batch = cost.micro_batch(free_memory(self.device), most)
+        if not micro_batch and cost.micro_batch(self.free_at_start, 1):
             raise Interrupted("memory: other processes took it after the start", STOPPED)
-        if micro_batch == 0:
+        if not micro_batch:
             raise MemoryError(f"not one sample fits beside {cost.params:,} parameters")
         while True:
             try:
-                return self.train_once(attempt, micro_batch)
+                return self.train_once(saved, micro_batch)
             except Exception as error:
                 if micro_batch == 1 or not out_of_memory(error):
                     raise
-            micro_batch = -(-micro_batch // 2)
-            attempt.restart()
-            retry = {**self.architecture(attempt.number), "micro_batch": micro_batch}
-            self.log.write("trial_retry", retry, level="W")
-            self.sync()
+            micro_batch, saved = -(-micro_batch // 2), None
+            self.curve.clear()
+            self.write_resumed(saved, micro_batch=micro_batch)
 
-    def train_once(self, attempt: Attempt, micro_batch: int) -> dict[str, Any]:
+    def train_once(self, saved: Mapping[str, Any] | None, micro_batch: int) -> dict[str, Any]:
         """Train with a micro-batch; return the state and the best evaluation."""
-        number, config, curve = attempt.number, attempt.config, attempt.curve
-        key = (config["seed"], number)
-        training = Training(self.task, ARCHITECTURES[config["arch_idx"]], config, key, self.device)
-        if attempt.saved:
-            training.restore(attempt.saved)
+        config, number, unit = self.config, self.number, self.task.unit
+        arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
+        training = Training(self.task, arch, config, key, self.device)
+        if saved:
+            training.restore(saved)
 
         def after_batch(share: float) -> None:
             self.progress.update(share)
             stop = self.stops.asked()
-            if stop or attempt.checkpoint.due():
-                kept = {"system_attrs": self.memory.system_attrs(number)}
-                attempt.save(training, kept)
-                self.stops.reserve = 2 * attempt.checkpoint.cost
+            if stop or self.checkpoint.due():
+                about = {"curve": self.curve, "wall_seconds": time.monotonic() - self.began}
+                self.checkpoint.save({**training.state(), **about, **self.memory.kept(number)})
+                self.stops.reserve = 2 * self.checkpoint.cost
                 self.sync()
             if stop:
                 raise stop
@@ -305,75 +283,61 @@ class Search:
         for point in train(
             training, micro_batch=micro_batch, after_batch=after_batch, trial_seconds=seconds
         ):
-            curve.append(point)
-            if self.evaluate(number, config, point):
+            self.curve.append(point)
+            if self.evaluate(point):
                 state, ended_by = "PRUNED", "pruned"
                 break
-            values = (SIGN * known[METRIC] for known in curve)
+            values = (SIGN * known[METRIC] for known in self.curve)
             if evals_without_gain(values, config["min_delta"]) >= config["patience"]:
                 ended_by = "early_stopping"
                 break
-        unit, cost = self.task.unit, self.cost_of(config["arch_idx"])
-        best = min(curve, key=lambda known: SIGN * float(known[METRIC]))
+        best = min(self.curve, key=lambda known: SIGN * float(known[METRIC]))
         return {
             **{name: value for name, value in best.items() if name != unit},
             "state": state,
-            "value": (best if state == "COMPLETE" else curve[-1])[METRIC],
+            "value": (best if state == "COMPLETE" else self.curve[-1])[METRIC],
             f"best_{unit}": best[unit],
-            f"{unit}s_trained": curve[-1][unit],
+            f"{unit}s_trained": self.curve[-1][unit],
             "ended_by": ended_by,
             "micro_batch": micro_batch,
             "accumulation_steps": -(-config["batch_size"] // micro_batch),
             "train_seconds": training.seconds,
             "samples_per_second": training.samples / training.seconds,
             "peak_memory_bytes": peak_memory(self.device),
-            "train_flops": cost.sample_flops * training.samples,
+            "train_flops": self.costs[config["arch_idx"]].sample_flops * training.samples,
         }
 
-    def evaluate(self, number: int, config: Config, point: Mapping[str, Any]) -> bool:
+    def evaluate(self, point: Mapping[str, Any]) -> bool:
         """Write an evaluation; return whether the pruner ends the trial.
 
         A line waits for the next round while rounds are slow: they may take 1 % of the time.
         """
         (unit, step), *metrics = point.items()
         self.memory.update()
-        self.memory.report(number, step, point[METRIC])
-        spared = config["kind"] in ("extreme", "smoke") or step < self.first_prunable(config)
-        pruned = not spared and self.memory.prunes(number)
-        kept = self.memory.system_attrs(number)
-        fields = {**self.architecture(number), "unit": unit, "step": step, **dict(metrics)}
-        self.log.write("evaluation", fields | ({"system_attrs": kept} if kept else {}))
+        self.memory.report(self.number, step, point[METRIC])
+        spared = self.config["kind"] in ("extreme", "smoke")
+        spared = spared or step < first_prunable(self.task, self.config)
+        pruned = not spared and self.memory.prunes(self.number)
+        fields = {"unit": unit, "step": step, **dict(metrics), **self.memory.kept(self.number)}
+        self.write("evaluation", fields)
         if time.monotonic() - self.last_round > 100 * self.round_cost:
             self.sync()
         return pruned
 
-    def first_prunable(self, config: Config) -> float:
-        """Return the epoch or step from which a trial may be pruned: a share of its schedule.
-
-        Not during its warm-up: trials with a shorter one are ahead until then.
-        """
-        intervals = list(self.task.intervals(config))
-        done = itertools.accumulate(interval.n_batches for interval in intervals)
-        warm = (i.step for i, n in zip(intervals, done, strict=True) if n > config["warmup_steps"])
-        return max(config["prune_from"] * intervals[-1].step, next(warm, math.inf))
-
-    def end_trial(self, number: int, found: Mapping[str, Any]) -> bool:
-        """Write the end of a trial; return False if another run claimed it meanwhile."""
+    def end_trial(self, found: Mapping[str, Any]) -> bool:
+        """Write the end of the trial; return False if another run claimed it meanwhile."""
         with self.log.round() as study:
-            trial = study.trials[number]
+            trial = study.trials[self.number]
             ours = trial.claims[-1] == self.log.run and not trial.finished
-            ours = self.log.lock_trial(number) and ours
+            ours = self.log.lock_trial(self.number) and ours
             if ours:
-                known = {**trial.attributes, **found}
-                fields = {SHORT_NAMES.get(name, name): value for name, value in known.items()}
-                fields |= {"trial": number, "datetime_start": trial.datetime_start}
-                fields |= {"datetime_complete": str(datetime.now())}
-                if kept := self.memory.system_attrs(number):
-                    fields["system_attrs"] = kept
-                self.log.write("trial_end", fields, level="W" if "error" in found else "I")
+                times = {"datetime_start": trial.datetime_start}
+                times["datetime_complete"] = str(datetime.now())
+                fields = {**trial.attributes, **found, **times, **self.memory.kept(self.number)}
+                self.write("trial_end", fields, level="W" if "error" in found else "I")
         self.sync()
         if not ours:
-            say(f"trial {number} was claimed by run {trial.claims[-1]}; this result is discarded")
+            say(f"trial {self.number} is run {trial.claims[-1]}'s now; this result is discarded")
         elif time.monotonic() - self.last_results > 100 * self.results_cost:
             self.write_results()
         return ours
@@ -387,16 +351,3 @@ class Search:
             say(f"results not written: {error}")
         self.last_results = time.monotonic()
         self.results_cost = self.last_results - began
-
-
-def failure(error: Exception) -> dict[str, Any]:
-    """Return the end of a trial that raised an error: why, and where."""
-    reasons = {DivergedError: "diverged", KilledError: "killed"}
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return {
-        "state": "FAIL",
-        "value": None,
-        "fail_reason": "oom" if out_of_memory(error) else reasons.get(type(error), "error"),
-        "error": f"{type(error).__name__}: {error}",
-        "where": f"{Path(last.filename).name}:{last.lineno} in {last.name}",
-    }

@@ -12,101 +12,60 @@ import re
 import zlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
-
-
-class LogEvent(NamedTuple):
-    """A kind of line: its head, and its fields before and after those of the task."""
-
-    head: str
-    first: tuple[str, ...]
-    last: tuple[str, ...]
-
+from typing import Any
 
 LOG_VERSION = 2
 IDENTITY = ("study", "run")
-ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params")
-EXPERIMENT = (
-    *("log_version", "name", "budget", "horizon", "task", "metric", "direction", "unit"),
-    *("n_trials", "timeout_hours", "trial_seconds", "seed"),
-    *("data", "data_sha256", "architectures_sha256", "settings", "code_sha256"),
-    *("spec_sha256", "script_sha256", "search_space", "conditions", "skip_indices"),
-    *("fixed_params", "sampler", "pruner", "overrides", "smoke", "device", "threads"),
-    *("worker", "versions", "baselines"),
-)
-COUNTS = ("complete", "pruned", "failed", "running")
+ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "param_count", "d_ff")
+STATES = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL", "running": "RUNNING"}
+# The head of each kind of line, and its fields before IDENTITY; others stand between.
+SAME = " ".join(ARCHITECTURE)
+START = "learning_rate epochs batch_size d_ff kind config_id datetime_start"
+RESULT = "state value learning_curve"
 LOG_EVENTS = {
-    "run_start": LogEvent("Run {run} started", EXPERIMENT, IDENTITY),
-    "enqueued": LogEvent("Run {run} enqueued", ("file_sha256", "trial_params"), IDENTITY),
-    "history": LogEvent(
-        "Run {run} history",
-        ("from_study", "from_trial", "trial_params", "state", "value", "curve"),
-        IDENTITY,
-    ),
-    "trial_start": LogEvent(
-        "Trial {trial}",
-        (*ARCHITECTURE, "lr", "epochs", "batch_size", "d_ff"),
-        ("kind", "config_id", "datetime_start", *IDENTITY),
-    ),
-    "evaluation": LogEvent("Trial {trial} {unit} {step}", (*ARCHITECTURE, "d_ff"), IDENTITY),
-    "trial_retry": LogEvent("Trial {trial} retried", (*ARCHITECTURE, "d_ff"), IDENTITY),
-    "trial_resumed": LogEvent("Trial {trial} resumed", (*ARCHITECTURE, "d_ff"), IDENTITY),
-    "trial_end": LogEvent(
-        "Trial {trial} ended",
-        (*ARCHITECTURE, "d_ff", "state", "value"),
-        ("learning_curve", "datetime_start", "datetime_complete", *IDENTITY),
-    ),
-    "note": LogEvent("Run {run} note", ("text",), IDENTITY),
-    "run_end": LogEvent(
-        "Run {run} ended", ("reason", *COUNTS, "best_trial", "best_value"), IDENTITY
-    ),
+    "run_start": ("Run {run} started", "log_version name task horizon budget"),
+    "enqueued": ("Run {run} enqueued", "enqueued_id trial_params"),
+    "history": ("Run {run} history", f"from_study from_trial trial_params {RESULT}"),
+    "trial_start": ("Trial {trial}", f"{SAME.removesuffix(' d_ff')} {START}"),
+    "evaluation": ("Trial {trial} {unit} {step}", SAME),
+    "trial_resumed": ("Trial {trial} resumed", f"{SAME} learning_curve"),
+    "trial_end": ("Trial {trial} ended", f"{SAME} {RESULT} datetime_start datetime_complete"),
+    "run_end": ("Run {run} ended", f"reason {' '.join(STATES)} best_trial best_value"),
 }
+FIELDS = {event: (*names.split(), *IDENTITY) for event, (_, names) in LOG_EVENTS.items()}
 # Names in the log, for regular expressions that exist; everywhere else the names on the left.
 SHORT_NAMES = {"param_count": "params", "learning_rate": "lr"}
+LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
 STAMP = re.compile(rb"\[[A-Z] \d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] ")
 HEAD_FIELDS = {"run": r"\w+", "trial": r"\d+", "unit": r"[a-z]+", "step": r"\d+"}
 HEADS = {
-    event: re.compile(re.sub(r"{(\w+)}", lambda m: f"(?P<{m[1]}>{HEAD_FIELDS[m[1]]})", kind.head))
-    for event, kind in LOG_EVENTS.items()
+    event: re.compile(re.sub(r"{(\w+)}", lambda m: f"(?P<{m[1]}>{HEAD_FIELDS[m[1]]})", head))
+    for event, (head, _) in LOG_EVENTS.items()
 }
-# A number or word is matched with its name; JSON begins behind the match.
-FIELD = re.compile(r'(?:, )?([^\s=]+)=([^\s,"{[]+(?:,\d{3})*(?=, |$))?')
-WORDS = {"null": None, "true": True, "false": False}
+# A number is matched with its name; every other value is JSON, and begins behind the match.
+FIELD = re.compile(r"(?:, )?([^\s=]+)=(-?(?:\d|inf|nan)[^\s,]*(?:,\d{3})*(?=, |$))?")
 DECODER = json.JSONDecoder()
 
 
 def format_value(name: str, value: object) -> str:
     """Return one value as text that cannot end its line or imitate the start of another."""
-    if value is None or isinstance(value, (bool, str, list, dict, tuple)):
-        return re.sub(r"\[(?=[A-Z] )", r"\\u005b", json.dumps(value))
-    if isinstance(value, int):
-        return f"{int(value):,}" if name == "params" else str(int(value))
-    if isinstance(value, float):
-        return repr(float(value))  # numpy's own repr would be np.float64(0.1)
-    raise TypeError(f"{name}: cannot log a {type(value).__name__}")
+    if name == "param_count":
+        return f"{value:,}"
+    return re.sub(r"\[(?=[A-Z] )", r"\\u005b", json.dumps(value))
 
 
 def format_event(
     event: str, fields: Mapping[str, object], *, time: datetime, level: str = "I"
 ) -> str:
-    """Return the line of an event, without newline. Raises TypeError for a missing field."""
-    head, first, last = LOG_EVENTS[event]
-    table = {*HEADS[event].groupindex, *first, *last}
-    if missing := table - fields.keys():
-        raise TypeError(f"{event}: missing {', '.join(sorted(missing))}")
-    names = [*first, *(name for name in fields if name not in table), *last]
-    values = ", ".join(f"{name}={format_value(name, fields[name])}" for name in names)
-    stamp = f"{time.isoformat(' ', 'milliseconds')}".replace(".", ",")
-    line = f"[{level} {stamp}] {head.format_map(fields)}: {values}"
+    """Return the line of an event, without newline. Raises KeyError for a missing field."""
+    known = {*FIELDS[event], *HEADS[event].groupindex}
+    others = (name for name in fields if name not in known)
+    names = (*FIELDS[event][:-2], *others, *IDENTITY)
+    short = ((SHORT_NAMES.get(name, name), name) for name in names)
+    values = ", ".join(f"{text}={format_value(name, fields[name])}" for text, name in short)
+    stamp = time.isoformat(" ", "milliseconds").replace(".", ",")
+    line = f"[{level} {stamp}] {LOG_EVENTS[event][0].format_map(fields)}: {values}"
     return f"{line} ;{zlib.crc32(line.encode()):08x}"
-
-
-def read_scalar(text: str) -> Any:
-    """Return the value of a number, true, false or null. Raises ValueError."""
-    if text in WORDS:
-        return WORDS[text]
-    whole = text.replace(",", "")
-    return int(whole) if re.fullmatch(r"-?\d+", whole) else float(text)
 
 
 def read_fields(text: str) -> dict[str, Any]:
@@ -117,11 +76,12 @@ def read_fields(text: str) -> dict[str, Any]:
         field = FIELD.match(text, position)
         if field is None:
             raise ValueError(text[position:])
-        (name, scalar), position = field.groups(), field.end()
-        if scalar is None:
-            fields[name], position = DECODER.raw_decode(text, position)
+        name, number = LONG_NAMES.get(field[1], field[1]), field[2]
+        if number is None:
+            fields[name], position = DECODER.raw_decode(text, field.end())
         else:
-            fields[name] = read_scalar(scalar)
+            digits, position = number.replace(",", ""), field.end()
+            fields[name] = int(digits) if digits.lstrip("-").isdigit() else float(digits)
     return fields
 
 
@@ -137,9 +97,7 @@ def read_event(line: bytes) -> tuple[str, dict[str, Any]] | None:
                 fields = {**read_fields(rest), **match.groupdict()}
             except (ValueError, RecursionError):
                 return None
-            numbers = {"trial", "step"} & pattern.groupindex.keys()
-            fields |= {name: int(fields[name]) for name in numbers}
-            kind = LOG_EVENTS[event]
-            needed = {*kind.first, *kind.last} if "trial" in numbers else {*IDENTITY}
-            return (event, fields) if needed <= fields.keys() else None
+            for name in {"trial", "step"} & pattern.groupindex.keys():
+                fields[name] = int(fields[name])
+            return (event, fields) if fields.keys() >= {*FIELDS[event]} else None
     return None

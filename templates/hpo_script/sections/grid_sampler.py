@@ -14,7 +14,7 @@ from hpo_script.experiment.space import distributions, searched
 from hpo_script.experiment.training import stream_seed
 
 
-class GridSampler(optuna.samplers.BaseSampler):
+class StudySampler(optuna.samplers.BaseSampler):
     """Gives a trial the first combination that no other has; after the last it begins anew."""
 
     def __init__(self, seed: int) -> None:
@@ -55,8 +55,3 @@ def grid_values(table: Mapping[str, Any]) -> Sequence[Any]:
     if table["type"] == "categorical":
         return table["choices"]
     return range(table["low"], table["high"] + 1, table.get("step", 1))
-
-
-def make_sampler(seed: int) -> GridSampler:
-    """Return the sampler of the study."""
-    return GridSampler(seed)

@@ -121,8 +121,9 @@ class TemperatureGuard:
     def pause(self, stops: Stops) -> Reading | None:
         """Wait until the machine has cooled down, or is too hot; return the last reading."""
         while found := self.read():
-            if not (RESUME_CELSIUS <= found[0] < STOP_CELSIUS and stops.may_wait(1)):
+            if not RESUME_CELSIUS <= found[0] < STOP_CELSIUS or stops.stop or stops.look():
                 break
+            time.sleep(1)
         return found
 
 

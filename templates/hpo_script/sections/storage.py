@@ -28,12 +28,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hpo_script.constants import DIRECTION, METRIC
 from hpo_script.experiment.shared import UnusableError
-from hpo_script.experiment.space import searched, suggest
+from hpo_script.experiment.space import searched
 from hpo_script.machinery.log_file import Interrupted, LogFile, read_log, say
 from hpo_script.machinery.logged_study import LoggedStudy
 from hpo_script.machinery.main import COMPARED, SAME_SPACE, changes
 from hpo_script.machinery.memory_study import MemoryStudy
-from hpo_script.machinery.search import Attempt, Search
+from hpo_script.machinery.search import Search
 from hpo_script.machinery.stops import STOPPED
 from hpo_script.sections.constants import HEARTBEAT_SECONDS, STORAGE, STUDY_NAME
 
@@ -77,7 +77,8 @@ class StorageStudy(MemoryStudy):
 
     held_id = -1
     held: FrozenTrial
-    system_attrs = storage_calls()(MemoryStudy.system_attrs)
+    kept = storage_calls()(MemoryStudy.kept)
+    ask = storage_calls()(MemoryStudy.ask)
     report = storage_calls()(MemoryStudy.report)
     prunes = storage_calls()(MemoryStudy.prunes)
 
@@ -118,7 +119,10 @@ class StorageStudy(MemoryStudy):
         else:
             yield
 
-    def update(self) -> None:
+    def rebuild(self) -> None:
+        """Do nothing: the storage has the study."""
+
+    def update(self, size: int = 0) -> None:
         """Do nothing: the storage is up to date."""
 
     @storage_calls()
@@ -140,10 +144,6 @@ class StorageStudy(MemoryStudy):
         self.offset = self.held_id - number  # as in memory, ids are numbers and an offset
         return number
 
-    def ask(self, _number: int, _params: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return the configuration of the held trial."""
-        return suggest(optuna.Trial(self.study, self.held_id))
-
     @storage_calls()
     def retry(self, trial: int) -> None:
         """Leave a trial to another run, as Optuna does where a heartbeat stops."""
@@ -158,7 +158,7 @@ class StorageSearch(Search):
     memory: StorageStudy
 
     @staticmethod
-    def prepare(log: LogFile, about: Mapping[str, Any], arguments: Namespace) -> MemoryStudy:
+    def open_study(log: LogFile, about: Mapping[str, Any], arguments: Namespace) -> MemoryStudy:
         """Open the study before the log, which takes its id."""
         url = arguments.storage or os.environ.get("OPTUNA_STORAGE") or STORAGE
         if arguments.history or not (url or arguments.smoke):
@@ -178,8 +178,9 @@ class StorageSearch(Search):
         """Return the trial to train; at the total, wait for trials that may be stale."""
         end = time.monotonic() + 3 * HEARTBEAT_SECONDS * is_heartbeat_enabled(self.memory.storage)
         while (number := self.claim()) is None and self.memory.trials(TrialState.RUNNING):
-            if time.monotonic() > end or not self.stops.may_wait(min(5, HEARTBEAT_SECONDS)):
+            if time.monotonic() > end or self.stops.asked():
                 break
+            time.sleep(min(5, HEARTBEAT_SECONDS))
         return number
 
     @storage_calls()
@@ -193,16 +194,17 @@ class StorageSearch(Search):
                 if (number := len(self.memory.firsts())) >= self.arguments.n_trials:
                     return None
                 params, attributes = super().given_params(number, study)
-                self.memory.study.enqueue_trial(params or {}, user_attrs=attributes)
+                self.memory.study.enqueue_trial(dict(params), user_attrs=attributes)
             number = self.memory.hold()
-            if "config_id" not in study.trial(number).attributes:
+            known = study.trials.get(number)
+            if not (known and known.datetime_start):
                 self.start_trial(number, study)
         self.sync()
         return number
 
     def given_params(self, _number: int, _study: LoggedStudy) -> tuple[Any, dict[str, Any]]:
         """Return the kind of the held trial; its parameters are in the storage."""
-        return None, {"kind": "search", **self.memory.held.user_attrs}
+        return {}, {"kind": "search", **self.memory.held.user_attrs}
 
     def run_trial(self, number: int) -> None:
         """Train one trial, with a heartbeat."""
@@ -210,26 +212,27 @@ class StorageSearch(Search):
         with get_heartbeat_thread(self.memory.held_id, self.memory.storage):
             super().run_trial(number)
 
-    def resume_trial(self, attempt: Attempt) -> None:
+    def resume_trial(self) -> Mapping[str, Any] | None:
         """Report the evaluations of the checkpoint again: Optuna's retry begins without."""
-        super().resume_trial(attempt)
-        for point in attempt.curve:
-            self.memory.report(attempt.number, point[self.task.unit], point[METRIC])
+        saved = super().resume_trial()
+        for point in self.curve:
+            self.memory.report(self.number, point[self.task.unit], point[METRIC])
+        return saved
 
     @storage_calls()
-    def end_trial(self, number: int, found: Mapping[str, Any]) -> bool:
+    def end_trial(self, found: Mapping[str, Any]) -> bool:
         """End a trial in the storage, then in the log; return False if it is retried elsewhere."""
         storage, held_id = self.memory.storage, self.memory.held_id
-        about = {**self.log.study.trials[number].attributes, **found}
+        about = {**self.log.study.trials[self.number].attributes, **found}
         values = None if found["value"] is None else [found["value"]]
         try:
             for name in about.keys() - {*searched(), "state", "value", "learning_curve"}:
                 storage.set_trial_user_attr(held_id, name, about[name])
             storage.set_trial_state_values(held_id, TrialState[found["state"]], values)
         except RuntimeError:  # the trial has ended: it was stale
-            say(f"trial {number} is retried by another worker; this result is discarded")
+            say(f"trial {self.number} is retried by another worker; this result is discarded")
             return False
-        return super().end_trial(number, found)
+        return super().end_trial(found)
 
     def close_run(self, reason: str) -> None:
         """Leave the held trial to the next run, unless it has ended."""
