@@ -42,7 +42,7 @@ import hpogen.cli
 import recover_trials.cli
 from docs_reference import code, markdown_table
 from hpo_script.machinery.log_fields import EVENT_MEANINGS, FIELD_MEANINGS
-from hpo_script.machinery.trial_log import LOG_EVENTS, format_event
+from hpo_script.machinery.trial_log import FIELDS, LOG_EVENTS, format_event
 from hpogen.families import DEFAULT_TASK, FAMILIES, MACHINERY
 from hpogen.family import Constant, Family, Param
 from hpogen.render import render
@@ -243,8 +243,8 @@ SAMPLES: dict[str, Any] = {
     "n_layers": 2,
     "n_heads": 4,
     "d_ff": 128,
-    "params": 73025,
-    "lr": 0.0006907420550667538,
+    "param_count": 73025,
+    "learning_rate": 0.0006907420550667538,
     "epochs": 8,
     "batch_size": 256,
     "kind": "extreme",
@@ -257,8 +257,7 @@ SAMPLES: dict[str, Any] = {
     "trial_params": {"shape_idx": 13, "n_heads_idx": 1, "learning_rate": 0.0006907420550667538},
     "from_study": "0b0d7521f270",
     "from_trial": 7,
-    "curve": {"5": 0.3815405431930962},
-    "text": 'versions.torch was "2.13.0", is "2.14.0"',
+    "enqueued_id": "9f86d081884c-0",
     "reason": "trials",
     "complete": 2,
     "pruned": 0,
@@ -278,7 +277,7 @@ SAMPLES: dict[str, Any] = {
     "trial_seconds": None,
     "seed": 42,
     "data": "data/sp500.csv",
-    "settings": {"CONTEXT_LENGTH": "60", "PATCH_LENGTH": "10"},
+    "settings": {"context_length": 60, "patch_length": 10},
     "search_space": {
         "shape_idx": {
             "name": "IntDistribution",
@@ -294,16 +293,24 @@ SAMPLES: dict[str, Any] = {
     "smoke": False,
     "device": "cpu",
     "threads": 8,
-    "worker": {"host": "node1", "process": "4162", "boot": "7c4e53c2"},
-    "versions": {"hpogen": "0.2.0", "optuna": "5.0.0"},
+    "worker": {"host": "node1", "process": "4162"},
+    "torch": "2.13.0",
+    "optuna": "5.0.0",
     "baselines": {"class prior": {"val_loss": 0.45568998550699746}},
 }
+# Fields of a run line that the table does not require.
+RUN_FIELDS = (
+    *("metric", "direction", "unit", "n_trials", "timeout_hours", "trial_seconds", "seed"),
+    *("data", "data_sha256", "architectures_sha256", "settings", "code_sha256", "spec_sha256"),
+    *("script_sha256", "search_space", "conditions", "skip_indices", "fixed_params", "sampler"),
+    *("pruner", "overrides", "smoke", "device", "threads", "worker", "torch", "optuna"),
+    *("baselines", "…"),
+)
 # Fields of the task and the search, which follow those of the table; shortened.
 OWN_SAMPLES: dict[str, dict[str, Any]] = {
     "run_start": {"train_samples": 3462, "train_rate": 0.25043327556325823, "val_samples": 753},
     "trial_start": {"shape_idx": 13, "n_heads_idx": 1, "dropout": 0.023451601858452763},
     "evaluation": {"train_loss": 0.46451960291181293, "val_loss": 0.3815405431930962},
-    "trial_retry": {"micro_batch": 64},
     "trial_resumed": {"epoch": 5, "batches": 3, "learning_curve": CURVE},
     "trial_end": {"auc": 0.7259642905819818, "best_epoch": 5, "train_seconds": 6.1028},
 }
@@ -320,22 +327,23 @@ def sample_of(name: str) -> Any:
 
 def fields_of(event: str) -> list[str]:
     """Return the fields of an event in the order of the table; `…` stands for further ones."""
-    head, first, last = LOG_EVENTS[event]
-    counters = re.findall(r"{(\w+)}", head)
-    names = [name for name in (*counters, *first) if name not in last]
-    return [*names, *(["…"] if event in OWN_SAMPLES else []), *last]
+    counters = re.findall(r"{(\w+)}", LOG_EVENTS[event][0])
+    *first, study, run = FIELDS[event]
+    names = [name for name in (*counters, *first) if name != run]
+    own = ["…"] if event in OWN_SAMPLES else []
+    return [*names, *(RUN_FIELDS if event == "run_start" else own), study, run]
 
 
 def log_events() -> str:
     """Return a section per event of the trial log: head, fields, a sample line."""
     time = datetime.fromisoformat("2026-11-21 07:28:21.720")
     sections = []
-    for event, kind in LOG_EVENTS.items():
+    for event, (head, _) in LOG_EVENTS.items():
         names = fields_of(event)
         fields = {name: sample_of(name) for name in names if name != "…"}
         line = format_event(event, {**fields, **OWN_SAMPLES.get(event, {})}, time=time)
         codes = ", ".join(name if name == "…" else code(name) for name in names)
-        about = f"{EVENT_MEANINGS[event]} Head: {code(kind.head)}. Fields: {codes}."
+        about = f"{EVENT_MEANINGS[event]} Head: {code(head)}. Fields: {codes}."
         sections += [f"### {code(event)}", about, fenced(line)]
     return "\n\n".join(sections)
 

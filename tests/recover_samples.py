@@ -16,13 +16,19 @@ STUDY, OTHER_STUDY = "0123456789ab", "ba9876543210"
 RUN, LATER_RUN = "1a2b3c4d", "5e6f7a8b"
 EPOCH = datetime.fromisoformat("2026-11-21 10:15:00.123456")
 STAMP = "[I 2026-11-21 10:15:00,123] "
-ARCHITECTURE = {"arch_idx": 57, "d_model": 64, "n_layers": 48, "n_heads": 8, "params": 2_414_273}
+ARCHITECTURE = {
+    "arch_idx": 57,
+    "d_model": 64,
+    "n_layers": 48,
+    "n_heads": 8,
+    "param_count": 2_414_273,
+}
 SEARCH_SPACE = {
     "shape_idx": {"name": "IntDistribution", "attributes": {"low": 0, "high": 5}},
     "learning_rate": {"name": "FloatDistribution", "attributes": {"low": 1e-5, "high": 0.1}},
     "dropout": {"name": "FloatDistribution", "attributes": {"low": 0.0, "high": 0.5}},
 }
-PARAMS = {"shape_idx": 3, "lr": 0.00012520653814659472, "dropout": 0.1}
+PARAMS = {"shape_idx": 3, "learning_rate": 0.00012520653814659472, "dropout": 0.1}
 # Text that a careless reader or writer of lines takes for something else.
 HOSTILE_TEXTS = (
     'it\'s "x" {a}, b: }',
@@ -51,6 +57,7 @@ class SampleLog:
     """The log of one run of a study of version 1, line by line."""
 
     table: Any = version1
+    experiment: tuple[str, ...] = version1.EXPERIMENT
 
     def __init__(self, study: str = STUDY, run: str = RUN, since: float = 0) -> None:
         self.identity, self.since = {"study": study, "run": run}, since
@@ -66,7 +73,7 @@ class SampleLog:
         """Append the line that opens a run."""
         known = {"name": "hpo_2M_h1", "metric": "val_loss", "direction": "minimize"}
         known |= {"search_space": SEARCH_SPACE, "unit": "epoch"}
-        return self.add("run_start", {**dict.fromkeys(self.table.EXPERIMENT), **known, **about})
+        return self.add("run_start", {**dict.fromkeys(self.experiment), **known, **about})
 
     def start(self, trial: int, **more: Any) -> str:
         """Append the line of a trial that starts `trial` minutes after the study."""
@@ -103,6 +110,7 @@ class SampleLog2(SampleLog):
     """The same of version 2: an end line has the whole learning curve."""
 
     table = trial_log
+    experiment = trial_log.FIELDS["run_start"][:-2]
 
     def __init__(self, study: str = STUDY, run: str = RUN, since: float = 0) -> None:
         super().__init__(study, run, since)
@@ -118,11 +126,11 @@ class SampleLog2(SampleLog):
         self.curves.setdefault(trial, []).append({"epoch": epoch, **metrics})
         return super().evaluate(trial, epoch, **metrics)
 
-    def resume(self, trial: int, epoch: int, curve: list[dict[str, Any]]) -> str:
+    def resume(self, trial: int, epoch: int, curve: list[dict[str, Any]], **more: Any) -> str:
         """Append the line of a trial that continues after an epoch."""
         self.curves[trial] = list(curve)
         fields = {"trial": trial, **ARCHITECTURE, "d_ff": 256, "epoch": epoch, "batches": 0}
-        return self.add("trial_resumed", {**fields, "learning_curve": curve})
+        return self.add("trial_resumed", {**fields, "learning_curve": curve, **more})
 
     def end(self, trial: int, state: str = "COMPLETE", value: Any = 0.5, **more: Any) -> str:
         """Append the line of a trial that ends half a minute after its start."""

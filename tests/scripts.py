@@ -157,7 +157,7 @@ def die(number: int, step: int) -> None:
         os._exit(9)
 
 
-class Attempt:"""
+class KilledError(Exception):"""
 
 
 def mortal(script: Path, places: Sequence[tuple[int, int]]) -> Path:
@@ -166,7 +166,7 @@ def mortal(script: Path, places: Sequence[tuple[int, int]]) -> Path:
     inner = "            self.progress.update(share)\n"
     return edit(
         script,
-        ("class Attempt:", DIE),
+        ("class KilledError(Exception):", DIE),
         (inner, f"            die(number, training.step)\n{inner}"),
     )
 

@@ -52,14 +52,6 @@ LOG_EVENTS = {
 }
 # The log's short names of two attributes of a trial; all others have the same name in both.
 SHORT_NAMES = {"param_count": "params", "learning_rate": "lr"}
-# What other programs put into a study may have any name: what is no field's own goes into these.
-OTHERS = "attributes"
-OTHER_PARAMS = "trial_params"
-REPORTED = "intermediate_values"
-RESERVED = {
-    *("trial", "state", "value", "datetime_start", "datetime_complete", "system_attrs"),
-    *("unit", "step", OTHERS, OTHER_PARAMS, REPORTED, *IDENTITY, *SHORT_NAMES.values()),
-}
 
 
 def defused(text: str, bracket: str) -> str:
@@ -93,6 +85,7 @@ def format_event(
 ) -> str:
     """Return the line (without newline) of an event; a field of the table left out is an error."""
     head, first, last = LOG_EVENTS[event]
+    fields = {SHORT_NAMES.get(name, name): value for name, value in fields.items()}
     table = {*re.findall(r"{(\w+)}", head), *first, *last}
     if missing := table - fields.keys():
         raise TypeError(f"{event}: missing {', '.join(sorted(missing))}")

@@ -28,7 +28,7 @@ def mount(*arguments: str) -> bool:
 @pytest.fixture
 def base(base: Place) -> Place:
     """Return the study with a script that looks for space more often than every 5 seconds."""
-    edit(base.script, ("self.stops.may_wait(5)", "self.stops.may_wait(0.05)"))
+    edit(base.script, ("time.sleep(5)", "time.sleep(0.05)"))
     return base
 
 

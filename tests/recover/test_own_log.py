@@ -6,14 +6,16 @@ import string
 import zlib
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpo_script.machinery.trial_log import EXPERIMENT, LOG_EVENTS, format_event
-from recover_samples import HOSTILE_TEXTS, STAMP, SampleLog, sample_log
+import version1
+from hpo_script.machinery import trial_log
+from hpo_script.machinery.trial_log import FIELDS, LOG_EVENTS, LONG_NAMES
+from recover_samples import HOSTILE_TEXTS, STAMP, SampleLog, SampleLog2, sample_log
 from recover_trials import read_trials
 from recover_trials.output import WRITERS
 from recover_trials.own_log import parse_event, read_line
@@ -29,31 +31,58 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 NAMES = st.from_regex(r"[^\W\d]\w{0,8}", fullmatch=True) | st.just("optimizer.lr")
-HEAD_FIELDS = {
+# Every kind of line of both versions: what writes it, and its fields under their long names.
+KINDS: list[tuple[Any, str, str, tuple[str, ...]]] = [
+    *((trial_log, event, row[0], FIELDS[event]) for event, row in LOG_EVENTS.items()),
+    *(
+        (version1, event, row.head, tuple(LONG_NAMES.get(n, n) for n in row.first + row.last))
+        for event, row in version1.LOG_EVENTS.items()
+    ),
+]
+VALUES_OF = {
     "trial": st.integers(0, 10**6),
     "step": st.integers(0, 10**6),
     "unit": st.text(string.ascii_lowercase, min_size=1, max_size=8),
     "run": st.text("0123456789abcdef", min_size=8, max_size=8),
     "study": TEXTS,
+    "param_count": st.integers(),
 }
 TIMES = st.datetimes(min_value=datetime.fromisoformat("1000-01-01"))
 LEVELS = st.sampled_from("IWE")
 
 
+class Told(NamedTuple):
+    """An event, and what writes its line."""
+
+    table: Any
+    event: str
+    fields: dict[str, Any]
+    time: datetime
+    level: str
+
+    def line(self) -> str:
+        """Return the line."""
+        line: str = self.table.format_event(
+            self.event, self.fields, time=self.time, level=self.level
+        )
+        return line
+
+
 @st.composite
-def told_events(draw: st.DrawFn, events: Collection[str] = LOG_EVENTS) -> dict[str, Any]:
-    """Draw what `format_event` is called with."""
-    event = draw(st.sampled_from(sorted(events)))
-    row = LOG_EVENTS[event]
-    in_head = [name for name in HEAD_FIELDS if f"{{{name}}}" in row.head]
+def told_events(draw: st.DrawFn, events: Collection[str] = ()) -> Told:
+    """Draw an event of any kind, or of one of these."""
+    kinds = [kind for kind in KINDS if kind[1] in events or not events]
+    table, event, head, names = draw(st.sampled_from(kinds))
+    in_head = [name for name in VALUES_OF if f"{{{name}}}" in head]
     extra = draw(st.dictionaries(NAMES, VALUES, max_size=4))
-    fields = {name: value for name, value in extra.items() if name not in HEAD_FIELDS}
-    for name in (*row.first, *row.last, *in_head):
-        fields[name] = draw(HEAD_FIELDS.get(name, VALUES))
-    return {"event": event, "fields": fields, "time": draw(TIMES), "level": draw(LEVELS)}
+    reserved = VALUES_OF.keys() | LONG_NAMES.keys()
+    fields = {name: value for name, value in extra.items() if name not in reserved}
+    for name in (*names, *in_head):
+        fields[name] = draw(VALUES_OF.get(name, VALUES))
+    return Told(table, event, fields, draw(TIMES), draw(LEVELS))
 
 
-LINES = told_events(["trial_end", "note"]).map(lambda told: format_event(**told))
+LINES = told_events(["trial_end", "enqueued", "note"]).map(Told.line)
 
 
 def written(value: dict[str, Any]) -> dict[str, str]:
@@ -63,19 +92,19 @@ def written(value: dict[str, Any]) -> dict[str, str]:
 
 @settings(max_examples=300)
 @given(told_events())
-def test_every_event_is_read_as_it_was_written(told: dict[str, Any]) -> None:
-    event = parse_event(format_event(**told))
+def test_every_event_is_read_as_it_was_written(told: Told) -> None:
+    event = parse_event(told.line())
 
     assert event is not None
-    assert event.name == told["event"]
-    assert event.time == told["time"].replace(microsecond=told["time"].microsecond // 1000 * 1000)
-    assert written(event.fields) == written(told["fields"])
+    assert event.name == told.event
+    assert event.time == told.time.replace(microsecond=told.time.microsecond // 1000 * 1000)
+    assert written(event.fields) == written(told.fields)
 
 
 @settings(max_examples=100)
 @given(told_events())
-def test_every_event_is_one_line_that_begins_only_once(told: dict[str, Any]) -> None:
-    line = format_event(**told)
+def test_every_event_is_one_line_that_begins_only_once(told: Told) -> None:
+    line = told.line()
 
     assert "\n" not in line
     assert "\r" not in line
@@ -188,22 +217,22 @@ def test_the_mark_is_the_checksum_of_everything_before_it() -> None:
     assert int(mark, 16) == zlib.crc32(line.encode())
 
 
-def test_a_count_is_read_with_its_thousands_separators() -> None:
-    line = SampleLog().start(12)
+@pytest.mark.parametrize("log", [SampleLog(), SampleLog2()])
+def test_a_count_is_read_with_its_thousands_separators(log: SampleLog) -> None:
+    line = log.start(12)
 
     assert "params=2,414,273, " in line
     event = parse_event(line)
     assert event is not None
-    assert event.fields["params"] == 2_414_273
+    assert event.fields["param_count"] == 2_414_273
 
 
-def test_a_run_of_digits_stays_text() -> None:
-    identity = {"study": "123", "run": "12345678"}
-    about = dict.fromkeys(EXPERIMENT)
-    event = parse_event(format_event("run_start", {**about, **identity}, time=datetime.now()))
+@pytest.mark.parametrize("kind", [SampleLog, SampleLog2])
+def test_a_run_of_digits_stays_text(kind: type[SampleLog]) -> None:
+    event = parse_event(kind("123", "12345678").open_run())
 
     assert event is not None
-    assert {name: event.fields[name] for name in identity} == identity
+    assert (event.fields["study"], event.fields["run"]) == ("123", "12345678")
 
 
 @pytest.mark.timeout(20)
@@ -215,10 +244,10 @@ def test_a_line_full_of_wrong_marks_takes_linear_time() -> None:
 
 @settings(max_examples=100)
 @given(st.lists(told_events(), min_size=1, max_size=8))
-def test_no_value_of_a_whole_line_ends_a_recovery(told: list[dict[str, Any]]) -> None:
+def test_no_value_of_a_whole_line_ends_a_recovery(told: list[Told]) -> None:
     for event in told:
-        event["fields"] |= {"study": "a", "trial": event["fields"].get("trial", 0) % 3}
-    lines = "".join(f"{format_event(**event)}\n" for event in told)
+        event.fields.update({"study": "a", "trial": event.fields.get("trial", 0) % 3})
+    lines = "".join(f"{event.line()}\n" for event in told)
 
     recovery = read_trials([[lines.encode("utf-8", "surrogatepass")]])
 

@@ -135,8 +135,8 @@ def test_a_trial_whose_start_line_is_lost_has_what_its_other_lines_tell() -> Non
     (trial,) = recover_one(later_run(2).lines).rows
 
     assert (trial.number, trial.state, trial.value) == (0, "COMPLETE", 0.5)
-    assert trial.params["learning_rate"] == PARAMS["lr"]
-    assert trial.user_attrs["param_count"] == ARCHITECTURE["params"]
+    assert trial.params["learning_rate"] == PARAMS["learning_rate"]
+    assert trial.user_attrs["param_count"] == ARCHITECTURE["param_count"]
     assert [*trial.intermediate_values] == [3, 4, 5]
 
 

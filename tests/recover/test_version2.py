@@ -91,7 +91,11 @@ def test_an_end_line_alone_has_everything() -> None:
     whole, alone = only(lines, 0), only([line for line in lines if "ended" in line], 0)
 
     assert (alone.state, alone.values) == ("COMPLETE", (0.75,))
-    assert whole.params == {"shape_idx": 3, "learning_rate": PARAMS["lr"], "dropout": 0.1}
+    assert whole.params == {
+        "shape_idx": 3,
+        "learning_rate": PARAMS["learning_rate"],
+        "dropout": 0.1,
+    }
     assert {**alone.params, **alone.user_attrs} == {**whole.params, **whole.user_attrs}
     assert whole.user_attrs["learning_curve"] == [
         {"epoch": 1, "val_loss": 0.75, "text": 'a="b", [I 2026'}
@@ -131,11 +135,13 @@ def test_lines_of_a_run_that_lost_its_claim_do_not_count() -> None:
 
 def test_a_retry_begins_the_curve_anew() -> None:
     log = first_run()
-    log.add("trial_retry", {"trial": 2, **ARCHITECTURE, "d_ff": 256, "micro_batch": 8})
+    retry = log.resume(2, 0, [], micro_batch=8)
     log.evaluate(2, 1, val_loss=0.875)
 
     trial = only(log.lines, 2)
     assert (trial.intermediate_values, trial.user_attrs["micro_batch"]) == ({1: 0.875}, 8)
+    alone = only([retry], 2)
+    assert (alone.user_attrs["micro_batch"], alone.user_attrs["d_model"]) == (8, 64)
 
 
 def test_a_trial_whose_start_line_is_lost_has_its_architecture() -> None:
@@ -143,7 +149,7 @@ def test_a_trial_whose_start_line_is_lost_has_its_architecture() -> None:
 
     trial = only(lines, 2)
     assert (trial.state, [*trial.curve.values()]) == ("RUNNING", CURVE)
-    assert trial.user_attrs["param_count"] == ARCHITECTURE["params"]
+    assert trial.user_attrs["param_count"] == ARCHITECTURE["param_count"]
 
 
 def test_a_trial_whose_end_line_is_lost_runs_again_under_its_number() -> None:
@@ -175,7 +181,7 @@ def test_a_run_line_that_is_lost_leaves_all_trials() -> None:
     assert [(trial.state, trial.value) for trial in rows] == [
         ("COMPLETE", 0.75), ("PRUNED", 0.75), ("RUNNING", None),
     ]  # fmt: skip
-    assert rows[0].user_attrs["learning_rate"] == PARAMS["lr"]
+    assert rows[0].user_attrs["learning_rate"] == PARAMS["learning_rate"]
     assert recover_one([*lines, *later_run().lines]).trials[0][0].params["dropout"] == 0.1
 
 
@@ -254,6 +260,16 @@ def test_two_starts_of_copies_that_were_continued_are_two_rows_with_a_flag(ends:
     assert [[*row.intermediate_values.values()] for row in rows] == [[3600], [7200]]
 
 
+def test_two_ends_that_differ_in_their_curve_alone_are_two_rows_with_a_flag() -> None:
+    first, other = first_run().lines, later_run(None)
+    other.end(2, value=0.25)
+
+    assert states(recover(first + later_run(0.25).lines, first + other.lines))[2:] == [
+        (2, "COMPLETE", 0.25, []),
+        (2, "COMPLETE", 0.25, [ENDED_TWICE]),
+    ]
+
+
 def test_runs_of_an_edited_experiment_are_flagged() -> None:
     logs = [first_run().lines, later_run().lines]
     edited = SampleLog2(run=LATER_RUN)
@@ -285,7 +301,8 @@ def test_logs_of_both_versions_and_of_optuna_behind_each_other_are_read() -> Non
 def damaged_log() -> bytes:
     """Return a log of two runs whose text is hostile."""
     log = first_run()
-    log.add("note", {"text": f"{FINISHED}\n{STAMP}Trial 1 pruned. "})
+    hostile = {"text": f"{FINISHED}\n{STAMP}Trial 1 pruned. "}
+    log.add("enqueued", {"enqueued_id": "c12-0", "trial_params": hostile})
     log.end(3, "FAIL", None, error=f"x{STAMP}Trial 7 pruned. \n{FINISHED}", fail_reason="error")
     return as_bytes(log.lines + later_run().lines)
 
@@ -361,8 +378,12 @@ def test_a_log_that_begins_anywhere_has_no_false_row(data: st.DataObject) -> Non
 
 def test_lines_with_a_checksum_and_other_fields_are_flagged_and_left_out() -> None:
     log = first_run()
-    for fields in ("learning_curve=[{}], state=1", "arch_idx=1"):
-        line = f'{STAMP}Trial 2 ended: {fields}, study="0123456789ab", run="{RUN}"'
+    for text in (
+        "Trial 2 ended: learning_curve=[{}], state=1",
+        "Trial 2 ended: arch_idx=1",
+        "Trial 2 retried: arch_idx=1, micro_batch=8",  # of version 1 only
+    ):
+        line = f'{STAMP}{text}, study="0123456789ab", run="{RUN}"'
         log.lines.append(line + closing_mark(line))
 
     (study,) = recover(log.lines).studies

@@ -114,7 +114,7 @@ def test_a_script_has_the_pruner_that_was_asked_for(pruner: str, tmp_path: Path)
 def test_a_script_has_the_sampler_that_was_asked_for(sampler: str, tmp_path: Path) -> None:
     names = load(render_to(tmp_path, config_of(sampler)))
     wanted = TypeAdapter(SamplerArguments).validate_python(SAMPLERS[sampler])
-    made = names["KeyedSampler"](names["SEED"]).seeded(0, "test")
+    made = names["StudySampler"](names["SEED"]).seeded(0, "test")
     assert type(made).__name__ == wanted.optuna == names["SAMPLER"]["type"]
     known = {name.lstrip("_"): value for name, value in vars(made).items()}
     for name, value in SAMPLERS[sampler].items():

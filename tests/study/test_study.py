@@ -231,7 +231,7 @@ def test_a_trial_that_runs_out_of_memory_is_tried_with_half(sp500: Path, tmp_pat
     known = study_of(script).trials[0].attributes
     assert (known["micro_batch"], known["accumulation_steps"]) == (64, 4)
     log = log_of(script).read_text()
-    assert log.count("Trial 0 retried: ") == 2
+    assert log.count("Trial 0 resumed: ") == 2
     assert ", micro_batch=128, " in log
 
 
@@ -266,9 +266,9 @@ def test_a_machine_without_room_for_any_architecture_starts_no_trial(
 
 
 def test_memory_that_others_took_ends_the_run_and_no_trial(sp500: Path, tmp_path: Path) -> None:
-    line = "        free = free_memory(self.device)\n"
-    taken = '        free = 0 if Path("taken").exists() else free_memory(self.device)\n'
-    script = edit(render_to(tmp_path, QUICK), (line, taken))
+    free = "free_memory(self.device), most"
+    taken = f'0 if Path("taken").exists() else {free}'
+    script = edit(render_to(tmp_path, QUICK), (free, taken))
     assert run(script, "--n-trials", "1").returncode == 0
     (tmp_path / "taken").touch()
     for _ in range(2):
@@ -491,7 +491,7 @@ def test_a_wrong_argument_is_refused_before_torch_is_imported(
     [
         (["--device", "mps"], "error: --device mps: this machine or this torch lacks it"),
         (["--out", "sp500.csv"], "error: "),
-        (["--log", "/proc/none/x.log"], "stopped: /proc/none/x.log"),
+        (["--log", "/proc/none/x.log"], "error: /proc/none: No such file or directory"),
     ],
 )
 def test_a_device_or_place_that_cannot_be_used_is_one_message(

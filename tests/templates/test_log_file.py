@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,43 +16,63 @@ from hpo_script.machinery.log_file import Interrupted, LogFile, read_log, say
 from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 
 STUDY = "0123456789ab"
-ARCH = {"arch_idx": 0, "d_model": 8, "n_layers": 1, "n_heads": 2, "params": 900, "d_ff": 16}
+ARCH = {"arch_idx": 0, "d_model": 8, "n_layers": 1, "n_heads": 2, "d_ff": 16}
+ARCH["param_count"] = 900
 
 
 def opened(path: Path, run: str = "1a2b3c4d") -> LogFile:
     """Return a log in which a run can write."""
     log = LogFile(path, run)
+    log.open()
     log.study.study_id = STUDY
     return log
 
 
-def note(log: LogFile, text: str) -> None:
-    """Write a note in a round of its own."""
+def write(log: LogFile, text: str) -> None:
+    """Write a line in a round of its own."""
     with log.round():
-        log.write("note", {"text": text})
+        log.write("enqueued", {"enqueued_id": text, "trial_params": {}})
 
 
-def notes(path: Path) -> list[str]:
-    """Return the texts of the notes in a log."""
-    return [line.split('text="')[1].split('"')[0] for line in path.read_text().splitlines()]
+def written(path: Path) -> list[str]:
+    """Return the texts of the lines in a log."""
+    return [*read_log(path).study.enqueued]
 
 
 def test_the_log_and_its_folder_are_made(tmp_path: Path) -> None:
     log = opened(tmp_path / "a" / "b.log")
-    note(log, "first")
-    note(log, "second")
-    assert notes(log.path) == ["first", "second"]
+    write(log, "first")
+    write(log, "second")
+    assert written(log.path) == ["first", "second"]
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["b.log", "b.log.lock"]
+
+
+def test_reading_a_log_makes_no_file(tmp_path: Path) -> None:
+    assert read_log(tmp_path / "a" / "b.log").study.trials == {}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_torn_last_line_is_closed_before_the_next_line(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_text("[I 2026-11-21 10:15:00,123] Trial 3: arch_i")
-    note(opened(path), "next")
-    torn, line = path.read_text().splitlines()
-    assert torn.endswith("arch_i")
-    assert 'text="next"' in line
-    assert read_log(path).damaged == [1]
+    write(opened(path), "next")
+    assert path.read_text().splitlines()[0].endswith("arch_i")
+    assert (written(path), read_log(path).damaged) == (["next"], [1])
+
+
+def test_a_line_without_its_end_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    log = opened(path)
+    write(log, "first")
+    write(log, "second")
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+    again = opened(path)
+    for end, lines in ((b"", ["first"]), (b"\n", ["first", "second"])):
+        with path.open("ab") as file:
+            file.write(end)
+        with again.round() as study:
+            assert ([*study.enqueued], again.damaged) == (lines, [])
 
 
 def test_damaged_lines_are_reported_with_their_numbers(
@@ -60,67 +81,112 @@ def test_damaged_lines_are_reported_with_their_numbers(
     path = tmp_path / "a.log"
     log = opened(path)
     for text in "abcd":
-        note(log, text)
+        write(log, text)
     path.write_text(path.read_text().replace('"b"', '"B"').replace('"d"', '"D"'))
     again = opened(path)
     with again.round():
         pass
     again.report_damage()
     assert capsys.readouterr().err == f"warning: {path}: damaged lines 2, 4 are ignored\n"
-    note(again, "e")
+    write(again, "e")
     again.report_damage()
     assert capsys.readouterr().err == ""
 
 
 def test_lines_of_several_processes_do_not_mix(tmp_path: Path) -> None:
-    write = (
+    program = (
         "import sys; from pathlib import Path;"
         "from hpo_script.machinery.log_file import LogFile;"
-        "log = LogFile(Path(sys.argv[1]), sys.argv[2]);"
+        "log = LogFile(Path(sys.argv[1]), sys.argv[2]); log.open();"
         "log.study.study_id = 'a'\n"
-        "for _ in range(100):\n"
+        "for number in range(100):\n"
         "    with log.round():\n"
-        "        log.write('note', {'text': sys.argv[2] * 1000})"
+        "        text = f'{sys.argv[2] * 1000}{number}'\n"
+        "        log.write('enqueued', {'enqueued_id': text, 'trial_params': {}})"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", write, str(tmp_path / "a.log")]
+    command = [sys.executable, "-c", program, str(tmp_path / "a.log")]
     writers = [subprocess.Popen([*command, text], env=environment) for text in "xyz"]
     assert [writer.wait() for writer in writers] == [0, 0, 0]
-    assert sorted(notes(tmp_path / "a.log")) == [t * 1000 for t in "xyz" for _ in range(100)]
+    expected = {f"{text * 1000}{number}" for text in "xyz" for number in range(100)}
+    assert {*written(tmp_path / "a.log")} == expected
     assert read_log(tmp_path / "a.log").damaged == []
 
 
-def test_a_write_that_fails_ends_the_run_and_costs_one_line(tmp_path: Path) -> None:
-    path = tmp_path / "a.log"
-    note(opened(path), "first")
-    size = path.stat().st_size
-    with full_disk(size + 40), pytest.raises(Interrupted, match="File too large") as stop:
-        note(opened(path), "lost")
-    assert stop.value.code == 2
-    note(opened(path), "next")
-    assert path.stat().st_size == 2 * size + 40
-    assert read_log(path).damaged == [2]
+def test_lines_of_which_a_part_fits_on_the_disk_wait(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = opened(tmp_path / "a.log")
+    write(log, "first")
+    content = log.path.read_bytes()
+    with full_disk(len(content) + 40):
+        write(log, "second")
+    assert log.path.read_bytes() == content
+    assert capsys.readouterr().err.startswith(f"{log.path}: no space left; lines wait")
+    write(log, "third")
+    assert written(log.path) == ["first", "second", "third"]
+    assert (log.pending, read_log(log.path).damaged) == (b"", [])
 
 
-def test_a_log_that_is_replaced_under_a_run_ends_it(tmp_path: Path) -> None:
+def test_a_write_that_fails_ends_the_run(tmp_path: Path) -> None:
+    log = opened(tmp_path / "a.log")
+    write(log, "first")
+    content = log.path.read_bytes()
+    with full_disk(len(content)), pytest.raises(Interrupted, match="File too large") as stop:
+        write(log, "lost")
+    assert (stop.value.code, log.path.read_bytes()) == (2, content)
+
+
+def replace(path: Path) -> None:
+    """Put a copy in the place of a file."""
+    copy = path.with_name("copy.log")
+    copy.write_bytes(path.read_bytes())
+    copy.replace(path)
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (replace, "was replaced while this run used it"),
+        (lambda path: os.truncate(path, path.stat().st_size - 1), "was replaced while this run"),
+        (Path.unlink, "No such file or directory"),
+    ],
+    ids=["replaced", "cut", "deleted"],
+)
+def test_another_log_in_the_place_of_a_runs_log_ends_it(
+    act: Callable[[Path], None], said: str, tmp_path: Path
+) -> None:
     path = tmp_path / "a.log"
     log = opened(path)
-    note(log, "a")
-    content = path.read_bytes()
-    (tmp_path / "b.log").write_bytes(content)
-    (tmp_path / "b.log").replace(path)
-    with pytest.raises(Interrupted, match="was replaced while this run used it") as stop:
-        note(log, "b")
+    write(log, "a")
+    act(path)
+    content = path.read_bytes() if path.exists() else None
+    with pytest.raises(Interrupted, match=said) as stop:
+        write(log, "b")
     assert stop.value.code == 2
-    assert path.read_bytes() == content
+    assert (path.read_bytes() if path.exists() else None) == content
 
 
-def test_a_lock_file_that_is_deleted_under_a_run_ends_it(tmp_path: Path) -> None:
-    log = opened(tmp_path / "a.log")
-    note(log, "a")
-    log.lock_path.unlink()
-    with pytest.raises(Interrupted, match=r"a\.log\.lock was deleted while"):
-        note(log, "b")
+def test_a_trial_is_locked_until_its_process_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    program = (
+        "import sys; from pathlib import Path;"
+        "from hpo_script.machinery.log_file import LogFile;"
+        "log = LogFile(Path(sys.argv[1])); log.open();"
+        "print(log.lock_trial(3), flush=True); sys.stdin.read()"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    log = opened(path)
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(path)],
+        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as other:  # fmt: skip
+        assert other.stdout is not None
+        assert other.stdout.readline() == "True\n"
+        assert [log.lock_trial(number) for number in (2, 3, 4)] == [True, False, True]
+        other.kill()
+    assert log.lock_trial(3)
+    assert log.lock_trial(3), "a lock of this process is no hindrance"
 
 
 def test_a_message_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,8 +243,9 @@ class Lines:
 def test_a_line_of_another_study_is_not_taken() -> None:
     lines = Lines()
     lines.start("a")
-    other = {"text": "x", "study": "ba9876543210", "run": "a"}
-    assert not lines.study.take("note", other)
+    other = {"reason": "trials", "study": "ba9876543210", "run": "a"}
+    assert not lines.study.take("run_end", other)
+    assert lines.study.ended_runs == set()
 
 
 def test_lines_of_a_run_that_lost_its_claim_are_ignored() -> None:
@@ -210,10 +277,31 @@ def test_a_retry_starts_the_learning_curve_again() -> None:
     lines = Lines()
     lines.start("a")
     lines.evaluate("a", 1, 2)
-    lines("trial_retry", "a", trial=0, micro_batch=4)
+    more = {"epoch": 0, "batches": 0, "learning_curve": [], "system_attrs": {"rung": 1}}
+    lines("trial_resumed", "a", trial=0, micro_batch=4, **more)
     lines.evaluate("a", 1)
-    assert lines.epochs() == [1]
-    assert lines.study.trials[0].attributes["micro_batch"] == 4
+    trial = lines.study.trials[0]
+    assert (lines.epochs(), trial.system_attrs) == ([1], {"rung": 1})
+    assert (trial.attributes["micro_batch"], trial.attributes["kind"]) == (4, "search")
+
+
+def test_a_configuration_that_was_enqueued_twice_is_one() -> None:
+    lines = Lines()
+    for params in ({"n": 1}, {"n": 2}):
+        lines("enqueued", "a", enqueued_id="c12-0", trial_params=params)
+    assert lines.study.enqueued == {"c12-0": {"n": 1}}
+
+
+def test_a_trial_of_another_log_is_no_trial_of_the_study() -> None:
+    lines = Lines()
+    about = {"from_study": "ba9876543210", "from_trial": 7, "trial_params": {"n": 1}}
+    result = {"state": "PRUNED", "value": 0.5, "learning_curve": [{"epoch": 1, "val_loss": 0.5}]}
+    lines("history", "a", **about, **result)
+    (known,) = lines.study.history
+    assert (known.number, known.state, known.value) == (7, "PRUNED", 0.5)
+    assert known.attributes == {"from_study": "ba9876543210", "n": 1}
+    assert known.curve == result["learning_curve"]
+    assert lines.study.trials == {}
 
 
 def test_resumptions_in_a_row_at_one_place_are_counted() -> None:

@@ -83,5 +83,5 @@ def test_the_estimate_of_a_samples_memory_is_what_a_forward_pass_keeps(
         n_columns = len(spec.constants["feature_columns"])
         task.n_channels = input_sizes(spec.options["inputs"], n_columns)[0]
     for row in spec.architectures:
-        measured = names["measure"](task, row, torch.device("cpu")).sample_bytes
+        measured = names["measure"](task, row).sample_bytes
         assert spec.sample_bytes(row) == pytest.approx(measured, rel=0.05)

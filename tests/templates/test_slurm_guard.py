@@ -22,12 +22,12 @@ def no_job(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Begin outside of a job, and with no end of one in memory."""
     for name in ("SLURM_JOB_END_TIME", "SLURM_JOB_ID"):
         monkeypatch.delenv(name, raising=False)
-    before = {name: signal.getsignal(getattr(signal, name)) for name in SIGNALS}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     end_of_job.cache_clear()
     yield
     end_of_job.cache_clear()
-    for name, handler in before.items():
-        signal.signal(getattr(signal, name), handler)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def job_ends(patch: pytest.MonkeyPatch, seconds: float) -> int:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import math
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,13 +18,22 @@ from hpo_script.machinery import stops as parts
 from hpo_script.machinery.log_file import Interrupted
 from hpo_script.machinery.stops import SIGNALS, STOPPED, Stops
 
-NUMBERS = [getattr(signal, name) for name in SIGNALS]
+TWICE = """
+import signal, sys
+from pathlib import Path
+from hpo_script.machinery.stops import Stops
+stops = Stops(Path("STOP"), [])
+signal.raise_signal(int(sys.argv[1]))
+print(stops.asked().reason, flush=True)
+signal.raise_signal(int(sys.argv[2]))
+print("alive")
+"""
 
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
     """Restore the handlers of signals."""
-    before = {number: signal.getsignal(number) for number in NUMBERS}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -43,18 +55,31 @@ def test_nothing_ends_a_run_without_a_reason(tmp_path: Path) -> None:
     assert asked(stops_in(tmp_path)) is None
 
 
-@pytest.mark.parametrize("number", NUMBERS)
-def test_the_first_signal_is_noted_and_the_second_ends_at_once(
-    number: signal.Signals, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_is_the_reason_of_the_end(number: signal.Signals, tmp_path: Path) -> None:
     stops = stops_in(tmp_path)
 
     signal.raise_signal(number)
+
     assert asked(stops) == (number.name, 128 + number)
 
-    with pytest.raises(Interrupted) as ended:
-        signal.raise_signal(signal.SIGTERM)
-    assert (ended.value.reason, ended.value.code) == ("SIGTERM", 143)
+
+@pytest.mark.parametrize("second", SIGNALS)
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_the_process_at_once(
+    first: signal.Signals, second: signal.Signals, tmp_path: Path
+) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", TWICE, str(int(first)), str(int(second))],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ran.stdout, ran.returncode) == (f"{first.name}\n", -second), ran.stderr
+    assert "a second signal stops at once" in ran.stderr
 
 
 def test_a_stop_is_no_exception_that_a_trial_could_catch() -> None:
@@ -66,8 +91,11 @@ def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
     stops = stops_in(tmp_path)
 
     signal.raise_signal(signal.SIGHUP)
-
     assert asked(stops) is None
+
+    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGHUP)
+    assert asked(stops) == ("SIGTERM", 143)
 
 
 def test_a_file_of_the_name_ends_the_run_well(tmp_path: Path) -> None:
@@ -130,16 +158,4 @@ def test_what_cannot_be_looked_at_asks_for_nothing(
     stops = Stops(tmp_path / "STOP", [away, lambda _stops: "95 °C"])
     with monkeypatch.context() as patch:
         patch.setattr(Path, "exists", away)
-        assert stops.look() is None
         assert asked(stops) == ("95 °C", STOPPED)
-
-
-def test_a_wait_ends_with_the_run(tmp_path: Path) -> None:
-    stops = stops_in(tmp_path)
-    assert stops.may_wait(0.0)
-    signal.raise_signal(signal.SIGTERM)
-    assert not stops.may_wait(1000.0)
-    file = stops_in(tmp_path)
-    (tmp_path / "STOP").touch()
-    assert not file.may_wait(1000.0)
-    assert asked(file) == ("STOP", STOPPED)

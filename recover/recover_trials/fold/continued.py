@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 
+from hpo_script.machinery.trial_log import ARCHITECTURE
 from recover_trials.model import Study, Trial, agree
-
-ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "param_count", "d_ff")
 
 
 class Known:

@@ -11,7 +11,7 @@ from collections.abc import Container, Mapping
 from datetime import datetime
 from typing import Any
 
-from hpo_script.machinery.trial_log import IDENTITY
+from hpo_script.machinery.trial_log import ARCHITECTURE, IDENTITY
 from recover_trials.conditions import applies
 from recover_trials.fold.continued import Known, join_runs
 from recover_trials.fold.run_lines import close_run, open_run
@@ -25,7 +25,6 @@ STRUCTURE = {
     *("system_attrs", "learning_curve", OTHERS, OTHER_PARAMS, REPORTED),
 }
 STATES = ("COMPLETE", "PRUNED", "FAIL")
-ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "param_count", "d_ff")
 CURVE_STRUCTURE = {*IDENTITY, "trial", "unit", "step", *ARCHITECTURE}
 
 
@@ -138,9 +137,8 @@ class Version1:
         params, attributes = trial.params, trial.user_attrs
         # A trial of another program has no architecture.
         left_out = ARCHITECTURE if OTHER_PARAMS in fields else ()
-        for short, value in fields.items():
-            if short not in STRUCTURE and short not in left_out:
-                name = short
+        for name, value in fields.items():
+            if name not in STRUCTURE and name not in left_out:
                 (params if name in searched else attributes)[name] = value
         for name, table in ((OTHERS, attributes), (OTHER_PARAMS, params)):
             if isinstance(others := fields.get(name), dict):

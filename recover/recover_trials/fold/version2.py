@@ -12,17 +12,14 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from hpo_script.machinery.logged_study import (
-    NOT_ATTRIBUTES,
-    LoggedStudy,
-    LoggedTrial,
-)
+from hpo_script.machinery.logged_study import NOT_ATTRIBUTES, LoggedStudy, LoggedTrial
 from hpo_script.machinery.trial_log import ARCHITECTURE, FIELDS, LOG_EVENTS
 from recover_trials.conditions import applies
 from recover_trials.fold.run_lines import close_run, open_run
 from recover_trials.model import ENDED_TWICE, STARTED_TWICE, Study, Trial
 from recover_trials.own_log import Event, Unread, time_of
 
+TRIAL_EVENTS = [event for event, (head, _) in LOG_EVENTS.items() if "{trial}" in head]
 ENDED = ("COMPLETE", "PRUNED", "FAIL")
 NOT_AS_WRITTEN = "lines with a valid checksum have other fields than a search script writes"
 END = ("state", "value", "datetime_start", "datetime_complete")
@@ -45,7 +42,7 @@ def is_curve(value: object) -> bool:
 def as_written(event: Event) -> bool:
     """Return whether a line has the fields of the table, with values that can be used."""
     name, fields = event.name, event.fields
-    if "trial" not in fields:
+    if name not in TRIAL_EVENTS:
         return name in LOG_EVENTS
     if not fields.keys() >= {*FIELDS[name]}:
         return False
@@ -61,9 +58,9 @@ def as_written(event: Event) -> bool:
 
 def same_end(trial: LoggedTrial, fields: Mapping[str, Any]) -> bool:
     """Return whether an end line says of a trial what its own end line said."""
-    known = {n: v for n, v in fields.items() if n not in NOT_ATTRIBUTES}
-    ours = [getattr(trial, name) for name in END], trial.attributes
-    return repr(ours) == repr(([fields[name] for name in END], known))
+    known = {name: value for name, value in fields.items() if name not in NOT_ATTRIBUTES}
+    ours = [getattr(trial, name) for name in END], trial.curve, trial.attributes
+    return repr(ours) == repr(([fields[name] for name in END], fields["learning_curve"], known))
 
 
 class Version2:
@@ -84,7 +81,7 @@ class Version2:
                 self.study.flags.append(NOT_AS_WRITTEN)
         elif event.name == "evaluation":
             self.evaluate(event.fields["trial"], event.fields["run"], event)
-        elif "trial" in event.fields:
+        elif event.name in TRIAL_EVENTS:
             self.add_to_trial(event)
         elif event.name == "run_start":
             open_run(self.study, event.fields)
@@ -161,8 +158,9 @@ class Version2:
 
     def describe(self, trial: LoggedTrial, fields: Mapping[str, Any]) -> None:
         """Keep the architecture, which each line has, of a trial whose start line is lost."""
-        if not trial.attributes:
-            trial.attributes = {name: fields[name] for name in ARCHITECTURE if name in fields}
+        if trial.datetime_start is None:
+            sizes = {name: fields[name] for name in ARCHITECTURE}
+            trial.attributes = {**sizes, **trial.attributes}
 
     def update(self) -> None:
         """Bring the rows of the study up to date."""
@@ -193,6 +191,9 @@ def as_row(trial: LoggedTrial, about: Mapping[str, Any]) -> Trial:
     metric = str(about.get("metric"))
     curve = {next(iter(point.values())): point for point in trial.curve}
     reported = {step: point.get(metric) for step, point in curve.items()}
+    attributes = {name: value for name, value in known.items() if name not in params}
+    if trial.finished:
+        attributes["learning_curve"] = trial.curve
     return Trial(
         trial.number,
         trial.state,
@@ -200,7 +201,7 @@ def as_row(trial: LoggedTrial, about: Mapping[str, Any]) -> Trial:
         as_time(trial.datetime_start),
         as_time(trial.datetime_complete),
         params,
-        user_attrs={name: value for name, value in known.items() if name not in params},
+        user_attrs=attributes,
         intermediate_values={n: v for n, v in reported.items() if type(v) in (int, float)},
         curve=curve,
         system_attrs=trial.system_attrs,

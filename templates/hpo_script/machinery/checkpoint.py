@@ -58,8 +58,9 @@ class Checkpoint:
         """Return the state; None where there is no intact one of this trial."""
         try:
             with zipfile.ZipFile(self.path) as archive:
-                if name := archive.testzip():
-                    raise ValueError(f"{name} is damaged")
+                # Of a record that is marked as a folder, torch reads nothing.
+                if archive.testzip() or any(found.external_attr for found in archive.infolist()):
+                    raise ValueError("the checkpoint is damaged")
             state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             return None

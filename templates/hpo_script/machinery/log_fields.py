@@ -9,14 +9,12 @@ EVENT_MEANINGS = {
     " known before training stand before `kind`.",
     "evaluation": "A point of the learning curve: the metrics, and `system_attrs` where the"
     " pruner keeps something with the trial.",
-    "trial_retry": "Memory ran out: the trial starts again from step 0 with this `micro_batch`.",
     "trial_resumed": "A run claims a trial whose process is gone, with the learning curve of its"
     " checkpoint: the epoch or step reached, and the batches after it. 0 and 0: there was no"
-    " checkpoint.",
+    " checkpoint. With `micro_batch`: memory ran out, and the trial starts again with this one.",
     "trial_end": "The end of a trial, complete by itself: parameters, attributes, the metrics of"
     " the best evaluation, costs, `system_attrs` and the whole learning curve. After a failure:"
     " `fail_reason`, `error` and `where`.",
-    "note": "A remark, such as another torch or device than in the first run.",
     "run_end": "Closes a run. A run without this line was killed, or is still at work.",
 }
 FIELD_MEANINGS = {
@@ -30,8 +28,8 @@ FIELD_MEANINGS = {
     "n_layers": "depth",
     "n_heads": "attention heads",
     "d_ff": "width of the feed-forward layers",
-    "params": "exact number of trainable parameters (attribute `param_count`)",
-    "lr": "learning rate, the peak of its schedule (parameter `learning_rate`)",
+    "param_count": "exact number of trainable parameters (`params` in the log)",
+    "learning_rate": "peak of its schedule (`lr` in the log)",
     "epochs": "passes over the training data, the last one counted even if cut short",
     "batch_size": "effective batch: samples per optimizer step",
     "kind": "extreme, enqueued, search, repeat or smoke",
@@ -41,7 +39,6 @@ FIELD_MEANINGS = {
     "state": "COMPLETE, PRUNED or FAIL",
     "value": "metric of the best evaluation; of the last one if pruned; null after a failure",
     "learning_curve": "every evaluation: epoch or step, then the metrics",
-    "text": "the remark",
     "reason": "trials, timeout, STOP, the name of a signal, a guard's reason, memory, a file that"
     " cannot be used, or error",
     "complete": "complete trials of the study",
@@ -50,11 +47,10 @@ FIELD_MEANINGS = {
     "running": "trials without an end line",
     "best_trial": "number of the best complete trial, or null",
     "best_value": "its value, or null",
-    "file_sha256": "digest of the file of `--enqueue`",
+    "enqueued_id": "digest of the file of `--enqueue`, and the place in it",
     "trial_params": "parameters, under the names of the search space",
     "from_study": "study id of the other log",
     "from_trial": "number of the trial there",
-    "curve": "the metric at each epoch or step",
     "log_version": "version of this table",
     "name": "name of the script",
     "budget": "target number of parameters",
@@ -69,7 +65,7 @@ FIELD_MEANINGS = {
     "data": "data file or folder",
     "data_sha256": "digest of the data",
     "architectures_sha256": "digest of ARCHITECTURES",
-    "settings": "the other constants that the experiment half uses, as source",
+    "settings": "the other constants that the experiment half uses",
     "code_sha256": "digest of the experiment half of the script",
     "spec_sha256": "digest of the specification that the script was rendered from",
     "script_sha256": "digest of the script file",
@@ -83,7 +79,8 @@ FIELD_MEANINGS = {
     "smoke": "true for a --smoke run",
     "device": "device of the training",
     "threads": "CPU threads of torch; another number changes the last digits of results",
-    "worker": "host, process, and boot id of the machine",
-    "versions": "hpogen, Python, torch, Optuna",
+    "worker": "host and process",
+    "torch": "its version",
+    "optuna": "its version",
     "baselines": "metrics that a trial has to beat, by baseline",
 }

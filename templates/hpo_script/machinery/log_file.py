@@ -49,6 +49,7 @@ class LogFile:
         self.path, self.run, self.study = path, run, LoggedStudy()
         self.position, self.line_number = 0, 0  # of what was read
         self.pending = b""  # lines for the next round
+        self.damaged: list[int] = []  # numbers of lines that were refused
 
     def open(self) -> None:
         """Create the log and its lock file, whose descriptor stays: closing frees all locks."""
@@ -83,9 +84,8 @@ class LogFile:
             raise Interrupted(f"{self.path}: {error.strerror}", 2) from error
 
     def take(self, file: BinaryIO) -> None:
-        """Take the whole lines behind the position, and say which are damaged."""
+        """Take the whole lines behind the position."""
         file.seek(self.position)
-        damaged = []
         for line in file:
             if not line.endswith(b"\n"):
                 break  # its end may follow
@@ -94,10 +94,7 @@ class LogFile:
             if event := read_event(line[:-1]):
                 self.study.take(*event)
             elif line.strip(b"\0 \r\n"):
-                damaged.append(str(self.line_number))
-        if damaged:
-            numbers = ", ".join(damaged[:20]) + ", …" * (len(damaged) > 20)
-            say(f"warning: {self.path}: damaged lines {numbers} are ignored")
+                self.damaged.append(self.line_number)
 
     def append(self, file: BinaryIO) -> None:
         """Append the pending lines, all or none, and wait until they are on the disk."""
@@ -124,6 +121,13 @@ class LogFile:
         fields = {**fields, "study": self.study.study_id, "run": self.run}
         line = format_event(event, fields, time=datetime.now(), level=level)
         self.pending += line.encode() + b"\n"
+
+    def report_damage(self) -> None:
+        """Say which lines were refused since the last report."""
+        if self.damaged:
+            numbers = ", ".join(map(str, self.damaged[:20])) + ", …" * (len(self.damaged) > 20)
+            say(f"warning: {self.path}: damaged lines {numbers} are ignored")
+            self.damaged.clear()
 
     def lock_trial(self, number: int) -> bool:
         """Lock a trial until this process ends; return False if another process has it."""

@@ -249,7 +249,10 @@ def main(
     except Interrupted as stop:
         say(f"stopped: {stop.reason}")
         return stop.code
-    except (UnusableError, ImportError, OSError) as error:
+    except OSError as error:
+        say(f"error: {error.filename or arguments.log}: {error.strerror}")
+        return 2
+    except (UnusableError, ImportError) as error:
         say(f"error: {error}")
         return 3 if isinstance(error, ImportError) else 2
 

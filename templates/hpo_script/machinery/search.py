@@ -133,6 +133,7 @@ class Search:
                 pass
         self.last_round = time.monotonic()
         self.round_cost = self.last_round - began
+        self.log.report_damage()
 
     def next_trial(self) -> int | None:
         """Return the trial to train, locked and claimed; None if none is left."""

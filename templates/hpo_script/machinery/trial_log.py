@@ -23,7 +23,7 @@ SAME = " ".join(ARCHITECTURE)
 START = "learning_rate epochs batch_size d_ff kind config_id datetime_start"
 RESULT = "state value learning_curve"
 LOG_EVENTS = {
-    "run_start": ("Run {run} started", "log_version name task horizon budget"),
+    "run_start": ("Run {run} started", "name task horizon budget"),
     "enqueued": ("Run {run} enqueued", "enqueued_id trial_params"),
     "history": ("Run {run} history", f"from_study from_trial trial_params {RESULT}"),
     "trial_start": ("Trial {trial}", f"{SAME.removesuffix(' d_ff')} {START}"),

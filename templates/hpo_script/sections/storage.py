@@ -88,6 +88,7 @@ class StorageStudy(MemoryStudy):
         file = re.fullmatch(r"(?:sqlite(?:\+\w+)?:///|journal://)([^?]+)(?:\?.*)?", url or "")
         self.file = file and Path(f"{file[1]}.claims").resolve()
         new = {name: about[name] for name in (*COMPARED, *SAME_SPACE)}
+        self.storage = optuna.storages.InMemoryStorage()
         with self.lock():  # a server has no lock yet
             self.storage = open_storage(url) if url else self.storage
         with self.lock():
