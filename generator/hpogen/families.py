@@ -58,10 +58,10 @@ def optimizer_params(
 ) -> tuple[Param, ...]:
     """Return the parameters every family trains with; only the searched ranges differ."""
     return (
-        Param("learning_rate", learning_rate, AboveZero, "peak of the schedule"),
-        Param("weight_decay", weight_decay, Zero, "AdamW, on matrices only"),
-        Param("dropout", dropout, BelowOne, "on the embedding and on each residual branch"),
-        Param("warmup_steps", warmup_steps, Count, "optimizer steps of linear warm-up"),
+        Param("learning_rate", learning_rate, AboveZero, "its peak"),
+        Param("weight_decay", weight_decay, Zero, "of matrices only"),
+        Param("dropout", dropout, BelowOne, "of each branch"),
+        Param("warmup_steps", warmup_steps, Count, "of linear warm-up"),
         Param("batch_size", 256, Positive, "samples per optimizer step, whatever fits at once"),
         Param("clip_norm", 1.0, AboveZero, "largest norm of the gradient"),
         Param("beta1", 0.9, BelowOne, "AdamW"),
@@ -348,9 +348,9 @@ MARKET = Family(
     parts=(
         "experiment/shared",
         "{labels}",
-        "{inputs}",
         "experiment/transformer",
         "market/model",
+        "{inputs}",
         "market/metrics",
         "{loss}",
         "market/data",

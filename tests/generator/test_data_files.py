@@ -142,6 +142,8 @@ def refusal_of_script(path: Path) -> str:
         read_prices(path, VALUES)
     except UnusableError as error:
         return str(error)
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}"
     return ""
 
 

@@ -1,11 +1,7 @@
 #!/usr/bin/env python3
 # /// script
 # requires-python = ">=3.10"
-# dependencies = [
-#     "optuna>=4,<6",
-#     "scipy",
-#     "torch>=2.4",
-# ]
+# dependencies = ["optuna>=4,<6", "scipy", "torch>=2.4"]
 # ///
 #:hpogen:0.2.0:8404597b3f91241717d5393be2d929bb65852814a18bd28287e6f73c4107e506:{"name":"hpo_50K_byte_lm","study_name":"hpo_50K_byte_lm","task":"byte_lm","budget":50000,"horizon":null,"tolerance":0.3,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"bits_per_byte","options":{},"sections":[],"constants":{"data_path":"text","data_sha256":null,"file_pattern":"**/*.txt","train_fraction":0.8,"val_fraction":0.1,"train_subset":1.0,"val_bytes":262144,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16,32],"d_ff_ratio":[4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"steps":{"type":"categorical","choices":[200,400],"when":{}},"learning_rate":{"type":"float","low":0.0003,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.01,"high":0.3,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.2,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[50,100,200],"when":{}},"beta2":{"type":"float","low":0.9,"high":0.999,"log":false,"when":{"steps":[400]}}},"fixed":{"eval_interval":50,"batch_size":256,"clip_norm":1.0,"beta1":0.9,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"beta2":0.999},"sampler":{"type":"gp","n_startup_trials":10,"deterministic_objective":false,"warn_independent_sampling":false},"pruner":{"type":"percentile","percentile":40.0,"n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
 """Search the best 50K transformer for byte_lm.
@@ -18,15 +14,12 @@ Which byte of a text comes next?
     recover-trials logs/hpo_50K_byte_lm.log   the trial table
 
 The experiment comes first: constants, data, model, training, search space. The machinery after it
-keeps the study in its log, so that a killed run continues. One file; it needs
-optuna, scipy, torch.
-Rendered by hpogen 0.2.0.
-The line that begins with #:hpogen: holds the whole specification.
+keeps the study in its log, so that a killed run continues.
+Rendered by hpogen 0.2.0; the line that begins with #:hpogen: holds the specification.
 """
 
 from __future__ import annotations
 
-import argparse
 import ast
 import csv
 import errno
@@ -50,7 +43,7 @@ import traceback
 import uuid
 import warnings
 import zlib
-from argparse import Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -70,8 +63,7 @@ DIRECTION: Literal["minimize", "maximize"] = "minimize"
 N_TRIALS = 50  # in all, over every run of this script
 TIMEOUT_HOURS: float | None = None  # a run stops after these, even in a trial
 SEED = 42  # of every random stream
-HPOGEN = "0.2.0"  # that rendered this script,
-# from this specification
+HPOGEN = "0.2.0"  # rendered this script, from this specification:
 SPEC_SHA256 = "8404597b3f91241717d5393be2d929bb65852814a18bd28287e6f73c4107e506"
 
 # Data
@@ -91,14 +83,10 @@ CONTEXT_LENGTH = 64  # bytes the model sees
 # Searched parameters, besides the architecture
 SEARCH_SPACE: dict[str, dict[str, Any]] = {
     "steps": {"type": "categorical", "choices": [200, 400]},  # optimizer steps
-    # peak of the schedule
-    "learning_rate": {"type": "float", "low": 0.0003, "high": 0.003, "log": True},
-    # AdamW, on matrices only
-    "weight_decay": {"type": "float", "low": 0.01, "high": 0.3, "log": True},
-    # on the embedding and on each residual branch
-    "dropout": {"type": "float", "low": 0.0, "high": 0.2, "log": False},
-    # optimizer steps of linear warm-up
-    "warmup_steps": {"type": "categorical", "choices": [50, 100, 200]},
+    "learning_rate": {"type": "float", "low": 0.0003, "high": 0.003, "log": True},  # its peak
+    "weight_decay": {"type": "float", "low": 0.01, "high": 0.3, "log": True},  # of matrices only
+    "dropout": {"type": "float", "low": 0.0, "high": 0.2, "log": False},  # of each branch
+    "warmup_steps": {"type": "categorical", "choices": [50, 100, 200]},  # of linear warm-up
     "beta2": {"type": "float", "low": 0.9, "high": 0.999, "log": False},  # AdamW
 }
 CONDITIONS: dict[str, dict[str, list[Any]]] = {
@@ -170,8 +158,6 @@ class NotImported(ModuleType):
     """Stands for a package under --status, which reads the log and builds no model."""
 
     def __getattr__(self, name: str) -> NotImported:
-        if name == "__path__":
-            raise AttributeError(name)
         return self
 
     def __mro_entries__(self, bases: object) -> tuple[type, ...]:
@@ -183,21 +169,17 @@ def argument(pattern: str, about: str, kind: Callable[[str], Any]) -> Callable[[
 
     def read(text: str) -> Any:
         if not re.fullmatch(pattern, text):
-            raise argparse.ArgumentTypeError(f"{text!r} is not {about}")
+            raise ArgumentTypeError(f"{text!r} is not {about}")
         return kind(text)
 
     return read
 
 
-def parse_arguments(
-    doc: str, *sections: Callable[[argparse.ArgumentParser], None]
-) -> argparse.Namespace:
+def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Namespace:
     """Read the command line; the constants above are its defaults."""
     about, _, usage = doc.partition("\n\n")
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        f"{NAME}.py", description=about, epilog=usage, allow_abbrev=False, formatter_class=form
-    )
+    parser = ArgumentParser(f"{NAME}.py", description=about, epilog=usage, allow_abbrev=False)
+    parser.formatter_class = RawDescriptionHelpFormatter
     whole = argument(r"0*[1-9]\d{0,8}", "a whole number above 0", int)
     number = argument(r"\d{1,9}(\.\d{1,9})?", "a number from 0 up", float)
     device = argument(r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cuda, cuda:N or mps", str)
@@ -209,7 +191,7 @@ def parse_arguments(
     add("--device", default="auto", type=device, metavar="D", help="auto, cpu, cuda, cuda:N, mps")
     add("--out", type=Path, metavar="DIR", help=f"derived files; default: outputs/{NAME}")
     add("--log", type=Path, metavar="FILE", help=f"the study; default: logs/{NAME}.log")
-    often = "between two checkpoints of a trial, 0: after each batch; default: 5"
+    often = "between checkpoints; 0: after each batch; default: 5"
     add("--checkpoint-minutes", default=5.0, type=number, metavar="N", help=often)
     add("--trial-seconds", type=number, metavar="S", help="training time of each trial")
     add("--enqueue", type=Path, metavar="FILE.json", help="configurations to try next")
@@ -226,10 +208,10 @@ def parse_arguments(
     args.out, args.log = args.out or Path("outputs", NAME), args.log or Path("logs", f"{NAME}.log")
     if args.log.is_dir():
         parser.error(f"--log {args.log} is a folder, not a file")
-    needed = [] if args.status else [Path(args.data), args.enqueue, args.history]
-    if missing := [str(path) for path in needed if path and not path.exists()]:
-        hint = "; `hpogen demo-data` writes real data" if missing[0] == args.data else ""
-        parser.error(f"no such file: {missing[0]}{hint}")
+    for path in (args.data, args.enqueue, args.history):
+        if path and not args.status and not Path(path).exists():
+            hint = "; `hpogen demo-data` writes real data" if path == args.data else ""
+            parser.error(f"no such file: {path}{hint}")
     if args.smoke:  # never among real results
         args.out = args.out.with_name(f"{args.out.name}-smoke")
         args.log = args.log.with_name(f"{args.log.stem}-smoke.log")
@@ -257,7 +239,7 @@ try:
     import torch.nn.functional as F
     from optuna.distributions import BaseDistribution, distribution_to_json
     from optuna.storages import BaseStorage, InMemoryStorage
-    from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+    from optuna.trial import FrozenTrial, TrialState, create_trial
     from torch import Tensor, nn
     from torch.utils.flop_counter import FlopCounterMode
 except ModuleNotFoundError as missing:
@@ -288,12 +270,12 @@ class UnusableError(Exception):
     """Data, log or device cannot be used; the message names the value and the way out."""
 
 
-def check_digest(path: str, digest: str, expected: str | None, about: str) -> None:
+def check_digest(path: str, digest: str, expected: str | None) -> None:
     """Refuse data other than those that the script was rendered for."""
     if expected not in (None, digest):
         raise UnusableError(
-            f"{path}: sha256 {digest[:12]}… ({about}) is not the data this script was rendered"
-            f" for, {expected[:12]}…. Give those with --data, or allow these with --new-data."
+            f"{path}: sha256 {digest[:12]}… is not that of the data this script was rendered for,"
+            f" {expected[:12]}…. Give those with --data, or allow these with --new-data."
         )
 
 
@@ -308,8 +290,8 @@ class Block(nn.Module):
 
     def __init__(self, arch: Arch, dropout: float, *, causal: bool) -> None:
         super().__init__()
-        self.n_heads, self.causal = arch["n_heads"], causal
         d_model, d_ff = arch["d_model"], arch["d_ff"]
+        self.n_heads, self.causal = arch["n_heads"], causal
         self.attention_norm = nn.LayerNorm(d_model)
         self.qkv = nn.Linear(d_model, 3 * d_model)
         self.attention_out = nn.Linear(d_model, d_model)
@@ -320,18 +302,15 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, tokens, d_model) to the same shape."""
-        batch, tokens, _ = x.shape
-        qkv = self.qkv(self.attention_norm(x)).view(batch, tokens, 3, self.n_heads, -1)
+        qkv = self.qkv(self.attention_norm(x)).unflatten(2, (3, self.n_heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (batch, heads, tokens, d_model / heads)
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
-        x = x + self.dropout(self.attention_out(mixed.transpose(1, 2).reshape(x.shape)))
+        x = x + self.dropout(self.attention_out(mixed.transpose(1, 2).flatten(2)))
         return x + self.dropout(self.ff_out(F.gelu(self.ff_in(self.ff_norm(x)))))
 
 
 def init_weights(model: nn.Module, n_layers: int) -> None:
-    """Draw the starting weights from the current random stream; none on the meta device."""
-    if next(model.parameters()).is_meta:
-        return
+    """Draw the starting weights from the current random stream."""
     for name, module in model.named_modules():
         if isinstance(module, (nn.Linear, nn.Embedding)):
             writes_residual = name.endswith(("attention_out", "ff_out"))
@@ -353,16 +332,14 @@ class GPT(nn.Module):
         self.embed = nn.Embedding(256, d_model)
         self.positions = nn.Parameter(0.02 * torch.randn(CONTEXT_LENGTH, d_model))
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(arch, dropout, causal=True) for _ in range(n_layers))
+        self.blocks = nn.Sequential(*(Block(arch, dropout, causal=True) for _ in range(n_layers)))
         self.norm = nn.LayerNorm(d_model)
         init_weights(self, n_layers)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map bytes (batch, tokens) to logits (batch, tokens, 256)."""
         x = self.dropout(self.embed(x) + self.positions[: x.shape[1]])
-        for block in self.blocks:
-            x = block(x)
-        return self.norm(x) @ self.embed.weight.T
+        return self.norm(self.blocks(x)) @ self.embed.weight.T
 
 
 # --- Data: the bytes of a text file, or of all files of a folder in the order of their names -----
@@ -376,10 +353,7 @@ def read_text(path: Path, pattern: str) -> bytes:
         return path.read_bytes()
     files = sorted(file for file in path.glob(pattern) if file.is_file())
     if not files:
-        raise UnusableError(
-            f"{path}: no such file, or no file {pattern} in it. Give any text file or folder by"
-            " --data; `hpogen demo-data stdlib` writes the sources of Python's standard library."
-        )
+        raise UnusableError(f"{path}: no file {pattern} in this folder. Give another by --data.")
     return b"\n".join(file.read_bytes() for file in files)
 
 
@@ -395,21 +369,20 @@ class Task:
         """Read the text; keep training and validation bytes on the device."""
         text = read_text(Path(self.data_path), FILE_PATTERN)
         self.digest = hashlib.sha256(text).hexdigest()
-        check_digest(self.data_path, self.digest, self.data_sha256, f"{len(text):,} bytes")
+        check_digest(self.data_path, self.digest, self.data_sha256)
         n_train = int(len(text) * TRAIN_FRACTION)
         first = n_train - int(n_train * TRAIN_SUBSET)
         n_bytes = min(int(len(text) * VAL_FRACTION), VAL_BYTES + 1)
-        n_windows = (n_bytes - 1) // CONTEXT_LENGTH  # one byte more is the last target
-        n_val = n_windows * CONTEXT_LENGTH
-        if n_val < 100 * CONTEXT_LENGTH or n_train - first < 100 * CONTEXT_LENGTH:
+        n_val = (n_bytes - 1) // CONTEXT_LENGTH * CONTEXT_LENGTH
+        if min(n_val, n_train - first) < 100 * CONTEXT_LENGTH:
             raise UnusableError(
                 f"{self.data_path}: {len(text):,} bytes leave {n_train - first:,} for training and"
                 f" {n_val:,} for validation; at least {100 * CONTEXT_LENGTH:,} of each are"
                 " needed. Use more text."
             )
-        self.train = torch.frombuffer(bytearray(text[first:n_train]), dtype=torch.uint8).to(device)
-        self.val_text = text[n_train : n_train + n_val + 1]
+        self.val_text = text[n_train : n_train + n_val + 1]  # one more, for the last target
         self.val = torch.frombuffer(bytearray(self.val_text), dtype=torch.uint8).to(device)
+        self.train = torch.frombuffer(bytearray(text[first:n_train]), dtype=torch.uint8).to(device)
         self.windows = self.train.unfold(0, CONTEXT_LENGTH + 1, 1)
 
     def limit_for_smoke(self) -> dict[str, int]:
@@ -478,12 +451,8 @@ class Task:
             logits = model(x).float().flatten(0, 1)
             total += float(F.cross_entropy(logits, y.flatten(), reduction="sum").double())
             hits += int((logits.argmax(1) == y.flatten()).sum())
-        loss = total / targets.numel()
-        return {
-            "val_loss": loss,
-            "bits_per_byte": loss / math.log(2),
-            "accuracy": hits / targets.numel(),
-        }
+        loss, accuracy = total / targets.numel(), hits / targets.numel()
+        return {"val_loss": loss, "bits_per_byte": loss / math.log(2), "accuracy": accuracy}
 
 
 # --- Gradient accumulation: micro-batches that add up to the gradient of the whole batch ---------
@@ -527,14 +496,12 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
 
 def make_optimizer(model: nn.Module, config: Config) -> torch.optim.AdamW:
     """Return AdamW; norms, biases, positions and input scales are not decayed."""
-    named = dict(model.named_parameters())
-    matrices = [n for n, p in named.items() if p.ndim > 1 and not n.endswith("positions")]
-    groups = [
-        {"params": [named[n] for n in matrices], "weight_decay": config["weight_decay"]},
-        {"params": [p for n, p in named.items() if n not in matrices], "weight_decay": 0.0},
-    ]
+    named = list(model.named_parameters())
+    matrices = [p for name, p in named if p.ndim > 1 and name != "positions"]
+    others = [p for name, p in named if p.ndim < 2 or name == "positions"]
+    groups = [{"params": matrices, "weight_decay": config["weight_decay"]}, {"params": others}]
     betas = (config["beta1"], config["beta2"])
-    return torch.optim.AdamW(groups, lr=config["learning_rate"], betas=betas)
+    return torch.optim.AdamW(groups, lr=config["learning_rate"], betas=betas, weight_decay=0.0)
 
 
 def learning_rate(step: int, total: float, config: Config) -> float:
@@ -553,6 +520,9 @@ def evals_without_gain(values: Iterable[float], min_delta: float) -> int:
     for value in values:
         best, waited = (value, 0) if value < best - min_delta else (best, waited + 1)
     return waited
+
+
+COUNTERS = ("interval", "batch", "step", "samples", "seconds")
 
 
 class Training:
@@ -575,9 +545,9 @@ class Training:
 
     def state(self) -> dict[str, Any]:
         """Return everything that the next batches depend on, as tensors and numbers."""
-        counters = ("interval", "batch", "step", "samples", "seconds", "losses")
         return {
-            **{name: getattr(self, name) for name in counters},
+            **{name: getattr(self, name) for name in COUNTERS},
+            "losses": self.losses,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "stream": self.streams.get_rng_state(),
@@ -586,52 +556,49 @@ class Training:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a state; on another kind of device, dropout draws other numbers."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        for name in ("interval", "batch", "step", "samples", "seconds"):
+        for name in COUNTERS:
             setattr(self, name, state[name])
         self.losses = state["losses"].to(self.device)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
         if state["device"] == self.device.type:
             self.streams.set_rng_state(state["stream"])
 
-    def begin(self, interval: EvalInterval) -> list[Tensor]:
+    def batches(self, interval: EvalInterval) -> list[Tensor]:
         """Return the batches of an interval that are left."""
-        batches_seed = stream_seed(*self.key, interval.step, "batches")
-        batches = self.task.batches(self.config, interval, batches_seed)
         self.model.train()
         if self.batch == 0:
             torch.manual_seed(stream_seed(*self.key, interval.step, "dropout"))
             self.losses = torch.zeros((), device=self.device)
-        return batches[self.batch :]
+        seed = stream_seed(*self.key, interval.step, "batches")
+        return self.task.batches(self.config, interval, seed)[self.batch :]
 
     def learn(self, batch: Tensor, rate: float, micro_batch: int) -> None:
         """Take one optimizer step."""
         began, config = time.monotonic(), self.config
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         with mixed_precision(self.device):
-            self.losses += accumulate(
-                self.model, self.task, batch, config=config, micro_batch=micro_batch
-            )
+            loss = accumulate(self.model, self.task, batch, config=config, micro_batch=micro_batch)
         nn.utils.clip_grad_norm_(self.model.parameters(), config["clip_norm"])
         self.optimizer.step()
-        self.step += 1
-        self.batch += 1
+        self.losses += loss
+        self.batch, self.step = self.batch + 1, self.step + 1
         self.samples += len(batch)
         self.seconds += time.monotonic() - began
 
     def evaluate(self, interval: EvalInterval, micro_batch: int) -> dict[str, Any]:
         """End an interval; return the epoch or step, then the metrics. Raises DivergedError."""
-        train_loss = float(self.losses) / self.batch
         self.model.eval()
         with torch.inference_mode(), mixed_precision(self.device):
             metrics = self.task.evaluate(self.model, micro_batch)
-        for name, value in (("train_loss", train_loss), ("val_loss", metrics["val_loss"])):
-            if not math.isfinite(value):
-                raise DivergedError(f"{name} is {value} at {self.task.unit} {interval.step}")
+        point = {"train_loss": float(self.losses) / self.batch, **metrics}
+        for name in ("train_loss", "val_loss"):
+            if not math.isfinite(point[name]):
+                raise DivergedError(f"{name} is {point[name]} at {self.task.unit} {interval.step}")
         self.interval, self.batch = self.interval + 1, 0
-        return {self.task.unit: interval.step, "train_loss": train_loss, **metrics}
+        return {self.task.unit: interval.step, **point}
 
 
 def train(
@@ -645,16 +612,15 @@ def train(
 
     `after_batch` gets the share that is done. Raises DivergedError when a loss is not finite.
     """
-    task, config, share = training.task, dict(training.config), 0.0
-    total: float = sum(interval.n_batches for interval in task.intervals(config))
+    config, share = dict(training.config), 0.0
+    total: float = sum(interval.n_batches for interval in training.task.intervals(config))
     if trial_seconds:  # the schedule is stretched to the steps that these seconds allow
         config |= {"epochs": sys.maxsize, "steps": sys.maxsize}
-    for interval in itertools.islice(task.intervals(config), training.interval, None):
-        for batch in training.begin(interval):
+    for interval in itertools.islice(training.task.intervals(config), training.interval, None):
+        for batch in training.batches(interval):
             if trial_seconds and training.seconds:
                 total = training.step * trial_seconds / training.seconds
-            rate = learning_rate(training.step, total, config)
-            training.learn(batch, rate, micro_batch)
+            training.learn(batch, learning_rate(training.step, total, config), micro_batch)
             share = training.seconds / trial_seconds if trial_seconds else training.step / total
             after_batch(share)
             if share >= 1:
@@ -696,18 +662,17 @@ class ArchSpace:
         return {"shape_idx": self.shape_of[arch_idx], **free}
 
     def decode(self, params: Mapping[str, int]) -> int:
-        """Return the row of search parameters.
+        """Return the row of search parameters, or else the nearest: by shape, then in log2.
 
-        Where the shape lacks a value of a free axis (6 heads do not divide a width of 64) or the
-        row is skipped, the nearest row counts: by shape, then by distance in log2.
+        A shape may lack a value of a free axis (6 heads do not divide a width of 64), and rows
+        may be skipped.
         """
 
         def distance(arch_idx: int) -> tuple[int, float]:
-            row = self.rows[arch_idx]
-            return abs(self.shape_of[arch_idx] - params["shape_idx"]), sum(
-                abs(math.log2(row[axis] / sizes[params[f"{axis}_idx"]]))
-                for axis, sizes in self.choices.items()
-            )
+            row, gap = self.rows[arch_idx], 0.0
+            for axis, sizes in self.choices.items():
+                gap += abs(math.log2(row[axis] / sizes[params[f"{axis}_idx"]]))
+            return abs(self.shape_of[arch_idx] - params["shape_idx"]), gap
 
         return min(self.allowed, key=distance)
 
@@ -730,29 +695,28 @@ def split_type(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 @functools.cache
-def distributions() -> dict[str, BaseDistribution]:
+def distributions() -> dict[str, optuna.distributions.BaseDistribution]:
     """Return the distribution of each searched parameter."""
     found = {}
     for name, table in searched().items():
         kind, arguments = split_type(table)
-        distribution = getattr(optuna.distributions, f"{kind.capitalize()}Distribution")
-        found[name] = distribution(**arguments)
+        make = getattr(optuna.distributions, f"{kind.capitalize()}Distribution")
+        found[name] = make(**arguments)
     return found
 
 
 def is_searched(name: str, config: Config) -> bool:
     """Return whether a parameter is searched where the others have these values."""
-    wanted = CONDITIONS.get(name, {}).items()
-    return all(config.get(other) in values for other, values in wanted)
+    return all(config.get(other) in values for other, values in CONDITIONS.get(name, {}).items())
 
 
 def searched_params(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of a trial that were searched."""
-    names = (name for name in searched() if is_searched(name, attributes))
-    return {name: attributes[name] for name in names if name in attributes}
+    names = [name for name in searched() if name in attributes and is_searched(name, attributes)]
+    return {name: attributes[name] for name in names}
 
 
-def suggest(trial: Trial) -> dict[str, Any]:
+def suggest(trial: optuna.Trial) -> dict[str, Any]:
     """Return the configuration of a trial; where a condition fails, the fixed value counts."""
     config = dict(FIXED_PARAMS)
     for name, table in searched().items():

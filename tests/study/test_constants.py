@@ -27,17 +27,17 @@ def market(sp500: Path, tmp_path: Path) -> Callable[..., tuple[dict[str, Any], A
     [
         ("HORIZON = 1 ", "HORIZON = 3 ", "labels"),
         ('TASK = "threshold_1pct"', 'TASK = "threshold_0.5pct"', "labels"),
-        ("TRAIN_FRACTION = 0.7 ", "TRAIN_FRACTION = 0.6 ", "train_index"),
-        ("VAL_FRACTION = 0.15 ", "VAL_FRACTION = 0.1 ", "val_index"),
-        ("MAX_CONTEXT_LENGTH = 60 ", "MAX_CONTEXT_LENGTH = 90 ", "train_index"),
+        ("TRAIN_FRACTION = 0.7 ", "TRAIN_FRACTION = 0.6 ", "train_days"),
+        ("VAL_FRACTION = 0.15 ", "VAL_FRACTION = 0.1 ", "val_days"),
+        ("MAX_CONTEXT_LENGTH = 60 ", "MAX_CONTEXT_LENGTH = 90 ", "train_days"),
         ("\nCONTEXT_LENGTH = 60 ", "\nCONTEXT_LENGTH = 30 ", "windows"),
         (
             'FEATURE_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]',
             'FEATURE_COLUMNS = ["Open", "Close"]',
             "windows",
         ),
-        ("TRAIN_END: str | None = None ", 'TRAIN_END: str | None = "2008-01-02" ', "train_index"),
-        ("VAL_END: str | None = None ", 'VAL_END: str | None = "2012-01-03" ', "val_index"),
+        ("TRAIN_END: str | None = None ", 'TRAIN_END: str | None = "2008-01-02" ', "train_days"),
+        ("VAL_END: str | None = None ", 'VAL_END: str | None = "2012-01-03" ', "val_days"),
     ],
 )
 def test_a_constant_of_the_data_changes_the_data(

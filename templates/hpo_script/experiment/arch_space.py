@@ -1,8 +1,8 @@
 """Architecture space: how the sampler sees ARCHITECTURES.
 
-Rows that differ only in FREE_AXES (the heads do not change the parameter count) are one shape. The
-sampler draws `shape_idx`, in the order of the list from deep and narrow to shallow and wide, and
-one index per free axis: in both, neighbours are alike.
+Rows that differ only in FREE_AXES (the heads do not change the parameter count) are one shape.
+The sampler draws `shape_idx`, in the order of the list from deep and narrow to shallow and wide,
+and one index per free axis: in both, neighbours are alike.
 """
 
 from __future__ import annotations
@@ -39,17 +39,16 @@ class ArchSpace:
         return {"shape_idx": self.shape_of[arch_idx], **free}
 
     def decode(self, params: Mapping[str, int]) -> int:
-        """Return the row of search parameters.
+        """Return the row of search parameters, or else the nearest: by shape, then in log2.
 
-        Where the shape lacks a value of a free axis (6 heads do not divide a width of 64) or the
-        row is skipped, the nearest row counts: by shape, then by distance in log2.
+        A shape may lack a value of a free axis (6 heads do not divide a width of 64), and rows
+        may be skipped.
         """
 
         def distance(arch_idx: int) -> tuple[int, float]:
-            row = self.rows[arch_idx]
-            return abs(self.shape_of[arch_idx] - params["shape_idx"]), sum(
-                abs(math.log2(row[axis] / sizes[params[f"{axis}_idx"]]))
-                for axis, sizes in self.choices.items()
-            )
+            row, gap = self.rows[arch_idx], 0.0
+            for axis, sizes in self.choices.items():
+                gap += abs(math.log2(row[axis] / sizes[params[f"{axis}_idx"]]))
+            return abs(self.shape_of[arch_idx] - params["shape_idx"]), gap
 
         return min(self.allowed, key=distance)

@@ -21,10 +21,10 @@ class UnusableError(Exception):
     """Data, log or device cannot be used; the message names the value and the way out."""
 
 
-def check_digest(path: str, digest: str, expected: str | None, about: str) -> None:
+def check_digest(path: str, digest: str, expected: str | None) -> None:
     """Refuse data other than those that the script was rendered for."""
     if expected not in (None, digest):
         raise UnusableError(
-            f"{path}: sha256 {digest[:12]}… ({about}) is not the data this script was rendered"
-            f" for, {expected[:12]}…. Give those with --data, or allow these with --new-data."
+            f"{path}: sha256 {digest[:12]}… is not that of the data this script was rendered for,"
+            f" {expected[:12]}…. Give those with --data, or allow these with --new-data."
         )

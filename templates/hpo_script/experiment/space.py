@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
-from optuna.trial import Trial
 
 from hpo_script.constants import (
     ARCHITECTURES,
@@ -37,29 +35,28 @@ def split_type(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 @functools.cache
-def distributions() -> dict[str, BaseDistribution]:
+def distributions() -> dict[str, optuna.distributions.BaseDistribution]:
     """Return the distribution of each searched parameter."""
     found = {}
     for name, table in searched().items():
         kind, arguments = split_type(table)
-        distribution = getattr(optuna.distributions, f"{kind.capitalize()}Distribution")
-        found[name] = distribution(**arguments)
+        make = getattr(optuna.distributions, f"{kind.capitalize()}Distribution")
+        found[name] = make(**arguments)
     return found
 
 
 def is_searched(name: str, config: Config) -> bool:
     """Return whether a parameter is searched where the others have these values."""
-    wanted = CONDITIONS.get(name, {}).items()
-    return all(config.get(other) in values for other, values in wanted)
+    return all(config.get(other) in values for other, values in CONDITIONS.get(name, {}).items())
 
 
 def searched_params(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of a trial that were searched."""
-    names = (name for name in searched() if is_searched(name, attributes))
-    return {name: attributes[name] for name in names if name in attributes}
+    names = [name for name in searched() if name in attributes and is_searched(name, attributes)]
+    return {name: attributes[name] for name in names}
 
 
-def suggest(trial: Trial) -> dict[str, Any]:
+def suggest(trial: optuna.Trial) -> dict[str, Any]:
     """Return the configuration of a trial; where a condition fails, the fixed value counts."""
     config = dict(FIXED_PARAMS)
     for name, table in searched().items():

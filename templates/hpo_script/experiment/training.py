@@ -40,14 +40,12 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
 
 def make_optimizer(model: nn.Module, config: Config) -> torch.optim.AdamW:
     """Return AdamW; norms, biases, positions and input scales are not decayed."""
-    named = dict(model.named_parameters())
-    matrices = [n for n, p in named.items() if p.ndim > 1 and not n.endswith("positions")]
-    groups = [
-        {"params": [named[n] for n in matrices], "weight_decay": config["weight_decay"]},
-        {"params": [p for n, p in named.items() if n not in matrices], "weight_decay": 0.0},
-    ]
+    named = list(model.named_parameters())
+    matrices = [p for name, p in named if p.ndim > 1 and name != "positions"]
+    others = [p for name, p in named if p.ndim < 2 or name == "positions"]
+    groups = [{"params": matrices, "weight_decay": config["weight_decay"]}, {"params": others}]
     betas = (config["beta1"], config["beta2"])
-    return torch.optim.AdamW(groups, lr=config["learning_rate"], betas=betas)
+    return torch.optim.AdamW(groups, lr=config["learning_rate"], betas=betas, weight_decay=0.0)
 
 
 def learning_rate(step: int, total: float, config: Config) -> float:
@@ -66,6 +64,9 @@ def evals_without_gain(values: Iterable[float], min_delta: float) -> int:
     for value in values:
         best, waited = (value, 0) if value < best - min_delta else (best, waited + 1)
     return waited
+
+
+COUNTERS = ("interval", "batch", "step", "samples", "seconds")
 
 
 class Training:
@@ -88,9 +89,9 @@ class Training:
 
     def state(self) -> dict[str, Any]:
         """Return everything that the next batches depend on, as tensors and numbers."""
-        counters = ("interval", "batch", "step", "samples", "seconds", "losses")
         return {
-            **{name: getattr(self, name) for name in counters},
+            **{name: getattr(self, name) for name in COUNTERS},
+            "losses": self.losses,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "stream": self.streams.get_rng_state(),
@@ -99,52 +100,49 @@ class Training:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a state; on another kind of device, dropout draws other numbers."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        for name in ("interval", "batch", "step", "samples", "seconds"):
+        for name in COUNTERS:
             setattr(self, name, state[name])
         self.losses = state["losses"].to(self.device)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
         if state["device"] == self.device.type:
             self.streams.set_rng_state(state["stream"])
 
-    def begin(self, interval: EvalInterval) -> list[Tensor]:
+    def batches(self, interval: EvalInterval) -> list[Tensor]:
         """Return the batches of an interval that are left."""
-        batches_seed = stream_seed(*self.key, interval.step, "batches")
-        batches = self.task.batches(self.config, interval, batches_seed)
         self.model.train()
         if self.batch == 0:
             torch.manual_seed(stream_seed(*self.key, interval.step, "dropout"))
             self.losses = torch.zeros((), device=self.device)
-        return batches[self.batch :]
+        seed = stream_seed(*self.key, interval.step, "batches")
+        return self.task.batches(self.config, interval, seed)[self.batch :]
 
     def learn(self, batch: Tensor, rate: float, micro_batch: int) -> None:
         """Take one optimizer step."""
         began, config = time.monotonic(), self.config
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         with mixed_precision(self.device):
-            self.losses += accumulate(
-                self.model, self.task, batch, config=config, micro_batch=micro_batch
-            )
+            loss = accumulate(self.model, self.task, batch, config=config, micro_batch=micro_batch)
         nn.utils.clip_grad_norm_(self.model.parameters(), config["clip_norm"])
         self.optimizer.step()
-        self.step += 1
-        self.batch += 1
+        self.losses += loss
+        self.batch, self.step = self.batch + 1, self.step + 1
         self.samples += len(batch)
         self.seconds += time.monotonic() - began
 
     def evaluate(self, interval: EvalInterval, micro_batch: int) -> dict[str, Any]:
         """End an interval; return the epoch or step, then the metrics. Raises DivergedError."""
-        train_loss = float(self.losses) / self.batch
         self.model.eval()
         with torch.inference_mode(), mixed_precision(self.device):
             metrics = self.task.evaluate(self.model, micro_batch)
-        for name, value in (("train_loss", train_loss), ("val_loss", metrics["val_loss"])):
-            if not math.isfinite(value):
-                raise DivergedError(f"{name} is {value} at {self.task.unit} {interval.step}")
+        point = {"train_loss": float(self.losses) / self.batch, **metrics}
+        for name in ("train_loss", "val_loss"):
+            if not math.isfinite(point[name]):
+                raise DivergedError(f"{name} is {point[name]} at {self.task.unit} {interval.step}")
         self.interval, self.batch = self.interval + 1, 0
-        return {self.task.unit: interval.step, "train_loss": train_loss, **metrics}
+        return {self.task.unit: interval.step, **point}
 
 
 def train(
@@ -158,16 +156,15 @@ def train(
 
     `after_batch` gets the share that is done. Raises DivergedError when a loss is not finite.
     """
-    task, config, share = training.task, dict(training.config), 0.0
-    total: float = sum(interval.n_batches for interval in task.intervals(config))
+    config, share = dict(training.config), 0.0
+    total: float = sum(interval.n_batches for interval in training.task.intervals(config))
     if trial_seconds:  # the schedule is stretched to the steps that these seconds allow
         config |= {"epochs": sys.maxsize, "steps": sys.maxsize}
-    for interval in itertools.islice(task.intervals(config), training.interval, None):
-        for batch in training.begin(interval):
+    for interval in itertools.islice(training.task.intervals(config), training.interval, None):
+        for batch in training.batches(interval):
             if trial_seconds and training.seconds:
                 total = training.step * trial_seconds / training.seconds
-            rate = learning_rate(training.step, total, config)
-            training.learn(batch, rate, micro_batch)
+            training.learn(batch, learning_rate(training.step, total, config), micro_batch)
             share = training.seconds / trial_seconds if trial_seconds else training.step / total
             after_batch(share)
             if share >= 1:

@@ -36,10 +36,7 @@ def read_text(path: Path, pattern: str) -> bytes:
         return path.read_bytes()
     files = sorted(file for file in path.glob(pattern) if file.is_file())
     if not files:
-        raise UnusableError(
-            f"{path}: no such file, or no file {pattern} in it. Give any text file or folder by"
-            " --data; `hpogen demo-data stdlib` writes the sources of Python's standard library."
-        )
+        raise UnusableError(f"{path}: no file {pattern} in this folder. Give another by --data.")
     return b"\n".join(file.read_bytes() for file in files)
 
 
@@ -55,21 +52,20 @@ class Task:
         """Read the text; keep training and validation bytes on the device."""
         text = read_text(Path(self.data_path), FILE_PATTERN)
         self.digest = hashlib.sha256(text).hexdigest()
-        check_digest(self.data_path, self.digest, self.data_sha256, f"{len(text):,} bytes")
+        check_digest(self.data_path, self.digest, self.data_sha256)
         n_train = int(len(text) * TRAIN_FRACTION)
         first = n_train - int(n_train * TRAIN_SUBSET)
         n_bytes = min(int(len(text) * VAL_FRACTION), VAL_BYTES + 1)
-        n_windows = (n_bytes - 1) // CONTEXT_LENGTH  # one byte more is the last target
-        n_val = n_windows * CONTEXT_LENGTH
-        if n_val < 100 * CONTEXT_LENGTH or n_train - first < 100 * CONTEXT_LENGTH:
+        n_val = (n_bytes - 1) // CONTEXT_LENGTH * CONTEXT_LENGTH
+        if min(n_val, n_train - first) < 100 * CONTEXT_LENGTH:
             raise UnusableError(
                 f"{self.data_path}: {len(text):,} bytes leave {n_train - first:,} for training and"
                 f" {n_val:,} for validation; at least {100 * CONTEXT_LENGTH:,} of each are"
                 " needed. Use more text."
             )
-        self.train = torch.frombuffer(bytearray(text[first:n_train]), dtype=torch.uint8).to(device)
-        self.val_text = text[n_train : n_train + n_val + 1]
+        self.val_text = text[n_train : n_train + n_val + 1]  # one more, for the last target
         self.val = torch.frombuffer(bytearray(self.val_text), dtype=torch.uint8).to(device)
+        self.train = torch.frombuffer(bytearray(text[first:n_train]), dtype=torch.uint8).to(device)
         self.windows = self.train.unfold(0, CONTEXT_LENGTH + 1, 1)
 
     def limit_for_smoke(self) -> dict[str, int]:
@@ -138,9 +134,5 @@ class Task:
             logits = model(x).float().flatten(0, 1)
             total += float(F.cross_entropy(logits, y.flatten(), reduction="sum").double())
             hits += int((logits.argmax(1) == y.flatten()).sum())
-        loss = total / targets.numel()
-        return {
-            "val_loss": loss,
-            "bits_per_byte": loss / math.log(2),
-            "accuracy": hits / targets.numel(),
-        }
+        loss, accuracy = total / targets.numel(), hits / targets.numel()
+        return {"val_loss": loss, "bits_per_byte": loss / math.log(2), "accuracy": accuracy}

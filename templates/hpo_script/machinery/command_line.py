@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -17,8 +17,6 @@ class NotImported(ModuleType):
     """Stands for a package under --status, which reads the log and builds no model."""
 
     def __getattr__(self, name: str) -> NotImported:
-        if name == "__path__":
-            raise AttributeError(name)
         return self
 
     def __mro_entries__(self, bases: object) -> tuple[type, ...]:
@@ -30,21 +28,17 @@ def argument(pattern: str, about: str, kind: Callable[[str], Any]) -> Callable[[
 
     def read(text: str) -> Any:
         if not re.fullmatch(pattern, text):
-            raise argparse.ArgumentTypeError(f"{text!r} is not {about}")
+            raise ArgumentTypeError(f"{text!r} is not {about}")
         return kind(text)
 
     return read
 
 
-def parse_arguments(
-    doc: str, *sections: Callable[[argparse.ArgumentParser], None]
-) -> argparse.Namespace:
+def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Namespace:
     """Read the command line; the constants above are its defaults."""
     about, _, usage = doc.partition("\n\n")
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        f"{NAME}.py", description=about, epilog=usage, allow_abbrev=False, formatter_class=form
-    )
+    parser = ArgumentParser(f"{NAME}.py", description=about, epilog=usage, allow_abbrev=False)
+    parser.formatter_class = RawDescriptionHelpFormatter
     whole = argument(r"0*[1-9]\d{0,8}", "a whole number above 0", int)
     number = argument(r"\d{1,9}(\.\d{1,9})?", "a number from 0 up", float)
     device = argument(r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cuda, cuda:N or mps", str)
@@ -56,7 +50,7 @@ def parse_arguments(
     add("--device", default="auto", type=device, metavar="D", help="auto, cpu, cuda, cuda:N, mps")
     add("--out", type=Path, metavar="DIR", help=f"derived files; default: outputs/{NAME}")
     add("--log", type=Path, metavar="FILE", help=f"the study; default: logs/{NAME}.log")
-    often = "between two checkpoints of a trial, 0: after each batch; default: 5"
+    often = "between checkpoints; 0: after each batch; default: 5"
     add("--checkpoint-minutes", default=5.0, type=number, metavar="N", help=often)
     add("--trial-seconds", type=number, metavar="S", help="training time of each trial")
     add("--enqueue", type=Path, metavar="FILE.json", help="configurations to try next")
@@ -73,10 +67,10 @@ def parse_arguments(
     args.out, args.log = args.out or Path("outputs", NAME), args.log or Path("logs", f"{NAME}.log")
     if args.log.is_dir():
         parser.error(f"--log {args.log} is a folder, not a file")
-    needed = [] if args.status else [Path(args.data), args.enqueue, args.history]
-    if missing := [str(path) for path in needed if path and not path.exists()]:
-        hint = "; `hpogen demo-data` writes real data" if missing[0] == args.data else ""
-        parser.error(f"no such file: {missing[0]}{hint}")
+    for path in (args.data, args.enqueue, args.history):
+        if path and not args.status and not Path(path).exists():
+            hint = "; `hpogen demo-data` writes real data" if path == args.data else ""
+            parser.error(f"no such file: {path}{hint}")
     if args.smoke:  # never among real results
         args.out = args.out.with_name(f"{args.out.name}-smoke")
         args.log = args.log.with_name(f"{args.log.stem}-smoke.log")

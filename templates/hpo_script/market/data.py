@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hpo_script.constants import TASK
 from hpo_script.experiment.shared import Arch, Config, EvalInterval, UnusableError, check_digest
 from hpo_script.market.constants import (
     CONTEXT_LENGTH,
-    DATA_RANGE,
     FEATURE_COLUMNS,
     HORIZON,
     MAX_CONTEXT_LENGTH,
@@ -34,11 +33,10 @@ from hpo_script.market.constants import (
     VAL_END,
     VAL_FRACTION,
 )
-from hpo_script.market.inputs_scale_free import input_features
+from hpo_script.market.inputs_scale_free import Model, input_features
 from hpo_script.market.labels_threshold import make_labels
 from hpo_script.market.losses import LOSSES
 from hpo_script.market.metrics import auc, label_metrics, log_loss
-from hpo_script.market.model import PatchTST
 
 PRICES = ("Open", "High", "Low", "Close")
 
@@ -48,28 +46,18 @@ def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
 
     Raises UnusableError with the row (of the file, the header is row 1) and column at fault.
     """
+    content, wanted = path.read_bytes(), list(dict.fromkeys((*PRICES, *FEATURE_COLUMNS)))
     try:
-        content = path.read_bytes()
         if path.suffix == ".parquet":
-            frame = pd.read_parquet(io.BytesIO(content)).reset_index().astype(str)
+            cells = pd.read_parquet(io.BytesIO(content)).reset_index().astype(str)
         else:
-            frame = pd.read_csv(io.BytesIO(content), dtype=str, encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UnusableError(
-            f"{path}: no such file. Give daily rows with --data: Date, Open, High, Low, Close and"
-            " the feature columns; `hpogen demo-data sp500` writes a file with real prices."
-        ) from None
+            cells = pd.read_csv(io.BytesIO(content), dtype=str, encoding="utf-8-sig")
     except (ValueError, OSError) as error:  # errors of pandas and pyarrow are ValueErrors
         raise UnusableError(f"{path}: not a table: {ascii(str(error))[1:200]}") from None
-    wanted = list(dict.fromkeys((*PRICES, *FEATURE_COLUMNS)))
-    if missing := [name for name in ("Date", *wanted) if name not in frame.columns]:
-        has = str(list(frame.columns))[:200]
-        raise UnusableError(f"{path}: no column {', '.join(missing)}; it has {has}")
-    if frame.empty:
-        raise UnusableError(f"{path}: no row below the header")
-    dates = pd.to_datetime(frame["Date"], errors="coerce", format="ISO8601", utc=True)
-    dates = dates.dt.tz_localize(None)
-    columns = {name: pd.to_numeric(frame[name], errors="coerce") for name in wanted}
+    if missing := [name for name in ("Date", *wanted) if name not in cells]:
+        raise UnusableError(f"{path}: no column {', '.join(missing)}")
+    dates = pd.to_datetime(cells["Date"], errors="coerce", format="ISO8601", utc=True)
+    columns = {name: pd.to_numeric(cells[name], errors="coerce") for name in wanted}
     faults = [
         ("Date", dates.isna(), "is not a date such as 1999-01-04"),
         ("Date", dates.diff() <= pd.Timedelta(0), "is not after the row before"),
@@ -79,22 +67,17 @@ def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
     ]
     for name, wrong, fault in faults:
         if wrong.any():
-            at = int(wrong.argmax())
-            cell = str(frame[name].iloc[at])[:60]
-            raise UnusableError(f"{path}: row {at + 2}: {name} {cell!r} {fault}")
-    return pd.DataFrame({"Date": dates, **columns}), hashlib.sha256(content).hexdigest()
+            row = int(wrong.argmax())
+            cell = str(cells[name].iloc[row])[:60]
+            raise UnusableError(f"{path}: row {row + 2}: {name} {cell!r} {fault}")
+    frame = pd.DataFrame({"Date": dates.dt.tz_localize(None), **columns})
+    return frame, hashlib.sha256(content).hexdigest()
 
 
-def span(dates: pd.Series[pd.Timestamp]) -> str:
-    """Return the first and last of some dates."""
-    return f"{dates.iloc[0]:%Y-%m-%d} to {dates.iloc[-1]:%Y-%m-%d}"
-
-
-def split_rows(dates: pd.Series[pd.Timestamp]) -> tuple[int, int]:
+def split_rows(dates: pd.Series) -> tuple[int, int]:
     """Return the number of rows before validation, and before test."""
     if TRAIN_END and VAL_END:
-        ends = pd.Timestamp(TRAIN_END), pd.Timestamp(VAL_END)
-        return int((dates <= ends[0]).sum()), int((dates <= ends[1]).sum())
+        return int((dates <= TRAIN_END).sum()), int((dates <= VAL_END).sum())
     seen = TRAIN_FRACTION + VAL_FRACTION
     return round(len(dates) * TRAIN_FRACTION), round(len(dates) * seen)
 
@@ -108,45 +91,29 @@ class Task:
         self.data_path, self.data_sha256 = data_path, data_sha256
 
     def load(self, device: torch.device) -> None:
-        """Read the file; keep windows of training and validation on the device."""
+        """Read the file; keep windows and labels of training and validation on the device."""
         frame, self.digest = read_prices(Path(self.data_path))
-        about = span(frame["Date"])
-        wanted = f"; expected {' to '.join(DATA_RANGE)}" if DATA_RANGE else ""
-        check_digest(self.data_path, self.digest, self.data_sha256, about + wanted)
+        check_digest(self.data_path, self.digest, self.data_sha256)
         n_train, n_seen = split_rows(frame["Date"])
-        if n_seen >= len(frame):
-            raise UnusableError(
-                f"{self.data_path}: {about}: no row is left for the test split after VAL_END"
-                f" {VAL_END}; give an earlier one"
-            )
         frame = frame.iloc[:n_seen]  # from here on there is no test split
-        self.dates = frame["Date"]
         days = np.arange(MAX_CONTEXT_LENGTH - 1, n_train - HORIZON)
-        kept = np.linspace(0, len(days) - 1, round(len(days) * TRAIN_SUBSET))
-        self.train_days = days[kept.astype(np.int64)]
-        self.val_days = np.arange(n_train, n_seen - HORIZON)
+        kept = np.linspace(0, len(days) - 1, round(len(days) * TRAIN_SUBSET)).astype(np.int64)
         labels = make_labels(frame, task=TASK, horizon=HORIZON)
-        self.check_sizes(labels)
-        if constant := [n for n in FEATURE_COLUMNS if frame[n].iloc[:n_train].nunique() < 2]:
-            raise UnusableError(
-                f"{self.data_path}: {', '.join(constant)} never changes in the training rows;"
-                " leave it out of FEATURE_COLUMNS"
-            )
+        self.labels = torch.tensor(labels, dtype=torch.float32, device=device)
+        self.train_days = torch.tensor(days[kept], device=device)
+        self.val_days = torch.arange(n_train, n_seen - HORIZON, device=device)
+        self.check_sizes()
+        self.train_rate = float(labels[days[kept]].mean())
         features = input_features(frame, FEATURE_COLUMNS, n_train)
-        self.n_channels = features.shape[1]
         table = torch.tensor(features, dtype=torch.float32, device=device)
         self.windows = table.unfold(0, CONTEXT_LENGTH, 1)  # (rows, channels, days), a view
-        self.labels = torch.tensor(labels, dtype=torch.float32, device=device)
-        self.train_index = torch.tensor(self.train_days, device=device)
-        self.val_index = torch.tensor(self.val_days, device=device)
-        self.train_rate = float(labels[self.train_days].mean())
         daily_range = (frame["High"] / frame["Low"]).map(np.log).ewm(span=10).mean()
-        self.one_feature = torch.tensor(daily_range.to_numpy(np.float64)[self.val_days])
+        self.dates, self.daily_range = frame["Date"], torch.tensor(daily_range.to_numpy())
 
-    def check_sizes(self, labels: NDArray[np.float64]) -> None:
+    def check_sizes(self) -> None:
         """Refuse splits that cannot tell one configuration from another."""
         for split, days in (("training", self.train_days), ("validation", self.val_days)):
-            n_positive = int(labels[days].sum())
+            n_positive = int(self.labels[days].sum())
             fewest = min(n_positive, len(days) - n_positive)
             if len(days) < MIN_VAL_SAMPLES or fewest < MIN_CLASS_SAMPLES:
                 raise UnusableError(
@@ -157,45 +124,38 @@ class Task:
 
     def limit_for_smoke(self) -> dict[str, int]:
         """Keep 300 training days; return the parameters of a short training."""
-        self.train_days, self.train_index = self.train_days[-300:], self.train_index[-300:]
+        self.train_days = self.train_days[-300:]
         return {"epochs": 2}
 
     def describe(self) -> dict[str, Any]:
         """Return digest, dates, sizes and label rates."""
-        return {
-            "data": self.data_path,
-            "data_sha256": self.digest,
-            "rows": f"{span(self.dates)}, without the test rows",
-            "train_days": span(self.dates.iloc[self.train_days]),
-            "train_samples": len(self.train_days),
-            "train_rate": self.train_rate,
-            "val_days": span(self.dates.iloc[self.val_days]),
-            "val_samples": len(self.val_days),
-            "val_rate": float(self.labels[self.val_index].mean()),
-        }
+        about: dict[str, Any] = {"data": self.data_path, "data_sha256": self.digest}
+        for split, days in (("train", self.train_days), ("val", self.val_days)):
+            first, last = (self.dates[int(days[end])].date() for end in (0, -1))
+            about[f"{split}_days"] = f"{first} to {last}"
+            about[f"{split}_samples"] = len(days)
+            about[f"{split}_rate"] = float(self.labels[days].mean())
+        return about
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """Return the baselines: the training rate as prediction, and one untrained feature."""
-        labels = self.labels[self.val_index].cpu()
+        labels = self.labels[self.val_days].cpu()
         return {
             "class prior": {"val_loss": log_loss(self.train_rate, labels)},
-            "daily range": {"auc": auc(self.one_feature, labels)},  # mean ln(High / Low)
+            "daily range": {"auc": auc(self.daily_range[self.val_days.cpu()], labels)},
         }
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
-        model = PatchTST(arch, dropout, n_channels=self.n_channels)
-        if not model.positions.is_meta:
-            model.inputs.fit(self.window(self.train_index).to(model.positions.device))
-        return model
+        return Model(arch, dropout, self.window(self.train_days))
 
     def sample(self, n: int, device: torch.device) -> Tensor:
         """Return n windows, for measuring memory."""
-        return torch.zeros(n, CONTEXT_LENGTH, self.n_channels, device=device)
+        return torch.zeros(n, CONTEXT_LENGTH, self.windows.shape[1], device=device)
 
     def intervals(self, config: Config) -> Iterator[EvalInterval]:
         """Yield one interval per epoch."""
-        n_batches = -(-len(self.train_index) // config["batch_size"])
+        n_batches = math.ceil(len(self.train_days) / config["batch_size"])
         return (EvalInterval(epoch + 1, n_batches) for epoch in range(config["epochs"]))
 
     def training_length(self, config: Config) -> dict[str, int]:
@@ -206,9 +166,8 @@ class Task:
         """Return the days of an epoch in random order, cut into batches; the last is smaller."""
         del interval
         generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(len(self.train_index), generator=generator)
-        days = self.train_index[order.to(self.train_index.device)]
-        return list(days.split(config["batch_size"]))
+        order = torch.randperm(len(self.train_days), generator=generator)
+        return list(self.train_days[order.to(self.train_days.device)].split(config["batch_size"]))
 
     def window(self, days: Tensor) -> Tensor:
         """Return the contexts that end on some days, (days, context, channels)."""
@@ -225,7 +184,7 @@ class Task:
 
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
         """Return the metrics on the validation days, from a model in evaluation mode."""
-        logits = [model(self.window(days)) for days in self.val_index.split(micro_batch)]
-        targets = self.labels[self.val_index]
+        logits = [model(self.window(days)) for days in self.val_days.split(micro_batch)]
+        targets = self.labels[self.val_days]
         metrics = label_metrics(torch.cat(logits).float(), targets)
         return {**metrics, "prior_loss": log_loss(self.train_rate, targets.cpu())}

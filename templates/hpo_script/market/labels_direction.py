@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 
-def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> NDArray[np.float64]:
+def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> np.ndarray:
     """Return one label per row: Close[t+horizon] > Close[t].
 
     The last `horizon` rows have no label (NaN).
