@@ -3,6 +3,7 @@
 # requires-python = ">=3.10"
 # dependencies = ["numpy", "optuna>=4,<6", "pandas", "torch>=2.4"]
 # ///
+# ruff: noqa: E402  each half imports what it uses
 #:hpogen:0.2.0:a744aa557f36c1ea539f41553722699926fca3927522ecb0490cf4d01d19c061:{"name":"hpo_200M_h3","study_name":"hpo_200M_h3","task":"threshold_1pct","budget":200000000,"horizon":3,"tolerance":0.25,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free"},"sections":[],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":false,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
 """Search the best 200M transformer for threshold_1pct, horizon 3.
 
@@ -20,36 +21,18 @@ Rendered by hpogen 0.2.0: hpogen render --budget 200M --horizon 3
 
 from __future__ import annotations
 
-import ast
-import csv
-import errno
-import fcntl
-import functools
 import hashlib
 import io
 import itertools
-import json
 import math
-import os
-import pickle
-import platform
 import re
-import resource
-import signal
 import sys
 import time
-import traceback
-import uuid
-import warnings
-import zlib
-from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from types import ModuleType
-from typing import IO, Any, Literal, NamedTuple, NoReturn
+from typing import Any, Literal, NamedTuple
 
 # === Constants ===================================================================================
 
@@ -69,7 +52,6 @@ SPEC_SHA256 = "a744aa557f36c1ea539f41553722699926fca3927522ecb0490cf4d01d19c061"
 # Data
 DATA_PATH = "data/sp500.csv"  # CSV or Parquet
 DATA_SHA256: str | None = None  # of that file; checked if given
-DATA_RANGE: str | None = None  # its first and last date
 FEATURE_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]  # columns the model sees
 
 # Splits, contiguous and in order
@@ -91,15 +73,12 @@ STRIDE = 5  # days between patches
 SEARCH_SPACE: dict[str, dict[str, Any]] = {
     "epochs": {"type": "categorical", "choices": [50, 75, 100]},  # passes over the training days
     "learning_rate": {"type": "float", "low": 0.0001, "high": 0.001, "log": True},  # its peak
-    # of matrices only
-    "weight_decay": {"type": "float", "low": 0.0001, "high": 0.005, "log": True},
+    "weight_decay": {"type": "float", "low": 0.0001, "high": 0.005, "log": True},  # matrices only
     "dropout": {"type": "float", "low": 0.1, "high": 0.3, "log": False},  # of each branch
     "warmup_steps": {"type": "categorical", "choices": [100, 200, 300, 500]},  # of linear warm-up
 }
 CONDITIONS: dict[str, dict[str, list[Any]]] = {}
-
-# Parameters that are not searched
-FIXED_PARAMS: dict[str, Any] = {
+FIXED_PARAMS: dict[str, Any] = {  # not searched
     "batch_size": 256,  # samples per optimizer step, whatever fits at once
     "clip_norm": 1.0,  # largest norm of the gradient
     "beta1": 0.9,  # AdamW
@@ -261,9 +240,7 @@ ARCHITECTURES = [
     {"d_model": 2048, "n_layers": 3, "n_heads": 16, "d_ff": 8192, "params": 151269377},
     {"d_model": 2048, "n_layers": 3, "n_heads": 32, "d_ff": 8192, "params": 151269377},
 ]
-
-# Architectures that are tried in any case: one at each end of each axis
-EXTREME_INDICES: dict[int, str] = {
+EXTREME_INDICES: dict[int, str] = {  # tried in any case
     7: "min d_model",
     112: "max d_model",
     122: "min n_layers",
@@ -276,46 +253,21 @@ SKIP_INDICES: list[int] = []  # never tried
 # --- Command line: read before the packages are imported, so that --help needs none of them ------
 
 
-class NotImported(ModuleType):
-    """Stands for a package under --status, which reads the log and builds no model."""
-
-    def __getattr__(self, name: str) -> NotImported:
-        return self
-
-    def __mro_entries__(self, bases: object) -> tuple[type, ...]:
-        return ()
-
-
-def argument(pattern: str, about: str, kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a reader of an argument that has a form."""
-
-    def read(text: str) -> Any:
-        if not re.fullmatch(pattern, text):
-            raise ArgumentTypeError(f"{text!r} is not {about}")
-        return kind(text)
-
-    return read
-
-
 def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Namespace:
     """Read the command line; the constants above are its defaults."""
     about, _, usage = doc.partition("\n\n")
     parser = ArgumentParser(f"{NAME}.py", description=about, epilog=usage, allow_abbrev=False)
     parser.formatter_class = RawDescriptionHelpFormatter
-    whole = argument(r"0*[1-9]\d{0,8}", "a whole number above 0", int)
-    number = argument(r"\d{1,9}(\.\d{1,9})?", "a number from 0 up", float)
-    device = argument(r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cuda, cuda:N or mps", str)
     add = parser.add_argument
-    add("--data", default=DATA_PATH, metavar="PATH", help="default: %(default)s")
+    add("--data", default=DATA_PATH, metavar="PATH", help="such as `hpogen demo-data` writes")
     add("--new-data", action="store_true", help="use data other than those it was rendered for")
-    add("--n-trials", default=N_TRIALS, type=whole, metavar="N", help="total of all runs")
+    add("--n-trials", default=N_TRIALS, type=int, metavar="N", help="total of all runs")
     add("--seed", default=SEED, type=int, metavar="N", help="default: %(default)s")
-    add("--device", default="auto", type=device, metavar="D", help="auto, cpu, cuda, cuda:N, mps")
-    add("--out", type=Path, metavar="DIR", help=f"derived files; default: outputs/{NAME}")
-    add("--log", type=Path, metavar="FILE", help=f"the study; default: logs/{NAME}.log")
-    often = "between checkpoints; 0: after each batch; default: 5"
-    add("--checkpoint-minutes", default=5.0, type=number, metavar="N", help=often)
-    add("--trial-seconds", type=number, metavar="S", help="training time of each trial")
+    add("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N, mps")
+    add("--out", default=Path("outputs", NAME), type=Path, metavar="DIR", help="derived files")
+    add("--log", default=Path("logs", f"{NAME}.log"), type=Path, metavar="FILE", help="the study")
+    add("--checkpoint-minutes", default=5.0, type=float, metavar="N", help="0: after each batch")
+    add("--trial-seconds", type=float, metavar="S", help="training time of each trial")
     add("--enqueue", type=Path, metavar="FILE.json", help="configurations to try next")
     add("--history", type=Path, metavar="LOG", help="use the trials of another log, too")
     mode = parser.add_mutually_exclusive_group()
@@ -327,18 +279,26 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
         add_arguments(parser)
     args = parser.parse_args()
     args.overrides = {n: str(v) for n, v in vars(args).items() if v != parser.get_default(n)}
-    args.out, args.log = args.out or Path("outputs", NAME), args.log or Path("logs", f"{NAME}.log")
-    if args.log.is_dir():
-        parser.error(f"--log {args.log} is a folder, not a file")
-    for path in (args.data, args.enqueue, args.history):
-        if path and not args.status and not Path(path).exists():
-            hint = "; `hpogen demo-data` writes real data" if path == args.data else ""
-            parser.error(f"no such file: {path}{hint}")
+    files = [] if args.status else [Path(args.data), args.enqueue, args.history]
+    missing = [str(path) for path in files if path and not path.exists()]
+    numbers = (args.checkpoint_minutes, args.trial_seconds or 0)
+    device = re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", args.device)
+    rules = {
+        f"--n-trials {args.n_trials} is not a whole number above 0": 0 < args.n_trials < 1e9,
+        "minutes or seconds below 0": all(0 <= number < 1e9 for number in numbers),
+        f"--device {args.device} is not auto, cpu, cuda, cuda:N or mps": device,
+        f"--log {args.log} is a folder, not a file": not args.log.is_dir(),
+        f"no such file: {', '.join(missing)}": not missing,
+    }
+    for broken in (rule for rule, holds in rules.items() if not holds):
+        parser.error(broken)
     if args.smoke:  # never among real results
         args.out = args.out.with_name(f"{args.out.name}-smoke")
         args.log = args.log.with_name(f"{args.log.stem}-smoke.log")
-    if args.status:
-        sys.modules.update({name: NotImported(name) for name in MODULES})
+    if args.status:  # the log alone answers: mocks stand for the packages
+        from unittest.mock import MagicMock
+
+        sys.modules.update(dict.fromkeys(MODULES, MagicMock()))
     return args
 
 
@@ -363,11 +323,7 @@ try:
     import pandas as pd
     import torch
     import torch.nn.functional as F
-    from optuna.distributions import BaseDistribution, distribution_to_json
-    from optuna.storages import BaseStorage, InMemoryStorage
-    from optuna.trial import FrozenTrial, TrialState, create_trial
     from torch import Tensor, nn
-    from torch.utils.flop_counter import FlopCounterMode
 except ModuleNotFoundError as missing:
     install = "python -m pip install numpy optuna pandas torch"
     print(f"error: {missing.name} is not installed: {install}", file=sys.stderr)
@@ -383,6 +339,7 @@ except KeyboardInterrupt:
 Arch = Mapping[str, int]  # a row of ARCHITECTURES
 Config = Mapping[str, Any]  # every hyper-parameter of a trial, searched or fixed
 Curve = list[dict[str, Any]]  # evaluations: epochs or steps trained, then the metrics
+OTHER_DATA = "{}: sha256 {:.12}… is not the data this script was rendered for; see --new-data"
 
 
 class EvalInterval(NamedTuple):
@@ -396,29 +353,17 @@ class UnusableError(Exception):
     """Data, log or device cannot be used; the message names the value and the way out."""
 
 
-def check_digest(path: str, digest: str, expected: str | None) -> None:
-    """Refuse data other than those that the script was rendered for."""
-    if expected not in (None, digest):
-        raise UnusableError(
-            f"{path}: sha256 {digest[:12]}… is not that of the data this script was rendered for,"
-            f" {expected[:12]}…. Give those with --data, or allow these with --new-data."
-        )
-
-
 # --- Labels: will the High reach Close + x % within the horizon? ---------------------------------
 
 
 def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> np.ndarray:
-    """Return one label per row: max(High[t+1 .. t+horizon]) >= Close[t] (1 + x / 100).
-
-    The last `horizon` rows have no label (NaN). The task is `threshold_<x>pct`.
-    """
+    """Return max(High[t+1 .. t+horizon]) >= Close[t] (1 + x / 100) of each row, NaN at the end."""
     percent = float(task.removeprefix("threshold_").removesuffix("pct"))
     days_ahead = pd.concat([frame["High"].shift(-day) for day in range(1, horizon + 1)], axis=1)
     reached = days_ahead.max(axis=1) >= frame["Close"] * (1 + percent / 100)
     labels = reached.astype(np.float64)
     labels.iloc[-horizon:] = np.nan
-    return np.asarray(labels, np.float64)
+    return labels.to_numpy()
 
 
 # --- Transformer block: pre-norm, fused projections, scaled-dot-product attention ----------------
@@ -453,23 +398,20 @@ class Block(nn.Module):
 
 def init_weights(model: nn.Module, n_layers: int) -> None:
     """Draw the starting weights from the current random stream."""
-    for name, module in model.named_modules():
-        if isinstance(module, (nn.Linear, nn.Embedding)):
-            writes_residual = name.endswith(("attention_out", "ff_out"))
-            std = 0.02 / math.sqrt(2 * n_layers) if writes_residual else 0.02
-            nn.init.normal_(module.weight, std=std)
-        if isinstance(module, nn.Linear) and module.bias is not None:
-            nn.init.zeros_(module.bias)
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)
+        elif parameter.ndim > 1 and name != "positions":
+            writes_residual = name.endswith(("attention_out.weight", "ff_out.weight"))
+            depth = 2 * n_layers if writes_residual else 1
+            nn.init.normal_(parameter, std=0.02 / math.sqrt(depth))
 
 
 # --- Model: PatchTST (Nie et al. 2023, arXiv:2211.14730) with channel-mixed patches --------------
 
 
 class PatchTST(nn.Module):
-    """Encoder over overlapping patches of a window of daily features; one logit out.
-
-    `windows`, those of training, give the number of channels.
-    """
+    """Encoder over overlapping patches of a window of daily features; one logit out."""
 
     inputs_per_channel = PATCH_LENGTH  # in a patch
 
@@ -504,14 +446,12 @@ class PatchTST(nn.Module):
 
 def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int) -> np.ndarray:
     """Return the model's inputs, (rows, channels); the first row has no previous day: 0."""
-    previous = frame["Close"].shift(1)
     features: dict[str, pd.Series] = {}
     for column in columns:
         values = frame[column]
-        if column in ("Open", "High", "Low", "Close"):
-            values = (values / previous).map(np.log)
-        elif column == "Adj Close":
-            values = (values / values.shift(1)).map(np.log)
+        if column in ("Open", "High", "Low", "Close", "Adj Close"):
+            before = frame["Adj Close" if column == "Adj Close" else "Close"].shift(1)
+            values = (values / before).map(np.log)
         elif column == "Volume":
             usual = values.rolling(20, min_periods=1).mean()
             values = ((values + 1) / (usual + 1)).map(np.log)
@@ -596,20 +536,16 @@ PRICES = ("Open", "High", "Low", "Close")
 
 
 def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
-    """Return Date, prices and feature columns of a CSV or Parquet file, and its SHA-256.
-
-    Raises UnusableError with the row (of the file, the header is row 1) and column at fault.
-    """
+    """Return Date, prices and features, checked, of a CSV or Parquet file, and its SHA-256."""
     content, wanted = path.read_bytes(), list(dict.fromkeys((*PRICES, *FEATURE_COLUMNS)))
     try:
         if path.suffix == ".parquet":
             cells = pd.read_parquet(io.BytesIO(content)).reset_index().astype(str)
         else:
             cells = pd.read_csv(io.BytesIO(content), dtype=str, encoding="utf-8-sig")
-    except (ValueError, OSError) as error:  # errors of pandas and pyarrow are ValueErrors
-        raise UnusableError(f"{path}: not a table: {ascii(str(error))[1:200]}") from None
-    if missing := [name for name in ("Date", *wanted) if name not in cells]:
-        raise UnusableError(f"{path}: no column {', '.join(missing)}")
+        cells = cells[["Date", *wanted]]
+    except (ValueError, KeyError, OSError) as error:  # those of pandas and pyarrow, too
+        raise UnusableError(f"{path}: {ascii(str(error))[1:200]}") from None
     dates = pd.to_datetime(cells["Date"], errors="coerce", format="ISO8601", utc=True)
     columns = {name: pd.to_numeric(cells[name], errors="coerce") for name in wanted}
     faults = [
@@ -621,19 +557,11 @@ def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
     ]
     for name, wrong, fault in faults:
         if wrong.any():
-            row = int(wrong.argmax())
-            cell = str(cells[name].iloc[row])[:60]
-            raise UnusableError(f"{path}: row {row + 2}: {name} {cell!r} {fault}")
+            index = int(wrong.argmax())
+            cell, row = str(cells[name].iloc[index])[:60], index + 2  # the header is row 1
+            raise UnusableError(f"{path}: row {row}: {name} {cell!r} {fault}")
     frame = pd.DataFrame({"Date": dates.dt.tz_localize(None), **columns})
     return frame, hashlib.sha256(content).hexdigest()
-
-
-def split_rows(dates: pd.Series) -> tuple[int, int]:
-    """Return the number of rows before validation, and before test."""
-    if TRAIN_END and VAL_END:
-        return int((dates <= TRAIN_END).sum()), int((dates <= VAL_END).sum())
-    seen = TRAIN_FRACTION + VAL_FRACTION
-    return round(len(dates) * TRAIN_FRACTION), round(len(dates) * seen)
 
 
 class Task:
@@ -647,34 +575,28 @@ class Task:
     def load(self, device: torch.device) -> None:
         """Read the file; keep windows and labels of training and validation on the device."""
         frame, self.digest = read_prices(Path(self.data_path))
-        check_digest(self.data_path, self.digest, self.data_sha256)
-        n_train, n_seen = split_rows(frame["Date"])
-        frame = frame.iloc[:n_seen]  # from here on there is no test split
+        if self.data_sha256 not in (None, self.digest):
+            raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
+        n_train = round(len(frame) * TRAIN_FRACTION)
+        n_seen = round(len(frame) * (TRAIN_FRACTION + VAL_FRACTION))
+        if TRAIN_END and VAL_END:
+            n_train, n_seen = (int((frame["Date"] <= end).sum()) for end in (TRAIN_END, VAL_END))
+        self.frame = frame = frame.iloc[:n_seen]  # from here on there is no test split
         days = np.arange(MAX_CONTEXT_LENGTH - 1, n_train - HORIZON)
         kept = np.linspace(0, len(days) - 1, round(len(days) * TRAIN_SUBSET)).astype(np.int64)
         labels = make_labels(frame, task=TASK, horizon=HORIZON)
         self.labels = torch.tensor(labels, dtype=torch.float32, device=device)
         self.train_days = torch.tensor(days[kept], device=device)
         self.val_days = torch.arange(n_train, n_seen - HORIZON, device=device)
-        self.check_sizes()
+        for split, index in (("training", self.train_days), ("validation", self.val_days)):
+            n, n_positive = len(index), int(self.labels[index].sum())
+            if n < MIN_VAL_SAMPLES or min(n_positive, n - n_positive) < MIN_CLASS_SAMPLES:
+                found = f"{self.data_path}: {n} {split} samples, {n_positive} of them positive"
+                raise UnusableError(f"{found}; see MIN_VAL_SAMPLES and MIN_CLASS_SAMPLES")
         self.train_rate = float(labels[days[kept]].mean())
-        features = input_features(frame, FEATURE_COLUMNS, n_train)
-        table = torch.tensor(features, dtype=torch.float32, device=device)
-        self.windows = table.unfold(0, CONTEXT_LENGTH, 1)  # (rows, channels, days), a view
-        daily_range = (frame["High"] / frame["Low"]).map(np.log).ewm(span=10).mean()
-        self.dates, self.daily_range = frame["Date"], torch.tensor(daily_range.to_numpy())
-
-    def check_sizes(self) -> None:
-        """Refuse splits that cannot tell one configuration from another."""
-        for split, days in (("training", self.train_days), ("validation", self.val_days)):
-            n_positive = int(self.labels[days].sum())
-            fewest = min(n_positive, len(days) - n_positive)
-            if len(days) < MIN_VAL_SAMPLES or fewest < MIN_CLASS_SAMPLES:
-                raise UnusableError(
-                    f"{self.data_path}: {len(days)} {split} samples with {n_positive} positives;"
-                    f" at least {MIN_VAL_SAMPLES} samples and {MIN_CLASS_SAMPLES} of each class"
-                    " are needed. Use more rows or other splits."
-                )
+        table = input_features(frame, FEATURE_COLUMNS, n_train)
+        features = torch.tensor(table, dtype=torch.float32, device=device)
+        self.windows = features.unfold(0, CONTEXT_LENGTH, 1)  # (rows, channels, days), a view
 
     def limit_for_smoke(self) -> dict[str, int]:
         """Keep 300 training days; return the parameters of a short training."""
@@ -685,7 +607,7 @@ class Task:
         """Return digest, dates, sizes and label rates."""
         about: dict[str, Any] = {"data": self.data_path, "data_sha256": self.digest}
         for split, days in (("train", self.train_days), ("val", self.val_days)):
-            first, last = (self.dates[int(days[end])].date() for end in (0, -1))
+            first, last = (self.frame["Date"][int(days[end])].date() for end in (0, -1))
             about[f"{split}_days"] = f"{first} to {last}"
             about[f"{split}_samples"] = len(days)
             about[f"{split}_rate"] = float(self.labels[days].mean())
@@ -694,14 +616,14 @@ class Task:
     def baselines(self) -> dict[str, dict[str, float]]:
         """Return the baselines: the training rate as prediction, and one untrained feature."""
         labels = self.labels[self.val_days].cpu()
-        return {
-            "class prior": {"val_loss": log_loss(self.train_rate, labels)},
-            "daily range": {"auc": auc(self.daily_range[self.val_days.cpu()], labels)},
-        }
+        ranges = (self.frame["High"] / self.frame["Low"]).map(np.log).ewm(span=10).mean()
+        scores = torch.tensor(ranges.to_numpy())[self.val_days.cpu()]
+        prior = {"val_loss": log_loss(self.train_rate, labels)}
+        return {"class prior": prior, "daily range": {"auc": auc(scores, labels)}}
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
-        return Model(arch, dropout, self.window(self.train_days))
+        return Model(arch, dropout, self.training_batch(self.train_days)[0])
 
     def sample(self, n: int, device: torch.device) -> Tensor:
         """Return n windows, for measuring memory."""
@@ -716,20 +638,15 @@ class Task:
         """Return how much is trained."""
         return {"epochs": config["epochs"]}
 
-    def batches(self, config: Config, interval: EvalInterval, seed: int) -> list[Tensor]:
+    def batches(self, config: Config, _interval: EvalInterval, seed: int) -> list[Tensor]:
         """Return the days of an epoch in random order, cut into batches; the last is smaller."""
-        del interval
-        generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(len(self.train_days), generator=generator)
-        return list(self.train_days[order.to(self.train_days.device)].split(config["batch_size"]))
-
-    def window(self, days: Tensor) -> Tensor:
-        """Return the contexts that end on some days, (days, context, channels)."""
-        return self.windows[days - CONTEXT_LENGTH + 1].transpose(1, 2)
+        days, generator = self.train_days, torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(days), generator=generator)
+        return list(days[order.to(days.device)].split(config["batch_size"]))
 
     def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Return windows and labels."""
-        return self.window(indices), self.labels[indices]
+        """Return the windows that end on some days, (days, context, channels), and the labels."""
+        return self.windows[indices - CONTEXT_LENGTH + 1].transpose(1, 2), self.labels[indices]
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
         """Return the mean training loss."""
@@ -738,26 +655,25 @@ class Task:
 
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
         """Return the metrics on the validation days, from a model in evaluation mode."""
-        logits = [model(self.window(days)) for days in self.val_days.split(micro_batch)]
+        batches = map(self.training_batch, self.val_days.split(micro_batch))
+        logits = torch.cat([model(windows) for windows, _ in batches])
         targets = self.labels[self.val_days]
-        metrics = label_metrics(torch.cat(logits).float(), targets)
-        return {**metrics, "prior_loss": log_loss(self.train_rate, targets.cpu())}
+        prior_loss = log_loss(self.train_rate, targets.cpu())
+        return {**label_metrics(logits.float(), targets), "prior_loss": prior_loss}
 
 
 # --- Gradient accumulation: micro-batches that add up to the gradient of the whole batch ---------
 
 
 def accumulate(
-    model: nn.Module, task: Task, batch: Tensor, *, config: Config, micro_batch: int
+    model: nn.Module, task: Task, batch: Tensor, config: Config, micro_batch: int
 ) -> Tensor:
-    """Add the gradient of the batch's mean loss; return the loss (on the device, no sync).
-
-    Each micro-batch is weighted by its own size, so a smaller last one counts for what it is.
-    """
+    """Add the gradient of the batch's mean loss; return the loss (on the device, no sync)."""
     total = batch.new_zeros((), dtype=next(model.parameters()).dtype)
     for indices in batch.split(micro_batch):
         inputs, targets = task.training_batch(indices)
-        loss = task.loss(model(inputs), targets, config) * (len(indices) / len(batch))
+        share = len(indices) / len(batch)  # of this micro-batch: the last may be smaller
+        loss = share * task.loss(model(inputs), targets, config)
         loss.backward()
         total += loss.detach()
     return total
@@ -783,24 +699,13 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
     return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
-def make_optimizer(model: nn.Module, config: Config) -> torch.optim.AdamW:
-    """Return AdamW; norms, biases, positions and input scales are not decayed."""
-    named = list(model.named_parameters())
-    matrices = [p for name, p in named if p.ndim > 1 and name != "positions"]
-    others = [p for name, p in named if p.ndim < 2 or name == "positions"]
-    groups = [{"params": matrices, "weight_decay": config["weight_decay"]}, {"params": others}]
-    betas = (config["beta1"], config["beta2"])
-    return torch.optim.AdamW(groups, lr=config["learning_rate"], betas=betas, weight_decay=0.0)
-
-
 def learning_rate(step: int, total: float, config: Config) -> float:
     """Return the rate of an optimizer step (from 0): linear warm-up, then half a cosine."""
-    peak, warmup = config["learning_rate"], config["warmup_steps"]
+    peak, warmup, floor = config["learning_rate"], config["warmup_steps"], config["min_lr_ratio"]
     if step < warmup:
         return float(peak * (step + 1) / warmup)
-    done = (step - warmup) / max(total - warmup, 1)
-    floor = config["min_lr_ratio"]
-    return float(peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(done, 1)))))
+    done = min((step - warmup) / max(total - warmup, 1), 1)
+    return float(peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))))
 
 
 def evals_without_gain(values: Iterable[float], min_delta: float) -> int:
@@ -811,14 +716,11 @@ def evals_without_gain(values: Iterable[float], min_delta: float) -> int:
     return waited
 
 
-COUNTERS = ("interval", "batch", "step", "samples", "seconds")
+COUNTERS = ("interval", "batch", "step", "samples", "seconds", "losses")
 
 
 class Training:
-    """A model in training, which can be saved after any batch and restored.
-
-    `key` is (seed, trial): it names the random streams.
-    """
+    """A model in training, which can be saved after any batch; `key` is (seed, trial)."""
 
     def __init__(
         self, task: Task, arch: Arch, config: Config, key: tuple[int, int], device: torch.device
@@ -826,7 +728,12 @@ class Training:
         self.task, self.config, self.key, self.device = task, config, key, device
         torch.manual_seed(stream_seed(*key, "weights"))
         self.model = task.build_model(arch, config["dropout"]).to(device)
-        self.optimizer = make_optimizer(self.model, config)
+        named = list(self.model.named_parameters())
+        matrices = [p for name, p in named if p.ndim > 1 and name != "positions"]
+        others = [p for name, p in named if p.ndim < 2 or name == "positions"]  # not decayed
+        groups = [{"params": matrices, "weight_decay": config["weight_decay"]}, {"params": others}]
+        betas = (config["beta1"], config["beta2"])
+        self.optimizer = torch.optim.AdamW(groups, betas=betas, weight_decay=0.0)
         self.streams = torch if device.type == "cpu" else getattr(torch, device.type)
         self.interval, self.batch, self.step = 0, 0, 0  # how many of each are done
         self.samples, self.seconds = 0, 0.0  # trained so far; evaluations apart
@@ -836,7 +743,6 @@ class Training:
         """Return everything that the next batches depend on, as tensors and numbers."""
         return {
             **{name: getattr(self, name) for name in COUNTERS},
-            "losses": self.losses,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "stream": self.streams.get_rng_state(),
@@ -847,32 +753,22 @@ class Training:
         """Continue from a state; on another kind of device, dropout draws other numbers."""
         for name in COUNTERS:
             setattr(self, name, state[name])
-        self.losses = state["losses"].to(self.device)
+        self.losses = self.losses.to(self.device)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if state["device"] == self.device.type:
             self.streams.set_rng_state(state["stream"])
 
-    def batches(self, interval: EvalInterval) -> list[Tensor]:
-        """Return the batches of an interval that are left."""
-        self.model.train()
-        if self.batch == 0:
-            torch.manual_seed(stream_seed(*self.key, interval.step, "dropout"))
-            self.losses = torch.zeros((), device=self.device)
-        seed = stream_seed(*self.key, interval.step, "batches")
-        return self.task.batches(self.config, interval, seed)[self.batch :]
-
     def learn(self, batch: Tensor, rate: float, micro_batch: int) -> None:
         """Take one optimizer step."""
-        began, config = time.monotonic(), self.config
+        began = time.monotonic()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
         with mixed_precision(self.device):
-            loss = accumulate(self.model, self.task, batch, config=config, micro_batch=micro_batch)
-        nn.utils.clip_grad_norm_(self.model.parameters(), config["clip_norm"])
+            self.losses += accumulate(self.model, self.task, batch, self.config, micro_batch)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config["clip_norm"])
         self.optimizer.step()
-        self.losses += loss
         self.batch, self.step = self.batch + 1, self.step + 1
         self.samples += len(batch)
         self.seconds += time.monotonic() - began
@@ -897,16 +793,18 @@ def train(
     after_batch: Callable[[float], None],
     trial_seconds: float | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Train to the end of the schedule, or for some seconds; yield each evaluation.
-
-    `after_batch` gets the share that is done. Raises DivergedError when a loss is not finite.
-    """
-    config, share = dict(training.config), 0.0
-    total: float = sum(interval.n_batches for interval in training.task.intervals(config))
+    """Train to the end, or for some seconds; yield evaluations, give shares to `after_batch`."""
+    task, config, share = training.task, dict(training.config), 0.0
+    total: float = sum(interval.n_batches for interval in task.intervals(config))
     if trial_seconds:  # the schedule is stretched to the steps that these seconds allow
         config |= {"epochs": sys.maxsize, "steps": sys.maxsize}
-    for interval in itertools.islice(training.task.intervals(config), training.interval, None):
-        for batch in training.batches(interval):
+    for interval in itertools.islice(task.intervals(config), training.interval, None):
+        if training.batch == 0:
+            torch.manual_seed(stream_seed(*training.key, interval.step, "dropout"))
+            training.losses = torch.zeros((), device=training.device)
+        training.model.train()
+        seed = stream_seed(*training.key, interval.step, "batches")
+        for batch in task.batches(config, interval, seed)[training.batch :]:
             if trial_seconds and training.seconds:
                 total = training.step * trial_seconds / training.seconds
             training.learn(batch, learning_rate(training.step, total, config), micro_batch)
@@ -922,7 +820,8 @@ def train(
 # --- Architecture space: how the sampler sees ARCHITECTURES --------------------------------------
 # Rows that differ only in FREE_AXES (the heads do not change the parameter count) are one shape.
 # The sampler draws `shape_idx`, in the order of the list from deep and narrow to shallow and wide,
-# and one index per free axis: in both, neighbours are alike.
+# and one index per free axis: in both, neighbours are alike. A shape may lack a value of a free
+# axis: 6 heads do not divide a width of 64.
 
 
 class ArchSpace:
@@ -931,10 +830,10 @@ class ArchSpace:
     def __init__(self, rows: Sequence[Arch], free_axes: Sequence[str], skip: Sequence[int]):
         self.rows = rows
         self.choices = {axis: sorted({row[axis] for row in rows}) for axis in free_axes}
-        shapes: dict[tuple[int, ...], list[int]] = {}
-        for arch_idx, row in enumerate(rows):
-            key = tuple(size for axis, size in row.items() if axis not in free_axes)
-            shapes.setdefault(key, []).append(arch_idx)
+        kinds = [tuple(n for axis, n in row.items() if axis not in free_axes) for row in rows]
+        shapes: dict[tuple[int, ...], list[int]] = {kind: [] for kind in kinds}
+        for arch_idx, kind in enumerate(kinds):
+            shapes[kind].append(arch_idx)
         self.shapes = list(shapes.values())
         self.shape_of = {row: shape for shape, rows in enumerate(self.shapes) for row in rows}
         self.allowed = [row for row in self.shape_of if row not in skip]
@@ -951,11 +850,7 @@ class ArchSpace:
         return {"shape_idx": self.shape_of[arch_idx], **free}
 
     def decode(self, params: Mapping[str, int]) -> int:
-        """Return the row of search parameters, or else the nearest: by shape, then in log2.
-
-        A shape may lack a value of a free axis (6 heads do not divide a width of 64), and rows
-        may be skipped.
-        """
+        """Return the row of search parameters, or the nearest allowed: by shape, then in log2."""
 
         def distance(arch_idx: int) -> tuple[int, float]:
             row, gap = self.rows[arch_idx], 0.0
@@ -971,7 +866,6 @@ class ArchSpace:
 SPACE = ArchSpace(ARCHITECTURES, FREE_AXES, SKIP_INDICES)
 
 
-@functools.cache
 def searched() -> dict[str, dict[str, Any]]:
     """Return every searched parameter: those of the architecture, then SEARCH_SPACE."""
     sizes = SPACE.sizes().items()
@@ -983,7 +877,6 @@ def split_type(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return table["type"], {name: value for name, value in table.items() if name != "type"}
 
 
-@functools.cache
 def distributions() -> dict[str, optuna.distributions.BaseDistribution]:
     """Return the distribution of each searched parameter."""
     found = {}
@@ -1016,6 +909,30 @@ def suggest(trial: optuna.Trial) -> dict[str, Any]:
 
 
 # === The machinery ===============================================================================
+
+import ast
+import csv
+import errno
+import fcntl
+import json
+import os
+import pickle
+import platform
+import resource
+import signal
+import traceback
+import uuid
+import warnings
+import zlib
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import IO, NoReturn
+
+from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from torch.utils.flop_counter import FlopCounterMode
 
 # --- Trial log: one table defines every line, for the writer and for every reader ----------------
 # A line is `[I 2026-11-21 10:15:00,123] HEAD: field=value, ... ;1a2b3c4d`. Floats have full

@@ -47,12 +47,13 @@ def render(spec: Spec) -> str:
     first = 1 + sum(chosen.arguments is not None for chosen in sections)  # of the experiment
     if early := [part.name for part in parts[:first] if part.third_party.roots()]:
         raise PartError(f"{early[0]}: needs a package before the command line is read")
-    stdlib.modules.add("sys")
-    stdlib.names.setdefault("typing", set()).update({"Any", "Literal"})
     packages = sorted({*third_party.roots(), *spec.sampler.requires})
     half = next(
         at for at, name in enumerate(names) if name.startswith("machinery/") and at >= first
     )
+    first_stdlib, first_packages = merged(parts[:half])
+    first_stdlib.modules.add("sys")
+    first_stdlib.names.setdefault("typing", set()).update({"Any", "Literal"})
     if unknown := set(packages) - REQUIREMENTS.keys():
         raise PartError(f"a part imports {', '.join(sorted(unknown))}; add it to REQUIREMENTS")
     return template().render(
@@ -65,8 +66,10 @@ def render(spec: Spec) -> str:
         mark=f"{MARK}{__version__}:{spec.sha256()}:{spec.to_json()}",
         requirements=[REQUIREMENTS[package] for package in packages],
         packages=packages,
-        stdlib=stdlib.lines(),
-        third_party=third_party.lines(indent="    "),
+        stdlib=first_stdlib.lines(),
+        third_party=first_packages.lines(indent="    "),
+        machinery_stdlib=stdlib.without(first_stdlib).lines(),
+        machinery_packages=third_party.without(first_packages).lines(),
         heading=heading,
         constants=[
             (about, [constant_line(*constant) for constant in group]) for about, group in constants
@@ -150,10 +153,10 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
                 (
                     annotated(c.name.upper(), spec.constants[c.name]),
                     spec.constants[c.name],
-                    c.about,
+                    c.about + comments_beside(c.name, spec),
                 )
                 for c in family.constants
-                if c.section == name
+                if c.section == name and not c.beside
             ],
         )
         for name, title in groups.items()
@@ -200,11 +203,8 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
                     Rows({}).of({name: when for name, when in conditions.items() if when}),
                     "",
                 ),
+                ("FIXED_PARAMS: dict[str, Any]", fixed.of(spec.fixed), "not searched"),
             ],
-        ),
-        (
-            "Parameters that are not searched",
-            [("FIXED_PARAMS: dict[str, Any]", fixed.of(spec.fixed), "")],
         ),
         (
             "Sampler and pruner of Optuna (steps in the unit of evaluations)",
@@ -218,16 +218,17 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
             [
                 ("FREE_AXES", list(family.free_axes), "do not change the parameter count"),
                 ("ARCHITECTURES", Rows({}).of_items(spec.architectures), ""),
-            ],
-        ),
-        (
-            "Architectures that are tried in any case: one at each end of each axis",
-            [
-                ("EXTREME_INDICES: dict[int, str]", Rows({}).of(extremes), ""),
+                ("EXTREME_INDICES: dict[int, str]", Rows({}).of(extremes), "tried in any case"),
                 ("SKIP_INDICES: list[int]", spec.skipped, "never tried"),
             ],
         ),
     ]
+
+
+def comments_beside(name: str, spec: Spec) -> str:
+    """Return the values that a script has only in the comment on a constant."""
+    values = [spec.constants[c.name] for c in spec.family.constants if c.beside == name]
+    return "".join(f", {' to '.join(value)}" for value in values if value)
 
 
 def section_constants(chosen: Section, spec: Spec) -> list[tuple[str, Any, str]]:
@@ -317,13 +318,16 @@ def quoted(text: str) -> str:
 
 
 def constant_line(name: str, value: Any, about: str) -> str:
-    """Return an assignment, its comment behind it or, where that is too long, above it."""
+    """Return an assignment, its comment behind its first line or, if too long, above it."""
     text = f"{name} = {literal(value)}"
     if len(text) > WIDTH and isinstance(value, list):
         text = f"{name} = {Rows({}).of_items(value)}"
     if not about:
         return text
-    if "\n" in text or len(text) + 4 + len(about) > WIDTH:
+    first, *rest = text.split("\n")
+    if rest:
+        return "\n".join([f"{first}  # {about}", *rest])
+    if len(text) + 4 + len(about) > WIDTH:
         return f"# {about}\n{text}"
     return f"{text}  # {about}"
 

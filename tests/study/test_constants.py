@@ -62,7 +62,7 @@ def test_the_data_path_is_the_file_that_is_read(
     (tmp_path / "other.csv").write_text("".join(lines[:3000]))
     _, one = market()
     _, two = market(('DATA_PATH = "sp500.csv"', 'DATA_PATH = "other.csv"'))
-    assert len(one.dates) > len(two.dates)
+    assert len(one.frame) > len(two.frame)
     assert two.describe()["data"].endswith("other.csv")
 
 
@@ -96,7 +96,7 @@ def test_a_least_size_refuses_what_is_smaller(
     market: Callable[..., Any], old: str, new: str
 ) -> None:
     market()
-    with pytest.raises(Exception, match="are needed"):
+    with pytest.raises(Exception, match="MIN_CLASS_SAMPLES"):
         market((old, new))
 
 
@@ -223,10 +223,11 @@ def test_no_decay_on_norms_biases_positions_and_scales(
     market: Callable[..., Any], language: Callable[..., Any]
 ) -> None:
     for names, task in (market(), language()):
-        model = task.build_model(names["ARCHITECTURES"][0], 0.0)
-        config = {**names["FIXED_PARAMS"], "learning_rate": 0.003}
-        groups = names["make_optimizer"](model, config).param_groups
-        by_id = {id(p): name for name, p in model.named_parameters()}
+        config = {**names["FIXED_PARAMS"], "learning_rate": 0.003, "dropout": 0.0}
+        arch, device = names["ARCHITECTURES"][0], torch.device("cpu")
+        training = names["Training"](task, arch, config, (42, 0), device)
+        groups = training.optimizer.param_groups
+        by_id = {id(p): name for name, p in training.model.named_parameters()}
         decayed = {by_id[id(p)] for p in groups[0]["params"]}
         spared = {by_id[id(p)] for p in groups[1]["params"]}
         assert groups[0]["weight_decay"] == config["weight_decay"] > 0

@@ -35,7 +35,7 @@ def test_no_label_window_crosses_a_boundary(sp500: Path, horizon: int) -> None:
 def test_the_test_rows_are_dropped_on_reading(sp500: Path) -> None:
     task = make_task(sp500)
     n_seen = round(5031 * 0.85)
-    assert len(task.dates) == len(task.labels) == n_seen
+    assert len(task.frame) == len(task.labels) == n_seen
     assert len(task.windows) == n_seen - 60 + 1
 
 
@@ -69,7 +69,7 @@ def test_a_window_ends_on_its_label_day(sp500: Path) -> None:
     task = make_task(sp500, options={"inputs": "revin"}, model={"context_length": 20})
     frame = pd.read_csv(sp500)
     day = int(task.val_days[7])
-    window = task.window(torch.tensor([day]))[0]
+    window = task.training_batch(torch.tensor([day]))[0][0]
     expected = frame[COLUMNS].to_numpy(np.float32)[day - 19 : day + 1]
     assert task.windows.shape[1:] == (6, 20)
     np.testing.assert_array_equal(window.numpy(), expected)
@@ -111,7 +111,7 @@ def test_revin_hides_the_scale_of_a_window(sp500: Path) -> None:
     names, task = load_task(script)
     torch.manual_seed(0)
     model = task.build_model(names["ARCHITECTURES"][0], 0.0).eval()
-    windows = task.window(task.val_days[:8])
+    windows = task.training_batch(task.val_days[:8])[0]
     with torch.inference_mode():
         torch.testing.assert_close(model(windows), model(windows * 6), rtol=1e-3, atol=1e-4)
 
@@ -121,12 +121,12 @@ def test_revin_stats_gives_the_removed_statistics_to_the_model(sp500: Path) -> N
     names, task = load_task(script)
     torch.manual_seed(0)
     model = task.build_model(names["ARCHITECTURES"][0], 0.0).eval()
-    windows = task.window(task.val_days[:8])
+    windows = task.training_batch(task.val_days[:8])[0]
     middle = windows.mean(1, keepdim=True)
     with torch.inference_mode():
         calm = model(middle + 0.5 * (windows - middle))
         assert not torch.allclose(model(windows), calm, atol=1e-4)
-    train = task.window(task.train_days)
+    train = task.training_batch(task.train_days)[0]
     statistics = model.statistics(train) - model.center
     assert (statistics / model.width).mean(0).abs().max() < 1e-3
 
@@ -195,7 +195,7 @@ def test_the_newest_day_reaches_the_model(
     names, task = load_task(render_to(tmp_path, config))
     torch.manual_seed(0)
     model = task.build_model(names["ARCHITECTURES"][0], 0.0).eval()
-    window = task.window(task.val_days[:1]).clone().requires_grad_()
+    window = task.training_batch(task.val_days[:1])[0].clone().requires_grad_()
     model(window).sum().backward()
     assert window.grad is not None
     assert float(window.grad[0, -1].abs().max()) > 0
@@ -203,15 +203,15 @@ def test_the_newest_day_reaches_the_model(
 
 def test_a_missing_column_is_named(sp500: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "FEATURE_COLUMNS", [*COLUMNS, "vix"])
-    with pytest.raises(UnusableError, match=r"no column vix"):
+    with pytest.raises(UnusableError, match=r"vix.* not in index"):
         read_prices(sp500)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"splits": {"val_fraction": 0.015}}, r"validation samples .* at least 100"),
-        ({"task": "threshold_15pct"}, r"with 0 positives; .* 10 of each class"),
+        ({"splits": {"val_fraction": 0.015}}, r"validation samples.*MIN_VAL_SAMPLES"),
+        ({"task": "threshold_15pct"}, r" 0 of them positive; .*MIN_CLASS_SAMPLES"),
     ],
     ids=["small", "one class"],
 )

@@ -24,6 +24,7 @@ def task_without_data(spec: Spec, names: dict[str, Any]) -> Any:
     if spec.options:
         n_channels = input_sizes(spec.options["inputs"], len(spec.constants["feature_columns"]))[0]
         task.windows = torch.zeros(2, n_channels, names["CONTEXT_LENGTH"])
+        task.labels = torch.zeros(names["CONTEXT_LENGTH"] + 1)
         task.train_days = torch.arange(2) + names["CONTEXT_LENGTH"] - 1
     return task
 

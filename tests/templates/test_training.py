@@ -29,7 +29,7 @@ def gradients(
     torch.manual_seed(1)
     model = task.build_model(names["ARCHITECTURES"][0], 0.0).double().train()
     config = names["FIXED_PARAMS"]
-    loss = names["accumulate"](model, task, batch, config=config, micro_batch=micro_batch)
+    loss = names["accumulate"](model, task, batch, config, micro_batch)
     return float(loss), torch.cat([p.grad.flatten() for p in model.parameters()])
 
 
@@ -60,7 +60,7 @@ def test_a_loss_over_pairs_sees_the_same_dropout_in_both_passes(
     model = task.build_model(names["ARCHITECTURES"][0], 0.5).train()
     model.register_forward_hook(lambda _model, _inputs, output: seen.append(output.detach()))
     batch, config = task.train_days[:20], names["FIXED_PARAMS"]
-    names["accumulate"](model, task, batch, config=config, micro_batch=10)
+    names["accumulate"](model, task, batch, config, 10)
     assert torch.equal(seen[0], seen[2])
     assert torch.equal(seen[1], seen[3])
     assert not torch.equal(seen[0], seen[1])

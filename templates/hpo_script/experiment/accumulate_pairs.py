@@ -15,7 +15,7 @@ from hpo_script.experiment.task import Task
 
 
 def accumulate(
-    model: nn.Module, task: Task, batch: Tensor, *, config: Config, micro_batch: int
+    model: nn.Module, task: Task, batch: Tensor, config: Config, micro_batch: int
 ) -> Tensor:
     """Add the gradient of the batch's loss; return the loss (on the device, no sync)."""
     micro_batches = [task.training_batch(indices) for indices in batch.split(micro_batch)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +21,6 @@ from hpo_script.experiment.shared import Config
 SPACE = ArchSpace(ARCHITECTURES, FREE_AXES, SKIP_INDICES)
 
 
-@functools.cache
 def searched() -> dict[str, dict[str, Any]]:
     """Return every searched parameter: those of the architecture, then SEARCH_SPACE."""
     sizes = SPACE.sizes().items()
@@ -34,7 +32,6 @@ def split_type(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return table["type"], {name: value for name, value in table.items() if name != "type"}
 
 
-@functools.cache
 def distributions() -> dict[str, optuna.distributions.BaseDistribution]:
     """Return the distribution of each searched parameter."""
     found = {}

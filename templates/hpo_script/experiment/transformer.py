@@ -41,10 +41,10 @@ class Block(nn.Module):
 
 def init_weights(model: nn.Module, n_layers: int) -> None:
     """Draw the starting weights from the current random stream."""
-    for name, module in model.named_modules():
-        if isinstance(module, (nn.Linear, nn.Embedding)):
-            writes_residual = name.endswith(("attention_out", "ff_out"))
-            std = 0.02 / math.sqrt(2 * n_layers) if writes_residual else 0.02
-            nn.init.normal_(module.weight, std=std)
-        if isinstance(module, nn.Linear) and module.bias is not None:
-            nn.init.zeros_(module.bias)
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)
+        elif parameter.ndim > 1 and name != "positions":
+            writes_residual = name.endswith(("attention_out.weight", "ff_out.weight"))
+            depth = 2 * n_layers if writes_residual else 1
+            nn.init.normal_(parameter, std=0.02 / math.sqrt(depth))

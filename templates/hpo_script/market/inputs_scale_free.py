@@ -17,14 +17,12 @@ from hpo_script.market.model import PatchTST
 
 def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int) -> np.ndarray:
     """Return the model's inputs, (rows, channels); the first row has no previous day: 0."""
-    previous = frame["Close"].shift(1)
     features: dict[str, pd.Series] = {}
     for column in columns:
         values = frame[column]
-        if column in ("Open", "High", "Low", "Close"):
-            values = (values / previous).map(np.log)
-        elif column == "Adj Close":
-            values = (values / values.shift(1)).map(np.log)
+        if column in ("Open", "High", "Low", "Close", "Adj Close"):
+            before = frame["Adj Close" if column == "Adj Close" else "Close"].shift(1)
+            values = (values / before).map(np.log)
         elif column == "Volume":
             usual = values.rolling(20, min_periods=1).mean()
             values = ((values + 1) / (usual + 1)).map(np.log)

@@ -7,12 +7,9 @@ import pandas as pd
 
 
 def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> np.ndarray:
-    """Return one label per row: Close[t+horizon] > Close[t].
-
-    The last `horizon` rows have no label (NaN).
-    """
+    """Return Close[t+horizon] > Close[t] for each row, NaN at the end."""
     del task
     close = frame["Close"]
     labels = (close.shift(-horizon) > close).astype(np.float64)
     labels.iloc[-horizon:] = np.nan
-    return np.asarray(labels, np.float64)
+    return labels.to_numpy()

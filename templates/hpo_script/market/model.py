@@ -11,10 +11,7 @@ from hpo_script.market.constants import CONTEXT_LENGTH, PATCH_LENGTH, STRIDE
 
 
 class PatchTST(nn.Module):
-    """Encoder over overlapping patches of a window of daily features; one logit out.
-
-    `windows`, those of training, give the number of channels.
-    """
+    """Encoder over overlapping patches of a window of daily features; one logit out."""
 
     inputs_per_channel = PATCH_LENGTH  # in a patch
 
