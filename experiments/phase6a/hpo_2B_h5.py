@@ -92,24 +92,14 @@ FIXED_PARAMS: dict[str, Any] = {  # not searched
 
 # Sampler and pruner of Optuna (steps in the unit of evaluations)
 SAMPLER: dict[str, Any] = {
-    "type": "TPESampler",
-    "n_startup_trials": 10,
-    "n_ei_candidates": 24,
-    "multivariate": False,
-    "group": False,
-    "constant_liar": True,
-    "prior_weight": 1.0,
-    "consider_magic_clip": True,
-    "consider_endpoints": False,
-    "warn_independent_sampling": False,
-}
+    "type": "TPESampler", "n_startup_trials": 10, "n_ei_candidates": 24, "multivariate": False,
+    "group": False, "constant_liar": True, "prior_weight": 1.0, "consider_magic_clip": True,
+    "consider_endpoints": False, "warn_independent_sampling": False,
+}  # fmt: skip
 PRUNER: dict[str, Any] = {
-    "type": "MedianPruner",
-    "n_startup_trials": 8,
-    "n_warmup_steps": 0,
-    "interval_steps": 1,
+    "type": "MedianPruner", "n_startup_trials": 8, "n_warmup_steps": 0, "interval_steps": 1,
     "n_min_trials": 5,
-}
+}  # fmt: skip
 
 # Architectures within the budget, deep and narrow to shallow and wide, exact params
 FREE_AXES = ["n_heads"]  # do not change the parameter count
@@ -191,12 +181,9 @@ ARCHITECTURES = [
     {"d_model": 2048, "n_layers": 32, "n_heads": 32, "d_ff": 8192, "params": 1611659265},
 ]
 EXTREME_INDICES: dict[int, str] = {  # tried in any case
-    2: "min d_model, max n_layers",
-    57: "max d_model",
-    72: "min n_layers",
-    35: "min n_heads",
+    2: "min d_model, max n_layers", 57: "max d_model", 72: "min n_layers", 35: "min n_heads",
     39: "max n_heads",
-}
+}  # fmt: skip
 SKIP_INDICES: list[int] = []  # never tried
 
 # --- Command line: read before the packages are imported, so that --help needs none of them ------
@@ -234,7 +221,9 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
     device = re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", args.device)
     rules = {
         f"--n-trials {args.n_trials} is not a whole number above 0": 0 < args.n_trials < 1e9,
-        "minutes or seconds below 0": all(0 <= number < 1e9 for number in numbers),
+        "--checkpoint-minutes and --trial-seconds are numbers from 0 up": all(
+            0 <= number < 1e9 for number in numbers
+        ),
         f"--device {args.device} is not auto, cpu, cuda, cuda:N or mps": device,
         f"--log {args.log} is a folder, not a file": not args.log.is_dir(),
         f"no such file: {', '.join(missing)}": not missing,
@@ -310,9 +299,7 @@ def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> np.ndarray:
     percent = float(task.removeprefix("threshold_").removesuffix("pct"))
     days_ahead = pd.concat([frame["High"].shift(-day) for day in range(1, horizon + 1)], axis=1)
     reached = days_ahead.max(axis=1) >= frame["Close"] * (1 + percent / 100)
-    labels = reached.astype(np.float64)
-    labels.iloc[-horizon:] = np.nan
-    return labels.to_numpy()
+    return reached.astype(np.float64).where(days_ahead.notna().all(axis=1)).to_numpy()
 
 
 # --- Transformer block: pre-norm, fused projections, scaled-dot-product attention ----------------
@@ -474,7 +461,7 @@ def bce_loss(logits: Tensor, targets: Tensor, **_unused: Any) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, targets)
 
 
-LOSSES = {"bce": bce_loss}
+LOSSES: dict[str, Callable[..., Any]] = {"bce": bce_loss}
 
 
 # --- Data: daily rows, labels from the days ahead, contiguous splits by date ---------------------
@@ -614,12 +601,10 @@ class Task:
 # --- Gradient accumulation: micro-batches that add up to the gradient of the whole batch ---------
 
 
-def accumulate(
-    model: nn.Module, task: Task, batch: Tensor, config: Config, micro_batch: int
-) -> Tensor:
-    """Add the gradient of the batch's mean loss; return the loss (on the device, no sync)."""
+def accumulate(model: nn.Module, task: Task, batch: Tensor, config: Config, size: int) -> Tensor:
+    """Add the gradient of the mean loss, in micro-batches of a size; return the loss, no sync."""
     total = batch.new_zeros((), dtype=next(model.parameters()).dtype)
-    for indices in batch.split(micro_batch):
+    for indices in batch.split(size):
         inputs, targets = task.training_batch(indices)
         share = len(indices) / len(batch)  # of this micro-batch: the last may be smaller
         loss = share * task.loss(model(inputs), targets, config)
@@ -767,10 +752,9 @@ def train(
 
 
 # --- Architecture space: how the sampler sees ARCHITECTURES --------------------------------------
-# Rows that differ only in FREE_AXES (the heads do not change the parameter count) are one shape.
-# The sampler draws `shape_idx`, in the order of the list from deep and narrow to shallow and wide,
-# and one index per free axis: in both, neighbours are alike. A shape may lack a value of a free
-# axis: 6 heads do not divide a width of 64.
+# Rows that differ only in FREE_AXES are one shape. The sampler draws `shape_idx`, from deep and
+# narrow to shallow and wide, and one index per free axis: in both, neighbours are alike. A shape
+# may lack a value of a free axis: 6 heads do not divide a width of 64.
 
 
 class ArchSpace:
@@ -843,8 +827,7 @@ def is_searched(name: str, config: Config) -> bool:
 
 def searched_params(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of a trial that were searched."""
-    names = [name for name in searched() if name in attributes and is_searched(name, attributes)]
-    return {name: attributes[name] for name in names}
+    return {n: attributes[n] for n in searched() if n in attributes and is_searched(n, attributes)}
 
 
 def suggest(trial: optuna.Trial) -> dict[str, Any]:

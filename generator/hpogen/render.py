@@ -42,7 +42,7 @@ def render(spec: Spec) -> str:
     constants = script_constants(spec)
     tables = function_tables(spec)
     defined = [name.split(":")[0] for _, group in constants for name, _, _ in group]
-    check_parts(parts, [*defined, *tables, "MODULES"])
+    check_parts(parts, [*defined, *(name.split(":")[0] for name in tables), "MODULES"])
     sections = chosen_sections(spec)
     first = 1 + sum(chosen.arguments is not None for chosen in sections)  # of the experiment
     if early := [part.name for part in parts[:first] if part.third_party.roots()]:
@@ -209,8 +209,8 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
         (
             "Sampler and pruner of Optuna (steps in the unit of evaluations)",
             [
-                ("SAMPLER: dict[str, Any]", Rows({}).of(written_out(spec.sampler)), ""),
-                ("PRUNER: dict[str, Any]", Rows({}).of(written_out(spec.pruner)), ""),
+                ("SAMPLER: dict[str, Any]", Rows({}).packed(written_out(spec.sampler)), ""),
+                ("PRUNER: dict[str, Any]", Rows({}).packed(written_out(spec.pruner)), ""),
             ],
         ),
         (
@@ -218,7 +218,11 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
             [
                 ("FREE_AXES", list(family.free_axes), "do not change the parameter count"),
                 ("ARCHITECTURES", Rows({}).of_items(spec.architectures), ""),
-                ("EXTREME_INDICES: dict[int, str]", Rows({}).of(extremes), "tried in any case"),
+                (
+                    "EXTREME_INDICES: dict[int, str]",
+                    Rows({}).packed(extremes),
+                    "tried in any case",
+                ),
                 ("SKIP_INDICES: list[int]", spec.skipped, "never tried"),
             ],
         ),
@@ -265,6 +269,7 @@ class Rows:
         self.comments = comments
         self.items: list[str] = []
         self.brackets = "{}"
+        self.end = ""
 
     def of(self, table: Mapping[Any, Any]) -> Rows:
         """Hold a dict."""
@@ -277,6 +282,18 @@ class Rows:
             self.items.append(f"{text}  {comment}".rstrip())
         return self
 
+    def packed(self, table: Mapping[Any, Any]) -> Rows:
+        """Hold a dict, as many items on a line as fit."""
+        lines = [""]
+        for key, value in table.items():
+            item = f" {literal(key)}: {literal(value)},"
+            if len(lines[-1]) + len(item) > WIDTH - 3:
+                lines.append("")
+            lines[-1] += item
+        self.items = [f"   {line}" for line in lines if line]
+        self.end = "  # fmt: skip" if len(self.items) < len(table) else ""
+        return self
+
     def of_items(self, values: Iterable[Any]) -> Rows:
         """Hold a list."""
         self.brackets = "[]"
@@ -287,7 +304,7 @@ class Rows:
         """Return Python source."""
         if not self.items:
             return self.brackets
-        return "\n".join([self.brackets[0], *self.items, self.brackets[1]])
+        return "\n".join([self.brackets[0], *self.items, self.brackets[1] + self.end])
 
 
 def literal(value: Any) -> str:
@@ -333,12 +350,12 @@ def constant_line(name: str, value: Any, about: str) -> str:
 
 
 def function_tables(spec: Spec) -> dict[str, str]:
-    """Return {NAME: dict} of each switch: its values in use, and the function of each."""
+    """Return {NAME and type: dict} of each switch: its values in use, and the function of each."""
     found = {}
     for name, switch in spec.family.switches.items():
         items = [f"{literal(value)}: {value}{switch.suffix}" for value in spec.used[name]]
         line = "{" + ", ".join(items) + "}"
-        constant = switch.argument.upper()
+        constant = f"{switch.argument.upper()}: dict[str, Callable[..., Any]]"
         if len(f"{constant} = {line}") > WIDTH:
             line = "{\n" + "".join(f"    {item},\n" for item in items) + "}"
         found[constant] = line

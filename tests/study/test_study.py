@@ -468,8 +468,8 @@ def test_help_and_status_answer_without_packages_and_a_missing_one_is_named(
     [
         (["--n-trials", "0"], "--n-trials 0 is not a whole number above 0"),
         (["--n-trials", "x"], "argument --n-trials: invalid int value: 'x'"),
-        (["--trial-seconds", "nan"], "--trial-seconds is not a number from 0 up"),
-        (["--checkpoint-minutes", "-1"], "--checkpoint-minutes is not a number from 0 up"),
+        (["--trial-seconds", "nan"], "--trial-seconds are numbers from 0 up"),
+        (["--checkpoint-minutes", "-1"], "error: --checkpoint-minutes and "),
         (["--n-tri", "3"], "unrecognized arguments: --n-tri 3"),
         (["--device", "tpu"], "--device tpu is not auto, cpu, cuda, cuda:N or mps"),
         (["--enqueue", "none.json"], "no such file: none.json\n"),

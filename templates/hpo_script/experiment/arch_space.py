@@ -1,9 +1,8 @@
 """Architecture space: how the sampler sees ARCHITECTURES.
 
-Rows that differ only in FREE_AXES (the heads do not change the parameter count) are one shape.
-The sampler draws `shape_idx`, in the order of the list from deep and narrow to shallow and wide,
-and one index per free axis: in both, neighbours are alike. A shape may lack a value of a free
-axis: 6 heads do not divide a width of 64.
+Rows that differ only in FREE_AXES are one shape. The sampler draws `shape_idx`, from deep and
+narrow to shallow and wide, and one index per free axis: in both, neighbours are alike. A shape may
+lack a value of a free axis: 6 heads do not divide a width of 64.
 """
 
 from __future__ import annotations

@@ -49,8 +49,7 @@ def is_searched(name: str, config: Config) -> bool:
 
 def searched_params(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of a trial that were searched."""
-    names = [name for name in searched() if name in attributes and is_searched(name, attributes)]
-    return {name: attributes[name] for name in names}
+    return {n: attributes[n] for n in searched() if n in attributes and is_searched(n, attributes)}
 
 
 def suggest(trial: optuna.Trial) -> dict[str, Any]:

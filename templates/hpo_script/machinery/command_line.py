@@ -43,7 +43,9 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
     device = re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", args.device)
     rules = {
         f"--n-trials {args.n_trials} is not a whole number above 0": 0 < args.n_trials < 1e9,
-        "minutes or seconds below 0": all(0 <= number < 1e9 for number in numbers),
+        "--checkpoint-minutes and --trial-seconds are numbers from 0 up": all(
+            0 <= number < 1e9 for number in numbers
+        ),
         f"--device {args.device} is not auto, cpu, cuda, cuda:N or mps": device,
         f"--log {args.log} is a folder, not a file": not args.log.is_dir(),
         f"no such file: {', '.join(missing)}": not missing,

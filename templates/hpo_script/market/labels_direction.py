@@ -9,7 +9,5 @@ import pandas as pd
 def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> np.ndarray:
     """Return Close[t+horizon] > Close[t] for each row, NaN at the end."""
     del task
-    close = frame["Close"]
-    labels = (close.shift(-horizon) > close).astype(np.float64)
-    labels.iloc[-horizon:] = np.nan
-    return labels.to_numpy()
+    later = frame["Close"].shift(-horizon)
+    return (later > frame["Close"]).astype(np.float64).where(later.notna()).to_numpy()

@@ -11,6 +11,4 @@ def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> np.ndarray:
     percent = float(task.removeprefix("threshold_").removesuffix("pct"))
     days_ahead = pd.concat([frame["High"].shift(-day) for day in range(1, horizon + 1)], axis=1)
     reached = days_ahead.max(axis=1) >= frame["Close"] * (1 + percent / 100)
-    labels = reached.astype(np.float64)
-    labels.iloc[-horizon:] = np.nan
-    return labels.to_numpy()
+    return reached.astype(np.float64).where(days_ahead.notna().all(axis=1)).to_numpy()
