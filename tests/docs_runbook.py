@@ -88,7 +88,7 @@ def runs() -> str:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for spec in specs():
-            samples = len(loaded_script(spec, Path(folder))[1].train_index)
+            samples = len(loaded_script(spec, Path(folder))[1].train_days)
             grid, tokens = spec.architectures, n_tokens(spec)
             flop = mean(flop_per_sample(row, tokens) for row in grid)
             trial = flop * samples * longest_epochs(spec)
@@ -143,7 +143,7 @@ def measure() -> dict[str, Any]:
     since = time.perf_counter()
     next(points)
     seconds = time.perf_counter() - since
-    samples = len(task.train_index)
+    samples = len(task.train_days)
     return {
         **{name: row[name] for name in ("d_model", "n_layers", "n_heads", "params")},
         "samples": samples,

@@ -1,13 +1,9 @@
 #!/usr/bin/env python3
 # /// script
 # requires-python = ">=3.10"
-# dependencies = [
-#     "numpy",
-#     "optuna>=4,<6",
-#     "pandas",
-#     "torch>=2.4",
-# ]
+# dependencies = ["numpy", "optuna>=4,<6", "pandas", "torch>=2.4"]
 # ///
+# ruff: noqa: E402  each half imports what it uses
 #:hpogen:0.2.0:a31a6aa9c6705e5b8a94009239223c1799eef387ff0cd72571c0bd10eddbe493:{"name":"hpo_2M_h3","study_name":"hpo_2M_h3","task":"threshold_1pct","budget":2000000,"horizon":3,"tolerance":0.25,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free"},"sections":[],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":false,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
 """Search the best 2M transformer for threshold_1pct, horizon 3.
 
@@ -19,46 +15,24 @@ Will the High reach Close + x % within the horizon, in trading days?
     recover-trials logs/hpo_2M_h3.log   the trial table
 
 The experiment comes first: constants, data, model, training, search space. The machinery after it
-keeps the study in its log, so that a killed run continues. One file; it needs
-numpy, optuna, pandas, torch.
-Rendered by hpogen 0.2.0.
-
-    hpogen render --budget 2M --horizon 3
+keeps the study in its log, so that a killed run continues.
+Rendered by hpogen 0.2.0: hpogen render --budget 2M --horizon 3
 """
 
 from __future__ import annotations
 
-import argparse
-import ast
-import csv
-import errno
-import fcntl
-import functools
 import hashlib
 import io
 import itertools
-import json
 import math
-import os
-import pickle
-import platform
 import re
-import resource
-import signal
 import sys
 import time
-import traceback
-import uuid
-import warnings
-import zlib
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from types import ModuleType
-from typing import IO, Any, Literal, NamedTuple, NoReturn
+from typing import Any, Literal, NamedTuple
 
 # === Constants ===================================================================================
 
@@ -72,14 +46,12 @@ DIRECTION: Literal["minimize", "maximize"] = "minimize"
 N_TRIALS = 50  # in all, over every run of this script
 TIMEOUT_HOURS: float | None = None  # a run stops after these, even in a trial
 SEED = 42  # of every random stream
-HPOGEN = "0.2.0"  # that rendered this script,
-# from this specification
+HPOGEN = "0.2.0"  # rendered this script, from this specification:
 SPEC_SHA256 = "a31a6aa9c6705e5b8a94009239223c1799eef387ff0cd72571c0bd10eddbe493"
 
 # Data
 DATA_PATH = "data/sp500.csv"  # CSV or Parquet
 DATA_SHA256: str | None = None  # of that file; checked if given
-DATA_RANGE: str | None = None  # its first and last date
 FEATURE_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]  # columns the model sees
 
 # Splits, contiguous and in order
@@ -100,19 +72,13 @@ STRIDE = 5  # days between patches
 # Searched parameters, besides the architecture
 SEARCH_SPACE: dict[str, dict[str, Any]] = {
     "epochs": {"type": "categorical", "choices": [50, 75, 100]},  # passes over the training days
-    # peak of the schedule
-    "learning_rate": {"type": "float", "low": 0.0001, "high": 0.001, "log": True},
-    # AdamW, on matrices only
-    "weight_decay": {"type": "float", "low": 0.0001, "high": 0.005, "log": True},
-    # on the embedding and on each residual branch
-    "dropout": {"type": "float", "low": 0.1, "high": 0.3, "log": False},
-    # optimizer steps of linear warm-up
-    "warmup_steps": {"type": "categorical", "choices": [100, 200, 300, 500]},
+    "learning_rate": {"type": "float", "low": 0.0001, "high": 0.001, "log": True},  # its peak
+    "weight_decay": {"type": "float", "low": 0.0001, "high": 0.005, "log": True},  # matrices only
+    "dropout": {"type": "float", "low": 0.1, "high": 0.3, "log": False},  # of each branch
+    "warmup_steps": {"type": "categorical", "choices": [100, 200, 300, 500]},  # of linear warm-up
 }
 CONDITIONS: dict[str, dict[str, list[Any]]] = {}
-
-# Parameters that are not searched
-FIXED_PARAMS: dict[str, Any] = {
+FIXED_PARAMS: dict[str, Any] = {  # not searched
     "batch_size": 256,  # samples per optimizer step, whatever fits at once
     "clip_norm": 1.0,  # largest norm of the gradient
     "beta1": 0.9,  # AdamW
@@ -126,24 +92,14 @@ FIXED_PARAMS: dict[str, Any] = {
 
 # Sampler and pruner of Optuna (steps in the unit of evaluations)
 SAMPLER: dict[str, Any] = {
-    "type": "TPESampler",
-    "n_startup_trials": 10,
-    "n_ei_candidates": 24,
-    "multivariate": False,
-    "group": False,
-    "constant_liar": True,
-    "prior_weight": 1.0,
-    "consider_magic_clip": True,
-    "consider_endpoints": False,
-    "warn_independent_sampling": False,
-}
+    "type": "TPESampler", "n_startup_trials": 10, "n_ei_candidates": 24, "multivariate": False,
+    "group": False, "constant_liar": True, "prior_weight": 1.0, "consider_magic_clip": True,
+    "consider_endpoints": False, "warn_independent_sampling": False,
+}  # fmt: skip
 PRUNER: dict[str, Any] = {
-    "type": "MedianPruner",
-    "n_startup_trials": 8,
-    "n_warmup_steps": 0,
-    "interval_steps": 1,
+    "type": "MedianPruner", "n_startup_trials": 8, "n_warmup_steps": 0, "interval_steps": 1,
     "n_min_trials": 5,
-}
+}  # fmt: skip
 
 # Architectures within the budget, deep and narrow to shallow and wide, exact params
 FREE_AXES = ["n_heads"]  # do not change the parameter count
@@ -229,67 +185,30 @@ ARCHITECTURES = [
     {"d_model": 384, "n_layers": 2, "n_heads": 16, "d_ff": 768, "params": 2404225},
     {"d_model": 384, "n_layers": 2, "n_heads": 32, "d_ff": 768, "params": 2404225},
 ]
-
-# Architectures that are tried in any case: one at each end of each axis
-EXTREME_INDICES: dict[int, str] = {
-    17: "min d_model",
-    77: "max d_model",
-    72: "min n_layers",
-    2: "max n_layers",
-    40: "min n_heads",
+EXTREME_INDICES: dict[int, str] = {  # tried in any case
+    17: "min d_model", 77: "max d_model", 72: "min n_layers", 2: "max n_layers", 40: "min n_heads",
     44: "max n_heads",
-}
+}  # fmt: skip
 SKIP_INDICES: list[int] = []  # never tried
 
 # --- Command line: read before the packages are imported, so that --help needs none of them ------
 
 
-class NotImported(ModuleType):
-    """Stands for a package under --status, which reads the log and builds no model."""
-
-    def __getattr__(self, name: str) -> NotImported:
-        if name == "__path__":
-            raise AttributeError(name)
-        return self
-
-    def __mro_entries__(self, bases: object) -> tuple[type, ...]:
-        return ()
-
-
-def argument(pattern: str, about: str, kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a reader of an argument that has a form."""
-
-    def read(text: str) -> Any:
-        if not re.fullmatch(pattern, text):
-            raise argparse.ArgumentTypeError(f"{text!r} is not {about}")
-        return kind(text)
-
-    return read
-
-
-def parse_arguments(
-    doc: str, *sections: Callable[[argparse.ArgumentParser], None]
-) -> argparse.Namespace:
+def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Namespace:
     """Read the command line; the constants above are its defaults."""
     about, _, usage = doc.partition("\n\n")
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        f"{NAME}.py", description=about, epilog=usage, allow_abbrev=False, formatter_class=form
-    )
-    whole = argument(r"0*[1-9]\d{0,8}", "a whole number above 0", int)
-    number = argument(r"\d{1,9}(\.\d{1,9})?", "a number from 0 up", float)
-    device = argument(r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cuda, cuda:N or mps", str)
+    parser = ArgumentParser(f"{NAME}.py", description=about, epilog=usage, allow_abbrev=False)
+    parser.formatter_class = RawDescriptionHelpFormatter
     add = parser.add_argument
-    add("--data", default=DATA_PATH, metavar="PATH", help="default: %(default)s")
+    add("--data", default=DATA_PATH, metavar="PATH", help="such as `hpogen demo-data` writes")
     add("--new-data", action="store_true", help="use data other than those it was rendered for")
-    add("--n-trials", default=N_TRIALS, type=whole, metavar="N", help="total of all runs")
+    add("--n-trials", default=N_TRIALS, type=int, metavar="N", help="total of all runs")
     add("--seed", default=SEED, type=int, metavar="N", help="default: %(default)s")
-    add("--device", default="auto", type=device, metavar="D", help="auto, cpu, cuda, cuda:N, mps")
-    add("--out", type=Path, metavar="DIR", help=f"derived files; default: outputs/{NAME}")
-    add("--log", type=Path, metavar="FILE", help=f"the study; default: logs/{NAME}.log")
-    often = "between two checkpoints of a trial, 0: after each batch; default: 5"
-    add("--checkpoint-minutes", default=5.0, type=number, metavar="N", help=often)
-    add("--trial-seconds", type=number, metavar="S", help="training time of each trial")
+    add("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N, mps")
+    add("--out", default=Path("outputs", NAME), type=Path, metavar="DIR", help="derived files")
+    add("--log", default=Path("logs", f"{NAME}.log"), type=Path, metavar="FILE", help="the study")
+    add("--checkpoint-minutes", default=5.0, type=float, metavar="N", help="0: after each batch")
+    add("--trial-seconds", type=float, metavar="S", help="training time of each trial")
     add("--enqueue", type=Path, metavar="FILE.json", help="configurations to try next")
     add("--history", type=Path, metavar="LOG", help="use the trials of another log, too")
     mode = parser.add_mutually_exclusive_group()
@@ -301,24 +220,33 @@ def parse_arguments(
         add_arguments(parser)
     args = parser.parse_args()
     args.overrides = {n: str(v) for n, v in vars(args).items() if v != parser.get_default(n)}
-    args.out, args.log = args.out or Path("outputs", NAME), args.log or Path("logs", f"{NAME}.log")
-    if args.log.is_dir():
-        parser.error(f"--log {args.log} is a folder, not a file")
-    needed = [] if args.status else [Path(args.data), args.enqueue, args.history]
-    if missing := [str(path) for path in needed if path and not path.exists()]:
-        hint = "; `hpogen demo-data` writes real data" if missing[0] == args.data else ""
-        parser.error(f"no such file: {missing[0]}{hint}")
+    files = [] if args.status else [Path(args.data), args.enqueue, args.history]
+    missing = [str(path) for path in files if path and not path.exists()]
+    numbers = (args.checkpoint_minutes, args.trial_seconds or 0)
+    device = re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", args.device)
+    rules = {
+        f"--n-trials {args.n_trials} is not a whole number above 0": 0 < args.n_trials < 1e9,
+        "--checkpoint-minutes and --trial-seconds are numbers from 0 up": all(
+            0 <= number < 1e9 for number in numbers
+        ),
+        f"--device {args.device} is not auto, cpu, cuda, cuda:N or mps": device,
+        f"--log {args.log} is a folder, not a file": not args.log.is_dir(),
+        f"no such file: {', '.join(missing)}": not missing,
+    }
+    for broken in (rule for rule, holds in rules.items() if not holds):
+        parser.error(broken)
     if args.smoke:  # never among real results
         args.out = args.out.with_name(f"{args.out.name}-smoke")
         args.log = args.log.with_name(f"{args.log.stem}-smoke.log")
-    if args.status:
-        sys.modules.update({name: NotImported(name) for name in MODULES})
+    if args.status:  # the log alone answers: mocks stand for the packages
+        from unittest.mock import MagicMock
+
+        sys.modules.update(dict.fromkeys(MODULES, MagicMock()))
     return args
 
 
 MODULES = [
     "numpy",
-    "numpy.typing",
     "optuna",
     "optuna.distributions",
     "optuna.storages",
@@ -338,12 +266,7 @@ try:
     import pandas as pd
     import torch
     import torch.nn.functional as F
-    from numpy.typing import NDArray
-    from optuna.distributions import BaseDistribution, distribution_to_json
-    from optuna.storages import BaseStorage, InMemoryStorage
-    from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
     from torch import Tensor, nn
-    from torch.utils.flop_counter import FlopCounterMode
 except ModuleNotFoundError as missing:
     install = "python -m pip install numpy optuna pandas torch"
     print(f"error: {missing.name} is not installed: {install}", file=sys.stderr)
@@ -359,6 +282,7 @@ except KeyboardInterrupt:
 Arch = Mapping[str, int]  # a row of ARCHITECTURES
 Config = Mapping[str, Any]  # every hyper-parameter of a trial, searched or fixed
 Curve = list[dict[str, Any]]  # evaluations: epochs or steps trained, then the metrics
+OTHER_DATA = "{}: sha256 {:.12}… is not the data this script was rendered for; see --new-data"
 
 
 class EvalInterval(NamedTuple):
@@ -372,75 +296,15 @@ class UnusableError(Exception):
     """Data, log or device cannot be used; the message names the value and the way out."""
 
 
-def check_digest(path: str, digest: str, expected: str | None, about: str) -> None:
-    """Refuse data other than those that the script was rendered for."""
-    if expected not in (None, digest):
-        raise UnusableError(
-            f"{path}: sha256 {digest[:12]}… ({about}) is not the data this script was rendered"
-            f" for, {expected[:12]}…. Give those with --data, or allow these with --new-data."
-        )
-
-
 # --- Labels: will the High reach Close + x % within the horizon? ---------------------------------
 
 
-def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> NDArray[np.float64]:
-    """Return one label per row: max(High[t+1 .. t+horizon]) >= Close[t] (1 + x / 100).
-
-    The last `horizon` rows have no label (NaN). The task is `threshold_<x>pct`.
-    """
+def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> np.ndarray:
+    """Return max(High[t+1 .. t+horizon]) >= Close[t] (1 + x / 100) of each row, NaN at the end."""
     percent = float(task.removeprefix("threshold_").removesuffix("pct"))
     days_ahead = pd.concat([frame["High"].shift(-day) for day in range(1, horizon + 1)], axis=1)
     reached = days_ahead.max(axis=1) >= frame["Close"] * (1 + percent / 100)
-    labels = reached.astype(np.float64)
-    labels.iloc[-horizon:] = np.nan
-    return np.asarray(labels, np.float64)
-
-
-# --- Inputs: scale-free daily features, standardised on training rows ----------------------------
-# Prices become log ratios to the previous close, volume its log ratio to its own mean over the
-# past 20 days; the day's range, ln(High / Low), is added. Nothing is normalised per window, so the
-# level of volatility stays visible. Other columns are used as they are.
-
-
-def input_features(
-    frame: pd.DataFrame, columns: Sequence[str], train_rows: int
-) -> NDArray[np.float64]:
-    """Return the model's inputs, (rows, channels); the first row has no previous day: 0."""
-    previous = frame["Close"].shift(1)
-    features: dict[str, pd.Series[Any]] = {}
-    for column in columns:
-        values = frame[column]
-        if column in ("Open", "High", "Low", "Close"):
-            values = (values / previous).map(np.log)
-        elif column == "Adj Close":
-            values = (values / values.shift(1)).map(np.log)
-        elif column == "Volume":
-            usual = values.rolling(20, min_periods=1).mean()
-            values = ((values + 1) / (usual + 1)).map(np.log)
-        features[column] = values
-    features["range"] = (frame["High"] / frame["Low"]).map(np.log)
-    table = pd.DataFrame(features).to_numpy(np.float64)
-    train = table[1:train_rows]
-    standard = (table - train.mean(0)) / (train.std(0) + 1e-12)
-    # The first row has no day before; a day without volume is far out, but only one day.
-    return np.clip(np.where(np.isnan(standard), 0.0, standard), -10.0, 10.0)
-
-
-class Inputs(nn.Module):
-    """Windows as they are."""
-
-    n_statistics = 0
-
-    def __init__(self, _n_channels: int) -> None:
-        super().__init__()
-
-    def fit(self, windows: Tensor) -> None:
-        """Learn nothing from the training windows."""
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the window, (batch, days, channels), and (batch, 0) statistics."""
-        return x, x.new_zeros(len(x), 0)
+    return reached.astype(np.float64).where(days_ahead.notna().all(axis=1)).to_numpy()
 
 
 # --- Transformer block: pre-norm, fused projections, scaled-dot-product attention ----------------
@@ -454,8 +318,8 @@ class Block(nn.Module):
 
     def __init__(self, arch: Arch, dropout: float, *, causal: bool) -> None:
         super().__init__()
-        self.n_heads, self.causal = arch["n_heads"], causal
         d_model, d_ff = arch["d_model"], arch["d_ff"]
+        self.n_heads, self.causal = arch["n_heads"], causal
         self.attention_norm = nn.LayerNorm(d_model)
         self.qkv = nn.Linear(d_model, 3 * d_model)
         self.attention_out = nn.Linear(d_model, d_model)
@@ -466,25 +330,22 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, tokens, d_model) to the same shape."""
-        batch, tokens, _ = x.shape
-        qkv = self.qkv(self.attention_norm(x)).view(batch, tokens, 3, self.n_heads, -1)
+        qkv = self.qkv(self.attention_norm(x)).unflatten(2, (3, self.n_heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (batch, heads, tokens, d_model / heads)
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
-        x = x + self.dropout(self.attention_out(mixed.transpose(1, 2).reshape(x.shape)))
+        x = x + self.dropout(self.attention_out(mixed.transpose(1, 2).flatten(2)))
         return x + self.dropout(self.ff_out(F.gelu(self.ff_in(self.ff_norm(x)))))
 
 
 def init_weights(model: nn.Module, n_layers: int) -> None:
-    """Draw the starting weights from the current random stream; none on the meta device."""
-    if next(model.parameters()).is_meta:
-        return
-    for name, module in model.named_modules():
-        if isinstance(module, (nn.Linear, nn.Embedding)):
-            writes_residual = name.endswith(("attention_out", "ff_out"))
-            std = 0.02 / math.sqrt(2 * n_layers) if writes_residual else 0.02
-            nn.init.normal_(module.weight, std=std)
-        if isinstance(module, nn.Linear) and module.bias is not None:
-            nn.init.zeros_(module.bias)
+    """Draw the starting weights from the current random stream."""
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)
+        elif parameter.ndim > 1 and name != "positions":
+            writes_residual = name.endswith(("attention_out.weight", "ff_out.weight"))
+            depth = 2 * n_layers if writes_residual else 1
+            nn.init.normal_(parameter, std=0.02 / math.sqrt(depth))
 
 
 # --- Model: PatchTST (Nie et al. 2023, arXiv:2211.14730) with channel-mixed patches --------------
@@ -493,30 +354,58 @@ def init_weights(model: nn.Module, n_layers: int) -> None:
 class PatchTST(nn.Module):
     """Encoder over overlapping patches of a window of daily features; one logit out."""
 
-    def __init__(self, arch: Arch, dropout: float, *, n_channels: int) -> None:
+    inputs_per_channel = PATCH_LENGTH  # in a patch
+
+    def __init__(self, arch: Arch, dropout: float, windows: Tensor) -> None:
         super().__init__()
         d_model, n_layers = arch["d_model"], arch["n_layers"]
         n_patches = (CONTEXT_LENGTH - PATCH_LENGTH) // STRIDE + 1
-        self.inputs = Inputs(n_channels)
-        self.embed = nn.Linear(PATCH_LENGTH * n_channels + self.inputs.n_statistics, d_model)
+        self.embed = nn.Linear(self.inputs_per_channel * windows.shape[2], d_model)
         self.positions = nn.Parameter(0.02 * torch.randn(n_patches, d_model))
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(arch, dropout, causal=False) for _ in range(n_layers))
+        self.blocks = nn.Sequential(*(Block(arch, dropout, causal=False) for _ in range(n_layers)))
         self.norm = nn.LayerNorm(d_model)
         self.head = nn.Linear(n_patches * d_model, 1)
         init_weights(self, n_layers)
 
+    def patches(self, x: Tensor) -> Tensor:
+        """Cut windows (batch, days, channels) into (batch, patches, inputs)."""
+        rest = (x.shape[1] - PATCH_LENGTH) % STRIDE  # of the oldest days
+        return x[:, rest:].unfold(1, PATCH_LENGTH, STRIDE).flatten(2)
+
     def forward(self, x: Tensor) -> Tensor:
         """Map windows (batch, days, channels) to logits (batch,)."""
-        series, statistics = self.inputs(x)
-        rest = (series.shape[1] - PATCH_LENGTH) % STRIDE  # of the oldest days
-        patches = series[:, rest:].unfold(1, PATCH_LENGTH, STRIDE).flatten(2)
-        shared = statistics.unsqueeze(1).expand(-1, patches.shape[1], -1)
-        x = self.embed(torch.cat([patches, shared], 2)) + self.positions
-        x = self.dropout(x)  # (batch, patches, d_model)
-        for block in self.blocks:
-            x = block(x)
-        return self.head(self.norm(x).flatten(1)).squeeze(1)
+        x = self.dropout(self.embed(self.patches(x)) + self.positions)
+        return self.head(self.norm(self.blocks(x)).flatten(1)).squeeze(1)
+
+
+# --- Inputs: scale-free daily features, standardised on training rows ----------------------------
+# Prices become log ratios to the previous close, volume its log ratio to its own mean over the
+# past 20 days; the day's range, ln(High / Low), is added. Nothing is normalised per window, so the
+# level of volatility stays visible. Other columns are used as they are.
+
+
+def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int) -> np.ndarray:
+    """Return the model's inputs, (rows, channels); the first row has no previous day: 0."""
+    features: dict[str, pd.Series] = {}
+    for column in columns:
+        values = frame[column]
+        if column in ("Open", "High", "Low", "Close", "Adj Close"):
+            before = frame["Adj Close" if column == "Adj Close" else "Close"].shift(1)
+            values = (values / before).map(np.log)
+        elif column == "Volume":
+            usual = values.rolling(20, min_periods=1).mean()
+            values = ((values + 1) / (usual + 1)).map(np.log)
+        features[column] = values
+    features["range"] = (frame["High"] / frame["Low"]).map(np.log)
+    table = pd.DataFrame(features).to_numpy(np.float64)
+    train = table[1:train_rows]
+    standard = (table - train.mean(0)) / (train.std(0) + 1e-12)
+    # The first row has no day before; a day without volume is far out, but only one day.
+    return np.clip(np.where(np.isnan(standard), 0.0, standard), -10.0, 10.0)
+
+
+Model = PatchTST  # windows as they are
 
 
 # --- Metrics of a yes-or-no label, from logits; probabilities are made here and nowhere else -----
@@ -525,11 +414,10 @@ class PatchTST(nn.Module):
 def auc(scores: Tensor, targets: Tensor) -> float:
     """Return the area under the ROC curve: P(positive above negative), a tie counting one half."""
     _, group, sizes = torch.unique(scores, return_inverse=True, return_counts=True)
-    last = sizes.cumsum(0)
-    ranks = (last - (sizes - 1) / 2).double()[group]  # tied scores share their mean rank
+    mean_ranks = sizes.cumsum(0) - (sizes - 1) / 2  # tied scores share their mean rank
     positive = targets > 0.5
     n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    above = float(ranks[positive].sum()) - n_positive * (n_positive + 1) / 2
+    above = float(mean_ranks.double()[group][positive].sum()) - n_positive * (n_positive + 1) / 2
     return above / (n_positive * n_negative)
 
 
@@ -552,8 +440,7 @@ def label_metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
     if not torch.isfinite(logits).all():
         return {"val_loss": math.nan}
     probabilities = torch.sigmoid(logits)
-    predicted = probabilities >= 0.5
-    positive = targets > 0.5
+    predicted, positive = probabilities >= 0.5, targets > 0.5
     hits = int((predicted & positive).sum())
     recall = hits / int(positive.sum())
     spread = float(probabilities.max() - probabilities.min())
@@ -574,13 +461,12 @@ def label_metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
 # --- Loss: binary cross-entropy ------------------------------------------------------------------
 
 
-def bce_loss(logits: Tensor, targets: Tensor, *, train_rate: float, config: Config) -> Tensor:
-    """Return the mean log loss; the positive rate and the parameters are not needed."""
-    del train_rate, config
+def bce_loss(logits: Tensor, targets: Tensor, **_unused: Any) -> Tensor:
+    """Return the mean log loss."""
     return F.binary_cross_entropy_with_logits(logits, targets)
 
 
-LOSSES = {"bce": bce_loss}
+LOSSES: dict[str, Callable[..., Any]] = {"bce": bce_loss}
 
 
 # --- Data: daily rows, labels from the days ahead, contiguous splits by date ---------------------
@@ -591,32 +477,18 @@ PRICES = ("Open", "High", "Low", "Close")
 
 
 def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
-    """Return Date, prices and feature columns of a CSV or Parquet file, and its SHA-256.
-
-    Raises UnusableError with the row (of the file, the header is row 1) and column at fault.
-    """
+    """Return Date, prices and features, checked, of a CSV or Parquet file, and its SHA-256."""
+    content, wanted = path.read_bytes(), list(dict.fromkeys((*PRICES, *FEATURE_COLUMNS)))
     try:
-        content = path.read_bytes()
         if path.suffix == ".parquet":
-            frame = pd.read_parquet(io.BytesIO(content)).reset_index().astype(str)
+            cells = pd.read_parquet(io.BytesIO(content)).reset_index().astype(str)
         else:
-            frame = pd.read_csv(io.BytesIO(content), dtype=str, encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UnusableError(
-            f"{path}: no such file. Give daily rows with --data: Date, Open, High, Low, Close and"
-            " the feature columns; `hpogen demo-data sp500` writes a file with real prices."
-        ) from None
-    except (ValueError, OSError) as error:  # errors of pandas and pyarrow are ValueErrors
-        raise UnusableError(f"{path}: not a table: {ascii(str(error))[1:200]}") from None
-    wanted = list(dict.fromkeys((*PRICES, *FEATURE_COLUMNS)))
-    if missing := [name for name in ("Date", *wanted) if name not in frame.columns]:
-        has = str(list(frame.columns))[:200]
-        raise UnusableError(f"{path}: no column {', '.join(missing)}; it has {has}")
-    if frame.empty:
-        raise UnusableError(f"{path}: no row below the header")
-    dates = pd.to_datetime(frame["Date"], errors="coerce", format="ISO8601", utc=True)
-    dates = dates.dt.tz_localize(None)
-    columns = {name: pd.to_numeric(frame[name], errors="coerce") for name in wanted}
+            cells = pd.read_csv(io.BytesIO(content), dtype=str, encoding="utf-8-sig")
+        cells = cells[["Date", *wanted]]
+    except (ValueError, KeyError, OSError) as error:  # those of pandas and pyarrow, too
+        raise UnusableError(f"{path}: {ascii(str(error))[1:200]}") from None
+    dates = pd.to_datetime(cells["Date"], errors="coerce", format="ISO8601", utc=True)
+    columns = {name: pd.to_numeric(cells[name], errors="coerce") for name in wanted}
     faults = [
         ("Date", dates.isna(), "is not a date such as 1999-01-04"),
         ("Date", dates.diff() <= pd.Timedelta(0), "is not after the row before"),
@@ -626,24 +498,11 @@ def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
     ]
     for name, wrong, fault in faults:
         if wrong.any():
-            at = int(wrong.argmax())
-            cell = str(frame[name].iloc[at])[:60]
-            raise UnusableError(f"{path}: row {at + 2}: {name} {cell!r} {fault}")
-    return pd.DataFrame({"Date": dates, **columns}), hashlib.sha256(content).hexdigest()
-
-
-def span(dates: pd.Series[pd.Timestamp]) -> str:
-    """Return the first and last of some dates."""
-    return f"{dates.iloc[0]:%Y-%m-%d} to {dates.iloc[-1]:%Y-%m-%d}"
-
-
-def split_rows(dates: pd.Series[pd.Timestamp]) -> tuple[int, int]:
-    """Return the number of rows before validation, and before test."""
-    if TRAIN_END and VAL_END:
-        ends = pd.Timestamp(TRAIN_END), pd.Timestamp(VAL_END)
-        return int((dates <= ends[0]).sum()), int((dates <= ends[1]).sum())
-    seen = TRAIN_FRACTION + VAL_FRACTION
-    return round(len(dates) * TRAIN_FRACTION), round(len(dates) * seen)
+            index = int(wrong.argmax())
+            cell, row = str(cells[name].iloc[index])[:60], index + 2  # the header is row 1
+            raise UnusableError(f"{path}: row {row}: {name} {cell!r} {fault}")
+    frame = pd.DataFrame({"Date": dates.dt.tz_localize(None), **columns})
+    return frame, hashlib.sha256(content).hexdigest()
 
 
 class Task:
@@ -655,115 +514,80 @@ class Task:
         self.data_path, self.data_sha256 = data_path, data_sha256
 
     def load(self, device: torch.device) -> None:
-        """Read the file; keep windows of training and validation on the device."""
+        """Read the file; keep windows and labels of training and validation on the device."""
         frame, self.digest = read_prices(Path(self.data_path))
-        about = span(frame["Date"])
-        wanted = f"; expected {' to '.join(DATA_RANGE)}" if DATA_RANGE else ""
-        check_digest(self.data_path, self.digest, self.data_sha256, about + wanted)
-        n_train, n_seen = split_rows(frame["Date"])
-        if n_seen >= len(frame):
-            raise UnusableError(
-                f"{self.data_path}: {about}: no row is left for the test split after VAL_END"
-                f" {VAL_END}; give an earlier one"
-            )
-        frame = frame.iloc[:n_seen]  # from here on there is no test split
-        self.dates = frame["Date"]
+        if self.data_sha256 not in (None, self.digest):
+            raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
+        n_train = round(len(frame) * TRAIN_FRACTION)
+        n_seen = round(len(frame) * (TRAIN_FRACTION + VAL_FRACTION))
+        if TRAIN_END and VAL_END:
+            n_train, n_seen = (int((frame["Date"] <= end).sum()) for end in (TRAIN_END, VAL_END))
+        self.frame = frame = frame.iloc[:n_seen]  # from here on there is no test split
         days = np.arange(MAX_CONTEXT_LENGTH - 1, n_train - HORIZON)
-        kept = np.linspace(0, len(days) - 1, round(len(days) * TRAIN_SUBSET))
-        self.train_days = days[kept.astype(np.int64)]
-        self.val_days = np.arange(n_train, n_seen - HORIZON)
+        kept = np.linspace(0, len(days) - 1, round(len(days) * TRAIN_SUBSET)).astype(np.int64)
         labels = make_labels(frame, task=TASK, horizon=HORIZON)
-        self.check_sizes(labels)
-        if constant := [n for n in FEATURE_COLUMNS if frame[n].iloc[:n_train].nunique() < 2]:
-            raise UnusableError(
-                f"{self.data_path}: {', '.join(constant)} never changes in the training rows;"
-                " leave it out of FEATURE_COLUMNS"
-            )
-        features = input_features(frame, FEATURE_COLUMNS, n_train)
-        self.n_channels = features.shape[1]
-        table = torch.tensor(features, dtype=torch.float32, device=device)
-        self.windows = table.unfold(0, CONTEXT_LENGTH, 1)  # (rows, channels, days), a view
         self.labels = torch.tensor(labels, dtype=torch.float32, device=device)
-        self.train_index = torch.tensor(self.train_days, device=device)
-        self.val_index = torch.tensor(self.val_days, device=device)
-        self.train_rate = float(labels[self.train_days].mean())
-        daily_range = (frame["High"] / frame["Low"]).map(np.log).ewm(span=10).mean()
-        self.one_feature = torch.tensor(daily_range.to_numpy(np.float64)[self.val_days])
-
-    def check_sizes(self, labels: NDArray[np.float64]) -> None:
-        """Refuse splits that cannot tell one configuration from another."""
-        for split, days in (("training", self.train_days), ("validation", self.val_days)):
-            n_positive = int(labels[days].sum())
-            fewest = min(n_positive, len(days) - n_positive)
-            if len(days) < MIN_VAL_SAMPLES or fewest < MIN_CLASS_SAMPLES:
-                raise UnusableError(
-                    f"{self.data_path}: {len(days)} {split} samples with {n_positive} positives;"
-                    f" at least {MIN_VAL_SAMPLES} samples and {MIN_CLASS_SAMPLES} of each class"
-                    " are needed. Use more rows or other splits."
-                )
+        self.train_days = torch.tensor(days[kept], device=device)
+        self.val_days = torch.arange(n_train, n_seen - HORIZON, device=device)
+        for split, index in (("training", self.train_days), ("validation", self.val_days)):
+            n, n_positive = len(index), int(self.labels[index].sum())
+            if n < MIN_VAL_SAMPLES or min(n_positive, n - n_positive) < MIN_CLASS_SAMPLES:
+                found = f"{self.data_path}: {n} {split} samples, {n_positive} of them positive"
+                raise UnusableError(f"{found}; see MIN_VAL_SAMPLES and MIN_CLASS_SAMPLES")
+        self.train_rate = float(labels[days[kept]].mean())
+        table = input_features(frame, FEATURE_COLUMNS, n_train)
+        features = torch.tensor(table, dtype=torch.float32, device=device)
+        self.windows = features.unfold(0, CONTEXT_LENGTH, 1)  # (rows, channels, days), a view
 
     def limit_for_smoke(self) -> dict[str, int]:
         """Keep 300 training days; return the parameters of a short training."""
-        self.train_days, self.train_index = self.train_days[-300:], self.train_index[-300:]
+        self.train_days = self.train_days[-300:]
         return {"epochs": 2}
 
     def describe(self) -> dict[str, Any]:
         """Return digest, dates, sizes and label rates."""
-        return {
-            "data": self.data_path,
-            "data_sha256": self.digest,
-            "rows": f"{span(self.dates)}, without the test rows",
-            "train_days": span(self.dates.iloc[self.train_days]),
-            "train_samples": len(self.train_days),
-            "train_rate": self.train_rate,
-            "val_days": span(self.dates.iloc[self.val_days]),
-            "val_samples": len(self.val_days),
-            "val_rate": float(self.labels[self.val_index].mean()),
-        }
+        about: dict[str, Any] = {"data": self.data_path, "data_sha256": self.digest}
+        for split, days in (("train", self.train_days), ("val", self.val_days)):
+            first, last = (self.frame["Date"][int(days[end])].date() for end in (0, -1))
+            about[f"{split}_days"] = f"{first} to {last}"
+            about[f"{split}_samples"] = len(days)
+            about[f"{split}_rate"] = float(self.labels[days].mean())
+        return about
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """Return the baselines: the training rate as prediction, and one untrained feature."""
-        labels = self.labels[self.val_index].cpu()
-        return {
-            "class prior": {"val_loss": log_loss(self.train_rate, labels)},
-            "daily range": {"auc": auc(self.one_feature, labels)},  # mean ln(High / Low)
-        }
+        labels = self.labels[self.val_days].cpu()
+        ranges = (self.frame["High"] / self.frame["Low"]).map(np.log).ewm(span=10).mean()
+        scores = torch.tensor(ranges.to_numpy())[self.val_days.cpu()]
+        prior = {"val_loss": log_loss(self.train_rate, labels)}
+        return {"class prior": prior, "daily range": {"auc": auc(scores, labels)}}
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
-        model = PatchTST(arch, dropout, n_channels=self.n_channels)
-        if not model.positions.is_meta:
-            model.inputs.fit(self.window(self.train_index).to(model.positions.device))
-        return model
+        return Model(arch, dropout, self.training_batch(self.train_days)[0])
 
     def sample(self, n: int, device: torch.device) -> Tensor:
         """Return n windows, for measuring memory."""
-        return torch.zeros(n, CONTEXT_LENGTH, self.n_channels, device=device)
+        return torch.zeros(n, CONTEXT_LENGTH, self.windows.shape[1], device=device)
 
     def intervals(self, config: Config) -> Iterator[EvalInterval]:
         """Yield one interval per epoch."""
-        n_batches = -(-len(self.train_index) // config["batch_size"])
+        n_batches = math.ceil(len(self.train_days) / config["batch_size"])
         return (EvalInterval(epoch + 1, n_batches) for epoch in range(config["epochs"]))
 
     def training_length(self, config: Config) -> dict[str, int]:
         """Return how much is trained."""
         return {"epochs": config["epochs"]}
 
-    def batches(self, config: Config, interval: EvalInterval, seed: int) -> list[Tensor]:
+    def batches(self, config: Config, _interval: EvalInterval, seed: int) -> list[Tensor]:
         """Return the days of an epoch in random order, cut into batches; the last is smaller."""
-        del interval
-        generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(len(self.train_index), generator=generator)
-        days = self.train_index[order.to(self.train_index.device)]
-        return list(days.split(config["batch_size"]))
-
-    def window(self, days: Tensor) -> Tensor:
-        """Return the contexts that end on some days, (days, context, channels)."""
-        return self.windows[days - CONTEXT_LENGTH + 1].transpose(1, 2)
+        days, generator = self.train_days, torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(days), generator=generator)
+        return list(days[order.to(days.device)].split(config["batch_size"]))
 
     def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Return windows and labels."""
-        return self.window(indices), self.labels[indices]
+        """Return the windows that end on some days, (days, context, channels), and the labels."""
+        return self.windows[indices - CONTEXT_LENGTH + 1].transpose(1, 2), self.labels[indices]
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
         """Return the mean training loss."""
@@ -772,26 +596,23 @@ class Task:
 
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
         """Return the metrics on the validation days, from a model in evaluation mode."""
-        logits = [model(self.window(days)) for days in self.val_index.split(micro_batch)]
-        targets = self.labels[self.val_index]
-        metrics = label_metrics(torch.cat(logits).float(), targets)
-        return {**metrics, "prior_loss": log_loss(self.train_rate, targets.cpu())}
+        batches = map(self.training_batch, self.val_days.split(micro_batch))
+        logits = torch.cat([model(windows) for windows, _ in batches])
+        targets = self.labels[self.val_days]
+        prior_loss = log_loss(self.train_rate, targets.cpu())
+        return {**label_metrics(logits.float(), targets), "prior_loss": prior_loss}
 
 
 # --- Gradient accumulation: micro-batches that add up to the gradient of the whole batch ---------
 
 
-def accumulate(
-    model: nn.Module, task: Task, batch: Tensor, *, config: Config, micro_batch: int
-) -> Tensor:
-    """Add the gradient of the batch's mean loss; return the loss (on the device, no sync).
-
-    Each micro-batch is weighted by its own size, so a smaller last one counts for what it is.
-    """
+def accumulate(model: nn.Module, task: Task, batch: Tensor, config: Config, size: int) -> Tensor:
+    """Add the gradient of the mean loss, in micro-batches of a size; return the loss, no sync."""
     total = batch.new_zeros((), dtype=next(model.parameters()).dtype)
-    for indices in batch.split(micro_batch):
+    for indices in batch.split(size):
         inputs, targets = task.training_batch(indices)
-        loss = task.loss(model(inputs), targets, config) * (len(indices) / len(batch))
+        share = len(indices) / len(batch)  # of this micro-batch: the last may be smaller
+        loss = share * task.loss(model(inputs), targets, config)
         loss.backward()
         total += loss.detach()
     return total
@@ -817,26 +638,13 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
     return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
-def make_optimizer(model: nn.Module, config: Config) -> torch.optim.AdamW:
-    """Return AdamW; norms, biases, positions and input scales are not decayed."""
-    named = dict(model.named_parameters())
-    matrices = [n for n, p in named.items() if p.ndim > 1 and not n.endswith("positions")]
-    groups = [
-        {"params": [named[n] for n in matrices], "weight_decay": config["weight_decay"]},
-        {"params": [p for n, p in named.items() if n not in matrices], "weight_decay": 0.0},
-    ]
-    betas = (config["beta1"], config["beta2"])
-    return torch.optim.AdamW(groups, lr=config["learning_rate"], betas=betas)
-
-
 def learning_rate(step: int, total: float, config: Config) -> float:
     """Return the rate of an optimizer step (from 0): linear warm-up, then half a cosine."""
-    peak, warmup = config["learning_rate"], config["warmup_steps"]
+    peak, warmup, floor = config["learning_rate"], config["warmup_steps"], config["min_lr_ratio"]
     if step < warmup:
         return float(peak * (step + 1) / warmup)
-    done = (step - warmup) / max(total - warmup, 1)
-    floor = config["min_lr_ratio"]
-    return float(peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(done, 1)))))
+    done = min((step - warmup) / max(total - warmup, 1), 1)
+    return float(peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))))
 
 
 def evals_without_gain(values: Iterable[float], min_delta: float) -> int:
@@ -847,11 +655,11 @@ def evals_without_gain(values: Iterable[float], min_delta: float) -> int:
     return waited
 
 
-class Training:
-    """A model in training, which can be saved after any batch and restored.
+COUNTERS = ("interval", "batch", "step", "samples", "seconds", "losses")
 
-    `key` is (seed, trial): it names the random streams.
-    """
+
+class Training:
+    """A model in training, which can be saved after any batch; `key` is (seed, trial)."""
 
     def __init__(
         self, task: Task, arch: Arch, config: Config, key: tuple[int, int], device: torch.device
@@ -859,7 +667,12 @@ class Training:
         self.task, self.config, self.key, self.device = task, config, key, device
         torch.manual_seed(stream_seed(*key, "weights"))
         self.model = task.build_model(arch, config["dropout"]).to(device)
-        self.optimizer = make_optimizer(self.model, config)
+        named = list(self.model.named_parameters())
+        matrices = [p for name, p in named if p.ndim > 1 and name != "positions"]
+        others = [p for name, p in named if p.ndim < 2 or name == "positions"]  # not decayed
+        groups = [{"params": matrices, "weight_decay": config["weight_decay"]}, {"params": others}]
+        betas = (config["beta1"], config["beta2"])
+        self.optimizer = torch.optim.AdamW(groups, betas=betas, weight_decay=0.0)
         self.streams = torch if device.type == "cpu" else getattr(torch, device.type)
         self.interval, self.batch, self.step = 0, 0, 0  # how many of each are done
         self.samples, self.seconds = 0, 0.0  # trained so far; evaluations apart
@@ -867,9 +680,8 @@ class Training:
 
     def state(self) -> dict[str, Any]:
         """Return everything that the next batches depend on, as tensors and numbers."""
-        counters = ("interval", "batch", "step", "samples", "seconds", "losses")
         return {
-            **{name: getattr(self, name) for name in counters},
+            **{name: getattr(self, name) for name in COUNTERS},
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "stream": self.streams.get_rng_state(),
@@ -878,52 +690,39 @@ class Training:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a state; on another kind of device, dropout draws other numbers."""
+        for name in COUNTERS:
+            setattr(self, name, state[name])
+        self.losses = self.losses.to(self.device)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        for name in ("interval", "batch", "step", "samples", "seconds"):
-            setattr(self, name, state[name])
-        self.losses = state["losses"].to(self.device)
         if state["device"] == self.device.type:
             self.streams.set_rng_state(state["stream"])
 
-    def begin(self, interval: EvalInterval) -> list[Tensor]:
-        """Return the batches of an interval that are left."""
-        batches_seed = stream_seed(*self.key, interval.step, "batches")
-        batches = self.task.batches(self.config, interval, batches_seed)
-        self.model.train()
-        if self.batch == 0:
-            torch.manual_seed(stream_seed(*self.key, interval.step, "dropout"))
-            self.losses = torch.zeros((), device=self.device)
-        return batches[self.batch :]
-
     def learn(self, batch: Tensor, rate: float, micro_batch: int) -> None:
         """Take one optimizer step."""
-        began, config = time.monotonic(), self.config
+        began = time.monotonic()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         with mixed_precision(self.device):
-            self.losses += accumulate(
-                self.model, self.task, batch, config=config, micro_batch=micro_batch
-            )
-        nn.utils.clip_grad_norm_(self.model.parameters(), config["clip_norm"])
+            self.losses += accumulate(self.model, self.task, batch, self.config, micro_batch)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config["clip_norm"])
         self.optimizer.step()
-        self.step += 1
-        self.batch += 1
+        self.batch, self.step = self.batch + 1, self.step + 1
         self.samples += len(batch)
         self.seconds += time.monotonic() - began
 
     def evaluate(self, interval: EvalInterval, micro_batch: int) -> dict[str, Any]:
         """End an interval; return the epoch or step, then the metrics. Raises DivergedError."""
-        train_loss = float(self.losses) / self.batch
         self.model.eval()
         with torch.inference_mode(), mixed_precision(self.device):
             metrics = self.task.evaluate(self.model, micro_batch)
-        for name, value in (("train_loss", train_loss), ("val_loss", metrics["val_loss"])):
-            if not math.isfinite(value):
-                raise DivergedError(f"{name} is {value} at {self.task.unit} {interval.step}")
+        point = {"train_loss": float(self.losses) / self.batch, **metrics}
+        for name in ("train_loss", "val_loss"):
+            if not math.isfinite(point[name]):
+                raise DivergedError(f"{name} is {point[name]} at {self.task.unit} {interval.step}")
         self.interval, self.batch = self.interval + 1, 0
-        return {self.task.unit: interval.step, "train_loss": train_loss, **metrics}
+        return {self.task.unit: interval.step, **point}
 
 
 def train(
@@ -933,20 +732,21 @@ def train(
     after_batch: Callable[[float], None],
     trial_seconds: float | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Train to the end of the schedule, or for some seconds; yield each evaluation.
-
-    `after_batch` gets the share that is done. Raises DivergedError when a loss is not finite.
-    """
+    """Train to the end, or for some seconds; yield evaluations, give shares to `after_batch`."""
     task, config, share = training.task, dict(training.config), 0.0
     total: float = sum(interval.n_batches for interval in task.intervals(config))
     if trial_seconds:  # the schedule is stretched to the steps that these seconds allow
         config |= {"epochs": sys.maxsize, "steps": sys.maxsize}
     for interval in itertools.islice(task.intervals(config), training.interval, None):
-        for batch in training.begin(interval):
+        if training.batch == 0:
+            torch.manual_seed(stream_seed(*training.key, interval.step, "dropout"))
+            training.losses = torch.zeros((), device=training.device)
+        training.model.train()
+        seed = stream_seed(*training.key, interval.step, "batches")
+        for batch in task.batches(config, interval, seed)[training.batch :]:
             if trial_seconds and training.seconds:
                 total = training.step * trial_seconds / training.seconds
-            rate = learning_rate(training.step, total, config)
-            training.learn(batch, rate, micro_batch)
+            training.learn(batch, learning_rate(training.step, total, config), micro_batch)
             share = training.seconds / trial_seconds if trial_seconds else training.step / total
             after_batch(share)
             if share >= 1:
@@ -957,9 +757,9 @@ def train(
 
 
 # --- Architecture space: how the sampler sees ARCHITECTURES --------------------------------------
-# Rows that differ only in FREE_AXES (the heads do not change the parameter count) are one shape.
-# The sampler draws `shape_idx`, in the order of the list from deep and narrow to shallow and wide,
-# and one index per free axis: in both, neighbours are alike.
+# Rows that differ only in FREE_AXES are one shape. The sampler draws `shape_idx`, from deep and
+# narrow to shallow and wide, and one index per free axis: in both, neighbours are alike. A shape
+# may lack a value of a free axis: 6 heads do not divide a width of 64.
 
 
 class ArchSpace:
@@ -968,10 +768,10 @@ class ArchSpace:
     def __init__(self, rows: Sequence[Arch], free_axes: Sequence[str], skip: Sequence[int]):
         self.rows = rows
         self.choices = {axis: sorted({row[axis] for row in rows}) for axis in free_axes}
-        shapes: dict[tuple[int, ...], list[int]] = {}
-        for arch_idx, row in enumerate(rows):
-            key = tuple(size for axis, size in row.items() if axis not in free_axes)
-            shapes.setdefault(key, []).append(arch_idx)
+        kinds = [tuple(n for axis, n in row.items() if axis not in free_axes) for row in rows]
+        shapes: dict[tuple[int, ...], list[int]] = {kind: [] for kind in kinds}
+        for arch_idx, kind in enumerate(kinds):
+            shapes[kind].append(arch_idx)
         self.shapes = list(shapes.values())
         self.shape_of = {row: shape for shape, rows in enumerate(self.shapes) for row in rows}
         self.allowed = [row for row in self.shape_of if row not in skip]
@@ -988,18 +788,13 @@ class ArchSpace:
         return {"shape_idx": self.shape_of[arch_idx], **free}
 
     def decode(self, params: Mapping[str, int]) -> int:
-        """Return the row of search parameters.
-
-        Where the shape lacks a value of a free axis (6 heads do not divide a width of 64) or the
-        row is skipped, the nearest row counts: by shape, then by distance in log2.
-        """
+        """Return the row of search parameters, or the nearest allowed: by shape, then in log2."""
 
         def distance(arch_idx: int) -> tuple[int, float]:
-            row = self.rows[arch_idx]
-            return abs(self.shape_of[arch_idx] - params["shape_idx"]), sum(
-                abs(math.log2(row[axis] / sizes[params[f"{axis}_idx"]]))
-                for axis, sizes in self.choices.items()
-            )
+            row, gap = self.rows[arch_idx], 0.0
+            for axis, sizes in self.choices.items():
+                gap += abs(math.log2(row[axis] / sizes[params[f"{axis}_idx"]]))
+            return abs(self.shape_of[arch_idx] - params["shape_idx"]), gap
 
         return min(self.allowed, key=distance)
 
@@ -1009,7 +804,6 @@ class ArchSpace:
 SPACE = ArchSpace(ARCHITECTURES, FREE_AXES, SKIP_INDICES)
 
 
-@functools.cache
 def searched() -> dict[str, dict[str, Any]]:
     """Return every searched parameter: those of the architecture, then SEARCH_SPACE."""
     sizes = SPACE.sizes().items()
@@ -1021,30 +815,27 @@ def split_type(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return table["type"], {name: value for name, value in table.items() if name != "type"}
 
 
-@functools.cache
-def distributions() -> dict[str, BaseDistribution]:
+def distributions() -> dict[str, optuna.distributions.BaseDistribution]:
     """Return the distribution of each searched parameter."""
     found = {}
     for name, table in searched().items():
         kind, arguments = split_type(table)
-        distribution = getattr(optuna.distributions, f"{kind.capitalize()}Distribution")
-        found[name] = distribution(**arguments)
+        make = getattr(optuna.distributions, f"{kind.capitalize()}Distribution")
+        found[name] = make(**arguments)
     return found
 
 
 def is_searched(name: str, config: Config) -> bool:
     """Return whether a parameter is searched where the others have these values."""
-    wanted = CONDITIONS.get(name, {}).items()
-    return all(config.get(other) in values for other, values in wanted)
+    return all(config.get(other) in values for other, values in CONDITIONS.get(name, {}).items())
 
 
 def searched_params(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of a trial that were searched."""
-    names = (name for name in searched() if is_searched(name, attributes))
-    return {name: attributes[name] for name in names if name in attributes}
+    return {n: attributes[n] for n in searched() if n in attributes and is_searched(n, attributes)}
 
 
-def suggest(trial: Trial) -> dict[str, Any]:
+def suggest(trial: optuna.Trial) -> dict[str, Any]:
     """Return the configuration of a trial; where a condition fails, the fixed value counts."""
     config = dict(FIXED_PARAMS)
     for name, table in searched().items():
@@ -1055,6 +846,30 @@ def suggest(trial: Trial) -> dict[str, Any]:
 
 
 # === The machinery ===============================================================================
+
+import ast
+import csv
+import errno
+import fcntl
+import json
+import os
+import pickle
+import platform
+import resource
+import signal
+import traceback
+import uuid
+import warnings
+import zlib
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import IO, NoReturn
+
+from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from torch.utils.flop_counter import FlopCounterMode
 
 # --- Trial log: one table defines every line, for the writer and for every reader ----------------
 # A line is `[I 2026-11-21 10:15:00,123] HEAD: field=value, ... ;1a2b3c4d`. Floats have full

@@ -42,9 +42,8 @@ class MarketFile:
 
     feature_columns: list[str]
     sha256: str
-    first_date: str
-    last_date: str
-    n_rows: int
+    dates: list[str]
+    still: dict[str, int]  # how many rows each column keeps its first value
     left_out: dict[str, str]  # columns that hold no numbers, each with its first value
 
 
@@ -167,9 +166,14 @@ def check_market(table: Table, sha256: str, min_rows: int) -> MarketFile:
         if name not in (*PRICES, "Date") and (INDEX_LEVEL.fullmatch(name) or is_text(column))
     }
     features = [name for name in table.names if name != "Date" and name not in left_out]
-    check_prices(table, {name: check_numbers(table, name) for name in features})
-    first, last = check_dates(table)
-    return MarketFile(features, sha256, first, last, n_rows, left_out)
+    values = {name: check_numbers(table, name) for name in features}
+    check_prices(table, values)
+    still = {
+        name: next((n for n, value in enumerate(column) if value != column[0]), n_rows)
+        for name, column in values.items()
+    }
+    dates = check_dates(table)
+    return MarketFile(features, sha256, dates, still, left_out)
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -229,8 +233,8 @@ def check_prices(table: Table, values: dict[str, list[float]]) -> None:
             raise table.refuse("High", index, f"below Low, {shown(table.column('Low')[index])}")
 
 
-def check_dates(table: Table) -> tuple[str, str]:
-    """Return the first and last date, YYYY-MM-DD. Raises DataError where they do not rise."""
+def check_dates(table: Table) -> list[str]:
+    """Return the dates, YYYY-MM-DD. Raises DataError where they do not rise."""
     moments = []
     for index, text in enumerate(table.column("Date")):
         moment = parse_date(text)
@@ -244,7 +248,7 @@ def check_dates(table: Table) -> tuple[str, str]:
     for index, (before, after) in pairs:
         if after == before:
             raise table.refuse("Date", index, "the date of the row before; keep one of them")
-    return moments[0][0].date().isoformat(), moments[-1][0].date().isoformat()
+    return [moment.date().isoformat() for moment, _ in moments]
 
 
 def parse_date(text: str) -> tuple[datetime, str] | None:

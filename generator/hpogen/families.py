@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -15,7 +15,7 @@ from hpo_script.language.sizes import sample_bytes as gpt_bytes
 from hpo_script.market.sizes import count_params as patchtst_params
 from hpo_script.market.sizes import sample_bytes as patchtst_bytes
 from hpogen.config import plain_text
-from hpogen.data_files import read_market, read_text_digest
+from hpogen.data_files import MarketFile, read_market, read_text_digest
 from hpogen.errors import DataError, UsageError
 from hpogen.family import Choice, Constant, Family, Param, Switch, TaskKind, local_path
 from hpogen.yaml_file import shown
@@ -58,10 +58,10 @@ def optimizer_params(
 ) -> tuple[Param, ...]:
     """Return the parameters every family trains with; only the searched ranges differ."""
     return (
-        Param("learning_rate", learning_rate, AboveZero, "peak of the schedule"),
-        Param("weight_decay", weight_decay, Zero, "AdamW, on matrices only"),
-        Param("dropout", dropout, BelowOne, "on the embedding and on each residual branch"),
-        Param("warmup_steps", warmup_steps, Count, "optimizer steps of linear warm-up"),
+        Param("learning_rate", learning_rate, AboveZero, "its peak"),
+        Param("weight_decay", weight_decay, Zero, "matrices only"),
+        Param("dropout", dropout, BelowOne, "of each branch"),
+        Param("warmup_steps", warmup_steps, Count, "of linear warm-up"),
         Param("batch_size", 256, Positive, "samples per optimizer step, whatever fits at once"),
         Param("clip_norm", 1.0, AboveZero, "largest norm of the gradient"),
         Param("beta1", 0.9, BelowOne, "AdamW"),
@@ -184,13 +184,32 @@ def read_market_data(path: str, said: Mapping[str, Any]) -> tuple[dict[str, Any]
         "feature_columns": columns,
         "data_path": local_path(path),
         "data_sha256": found.sha256,
-        "data_range": [found.first_date, found.last_date],
+        "data_range": [found.dates[0], found.dates[-1]],
     }
+    check_splits(shown(path), found, columns, said)
     told = [
         f"column {shown(name)} holds text ('{value}') and is left out"
         for name, value in found.left_out.items()
     ]
     return constants, told
+
+
+def check_splits(
+    path: str, found: MarketFile, columns: Sequence[str], said: Mapping[str, Any]
+) -> None:
+    """Refuse splits without test rows, and columns without change in training. DataError."""
+    train_end, val_end = said.get("train_end"), said.get("val_end")
+    if val_end and str(val_end) >= found.dates[-1]:
+        raise DataError(f"{path}: no row is left for the test split after val_end {val_end}")
+    share = said.get("train_fraction", 0.7)
+    n_train = sum(day <= str(train_end) for day in found.dates) if train_end else 0
+    if not train_end and isinstance(share, float):
+        n_train = round(len(found.dates) * share)
+    if constant := [name for name in columns if found.still[name] >= max(n_train, 1)]:
+        raise DataError(
+            f"{path}: {shown(', '.join(constant))} never changes in the training rows; leave it"
+            " out of feature_columns"
+        )
 
 
 def read_text_data(path: str, said: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -297,7 +316,9 @@ MARKET = Family(
     constants=(
         Constant("data_path", "data", "data/sp500.csv", Name, "CSV or Parquet"),
         Constant("data_sha256", "data", None, Digest | None, "of that file; checked if given"),
-        Constant("data_range", "data", None, DateRange | None, "its first and last date"),
+        Constant(
+            "data_range", "data", None, DateRange | None, "its first and last date", "data_path"
+        ),
         Constant("feature_columns", "data", SP500_COLUMNS, Columns, "columns the model sees"),
         Constant("train_fraction", "splits", 0.7, Share, "of all rows, in the order of dates"),
         Constant("val_fraction", "splits", 0.15, Share, "the rest is test, never read here"),
@@ -348,9 +369,9 @@ MARKET = Family(
     parts=(
         "experiment/shared",
         "{labels}",
-        "{inputs}",
         "experiment/transformer",
         "market/model",
+        "{inputs}",
         "market/metrics",
         "{loss}",
         "market/data",

@@ -31,6 +31,7 @@ class Constant:
     default: Any
     type: Any
     about: str
+    beside: str = ""  # it is no constant of the script, but a comment on this one
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,14 @@ class Imports:
         for module, names in other.names.items():
             self.names.setdefault(module, set()).update(names)
 
+    def without(self, other: Imports) -> Imports:
+        """Return the statements that another part does not have."""
+        left = Imports(self.modules - other.modules)
+        for module, names in self.names.items():
+            if more := names - other.names.get(module, set()):
+                left.names[module] = more
+        return left
+
     def roots(self) -> set[str]:
         """Return the top-level packages."""
         return {name.split()[0].split(".")[0] for name in (*self.modules, *self.names)}

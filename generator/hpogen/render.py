@@ -42,17 +42,18 @@ def render(spec: Spec) -> str:
     constants = script_constants(spec)
     tables = function_tables(spec)
     defined = [name.split(":")[0] for _, group in constants for name, _, _ in group]
-    check_parts(parts, [*defined, *tables, "MODULES"])
+    check_parts(parts, [*defined, *(name.split(":")[0] for name in tables), "MODULES"])
     sections = chosen_sections(spec)
     first = 1 + sum(chosen.arguments is not None for chosen in sections)  # of the experiment
     if early := [part.name for part in parts[:first] if part.third_party.roots()]:
         raise PartError(f"{early[0]}: needs a package before the command line is read")
-    stdlib.modules.add("sys")
-    stdlib.names.setdefault("typing", set()).update({"Any", "Literal"})
     packages = sorted({*third_party.roots(), *spec.sampler.requires})
     half = next(
         at for at, name in enumerate(names) if name.startswith("machinery/") and at >= first
     )
+    first_stdlib, first_packages = merged(parts[:half])
+    first_stdlib.modules.add("sys")
+    first_stdlib.names.setdefault("typing", set()).update({"Any", "Literal"})
     if unknown := set(packages) - REQUIREMENTS.keys():
         raise PartError(f"a part imports {', '.join(sorted(unknown))}; add it to REQUIREMENTS")
     return template().render(
@@ -65,8 +66,10 @@ def render(spec: Spec) -> str:
         mark=f"{MARK}{__version__}:{spec.sha256()}:{spec.to_json()}",
         requirements=[REQUIREMENTS[package] for package in packages],
         packages=packages,
-        stdlib=stdlib.lines(),
-        third_party=third_party.lines(indent="    "),
+        stdlib=first_stdlib.lines(),
+        third_party=first_packages.lines(indent="    "),
+        machinery_stdlib=stdlib.without(first_stdlib).lines(),
+        machinery_packages=third_party.without(first_packages).lines(),
         heading=heading,
         constants=[
             (about, [constant_line(*constant) for constant in group]) for about, group in constants
@@ -150,10 +153,10 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
                 (
                     annotated(c.name.upper(), spec.constants[c.name]),
                     spec.constants[c.name],
-                    c.about,
+                    c.about + comments_beside(c.name, spec),
                 )
                 for c in family.constants
-                if c.section == name
+                if c.section == name and not c.beside
             ],
         )
         for name, title in groups.items()
@@ -181,8 +184,8 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
                     "a run stops after these, even in a trial",
                 ),
                 ("SEED", spec.seed, "of every random stream"),
-                ("HPOGEN", __version__, "that rendered this script,"),
-                ("SPEC_SHA256", spec.sha256(), "from this specification"),
+                ("HPOGEN", __version__, "rendered this script, from this specification:"),
+                ("SPEC_SHA256", spec.sha256(), ""),
             ],
         ),
         *((s.title, section_constants(s, spec)) for s in chosen_sections(spec)),
@@ -200,17 +203,14 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
                     Rows({}).of({name: when for name, when in conditions.items() if when}),
                     "",
                 ),
+                ("FIXED_PARAMS: dict[str, Any]", fixed.of(spec.fixed), "not searched"),
             ],
-        ),
-        (
-            "Parameters that are not searched",
-            [("FIXED_PARAMS: dict[str, Any]", fixed.of(spec.fixed), "")],
         ),
         (
             "Sampler and pruner of Optuna (steps in the unit of evaluations)",
             [
-                ("SAMPLER: dict[str, Any]", Rows({}).of(written_out(spec.sampler)), ""),
-                ("PRUNER: dict[str, Any]", Rows({}).of(written_out(spec.pruner)), ""),
+                ("SAMPLER: dict[str, Any]", Rows({}).packed(written_out(spec.sampler)), ""),
+                ("PRUNER: dict[str, Any]", Rows({}).packed(written_out(spec.pruner)), ""),
             ],
         ),
         (
@@ -218,16 +218,21 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
             [
                 ("FREE_AXES", list(family.free_axes), "do not change the parameter count"),
                 ("ARCHITECTURES", Rows({}).of_items(spec.architectures), ""),
-            ],
-        ),
-        (
-            "Architectures that are tried in any case: one at each end of each axis",
-            [
-                ("EXTREME_INDICES: dict[int, str]", Rows({}).of(extremes), ""),
+                (
+                    "EXTREME_INDICES: dict[int, str]",
+                    Rows({}).packed(extremes),
+                    "tried in any case",
+                ),
                 ("SKIP_INDICES: list[int]", spec.skipped, "never tried"),
             ],
         ),
     ]
+
+
+def comments_beside(name: str, spec: Spec) -> str:
+    """Return the values that a script has only in the comment on a constant."""
+    values = [spec.constants[c.name] for c in spec.family.constants if c.beside == name]
+    return "".join(f", {' to '.join(value)}" for value in values if value)
 
 
 def section_constants(chosen: Section, spec: Spec) -> list[tuple[str, Any, str]]:
@@ -264,6 +269,7 @@ class Rows:
         self.comments = comments
         self.items: list[str] = []
         self.brackets = "{}"
+        self.end = ""
 
     def of(self, table: Mapping[Any, Any]) -> Rows:
         """Hold a dict."""
@@ -276,6 +282,18 @@ class Rows:
             self.items.append(f"{text}  {comment}".rstrip())
         return self
 
+    def packed(self, table: Mapping[Any, Any]) -> Rows:
+        """Hold a dict, as many items on a line as fit."""
+        lines = [""]
+        for key, value in table.items():
+            item = f" {literal(key)}: {literal(value)},"
+            if len(lines[-1]) + len(item) > WIDTH - 3:
+                lines.append("")
+            lines[-1] += item
+        self.items = [f"   {line}" for line in lines if line]
+        self.end = "  # fmt: skip" if len(self.items) < len(table) else ""
+        return self
+
     def of_items(self, values: Iterable[Any]) -> Rows:
         """Hold a list."""
         self.brackets = "[]"
@@ -286,7 +304,7 @@ class Rows:
         """Return Python source."""
         if not self.items:
             return self.brackets
-        return "\n".join([self.brackets[0], *self.items, self.brackets[1]])
+        return "\n".join([self.brackets[0], *self.items, self.brackets[1] + self.end])
 
 
 def literal(value: Any) -> str:
@@ -317,24 +335,27 @@ def quoted(text: str) -> str:
 
 
 def constant_line(name: str, value: Any, about: str) -> str:
-    """Return an assignment, its comment behind it or, where that is too long, above it."""
+    """Return an assignment, its comment behind its first line or, if too long, above it."""
     text = f"{name} = {literal(value)}"
     if len(text) > WIDTH and isinstance(value, list):
         text = f"{name} = {Rows({}).of_items(value)}"
     if not about:
         return text
-    if "\n" in text or len(text) + 4 + len(about) > WIDTH:
+    first, *rest = text.split("\n")
+    if rest:
+        return "\n".join([f"{first}  # {about}", *rest])
+    if len(text) + 4 + len(about) > WIDTH:
         return f"# {about}\n{text}"
     return f"{text}  # {about}"
 
 
 def function_tables(spec: Spec) -> dict[str, str]:
-    """Return {NAME: dict} of each switch: its values in use, and the function of each."""
+    """Return {NAME and type: dict} of each switch: its values in use, and the function of each."""
     found = {}
     for name, switch in spec.family.switches.items():
         items = [f"{literal(value)}: {value}{switch.suffix}" for value in spec.used[name]]
         line = "{" + ", ".join(items) + "}"
-        constant = switch.argument.upper()
+        constant = f"{switch.argument.upper()}: dict[str, Callable[..., Any]]"
         if len(f"{constant} = {line}") > WIDTH:
             line = "{\n" + "".join(f"    {item},\n" for item in items) + "}"
         found[constant] = line

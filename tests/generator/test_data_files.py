@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from hpo_script.language.data import read_text
 from hpo_script.market import data
 from hpogen.data_files import read_market, read_text_digest
 from hpogen.errors import DataError, HpogenError, MissingDependencyError
+from hpogen.families import read_market_data
 
 HEADER = "Date,Open,High,Low,Close,Volume"
 ROWS = [f"1999-01-{day:02d},10,12,9,11,{day * 100}" for day in range(4, 9)]
@@ -115,7 +118,7 @@ BAD = {
 
 
 # Faults that only render sees; a script checks the digest of the data it was rendered for.
-UNSEEN = {"half_quoted", "no_name", "now", "year", "zone"}
+UNSEEN = {"half_quoted", "header_only", "no_name", "now", "year", "zone"}
 
 
 def is_line(message: str) -> bool:
@@ -142,6 +145,8 @@ def refusal_of_script(path: Path) -> str:
         read_prices(path, VALUES)
     except UnusableError as error:
         return str(error)
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}"
     return ""
 
 
@@ -168,7 +173,7 @@ def test_a_file_of_other_text_than_utf8_is_refused(content: bytes, tmp_path: Pat
 
 def test_a_folder_or_missing_file_is_refused(tmp_path: Path) -> None:
     assert "hpogen demo-data sp500" in refusal(tmp_path / "none.csv")
-    assert "hpogen demo-data sp500" in refusal_of_script(tmp_path / "none.csv")
+    assert "No such file" in refusal_of_script(tmp_path / "none.csv")
     refusal(tmp_path)
     assert refusal_of_script(tmp_path)
 
@@ -195,7 +200,7 @@ def test_names_of_columns_must_be_fit_for_a_script(
 def test_too_few_rows_are_told_with_both_numbers(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text(table())
-    assert read_market(path, min_rows=5).n_rows == 5
+    assert read_market(path, min_rows=5).dates == [f"1999-01-{day:02d}" for day in range(4, 9)]
     with pytest.raises(DataError, match=r"x\.csv: 5 rows; at least 1,200 are needed"):
         read_market(path, min_rows=1200)
 
@@ -203,8 +208,8 @@ def test_too_few_rows_are_told_with_both_numbers(tmp_path: Path) -> None:
 def test_the_real_file_is_read_alike(sp500: Path) -> None:
     found = read_market(sp500, min_rows=100)
     assert found.feature_columns == ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
-    assert (found.first_date, found.last_date) == ("1999-01-04", "2018-12-31")
-    assert (found.n_rows, found.left_out) == (5031, {})
+    assert (found.dates[0], found.dates[-1]) == ("1999-01-04", "2018-12-31")
+    assert (len(found.dates), found.left_out) == (5031, {})
     frame, digest = read_prices(sp500, found.feature_columns)
     assert found.sha256 == digest == hashlib.sha256(sp500.read_bytes()).hexdigest()
     assert list(frame.columns) == ["Date", *found.feature_columns]
@@ -243,10 +248,9 @@ def accepted_by_both(path: Path, columns: list[str]) -> None:
     found = read_market(path, min_rows=1)
     frame, digest = read_prices(path, found.feature_columns)
     assert found.feature_columns == columns
-    assert found.n_rows == len(frame)
+    assert len(found.dates) == len(frame)
     assert found.sha256 == digest
-    dates = [f"{date:%Y-%m-%d}" for date in frame["Date"].iloc[[0, -1]]]
-    assert [found.first_date, found.last_date] == dates
+    assert found.dates == [f"{date:%Y-%m-%d}" for date in frame["Date"]]
 
 
 def test_columns_of_text_are_left_out_and_told(tmp_path: Path) -> None:
@@ -433,3 +437,29 @@ def test_reading_imports_no_package_for_numbers(sp500: Path) -> None:
         check=True,
     )
     assert done.stdout == "set()\n"
+
+
+def rows_of(n_rows: int, volume: Callable[[int], int]) -> str:
+    """Return daily rows from 2000-01-01 with a volume for each."""
+    days = [date(2000, 1, 1) + timedelta(n) for n in range(n_rows)]
+    lines = [f"{day},10,12,9,{10 + n % 3},{volume(n)}" for n, day in enumerate(days)]
+    return "\n".join([HEADER, *lines])
+
+
+def test_a_column_that_never_changes_in_the_training_rows_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(rows_of(400, lambda n: n // 300))
+    chosen = {"feature_columns": ["Close", "Volume"]}
+    with pytest.raises(DataError, match="Volume never changes in the training rows"):
+        read_market_data(str(path), chosen)
+    read_market_data(str(path), {**chosen, "train_fraction": 0.8})
+    read_market_data(str(path), {"feature_columns": ["Close"]})
+
+
+def test_an_end_of_validation_that_leaves_no_test_rows_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(rows_of(400, lambda n: n))
+    ends = {"feature_columns": ["Close"], "train_end": "2000-10-01"}
+    read_market_data(str(path), {**ends, "val_end": "2001-02-02"})
+    with pytest.raises(DataError, match="no row is left for the test split"):
+        read_market_data(str(path), {**ends, "val_end": "2001-02-03"})

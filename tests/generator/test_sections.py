@@ -109,7 +109,7 @@ def test_a_script_with_sections_is_checked_as_any_other(tmp_path: Path) -> None:
     done = hpogen("render", "--budget", "2M", "--horizon", "1", *words, "--out", tmp_path)
     script = Path(done.stdout.strip())
     command = f"hpogen render --budget 2M --horizon 1 {' '.join(words)}"
-    assert f"\n    {command}\n" in script.read_text()
+    assert f": {command}\n" in script.read_text()
     assert hpogen("check", script).exit_code == 0
     constant, value, _ = SCRIPT_SECTIONS[NAMES[0]].constants[0]
     script.write_text(script.read_text().replace(f"{constant} = {value}", f"{constant} = 0.5"))

@@ -1,12 +1,9 @@
 #!/usr/bin/env python3
 # /// script
 # requires-python = ">=3.10"
-# dependencies = [
-#     "optuna>=4,<6",
-#     "scipy",
-#     "torch>=2.4",
-# ]
+# dependencies = ["optuna>=4,<6", "scipy", "torch>=2.4"]
 # ///
+# ruff: noqa: E402  each half imports what it uses
 #:hpogen:0.2.0:8404597b3f91241717d5393be2d929bb65852814a18bd28287e6f73c4107e506:{"name":"hpo_50K_byte_lm","study_name":"hpo_50K_byte_lm","task":"byte_lm","budget":50000,"horizon":null,"tolerance":0.3,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"bits_per_byte","options":{},"sections":[],"constants":{"data_path":"text","data_sha256":null,"file_pattern":"**/*.txt","train_fraction":0.8,"val_fraction":0.1,"train_subset":1.0,"val_bytes":262144,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16,32],"d_ff_ratio":[4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"steps":{"type":"categorical","choices":[200,400],"when":{}},"learning_rate":{"type":"float","low":0.0003,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.01,"high":0.3,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.2,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[50,100,200],"when":{}},"beta2":{"type":"float","low":0.9,"high":0.999,"log":false,"when":{"steps":[400]}}},"fixed":{"eval_interval":50,"batch_size":256,"clip_norm":1.0,"beta1":0.9,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"beta2":0.999},"sampler":{"type":"gp","n_startup_trials":10,"deterministic_objective":false,"warn_independent_sampling":false},"pruner":{"type":"percentile","percentile":40.0,"n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
 """Search the best 50K transformer for byte_lm.
 
@@ -18,46 +15,25 @@ Which byte of a text comes next?
     recover-trials logs/hpo_50K_byte_lm.log   the trial table
 
 The experiment comes first: constants, data, model, training, search space. The machinery after it
-keeps the study in its log, so that a killed run continues. One file; it needs
-optuna, scipy, torch.
-Rendered by hpogen 0.2.0.
-The line that begins with #:hpogen: holds the whole specification.
+keeps the study in its log, so that a killed run continues.
+Rendered by hpogen 0.2.0; the line that begins with #:hpogen: holds the specification.
 """
 
 from __future__ import annotations
 
-import argparse
-import ast
-import csv
-import errno
-import fcntl
-import functools
 import hashlib
-import io
 import itertools
-import json
 import lzma
 import math
-import os
-import pickle
-import platform
 import re
-import resource
-import signal
 import sys
 import time
-import traceback
-import uuid
-import warnings
 import zlib
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from types import ModuleType
-from typing import IO, Any, Literal, NamedTuple, NoReturn
+from typing import Any, Literal, NamedTuple
 
 # === Constants ===================================================================================
 
@@ -70,8 +46,7 @@ DIRECTION: Literal["minimize", "maximize"] = "minimize"
 N_TRIALS = 50  # in all, over every run of this script
 TIMEOUT_HOURS: float | None = None  # a run stops after these, even in a trial
 SEED = 42  # of every random stream
-HPOGEN = "0.2.0"  # that rendered this script,
-# from this specification
+HPOGEN = "0.2.0"  # rendered this script, from this specification:
 SPEC_SHA256 = "8404597b3f91241717d5393be2d929bb65852814a18bd28287e6f73c4107e506"
 
 # Data
@@ -91,22 +66,16 @@ CONTEXT_LENGTH = 64  # bytes the model sees
 # Searched parameters, besides the architecture
 SEARCH_SPACE: dict[str, dict[str, Any]] = {
     "steps": {"type": "categorical", "choices": [200, 400]},  # optimizer steps
-    # peak of the schedule
-    "learning_rate": {"type": "float", "low": 0.0003, "high": 0.003, "log": True},
-    # AdamW, on matrices only
-    "weight_decay": {"type": "float", "low": 0.01, "high": 0.3, "log": True},
-    # on the embedding and on each residual branch
-    "dropout": {"type": "float", "low": 0.0, "high": 0.2, "log": False},
-    # optimizer steps of linear warm-up
-    "warmup_steps": {"type": "categorical", "choices": [50, 100, 200]},
+    "learning_rate": {"type": "float", "low": 0.0003, "high": 0.003, "log": True},  # its peak
+    "weight_decay": {"type": "float", "low": 0.01, "high": 0.3, "log": True},  # matrices only
+    "dropout": {"type": "float", "low": 0.0, "high": 0.2, "log": False},  # of each branch
+    "warmup_steps": {"type": "categorical", "choices": [50, 100, 200]},  # of linear warm-up
     "beta2": {"type": "float", "low": 0.9, "high": 0.999, "log": False},  # AdamW
 }
 CONDITIONS: dict[str, dict[str, list[Any]]] = {
     "beta2": {"steps": [400]},
 }
-
-# Parameters that are not searched
-FIXED_PARAMS: dict[str, Any] = {
+FIXED_PARAMS: dict[str, Any] = {  # not searched
     "eval_interval": 50,  # optimizer steps between evaluations
     "batch_size": 256,  # samples per optimizer step, whatever fits at once
     "clip_norm": 1.0,  # largest norm of the gradient
@@ -120,19 +89,13 @@ FIXED_PARAMS: dict[str, Any] = {
 
 # Sampler and pruner of Optuna (steps in the unit of evaluations)
 SAMPLER: dict[str, Any] = {
-    "type": "GPSampler",
-    "n_startup_trials": 10,
-    "deterministic_objective": False,
+    "type": "GPSampler", "n_startup_trials": 10, "deterministic_objective": False,
     "warn_independent_sampling": False,
-}
+}  # fmt: skip
 PRUNER: dict[str, Any] = {
-    "type": "PercentilePruner",
-    "percentile": 40.0,
-    "n_startup_trials": 8,
-    "n_warmup_steps": 0,
-    "interval_steps": 1,
-    "n_min_trials": 5,
-}
+    "type": "PercentilePruner", "percentile": 40.0, "n_startup_trials": 8, "n_warmup_steps": 0,
+    "interval_steps": 1, "n_min_trials": 5,
+}  # fmt: skip
 
 # Architectures within the budget, deep and narrow to shallow and wide, exact params
 FREE_AXES = ["n_heads"]  # do not change the parameter count
@@ -152,66 +115,30 @@ ARCHITECTURES = [
     {"d_model": 48, "n_layers": 1, "n_heads": 8, "d_ff": 192, "params": 43728},
     {"d_model": 48, "n_layers": 1, "n_heads": 16, "d_ff": 192, "params": 43728},
 ]
-
-# Architectures that are tried in any case: one at each end of each axis
-EXTREME_INDICES: dict[int, str] = {
-    7: "min d_model",
-    12: "max d_model, min n_layers",
-    2: "max n_layers",
-    5: "min n_heads",
+EXTREME_INDICES: dict[int, str] = {  # tried in any case
+    7: "min d_model", 12: "max d_model, min n_layers", 2: "max n_layers", 5: "min n_heads",
     9: "max n_heads",
-}
+}  # fmt: skip
 SKIP_INDICES: list[int] = []  # never tried
 
 # --- Command line: read before the packages are imported, so that --help needs none of them ------
 
 
-class NotImported(ModuleType):
-    """Stands for a package under --status, which reads the log and builds no model."""
-
-    def __getattr__(self, name: str) -> NotImported:
-        if name == "__path__":
-            raise AttributeError(name)
-        return self
-
-    def __mro_entries__(self, bases: object) -> tuple[type, ...]:
-        return ()
-
-
-def argument(pattern: str, about: str, kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a reader of an argument that has a form."""
-
-    def read(text: str) -> Any:
-        if not re.fullmatch(pattern, text):
-            raise argparse.ArgumentTypeError(f"{text!r} is not {about}")
-        return kind(text)
-
-    return read
-
-
-def parse_arguments(
-    doc: str, *sections: Callable[[argparse.ArgumentParser], None]
-) -> argparse.Namespace:
+def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Namespace:
     """Read the command line; the constants above are its defaults."""
     about, _, usage = doc.partition("\n\n")
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        f"{NAME}.py", description=about, epilog=usage, allow_abbrev=False, formatter_class=form
-    )
-    whole = argument(r"0*[1-9]\d{0,8}", "a whole number above 0", int)
-    number = argument(r"\d{1,9}(\.\d{1,9})?", "a number from 0 up", float)
-    device = argument(r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cuda, cuda:N or mps", str)
+    parser = ArgumentParser(f"{NAME}.py", description=about, epilog=usage, allow_abbrev=False)
+    parser.formatter_class = RawDescriptionHelpFormatter
     add = parser.add_argument
-    add("--data", default=DATA_PATH, metavar="PATH", help="default: %(default)s")
+    add("--data", default=DATA_PATH, metavar="PATH", help="such as `hpogen demo-data` writes")
     add("--new-data", action="store_true", help="use data other than those it was rendered for")
-    add("--n-trials", default=N_TRIALS, type=whole, metavar="N", help="total of all runs")
+    add("--n-trials", default=N_TRIALS, type=int, metavar="N", help="total of all runs")
     add("--seed", default=SEED, type=int, metavar="N", help="default: %(default)s")
-    add("--device", default="auto", type=device, metavar="D", help="auto, cpu, cuda, cuda:N, mps")
-    add("--out", type=Path, metavar="DIR", help=f"derived files; default: outputs/{NAME}")
-    add("--log", type=Path, metavar="FILE", help=f"the study; default: logs/{NAME}.log")
-    often = "between two checkpoints of a trial, 0: after each batch; default: 5"
-    add("--checkpoint-minutes", default=5.0, type=number, metavar="N", help=often)
-    add("--trial-seconds", type=number, metavar="S", help="training time of each trial")
+    add("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N, mps")
+    add("--out", default=Path("outputs", NAME), type=Path, metavar="DIR", help="derived files")
+    add("--log", default=Path("logs", f"{NAME}.log"), type=Path, metavar="FILE", help="the study")
+    add("--checkpoint-minutes", default=5.0, type=float, metavar="N", help="0: after each batch")
+    add("--trial-seconds", type=float, metavar="S", help="training time of each trial")
     add("--enqueue", type=Path, metavar="FILE.json", help="configurations to try next")
     add("--history", type=Path, metavar="LOG", help="use the trials of another log, too")
     mode = parser.add_mutually_exclusive_group()
@@ -223,18 +150,28 @@ def parse_arguments(
         add_arguments(parser)
     args = parser.parse_args()
     args.overrides = {n: str(v) for n, v in vars(args).items() if v != parser.get_default(n)}
-    args.out, args.log = args.out or Path("outputs", NAME), args.log or Path("logs", f"{NAME}.log")
-    if args.log.is_dir():
-        parser.error(f"--log {args.log} is a folder, not a file")
-    needed = [] if args.status else [Path(args.data), args.enqueue, args.history]
-    if missing := [str(path) for path in needed if path and not path.exists()]:
-        hint = "; `hpogen demo-data` writes real data" if missing[0] == args.data else ""
-        parser.error(f"no such file: {missing[0]}{hint}")
+    files = [] if args.status else [Path(args.data), args.enqueue, args.history]
+    missing = [str(path) for path in files if path and not path.exists()]
+    numbers = (args.checkpoint_minutes, args.trial_seconds or 0)
+    device = re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", args.device)
+    rules = {
+        f"--n-trials {args.n_trials} is not a whole number above 0": 0 < args.n_trials < 1e9,
+        "--checkpoint-minutes and --trial-seconds are numbers from 0 up": all(
+            0 <= number < 1e9 for number in numbers
+        ),
+        f"--device {args.device} is not auto, cpu, cuda, cuda:N or mps": device,
+        f"--log {args.log} is a folder, not a file": not args.log.is_dir(),
+        f"no such file: {', '.join(missing)}": not missing,
+    }
+    for broken in (rule for rule, holds in rules.items() if not holds):
+        parser.error(broken)
     if args.smoke:  # never among real results
         args.out = args.out.with_name(f"{args.out.name}-smoke")
         args.log = args.log.with_name(f"{args.log.stem}-smoke.log")
-    if args.status:
-        sys.modules.update({name: NotImported(name) for name in MODULES})
+    if args.status:  # the log alone answers: mocks stand for the packages
+        from unittest.mock import MagicMock
+
+        sys.modules.update(dict.fromkeys(MODULES, MagicMock()))
     return args
 
 
@@ -255,11 +192,7 @@ try:
     import optuna
     import torch
     import torch.nn.functional as F
-    from optuna.distributions import BaseDistribution, distribution_to_json
-    from optuna.storages import BaseStorage, InMemoryStorage
-    from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
     from torch import Tensor, nn
-    from torch.utils.flop_counter import FlopCounterMode
 except ModuleNotFoundError as missing:
     install = "python -m pip install optuna scipy torch"
     print(f"error: {missing.name} is not installed: {install}", file=sys.stderr)
@@ -275,6 +208,7 @@ except KeyboardInterrupt:
 Arch = Mapping[str, int]  # a row of ARCHITECTURES
 Config = Mapping[str, Any]  # every hyper-parameter of a trial, searched or fixed
 Curve = list[dict[str, Any]]  # evaluations: epochs or steps trained, then the metrics
+OTHER_DATA = "{}: sha256 {:.12}… is not the data this script was rendered for; see --new-data"
 
 
 class EvalInterval(NamedTuple):
@@ -288,15 +222,6 @@ class UnusableError(Exception):
     """Data, log or device cannot be used; the message names the value and the way out."""
 
 
-def check_digest(path: str, digest: str, expected: str | None, about: str) -> None:
-    """Refuse data other than those that the script was rendered for."""
-    if expected not in (None, digest):
-        raise UnusableError(
-            f"{path}: sha256 {digest[:12]}… ({about}) is not the data this script was rendered"
-            f" for, {expected[:12]}…. Give those with --data, or allow these with --new-data."
-        )
-
-
 # --- Transformer block: pre-norm, fused projections, scaled-dot-product attention ----------------
 # Pre-norm as in Xiong et al. 2020 (arXiv:2002.04745); weights start at N(0, 0.02), those that
 # write to the residual stream at 0.02 / sqrt(2 n_layers) (Radford et al. 2019), so that depth does
@@ -308,8 +233,8 @@ class Block(nn.Module):
 
     def __init__(self, arch: Arch, dropout: float, *, causal: bool) -> None:
         super().__init__()
-        self.n_heads, self.causal = arch["n_heads"], causal
         d_model, d_ff = arch["d_model"], arch["d_ff"]
+        self.n_heads, self.causal = arch["n_heads"], causal
         self.attention_norm = nn.LayerNorm(d_model)
         self.qkv = nn.Linear(d_model, 3 * d_model)
         self.attention_out = nn.Linear(d_model, d_model)
@@ -320,25 +245,22 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, tokens, d_model) to the same shape."""
-        batch, tokens, _ = x.shape
-        qkv = self.qkv(self.attention_norm(x)).view(batch, tokens, 3, self.n_heads, -1)
+        qkv = self.qkv(self.attention_norm(x)).unflatten(2, (3, self.n_heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (batch, heads, tokens, d_model / heads)
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
-        x = x + self.dropout(self.attention_out(mixed.transpose(1, 2).reshape(x.shape)))
+        x = x + self.dropout(self.attention_out(mixed.transpose(1, 2).flatten(2)))
         return x + self.dropout(self.ff_out(F.gelu(self.ff_in(self.ff_norm(x)))))
 
 
 def init_weights(model: nn.Module, n_layers: int) -> None:
-    """Draw the starting weights from the current random stream; none on the meta device."""
-    if next(model.parameters()).is_meta:
-        return
-    for name, module in model.named_modules():
-        if isinstance(module, (nn.Linear, nn.Embedding)):
-            writes_residual = name.endswith(("attention_out", "ff_out"))
-            std = 0.02 / math.sqrt(2 * n_layers) if writes_residual else 0.02
-            nn.init.normal_(module.weight, std=std)
-        if isinstance(module, nn.Linear) and module.bias is not None:
-            nn.init.zeros_(module.bias)
+    """Draw the starting weights from the current random stream."""
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)
+        elif parameter.ndim > 1 and name != "positions":
+            writes_residual = name.endswith(("attention_out.weight", "ff_out.weight"))
+            depth = 2 * n_layers if writes_residual else 1
+            nn.init.normal_(parameter, std=0.02 / math.sqrt(depth))
 
 
 # --- Model: GPT (Radford et al. 2019) over bytes, learned positions, head tied to the embedding --
@@ -353,16 +275,14 @@ class GPT(nn.Module):
         self.embed = nn.Embedding(256, d_model)
         self.positions = nn.Parameter(0.02 * torch.randn(CONTEXT_LENGTH, d_model))
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(arch, dropout, causal=True) for _ in range(n_layers))
+        self.blocks = nn.Sequential(*(Block(arch, dropout, causal=True) for _ in range(n_layers)))
         self.norm = nn.LayerNorm(d_model)
         init_weights(self, n_layers)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map bytes (batch, tokens) to logits (batch, tokens, 256)."""
         x = self.dropout(self.embed(x) + self.positions[: x.shape[1]])
-        for block in self.blocks:
-            x = block(x)
-        return self.norm(x) @ self.embed.weight.T
+        return self.norm(self.blocks(x)) @ self.embed.weight.T
 
 
 # --- Data: the bytes of a text file, or of all files of a folder in the order of their names -----
@@ -372,14 +292,7 @@ class GPT(nn.Module):
 
 def read_text(path: Path, pattern: str) -> bytes:
     """Return the bytes of a file, or of a folder's files that match the pattern."""
-    if path.is_file():
-        return path.read_bytes()
-    files = sorted(file for file in path.glob(pattern) if file.is_file())
-    if not files:
-        raise UnusableError(
-            f"{path}: no such file, or no file {pattern} in it. Give any text file or folder by"
-            " --data; `hpogen demo-data stdlib` writes the sources of Python's standard library."
-        )
+    files = [path] if path.is_file() else sorted(f for f in path.glob(pattern) if f.is_file())
     return b"\n".join(file.read_bytes() for file in files)
 
 
@@ -395,21 +308,20 @@ class Task:
         """Read the text; keep training and validation bytes on the device."""
         text = read_text(Path(self.data_path), FILE_PATTERN)
         self.digest = hashlib.sha256(text).hexdigest()
-        check_digest(self.data_path, self.digest, self.data_sha256, f"{len(text):,} bytes")
+        if self.data_sha256 not in (None, self.digest):
+            raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
         n_train = int(len(text) * TRAIN_FRACTION)
         first = n_train - int(n_train * TRAIN_SUBSET)
         n_bytes = min(int(len(text) * VAL_FRACTION), VAL_BYTES + 1)
-        n_windows = (n_bytes - 1) // CONTEXT_LENGTH  # one byte more is the last target
-        n_val = n_windows * CONTEXT_LENGTH
-        if n_val < 100 * CONTEXT_LENGTH or n_train - first < 100 * CONTEXT_LENGTH:
+        n_val = max(n_bytes - 1, 0) // CONTEXT_LENGTH * CONTEXT_LENGTH
+        if min(n_val, n_train - first) < 100 * CONTEXT_LENGTH:
             raise UnusableError(
                 f"{self.data_path}: {len(text):,} bytes leave {n_train - first:,} for training and"
-                f" {n_val:,} for validation; at least {100 * CONTEXT_LENGTH:,} of each are"
-                " needed. Use more text."
+                f" {n_val:,} for validation; at least {100 * CONTEXT_LENGTH:,} of each are needed"
             )
-        self.train = torch.frombuffer(bytearray(text[first:n_train]), dtype=torch.uint8).to(device)
-        self.val_text = text[n_train : n_train + n_val + 1]
+        self.val_text = text[n_train : n_train + n_val + 1]  # one more, for the last target
         self.val = torch.frombuffer(bytearray(self.val_text), dtype=torch.uint8).to(device)
+        self.train = torch.frombuffer(bytearray(text[first:n_train]), dtype=torch.uint8).to(device)
         self.windows = self.train.unfold(0, CONTEXT_LENGTH + 1, 1)
 
     def limit_for_smoke(self) -> dict[str, int]:
@@ -420,12 +332,8 @@ class Task:
 
     def describe(self) -> dict[str, Any]:
         """Return digest and sizes."""
-        return {
-            "data": self.data_path,
-            "data_sha256": self.digest,
-            "train_bytes": len(self.train),
-            "val_bytes": len(self.val) - 1,
-        }
+        about = {"data": self.data_path, "data_sha256": self.digest}
+        return {**about, "train_bytes": len(self.train), "val_bytes": len(self.val) - 1}
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """Return the baselines: two compressors on the validation bytes."""
@@ -464,9 +372,8 @@ class Task:
         window = self.windows[indices].long()
         return window[:, :-1], window[:, 1:]
 
-    def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, _config: Config) -> Tensor:
         """Return the mean loss in nats per byte."""
-        del config
         return F.cross_entropy(outputs.float().flatten(0, 1), targets.flatten())
 
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
@@ -478,28 +385,20 @@ class Task:
             logits = model(x).float().flatten(0, 1)
             total += float(F.cross_entropy(logits, y.flatten(), reduction="sum").double())
             hits += int((logits.argmax(1) == y.flatten()).sum())
-        loss = total / targets.numel()
-        return {
-            "val_loss": loss,
-            "bits_per_byte": loss / math.log(2),
-            "accuracy": hits / targets.numel(),
-        }
+        loss, accuracy = total / targets.numel(), hits / targets.numel()
+        return {"val_loss": loss, "bits_per_byte": loss / math.log(2), "accuracy": accuracy}
 
 
 # --- Gradient accumulation: micro-batches that add up to the gradient of the whole batch ---------
 
 
-def accumulate(
-    model: nn.Module, task: Task, batch: Tensor, *, config: Config, micro_batch: int
-) -> Tensor:
-    """Add the gradient of the batch's mean loss; return the loss (on the device, no sync).
-
-    Each micro-batch is weighted by its own size, so a smaller last one counts for what it is.
-    """
+def accumulate(model: nn.Module, task: Task, batch: Tensor, config: Config, size: int) -> Tensor:
+    """Add the gradient of the mean loss, in micro-batches of a size; return the loss, no sync."""
     total = batch.new_zeros((), dtype=next(model.parameters()).dtype)
-    for indices in batch.split(micro_batch):
+    for indices in batch.split(size):
         inputs, targets = task.training_batch(indices)
-        loss = task.loss(model(inputs), targets, config) * (len(indices) / len(batch))
+        share = len(indices) / len(batch)  # of this micro-batch: the last may be smaller
+        loss = share * task.loss(model(inputs), targets, config)
         loss.backward()
         total += loss.detach()
     return total
@@ -525,26 +424,13 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
     return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
-def make_optimizer(model: nn.Module, config: Config) -> torch.optim.AdamW:
-    """Return AdamW; norms, biases, positions and input scales are not decayed."""
-    named = dict(model.named_parameters())
-    matrices = [n for n, p in named.items() if p.ndim > 1 and not n.endswith("positions")]
-    groups = [
-        {"params": [named[n] for n in matrices], "weight_decay": config["weight_decay"]},
-        {"params": [p for n, p in named.items() if n not in matrices], "weight_decay": 0.0},
-    ]
-    betas = (config["beta1"], config["beta2"])
-    return torch.optim.AdamW(groups, lr=config["learning_rate"], betas=betas)
-
-
 def learning_rate(step: int, total: float, config: Config) -> float:
     """Return the rate of an optimizer step (from 0): linear warm-up, then half a cosine."""
-    peak, warmup = config["learning_rate"], config["warmup_steps"]
+    peak, warmup, floor = config["learning_rate"], config["warmup_steps"], config["min_lr_ratio"]
     if step < warmup:
         return float(peak * (step + 1) / warmup)
-    done = (step - warmup) / max(total - warmup, 1)
-    floor = config["min_lr_ratio"]
-    return float(peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(done, 1)))))
+    done = min((step - warmup) / max(total - warmup, 1), 1)
+    return float(peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))))
 
 
 def evals_without_gain(values: Iterable[float], min_delta: float) -> int:
@@ -555,11 +441,11 @@ def evals_without_gain(values: Iterable[float], min_delta: float) -> int:
     return waited
 
 
-class Training:
-    """A model in training, which can be saved after any batch and restored.
+COUNTERS = ("interval", "batch", "step", "samples", "seconds", "losses")
 
-    `key` is (seed, trial): it names the random streams.
-    """
+
+class Training:
+    """A model in training, which can be saved after any batch; `key` is (seed, trial)."""
 
     def __init__(
         self, task: Task, arch: Arch, config: Config, key: tuple[int, int], device: torch.device
@@ -567,7 +453,12 @@ class Training:
         self.task, self.config, self.key, self.device = task, config, key, device
         torch.manual_seed(stream_seed(*key, "weights"))
         self.model = task.build_model(arch, config["dropout"]).to(device)
-        self.optimizer = make_optimizer(self.model, config)
+        named = list(self.model.named_parameters())
+        matrices = [p for name, p in named if p.ndim > 1 and name != "positions"]
+        others = [p for name, p in named if p.ndim < 2 or name == "positions"]  # not decayed
+        groups = [{"params": matrices, "weight_decay": config["weight_decay"]}, {"params": others}]
+        betas = (config["beta1"], config["beta2"])
+        self.optimizer = torch.optim.AdamW(groups, betas=betas, weight_decay=0.0)
         self.streams = torch if device.type == "cpu" else getattr(torch, device.type)
         self.interval, self.batch, self.step = 0, 0, 0  # how many of each are done
         self.samples, self.seconds = 0, 0.0  # trained so far; evaluations apart
@@ -575,9 +466,8 @@ class Training:
 
     def state(self) -> dict[str, Any]:
         """Return everything that the next batches depend on, as tensors and numbers."""
-        counters = ("interval", "batch", "step", "samples", "seconds", "losses")
         return {
-            **{name: getattr(self, name) for name in counters},
+            **{name: getattr(self, name) for name in COUNTERS},
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "stream": self.streams.get_rng_state(),
@@ -586,52 +476,39 @@ class Training:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a state; on another kind of device, dropout draws other numbers."""
+        for name in COUNTERS:
+            setattr(self, name, state[name])
+        self.losses = self.losses.to(self.device)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        for name in ("interval", "batch", "step", "samples", "seconds"):
-            setattr(self, name, state[name])
-        self.losses = state["losses"].to(self.device)
         if state["device"] == self.device.type:
             self.streams.set_rng_state(state["stream"])
 
-    def begin(self, interval: EvalInterval) -> list[Tensor]:
-        """Return the batches of an interval that are left."""
-        batches_seed = stream_seed(*self.key, interval.step, "batches")
-        batches = self.task.batches(self.config, interval, batches_seed)
-        self.model.train()
-        if self.batch == 0:
-            torch.manual_seed(stream_seed(*self.key, interval.step, "dropout"))
-            self.losses = torch.zeros((), device=self.device)
-        return batches[self.batch :]
-
     def learn(self, batch: Tensor, rate: float, micro_batch: int) -> None:
         """Take one optimizer step."""
-        began, config = time.monotonic(), self.config
+        began = time.monotonic()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         with mixed_precision(self.device):
-            self.losses += accumulate(
-                self.model, self.task, batch, config=config, micro_batch=micro_batch
-            )
-        nn.utils.clip_grad_norm_(self.model.parameters(), config["clip_norm"])
+            self.losses += accumulate(self.model, self.task, batch, self.config, micro_batch)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config["clip_norm"])
         self.optimizer.step()
-        self.step += 1
-        self.batch += 1
+        self.batch, self.step = self.batch + 1, self.step + 1
         self.samples += len(batch)
         self.seconds += time.monotonic() - began
 
     def evaluate(self, interval: EvalInterval, micro_batch: int) -> dict[str, Any]:
         """End an interval; return the epoch or step, then the metrics. Raises DivergedError."""
-        train_loss = float(self.losses) / self.batch
         self.model.eval()
         with torch.inference_mode(), mixed_precision(self.device):
             metrics = self.task.evaluate(self.model, micro_batch)
-        for name, value in (("train_loss", train_loss), ("val_loss", metrics["val_loss"])):
-            if not math.isfinite(value):
-                raise DivergedError(f"{name} is {value} at {self.task.unit} {interval.step}")
+        point = {"train_loss": float(self.losses) / self.batch, **metrics}
+        for name in ("train_loss", "val_loss"):
+            if not math.isfinite(point[name]):
+                raise DivergedError(f"{name} is {point[name]} at {self.task.unit} {interval.step}")
         self.interval, self.batch = self.interval + 1, 0
-        return {self.task.unit: interval.step, "train_loss": train_loss, **metrics}
+        return {self.task.unit: interval.step, **point}
 
 
 def train(
@@ -641,20 +518,21 @@ def train(
     after_batch: Callable[[float], None],
     trial_seconds: float | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Train to the end of the schedule, or for some seconds; yield each evaluation.
-
-    `after_batch` gets the share that is done. Raises DivergedError when a loss is not finite.
-    """
+    """Train to the end, or for some seconds; yield evaluations, give shares to `after_batch`."""
     task, config, share = training.task, dict(training.config), 0.0
     total: float = sum(interval.n_batches for interval in task.intervals(config))
     if trial_seconds:  # the schedule is stretched to the steps that these seconds allow
         config |= {"epochs": sys.maxsize, "steps": sys.maxsize}
     for interval in itertools.islice(task.intervals(config), training.interval, None):
-        for batch in training.begin(interval):
+        if training.batch == 0:
+            torch.manual_seed(stream_seed(*training.key, interval.step, "dropout"))
+            training.losses = torch.zeros((), device=training.device)
+        training.model.train()
+        seed = stream_seed(*training.key, interval.step, "batches")
+        for batch in task.batches(config, interval, seed)[training.batch :]:
             if trial_seconds and training.seconds:
                 total = training.step * trial_seconds / training.seconds
-            rate = learning_rate(training.step, total, config)
-            training.learn(batch, rate, micro_batch)
+            training.learn(batch, learning_rate(training.step, total, config), micro_batch)
             share = training.seconds / trial_seconds if trial_seconds else training.step / total
             after_batch(share)
             if share >= 1:
@@ -665,9 +543,9 @@ def train(
 
 
 # --- Architecture space: how the sampler sees ARCHITECTURES --------------------------------------
-# Rows that differ only in FREE_AXES (the heads do not change the parameter count) are one shape.
-# The sampler draws `shape_idx`, in the order of the list from deep and narrow to shallow and wide,
-# and one index per free axis: in both, neighbours are alike.
+# Rows that differ only in FREE_AXES are one shape. The sampler draws `shape_idx`, from deep and
+# narrow to shallow and wide, and one index per free axis: in both, neighbours are alike. A shape
+# may lack a value of a free axis: 6 heads do not divide a width of 64.
 
 
 class ArchSpace:
@@ -676,10 +554,10 @@ class ArchSpace:
     def __init__(self, rows: Sequence[Arch], free_axes: Sequence[str], skip: Sequence[int]):
         self.rows = rows
         self.choices = {axis: sorted({row[axis] for row in rows}) for axis in free_axes}
-        shapes: dict[tuple[int, ...], list[int]] = {}
-        for arch_idx, row in enumerate(rows):
-            key = tuple(size for axis, size in row.items() if axis not in free_axes)
-            shapes.setdefault(key, []).append(arch_idx)
+        kinds = [tuple(n for axis, n in row.items() if axis not in free_axes) for row in rows]
+        shapes: dict[tuple[int, ...], list[int]] = {kind: [] for kind in kinds}
+        for arch_idx, kind in enumerate(kinds):
+            shapes[kind].append(arch_idx)
         self.shapes = list(shapes.values())
         self.shape_of = {row: shape for shape, rows in enumerate(self.shapes) for row in rows}
         self.allowed = [row for row in self.shape_of if row not in skip]
@@ -696,18 +574,13 @@ class ArchSpace:
         return {"shape_idx": self.shape_of[arch_idx], **free}
 
     def decode(self, params: Mapping[str, int]) -> int:
-        """Return the row of search parameters.
-
-        Where the shape lacks a value of a free axis (6 heads do not divide a width of 64) or the
-        row is skipped, the nearest row counts: by shape, then by distance in log2.
-        """
+        """Return the row of search parameters, or the nearest allowed: by shape, then in log2."""
 
         def distance(arch_idx: int) -> tuple[int, float]:
-            row = self.rows[arch_idx]
-            return abs(self.shape_of[arch_idx] - params["shape_idx"]), sum(
-                abs(math.log2(row[axis] / sizes[params[f"{axis}_idx"]]))
-                for axis, sizes in self.choices.items()
-            )
+            row, gap = self.rows[arch_idx], 0.0
+            for axis, sizes in self.choices.items():
+                gap += abs(math.log2(row[axis] / sizes[params[f"{axis}_idx"]]))
+            return abs(self.shape_of[arch_idx] - params["shape_idx"]), gap
 
         return min(self.allowed, key=distance)
 
@@ -717,7 +590,6 @@ class ArchSpace:
 SPACE = ArchSpace(ARCHITECTURES, FREE_AXES, SKIP_INDICES)
 
 
-@functools.cache
 def searched() -> dict[str, dict[str, Any]]:
     """Return every searched parameter: those of the architecture, then SEARCH_SPACE."""
     sizes = SPACE.sizes().items()
@@ -729,30 +601,27 @@ def split_type(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return table["type"], {name: value for name, value in table.items() if name != "type"}
 
 
-@functools.cache
-def distributions() -> dict[str, BaseDistribution]:
+def distributions() -> dict[str, optuna.distributions.BaseDistribution]:
     """Return the distribution of each searched parameter."""
     found = {}
     for name, table in searched().items():
         kind, arguments = split_type(table)
-        distribution = getattr(optuna.distributions, f"{kind.capitalize()}Distribution")
-        found[name] = distribution(**arguments)
+        make = getattr(optuna.distributions, f"{kind.capitalize()}Distribution")
+        found[name] = make(**arguments)
     return found
 
 
 def is_searched(name: str, config: Config) -> bool:
     """Return whether a parameter is searched where the others have these values."""
-    wanted = CONDITIONS.get(name, {}).items()
-    return all(config.get(other) in values for other, values in wanted)
+    return all(config.get(other) in values for other, values in CONDITIONS.get(name, {}).items())
 
 
 def searched_params(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of a trial that were searched."""
-    names = (name for name in searched() if is_searched(name, attributes))
-    return {name: attributes[name] for name in names if name in attributes}
+    return {n: attributes[n] for n in searched() if n in attributes and is_searched(n, attributes)}
 
 
-def suggest(trial: Trial) -> dict[str, Any]:
+def suggest(trial: optuna.Trial) -> dict[str, Any]:
     """Return the configuration of a trial; where a condition fails, the fixed value counts."""
     config = dict(FIXED_PARAMS)
     for name, table in searched().items():
@@ -763,6 +632,30 @@ def suggest(trial: Trial) -> dict[str, Any]:
 
 
 # === The machinery ===============================================================================
+
+import ast
+import csv
+import errno
+import fcntl
+import io
+import json
+import os
+import pickle
+import platform
+import resource
+import signal
+import traceback
+import uuid
+import warnings
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import IO, NoReturn
+
+from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from torch.utils.flop_counter import FlopCounterMode
 
 # --- Trial log: one table defines every line, for the writer and for every reader ----------------
 # A line is `[I 2026-11-21 10:15:00,123] HEAD: field=value, ... ;1a2b3c4d`. Floats have full

@@ -27,17 +27,17 @@ def market(sp500: Path, tmp_path: Path) -> Callable[..., tuple[dict[str, Any], A
     [
         ("HORIZON = 1 ", "HORIZON = 3 ", "labels"),
         ('TASK = "threshold_1pct"', 'TASK = "threshold_0.5pct"', "labels"),
-        ("TRAIN_FRACTION = 0.7 ", "TRAIN_FRACTION = 0.6 ", "train_index"),
-        ("VAL_FRACTION = 0.15 ", "VAL_FRACTION = 0.1 ", "val_index"),
-        ("MAX_CONTEXT_LENGTH = 60 ", "MAX_CONTEXT_LENGTH = 90 ", "train_index"),
+        ("TRAIN_FRACTION = 0.7 ", "TRAIN_FRACTION = 0.6 ", "train_days"),
+        ("VAL_FRACTION = 0.15 ", "VAL_FRACTION = 0.1 ", "val_days"),
+        ("MAX_CONTEXT_LENGTH = 60 ", "MAX_CONTEXT_LENGTH = 90 ", "train_days"),
         ("\nCONTEXT_LENGTH = 60 ", "\nCONTEXT_LENGTH = 30 ", "windows"),
         (
             'FEATURE_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]',
             'FEATURE_COLUMNS = ["Open", "Close"]',
             "windows",
         ),
-        ("TRAIN_END: str | None = None ", 'TRAIN_END: str | None = "2008-01-02" ', "train_index"),
-        ("VAL_END: str | None = None ", 'VAL_END: str | None = "2012-01-03" ', "val_index"),
+        ("TRAIN_END: str | None = None ", 'TRAIN_END: str | None = "2008-01-02" ', "train_days"),
+        ("VAL_END: str | None = None ", 'VAL_END: str | None = "2012-01-03" ', "val_days"),
     ],
 )
 def test_a_constant_of_the_data_changes_the_data(
@@ -62,7 +62,7 @@ def test_the_data_path_is_the_file_that_is_read(
     (tmp_path / "other.csv").write_text("".join(lines[:3000]))
     _, one = market()
     _, two = market(('DATA_PATH = "sp500.csv"', 'DATA_PATH = "other.csv"'))
-    assert len(one.dates) > len(two.dates)
+    assert len(one.frame) > len(two.frame)
     assert two.describe()["data"].endswith("other.csv")
 
 
@@ -96,7 +96,7 @@ def test_a_least_size_refuses_what_is_smaller(
     market: Callable[..., Any], old: str, new: str
 ) -> None:
     market()
-    with pytest.raises(Exception, match="are needed"):
+    with pytest.raises(Exception, match="MIN_CLASS_SAMPLES"):
         market((old, new))
 
 
@@ -223,10 +223,11 @@ def test_no_decay_on_norms_biases_positions_and_scales(
     market: Callable[..., Any], language: Callable[..., Any]
 ) -> None:
     for names, task in (market(), language()):
-        model = task.build_model(names["ARCHITECTURES"][0], 0.0)
-        config = {**names["FIXED_PARAMS"], "learning_rate": 0.003}
-        groups = names["make_optimizer"](model, config).param_groups
-        by_id = {id(p): name for name, p in model.named_parameters()}
+        config = {**names["FIXED_PARAMS"], "learning_rate": 0.003, "dropout": 0.0}
+        arch, device = names["ARCHITECTURES"][0], torch.device("cpu")
+        training = names["Training"](task, arch, config, (42, 0), device)
+        groups = training.optimizer.param_groups
+        by_id = {id(p): name for name, p in training.model.named_parameters()}
         decayed = {by_id[id(p)] for p in groups[0]["params"]}
         spared = {by_id[id(p)] for p in groups[1]["params"]}
         assert groups[0]["weight_decay"] == config["weight_decay"] > 0

@@ -141,7 +141,7 @@ def test_a_log_of_version_1_is_refused_with_a_way_on(sp500: Path, tmp_path: Path
 
 EDITS = {
     "schedule": ("math.cos(math.pi", "math.cos(3.1"),
-    "model": ("self.head(self.norm(x).flatten(1))", "self.head(x.flatten(1))"),
+    "model": ("self.norm(self.blocks(x)).flatten(1)", "self.blocks(x).flatten(1)"),
 }
 
 

@@ -466,15 +466,17 @@ def test_help_and_status_answer_without_packages_and_a_missing_one_is_named(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--n-trials", "0"], "'0' is not a whole number above 0"),
-        (["--n-trials", "x"], "'x' is not a whole number above 0"),
+        (["--n-trials", "0"], "--n-trials 0 is not a whole number above 0"),
+        (["--n-trials", "x"], "argument --n-trials: invalid int value: 'x'"),
+        (["--trial-seconds", "nan"], "--trial-seconds are numbers from 0 up"),
+        (["--checkpoint-minutes", "-1"], "error: --checkpoint-minutes and "),
         (["--n-tri", "3"], "unrecognized arguments: --n-tri 3"),
-        (["--device", "tpu"], "'tpu' is not auto, cpu, cuda, cuda:N or mps"),
+        (["--device", "tpu"], "--device tpu is not auto, cpu, cuda, cuda:N or mps"),
         (["--enqueue", "none.json"], "no such file: none.json\n"),
         (["--history", "none.log"], "no such file: none.log\n"),
         (["--log", "."], "--log . is a folder, not a file"),
         (["--status", "--smoke"], "not allowed with argument"),
-        (["--data", "none.csv"], "no such file: none.csv; `hpogen demo-data` writes real data"),
+        (["--data", "none.csv"], "no such file: none.csv\n"),
     ],
 )
 def test_a_wrong_argument_is_refused_before_torch_is_imported(

@@ -18,17 +18,25 @@ from scripts import MARKET, TEXT, changed, load, load_task, render_to, spec_of
 BUDGETS = ("2M", "20M", "200M", "2B")
 
 
+def task_without_data(spec: Spec, names: dict[str, Any]) -> Any:
+    """Return the task of a script with two windows of zeros."""
+    task = names["Task"]("unused", None)
+    if spec.options:
+        n_channels = input_sizes(spec.options["inputs"], len(spec.constants["feature_columns"]))[0]
+        task.windows = torch.zeros(2, n_channels, names["CONTEXT_LENGTH"])
+        task.labels = torch.zeros(names["CONTEXT_LENGTH"] + 1)
+        task.train_days = torch.arange(2) + names["CONTEXT_LENGTH"] - 1
+    return task
+
+
 def models(spec: Spec, names: dict[str, Any]) -> list[tuple[dict[str, int], int]]:
     """Build a model of each shape on the meta device; return the rows and the counts."""
-    built = names["Task"]("unused", None)
-    if spec.options:
-        n_columns = len(spec.constants["feature_columns"])
-        built.n_channels = input_sizes(spec.options["inputs"], n_columns)[0]
+    task = task_without_data(spec, names)
     found = []
     rows = spec.architectures  # heads do not change a count: one row per shape, if there are many
     for row in rows if len(rows) < 20 else (rows[shape[-1]] for shape in spec.space().shapes):
         with torch.device("meta"):
-            model: nn.Module = built.build_model(row, 0.1)
+            model: nn.Module = task.build_model(row, 0.1)
         found.append((row, sum(parameter.numel() for parameter in model.parameters())))
     return found
 
@@ -54,7 +62,7 @@ def test_every_kind_of_inputs_is_counted(
     config = changed(MARKET, options={"inputs": inputs}, data={"feature_columns": columns})
     names, task = load_task(render_to(tmp_path, config))
     spec = spec_of(tmp_path, config)
-    assert task.n_channels == input_sizes(inputs, len(columns))[0]
+    assert task.windows.shape[1] == input_sizes(inputs, len(columns))[0]
     rows = models(spec, names)
     assert all(count == row["params"] for row, count in rows)
 
@@ -78,10 +86,7 @@ def test_the_estimate_of_a_samples_memory_is_what_a_forward_pass_keeps(
 ) -> None:
     spec = spec_of(tmp_path, config)
     names = load(render_to(tmp_path, config))
-    task = names["Task"]("unused", None)
-    if spec.options:
-        n_columns = len(spec.constants["feature_columns"])
-        task.n_channels = input_sizes(spec.options["inputs"], n_columns)[0]
+    task = task_without_data(spec, names)
     for row in spec.architectures:
         measured = names["measure"](task, row).sample_bytes
         assert spec.sample_bytes(row) == pytest.approx(measured, rel=0.05)

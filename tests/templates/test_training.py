@@ -29,7 +29,7 @@ def gradients(
     torch.manual_seed(1)
     model = task.build_model(names["ARCHITECTURES"][0], 0.0).double().train()
     config = names["FIXED_PARAMS"]
-    loss = names["accumulate"](model, task, batch, config=config, micro_batch=micro_batch)
+    loss = names["accumulate"](model, task, batch, config, micro_batch)
     return float(loss), torch.cat([p.grad.flatten() for p in model.parameters()])
 
 
@@ -42,7 +42,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(
     task.loss = lambda outputs, targets, config: names[f"{loss}_loss"](
         outputs, targets, train_rate=task.train_rate, config=config
     )
-    batch = task.train_index[-50:]
+    batch = task.train_days[-50:]
     whole, expected = gradients(names, task, batch, 50)
     assert expected.abs().max() > 0
     for micro_batch in (1, 7, 16):
@@ -59,8 +59,8 @@ def test_a_loss_over_pairs_sees_the_same_dropout_in_both_passes(
     torch.manual_seed(0)
     model = task.build_model(names["ARCHITECTURES"][0], 0.5).train()
     model.register_forward_hook(lambda _model, _inputs, output: seen.append(output.detach()))
-    batch, config = task.train_index[:20], names["FIXED_PARAMS"]
-    names["accumulate"](model, task, batch, config=config, micro_batch=10)
+    batch, config = task.train_days[:20], names["FIXED_PARAMS"]
+    names["accumulate"](model, task, batch, config, 10)
     assert torch.equal(seen[0], seen[2])
     assert torch.equal(seen[1], seen[3])
     assert not torch.equal(seen[0], seen[1])

@@ -8,17 +8,13 @@ from hpo_script.experiment.shared import Config
 from hpo_script.experiment.task import Task
 
 
-def accumulate(
-    model: nn.Module, task: Task, batch: Tensor, *, config: Config, micro_batch: int
-) -> Tensor:
-    """Add the gradient of the batch's mean loss; return the loss (on the device, no sync).
-
-    Each micro-batch is weighted by its own size, so a smaller last one counts for what it is.
-    """
+def accumulate(model: nn.Module, task: Task, batch: Tensor, config: Config, size: int) -> Tensor:
+    """Add the gradient of the mean loss, in micro-batches of a size; return the loss, no sync."""
     total = batch.new_zeros((), dtype=next(model.parameters()).dtype)
-    for indices in batch.split(micro_batch):
+    for indices in batch.split(size):
         inputs, targets = task.training_batch(indices)
-        loss = task.loss(model(inputs), targets, config) * (len(indices) / len(batch))
+        share = len(indices) / len(batch)  # of this micro-batch: the last may be smaller
+        loss = share * task.loss(model(inputs), targets, config)
         loss.backward()
         total += loss.detach()
     return total

@@ -14,11 +14,9 @@ from hpo_script.experiment.shared import Config
 from hpo_script.experiment.task import Task
 
 
-def accumulate(
-    model: nn.Module, task: Task, batch: Tensor, *, config: Config, micro_batch: int
-) -> Tensor:
-    """Add the gradient of the batch's loss; return the loss (on the device, no sync)."""
-    micro_batches = [task.training_batch(indices) for indices in batch.split(micro_batch)]
+def accumulate(model: nn.Module, task: Task, batch: Tensor, config: Config, size: int) -> Tensor:
+    """Add the gradient of the batch's loss, in micro-batches of a size; return the loss."""
+    micro_batches = [task.training_batch(indices) for indices in batch.split(size)]
     seeds = torch.randint(2**62, (len(micro_batches),)).tolist()
 
     def forward(index: int) -> Tensor:
@@ -30,6 +28,6 @@ def accumulate(
     outputs.requires_grad_()
     loss = task.loss(outputs, torch.cat([targets for _, targets in micro_batches]), config)
     (gradient,) = torch.autograd.grad(loss, outputs)
-    for index, part in enumerate(gradient.split(micro_batch)):
+    for index, part in enumerate(gradient.split(size)):
         forward(index).backward(part)
     return loss.detach()

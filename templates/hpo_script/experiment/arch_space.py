@@ -1,8 +1,8 @@
 """Architecture space: how the sampler sees ARCHITECTURES.
 
-Rows that differ only in FREE_AXES (the heads do not change the parameter count) are one shape. The
-sampler draws `shape_idx`, in the order of the list from deep and narrow to shallow and wide, and
-one index per free axis: in both, neighbours are alike.
+Rows that differ only in FREE_AXES are one shape. The sampler draws `shape_idx`, from deep and
+narrow to shallow and wide, and one index per free axis: in both, neighbours are alike. A shape may
+lack a value of a free axis: 6 heads do not divide a width of 64.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ class ArchSpace:
     def __init__(self, rows: Sequence[Arch], free_axes: Sequence[str], skip: Sequence[int]):
         self.rows = rows
         self.choices = {axis: sorted({row[axis] for row in rows}) for axis in free_axes}
-        shapes: dict[tuple[int, ...], list[int]] = {}
-        for arch_idx, row in enumerate(rows):
-            key = tuple(size for axis, size in row.items() if axis not in free_axes)
-            shapes.setdefault(key, []).append(arch_idx)
+        kinds = [tuple(n for axis, n in row.items() if axis not in free_axes) for row in rows]
+        shapes: dict[tuple[int, ...], list[int]] = {kind: [] for kind in kinds}
+        for arch_idx, kind in enumerate(kinds):
+            shapes[kind].append(arch_idx)
         self.shapes = list(shapes.values())
         self.shape_of = {row: shape for shape, rows in enumerate(self.shapes) for row in rows}
         self.allowed = [row for row in self.shape_of if row not in skip]
@@ -39,17 +39,12 @@ class ArchSpace:
         return {"shape_idx": self.shape_of[arch_idx], **free}
 
     def decode(self, params: Mapping[str, int]) -> int:
-        """Return the row of search parameters.
-
-        Where the shape lacks a value of a free axis (6 heads do not divide a width of 64) or the
-        row is skipped, the nearest row counts: by shape, then by distance in log2.
-        """
+        """Return the row of search parameters, or the nearest allowed: by shape, then in log2."""
 
         def distance(arch_idx: int) -> tuple[int, float]:
-            row = self.rows[arch_idx]
-            return abs(self.shape_of[arch_idx] - params["shape_idx"]), sum(
-                abs(math.log2(row[axis] / sizes[params[f"{axis}_idx"]]))
-                for axis, sizes in self.choices.items()
-            )
+            row, gap = self.rows[arch_idx], 0.0
+            for axis, sizes in self.choices.items():
+                gap += abs(math.log2(row[axis] / sizes[params[f"{axis}_idx"]]))
+            return abs(self.shape_of[arch_idx] - params["shape_idx"]), gap
 
         return min(self.allowed, key=distance)

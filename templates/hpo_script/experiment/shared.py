@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 Arch = Mapping[str, int]  # a row of ARCHITECTURES
 Config = Mapping[str, Any]  # every hyper-parameter of a trial, searched or fixed
 Curve = list[dict[str, Any]]  # evaluations: epochs or steps trained, then the metrics
+OTHER_DATA = "{}: sha256 {:.12}… is not the data this script was rendered for; see --new-data"
 
 
 class EvalInterval(NamedTuple):
@@ -19,12 +20,3 @@ class EvalInterval(NamedTuple):
 
 class UnusableError(Exception):
     """Data, log or device cannot be used; the message names the value and the way out."""
-
-
-def check_digest(path: str, digest: str, expected: str | None, about: str) -> None:
-    """Refuse data other than those that the script was rendered for."""
-    if expected not in (None, digest):
-        raise UnusableError(
-            f"{path}: sha256 {digest[:12]}… ({about}) is not the data this script was rendered"
-            f" for, {expected[:12]}…. Give those with --data, or allow these with --new-data."
-        )

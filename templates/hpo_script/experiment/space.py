@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
-from optuna.trial import Trial
 
 from hpo_script.constants import (
     ARCHITECTURES,
@@ -24,7 +21,6 @@ from hpo_script.experiment.shared import Config
 SPACE = ArchSpace(ARCHITECTURES, FREE_AXES, SKIP_INDICES)
 
 
-@functools.cache
 def searched() -> dict[str, dict[str, Any]]:
     """Return every searched parameter: those of the architecture, then SEARCH_SPACE."""
     sizes = SPACE.sizes().items()
@@ -36,30 +32,27 @@ def split_type(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return table["type"], {name: value for name, value in table.items() if name != "type"}
 
 
-@functools.cache
-def distributions() -> dict[str, BaseDistribution]:
+def distributions() -> dict[str, optuna.distributions.BaseDistribution]:
     """Return the distribution of each searched parameter."""
     found = {}
     for name, table in searched().items():
         kind, arguments = split_type(table)
-        distribution = getattr(optuna.distributions, f"{kind.capitalize()}Distribution")
-        found[name] = distribution(**arguments)
+        make = getattr(optuna.distributions, f"{kind.capitalize()}Distribution")
+        found[name] = make(**arguments)
     return found
 
 
 def is_searched(name: str, config: Config) -> bool:
     """Return whether a parameter is searched where the others have these values."""
-    wanted = CONDITIONS.get(name, {}).items()
-    return all(config.get(other) in values for other, values in wanted)
+    return all(config.get(other) in values for other, values in CONDITIONS.get(name, {}).items())
 
 
 def searched_params(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of a trial that were searched."""
-    names = (name for name in searched() if is_searched(name, attributes))
-    return {name: attributes[name] for name in names if name in attributes}
+    return {n: attributes[n] for n in searched() if n in attributes and is_searched(n, attributes)}
 
 
-def suggest(trial: Trial) -> dict[str, Any]:
+def suggest(trial: optuna.Trial) -> dict[str, Any]:
     """Return the configuration of a trial; where a condition fails, the fixed value counts."""
     config = dict(FIXED_PARAMS)
     for name, table in searched().items():

@@ -46,13 +46,13 @@ class Task(Protocol):
     def training_length(self, config: Config) -> dict[str, int]:
         """Return how much is trained: epochs, and what else the task counts."""
 
-    def batches(self, config: Config, interval: EvalInterval, seed: int) -> list[Tensor]:
+    def batches(self, config: Config, interval: EvalInterval, seed: int, /) -> list[Tensor]:
         """Return the sample indices of each batch of an interval."""
 
     def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Return inputs and targets of training samples."""
 
-    def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, config: Config, /) -> Tensor:
         """Return the mean training loss."""
 
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:

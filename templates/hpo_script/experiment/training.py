@@ -38,26 +38,13 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
     return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
-def make_optimizer(model: nn.Module, config: Config) -> torch.optim.AdamW:
-    """Return AdamW; norms, biases, positions and input scales are not decayed."""
-    named = dict(model.named_parameters())
-    matrices = [n for n, p in named.items() if p.ndim > 1 and not n.endswith("positions")]
-    groups = [
-        {"params": [named[n] for n in matrices], "weight_decay": config["weight_decay"]},
-        {"params": [p for n, p in named.items() if n not in matrices], "weight_decay": 0.0},
-    ]
-    betas = (config["beta1"], config["beta2"])
-    return torch.optim.AdamW(groups, lr=config["learning_rate"], betas=betas)
-
-
 def learning_rate(step: int, total: float, config: Config) -> float:
     """Return the rate of an optimizer step (from 0): linear warm-up, then half a cosine."""
-    peak, warmup = config["learning_rate"], config["warmup_steps"]
+    peak, warmup, floor = config["learning_rate"], config["warmup_steps"], config["min_lr_ratio"]
     if step < warmup:
         return float(peak * (step + 1) / warmup)
-    done = (step - warmup) / max(total - warmup, 1)
-    floor = config["min_lr_ratio"]
-    return float(peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(done, 1)))))
+    done = min((step - warmup) / max(total - warmup, 1), 1)
+    return float(peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))))
 
 
 def evals_without_gain(values: Iterable[float], min_delta: float) -> int:
@@ -68,11 +55,11 @@ def evals_without_gain(values: Iterable[float], min_delta: float) -> int:
     return waited
 
 
-class Training:
-    """A model in training, which can be saved after any batch and restored.
+COUNTERS = ("interval", "batch", "step", "samples", "seconds", "losses")
 
-    `key` is (seed, trial): it names the random streams.
-    """
+
+class Training:
+    """A model in training, which can be saved after any batch; `key` is (seed, trial)."""
 
     def __init__(
         self, task: Task, arch: Arch, config: Config, key: tuple[int, int], device: torch.device
@@ -80,7 +67,12 @@ class Training:
         self.task, self.config, self.key, self.device = task, config, key, device
         torch.manual_seed(stream_seed(*key, "weights"))
         self.model = task.build_model(arch, config["dropout"]).to(device)
-        self.optimizer = make_optimizer(self.model, config)
+        named = list(self.model.named_parameters())
+        matrices = [p for name, p in named if p.ndim > 1 and name != "positions"]
+        others = [p for name, p in named if p.ndim < 2 or name == "positions"]  # not decayed
+        groups = [{"params": matrices, "weight_decay": config["weight_decay"]}, {"params": others}]
+        betas = (config["beta1"], config["beta2"])
+        self.optimizer = torch.optim.AdamW(groups, betas=betas, weight_decay=0.0)
         self.streams = torch if device.type == "cpu" else getattr(torch, device.type)
         self.interval, self.batch, self.step = 0, 0, 0  # how many of each are done
         self.samples, self.seconds = 0, 0.0  # trained so far; evaluations apart
@@ -88,9 +80,8 @@ class Training:
 
     def state(self) -> dict[str, Any]:
         """Return everything that the next batches depend on, as tensors and numbers."""
-        counters = ("interval", "batch", "step", "samples", "seconds", "losses")
         return {
-            **{name: getattr(self, name) for name in counters},
+            **{name: getattr(self, name) for name in COUNTERS},
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "stream": self.streams.get_rng_state(),
@@ -99,52 +90,39 @@ class Training:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a state; on another kind of device, dropout draws other numbers."""
+        for name in COUNTERS:
+            setattr(self, name, state[name])
+        self.losses = self.losses.to(self.device)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        for name in ("interval", "batch", "step", "samples", "seconds"):
-            setattr(self, name, state[name])
-        self.losses = state["losses"].to(self.device)
         if state["device"] == self.device.type:
             self.streams.set_rng_state(state["stream"])
 
-    def begin(self, interval: EvalInterval) -> list[Tensor]:
-        """Return the batches of an interval that are left."""
-        batches_seed = stream_seed(*self.key, interval.step, "batches")
-        batches = self.task.batches(self.config, interval, batches_seed)
-        self.model.train()
-        if self.batch == 0:
-            torch.manual_seed(stream_seed(*self.key, interval.step, "dropout"))
-            self.losses = torch.zeros((), device=self.device)
-        return batches[self.batch :]
-
     def learn(self, batch: Tensor, rate: float, micro_batch: int) -> None:
         """Take one optimizer step."""
-        began, config = time.monotonic(), self.config
+        began = time.monotonic()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         with mixed_precision(self.device):
-            self.losses += accumulate(
-                self.model, self.task, batch, config=config, micro_batch=micro_batch
-            )
-        nn.utils.clip_grad_norm_(self.model.parameters(), config["clip_norm"])
+            self.losses += accumulate(self.model, self.task, batch, self.config, micro_batch)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config["clip_norm"])
         self.optimizer.step()
-        self.step += 1
-        self.batch += 1
+        self.batch, self.step = self.batch + 1, self.step + 1
         self.samples += len(batch)
         self.seconds += time.monotonic() - began
 
     def evaluate(self, interval: EvalInterval, micro_batch: int) -> dict[str, Any]:
         """End an interval; return the epoch or step, then the metrics. Raises DivergedError."""
-        train_loss = float(self.losses) / self.batch
         self.model.eval()
         with torch.inference_mode(), mixed_precision(self.device):
             metrics = self.task.evaluate(self.model, micro_batch)
-        for name, value in (("train_loss", train_loss), ("val_loss", metrics["val_loss"])):
-            if not math.isfinite(value):
-                raise DivergedError(f"{name} is {value} at {self.task.unit} {interval.step}")
+        point = {"train_loss": float(self.losses) / self.batch, **metrics}
+        for name in ("train_loss", "val_loss"):
+            if not math.isfinite(point[name]):
+                raise DivergedError(f"{name} is {point[name]} at {self.task.unit} {interval.step}")
         self.interval, self.batch = self.interval + 1, 0
-        return {self.task.unit: interval.step, "train_loss": train_loss, **metrics}
+        return {self.task.unit: interval.step, **point}
 
 
 def train(
@@ -154,20 +132,21 @@ def train(
     after_batch: Callable[[float], None],
     trial_seconds: float | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Train to the end of the schedule, or for some seconds; yield each evaluation.
-
-    `after_batch` gets the share that is done. Raises DivergedError when a loss is not finite.
-    """
+    """Train to the end, or for some seconds; yield evaluations, give shares to `after_batch`."""
     task, config, share = training.task, dict(training.config), 0.0
     total: float = sum(interval.n_batches for interval in task.intervals(config))
     if trial_seconds:  # the schedule is stretched to the steps that these seconds allow
         config |= {"epochs": sys.maxsize, "steps": sys.maxsize}
     for interval in itertools.islice(task.intervals(config), training.interval, None):
-        for batch in training.begin(interval):
+        if training.batch == 0:
+            torch.manual_seed(stream_seed(*training.key, interval.step, "dropout"))
+            training.losses = torch.zeros((), device=training.device)
+        training.model.train()
+        seed = stream_seed(*training.key, interval.step, "batches")
+        for batch in task.batches(config, interval, seed)[training.batch :]:
             if trial_seconds and training.seconds:
                 total = training.step * trial_seconds / training.seconds
-            rate = learning_rate(training.step, total, config)
-            training.learn(batch, rate, micro_batch)
+            training.learn(batch, learning_rate(training.step, total, config), micro_batch)
             share = training.seconds / trial_seconds if trial_seconds else training.step / total
             after_batch(share)
             if share >= 1:

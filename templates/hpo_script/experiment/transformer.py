@@ -20,8 +20,8 @@ class Block(nn.Module):
 
     def __init__(self, arch: Arch, dropout: float, *, causal: bool) -> None:
         super().__init__()
-        self.n_heads, self.causal = arch["n_heads"], causal
         d_model, d_ff = arch["d_model"], arch["d_ff"]
+        self.n_heads, self.causal = arch["n_heads"], causal
         self.attention_norm = nn.LayerNorm(d_model)
         self.qkv = nn.Linear(d_model, 3 * d_model)
         self.attention_out = nn.Linear(d_model, d_model)
@@ -32,22 +32,19 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, tokens, d_model) to the same shape."""
-        batch, tokens, _ = x.shape
-        qkv = self.qkv(self.attention_norm(x)).view(batch, tokens, 3, self.n_heads, -1)
+        qkv = self.qkv(self.attention_norm(x)).unflatten(2, (3, self.n_heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (batch, heads, tokens, d_model / heads)
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
-        x = x + self.dropout(self.attention_out(mixed.transpose(1, 2).reshape(x.shape)))
+        x = x + self.dropout(self.attention_out(mixed.transpose(1, 2).flatten(2)))
         return x + self.dropout(self.ff_out(F.gelu(self.ff_in(self.ff_norm(x)))))
 
 
 def init_weights(model: nn.Module, n_layers: int) -> None:
-    """Draw the starting weights from the current random stream; none on the meta device."""
-    if next(model.parameters()).is_meta:
-        return
-    for name, module in model.named_modules():
-        if isinstance(module, (nn.Linear, nn.Embedding)):
-            writes_residual = name.endswith(("attention_out", "ff_out"))
-            std = 0.02 / math.sqrt(2 * n_layers) if writes_residual else 0.02
-            nn.init.normal_(module.weight, std=std)
-        if isinstance(module, nn.Linear) and module.bias is not None:
-            nn.init.zeros_(module.bias)
+    """Draw the starting weights from the current random stream."""
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)
+        elif parameter.ndim > 1 and name != "positions":
+            writes_residual = name.endswith(("attention_out.weight", "ff_out.weight"))
+            depth = 2 * n_layers if writes_residual else 1
+            nn.init.normal_(parameter, std=0.02 / math.sqrt(depth))

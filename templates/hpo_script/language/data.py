@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpo_script.experiment.shared import Arch, Config, EvalInterval, UnusableError, check_digest
+from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, EvalInterval, UnusableError
 from hpo_script.language.constants import (
     CONTEXT_LENGTH,
     FILE_PATTERN,
@@ -32,14 +32,7 @@ from hpo_script.language.model import GPT
 
 def read_text(path: Path, pattern: str) -> bytes:
     """Return the bytes of a file, or of a folder's files that match the pattern."""
-    if path.is_file():
-        return path.read_bytes()
-    files = sorted(file for file in path.glob(pattern) if file.is_file())
-    if not files:
-        raise UnusableError(
-            f"{path}: no such file, or no file {pattern} in it. Give any text file or folder by"
-            " --data; `hpogen demo-data stdlib` writes the sources of Python's standard library."
-        )
+    files = [path] if path.is_file() else sorted(f for f in path.glob(pattern) if f.is_file())
     return b"\n".join(file.read_bytes() for file in files)
 
 
@@ -55,21 +48,20 @@ class Task:
         """Read the text; keep training and validation bytes on the device."""
         text = read_text(Path(self.data_path), FILE_PATTERN)
         self.digest = hashlib.sha256(text).hexdigest()
-        check_digest(self.data_path, self.digest, self.data_sha256, f"{len(text):,} bytes")
+        if self.data_sha256 not in (None, self.digest):
+            raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
         n_train = int(len(text) * TRAIN_FRACTION)
         first = n_train - int(n_train * TRAIN_SUBSET)
         n_bytes = min(int(len(text) * VAL_FRACTION), VAL_BYTES + 1)
-        n_windows = (n_bytes - 1) // CONTEXT_LENGTH  # one byte more is the last target
-        n_val = n_windows * CONTEXT_LENGTH
-        if n_val < 100 * CONTEXT_LENGTH or n_train - first < 100 * CONTEXT_LENGTH:
+        n_val = max(n_bytes - 1, 0) // CONTEXT_LENGTH * CONTEXT_LENGTH
+        if min(n_val, n_train - first) < 100 * CONTEXT_LENGTH:
             raise UnusableError(
                 f"{self.data_path}: {len(text):,} bytes leave {n_train - first:,} for training and"
-                f" {n_val:,} for validation; at least {100 * CONTEXT_LENGTH:,} of each are"
-                " needed. Use more text."
+                f" {n_val:,} for validation; at least {100 * CONTEXT_LENGTH:,} of each are needed"
             )
-        self.train = torch.frombuffer(bytearray(text[first:n_train]), dtype=torch.uint8).to(device)
-        self.val_text = text[n_train : n_train + n_val + 1]
+        self.val_text = text[n_train : n_train + n_val + 1]  # one more, for the last target
         self.val = torch.frombuffer(bytearray(self.val_text), dtype=torch.uint8).to(device)
+        self.train = torch.frombuffer(bytearray(text[first:n_train]), dtype=torch.uint8).to(device)
         self.windows = self.train.unfold(0, CONTEXT_LENGTH + 1, 1)
 
     def limit_for_smoke(self) -> dict[str, int]:
@@ -80,12 +72,8 @@ class Task:
 
     def describe(self) -> dict[str, Any]:
         """Return digest and sizes."""
-        return {
-            "data": self.data_path,
-            "data_sha256": self.digest,
-            "train_bytes": len(self.train),
-            "val_bytes": len(self.val) - 1,
-        }
+        about = {"data": self.data_path, "data_sha256": self.digest}
+        return {**about, "train_bytes": len(self.train), "val_bytes": len(self.val) - 1}
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """Return the baselines: two compressors on the validation bytes."""
@@ -124,9 +112,8 @@ class Task:
         window = self.windows[indices].long()
         return window[:, :-1], window[:, 1:]
 
-    def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, _config: Config) -> Tensor:
         """Return the mean loss in nats per byte."""
-        del config
         return F.cross_entropy(outputs.float().flatten(0, 1), targets.flatten())
 
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
@@ -138,9 +125,5 @@ class Task:
             logits = model(x).float().flatten(0, 1)
             total += float(F.cross_entropy(logits, y.flatten(), reduction="sum").double())
             hits += int((logits.argmax(1) == y.flatten()).sum())
-        loss = total / targets.numel()
-        return {
-            "val_loss": loss,
-            "bits_per_byte": loss / math.log(2),
-            "accuracy": hits / targets.numel(),
-        }
+        loss, accuracy = total / targets.numel(), hits / targets.numel()
+        return {"val_loss": loss, "bits_per_byte": loss / math.log(2), "accuracy": accuracy}

@@ -19,13 +19,11 @@ class GPT(nn.Module):
         self.embed = nn.Embedding(256, d_model)
         self.positions = nn.Parameter(0.02 * torch.randn(CONTEXT_LENGTH, d_model))
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(arch, dropout, causal=True) for _ in range(n_layers))
+        self.blocks = nn.Sequential(*(Block(arch, dropout, causal=True) for _ in range(n_layers)))
         self.norm = nn.LayerNorm(d_model)
         init_weights(self, n_layers)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map bytes (batch, tokens) to logits (batch, tokens, 256)."""
         x = self.dropout(self.embed(x) + self.positions[: x.shape[1]])
-        for block in self.blocks:
-            x = block(x)
-        return self.norm(x) @ self.embed.weight.T
+        return self.norm(self.blocks(x)) @ self.embed.weight.T

@@ -2,63 +2,30 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 from hpo_script.constants import DATA_PATH, MODULES, N_TRIALS, NAME, SEED
 
 
-class NotImported(ModuleType):
-    """Stands for a package under --status, which reads the log and builds no model."""
-
-    def __getattr__(self, name: str) -> NotImported:
-        if name == "__path__":
-            raise AttributeError(name)
-        return self
-
-    def __mro_entries__(self, bases: object) -> tuple[type, ...]:
-        return ()
-
-
-def argument(pattern: str, about: str, kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a reader of an argument that has a form."""
-
-    def read(text: str) -> Any:
-        if not re.fullmatch(pattern, text):
-            raise argparse.ArgumentTypeError(f"{text!r} is not {about}")
-        return kind(text)
-
-    return read
-
-
-def parse_arguments(
-    doc: str, *sections: Callable[[argparse.ArgumentParser], None]
-) -> argparse.Namespace:
+def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Namespace:
     """Read the command line; the constants above are its defaults."""
     about, _, usage = doc.partition("\n\n")
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        f"{NAME}.py", description=about, epilog=usage, allow_abbrev=False, formatter_class=form
-    )
-    whole = argument(r"0*[1-9]\d{0,8}", "a whole number above 0", int)
-    number = argument(r"\d{1,9}(\.\d{1,9})?", "a number from 0 up", float)
-    device = argument(r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cuda, cuda:N or mps", str)
+    parser = ArgumentParser(f"{NAME}.py", description=about, epilog=usage, allow_abbrev=False)
+    parser.formatter_class = RawDescriptionHelpFormatter
     add = parser.add_argument
-    add("--data", default=DATA_PATH, metavar="PATH", help="default: %(default)s")
+    add("--data", default=DATA_PATH, metavar="PATH", help="such as `hpogen demo-data` writes")
     add("--new-data", action="store_true", help="use data other than those it was rendered for")
-    add("--n-trials", default=N_TRIALS, type=whole, metavar="N", help="total of all runs")
+    add("--n-trials", default=N_TRIALS, type=int, metavar="N", help="total of all runs")
     add("--seed", default=SEED, type=int, metavar="N", help="default: %(default)s")
-    add("--device", default="auto", type=device, metavar="D", help="auto, cpu, cuda, cuda:N, mps")
-    add("--out", type=Path, metavar="DIR", help=f"derived files; default: outputs/{NAME}")
-    add("--log", type=Path, metavar="FILE", help=f"the study; default: logs/{NAME}.log")
-    often = "between two checkpoints of a trial, 0: after each batch; default: 5"
-    add("--checkpoint-minutes", default=5.0, type=number, metavar="N", help=often)
-    add("--trial-seconds", type=number, metavar="S", help="training time of each trial")
+    add("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N, mps")
+    add("--out", default=Path("outputs", NAME), type=Path, metavar="DIR", help="derived files")
+    add("--log", default=Path("logs", f"{NAME}.log"), type=Path, metavar="FILE", help="the study")
+    add("--checkpoint-minutes", default=5.0, type=float, metavar="N", help="0: after each batch")
+    add("--trial-seconds", type=float, metavar="S", help="training time of each trial")
     add("--enqueue", type=Path, metavar="FILE.json", help="configurations to try next")
     add("--history", type=Path, metavar="LOG", help="use the trials of another log, too")
     mode = parser.add_mutually_exclusive_group()
@@ -70,16 +37,26 @@ def parse_arguments(
         add_arguments(parser)
     args = parser.parse_args()
     args.overrides = {n: str(v) for n, v in vars(args).items() if v != parser.get_default(n)}
-    args.out, args.log = args.out or Path("outputs", NAME), args.log or Path("logs", f"{NAME}.log")
-    if args.log.is_dir():
-        parser.error(f"--log {args.log} is a folder, not a file")
-    needed = [] if args.status else [Path(args.data), args.enqueue, args.history]
-    if missing := [str(path) for path in needed if path and not path.exists()]:
-        hint = "; `hpogen demo-data` writes real data" if missing[0] == args.data else ""
-        parser.error(f"no such file: {missing[0]}{hint}")
+    files = [] if args.status else [Path(args.data), args.enqueue, args.history]
+    missing = [str(path) for path in files if path and not path.exists()]
+    numbers = (args.checkpoint_minutes, args.trial_seconds or 0)
+    device = re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", args.device)
+    rules = {
+        f"--n-trials {args.n_trials} is not a whole number above 0": 0 < args.n_trials < 1e9,
+        "--checkpoint-minutes and --trial-seconds are numbers from 0 up": all(
+            0 <= number < 1e9 for number in numbers
+        ),
+        f"--device {args.device} is not auto, cpu, cuda, cuda:N or mps": device,
+        f"--log {args.log} is a folder, not a file": not args.log.is_dir(),
+        f"no such file: {', '.join(missing)}": not missing,
+    }
+    for broken in (rule for rule, holds in rules.items() if not holds):
+        parser.error(broken)
     if args.smoke:  # never among real results
         args.out = args.out.with_name(f"{args.out.name}-smoke")
         args.log = args.log.with_name(f"{args.log.stem}-smoke.log")
-    if args.status:
-        sys.modules.update({name: NotImported(name) for name in MODULES})
+    if args.status:  # the log alone answers: mocks stand for the packages
+        from unittest.mock import MagicMock
+
+        sys.modules.update(dict.fromkeys(MODULES, MagicMock()))
     return args

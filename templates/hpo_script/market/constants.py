@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 HORIZON = 1
-DATA_RANGE: list[str] | None = None
 FEATURE_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
 TRAIN_FRACTION = 0.7
 VAL_FRACTION = 0.15

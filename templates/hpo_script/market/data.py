@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hpo_script.constants import TASK
-from hpo_script.experiment.shared import Arch, Config, EvalInterval, UnusableError, check_digest
+from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, EvalInterval, UnusableError
 from hpo_script.market.constants import (
     CONTEXT_LENGTH,
-    DATA_RANGE,
     FEATURE_COLUMNS,
     HORIZON,
     MAX_CONTEXT_LENGTH,
@@ -34,42 +33,27 @@ from hpo_script.market.constants import (
     VAL_END,
     VAL_FRACTION,
 )
-from hpo_script.market.inputs_scale_free import input_features
+from hpo_script.market.inputs_scale_free import Model, input_features
 from hpo_script.market.labels_threshold import make_labels
 from hpo_script.market.losses import LOSSES
 from hpo_script.market.metrics import auc, label_metrics, log_loss
-from hpo_script.market.model import PatchTST
 
 PRICES = ("Open", "High", "Low", "Close")
 
 
 def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
-    """Return Date, prices and feature columns of a CSV or Parquet file, and its SHA-256.
-
-    Raises UnusableError with the row (of the file, the header is row 1) and column at fault.
-    """
+    """Return Date, prices and features, checked, of a CSV or Parquet file, and its SHA-256."""
+    content, wanted = path.read_bytes(), list(dict.fromkeys((*PRICES, *FEATURE_COLUMNS)))
     try:
-        content = path.read_bytes()
         if path.suffix == ".parquet":
-            frame = pd.read_parquet(io.BytesIO(content)).reset_index().astype(str)
+            cells = pd.read_parquet(io.BytesIO(content)).reset_index().astype(str)
         else:
-            frame = pd.read_csv(io.BytesIO(content), dtype=str, encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UnusableError(
-            f"{path}: no such file. Give daily rows with --data: Date, Open, High, Low, Close and"
-            " the feature columns; `hpogen demo-data sp500` writes a file with real prices."
-        ) from None
-    except (ValueError, OSError) as error:  # errors of pandas and pyarrow are ValueErrors
-        raise UnusableError(f"{path}: not a table: {ascii(str(error))[1:200]}") from None
-    wanted = list(dict.fromkeys((*PRICES, *FEATURE_COLUMNS)))
-    if missing := [name for name in ("Date", *wanted) if name not in frame.columns]:
-        has = str(list(frame.columns))[:200]
-        raise UnusableError(f"{path}: no column {', '.join(missing)}; it has {has}")
-    if frame.empty:
-        raise UnusableError(f"{path}: no row below the header")
-    dates = pd.to_datetime(frame["Date"], errors="coerce", format="ISO8601", utc=True)
-    dates = dates.dt.tz_localize(None)
-    columns = {name: pd.to_numeric(frame[name], errors="coerce") for name in wanted}
+            cells = pd.read_csv(io.BytesIO(content), dtype=str, encoding="utf-8-sig")
+        cells = cells[["Date", *wanted]]
+    except (ValueError, KeyError, OSError) as error:  # those of pandas and pyarrow, too
+        raise UnusableError(f"{path}: {ascii(str(error))[1:200]}") from None
+    dates = pd.to_datetime(cells["Date"], errors="coerce", format="ISO8601", utc=True)
+    columns = {name: pd.to_numeric(cells[name], errors="coerce") for name in wanted}
     faults = [
         ("Date", dates.isna(), "is not a date such as 1999-01-04"),
         ("Date", dates.diff() <= pd.Timedelta(0), "is not after the row before"),
@@ -79,24 +63,11 @@ def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
     ]
     for name, wrong, fault in faults:
         if wrong.any():
-            at = int(wrong.argmax())
-            cell = str(frame[name].iloc[at])[:60]
-            raise UnusableError(f"{path}: row {at + 2}: {name} {cell!r} {fault}")
-    return pd.DataFrame({"Date": dates, **columns}), hashlib.sha256(content).hexdigest()
-
-
-def span(dates: pd.Series[pd.Timestamp]) -> str:
-    """Return the first and last of some dates."""
-    return f"{dates.iloc[0]:%Y-%m-%d} to {dates.iloc[-1]:%Y-%m-%d}"
-
-
-def split_rows(dates: pd.Series[pd.Timestamp]) -> tuple[int, int]:
-    """Return the number of rows before validation, and before test."""
-    if TRAIN_END and VAL_END:
-        ends = pd.Timestamp(TRAIN_END), pd.Timestamp(VAL_END)
-        return int((dates <= ends[0]).sum()), int((dates <= ends[1]).sum())
-    seen = TRAIN_FRACTION + VAL_FRACTION
-    return round(len(dates) * TRAIN_FRACTION), round(len(dates) * seen)
+            index = int(wrong.argmax())
+            cell, row = str(cells[name].iloc[index])[:60], index + 2  # the header is row 1
+            raise UnusableError(f"{path}: row {row}: {name} {cell!r} {fault}")
+    frame = pd.DataFrame({"Date": dates.dt.tz_localize(None), **columns})
+    return frame, hashlib.sha256(content).hexdigest()
 
 
 class Task:
@@ -108,115 +79,80 @@ class Task:
         self.data_path, self.data_sha256 = data_path, data_sha256
 
     def load(self, device: torch.device) -> None:
-        """Read the file; keep windows of training and validation on the device."""
+        """Read the file; keep windows and labels of training and validation on the device."""
         frame, self.digest = read_prices(Path(self.data_path))
-        about = span(frame["Date"])
-        wanted = f"; expected {' to '.join(DATA_RANGE)}" if DATA_RANGE else ""
-        check_digest(self.data_path, self.digest, self.data_sha256, about + wanted)
-        n_train, n_seen = split_rows(frame["Date"])
-        if n_seen >= len(frame):
-            raise UnusableError(
-                f"{self.data_path}: {about}: no row is left for the test split after VAL_END"
-                f" {VAL_END}; give an earlier one"
-            )
-        frame = frame.iloc[:n_seen]  # from here on there is no test split
-        self.dates = frame["Date"]
+        if self.data_sha256 not in (None, self.digest):
+            raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
+        n_train = round(len(frame) * TRAIN_FRACTION)
+        n_seen = round(len(frame) * (TRAIN_FRACTION + VAL_FRACTION))
+        if TRAIN_END and VAL_END:
+            n_train, n_seen = (int((frame["Date"] <= end).sum()) for end in (TRAIN_END, VAL_END))
+        self.frame = frame = frame.iloc[:n_seen]  # from here on there is no test split
         days = np.arange(MAX_CONTEXT_LENGTH - 1, n_train - HORIZON)
-        kept = np.linspace(0, len(days) - 1, round(len(days) * TRAIN_SUBSET))
-        self.train_days = days[kept.astype(np.int64)]
-        self.val_days = np.arange(n_train, n_seen - HORIZON)
+        kept = np.linspace(0, len(days) - 1, round(len(days) * TRAIN_SUBSET)).astype(np.int64)
         labels = make_labels(frame, task=TASK, horizon=HORIZON)
-        self.check_sizes(labels)
-        if constant := [n for n in FEATURE_COLUMNS if frame[n].iloc[:n_train].nunique() < 2]:
-            raise UnusableError(
-                f"{self.data_path}: {', '.join(constant)} never changes in the training rows;"
-                " leave it out of FEATURE_COLUMNS"
-            )
-        features = input_features(frame, FEATURE_COLUMNS, n_train)
-        self.n_channels = features.shape[1]
-        table = torch.tensor(features, dtype=torch.float32, device=device)
-        self.windows = table.unfold(0, CONTEXT_LENGTH, 1)  # (rows, channels, days), a view
         self.labels = torch.tensor(labels, dtype=torch.float32, device=device)
-        self.train_index = torch.tensor(self.train_days, device=device)
-        self.val_index = torch.tensor(self.val_days, device=device)
-        self.train_rate = float(labels[self.train_days].mean())
-        daily_range = (frame["High"] / frame["Low"]).map(np.log).ewm(span=10).mean()
-        self.one_feature = torch.tensor(daily_range.to_numpy(np.float64)[self.val_days])
-
-    def check_sizes(self, labels: NDArray[np.float64]) -> None:
-        """Refuse splits that cannot tell one configuration from another."""
-        for split, days in (("training", self.train_days), ("validation", self.val_days)):
-            n_positive = int(labels[days].sum())
-            fewest = min(n_positive, len(days) - n_positive)
-            if len(days) < MIN_VAL_SAMPLES or fewest < MIN_CLASS_SAMPLES:
-                raise UnusableError(
-                    f"{self.data_path}: {len(days)} {split} samples with {n_positive} positives;"
-                    f" at least {MIN_VAL_SAMPLES} samples and {MIN_CLASS_SAMPLES} of each class"
-                    " are needed. Use more rows or other splits."
-                )
+        self.train_days = torch.tensor(days[kept], device=device)
+        self.val_days = torch.arange(n_train, n_seen - HORIZON, device=device)
+        for split, index in (("training", self.train_days), ("validation", self.val_days)):
+            n, n_positive = len(index), int(self.labels[index].sum())
+            if n < MIN_VAL_SAMPLES or min(n_positive, n - n_positive) < MIN_CLASS_SAMPLES:
+                found = f"{self.data_path}: {n} {split} samples, {n_positive} of them positive"
+                raise UnusableError(f"{found}; see MIN_VAL_SAMPLES and MIN_CLASS_SAMPLES")
+        self.train_rate = float(labels[days[kept]].mean())
+        table = input_features(frame, FEATURE_COLUMNS, n_train)
+        features = torch.tensor(table, dtype=torch.float32, device=device)
+        self.windows = features.unfold(0, CONTEXT_LENGTH, 1)  # (rows, channels, days), a view
 
     def limit_for_smoke(self) -> dict[str, int]:
         """Keep 300 training days; return the parameters of a short training."""
-        self.train_days, self.train_index = self.train_days[-300:], self.train_index[-300:]
+        self.train_days = self.train_days[-300:]
         return {"epochs": 2}
 
     def describe(self) -> dict[str, Any]:
         """Return digest, dates, sizes and label rates."""
-        return {
-            "data": self.data_path,
-            "data_sha256": self.digest,
-            "rows": f"{span(self.dates)}, without the test rows",
-            "train_days": span(self.dates.iloc[self.train_days]),
-            "train_samples": len(self.train_days),
-            "train_rate": self.train_rate,
-            "val_days": span(self.dates.iloc[self.val_days]),
-            "val_samples": len(self.val_days),
-            "val_rate": float(self.labels[self.val_index].mean()),
-        }
+        about: dict[str, Any] = {"data": self.data_path, "data_sha256": self.digest}
+        for split, days in (("train", self.train_days), ("val", self.val_days)):
+            first, last = (self.frame["Date"][int(days[end])].date() for end in (0, -1))
+            about[f"{split}_days"] = f"{first} to {last}"
+            about[f"{split}_samples"] = len(days)
+            about[f"{split}_rate"] = float(self.labels[days].mean())
+        return about
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """Return the baselines: the training rate as prediction, and one untrained feature."""
-        labels = self.labels[self.val_index].cpu()
-        return {
-            "class prior": {"val_loss": log_loss(self.train_rate, labels)},
-            "daily range": {"auc": auc(self.one_feature, labels)},  # mean ln(High / Low)
-        }
+        labels = self.labels[self.val_days].cpu()
+        ranges = (self.frame["High"] / self.frame["Low"]).map(np.log).ewm(span=10).mean()
+        scores = torch.tensor(ranges.to_numpy())[self.val_days.cpu()]
+        prior = {"val_loss": log_loss(self.train_rate, labels)}
+        return {"class prior": prior, "daily range": {"auc": auc(scores, labels)}}
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
-        model = PatchTST(arch, dropout, n_channels=self.n_channels)
-        if not model.positions.is_meta:
-            model.inputs.fit(self.window(self.train_index).to(model.positions.device))
-        return model
+        return Model(arch, dropout, self.training_batch(self.train_days)[0])
 
     def sample(self, n: int, device: torch.device) -> Tensor:
         """Return n windows, for measuring memory."""
-        return torch.zeros(n, CONTEXT_LENGTH, self.n_channels, device=device)
+        return torch.zeros(n, CONTEXT_LENGTH, self.windows.shape[1], device=device)
 
     def intervals(self, config: Config) -> Iterator[EvalInterval]:
         """Yield one interval per epoch."""
-        n_batches = -(-len(self.train_index) // config["batch_size"])
+        n_batches = math.ceil(len(self.train_days) / config["batch_size"])
         return (EvalInterval(epoch + 1, n_batches) for epoch in range(config["epochs"]))
 
     def training_length(self, config: Config) -> dict[str, int]:
         """Return how much is trained."""
         return {"epochs": config["epochs"]}
 
-    def batches(self, config: Config, interval: EvalInterval, seed: int) -> list[Tensor]:
+    def batches(self, config: Config, _interval: EvalInterval, seed: int) -> list[Tensor]:
         """Return the days of an epoch in random order, cut into batches; the last is smaller."""
-        del interval
-        generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(len(self.train_index), generator=generator)
-        days = self.train_index[order.to(self.train_index.device)]
-        return list(days.split(config["batch_size"]))
-
-    def window(self, days: Tensor) -> Tensor:
-        """Return the contexts that end on some days, (days, context, channels)."""
-        return self.windows[days - CONTEXT_LENGTH + 1].transpose(1, 2)
+        days, generator = self.train_days, torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(days), generator=generator)
+        return list(days[order.to(days.device)].split(config["batch_size"]))
 
     def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Return windows and labels."""
-        return self.window(indices), self.labels[indices]
+        """Return the windows that end on some days, (days, context, channels), and the labels."""
+        return self.windows[indices - CONTEXT_LENGTH + 1].transpose(1, 2), self.labels[indices]
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
         """Return the mean training loss."""
@@ -225,7 +161,8 @@ class Task:
 
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
         """Return the metrics on the validation days, from a model in evaluation mode."""
-        logits = [model(self.window(days)) for days in self.val_index.split(micro_batch)]
-        targets = self.labels[self.val_index]
-        metrics = label_metrics(torch.cat(logits).float(), targets)
-        return {**metrics, "prior_loss": log_loss(self.train_rate, targets.cpu())}
+        batches = map(self.training_batch, self.val_days.split(micro_batch))
+        logits = torch.cat([model(windows) for windows, _ in batches])
+        targets = self.labels[self.val_days]
+        prior_loss = log_loss(self.train_rate, targets.cpu())
+        return {**label_metrics(logits.float(), targets), "prior_loss": prior_loss}

@@ -11,33 +11,28 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hpo_script.experiment.shared import Arch
+from hpo_script.market.model import PatchTST
 
-def input_features(
-    frame: pd.DataFrame, columns: Sequence[str], train_rows: int
-) -> NDArray[np.float64]:
+
+def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int) -> np.ndarray:
     """Return the model's inputs, (rows, channels): the columns as they are."""
     del train_rows
     return frame[list(columns)].to_numpy(np.float64)
 
 
-class Inputs(nn.Module):
-    """Instance normalisation of a window."""
+class Model(PatchTST):
+    """PatchTST with instance normalisation of a window."""
 
-    n_statistics = 0
+    def __init__(self, arch: Arch, dropout: float, windows: Tensor) -> None:
+        super().__init__(arch, dropout, windows)
+        self.scale = nn.Parameter(torch.ones(windows.shape[2]))
+        self.shift = nn.Parameter(torch.zeros(windows.shape[2]))
 
-    def __init__(self, n_channels: int) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(n_channels))
-        self.shift = nn.Parameter(torch.zeros(n_channels))
-
-    def fit(self, windows: Tensor) -> None:
-        """Learn nothing from the training windows."""
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (batch, days, channels) to the normalised series and (batch, 0) statistics."""
+    def patches(self, x: Tensor) -> Tensor:
+        """Cut normalised windows into patches."""
         mean = x.mean(1, keepdim=True)
         spread = x.std(1, keepdim=True, unbiased=False) + 1e-5 * mean.abs() + 1e-12
-        return (x - mean) / spread * self.scale + self.shift, x.new_zeros(len(x), 0)
+        return super().patches((x - mean) / spread * self.scale + self.shift)

@@ -12,47 +12,44 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hpo_script.experiment.shared import Arch
+from hpo_script.market.constants import PATCH_LENGTH
+from hpo_script.market.model import PatchTST
 
-def input_features(
-    frame: pd.DataFrame, columns: Sequence[str], train_rows: int
-) -> NDArray[np.float64]:
+
+def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int) -> np.ndarray:
     """Return the model's inputs, (rows, channels): the columns as they are."""
     del train_rows
     return frame[list(columns)].to_numpy(np.float64)
 
 
-class Inputs(nn.Module):
-    """Instance normalisation of a window, with what it removed."""
+class Model(PatchTST):
+    """PatchTST with instance normalisation of a window; each patch also gets what it removed."""
 
+    inputs_per_channel = PATCH_LENGTH + 2
     center: Tensor
     width: Tensor
 
-    def __init__(self, n_channels: int) -> None:
-        super().__init__()
-        self.n_statistics = 2 * n_channels
-        self.scale = nn.Parameter(torch.ones(n_channels))
-        self.shift = nn.Parameter(torch.zeros(n_channels))
-        self.register_buffer("center", torch.zeros(self.n_statistics))
-        self.register_buffer("width", torch.ones(self.n_statistics))
+    def __init__(self, arch: Arch, dropout: float, windows: Tensor) -> None:
+        super().__init__(arch, dropout, windows)
+        self.scale = nn.Parameter(torch.ones(windows.shape[2]))
+        self.shift = nn.Parameter(torch.zeros(windows.shape[2]))
+        statistics = self.statistics(windows.to(self.positions.device))
+        self.register_buffer("center", statistics.mean(0))
+        self.register_buffer("width", statistics.std(0) + 1e-5)
 
-    def fit(self, windows: Tensor) -> None:
-        """Take location and scale of the statistics from the training windows."""
-        statistics = torch.cat(self.statistics(windows), 1)
-        self.center.copy_(statistics.mean(0))
-        self.width.copy_(statistics.std(0) + 1e-5)
-
-    def statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return log level and log relative spread of each column, both (batch, channels)."""
+    def statistics(self, x: Tensor) -> Tensor:
+        """Return log level and log relative spread of each column, (batch, 2 channels)."""
         level = x.mean(1).abs() + 1e-8
         spread = x.std(1, unbiased=False) + 1e-8
-        return level.log(), (spread / level).log()
+        return torch.cat([level.log(), (spread / level).log()], 1)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (batch, days, channels) to the series and (batch, 2 channels) statistics."""
+    def patches(self, x: Tensor) -> Tensor:
+        """Cut normalised windows into patches, and add the standardised statistics."""
         mean = x.mean(1, keepdim=True)
         spread = x.std(1, keepdim=True, unbiased=False) + 1e-5 * mean.abs() + 1e-12
-        statistics = (torch.cat(self.statistics(x), 1) - self.center) / self.width
-        return (x - mean) / spread * self.scale + self.shift, statistics
+        patches = super().patches((x - mean) / spread * self.scale + self.shift)
+        statistics = (self.statistics(x) - self.center) / self.width
+        return torch.cat([patches, statistics.unsqueeze(1).expand(-1, patches.shape[1], -1)], 2)

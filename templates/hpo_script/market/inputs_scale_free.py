@@ -8,26 +8,21 @@ of volatility stays visible. Other columns are used as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from torch import Tensor, nn
+
+from hpo_script.market.model import PatchTST
 
 
-def input_features(
-    frame: pd.DataFrame, columns: Sequence[str], train_rows: int
-) -> NDArray[np.float64]:
+def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int) -> np.ndarray:
     """Return the model's inputs, (rows, channels); the first row has no previous day: 0."""
-    previous = frame["Close"].shift(1)
-    features: dict[str, pd.Series[Any]] = {}
+    features: dict[str, pd.Series] = {}
     for column in columns:
         values = frame[column]
-        if column in ("Open", "High", "Low", "Close"):
-            values = (values / previous).map(np.log)
-        elif column == "Adj Close":
-            values = (values / values.shift(1)).map(np.log)
+        if column in ("Open", "High", "Low", "Close", "Adj Close"):
+            before = frame["Adj Close" if column == "Adj Close" else "Close"].shift(1)
+            values = (values / before).map(np.log)
         elif column == "Volume":
             usual = values.rolling(20, min_periods=1).mean()
             values = ((values + 1) / (usual + 1)).map(np.log)
@@ -40,17 +35,4 @@ def input_features(
     return np.clip(np.where(np.isnan(standard), 0.0, standard), -10.0, 10.0)
 
 
-class Inputs(nn.Module):
-    """Windows as they are."""
-
-    n_statistics = 0
-
-    def __init__(self, _n_channels: int) -> None:
-        super().__init__()
-
-    def fit(self, windows: Tensor) -> None:
-        """Learn nothing from the training windows."""
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the window, (batch, days, channels), and (batch, 0) statistics."""
-        return x, x.new_zeros(len(x), 0)
+Model = PatchTST  # windows as they are

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 
-def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> NDArray[np.float64]:
-    """Return one label per row: Close[t+horizon] > Close[t].
-
-    The last `horizon` rows have no label (NaN).
-    """
+def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> np.ndarray:
+    """Return Close[t+horizon] > Close[t] for each row, NaN at the end."""
     del task
-    close = frame["Close"]
-    labels = (close.shift(-horizon) > close).astype(np.float64)
-    labels.iloc[-horizon:] = np.nan
-    return np.asarray(labels, np.float64)
+    later = frame["Close"].shift(-horizon)
+    return (later > frame["Close"]).astype(np.float64).where(later.notna()).to_numpy()

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 
-def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> NDArray[np.float64]:
-    """Return one label per row: max(High[t+1 .. t+horizon]) >= Close[t] (1 + x / 100).
-
-    The last `horizon` rows have no label (NaN). The task is `threshold_<x>pct`.
-    """
+def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> np.ndarray:
+    """Return max(High[t+1 .. t+horizon]) >= Close[t] (1 + x / 100) of each row, NaN at the end."""
     percent = float(task.removeprefix("threshold_").removesuffix("pct"))
     days_ahead = pd.concat([frame["High"].shift(-day) for day in range(1, horizon + 1)], axis=1)
     reached = days_ahead.max(axis=1) >= frame["Close"] * (1 + percent / 100)
-    labels = reached.astype(np.float64)
-    labels.iloc[-horizon:] = np.nan
-    return np.asarray(labels, np.float64)
+    return reached.astype(np.float64).where(days_ahead.notna().all(axis=1)).to_numpy()

@@ -12,11 +12,10 @@ from torch import Tensor
 def auc(scores: Tensor, targets: Tensor) -> float:
     """Return the area under the ROC curve: P(positive above negative), a tie counting one half."""
     _, group, sizes = torch.unique(scores, return_inverse=True, return_counts=True)
-    last = sizes.cumsum(0)
-    ranks = (last - (sizes - 1) / 2).double()[group]  # tied scores share their mean rank
+    mean_ranks = sizes.cumsum(0) - (sizes - 1) / 2  # tied scores share their mean rank
     positive = targets > 0.5
     n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    above = float(ranks[positive].sum()) - n_positive * (n_positive + 1) / 2
+    above = float(mean_ranks.double()[group][positive].sum()) - n_positive * (n_positive + 1) / 2
     return above / (n_positive * n_negative)
 
 
@@ -39,8 +38,7 @@ def label_metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
     if not torch.isfinite(logits).all():
         return {"val_loss": math.nan}
     probabilities = torch.sigmoid(logits)
-    predicted = probabilities >= 0.5
-    positive = targets > 0.5
+    predicted, positive = probabilities >= 0.5, targets > 0.5
     hits = int((predicted & positive).sum())
     recall = hits / int(positive.sum())
     spread = float(probabilities.max() - probabilities.min())

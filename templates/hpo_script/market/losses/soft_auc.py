@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor
 
 from hpo_script.experiment.shared import Config
 
 
-def soft_auc_loss(logits: Tensor, targets: Tensor, *, train_rate: float, config: Config) -> Tensor:
+def soft_auc_loss(logits: Tensor, targets: Tensor, *, config: Config, **_unused: Any) -> Tensor:
     """Return the mean over (positive, negative) pairs of softplus(-gamma (s+ - s-)) / gamma.
 
     A batch of one class has no pair and gives no gradient.
     """
-    del train_rate
     positive = targets > 0.5
     gaps = logits[positive].unsqueeze(1) - logits[~positive].unsqueeze(0)
     if gaps.numel() == 0:
