@@ -294,6 +294,7 @@ SAMPLES: dict[str, Any] = {
     "device": "cpu",
     "threads": 8,
     "worker": {"host": "node1", "process": "4162"},
+    "hpogen": "0.2.0 85a7dbdb60e3",
     "torch": "2.13.0",
     "optuna": "5.0.0",
     "baselines": {"class prior": {"val_loss": 0.45568998550699746}},
@@ -301,8 +302,16 @@ SAMPLES: dict[str, Any] = {
 # Fields of a run line that the table does not require.
 RUN_FIELDS = (
     *("metric", "direction", "unit", "n_trials", "timeout_hours", "trial_seconds", "seed"),
-    *("data", "data_sha256", "architectures_sha256", "settings", "code_sha256", "spec_sha256"),
-    *("script_sha256", "search_space", "conditions", "skip_indices", "fixed_params", "sampler"),
+    *("data", "data_sha256", "architectures_sha256", "settings", "code_sha256"),
+    *(
+        "hpogen",
+        "script_sha256",
+        "search_space",
+        "conditions",
+        "skip_indices",
+        "fixed_params",
+        "sampler",
+    ),
     *("pruner", "overrides", "smoke", "device", "threads", "worker", "torch", "optuna"),
     *("baselines", "…"),
 )

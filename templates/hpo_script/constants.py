@@ -27,5 +27,4 @@ ARCHITECTURES = [{"d_model": 64, "n_layers": 2, "n_heads": 2, "d_ff": 256, "para
 EXTREME_INDICES: dict[int, str] = {}
 SKIP_INDICES: list[int] = []
 HPOGEN = "0"
-SPEC_SHA256 = "0"
 MODULES = ["numpy", "optuna", "pandas", "torch"]

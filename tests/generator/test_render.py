@@ -48,7 +48,7 @@ def test_two_horizons_differ_only_in_header_and_constants() -> None:
     different = [a for a, b in zip(one, three, strict=True) if a != b]
     own = [line for line in different if not line.startswith((MARK, " ", '"""', "Rendered by"))]
     assert own[:2] == ['NAME = "hpo_2M_h1"', "HORIZON = 1  # trading days ahead"]
-    assert [line.split(" = ")[0] for line in own[2:]] == ["SPEC_SHA256"]
+    assert [line.split(" = ")[0] for line in own[2:]] == ["HPOGEN"]
     first_definition = next(i for i, line in enumerate(one) if line.startswith("def "))
     assert all(line in one[:first_definition] for line in different if line not in own[2:])
 

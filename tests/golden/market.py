@@ -30,7 +30,6 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -46,8 +45,7 @@ DIRECTION: Literal["minimize", "maximize"] = "minimize"
 N_TRIALS = 50  # in all, over every run of this script
 TIMEOUT_HOURS: float | None = None  # a run stops after these, even in a trial
 SEED = 42  # of every random stream
-HPOGEN = "0.2.0"  # rendered this script, from this specification:
-SPEC_SHA256 = "324709106459416a55f3c4ad0dd06b59bb3033a02a208aa9156b05fc7c1e560e"
+HPOGEN = "0.2.0 324709106459"  # its version and specification
 
 # Data
 DATA_PATH = "prices/sp500.csv"  # CSV or Parquet, 1999-01-04 to 2018-12-31
@@ -141,13 +139,13 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
     parser = ArgumentParser(f"{NAME}.py", description=about, epilog=usage, allow_abbrev=False)
     parser.formatter_class = RawDescriptionHelpFormatter
     add = parser.add_argument
-    add("--data", default=DATA_PATH, metavar="PATH", help="such as `hpogen demo-data` writes")
+    add("--data", default=DATA_PATH, metavar="PATH", help="default: %(default)s")
     add("--new-data", action="store_true", help="use data other than those it was rendered for")
     add("--n-trials", default=N_TRIALS, type=int, metavar="N", help="total of all runs")
     add("--seed", default=SEED, type=int, metavar="N", help="default: %(default)s")
     add("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N, mps")
-    add("--out", default=Path("outputs", NAME), type=Path, metavar="DIR", help="derived files")
-    add("--log", default=Path("logs", f"{NAME}.log"), type=Path, metavar="FILE", help="the study")
+    add("--out", default=Path("outputs", NAME), type=Path, metavar="DIR", help="%(default)s")
+    add("--log", default=Path("logs", f"{NAME}.log"), type=Path, metavar="F", help="%(default)s")
     add("--checkpoint-minutes", default=5.0, type=float, metavar="N", help="0: after each batch")
     add("--trial-seconds", type=float, metavar="S", help="training time of each trial")
     add("--enqueue", type=Path, metavar="FILE.json", help="configurations to try next")
@@ -163,13 +161,12 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
     args.overrides = {n: str(v) for n, v in vars(args).items() if v != parser.get_default(n)}
     files = [] if args.status else [Path(args.data), args.enqueue, args.history]
     missing = [str(path) for path in files if path and not path.exists()]
-    numbers = (args.checkpoint_minutes, args.trial_seconds or 0)
+    minutes, seconds = args.checkpoint_minutes, args.trial_seconds
     device = re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", args.device)
     rules = {
         f"--n-trials {args.n_trials} is not a whole number above 0": 0 < args.n_trials < 1e9,
-        "--checkpoint-minutes and --trial-seconds are numbers from 0 up": all(
-            0 <= number < 1e9 for number in numbers
-        ),
+        f"--checkpoint-minutes {minutes} is not a number from 0 up": 0 <= minutes < 1e9,
+        f"--trial-seconds {seconds} is not a number above 0": 0 < (seconds or 1) < 1e9,
         f"--device {args.device} is not auto, cpu, cuda, cuda:N or mps": device,
         f"--log {args.log} is a folder, not a file": not args.log.is_dir(),
         f"no such file: {', '.join(missing)}": not missing,
@@ -186,17 +183,7 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
     return args
 
 
-MODULES = [
-    "numpy",
-    "optuna",
-    "optuna.distributions",
-    "optuna.storages",
-    "optuna.trial",
-    "pandas",
-    "torch",
-    "torch.nn.functional",
-    "torch.utils.flop_counter",
-]
+MODULES = ["numpy", "optuna", "optuna.trial", "pandas", "torch", "torch.nn.functional"]
 
 if __name__ == "__main__":
     ARGUMENTS = parse_arguments(__doc__)
@@ -212,8 +199,6 @@ except ModuleNotFoundError as missing:
     install = "python -m pip install numpy optuna pandas torch"
     print(f"error: {missing.name} is not installed: {install}", file=sys.stderr)
     sys.exit(3)
-except KeyboardInterrupt:
-    sys.exit(130)
 
 
 # === The experiment ==============================================================================
@@ -574,11 +559,6 @@ def stream_seed(seed: int, *key: int | str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Return bfloat16 autocast on CUDA; elsewhere it is slower than float32 or missing."""
-    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
-
-
 def learning_rate(step: int, total: float, config: Config) -> float:
     """Return the rate of an optimizer step (from 0): linear warm-up, then half a cosine."""
     peak, warmup, floor = config["learning_rate"], config["warmup_steps"], config["min_lr_ratio"]
@@ -614,6 +594,8 @@ class Training:
         groups = [{"params": matrices, "weight_decay": config["weight_decay"]}, {"params": others}]
         betas = (config["beta1"], config["beta2"])
         self.optimizer = torch.optim.AdamW(groups, betas=betas, weight_decay=0.0)
+        kind = "cuda" if device.type == "cuda" else "cpu"  # elsewhere bfloat16 is slower
+        self.autocast = torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda")
         self.streams = torch if device.type == "cpu" else getattr(torch, device.type)
         self.interval, self.batch, self.step = 0, 0, 0  # how many of each are done
         self.samples, self.seconds = 0, 0.0  # trained so far; evaluations apart
@@ -645,7 +627,7 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
-        with mixed_precision(self.device):
+        with self.autocast:
             self.losses += accumulate(self.model, self.task, batch, self.config, micro_batch)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config["clip_norm"])
         self.optimizer.step()
@@ -656,7 +638,7 @@ class Training:
     def evaluate(self, interval: EvalInterval, micro_batch: int) -> dict[str, Any]:
         """End an interval; return the epoch or step, then the metrics. Raises DivergedError."""
         self.model.eval()
-        with torch.inference_mode(), mixed_precision(self.device):
+        with torch.inference_mode(), self.autocast:
             metrics = self.task.evaluate(self.model, micro_batch)
         point = {"train_loss": float(self.losses) / self.batch, **metrics}
         for name in ("train_loss", "val_loss"):
@@ -789,127 +771,82 @@ def suggest(trial: optuna.Trial) -> dict[str, Any]:
 # === The machinery ===============================================================================
 
 import ast
-import csv
 import errno
 import fcntl
 import json
 import os
-import pickle
 import platform
 import resource
 import signal
 import traceback
 import uuid
 import warnings
+import zipfile
 import zlib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import IO, NoReturn
+from typing import IO, BinaryIO
 
-from optuna.distributions import BaseDistribution, distribution_to_json
-from optuna.storages import BaseStorage, InMemoryStorage
-from optuna.trial import FrozenTrial, TrialState, create_trial
-from torch.utils.flop_counter import FlopCounterMode
+from optuna.trial import FrozenTrial, TrialState
 
 # --- Trial log: one table defines every line, for the writer and for every reader ----------------
 # A line is `[I 2026-11-21 10:15:00,123] HEAD: field=value, ... ;1a2b3c4d`. Floats have full
 # precision, text is JSON, and the line ends in the CRC-32 of everything before it: a line that was
 # cut, mixed or altered is refused, never misread.
 
-
-class LogEvent(NamedTuple):
-    """A kind of line: its head, and its fields before and after those of the task."""
-
-    head: str
-    first: tuple[str, ...]
-    last: tuple[str, ...]
-
-
 LOG_VERSION = 2
 IDENTITY = ("study", "run")
-ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "params")
-EXPERIMENT = (
-    *("log_version", "name", "budget", "horizon", "task", "metric", "direction", "unit"),
-    *("n_trials", "timeout_hours", "trial_seconds", "seed"),
-    *("data", "data_sha256", "architectures_sha256", "settings", "code_sha256"),
-    *("spec_sha256", "script_sha256", "search_space", "conditions", "skip_indices"),
-    *("fixed_params", "sampler", "pruner", "overrides", "smoke", "device", "threads"),
-    *("worker", "versions", "baselines"),
-)
-COUNTS = ("complete", "pruned", "failed", "running")
+ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "param_count", "d_ff")
+STATES = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL", "running": "RUNNING"}
+# The head of each kind of line, and its fields before IDENTITY; others stand between.
+SAME = " ".join(ARCHITECTURE)
+START = "learning_rate epochs batch_size d_ff kind config_id datetime_start"
+RESULT = "state value learning_curve"
 LOG_EVENTS = {
-    "run_start": LogEvent("Run {run} started", EXPERIMENT, IDENTITY),
-    "enqueued": LogEvent("Run {run} enqueued", ("file_sha256", "trial_params"), IDENTITY),
-    "history": LogEvent(
-        "Run {run} history",
-        ("from_study", "from_trial", "trial_params", "state", "value", "curve"),
-        IDENTITY,
-    ),
-    "trial_start": LogEvent(
-        "Trial {trial}",
-        (*ARCHITECTURE, "lr", "epochs", "batch_size", "d_ff"),
-        ("kind", "config_id", "datetime_start", *IDENTITY),
-    ),
-    "evaluation": LogEvent("Trial {trial} {unit} {step}", (*ARCHITECTURE, "d_ff"), IDENTITY),
-    "trial_retry": LogEvent("Trial {trial} retried", (*ARCHITECTURE, "d_ff"), IDENTITY),
-    "trial_resumed": LogEvent("Trial {trial} resumed", (*ARCHITECTURE, "d_ff"), IDENTITY),
-    "trial_end": LogEvent(
-        "Trial {trial} ended",
-        (*ARCHITECTURE, "d_ff", "state", "value"),
-        ("learning_curve", "datetime_start", "datetime_complete", *IDENTITY),
-    ),
-    "note": LogEvent("Run {run} note", ("text",), IDENTITY),
-    "run_end": LogEvent(
-        "Run {run} ended", ("reason", *COUNTS, "best_trial", "best_value"), IDENTITY
-    ),
+    "run_start": ("Run {run} started", "name task horizon budget"),
+    "enqueued": ("Run {run} enqueued", "enqueued_id trial_params"),
+    "history": ("Run {run} history", f"from_study from_trial trial_params {RESULT}"),
+    "trial_start": ("Trial {trial}", f"{SAME.removesuffix(' d_ff')} {START}"),
+    "evaluation": ("Trial {trial} {unit} {step}", SAME),
+    "trial_resumed": ("Trial {trial} resumed", f"{SAME} learning_curve"),
+    "trial_end": ("Trial {trial} ended", f"{SAME} {RESULT} datetime_start datetime_complete"),
+    "run_end": ("Run {run} ended", f"reason {' '.join(STATES)} best_trial best_value"),
 }
+FIELDS = {event: (*names.split(), *IDENTITY) for event, (_, names) in LOG_EVENTS.items()}
 # Names in the log, for regular expressions that exist; everywhere else the names on the left.
 SHORT_NAMES = {"param_count": "params", "learning_rate": "lr"}
+LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
 STAMP = re.compile(rb"\[[A-Z] \d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] ")
 HEAD_FIELDS = {"run": r"\w+", "trial": r"\d+", "unit": r"[a-z]+", "step": r"\d+"}
 HEADS = {
-    event: re.compile(re.sub(r"{(\w+)}", lambda m: f"(?P<{m[1]}>{HEAD_FIELDS[m[1]]})", kind.head))
-    for event, kind in LOG_EVENTS.items()
+    event: re.compile(re.sub(r"{(\w+)}", lambda m: f"(?P<{m[1]}>{HEAD_FIELDS[m[1]]})", head))
+    for event, (head, _) in LOG_EVENTS.items()
 }
-# A number or word is matched with its name; JSON begins behind the match.
-FIELD = re.compile(r'(?:, )?([^\s=]+)=([^\s,"{[]+(?:,\d{3})*(?=, |$))?')
-WORDS = {"null": None, "true": True, "false": False}
+# A number is matched with its name; every other value is JSON, and begins behind the match.
+FIELD = re.compile(r"(?:, )?([^\s=]+)=(-?(?:\d|inf|nan)[^\s,]*(?:,\d{3})*(?=, |$))?")
 DECODER = json.JSONDecoder()
 
 
 def format_value(name: str, value: object) -> str:
     """Return one value as text that cannot end its line or imitate the start of another."""
-    if value is None or isinstance(value, (bool, str, list, dict, tuple)):
-        return re.sub(r"\[(?=[A-Z] )", r"\\u005b", json.dumps(value))
-    if isinstance(value, int):
-        return f"{int(value):,}" if name == "params" else str(int(value))
-    if isinstance(value, float):
-        return repr(float(value))  # numpy's own repr would be np.float64(0.1)
-    raise TypeError(f"{name}: cannot log a {type(value).__name__}")
+    if name == "param_count":
+        return f"{value:,}"
+    return re.sub(r"\[(?=[A-Z] )", r"\\u005b", json.dumps(value))
 
 
 def format_event(
     event: str, fields: Mapping[str, object], *, time: datetime, level: str = "I"
 ) -> str:
-    """Return the line of an event, without newline. Raises TypeError for a missing field."""
-    head, first, last = LOG_EVENTS[event]
-    table = {*HEADS[event].groupindex, *first, *last}
-    if missing := table - fields.keys():
-        raise TypeError(f"{event}: missing {', '.join(sorted(missing))}")
-    names = [*first, *(name for name in fields if name not in table), *last]
-    values = ", ".join(f"{name}={format_value(name, fields[name])}" for name in names)
-    stamp = f"{time.isoformat(' ', 'milliseconds')}".replace(".", ",")
-    line = f"[{level} {stamp}] {head.format_map(fields)}: {values}"
+    """Return the line of an event, without newline. Raises KeyError for a missing field."""
+    known = {*FIELDS[event], *HEADS[event].groupindex}
+    others = (name for name in fields if name not in known)
+    names = (*FIELDS[event][:-2], *others, *IDENTITY)
+    short = ((SHORT_NAMES.get(name, name), name) for name in names)
+    values = ", ".join(f"{text}={format_value(name, fields[name])}" for text, name in short)
+    stamp = time.isoformat(" ", "milliseconds").replace(".", ",")
+    line = f"[{level} {stamp}] {LOG_EVENTS[event][0].format_map(fields)}: {values}"
     return f"{line} ;{zlib.crc32(line.encode()):08x}"
-
-
-def read_scalar(text: str) -> Any:
-    """Return the value of a number, true, false or null. Raises ValueError."""
-    if text in WORDS:
-        return WORDS[text]
-    whole = text.replace(",", "")
-    return int(whole) if re.fullmatch(r"-?\d+", whole) else float(text)
 
 
 def read_fields(text: str) -> dict[str, Any]:
@@ -920,11 +857,12 @@ def read_fields(text: str) -> dict[str, Any]:
         field = FIELD.match(text, position)
         if field is None:
             raise ValueError(text[position:])
-        (name, scalar), position = field.groups(), field.end()
-        if scalar is None:
-            fields[name], position = DECODER.raw_decode(text, position)
+        name, number = LONG_NAMES.get(field[1], field[1]), field[2]
+        if number is None:
+            fields[name], position = DECODER.raw_decode(text, field.end())
         else:
-            fields[name] = read_scalar(scalar)
+            digits, position = number.replace(",", ""), field.end()
+            fields[name] = int(digits) if digits.lstrip("-").isdigit() else float(digits)
     return fields
 
 
@@ -940,11 +878,9 @@ def read_event(line: bytes) -> tuple[str, dict[str, Any]] | None:
                 fields = {**read_fields(rest), **match.groupdict()}
             except (ValueError, RecursionError):
                 return None
-            numbers = {"trial", "step"} & pattern.groupindex.keys()
-            fields |= {name: int(fields[name]) for name in numbers}
-            kind = LOG_EVENTS[event]
-            needed = {*kind.first, *kind.last} if "trial" in numbers else {*IDENTITY}
-            return (event, fields) if needed <= fields.keys() else None
+            for name in {"trial", "step"} & pattern.groupindex.keys():
+                fields[name] = int(fields[name])
+            return (event, fields) if fields.keys() >= {*FIELDS[event]} else None
     return None
 
 
@@ -954,15 +890,9 @@ def read_event(line: bytes) -> tuple[str, dict[str, Any]] | None:
 # itself, so a damaged line costs at most the trial whose end it was: that trial runs again under
 # its number.
 
-LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
-ATTEMPT = {
-    *("trial", "unit", "step", "d_ff", "system_attrs", "learning_curve"),
-    *(*ARCHITECTURE, *IDENTITY),
-}
-NOT_ATTRIBUTES = {
-    *("trial", "state", "value", "datetime_start", "datetime_complete", "system_attrs"),
-    *IDENTITY,
-}
+OF_LINE = {*IDENTITY, "trial", "system_attrs", "learning_curve"}
+NOT_METRICS = {*OF_LINE, *ARCHITECTURE, "unit", "step"}
+NOT_ATTRIBUTES = {*OF_LINE, "state", "value", "datetime_start", "datetime_complete"}
 
 
 @dataclass
@@ -973,7 +903,7 @@ class LoggedTrial:
     claims: list[str] = field(default_factory=list)  # runs, the last one owns the trial
     attributes: dict[str, Any] = field(default_factory=dict)
     system_attrs: dict[str, Any] = field(default_factory=dict)  # of sampler and pruner
-    start_attrs: dict[str, Any] = field(default_factory=dict)  # of these, those of its start line
+    start_attrs: dict[str, Any] = field(default_factory=dict)  # the same at its start
     curve: list[dict[str, Any]] = field(default_factory=list)
     state: str = "RUNNING"
     value: float | None = None
@@ -984,13 +914,33 @@ class LoggedTrial:
 
     @property
     def finished(self) -> bool:
-        """Return whether the trial has an end line."""
         return self.state != "RUNNING"
 
-    def cut(self, step: int) -> None:
-        """Drop the evaluations after a step: they are evaluated again."""
-        while self.curve and next(iter(self.curve[-1].values())) > step:
-            self.curve.pop()
+    def take(self, event: str, fields: dict[str, Any]) -> None:
+        self.system_attrs |= fields.get("system_attrs", {})
+        if event == "evaluation":
+            step = fields["step"]
+            while self.curve and next(iter(self.curve[-1].values())) >= step:
+                self.curve.pop()  # a resumed trial evaluates again
+            metrics = {name: fields[name] for name in fields if name not in NOT_METRICS}
+            self.curve.append({fields["unit"]: step, **metrics})
+            return
+        self.system_attrs = fields.get("system_attrs", {})
+        self.curve = fields.get("learning_curve", [])
+        if event == "trial_resumed":
+            place = {name: fields[name] for name in fields if name not in NOT_METRICS}
+            self.n_resumed = self.n_resumed + 1 if place == self.resumed_at else 1
+            self.resumed_at = place
+            self.attributes |= {name: place[name] for name in place if name == "micro_batch"}
+            return
+        self.attributes = {name: fields[name] for name in fields if name not in NOT_ATTRIBUTES}
+        self.datetime_start = fields["datetime_start"]
+        if event == "trial_start":
+            self.start_attrs = dict(self.system_attrs)
+            self.resumed_at = {}
+        else:
+            self.state, self.value = fields["state"], fields["value"]
+            self.datetime_complete = fields["datetime_complete"]
 
 
 class LoggedStudy:
@@ -1001,97 +951,48 @@ class LoggedStudy:
         self.runs: dict[str, dict[str, Any]] = {}  # fields of each run line
         self.ended_runs: set[str] = set()
         self.trials: dict[int, LoggedTrial] = {}
-        self.enqueued: list[dict[str, Any]] = []
-        self.history: list[dict[str, Any]] = []
+        self.enqueued: dict[str, dict[str, Any]] = {}  # parameters by id
+        self.history: list[LoggedTrial] = []
         self.changed: set[int] = set()  # trials with news for whoever empties this
-        self.reset: set[int] = set()  # of these, those whose earlier lines no longer hold
-
-    def trial(self, number: int) -> LoggedTrial:
-        """Return the trial of a number, new where no line named it yet."""
-        return self.trials.setdefault(number, LoggedTrial(number))
 
     def take(self, event: str, fields: dict[str, Any]) -> bool:
         """Take the event of one line; return False for a line of another study."""
         self.study_id = self.study_id or fields["study"]
         if fields["study"] != self.study_id:
             return False
-        if "trial" in fields:
-            self.take_trial(event, fields)
-        elif event == "run_start":
-            self.runs.setdefault(fields["run"], fields)
+        run = fields["run"]
+        if event == "run_start":
+            self.runs.setdefault(run, fields)
         elif event == "run_end":
-            self.ended_runs.add(fields["run"])
-        elif event in ("enqueued", "history"):
-            (self.enqueued if event == "enqueued" else self.history).append(fields)
+            self.ended_runs.add(run)
+        elif event == "enqueued":
+            self.enqueued.setdefault(fields["enqueued_id"], fields["trial_params"])
+        elif event == "history":
+            about = {"from_study": fields["from_study"], **fields["trial_params"]}
+            known = LoggedTrial(fields["from_trial"], attributes=about)
+            known.curve, known.state = fields["learning_curve"], fields["state"]
+            known.value = fields["value"]
+            self.history.append(known)
+        else:
+            self.take_trial(event, fields)
         return True
 
     def take_trial(self, event: str, fields: dict[str, Any]) -> None:
         """Take a line of a trial, unless the trial has ended or its run lost the claim."""
-        trial, run = self.trial(fields["trial"]), fields["run"]
-        claim = event in ("trial_start", "trial_resumed")
-        if trial.finished or (self.superseded(trial, run) and not claim):
+        number, run = fields["trial"], fields["run"]
+        trial = self.trials.setdefault(number, LoggedTrial(number))
+        claims = event in ("trial_start", "trial_resumed")
+        lost = run in trial.claims and run != trial.claims[-1]
+        if trial.finished or (lost and not claims):
             return
-        self.changed.add(trial.number)
-        if event == "evaluation":
-            self.evaluate(trial, fields)
-        elif event == "trial_end":
-            self.end(trial, fields)
-        else:
-            self.claim(event, trial, fields)
-
-    def superseded(self, trial: LoggedTrial, run: str) -> bool:
-        """Return whether a run lost its claim of a trial to another run."""
-        return run in trial.claims and run != trial.claims[-1]
-
-    def evaluate(self, trial: LoggedTrial, fields: dict[str, Any]) -> None:
-        """Add an evaluation to the learning curve."""
-        trial.cut(fields["step"] - 1)
-        metrics = {name: value for name, value in fields.items() if name not in ATTEMPT}
-        trial.curve.append({fields["unit"]: fields["step"], **metrics})
-        trial.system_attrs |= fields.get("system_attrs", {})
-
-    def claim(self, event: str, trial: LoggedTrial, fields: dict[str, Any]) -> None:
-        """Start, resume or retry a trial: what was evaluated beyond that point is void."""
-        if trial.claims:
-            self.reset.add(trial.number)
-        place = {name: value for name, value in fields.items() if name not in ATTEMPT}
-        if event == "trial_start":
-            trial.claims.append(fields["run"])
-            trial.curve, trial.n_resumed, trial.resumed_at = [], 0, {}
-            trial.start_attrs = fields.get("system_attrs", {})
-            self.describe(trial, fields)
-        elif event == "trial_resumed":
-            trial.claims.append(fields["run"])
-            trial.n_resumed = trial.n_resumed + 1 if place == trial.resumed_at else 1
-            trial.resumed_at = place
-            trial.curve = fields.get("learning_curve", [])
-        else:
-            trial.curve = []
-            trial.attributes["micro_batch"] = fields.get("micro_batch")
-        trial.system_attrs = dict(fields.get("system_attrs", trial.start_attrs))
-
-    def describe(self, trial: LoggedTrial, fields: dict[str, Any]) -> None:
-        """Take the parameters and attributes of a start or end line."""
-        trial.attributes = {
-            LONG_NAMES.get(name, name): value
-            for name, value in fields.items()
-            if name not in NOT_ATTRIBUTES
-        }
-        trial.datetime_start = fields["datetime_start"]
-
-    def end(self, trial: LoggedTrial, fields: dict[str, Any]) -> None:
-        """End a trial."""
-        self.describe(trial, fields)
-        trial.curve = trial.attributes["learning_curve"]
-        trial.system_attrs = fields.get("system_attrs", {})
-        trial.state, trial.value = fields["state"], fields["value"]
-        trial.datetime_complete = fields["datetime_complete"]
+        if claims:
+            trial.claims.append(run)
+        trial.take(event, fields)
+        self.changed.add(number)
 
     def counts(self) -> dict[str, int]:
-        """Return how many trials are in each state, under the names of the log."""
         states = [trial.state for trial in self.trials.values()]
-        names = zip(COUNTS, ("COMPLETE", "PRUNED", "FAIL", "RUNNING"), strict=True)
-        return {name: states.count(state) for name, state in names}
+        return {name: states.count(state) for name, state in STATES.items()}
 
     def best(self, direction: str) -> LoggedTrial | None:
         """Return the finished trial with the best value, the first of equals."""
@@ -1118,16 +1019,6 @@ def say(text: str, end: str = "\n") -> None:
         sys.stderr = io.StringIO()
 
 
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk, where the folder's kind can."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 class Interrupted(BaseException):
     """The run must end: why, and its exit code."""
 
@@ -1139,87 +1030,76 @@ class Interrupted(BaseException):
 class LogFile:
     """The log, and the study that its lines describe so far."""
 
-    def __init__(self, path: Path, run: str) -> None:
+    def __init__(self, path: Path, run: str = "") -> None:
         self.path, self.run, self.study = path, run, LoggedStudy()
         self.position, self.line_number = 0, 0  # of what was read
         self.pending = b""  # lines for the next round
         self.damaged: list[int] = []  # numbers of lines that were refused
-        self.inode: int | None = None
-        self.lock_path = path.with_name(f"{path.name}.lock")
-        self.locks = -1  # opened with the first round, and kept: closing would free all locks
+
+    def open(self) -> None:
+        """Create the log and its lock file, whose descriptor stays: closing frees all locks."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock_path = self.path.with_name(f"{self.path.name}.lock")
+        self.locks = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o666)
+        self.path.touch()
+        for folder in self.path.absolute().parents[:2]:  # the names, too, must be on the disk
+            handle = os.open(folder, os.O_RDONLY)
+            with suppress(OSError):  # some network disks cannot
+                os.fsync(handle)
+            os.close(handle)
+        self.inode = self.path.stat().st_ino
 
     @contextmanager
     def round(self) -> Iterator[LoggedStudy]:
         """Hold the lock of the log; give the study up to date, then append the pending lines.
 
         Lines that do not fit on the disk stay pending. Any other OSError ends the run: after a
-        failed write, nobody can say what the file has.
+        failed write, the content of the file is uncertain.
         """
         try:
-            file = self.open()
-            try:
+            with self.path.open("r+b") as file:
                 fcntl.lockf(file, fcntl.LOCK_EX, 1, ROUND_BYTE)
-                self.check_files(file)
-                self.take(os.pread(file, os.fstat(file).st_size - self.position, self.position))
+                found = os.fstat(file.fileno())
+                if found.st_ino != self.inode or found.st_size < self.position:
+                    raise Interrupted(f"{self.path} was replaced while this run used it", 2)
+                self.take(file)
                 yield self.study
                 self.append(file)
-            finally:
-                os.close(file)
         except OSError as error:
-            hint = "; use a disk with working locks" if error.errno == errno.ENOLCK else ""
-            raise Interrupted(f"{self.path}: {error.strerror}{hint}", 2) from error
+            raise Interrupted(f"{self.path}: {error.strerror}", 2) from error
 
-    def open(self) -> int:
-        """Return a new descriptor of the log; create it only at the start of the run."""
-        flags = os.O_RDWR | os.O_APPEND
-        if self.inode is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.locks = os.open(self.lock_path, os.O_RDWR | os.O_CREAT, 0o666)
-            flags |= os.O_CREAT
-        return os.open(self.path, flags, 0o666)
-
-    def check_files(self, file: int) -> None:
-        """Refuse a log or lock file that was deleted or replaced while this run used it."""
-        log, locks = os.fstat(file), os.fstat(self.locks)
-        if self.inode is None:
-            self.inode = log.st_ino
-            sync_folder(self.path.parent)
-        if log.st_ino != self.inode or log.st_size < self.position:
-            raise Interrupted(f"{self.path} was replaced while this run used it", 2)
-        if not (self.lock_path.exists() and self.lock_path.stat().st_ino == locks.st_ino):
-            raise Interrupted(f"{self.lock_path} was deleted while this run used it", 2)
-
-    def take(self, block: bytes) -> None:
-        """Take whole lines; an unfinished last line waits for its end."""
-        *lines, _ = block.split(b"\n")
-        for line in lines:
-            self.position += len(line) + 1
+    def take(self, file: BinaryIO) -> None:
+        """Take the whole lines behind the position."""
+        file.seek(self.position)
+        for line in file:
+            if not line.endswith(b"\n"):
+                break  # its end may follow
+            self.position += len(line)
             self.line_number += 1
-            if event := read_event(line):
+            if event := read_event(line[:-1]):
                 self.study.take(*event)
-            elif line.strip(b"\0 \r"):
+            elif line.strip(b"\0 \r\n"):
                 self.damaged.append(self.line_number)
 
-    def append(self, file: int) -> None:
-        """Append the pending lines, all or none."""
-        size = os.fstat(file).st_size
+    def append(self, file: BinaryIO) -> None:
+        """Append the pending lines, all or none, and wait until they are on the disk."""
         if not self.pending:
             return
-        if size > self.position:  # a line without its end: power or a disk failed within it
-            self.pending = b"\n" + self.pending
-        rest = self.pending
+        size = file.seek(0, os.SEEK_END)
+        torn = size > self.position  # a line without its end: power or a disk failed within it
+        block = b"\n" * torn + self.pending
         try:
-            while rest:
-                rest = rest[os.write(file, rest) :]
+            if os.pwrite(file.fileno(), block, size) < len(block):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            os.ftruncate(file, size)
+            os.ftruncate(file.fileno(), size)
             say(f"{self.path}: no space left; lines wait, and this run with them")
             return
-        os.fsync(file)
-        self.take(os.pread(file, size - self.position, self.position) + self.pending)
+        os.fsync(file.fileno())
         self.pending = b""
+        self.take(file)
 
     def write(self, event: str, fields: Mapping[str, object], *, level: str = "I") -> None:
         """Add an event to the lines of the next round."""
@@ -1230,27 +1110,25 @@ class LogFile:
     def report_damage(self) -> None:
         """Say which lines were refused since the last report."""
         if self.damaged:
-            numbers = ", ".join(map(str, self.damaged[:20])) + (", …" * (len(self.damaged) > 20))
+            numbers = ", ".join(map(str, self.damaged[:20])) + ", …" * (len(self.damaged) > 20)
             say(f"warning: {self.path}: damaged lines {numbers} are ignored")
             self.damaged.clear()
 
     def lock_trial(self, number: int) -> bool:
-        """Lock a trial for this process; return False if another process has it."""
+        """Lock a trial until this process ends; return False if another process has it."""
         try:
             fcntl.lockf(self.locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 1 + number)
         except (BlockingIOError, PermissionError):
             return False
         return True
 
-    def unlock_trial(self, number: int) -> None:
-        """Free a trial."""
-        fcntl.lockf(self.locks, fcntl.LOCK_UN, 1, 1 + number)
-
 
 def read_log(path: Path) -> LogFile:
     """Return a log as it is now, without any lock; an empty one where there is no file."""
-    log = LogFile(path, "")
-    log.take(path.read_bytes() + b"\n" if path.exists() else b"")
+    log = LogFile(path)
+    if path.exists():
+        with path.open("rb") as file:
+            log.take(file)
     return log
 
 
@@ -1263,30 +1141,28 @@ SHARED_LOCKS = {"nfs4", "ceph", "gpfs", "lustre"}
 LOCAL_LOCKS = re.compile(r"\b(nolock|local_lock=(?!none)\w+|localflock|noflock)\b")
 
 
-def mount_of(file: int) -> tuple[str, str]:
-    """Return the kind of the file system of an open file, and its options; "" if unknown."""
-    info = Path(f"/proc/self/fdinfo/{file}")
-    mount_id = re.search(r"mnt_id:\s*(\d+)", info.read_text()) if info.exists() else None
-    for line in Path("/proc/self/mountinfo").read_text().splitlines() if mount_id else ():
-        before, _, after = line.partition(" - ")
-        if mount_id and before.split()[0] == mount_id[1]:
-            kind, _, options = after.split(" ", 2)
+def mount_of(path: Path, table: Path = Path("/proc/self/mountinfo")) -> tuple[str, str]:
+    """Return the kind of a path's file system, and its mount options; "" if unknown."""
+    device = path.stat().st_dev
+    place = f"{os.major(device)}:{os.minor(device)}"
+    for line in table.read_text().splitlines() if table.exists() else ():
+        mount, _, system = line.partition(" - ")
+        if mount.split()[2] == place:
+            kind, _, options = system.split(" ", 2)
             return kind, options
     return "", ""
 
 
-def unreachable_worker(study: LoggedStudy, here: Mapping[str, str], file: int) -> str | None:
-    """Return the worker of another machine whose locks may not be visible here, if any."""
-    kind, options = mount_of(file)
+def unreachable_worker(study: LoggedStudy, kind: str, options: str) -> str | None:
+    """Return the run of another machine whose locks may not be visible here, if any."""
     if kind in LOCAL or (kind in SHARED_LOCKS and not LOCAL_LOCKS.search(options)):
         return None
     # A run that was killed has no end; it is gone where another run took its trial.
-    gone = study.ended_runs.union(*(trial.claims[:-1] for trial in study.trials.values()))
-    for run, fields in study.runs.items():
-        worker = fields["worker"]
-        if run not in gone and worker["host"] != here["host"]:
-            return f"run {run} on {worker['host']} (file system {kind})"
-    return None
+    lost = ({*trial.claims} - {*trial.claims[-1:]} for trial in study.trials.values())
+    open_runs = study.runs.keys() - study.ended_runs.union(*lost)
+    hosts = {run: study.runs[run]["worker"]["host"] for run in open_runs}
+    others = (f"run {run} on {host}" for run, host in hosts.items() if host != platform.node())
+    return next(others, None)
 
 
 # --- Sampler: draws that depend on seed, trial number and history only ---------------------------
@@ -1294,7 +1170,7 @@ def unreachable_worker(study: LoggedStudy, here: Mapping[str, str], file: int) -
 # parameter that is drawn on its own, has a random stream of its own.
 
 
-class KeyedSampler(optuna.samplers.BaseSampler):
+class StudySampler(optuna.samplers.BaseSampler):
     """The sampler of SAMPLER, seeded anew for each draw."""
 
     def __init__(self, seed: int) -> None:
@@ -1302,38 +1178,24 @@ class KeyedSampler(optuna.samplers.BaseSampler):
         self.seeded(0, "check")  # raises ImportError where a package is missing
 
     def seeded(self, number: int, purpose: str) -> optuna.samplers.BaseSampler:
-        """Return the sampler of one draw."""
         kind, arguments = split_type(SAMPLER)
         seed = stream_seed(self.seed, number - self.offset, purpose) % 2**32
         with warnings.catch_warnings():
-            # Written out in full, some arguments are deprecated and some experimental.
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore")  # some arguments are deprecated, some experimental
             return getattr(optuna.samplers, kind)(seed=seed, **arguments)
 
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """Return the parameters that are drawn together."""
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> Any:
         self.together = self.seeded(trial.number, "together")  # `sample_relative` needs its state
         return self.together.infer_relative_search_space(study, trial)
 
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Draw the parameters that are drawn together."""
+    def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Any) -> Any:
         return self.together.sample_relative(study, trial, search_space)
 
     def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, name: str, distribution: BaseDistribution
+        self, study: optuna.Study, trial: FrozenTrial, name: str, distribution: Any
     ) -> Any:
-        """Draw one parameter."""
         alone = self.seeded(trial.number, f"alone:{name}")
         return alone.sample_independent(study, trial, name, distribution)
-
-
-def make_sampler(seed: int) -> KeyedSampler:
-    """Return the sampler of the study."""
-    return KeyedSampler(seed)
 
 
 # --- Memory study: the trials of the log as an Optuna study, for the sampler and the pruner ------
@@ -1341,20 +1203,14 @@ def make_sampler(seed: int) -> KeyedSampler:
 # trial n of the study, behind the trials that --history brought.
 
 
-def reported_values(curve: list[dict[str, Any]]) -> dict[int, float]:
-    """Return the metric of each evaluation, by the epoch or step."""
-    return {next(iter(point.values())): point[METRIC] for point in curve}
-
-
 def as_optuna(trial: LoggedTrial) -> FrozenTrial:
-    """Return a trial as Optuna has it."""
-    params = searched_params(trial.attributes)
-    return create_trial(
+    params, space = searched_params(trial.attributes), distributions()
+    return optuna.trial.create_trial(
         state=TrialState[trial.state],
         value=trial.value,
         params=params,
-        distributions={name: distributions()[name] for name in params},
-        intermediate_values=reported_values(trial.curve),
+        distributions={name: space[name] for name in params},
+        intermediate_values={next(iter(point.values())): point[METRIC] for point in trial.curve},
         system_attrs=trial.system_attrs,
     )
 
@@ -1366,79 +1222,80 @@ class MemoryStudy:
         self.logged = logged
         kind, arguments = split_type(PRUNER)
         self.pruner = getattr(optuna.pruners, kind)(**arguments)
-        self.sampler = make_sampler(seed)
-        self.rebuild()
+        self.sampler = StudySampler(seed)
 
-    def rebuild(self, ask: int | None = None, params: Mapping[str, Any] | None = None) -> None:
-        """Build the study from the log, with trial `ask` waiting to get its parameters."""
-        self.storage: BaseStorage = InMemoryStorage()
+    def rebuild(self) -> None:
+        self.storage: optuna.storages.BaseStorage = optuna.storages.InMemoryStorage()
         self.study = optuna.create_study(
+            storage=self.storage, study_name=NAME, direction=DIRECTION, pruner=self.pruner
+        )
+        for known in self.logged.history:
+            self.add(as_optuna(known))
+        self.offset = self.sampler.offset = len(self.logged.history)
+        self.size = 0
+        self.logged.changed.update(self.logged.trials)
+        self.update()
+
+    def add(self, trial: FrozenTrial) -> None:
+        self.storage.create_new_trial(self.study._study_id, trial)
+
+    def update(self, size: int = 0) -> None:
+        """Add the new events of the log to the study, and running trials up to a size."""
+        for number in sorted(self.logged.changed):
+            known = self.logged.trials[number]
+            if known.datetime_start and not self.take(number, as_optuna(known)):
+                self.rebuild()
+                return
+        self.logged.changed.clear()
+        self.fill(size)
+
+    def fill(self, size: int) -> None:
+        """Add running trials up to a size: those that no line has named yet."""
+        while self.size < size:
+            self.add(optuna.trial.create_trial(state=TrialState.RUNNING))
+            self.size += 1
+
+    def take(self, number: int, new: FrozenTrial) -> bool:
+        """Add a trial, or what is new of it; return False if it was started again."""
+        self.fill(number)
+        if number == self.size:
+            self.add(new)
+            self.size += 1
+            return True
+        trial_id = number + self.offset
+        known = self.storage.get_trial(trial_id)
+        void = known.intermediate_values.keys() - new.intermediate_values.keys()
+        if void or known.params != new.params:
+            return False
+        for name, value in new.system_attrs.items():
+            self.storage.set_trial_system_attr(trial_id, name, value)
+        for step, value in new.intermediate_values.items():
+            self.storage.set_trial_intermediate_value(trial_id, step, value)
+        if new.state.is_finished():
+            self.storage.set_trial_state_values(trial_id, new.state, new.values)
+        return True
+
+    def ask(self, number: int, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the configuration of a trial; `params` are given, the sampler draws the rest."""
+        self.update(number + 1)
+        trial_id = number + self.offset
+        if params:
+            self.storage.set_trial_system_attr(trial_id, "fixed_params", dict(params))
+        study = optuna.load_study(
+            study_name=self.study.study_name,
             storage=self.storage,
-            study_name=NAME,
-            direction=DIRECTION,
             sampler=self.sampler,
             pruner=self.pruner,
         )
-        for line in self.logged.history:
-            self.add(history_trial(line))
-        self.offset = self.sampler.offset = len(self.logged.history)
-        for number in range(max(self.logged.trials, default=-1) + 1):
-            if number == ask:
-                self.add_waiting(params)
-            elif known := self.logged.trials.get(number):
-                self.add(as_optuna(known))
-            else:  # its line was lost
-                self.add(create_trial(state=TrialState.RUNNING))
-        self.size = max(self.logged.trials, default=-1) + 1
-        self.logged.changed.clear()
-        self.logged.reset.clear()
+        return suggest(optuna.Trial(study, trial_id))
 
-    def add(self, trial: FrozenTrial) -> None:
-        """Add a trial behind the last."""
-        self.storage.create_new_trial(self.study._study_id, trial)
-
-    def add_waiting(self, params: Mapping[str, Any] | None) -> None:
-        """Add a trial that the next ask returns, as `enqueue_trial` does."""
-        fixed = {"fixed_params": dict(params)} if params else {}
-        self.add(create_trial(state=TrialState.WAITING, system_attrs=fixed))
-
-    def update(self) -> None:
-        """Add the new events of the log to the study."""
-        for number in sorted(self.logged.changed):
-            known, trial_id = self.logged.trials[number], number + self.offset
-            if number == self.size:
-                self.add(as_optuna(known))
-                self.size += 1
-            elif number > self.size or number in self.logged.reset:
-                self.rebuild()
-                return
-            else:
-                for name, value in known.system_attrs.items():
-                    self.storage.set_trial_system_attr(trial_id, name, value)
-                for step, value in reported_values(known.curve).items():
-                    self.storage.set_trial_intermediate_value(trial_id, step, value)
-                if known.finished:
-                    values = None if known.value is None else [known.value]
-                    self.storage.set_trial_state_values(trial_id, TrialState[known.state], values)
-        self.logged.changed.clear()
-
-    def ask(self, number: int, params: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return the configuration of a trial; `params` are given, the sampler draws the rest."""
-        self.update()
-        if number == self.size:
-            self.add_waiting(params)
-            self.size += 1
-        else:
-            self.rebuild(number, params)
-        return suggest(self.study.ask())
-
-    def system_attrs(self, number: int) -> dict[str, Any]:
-        """Return the attributes that sampler and pruner keep with a trial, except those of TPE."""
+    def kept(self, number: int) -> dict[str, Any]:
+        """Return the field of a line for what sampler and pruner, TPE apart, keep with a trial."""
         attributes = self.storage.get_trial(number + self.offset).system_attrs.items()
-        return {name: value for name, value in attributes if not name.startswith("tpe:")}
+        found = {name: value for name, value in attributes if not name.startswith("tpe:")}
+        return {"system_attrs": found} if found else {}
 
     def report(self, number: int, step: int, value: float) -> None:
-        """Take an evaluation of a trial in training."""
         self.storage.set_trial_intermediate_value(number + self.offset, step, value)
 
     def prunes(self, number: int) -> bool:
@@ -1446,23 +1303,9 @@ class MemoryStudy:
         return self.pruner.prune(self.study, self.storage.get_trial(number + self.offset))
 
 
-def history_trial(known: Mapping[str, Any]) -> FrozenTrial:
-    """Return a trial of another log."""
-    params = known["trial_params"]
-    return create_trial(
-        state=TrialState[known["state"]],
-        value=known["value"],
-        params=params,
-        distributions={name: distributions()[name] for name in params},
-        intermediate_values={int(step): value for step, value in known["curve"].items()},
-    )
-
-
 # --- Checkpoint: a trial in training, from which another run can continue ------------------------
-# The file ends in the SHA-256 of everything before it; a torn or altered one is ignored, and its
-# trial starts again.
-
-DIGEST_BYTES = 32
+# torch saves a zip archive with a checksum of each tensor. A torn or altered file is ignored, and
+# its trial starts again.
 
 
 def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -1470,24 +1313,13 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("w+b") as file:
+        with part.open("wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def digest_of(file: IO[bytes], size: int) -> bytes:
-    """Return the SHA-256 of the first `size` bytes, and stop reading there."""
-    file.seek(0)
-    digest = hashlib.sha256()
-    while size > 0 and (block := file.read(min(size, 1 << 20))):
-        digest.update(block)
-        size -= len(block)
-    return digest.digest()
 
 
 class Checkpoint:
@@ -1505,13 +1337,8 @@ class Checkpoint:
     def save(self, state: Mapping[str, Any]) -> None:
         """Replace the file; on a full disk, say so and keep the last one."""
         began = time.monotonic()
-
-        def write(file: IO[bytes]) -> None:
-            torch.save({**state, "key": self.key}, file)
-            file.write(digest_of(file, file.seek(0, os.SEEK_END)))
-
         try:
-            replace_file(self.path, write)
+            replace_file(self.path, lambda file: torch.save({**state, "key": self.key}, file))
         except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError
             say(f"checkpoint not written: {error}")
         self.since = time.monotonic()
@@ -1520,14 +1347,14 @@ class Checkpoint:
     def load(self) -> dict[str, Any] | None:
         """Return the state; None where there is no intact one of this trial."""
         try:
-            with self.path.open("rb") as file:
-                if digest_of(file, file.seek(0, os.SEEK_END) - DIGEST_BYTES) != file.read():
+            with zipfile.ZipFile(self.path) as archive:
+                # Of a record that is marked as a folder, torch reads nothing.
+                if archive.testzip() or any(found.external_attr for found in archive.infolist()):
                     raise ValueError("the checkpoint is damaged")
-                file.seek(0)
-                state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             return None
-        except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        except Exception as error:  # zipfile and torch raise many kinds for a damaged file
             say(f"{self.path}: {str(error)[:200]}; its trial starts again")
             return None
         return state if state["key"] == self.key else None
@@ -1549,10 +1376,8 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = next((kind for kind in available if available[kind]), "cpu")
     device = torch.device(name)
-    if (
-        not available.get(device.type, True)
-        or (device.index or 0) >= torch.cuda.device_count() > 0
-    ):
+    missing = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
+    if missing or not available.get(device.type, True):
         raise UnusableError(f"--device {name}: this machine or this torch lacks it; use auto")
     return device
 
@@ -1565,29 +1390,28 @@ def free_memory(device: torch.device) -> int:
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
     meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        table = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-        return int(min(int(table["MemAvailable"].split()[0]) * 1024, cgroup_room()))
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    if not meminfo.exists():
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    table = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+    return min(int(table["MemAvailable"].split()[0]) * 1024, *cgroup_rooms())
 
 
-def cgroup_room(
+def cgroup_rooms(
     groups: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
-) -> float:
-    """Return the bytes that the memory limit of a container or job leaves, inf without one.
+) -> Iterator[int]:
+    """Yield the bytes that each memory limit of a container or job leaves.
 
     The kernel kills what takes more. Cached files do not count, they can be dropped.
     https://docs.kernel.org/admin-guide/cgroup-v2.html#memory
     """
-    room = math.inf
+    yield 1 << 62
     lines = groups.read_text().splitlines() if groups.exists() else []
     for name in (line.removeprefix("0::/") for line in lines if line.startswith("0::/")):
         for folder in (root / name, *(root / name).parents):
             with suppress(OSError, ValueError, KeyError):  # the limit may be "max"
                 stat = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
                 used = int((folder / "memory.current").read_text()) - int(stat["inactive_file"])
-                room = min(room, int((folder / "memory.max").read_text()) - used)
-    return max(room, 0)
+                yield max(int((folder / "memory.max").read_text()) - used, 0)
 
 
 def peak_memory(device: torch.device) -> int:
@@ -1603,7 +1427,12 @@ class ShapeCost(NamedTuple):
     params: int
     sample_bytes: int  # that one sample keeps for the backward pass
     sample_flops: int  # of one sample, forward and backward
-    fits: bool  # on this machine, when the run started
+
+    def micro_batch(self, free: int, batch_size: int) -> int:
+        """Return the largest power of two of samples that fits, at most the batch; 0 if none."""
+        left = int(free * 0.92) - BYTES_PER_PARAMETER * self.params
+        fitting = max(left // self.sample_bytes, 0)
+        return batch_size if fitting >= batch_size else (1 << fitting.bit_length()) // 2
 
 
 def build_on_meta(task: Task, arch: Arch) -> tuple[nn.Module, int]:
@@ -1613,59 +1442,47 @@ def build_on_meta(task: Task, arch: Arch) -> tuple[nn.Module, int]:
     return model, sum(parameter.numel() for parameter in model.parameters())
 
 
-def measure(task: Task, arch: Arch, device: torch.device) -> ShapeCost:
+def measure(task: Task, arch: Arch) -> ShapeCost:
     """Return the cost of a shape, from a forward pass of two samples on the meta device.
 
     Saved tensors count once per storage, weights not at all; a backward pass takes twice the
     operations of a forward pass.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # loads much of torch
+
     model, params = build_on_meta(task, arch)
     weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
     saved: dict[int, Tensor] = {}  # keeps the tensors: the address of a freed storage is reused
 
     def record(tensor: Tensor) -> Tensor:
-        address = tensor.untyped_storage()._cdata
-        if address not in weights:
-            saved[address] = tensor
+        saved[tensor.untyped_storage()._cdata] = tensor
         return tensor
 
     counter = FlopCounterMode(display=False)
     with counter, torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
         model(task.sample(2, torch.device("meta")))
-    sample_bytes = sum(tensor.untyped_storage().nbytes() for tensor in saved.values()) // 2
-    fits = fitting_micro_batch(params, sample_bytes, free_memory(device), 1) > 0
-    return ShapeCost(params, sample_bytes, 3 * counter.get_total_flops() // 2, fits)
+    kept = (saved[address] for address in saved.keys() - weights)
+    sample_bytes = sum(tensor.untyped_storage().nbytes() for tensor in kept) // 2
+    return ShapeCost(params, sample_bytes, 3 * counter.get_total_flops() // 2)
 
 
-def measure_shapes(task: Task, device: torch.device) -> list[ShapeCost]:
-    """Return the cost of each shape, with the most heads; say which do not fit.
+def measure_shapes(task: Task, free: int) -> dict[int, ShapeCost]:
+    """Return the cost of each architecture, of its shape with the most heads.
 
     Raises UnusableError if none fits.
     """
-    costs = []
+    costs: dict[int, ShapeCost] = {}
     for rows in SPACE.shapes:
         arch = ARCHITECTURES[rows[-1]]
-        cost = measure(task, arch, device)
-        costs.append(cost)
+        cost = measure(task, arch)
+        costs |= dict.fromkeys(rows, cost)
         if cost.params != arch["params"]:
             say(f"{arch}: the model has {cost.params:,} parameters, which the log records")
-        if not cost.fits:
-            say(
-                f"warning: {arch} needs {BYTES_PER_PARAMETER * cost.params:,} bytes and"
-                f" {cost.sample_bytes:,} per sample, {free_memory(device):,} are free: its trials"
-                " will fail (oom)"
-            )
-    if not any(cost.fits for cost in costs):
+        if not cost.micro_batch(free, 1):
+            say(f"warning: {arch} does not fit into {free:,} bytes: its trials will fail (oom)")
+    if not any(cost.micro_batch(free, 1) for cost in costs.values()):
         raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
     return costs
-
-
-def fitting_micro_batch(n_params: int, sample_bytes: int, free: int, batch_size: int) -> int:
-    """Return the largest power of two of samples that fits, at most the batch; 0 if none."""
-    fitting = (int(free * 0.92) - BYTES_PER_PARAMETER * n_params) // sample_bytes
-    if fitting >= batch_size:
-        return batch_size
-    return 1 << (fitting.bit_length() - 1) if fitting > 0 else 0
 
 
 def out_of_memory(error: Exception) -> bool:
@@ -1678,20 +1495,8 @@ def out_of_memory(error: Exception) -> bool:
 
 # --- Stops: what ends a run before its total, after the current batch and with a checkpoint ------
 
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 STOPPED = 75  # exit code: stopped before the total, run again to continue
-
-
-def interrupt(number: int, _frame: object) -> NoReturn:
-    """End at once."""
-    raise Interrupted(signal.Signals(number).name, 128 + number)
-
-
-def on_signals(handler: Callable[[int, object], object]) -> None:
-    """Set the handler of SIGNALS, except of ignored ones (nohup ignores SIGHUP)."""
-    for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, handler)
 
 
 class Stops:
@@ -1703,12 +1508,14 @@ class Stops:
         self.reserve = 0.0  # seconds of it for the last checkpoint
         self.stop: Interrupted | None = None
         self.next_look = 0.0
-        on_signals(self.on_signal)
+        self.signals = [n for n in SIGNALS if signal.getsignal(n) != signal.SIG_IGN]  # by nohup
+        for number in self.signals:
+            signal.signal(number, self.on_signal)
 
-    def on_signal(self, number: int, frame: object) -> None:
-        """End the run after the current batch; at a second signal, at once."""
-        if self.stop:
-            interrupt(number, frame)
+    def on_signal(self, number: int, _frame: object) -> None:
+        """End the run after the current batch; a second signal ends the process at once."""
+        for other in self.signals:
+            signal.signal(other, signal.SIG_DFL)
         self.stop = Interrupted(signal.Signals(number).name, 128 + number)
         with suppress(OSError):  # print is not safe in signal handlers
             os.write(2, b"\nstopping after the current batch; a second signal stops at once\n")
@@ -1721,25 +1528,15 @@ class Stops:
             for guard in (Stops.look, *self.guards):
                 with suppress(OSError):  # a sensor or a network disk that does not answer
                     reason = guard(self)
-                    if self.stop is None and reason:
+                    if reason and self.stop is None:  # a signal may have come meanwhile
                         self.stop = Interrupted(reason, STOPPED)
         return self.stop
-
-    def may_wait(self, seconds: float) -> bool:
-        """Wait, unless the run must end; return whether it may continue."""
-        if self.stop is None and (reason := self.look()):
-            self.stop = Interrupted(reason, STOPPED)
-        if self.stop is None:
-            time.sleep(seconds)
-        return self.stop is None
 
     def look(self) -> str | None:
         """Return whether the time is over or the file STOP exists."""
         if time.monotonic() + self.reserve >= self.end:
             return "timeout"
-        with suppress(OSError):
-            return "STOP" if self.file.exists() else None
-        return None
+        return "STOP" if self.file.exists() else None
 
 
 # --- Progress: one live line on a terminal, a line a minute elsewhere ----------------------------
@@ -1753,8 +1550,7 @@ class Progress:
         self.live = bool(sys.stderr) and sys.stderr.isatty()  # None where it is closed
 
     def begin(self, number: int, about: str) -> None:
-        """Start trial `number`."""
-        self.left_trials = self.n_trials - number - 1
+        self.trials_left = self.n_trials - number - 1
         self.title = f"trial {number} of {self.n_trials}  {about}"
         self.since = self.shown = time.monotonic()
         self.first: float | None = None  # the share that an earlier run did
@@ -1767,20 +1563,17 @@ class Progress:
             self.shown, whole = now, (now - self.since) / (share - self.first)
             self.show(f"{share:4.0%}", whole * (1 - share), whole, end="\r")
 
+    def end(self, text: str) -> None:
+        self.durations.append(time.monotonic() - self.since)
+        self.show(text, 0.0)
+
     def show(self, text: str, left: float, whole: float = 0.0, end: str = "\n") -> None:
         """Show the trial, the seconds left of it, and those of all others at the mean so far."""
         mean = sum(self.durations) / len(self.durations) if self.durations else whole
-        trial, study = (
-            timedelta(seconds=round(s)) for s in (left, left + self.left_trials * mean)
-        )
-        clear = "\x1b[K" if self.live else ""
-        text = f"{clear}{self.title}  {text}  time left: trial {trial}, study {study}"
-        say(text, end=end if self.live else "\n")
-
-    def end(self, text: str) -> None:
-        """Close the trial with a line that stays."""
-        self.durations.append(time.monotonic() - self.since)
-        self.show(text, 0.0)
+        trial = timedelta(seconds=round(left))
+        study = timedelta(seconds=round(left + self.trials_left * mean))
+        clear, end = ("\x1b[K", end) if self.live else ("", "\n")
+        say(f"{clear}{self.title}  {text}  time left: trial {trial}, study {study}", end=end)
 
 
 # --- Results: tables and the summary of a study, all derived from its log ------------------------
@@ -1790,25 +1583,23 @@ def row_of(trial: LoggedTrial) -> dict[str, Any]:
     """Return a trial as a row, with the columns of Optuna's `trials_dataframe`."""
     params = searched_params(trial.attributes)
     start, end = trial.datetime_start, trial.datetime_complete
-    row: dict[str, Any] = {"number": trial.number, "value": trial.value}
-    row |= {"datetime_start": start, "datetime_complete": end}
-    if start and end:
-        row["duration"] = datetime.fromisoformat(end) - datetime.fromisoformat(start)
-    row |= {f"params_{name}": value for name, value in params.items()}
-    others = trial.attributes.keys() - params.keys() - {"learning_curve"}
-    row |= {f"user_attrs_{name}": v for name, v in trial.attributes.items() if name in others}
-    return {**row, "state": trial.state}
+    return {
+        "number": trial.number,
+        "value": trial.value,
+        "datetime_start": start,
+        "datetime_complete": end,
+        "duration": start and end and datetime.fromisoformat(end) - datetime.fromisoformat(start),
+        **{f"params_{name}": value for name, value in params.items()},
+        **{f"user_attrs_{n}": v for n, v in trial.attributes.items() if n not in params},
+        "state": trial.state,
+    }
 
 
 def write_results(folder: Path, study: LoggedStudy) -> None:
     """Replace trials.csv, and best_params.json once a trial is complete."""
     rows = [row_of(study.trials[number]) for number in sorted(study.trials)]
-    columns = dict.fromkeys(name for row in rows for name in row)
-    text = io.StringIO()
-    table = csv.DictWriter(text, columns, lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    replace_file(folder / "trials.csv", lambda file: file.write(text.getvalue().encode()))
+    table = pd.DataFrame(rows, dtype=object).to_csv(index=False)
+    replace_file(folder / "trials.csv", lambda file: file.write(table.encode()))
     if best := study.best(DIRECTION):
         found = {**summary(study), "best_params": searched_params(best.attributes)}
         content = json.dumps({**found, "best_user_attrs": best.attributes}, indent=1) + "\n"
@@ -1860,36 +1651,31 @@ def say_result(study: LoggedStudy) -> None:
 
 def dry_run(task: Task, device: torch.device) -> int:
     """Print data, baselines, every shape and its memory; return 1 if a count is wrong."""
-    for name, value in (task.describe() | {"baselines": task.baselines()}).items():
-        print(f"{name:15} {value}")
-    if SKIP_INDICES:
-        print(f"{'never tried':15} arch_idx {', '.join(map(str, SKIP_INDICES))}")
     free, batch_size = free_memory(device), FIXED_PARAMS.get("batch_size", 256)
-    print(f"{'device':15} {device}, {free / 1e9:.1f} GB free")
-    print(f"\n{'shape':>5} {'d_model':>7} {'n_layers':>8} {'d_ff':>6} {'n_heads':>13}", end="")
-    print(f" {'params':>13} {'off':>6} {'model GB':>8} {'MB/sample':>9} {'micro-batch':>11}")
-    wrong, outside, n_unfit = 0, 0, 0
-    for shape_idx, rows in enumerate(SPACE.shapes):
+    about = {**task.describe(), "baselines": task.baselines(), "never tried": SKIP_INDICES}
+    about["device"] = f"{device}, {free / 1e9:.1f} GB free"
+    for name, value in about.items():
+        print(f"{name:15} {value}")
+    wrong, shapes = 0, []
+    for rows in SPACE.shapes:
         members = [ARCHITECTURES[arch_idx] for arch_idx in rows]
         wrong += sum(build_on_meta(task, row)[1] != row["params"] for row in members)
-        row, cost = members[-1], measure(task, members[-1], device)  # with the most heads
-        off = cost.params / BUDGET - 1
-        outside += abs(off) > TOLERANCE
-        micro_batch = fitting_micro_batch(cost.params, cost.sample_bytes, free, batch_size)
-        n_unfit += micro_batch == 0
-        heads = ",".join(str(member["n_heads"]) for member in members)
-        model_gb = cost.params * BYTES_PER_PARAMETER / 1e9
-        print(
-            f"{shape_idx:5} {row['d_model']:7} {row['n_layers']:8} {row['d_ff']:6} {heads:>13}"
-            f" {cost.params:13,} {off:+6.1%} {model_gb:8.2f} {cost.sample_bytes / 1e6:9.2f}"
-            f" {micro_batch or 'does not fit':>11}"
-        )
+        cost = measure(task, members[-1])  # with the most heads
+        shape: dict[str, object] = {axis: members[0][axis] for axis in ARCHITECTURES[0]}
+        shape["n_heads"] = ",".join(str(member["n_heads"]) for member in members)
+        shape["params"] = f"{cost.params:,}"
+        shape["off"] = f"{cost.params / BUDGET - 1:+.1%}"
+        shape["model GB"] = f"{cost.params * BYTES_PER_PARAMETER / 1e9:.2f}"
+        shape["MB/sample"] = f"{cost.sample_bytes / 1e6:.2f}"
+        shape["micro-batch"] = cost.micro_batch(free, batch_size) or "does not fit"
+        shapes.append(shape)
+    print(f"\n{pd.DataFrame(shapes).to_string()}\n")
+    outside = sum(abs(row["params"] / BUDGET - 1) > TOLERANCE for row in ARCHITECTURES)
     print(
-        f"\n{len(ARCHITECTURES)} architectures, {len(SPACE.shapes)} shapes: {wrong} parameter"
-        f" counts differ from their model's; {outside} shapes outside ±{TOLERANCE:.0%} of"
-        f" {BUDGET:,}; {n_unfit} do not fit this machine."
+        f"{len(ARCHITECTURES)} architectures, {len(shapes)} shapes: {wrong} parameter counts"
+        f" differ from their model's; {outside} outside ±{TOLERANCE:.0%} of {BUDGET:,}.\n"
+        "Nothing was trained."
     )
-    print("Nothing was trained.")
     return 1 if wrong or outside else 0
 
 
@@ -1898,17 +1684,17 @@ def dry_run(task: Task, device: torch.device) -> int:
 
 def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> int:
     """Train trial `number` of a log again; return 1 if an evaluation differs."""
-    log = read_log(path)
-    trial = log.study.trials.get(number)
+    study = read_log(path).study
+    trial = study.trials.get(number)
     if not trial or not trial.curve:
         raise UnusableError(f"--repeat {number}: {path} has no evaluation of this trial")
+    run = study.runs.get(trial.claims[-1], {}) if trial.claims else {}
+    torch.set_num_threads(run.get("threads", 1))  # another number changes the last digits
     config = trial.attributes
-    same = True
-    threads = log.study.runs[trial.claims[-1]]["threads"] if trial.claims else 1
-    torch.set_num_threads(threads)  # another number changes the last digits
     arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
     training = Training(task, arch, config, key, device)
     again = train(training, micro_batch=config["micro_batch"], after_batch=lambda _share: None)
+    same = True
     for known, found in zip(trial.curve, again, strict=False):  # it may have ended early
         same &= known == found
         print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
@@ -1931,64 +1717,55 @@ class KilledError(Exception):
 
 
 def digest(value: object) -> str:
-    """Return the SHA-256 of a value's JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-class Attempt:
-    """A trial in this process, and what its checkpoint had."""
-
-    def __init__(
-        self,
-        number: int,
-        config: Config,
-        checkpoint: Checkpoint,
-        saved: Mapping[str, Any] | None,
-    ) -> None:
-        self.number, self.config, self.checkpoint, self.saved = number, config, checkpoint, saved
-        self.curve: Curve = saved["curve"] if saved else []
-        self.began = time.monotonic() - (saved["wall_seconds"] if saved else 0.0)
-
-    def seconds(self) -> float:
-        """Return the time that the trial took, in all processes that trained it."""
-        return time.monotonic() - self.began
-
-    def save(self, training: Training, more: Mapping[str, Any]) -> None:
-        """Write the checkpoint."""
-        about = {"curve": self.curve, "wall_seconds": self.seconds()}
-        self.checkpoint.save({**training.state(), **about, **more})
-
-    def restart(self) -> None:
-        """Forget what was trained."""
-        self.saved = None
-        self.curve.clear()
+def failure(error: Exception) -> dict[str, Any]:
+    """Return the end of a trial that raised an error: why, and where."""
+    reasons = {DivergedError: "diverged", KilledError: "killed"}
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return {
+        "state": "FAIL",
+        "value": None,
+        "fail_reason": "oom" if out_of_memory(error) else reasons.get(type(error), "error"),
+        "error": f"{type(error).__name__}: {error}",
+        "where": f"{Path(last.filename).name}:{last.lineno} in {last.name}",
+    }
 
 
+def first_prunable(task: Task, config: Config) -> float:
+    """Return the epoch or step from which a trial may be pruned: a share of its schedule.
+
+    Not during its warm-up: trials with a shorter one are ahead until then.
+    """
+    intervals = list(task.intervals(config))
+    done = itertools.accumulate(interval.n_batches for interval in intervals)
+    warm = (i.step for i, n in zip(intervals, done, strict=True) if n > config["warmup_steps"])
+    return max(config["prune_from"] * intervals[-1].step, next(warm, float("inf")))
+
+
+@dataclass
 class Search:
-    """The trials of one run."""
+    """The trials of one run, and the one that is in training."""
 
-    def __init__(
-        self,
-        task: Task,
-        log: LogFile,
-        memory: MemoryStudy,
-        stops: Stops,
-        device: torch.device,
-        costs: Sequence[ShapeCost],
-        arguments: Namespace,
-    ) -> None:
-        self.task, self.log, self.memory, self.stops = task, log, memory, stops
-        self.device, self.costs, self.arguments = device, costs, arguments
-        self.progress = Progress(arguments.n_trials)
+    task: Task
+    log: LogFile
+    memory: MemoryStudy
+    stops: Stops
+    costs: Mapping[int, ShapeCost]  # of each row of ARCHITECTURES
+    device: torch.device
+    arguments: Namespace
+
+    def __post_init__(self) -> None:
+        self.free_at_start = free_memory(self.device)
+        self.progress = Progress(self.arguments.n_trials)
         self.round_cost, self.last_round = 0.0, time.monotonic()
         self.results_cost, self.last_results = 0.0, 0.0
 
     @staticmethod
-    def prepare(
-        _log: LogFile, _about: Mapping[str, Any], _arguments: Namespace
-    ) -> MemoryStudy | None:
-        """Return a study that is not in the log; `--with storage` has one."""
-        return None
+    def open_study(log: LogFile, _about: Mapping[str, Any], arguments: Namespace) -> MemoryStudy:
+        """Return the study that the sampler sees; `--with storage` has another."""
+        return MemoryStudy(log.study, arguments.seed)
 
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none is complete."""
@@ -1996,7 +1773,6 @@ class Search:
         try:
             while (number := self.next_trial()) is not None:
                 self.run_trial(number)
-                self.log.unlock_trial(number)
             counts = self.log.study.counts()
             reason, code = "trials", 0 if counts["complete"] or counts["running"] else 1
         except Interrupted as stop:
@@ -2021,8 +1797,9 @@ class Search:
         with self.log.round():
             pass
         while self.log.pending:
-            if not self.stops.may_wait(5):
-                raise self.stops.stop or Interrupted("no space left", STOPPED)
+            if stop := self.stops.asked():
+                raise stop
+            time.sleep(5)
             with self.log.round():
                 pass
         self.last_round = time.monotonic()
@@ -2034,148 +1811,142 @@ class Search:
         if stop := self.stops.asked():
             raise stop
         with self.log.round() as study:
-            free = (n for n in range(self.arguments.n_trials) if self.is_open(n))
-            number = next((n for n in free if self.log.lock_trial(n)), None)
-            self.resumed = number is not None and "config_id" in study.trial(number).attributes
+            ended = {n for n, trial in study.trials.items() if trial.finished}
+            left = (n for n in range(self.arguments.n_trials) if n not in ended)
+            number = next((n for n in left if self.log.lock_trial(n)), None)
+            known = study.trials.get(-1 if number is None else number)
+            self.resumed = known is not None and known.datetime_start is not None
             if number is not None and not self.resumed:
                 self.start_trial(number, study)
         self.sync()
         return number
 
-    def is_open(self, number: int) -> bool:
-        """Return whether a trial has no end line."""
-        trial = self.log.study.trials.get(number)
-        return trial is None or not trial.finished
-
     def start_trial(self, number: int, study: LoggedStudy) -> None:
         """Choose the configuration of a trial and claim it."""
-        given, attributes = self.given_params(number, study)
-        config = self.memory.ask(number, given)
+        params, about = self.given_params(number, study)
+        config = self.memory.ask(number, params)
         arch_idx = SPACE.decode(config)
-        row = ARCHITECTURES[arch_idx]
+        row, cost = ARCHITECTURES[arch_idx], self.costs[arch_idx]
         trained = {name: value for name, value in config.items() if name not in SPACE.sizes()}
         config_id = digest([row, trained])[:12]
         if any(t.attributes.get("config_id") == config_id for t in study.trials.values()):
-            attributes["kind"] = "repeat"
+            about["kind"] = "repeat"
         fields = {
             "trial": number,
             "arch_idx": arch_idx,
-            **row,
-            "params": self.cost_of(arch_idx).params,
-            **{SHORT_NAMES.get(name, name): value for name, value in config.items()},
+            **{axis: size for axis, size in row.items() if axis != "params"},
+            "param_count": cost.params,
+            **config,
             **self.task.training_length(config),
-            "micro_batch": self.micro_batch(arch_idx, config["batch_size"]),
+            "micro_batch": cost.micro_batch(free_memory(self.device), config["batch_size"]),
             "seed": self.arguments.seed,
-            **attributes,
+            **about,
             "config_id": config_id,
             "datetime_start": str(datetime.now()),
         }
-        kept = self.memory.system_attrs(number)
-        self.log.write("trial_start", fields | ({"system_attrs": kept} if kept else {}))
+        self.log.write("trial_start", {**fields, **self.memory.kept(number)})
 
     def given_params(
         self, number: int, study: LoggedStudy
-    ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    ) -> tuple[Mapping[str, Any], dict[str, Any]]:
         """Return the parameters that are given to a trial, and what that makes of it."""
         if number < len(EXTREME_INDICES):
             arch_idx, ends = list(EXTREME_INDICES.items())[number]
             kind = "smoke" if self.arguments.smoke else "extreme"
             return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
-        used = {trial.attributes.get("enqueued_idx") for trial in study.trials.values()}
-        for line in sorted(study.enqueued, key=lambda line: int(line["enqueued_idx"])):
-            if (index := line["enqueued_idx"]) not in used:
-                return line["trial_params"], {"kind": "enqueued", "enqueued_idx": index}
-        return None, {"kind": "search"}
-
-    def cost_of(self, arch_idx: int) -> ShapeCost:
-        """Return the cost of an architecture."""
-        return self.costs[SPACE.shape_of[arch_idx]]
-
-    def micro_batch(self, arch_idx: int, batch_size: int) -> int:
-        """Return how many samples fit at once, 0 if none."""
-        cost = self.cost_of(arch_idx)
-        free = free_memory(self.device)
-        return fitting_micro_batch(cost.params, cost.sample_bytes, free, batch_size)
+        used = {trial.attributes.get("enqueued_id") for trial in study.trials.values()}
+        for enqueued_id, params in study.enqueued.items():
+            if enqueued_id not in used:
+                return params, {"kind": "enqueued", "enqueued_id": enqueued_id}
+        return {}, {"kind": "search"}
 
     def run_trial(self, number: int) -> None:
         """Train one trial, from its checkpoint if it has one, and write its end."""
-        config = dict(self.log.study.trials[number].attributes)
+        self.number, self.config = number, dict(self.log.study.trials[number].attributes)
+        self.curve: Curve = []
+        self.began = time.monotonic()
         path = self.arguments.out / "checkpoints" / f"trial_{number:04d}.pt"
-        key = f"{self.log.study.study_id} {config['config_id']}"
-        checkpoint = Checkpoint(path, key, minutes=self.arguments.checkpoint_minutes)
-        saved = checkpoint.load() if self.resumed else None
-        attempt = Attempt(number, config, checkpoint, saved)
+        key = f"{self.log.study.study_id} {self.config['config_id']}"
+        self.checkpoint = Checkpoint(path, key, minutes=self.arguments.checkpoint_minutes)
         shape = ("d_model", "n_layers", "n_heads", "d_ff")
-        self.progress.begin(number, " ".join(f"{axis}={config[axis]}" for axis in shape))
+        self.progress.begin(number, " ".join(f"{axis}={self.config[axis]}" for axis in shape))
         try:
-            if self.resumed:
-                self.resume_trial(attempt)
-            found = self.train_trial(attempt)
+            found = self.train_trial(self.resume_trial() if self.resumed else None)
         except Exception as error:  # a failed trial must not end the study
             found = failure(error)
-        found |= {"seconds": attempt.seconds(), "learning_curve": attempt.curve}
-        if self.end_trial(number, found):
-            checkpoint.remove()
+        found |= {"seconds": time.monotonic() - self.began, "learning_curve": self.curve}
+        if self.end_trial(found):
+            self.checkpoint.remove()
             best = self.log.study.best(DIRECTION)
             lead = f"best {best.value:.5g} (trial {best.number})" if best else "none complete yet"
             ended = found.get("fail_reason", found["value"])
             self.progress.end(f"{found['state']} {ended}  {lead}")
 
-    def resume_trial(self, attempt: Attempt) -> None:
-        """Claim a trial of a run that is gone, with what its checkpoint has."""
-        number, curve, saved = attempt.number, attempt.curve, attempt.saved
-        reached = curve[-1][self.task.unit] if curve else 0
-        place = {self.task.unit: reached, "batches": saved["batch"] if saved else 0}
-        kept = {"system_attrs": saved["system_attrs"]} if saved else {}
-        about = {**self.architecture(number), **place, "learning_curve": curve, **kept}
-        self.log.write("trial_resumed", about)
-        self.sync()
-        say(f"trial {number} of an earlier run continues after {self.task.unit} {reached}")
-        if self.log.study.trials[number].n_resumed >= MOST_KILLS:
+    def write(self, event: str, fields: Mapping[str, Any], level: str = "I") -> None:
+        """Add a line of the trial in training, with its architecture."""
+        same = {"trial": self.number, **{name: self.config[name] for name in ARCHITECTURE}}
+        self.log.write(event, {**same, **fields}, level=level)
+
+    def resume_trial(self) -> Mapping[str, Any] | None:
+        """Claim a trial of a run that is gone; return the state of its checkpoint."""
+        saved = self.checkpoint.load()
+        if saved:
+            self.curve = saved["curve"]
+            self.began -= saved["wall_seconds"]
+        self.write_resumed(saved)
+        say(f"trial {self.number} of an earlier run continues after {len(self.curve)} evaluations")
+        if self.log.study.trials[self.number].n_resumed >= MOST_KILLS:
             raise KilledError(f"{MOST_KILLS} processes in a row ended at this place")
+        return saved
 
-    def architecture(self, number: int) -> dict[str, Any]:
-        """Return the fields that each line of a trial repeats."""
-        known = self.log.study.trials[number].attributes
-        names = (*ARCHITECTURE, "d_ff")
-        return {"trial": number, **{name: known[LONG_NAMES.get(name, name)] for name in names}}
+    def write_resumed(self, saved: Mapping[str, Any] | None, **changed: int) -> None:
+        """Write from where the trial continues."""
+        reached = self.curve[-1][self.task.unit] if self.curve else 0
+        start_attrs = self.log.study.trials[self.number].start_attrs
+        fields = {
+            self.task.unit: reached,
+            "batches": saved["batch"] if saved else 0,
+            **changed,
+            "learning_curve": self.curve,
+            "system_attrs": saved.get("system_attrs", {}) if saved else start_attrs,
+        }
+        self.write("trial_resumed", fields, level="W" if changed else "I")
+        self.sync()
 
-    def train_trial(self, attempt: Attempt) -> dict[str, Any]:
+    def train_trial(self, saved: Mapping[str, Any] | None) -> dict[str, Any]:
         """Train, again with half the micro-batch where memory runs out; return the end."""
-        config, cost = attempt.config, self.cost_of(attempt.config["arch_idx"])
-        most = config["micro_batch"] or config["batch_size"]  # 0: no memory was free at its start
-        micro_batch = self.micro_batch(config["arch_idx"], most)
-        if micro_batch == 0 and cost.fits:  # others took the memory: the next trial would fail too
+        cost = self.costs[self.config["arch_idx"]]
+        most = self.config["micro_batch"] or self.config["batch_size"]
+        micro_batch = cost.micro_batch(free_memory(self.device), most)
+        if not micro_batch and cost.micro_batch(self.free_at_start, 1):
             raise Interrupted("memory: other processes took it after the start", STOPPED)
-        if micro_batch == 0:
+        if not micro_batch:
             raise MemoryError(f"not one sample fits beside {cost.params:,} parameters")
         while True:
             try:
-                return self.train_once(attempt, micro_batch)
+                return self.train_once(saved, micro_batch)
             except Exception as error:
                 if micro_batch == 1 or not out_of_memory(error):
                     raise
-            micro_batch = -(-micro_batch // 2)
-            attempt.restart()
-            retry = {**self.architecture(attempt.number), "micro_batch": micro_batch}
-            self.log.write("trial_retry", retry, level="W")
-            self.sync()
+            micro_batch, saved = -(-micro_batch // 2), None
+            self.curve.clear()
+            self.write_resumed(saved, micro_batch=micro_batch)
 
-    def train_once(self, attempt: Attempt, micro_batch: int) -> dict[str, Any]:
+    def train_once(self, saved: Mapping[str, Any] | None, micro_batch: int) -> dict[str, Any]:
         """Train with a micro-batch; return the state and the best evaluation."""
-        number, config, curve = attempt.number, attempt.config, attempt.curve
-        key = (config["seed"], number)
-        training = Training(self.task, ARCHITECTURES[config["arch_idx"]], config, key, self.device)
-        if attempt.saved:
-            training.restore(attempt.saved)
+        config, number, unit = self.config, self.number, self.task.unit
+        arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
+        training = Training(self.task, arch, config, key, self.device)
+        if saved:
+            training.restore(saved)
 
         def after_batch(share: float) -> None:
             self.progress.update(share)
             stop = self.stops.asked()
-            if stop or attempt.checkpoint.due():
-                kept = {"system_attrs": self.memory.system_attrs(number)}
-                attempt.save(training, kept)
-                self.stops.reserve = 2 * attempt.checkpoint.cost
+            if stop or self.checkpoint.due():
+                about = {"curve": self.curve, "wall_seconds": time.monotonic() - self.began}
+                self.checkpoint.save({**training.state(), **about, **self.memory.kept(number)})
+                self.stops.reserve = 2 * self.checkpoint.cost
                 self.sync()
             if stop:
                 raise stop
@@ -2184,75 +1955,61 @@ class Search:
         for point in train(
             training, micro_batch=micro_batch, after_batch=after_batch, trial_seconds=seconds
         ):
-            curve.append(point)
-            if self.evaluate(number, config, point):
+            self.curve.append(point)
+            if self.evaluate(point):
                 state, ended_by = "PRUNED", "pruned"
                 break
-            values = (SIGN * known[METRIC] for known in curve)
+            values = (SIGN * known[METRIC] for known in self.curve)
             if evals_without_gain(values, config["min_delta"]) >= config["patience"]:
                 ended_by = "early_stopping"
                 break
-        unit, cost = self.task.unit, self.cost_of(config["arch_idx"])
-        best = min(curve, key=lambda known: SIGN * float(known[METRIC]))
+        best = min(self.curve, key=lambda known: SIGN * float(known[METRIC]))
         return {
             **{name: value for name, value in best.items() if name != unit},
             "state": state,
-            "value": (best if state == "COMPLETE" else curve[-1])[METRIC],
+            "value": (best if state == "COMPLETE" else self.curve[-1])[METRIC],
             f"best_{unit}": best[unit],
-            f"{unit}s_trained": curve[-1][unit],
+            f"{unit}s_trained": self.curve[-1][unit],
             "ended_by": ended_by,
             "micro_batch": micro_batch,
             "accumulation_steps": -(-config["batch_size"] // micro_batch),
             "train_seconds": training.seconds,
             "samples_per_second": training.samples / training.seconds,
             "peak_memory_bytes": peak_memory(self.device),
-            "train_flops": cost.sample_flops * training.samples,
+            "train_flops": self.costs[config["arch_idx"]].sample_flops * training.samples,
         }
 
-    def evaluate(self, number: int, config: Config, point: Mapping[str, Any]) -> bool:
+    def evaluate(self, point: Mapping[str, Any]) -> bool:
         """Write an evaluation; return whether the pruner ends the trial.
 
         A line waits for the next round while rounds are slow: they may take 1 % of the time.
         """
         (unit, step), *metrics = point.items()
         self.memory.update()
-        self.memory.report(number, step, point[METRIC])
-        spared = config["kind"] in ("extreme", "smoke") or step < self.first_prunable(config)
-        pruned = not spared and self.memory.prunes(number)
-        kept = self.memory.system_attrs(number)
-        fields = {**self.architecture(number), "unit": unit, "step": step, **dict(metrics)}
-        self.log.write("evaluation", fields | ({"system_attrs": kept} if kept else {}))
+        self.memory.report(self.number, step, point[METRIC])
+        spared = self.config["kind"] in ("extreme", "smoke")
+        spared = spared or step < first_prunable(self.task, self.config)
+        pruned = not spared and self.memory.prunes(self.number)
+        fields = {"unit": unit, "step": step, **dict(metrics), **self.memory.kept(self.number)}
+        self.write("evaluation", fields)
         if time.monotonic() - self.last_round > 100 * self.round_cost:
             self.sync()
         return pruned
 
-    def first_prunable(self, config: Config) -> float:
-        """Return the epoch or step from which a trial may be pruned: a share of its schedule.
-
-        Not during its warm-up: trials with a shorter one are ahead until then.
-        """
-        intervals = list(self.task.intervals(config))
-        done = itertools.accumulate(interval.n_batches for interval in intervals)
-        warm = (i.step for i, n in zip(intervals, done, strict=True) if n > config["warmup_steps"])
-        return max(config["prune_from"] * intervals[-1].step, next(warm, math.inf))
-
-    def end_trial(self, number: int, found: Mapping[str, Any]) -> bool:
-        """Write the end of a trial; return False if another run claimed it meanwhile."""
+    def end_trial(self, found: Mapping[str, Any]) -> bool:
+        """Write the end of the trial; return False if another run claimed it meanwhile."""
         with self.log.round() as study:
-            trial = study.trials[number]
+            trial = study.trials[self.number]
             ours = trial.claims[-1] == self.log.run and not trial.finished
-            ours = self.log.lock_trial(number) and ours
+            ours = self.log.lock_trial(self.number) and ours
             if ours:
-                known = {**trial.attributes, **found}
-                fields = {SHORT_NAMES.get(name, name): value for name, value in known.items()}
-                fields |= {"trial": number, "datetime_start": trial.datetime_start}
-                fields |= {"datetime_complete": str(datetime.now())}
-                if kept := self.memory.system_attrs(number):
-                    fields["system_attrs"] = kept
-                self.log.write("trial_end", fields, level="W" if "error" in found else "I")
+                times = {"datetime_start": trial.datetime_start}
+                times["datetime_complete"] = str(datetime.now())
+                fields = {**trial.attributes, **found, **times, **self.memory.kept(self.number)}
+                self.write("trial_end", fields, level="W" if "error" in found else "I")
         self.sync()
         if not ours:
-            say(f"trial {number} was claimed by run {trial.claims[-1]}; this result is discarded")
+            say(f"trial {self.number} is run {trial.claims[-1]}'s now; this result is discarded")
         elif time.monotonic() - self.last_results > 100 * self.results_cost:
             self.write_results()
         return ours
@@ -2268,86 +2025,61 @@ class Search:
         self.results_cost = self.last_results - began
 
 
-def failure(error: Exception) -> dict[str, Any]:
-    """Return the end of a trial that raised an error: why, and where."""
-    reasons = {DivergedError: "diverged", KilledError: "killed"}
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return {
-        "state": "FAIL",
-        "value": None,
-        "fail_reason": "oom" if out_of_memory(error) else reasons.get(type(error), "error"),
-        "error": f"{type(error).__name__}: {error}",
-        "where": f"{Path(last.filename).name}:{last.lineno} in {last.name}",
-    }
-
-
 # --- Main: what the command line asks for --------------------------------------------------------
 
 # Trials compare where these are equal; SAME_SPACE matters to the sampler only.
 COMPARED = ("data_sha256", "task", "horizon", "metric", "direction", "settings", "code_sha256")
 SAME_SPACE = ("architectures_sha256", "search_space", "conditions", "skip_indices", "fixed_params")
-REMARKED = ("seed", "device", "threads", "versions", "sampler", "pruner", "trial_seconds")
-NO_SETTINGS = {"ARCHITECTURES", "DATA_PATH", "DATA_RANGE", "FREE_AXES"}
+REMARKED = ("seed", "device", "threads", "torch", "optuna", "sampler", "pruner", "trial_seconds")
+# Constants that the experiment uses and that a run line has beside its `settings`.
+NO_SETTINGS = {*SAME_SPACE, "task", "horizon", "architectures", "free_axes", "data_path"}
 Guards = Sequence[Callable[[Stops], str | None]]
 
 
-def read_source(source: str) -> tuple[dict[str, str], str]:
-    """Return the constants that the experiment uses, as source, and the digest of its code."""
+def read_source(source: str) -> tuple[dict[str, Any], str]:
+    """Return the constants, those that shape a trial as `settings`, and the code's SHA-256."""
     _, constants, code, _ = source.split("\n# === ")
-    found = {}
+    found: dict[str, Any] = {"settings": {}}
     for node in ast.parse(f"# {constants}").body:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value:
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            name = ast.unparse(targets[0])
-            if name not in NO_SETTINGS and re.search(rf"\b{name}\b", code):
-                found[name] = ast.unparse(node.value)
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            constant = ast.unparse(target)
+            name, used = constant.lower(), re.search(rf"\b{constant}\b", code)
+            place = found["settings"] if used and name not in NO_SETTINGS else found
+            with suppress(ValueError):  # a function of the command line is no constant
+                place[name] = ast.literal_eval(node.value)
     return found, hashlib.sha256(code.encode()).hexdigest()
-
-
-def this_worker() -> dict[str, str]:
-    """Return the host and process of this run, and the start of the machine."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    about = {"host": platform.node(), "process": str(os.getpid())}
-    return about | {"boot": boot.read_text().strip() if boot.exists() else ""}
 
 
 def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[str, Any]:
     """Return the fields of the run line: everything that identifies the experiment."""
     source = Path(sys.argv[0]).read_text()
     constants, code_sha256 = read_source(source)
-    settings = {n: text for n, text in constants.items() if n.lower() not in EXPERIMENT}
-    space = {name: json.loads(distribution_to_json(d)) for name, d in distributions().items()}
-    versions = {"hpogen": HPOGEN, "python": platform.python_version()}
+    del constants["architectures"]
     return {
         "log_version": LOG_VERSION,
-        "name": NAME,
-        "budget": BUDGET,
-        "task": TASK,
-        "horizon": int(constants["HORIZON"]) if "HORIZON" in constants else None,
-        "metric": METRIC,
-        "direction": DIRECTION,
+        "horizon": None,
+        **constants,
         "unit": task.unit,
         "n_trials": arguments.n_trials,
-        "timeout_hours": TIMEOUT_HOURS,
         "trial_seconds": arguments.trial_seconds,
         "seed": arguments.seed,
-        "settings": settings,
         "code_sha256": code_sha256,
-        "spec_sha256": SPEC_SHA256,
         "script_sha256": hashlib.sha256(source.encode()).hexdigest(),
         "architectures_sha256": digest(ARCHITECTURES),
-        "search_space": space,
-        "conditions": CONDITIONS,
-        "skip_indices": SKIP_INDICES,
+        "search_space": {
+            name: json.loads(optuna.distributions.distribution_to_json(distribution))
+            for name, distribution in distributions().items()
+        },
         "fixed_params": FIXED_PARAMS,
-        "sampler": SAMPLER,
-        "pruner": PRUNER,
         "overrides": arguments.overrides,
         "smoke": arguments.smoke,
         "device": str(device),
         "threads": torch.get_num_threads(),
-        "worker": this_worker(),
-        "versions": {**versions, "torch": torch.__version__, "optuna": optuna.__version__},
+        "worker": {"host": platform.node(), "process": str(os.getpid())},
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "optuna": optuna.__version__,
         "baselines": task.baselines(),
         **task.describe(),
     }
@@ -2364,15 +2096,14 @@ def differences(old: object, new: object, name: str) -> Iterator[str]:
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    """Return how two run lines differ in some fields."""
     new = json.loads(json.dumps({name: new[name] for name in names}))
     return [line for name in names for line in differences(old.get(name), new[name], name)]
 
 
-def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> list[str]:
-    """Refuse a log whose trials do not compare with new ones; return harmless differences."""
+def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> None:
+    """Refuse a log whose trials do not compare with new ones; say harmless differences."""
     if not study.runs:
-        return []
+        return
     first = next(iter(study.runs.values()))
     if first.get("log_version") != LOG_VERSION:
         raise UnusableError(
@@ -2385,7 +2116,14 @@ def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> list[
             f"{path} has trials of another experiment: {'; '.join(changed[:20])}. Undo that, or"
             f" give another --log and --out{way}"
         )
-    return changes(first, about, REMARKED)
+    if other := unreachable_worker(study, *mount_of(path)):
+        raise UnusableError(
+            f"{path}: {other} has not ended, and locks may not reach it: wait for its end, or use"
+            " NFSv4 or --with storage; if it was killed, continue it on its machine, or a copy of"
+            " the log on a local disk"
+        )
+    for text in changes(first, about, REMARKED):
+        say(f"warning: not as in the first run: {text}")
 
 
 def normal_params(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -2395,39 +2133,31 @@ def normal_params(params: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"{', '.join(unknown)}: not searched; there are {', '.join(space)}")
     used = {name: space[name] for name in params}
     found = {n: d.to_external_repr(d.to_internal_repr(params[n])) for n, d in used.items()}
-    create_trial(state=TrialState.RUNNING, params=found, distributions=used)
+    optuna.trial.create_trial(value=0.0, params=found, distributions=used)  # checks the ranges
     return found
 
 
 def history_lines(path: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the trials of another log that lie in this search space, as lines of this log."""
-    log = read_log(path)
-    first = next(iter(log.study.runs.values()), {})
+    study = read_log(path).study
+    first = next(iter(study.runs.values()), {})
     if first.get("log_version") != LOG_VERSION:
         raise UnusableError(f"--history {path}: no log of a script of this version of hpogen")
     if changed := changes(first, about, COMPARED):
         raise UnusableError(f"--history {path}: not comparable: {'; '.join(changed[:20])}")
     rows = {tuple(row.values()): arch_idx for arch_idx, row in enumerate(ARCHITECTURES)}
-    ended = [t for t in log.study.trials.values() if t.state in ("COMPLETE", "PRUNED")]
+    ended = [t for t in study.trials.values() if t.state in ("COMPLETE", "PRUNED")]
     lines = []
     for trial in ended:
         known = {**trial.attributes, "params": trial.attributes["param_count"]}
-        try:
+        with suppress(KeyError, ValueError):  # outside of this search space
             arch_idx = rows[tuple(known[axis] for axis in ARCHITECTURES[0])]
             params = normal_params(searched_params({**known, **SPACE.encode(arch_idx)}))
-        except (KeyError, ValueError):  # outside of this search space
-            continue
-        curve = {str(step): value for step, value in reported_values(trial.curve).items()}
-        lines.append(
-            {
-                "from_study": log.study.study_id,
-                "from_trial": trial.number,
-                "trial_params": params,
-                "state": trial.state,
-                "value": trial.value,
-                "curve": curve,
-            }
-        )
+            fields: dict[str, Any] = {"from_study": study.study_id, "from_trial": trial.number}
+            fields |= {"trial_params": params, "state": trial.state, "value": trial.value}
+            shown = (about["unit"], METRIC)
+            curve = [{name: point[name] for name in shown} for point in trial.curve]
+            lines.append({**fields, "learning_curve": curve})
     say(f"--history {path}: {len(lines)} of {len(ended)} trials lie in this search space")
     return lines
 
@@ -2435,6 +2165,7 @@ def history_lines(path: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
 def enqueued_lines(path: Path) -> list[dict[str, Any]]:
     """Return the configurations of a JSON list as lines of the log. Raises UnusableError."""
     content, lines = path.read_bytes(), list[dict[str, Any]]()
+    file = hashlib.sha256(content).hexdigest()[:12]
     try:
         for config in json.loads(content):
             params = {name: value for name, value in config.items() if name != "arch_idx"}
@@ -2442,49 +2173,32 @@ def enqueued_lines(path: Path) -> list[dict[str, Any]]:
                 if config["arch_idx"] not in SPACE.allowed:
                     raise ValueError(f"arch_idx {config['arch_idx']!r} is not in ARCHITECTURES")
                 params |= SPACE.encode(config["arch_idx"])
-            lines.append({"trial_params": normal_params(params)})
+            line = {"enqueued_id": f"{file}-{len(lines)}", "trial_params": normal_params(params)}
+            lines.append(line)
     except (ValueError, TypeError, AttributeError) as error:
         raise UnusableError(
             f"--enqueue {path}: [{len(lines)}]: {error}; give a JSON list of objects such as"
             ' {"arch_idx": 3, "learning_rate": 0.001}'
         ) from None
-    file = {"file_sha256": hashlib.sha256(content).hexdigest()}
-    return [{**file, "file_idx": index, **line} for index, line in enumerate(lines)]
+    return lines
 
 
-def write_enqueued(log: LogFile, study: LoggedStudy, fields: dict[str, Any]) -> None:
-    """Enqueue a configuration, unless the log has it: the same file again changes nothing."""
-    starts = {e["file_sha256"]: e["enqueued_idx"] - e["file_idx"] for e in study.enqueued}
-    known = {e["enqueued_idx"] for e in study.enqueued}
-    used = {trial.attributes.get("enqueued_idx", -1) for trial in study.trials.values()}
-    start = starts.get(fields["file_sha256"], max(known | used, default=-1) + 1)
-    if start + fields["file_idx"] not in known:
-        log.write("enqueued", {**fields, "enqueued_idx": start + fields["file_idx"]})
-
-
-def open_run(log: LogFile, about: dict[str, Any], arguments: Namespace) -> None:
-    """Check the log, and write that a run starts."""
+def open_run(log: LogFile, about: Mapping[str, Any], arguments: Namespace) -> None:
+    """Check the log; write that a run starts, and what --history and --enqueue add."""
     history = history_lines(arguments.history, about) if arguments.history else []
     enqueued = enqueued_lines(arguments.enqueue) if arguments.enqueue else []
+    log.open()
     with log.round() as study:
-        remarks = check_log(log.path, study, about)
-        if other := unreachable_worker(study, about["worker"], log.locks):
-            raise UnusableError(
-                f"{log.path}: {other} has not ended, and locks may not reach it: wait for its end,"
-                " or use NFSv4 or --with storage; if it was killed, continue it on its machine, or"
-                " a copy of the log on a local disk"
-            )
+        check_log(log.path, study, about)
         study.study_id = study.study_id or uuid.uuid4().hex[:12]
         log.write("run_start", about)
-        for text in remarks:
-            say(f"warning: not as in the first run: {text}")
-            log.write("note", {"text": text}, level="W")
-        known = {line["from_study"] for line in study.history}
+        known = {(trial.attributes["from_study"], trial.number) for trial in study.history}
         for fields in history:
-            if fields["from_study"] not in known:
+            if (fields["from_study"], fields["from_trial"]) not in known:
                 log.write("history", fields)
         for fields in enqueued:
-            write_enqueued(log, study, fields)
+            if fields["enqueued_id"] not in study.enqueued:
+                log.write("enqueued", fields)
 
 
 def make_smoke(task: Task, arguments: Namespace) -> None:
@@ -2496,9 +2210,8 @@ def make_smoke(task: Task, arguments: Namespace) -> None:
     by_size = sorted(SPACE.allowed, key=lambda arch_idx: ARCHITECTURES[arch_idx]["params"])
     smallest = ARCHITECTURES[by_size[0]]["params"]
     larger = (i for i in by_size if ARCHITECTURES[i]["params"] != smallest)
-    pair = (by_size[0], next(larger, by_size[-1]))
     EXTREME_INDICES.clear()
-    EXTREME_INDICES.update({arch_idx: f"smoke {arch_idx}" for arch_idx in pair})
+    EXTREME_INDICES.update({by_size[0]: "smallest", next(larger, by_size[-1]): "second smallest"})
     arguments.n_trials = 2
     arguments.log.unlink(missing_ok=True)
     say(f"smoke test: log in {arguments.log}")
@@ -2513,16 +2226,20 @@ def main(
     arguments: Namespace, task: Task, guards: Guards = (), search: type[Search] = Search
 ) -> int:
     """Do what the command line asks; return the exit code."""
-    on_signals(interrupt)
     try:
         if arguments.status:
             print_result(arguments.log, read_log(arguments.log).study)
             return 0
         return run(arguments, task, guards, search)
+    except KeyboardInterrupt:
+        return 130
     except Interrupted as stop:
         say(f"stopped: {stop.reason}")
         return stop.code
-    except (UnusableError, ImportError, OSError) as error:
+    except OSError as error:
+        say(f"error: {error.filename or arguments.log}: {error.strerror}")
+        return 2
+    except (UnusableError, ImportError) as error:
         say(f"error: {error}")
         return 3 if isinstance(error, ImportError) else 2
 
@@ -2538,15 +2255,15 @@ def run(arguments: Namespace, task: Task, guards: Guards, search: type[Search]) 
     if arguments.repeat is not None:
         return repeat_trial(arguments.log, arguments.repeat, task, device)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    costs = measure_shapes(task, device)
+    costs = measure_shapes(task, free_memory(device))
     log = LogFile(arguments.log, uuid.uuid4().hex[:8])
     about = run_fields(task, arguments, device)
-    stored = search.prepare(log, about, arguments)
+    memory = search.open_study(log, about, arguments)
     open_run(log, about, arguments)
-    memory = stored or MemoryStudy(log.study, arguments.seed)
+    memory.rebuild()
     arguments.out.mkdir(parents=True, exist_ok=True)
     stops = Stops(arguments.out / "STOP", guards)
-    code = search(task, log, memory, stops, device, costs, arguments).run()
+    code = search(task, log, memory, stops, costs, device, arguments).run()
     say_result(log.study)
     print_result(arguments.log, log.study)
     return code

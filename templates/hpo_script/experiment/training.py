@@ -12,7 +12,6 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -31,11 +30,6 @@ def stream_seed(seed: int, *key: int | str) -> int:
     """Return the seed (63 bits) of the random stream of a key."""
     digest = hashlib.blake2b(repr((seed, *key)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
-
-
-def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Return bfloat16 autocast on CUDA; elsewhere it is slower than float32 or missing."""
-    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
 def learning_rate(step: int, total: float, config: Config) -> float:
@@ -73,6 +67,8 @@ class Training:
         groups = [{"params": matrices, "weight_decay": config["weight_decay"]}, {"params": others}]
         betas = (config["beta1"], config["beta2"])
         self.optimizer = torch.optim.AdamW(groups, betas=betas, weight_decay=0.0)
+        kind = "cuda" if device.type == "cuda" else "cpu"  # elsewhere bfloat16 is slower
+        self.autocast = torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda")
         self.streams = torch if device.type == "cpu" else getattr(torch, device.type)
         self.interval, self.batch, self.step = 0, 0, 0  # how many of each are done
         self.samples, self.seconds = 0, 0.0  # trained so far; evaluations apart
@@ -104,7 +100,7 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
-        with mixed_precision(self.device):
+        with self.autocast:
             self.losses += accumulate(self.model, self.task, batch, self.config, micro_batch)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config["clip_norm"])
         self.optimizer.step()
@@ -115,7 +111,7 @@ class Training:
     def evaluate(self, interval: EvalInterval, micro_batch: int) -> dict[str, Any]:
         """End an interval; return the epoch or step, then the metrics. Raises DivergedError."""
         self.model.eval()
-        with torch.inference_mode(), mixed_precision(self.device):
+        with torch.inference_mode(), self.autocast:
             metrics = self.task.evaluate(self.model, micro_batch)
         point = {"train_loss": float(self.losses) / self.batch, **metrics}
         for name in ("train_loss", "val_loss"):

@@ -17,13 +17,13 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
     parser = ArgumentParser(f"{NAME}.py", description=about, epilog=usage, allow_abbrev=False)
     parser.formatter_class = RawDescriptionHelpFormatter
     add = parser.add_argument
-    add("--data", default=DATA_PATH, metavar="PATH", help="such as `hpogen demo-data` writes")
+    add("--data", default=DATA_PATH, metavar="PATH", help="default: %(default)s")
     add("--new-data", action="store_true", help="use data other than those it was rendered for")
     add("--n-trials", default=N_TRIALS, type=int, metavar="N", help="total of all runs")
     add("--seed", default=SEED, type=int, metavar="N", help="default: %(default)s")
     add("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N, mps")
-    add("--out", default=Path("outputs", NAME), type=Path, metavar="DIR", help="derived files")
-    add("--log", default=Path("logs", f"{NAME}.log"), type=Path, metavar="FILE", help="the study")
+    add("--out", default=Path("outputs", NAME), type=Path, metavar="DIR", help="%(default)s")
+    add("--log", default=Path("logs", f"{NAME}.log"), type=Path, metavar="F", help="%(default)s")
     add("--checkpoint-minutes", default=5.0, type=float, metavar="N", help="0: after each batch")
     add("--trial-seconds", type=float, metavar="S", help="training time of each trial")
     add("--enqueue", type=Path, metavar="FILE.json", help="configurations to try next")
@@ -39,13 +39,12 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
     args.overrides = {n: str(v) for n, v in vars(args).items() if v != parser.get_default(n)}
     files = [] if args.status else [Path(args.data), args.enqueue, args.history]
     missing = [str(path) for path in files if path and not path.exists()]
-    numbers = (args.checkpoint_minutes, args.trial_seconds or 0)
+    minutes, seconds = args.checkpoint_minutes, args.trial_seconds
     device = re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", args.device)
     rules = {
         f"--n-trials {args.n_trials} is not a whole number above 0": 0 < args.n_trials < 1e9,
-        "--checkpoint-minutes and --trial-seconds are numbers from 0 up": all(
-            0 <= number < 1e9 for number in numbers
-        ),
+        f"--checkpoint-minutes {minutes} is not a number from 0 up": 0 <= minutes < 1e9,
+        f"--trial-seconds {seconds} is not a number above 0": 0 < (seconds or 1) < 1e9,
         f"--device {args.device} is not auto, cpu, cuda, cuda:N or mps": device,
         f"--log {args.log} is a folder, not a file": not args.log.is_dir(),
         f"no such file: {', '.join(missing)}": not missing,

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-import torch.utils.flop_counter
 from torch import Tensor, nn
 
 from hpo_script.constants import ARCHITECTURES
@@ -100,6 +99,8 @@ def measure(task: Task, arch: Arch) -> ShapeCost:
     Saved tensors count once per storage, weights not at all; a backward pass takes twice the
     operations of a forward pass.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # loads much of torch
+
     model, params = build_on_meta(task, arch)
     weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
     saved: dict[int, Tensor] = {}  # keeps the tensors: the address of a freed storage is reused
@@ -108,7 +109,7 @@ def measure(task: Task, arch: Arch) -> ShapeCost:
         saved[tensor.untyped_storage()._cdata] = tensor
         return tensor
 
-    counter = torch.utils.flop_counter.FlopCounterMode(display=False)
+    counter = FlopCounterMode(display=False)
     with counter, torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
         model(task.sample(2, torch.device("meta")))
     kept = (saved[address] for address in saved.keys() - weights)

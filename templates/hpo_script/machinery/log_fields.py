@@ -67,7 +67,7 @@ FIELD_MEANINGS = {
     "architectures_sha256": "digest of ARCHITECTURES",
     "settings": "the other constants that the experiment half uses",
     "code_sha256": "digest of the experiment half of the script",
-    "spec_sha256": "digest of the specification that the script was rendered from",
+    "hpogen": "version, and digest of the specification that the script was rendered from",
     "script_sha256": "digest of the script file",
     "search_space": "searched parameters as Optuna distributions",
     "conditions": "values of other parameters under which a parameter is searched",

@@ -19,12 +19,12 @@ from hpo_script.machinery.sampler import StudySampler
 
 
 def as_optuna(trial: LoggedTrial) -> FrozenTrial:
-    params = searched_params(trial.attributes)
+    params, space = searched_params(trial.attributes), distributions()
     return optuna.trial.create_trial(
         state=TrialState[trial.state],
         value=trial.value,
         params=params,
-        distributions={name: distributions()[name] for name in params},
+        distributions={name: space[name] for name in params},
         intermediate_values={next(iter(point.values())): point[METRIC] for point in trial.curve},
         system_attrs=trial.system_attrs,
     )
