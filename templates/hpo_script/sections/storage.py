@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import functools
-import hashlib
 import os
 import re
 import time
 import uuid
 import warnings
+import zlib
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -67,8 +67,8 @@ def storage_calls() -> Iterator[None]:
         raise
     except Exception as error:  # Optuna's own errors say little
         cause = error.__cause__ or error
-        text = re.sub(CREDENTIALS, "***", f"{type(cause).__name__}: {cause}".splitlines()[0])
-        text = re.sub(r"\S*@\S*", "***", text)  # the rest of a password with a raw @
+        text = f"{type(cause).__name__}: {cause}".splitlines()[0]
+        text = re.sub(r"\S*@\S*", "***", re.sub(CREDENTIALS, "***", text))  # raw @ in a password
         raise Interrupted(f"storage: {text}", STOPPED) from None
 
 
@@ -93,8 +93,8 @@ class StorageStudy(MemoryStudy):
             self.storage = open_storage(url) if url else self.storage
         with self.lock():
             known: dict[str, Any] = {"storage": self.storage, "study_name": STUDY_NAME}
-            self.study = optuna.create_study(direction=DIRECTION, load_if_exists=True, **known)
-            self.study.sampler, self.study.pruner = self.sampler, self.pruner
+            known |= {"sampler": self.sampler, "pruner": self.pruner, "load_if_exists": True}
+            self.study = optuna.create_study(direction=DIRECTION, **known)
             self.storage = self.study._storage
             if not self.trials() and "hpogen" not in self.study.user_attrs:
                 self.study.set_user_attr("hpogen", {"study_id": uuid.uuid4().hex[:12], **new})
@@ -113,22 +113,20 @@ class StorageStudy(MemoryStudy):
                 fcntl.lockf(file, fcntl.LOCK_EX)
                 yield
         elif engine and engine.dialect.name == "postgresql":
-            key = int(hashlib.sha256(STUDY_NAME.encode()).hexdigest()[:15], 16)
             with engine.begin() as connection:
+                key = zlib.crc32(STUDY_NAME.encode())
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({key})")
                 yield
         else:
             yield
 
-    def rebuild(self) -> None:
-        """Do nothing: the storage has the study."""
-
     def update(self, size: int = 0) -> None:
         """Do nothing: the storage is up to date."""
 
+    rebuild = update
+
     @storage_calls()
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
-        """Return the trials in some states, or all."""
         return self.study.get_trials(deepcopy=False, states=states or None)
 
     def firsts(self) -> list[int]:
@@ -197,18 +195,15 @@ class StorageSearch(Search):
                 params, attributes = super().given_params(number, study)
                 self.memory.study.enqueue_trial(dict(params), user_attrs=attributes)
             number = self.memory.hold()
-            known = study.trials.get(number)
-            if not (known and known.datetime_start):
+            if number not in study.trials:
                 self.start_trial(number, study)
         self.sync()
         return number
 
     def given_params(self, _number: int, _study: LoggedStudy) -> tuple[Any, dict[str, Any]]:
-        """Return the kind of the held trial; its parameters are in the storage."""
         return {}, {"kind": "search", **self.memory.held.user_attrs}
 
     def run_trial(self, number: int) -> None:
-        """Train one trial, with a heartbeat."""
         self.resumed = "failed_trial" in self.memory.held.system_attrs
         with get_heartbeat_thread(self.memory.held_id, self.memory.storage):
             super().run_trial(number)
@@ -224,7 +219,7 @@ class StorageSearch(Search):
     def end_trial(self, found: Mapping[str, Any]) -> bool:
         """End a trial in the storage, then in the log; return False if it is retried elsewhere."""
         storage, held_id = self.memory.storage, self.memory.held_id
-        about = {**self.log.study.trials[self.number].attributes, **found}
+        about = {**self.config, **found}
         values = None if found["value"] is None else [found["value"]]
         try:
             for name in about.keys() - {*searched(), "state", "value", "learning_curve"}:
