@@ -27,7 +27,7 @@ from recover_trials.model import TWICE, Study, Trial
 from recover_trials.rebuild import rebuild, rebuild_all
 from recover_trials.storages import open_storage
 from scripts import MARKET, changed, render_to, run
-from servers import URL, postgres_server
+from servers import URL
 
 N_TRIALS, KILLS = 12, 3
 NAME = "hpo_2M_h1"
@@ -105,12 +105,6 @@ def log_of(n_trials: int, value: float = 0.0) -> SampleLog2:
 def text_of(n_trials: int, value: float = 0.0) -> bytes:
     """Return such a log as a file holds it."""
     return as_bytes(log_of(n_trials, value).lines)
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[dict[str, str]]:
-    with postgres_server() as variables:
-        yield variables
 
 
 @pytest.fixture(params=["sqlite", "journal", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -48,7 +48,7 @@ def url(
             "sqlite": lambda: f"sqlite:///{tmp_path}/study.db",
             "journal": lambda: f"journal://{tmp_path}/study.journal",
             "grpc": lambda: stack.enter_context(grpc_proxy(tmp_path))[0],
-            "postgresql": lambda: stack.enter_context(new_database(monkeypatch)),
+            "postgresql": lambda: new_database(monkeypatch, request.getfixturevalue("postgres")),
         }
         yield urls[request.param]()
 

@@ -1,0 +1,55 @@
+"""Processes of the tests that end with the tests, however those end."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+KEEPER = Path(__file__).with_name("keeper.py")
+
+
+def child(*command: str | Path, user: str | None = None) -> list[str]:
+    """Return a command that the kernel kills when the process that started it dies (Linux).
+
+    Args:
+        command: Program and arguments.
+        user: Whom the command runs as, if it is another; only root may ask for this.
+    """
+    if not shutil.which("setpriv"):
+        return list(map(str, command))
+    as_user = [f"--reuid={user}", f"--regid={user}", "--init-groups"] if user else []
+    return ["setpriv", *as_user, "--pdeathsig", "KILL", *map(str, command)]
+
+
+@contextmanager
+def kept(
+    command: Sequence[str], *, user: str | None = None, prefix: str
+) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
+    """Run a server in a folder of its own; end it, its descendants and the folder afterwards.
+
+    Args:
+        command: What the keeper runs in the folder.
+        user: The owner of folder and server, if it is another.
+        prefix: Of the name of the folder, which is short: a path of a socket has 107 characters.
+
+    Yields:
+        The folder, and the keeper of the server, which ends when the server ends.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    if user is not None:
+        shutil.chown(folder, user)
+    keeper = subprocess.Popen(
+        [sys.executable, "-I", str(KEEPER), str(folder), *child(*command, user=user)],
+        stdin=subprocess.PIPE,
+        start_new_session=True,  # an interrupt of the tests does not reach it
+        text=True,
+    )
+    try:
+        yield folder, keeper
+    finally:
+        keeper.communicate()
