@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from faults.harness import Nursery, Place, Tables, make_place, places
+from faults.harness import Place, Tables, make_place, places
+from warm import Warm
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
+def server() -> Iterator[Warm]:
     """Return the parent of all runs."""
-    parent = Nursery()
+    parent = Warm()
     yield parent
     parent.close()
 
@@ -26,9 +27,9 @@ def shelf() -> Iterator[Path]:
 
 
 @pytest.fixture
-def base(shelf: Path, nursery: Nursery) -> Place:
+def base(shelf: Path, server: Warm) -> Place:
     """Return a small study that has not begun."""
-    return make_place(shelf, nursery)
+    return make_place(shelf, server)
 
 
 @pytest.fixture
