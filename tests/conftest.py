@@ -23,6 +23,12 @@ settings.register_profile("hpogen", deadline=None)
 settings.load_profile("hpogen")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slowest tests, so that no worker is left alone with one of them."""
+    slow = ("test_docs.py::test_every_command", "test_pairs.py", "test_storage.py", "tests/study/")
+    items.sort(key=lambda item: not any(name in item.nodeid for name in slow))
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[dict[str, str]]:
     """Return the variables of libpq that lead to a PostgreSQL server."""
