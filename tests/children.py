@@ -26,6 +26,14 @@ def child(*command: str | Path, user: str | None = None) -> list[str]:
     return ["setpriv", *as_user, "--pdeathsig", "KILL", *map(str, command)]
 
 
+def shell(command: str) -> list[str]:
+    """Return a command of bash that ends, with what it has started, as `child` does."""
+    known = shutil.which("setpriv") and shutil.which("timeout")
+    # `timeout` passes the signal on to the whole group.
+    prefix = ["setpriv", "--pdeathsig", "TERM", "timeout", "3600"] if known else []
+    return [*prefix, "bash", "-c", command]
+
+
 @contextmanager
 def kept(
     command: Sequence[str], *, user: str | None = None, prefix: str

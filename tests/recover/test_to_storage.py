@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import FrozenTrial
 
+from children import child
 from recover_samples import HOSTILE_TEXTS, LATER_RUN, SampleLog2, as_bytes, recover_one
 from recover_trials import read_trials
 from recover_trials.errors import MissingPackageError, RebuildError
@@ -68,7 +69,7 @@ class Place(NamedTuple):
     def start(self, log: str = "x.log", *more: str) -> subprocess.Popen[str]:
         """Write a log to the storage, as a user would."""
         return subprocess.Popen(
-            [*COMMAND, log, "--to-storage", self.url, *more],
+            child(*COMMAND, log, "--to-storage", self.url, *more),
             cwd=self.folder,
             env={**os.environ, **self.environment},
             stdout=subprocess.PIPE,
@@ -386,9 +387,8 @@ study.optimize(lambda trial: 0.5, n_trials=1)
 @contextmanager
 def followed(url: str, *logs: Path) -> Iterator[subprocess.Popen[str]]:
     """Keep a storage up to date in another process; end it, whatever happens."""
-    process = subprocess.Popen(
-        [*COMMAND, *logs, "--to-storage", url, "--follow"], stdout=subprocess.PIPE, text=True
-    )
+    command = child(*COMMAND, *logs, "--to-storage", url, "--follow")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     with process:
         try:
             yield process
