@@ -36,19 +36,20 @@ def shell(command: str) -> list[str]:
 
 @contextmanager
 def kept(
-    command: Sequence[str], *, user: str | None = None, prefix: str
+    command: Sequence[str], *, prefix: str, parent: Path | None = None, user: str | None = None
 ) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
     """Run a server in a folder of its own; end it, its descendants and the folder afterwards.
 
     Args:
         command: What the keeper runs in the folder.
-        user: The owner of folder and server, if it is another.
         prefix: Of the name of the folder, which is short: a path of a socket has 107 characters.
+        parent: Where the folder is, if not where temporary files are.
+        user: The owner of folder and server, if it is another.
 
     Yields:
         The folder, and the keeper of the server, which ends when the server ends.
     """
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     if user is not None:
         shutil.chown(folder, user)
     keeper = subprocess.Popen(

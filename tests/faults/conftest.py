@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from faults.harness import Place, Tables, make_place, places
+from faults.harness import Place, Tables, make_place, memory
 from warm import Warm
 
 
@@ -19,11 +20,18 @@ def server() -> Iterator[Warm]:
     parent.close()
 
 
-@pytest.fixture
-def shelf() -> Iterator[Path]:
-    """Return a folder in memory."""
-    with places() as folder:
+@pytest.fixture(scope="session")
+def room() -> Iterator[Path]:
+    """Return a folder in memory, which does not outlive the tests."""
+    with memory() as folder:
         yield folder
+
+
+@pytest.fixture
+def shelf(room: Path) -> Iterator[Path]:
+    """Return a folder in memory for one test."""
+    with tempfile.TemporaryDirectory(dir=room) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

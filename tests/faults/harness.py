@@ -15,7 +15,6 @@ import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import warm
-from children import child
+from children import child, kept
 from hpo_script.machinery.log_file import LogFile, read_log
 from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 from hpo_script.machinery.trial_log import read_event
@@ -175,13 +174,12 @@ class Place:
 
 
 @contextlib.contextmanager
-def places() -> Iterator[Path]:
+def memory() -> Iterator[Path]:
     """Give a folder in memory: thousands of synced writes would take hours on a disk."""
-    memory = Path("/dev/shm")  # noqa: S108
-    with tempfile.TemporaryDirectory(
-        prefix="faults-", dir=memory if os.access(memory, os.W_OK) else None
-    ) as folder:
-        yield Path(folder)
+    parent = Path("/dev/shm")  # noqa: S108
+    usable = parent if os.access(parent, os.W_OK) else None
+    with kept(["sleep", "infinity"], prefix="faults-", parent=usable) as (folder, _):
+        yield folder
 
 
 def make_place(
