@@ -46,10 +46,10 @@ fuzz-recover: $(READY)
 # is left out.
 versions: $(READY)
 	for version in 2.10.1 3.6.2 4.9.0 5.0.0; do \
-	  $(PYTHON) -m venv .versions/optuna-$$version && \
+	  { $(PYTHON) -m venv .versions/optuna-$$version && \
 	  .versions/optuna-$$version/bin/python -m pip install --quiet optuna==$$version numpy \
-	  || rm -rf .versions/optuna-$$version; done
-	$(BIN)/python -m pytest -q -n 0 -rs -m versions tests/recover
+	  || rm -rf .versions/optuna-$$version; } & done; wait
+	$(BIN)/python -m pytest -q -n 2 -rs -m versions tests/recover
 
 # The scripts of tests/golden, rendered again.
 golden: $(READY)

@@ -1,16 +1,18 @@
-"""Real data for the tests: prices, and text from the standard library."""
+"""What tests share: prices, text from the standard library, and a PostgreSQL server."""
 
 from __future__ import annotations
 
 import email
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from hpogen.demo_data import prices
+from servers import postgres_server
 
 # What starts the tests in the background has them ignore these, and scripts would inherit that.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -19,6 +21,23 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # How long an example takes is the machine's affair: no deadlines.
 settings.register_profile("hpogen", deadline=None)
 settings.load_profile("hpogen")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slowest tests, so that no worker is left alone with one of them."""
+    slow = ("test_docs.py::test_every_command", "test_pairs.py", "test_storage.py", "tests/study/")
+
+    def place(item: pytest.Item) -> int:
+        return next((i for i, name in enumerate(slow) if name in item.nodeid), len(slow))
+
+    items.sort(key=place)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[dict[str, str]]:
+    """Return the variables of libpq that lead to a PostgreSQL server."""
+    with postgres_server() as variables:
+        yield variables
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,7 @@ import docs_runbook
 import docs_speed
 import hpogen.cli
 import recover_trials.cli
+from children import shell
 from docs_reference import code, markdown_table
 from hpo_script.machinery.log_fields import EVENT_MEANINGS, FIELD_MEANINGS
 from hpo_script.machinery.trial_log import FIELDS, LOG_EVENTS, format_event
@@ -154,7 +155,7 @@ def environment() -> dict[str, str]:
 def run_command(command: Command, folder: Path) -> None:
     """Run a command and compare its output, errors and progress among it, with the page."""
     done = subprocess.run(
-        ["bash", "-c", command.text],
+        shell(command.text),
         cwd=folder,
         env=environment(),
         stdin=subprocess.DEVNULL,

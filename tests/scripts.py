@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import copy
 import csv
+import functools
 import io
 import json
 import re
 import runpy
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,12 +21,13 @@ from typing import Any
 import torch
 import yaml
 
+from children import child
 from hpo_script.machinery.log_file import read_log
 from hpo_script.machinery.logged_study import LoggedStudy
 from hpogen.render import render
 from hpogen.spec import Spec, make_spec
 from hpogen.yaml_file import read_config
-from warm import run_warm
+from warm import Run, Warm
 
 MARKET: dict[str, Any] = {
     "budget": "9K",
@@ -180,9 +184,47 @@ def run_until_done(script: Path, *arguments: str) -> int:
     return deaths
 
 
+@functools.cache
+def warm() -> Warm:
+    """Return the server of warm runs, which ends with this process."""
+    found = Warm()
+    atexit.register(found.close)
+    return found
+
+
+class Started(Run):
+    """A script that runs in its folder, with its output and errors in one text."""
+
+    def __init__(self, script: Path, arguments: Sequence[str]) -> None:
+        self.file = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        outputs = self.file.fileno(), self.file.fileno()
+        super().__init__(warm().socket, script.parent, [script.name, *arguments], outputs)
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Return the exit code, minus the signal that ended it; None if it still runs then."""
+        code = super().wait(timeout)
+        if code is not None and not self.file.closed:
+            self.file.seek(0)
+            self.output = self.file.read()
+            self.file.close()
+        return code
+
+    def said(self) -> str:
+        """Wait for the end; return what was printed."""
+        self.wait()
+        return self.output
+
+
 def run(script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a script in its folder, forked from a process that has its packages loaded."""
-    return run_warm(script, arguments)
+    words = [script.name, *arguments]
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
+        running = Run(warm().socket, script.parent, words, (out.fileno(), errors.fileno()))
+        code = running.wait()
+        assert code is not None
+        for file in (out, errors):
+            file.seek(0)
+        return subprocess.CompletedProcess(words, code, out.read(), errors.read())
 
 
 def run_cold(
@@ -190,7 +232,7 @@ def run_cold(
 ) -> subprocess.CompletedProcess[str]:
     """Run a script alone: isolated from the environment, in its own folder."""
     return subprocess.run(
-        [sys.executable, *options, script.name, *arguments],
+        child(sys.executable, *options, script.name, *arguments),
         cwd=script.parent,
         capture_output=True,
         text=True,
@@ -199,21 +241,15 @@ def run_cold(
     )
 
 
-def start(script: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start a script alone in its folder."""
-    return subprocess.Popen(
-        [sys.executable, "-I", script.name, *arguments],
-        cwd=script.parent,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def start(script: Path, *arguments: str) -> Started:
+    """Start a script in its folder, as `run` does."""
+    return Started(script, arguments)
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_for(condition: Callable[[], bool], process: Started) -> None:
     """Wait until a condition holds, as long as a process runs."""
     while not condition():
-        assert process.poll() is None, process.communicate()[0]
+        assert process.poll() is None, process.said()
         time.sleep(0.02)
 
 

@@ -6,13 +6,14 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from children import kept
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 CONFIG = """\
@@ -41,6 +42,16 @@ NodeName={host} NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
 PartitionName=all Nodes={host} Default=YES State=UP
 """
 
+START = """\
+mkdir state spool
+(umask 377 && head -c 128 /dev/urandom >key)
+munged --foreground --force --key-file="$PWD/key" --socket="$PWD/munge.socket" \
+  --pid-file="$PWD/munged.pid" --log-file="$PWD/munged.log" --seed-file="$PWD/munged.seed" &
+until [ -S munge.socket ] && [ -f slurm.conf ]; do sleep 0.1; done
+slurmctld -D -i -f "$PWD/slurm.conf" >slurmctld.out 2>&1 &
+exec slurmd -D -f "$PWD/slurm.conf" >slurmd.out 2>&1
+"""
+
 
 def free_ports(n: int) -> list[int]:
     """Return ports that nobody listens on."""
@@ -58,58 +69,33 @@ class Cluster:
 
     def __init__(self, room: Path) -> None:
         self.room, self.host = room, socket.gethostname().split(".")[0]
-        self.processes: list[subprocess.Popen[bytes]] = []
 
-    def call(self, *command: str, cwd: Path | None = None) -> str:
-        """Return what one of Slurm's commands prints."""
+    def ask(self, *command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run one of Slurm's commands."""
         known = {**os.environ, "SLURM_CONF": f"{self.room}/slurm.conf", "OMP_NUM_THREADS": "1"}
         return subprocess.run(
-            command, cwd=cwd, env=known, check=True, capture_output=True, text=True
-        ).stdout.strip()
-
-    def start(self) -> None:
-        """Start the daemons; wait until the machine takes jobs."""
-        for name in ("state", "spool"):
-            (self.room / name).mkdir()
-        (self.room / "key").write_bytes(os.urandom(128))
-        (self.room / "key").chmod(0o400)
-        (self.room / "slurm.conf").write_text(
-            CONFIG.format(host=self.host, room=self.room, ports=free_ports(2))
+            command, cwd=cwd, env=known, check=False, capture_output=True, text=True
         )
-        key = [f"--key-file={self.room}/key", f"--socket={self.room}/munge.socket"]
-        files = [f"--{n}-file={self.room}/munged.{n}" for n in ("pid", "log", "seed")]
-        config = f"{self.room}/slurm.conf"
-        for command in (
-            ["munged", "--foreground", "--force", *key, *files],
-            ["slurmctld", "-D", "-i", "-f", config],
-            ["slurmd", "-D", "-f", config],
-        ):
-            with (self.room / f"{command[0]}.out").open("wb") as output:
-                self.processes.append(subprocess.Popen(command, stdout=output, stderr=output))
-            time.sleep(1)
-        for _ in range(60):
-            asked = subprocess.run(
-                ["sinfo", "-h", "-o", "%t"],
-                env={**os.environ, "SLURM_CONF": config},
-                capture_output=True,
-                check=False,
-            )
-            if asked.stdout.strip() == b"idle":
-                return
-            time.sleep(0.5)
-        pytest.skip("slurmctld and slurmd do not come up here")
 
-    def stop(self) -> None:
-        """End every job, then the daemons."""
-        subprocess.run(
-            ["scancel", "--user=root"],
-            env={**os.environ, "SLURM_CONF": f"{self.room}/slurm.conf"},
-            check=False,
-        )
-        time.sleep(1)
-        for process in reversed(self.processes):
-            process.terminate()
-            process.wait(30)
+    def call(self, *command: str, cwd: Path | None = None) -> str:
+        """Return what one of Slurm's commands prints; it must succeed."""
+        done = self.ask(*command, cwd=cwd)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def configure(self) -> None:
+        """Write the configuration, which the daemons wait for."""
+        path = self.room / "slurm.conf"
+        part = path.with_name("part")
+        part.write_text(CONFIG.format(host=self.host, room=self.room, ports=free_ports(2)))
+        part.replace(path)
+
+    def wait_until_ready(self, keeper: subprocess.Popen[str]) -> None:
+        """Wait until the machine takes jobs."""
+        while self.ask("sinfo", "-h", "-o", "%t").stdout.strip() != "idle":
+            if keeper.poll() is not None:
+                pytest.skip("slurmctld and slurmd do not come up here")
+            time.sleep(0.2)
 
     def submit(self, folder: Path, *arguments: str) -> str:
         """Submit a job; return its name."""
@@ -139,12 +125,9 @@ def cluster() -> Iterator[Cluster]:
     missing = [name for name in DAEMONS if shutil.which(name) is None]
     if missing or os.getuid():
         pytest.skip(f"not installed, or not root: {missing} (Debian: slurmctld slurmd munge)")
-    # The path of a socket may have 107 characters.
-    with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
-        Path(folder).chmod(0o755)
-        found = Cluster(Path(folder))
-        try:
-            found.start()
-            yield found
-        finally:
-            found.stop()
+    with kept(["sh", "-c", START], prefix="slurm-") as (room, keeper):
+        room.chmod(0o755)
+        found = Cluster(room)
+        found.configure()
+        found.wait_until_ready(keeper)
+        yield found

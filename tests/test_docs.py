@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,8 @@ from docs_blocks import (
     refreshed,
     run_page,
 )
+from scripts import warm
+from warm import __file__ as WARM
 
 PAGES = [pytest.param(page, id=page.stem) for page in pages()]
 CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
@@ -26,6 +30,29 @@ LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
 PLACE = re.compile(r"(?<![\w.)])/(?:home|root|tmp|work|usr|Users|mnt)/")
 
 
+# `python hpo_….py` is a warm run; everything else is Python itself.
+WARM_PYTHON = """\
+#!/bin/sh
+case "$1" in
+*hpo_*.py) exec {python} -I -S {warm} run {socket} "$@" ;;
+*) exec {python} "$@" ;;
+esac
+"""
+
+
+@pytest.fixture
+def warm_python(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a Python that runs scripts warm in the place of this one, for commands."""
+    python = tmp_path_factory.mktemp("bin") / "python"
+    server = warm()
+    python.write_text(WARM_PYTHON.format(python=sys.executable, warm=WARM, socket=server.socket))
+    python.chmod(0o755)
+    commands = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    monkeypatch.setenv("PATH", commands)
+    monkeypatch.setattr(sys, "executable", str(python))
+
+
+@pytest.mark.usefixtures("warm_python")
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_a_page_says_what_the_page_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

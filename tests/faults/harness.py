@@ -1,7 +1,7 @@
 """Fault harness: a small real study, run, killed, run again, and its tables compared.
 
-Black box: only the command line and the files of a script count. Runs are forked from
-`nursery.py`, so that thousands of them take minutes.
+Black box: only the command line and the files of a script count. Runs are warm, so that thousands
+of them take minutes.
 """
 
 from __future__ import annotations
@@ -12,25 +12,24 @@ import io
 import json
 import os
 import re
-import select
 import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import warm
+from children import child, kept
 from hpo_script.machinery.log_file import LogFile, read_log
 from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 from hpo_script.machinery.trial_log import read_event
 from hpogen.demo_data import prices
 from scripts import QUICK, changed, render_to
+from warm import Warm
 
-HERE = Path(__file__).resolve().parent
 LIMIT = 1800.0  # seconds after which a run hangs for sure
 # Three extremes, and a trial of the sampler.
 SMALL = changed(QUICK, study={"n_trials": 4}, fixed={"epochs": 2})
@@ -41,68 +40,16 @@ Ends = dict[int, tuple[str, float | None, str | None]]  # state, value and time 
 Tables = dict[str, dict[str, Row]]  # source, row, column
 
 
-class Nursery:
-    """The parent of all runs; packages in the folders `ahead` come before the installed ones."""
-
-    def __init__(self, *ahead: Path) -> None:
-        paths = os.pathsep.join(map(str, ahead))
-        self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "nursery.py")],
-            env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert self.process.stdin
-        assert self.process.stdout
-        self.jobs, self.answers = self.process.stdin, self.process.stdout.fileno()
-        self.rest, self.started, self.ended = b"", [], {}
-        self.hear(LIMIT)
-
-    def close(self) -> None:
-        """End it, after all its children."""
-        self.jobs.close()
-        os.close(os.dup(self.answers))
-        self.process.wait(LIMIT)
-        assert self.process.stdout
-        self.process.stdout.close()
-
-    def hear(self, seconds: float) -> None:
-        """Wait some seconds for its messages."""
-        if not select.select([self.answers], [], [], max(seconds, 0.0))[0]:
-            return
-        got = os.read(self.answers, 65536)
-        assert got, "the nursery has died"
-        *lines, self.rest = (self.rest + got).split(b"\n")
-        for line in lines:
-            message = json.loads(line)
-            if "started" in message:
-                self.started.append(message["started"])
-            elif "ended" in message:
-                self.ended[message["ended"]] = message["code"]
-
-    def start(self, folder: Path, output: Path, arguments: Sequence[str], **job: Any) -> Run:
-        """Start a Python file."""
-        job = {"held": False, "environment": {}, **job}
-        job |= {"folder": str(folder), "output": str(output), "arguments": [*arguments]}
-        self.jobs.write(json.dumps(job).encode() + b"\n")
-        self.jobs.flush()
-        while not self.started:
-            self.hear(LIMIT)
-        return Run(self, self.started.pop(), output)
-
-
 class Run:
     """A process that runs a script."""
 
-    def __init__(self, nursery: Nursery, pid: int, output: Path) -> None:
-        self.nursery, self.pid, self.output = nursery, pid, output
-        nursery.ended.pop(pid, None)  # of an earlier process of that number
+    def __init__(self, running: warm.Run, output: Path) -> None:
+        self.running, self.pid, self.output = running, running.pid, output
 
     @property
     def code(self) -> int | None:
         """Return its exit code, minus the signal that ended it, or None while it runs."""
-        self.nursery.hear(0)
-        return self.nursery.ended.get(self.pid)
+        return self.running.poll()
 
     @property
     def said(self) -> str:
@@ -111,12 +58,9 @@ class Run:
 
     def wait(self, seconds: float = LIMIT) -> Run:
         """Wait until it has ended."""
-        end = time.monotonic() + seconds
-        while self.code is None:
-            if time.monotonic() > end:
-                self.signal(signal.SIGKILL)
-                raise AssertionError(f"still running after {seconds} s\n{self.said}")
-            self.nursery.hear(min(0.5, end - time.monotonic()))
+        if self.running.wait(seconds) is None:
+            self.signal(signal.SIGKILL)
+            raise AssertionError(f"still running after {seconds} s\n{self.said}")
         return self
 
     def wait_stopped(self) -> None:
@@ -127,8 +71,7 @@ class Run:
 
     def signal(self, number: int) -> Run:
         """Send it a signal, if it is still there."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+        self.running.send_signal(number)
         return self
 
     def kill(self) -> Run:
@@ -141,8 +84,8 @@ class Place:
 
     always: Sequence[str] = ("--checkpoint-minutes", "0")  # after every batch
 
-    def __init__(self, folder: Path, nursery: Nursery) -> None:
-        self.folder, self.nursery = folder, nursery
+    def __init__(self, folder: Path, server: Warm) -> None:
+        self.folder, self.server = folder, server
         (self.script,) = folder.glob("hpo_*.py")
         self.runs = 0
 
@@ -170,7 +113,7 @@ class Place:
         """Return a copy of the folder beside it."""
         target = self.folder.with_name(name)
         shutil.copytree(self.folder, target, symlinks=True)
-        return Place(target, self.nursery)
+        return Place(target, self.server)
 
     def remove(self) -> None:
         """Delete the folder, and the output of its runs."""
@@ -178,16 +121,19 @@ class Place:
         for output in self.folder.parent.glob(f"{self.folder.name}.run*"):
             output.unlink()
 
-    def start(self, *arguments: str, **job: Any) -> Run:
-        """Start the script."""
+    def start(self, *arguments: str, held: bool = False) -> Run:
+        """Start the script; a held run waits for a tracer."""
         self.runs += 1
         output = self.folder.with_name(f"{self.folder.name}.run{self.runs}")
         command = [self.script.name, *self.always, *arguments]
-        return self.nursery.start(self.folder, output, command, **job)
+        with output.open("ab") as file:
+            outputs = file.fileno(), file.fileno()
+            running = warm.Run(self.server.socket, self.folder, command, outputs, held=held)
+        return Run(running, output)
 
-    def run(self, *arguments: str, **job: Any) -> Run:
+    def run(self, *arguments: str) -> Run:
         """Run the script to its end."""
-        return self.start(*arguments, **job).wait()
+        return self.start(*arguments).wait()
 
     def finish(self, *arguments: str) -> Run:
         """Run the script to its end, which must be good."""
@@ -228,24 +174,23 @@ class Place:
 
 
 @contextlib.contextmanager
-def places() -> Iterator[Path]:
+def memory() -> Iterator[Path]:
     """Give a folder in memory: thousands of synced writes would take hours on a disk."""
-    memory = Path("/dev/shm")  # noqa: S108
-    with tempfile.TemporaryDirectory(
-        prefix="faults-", dir=memory if os.access(memory, os.W_OK) else None
-    ) as folder:
-        yield Path(folder)
+    parent = Path("/dev/shm")  # noqa: S108
+    usable = parent if os.access(parent, os.W_OK) else None
+    with kept(["sleep", "infinity"], prefix="faults-", parent=usable) as (folder, _):
+        yield folder
 
 
 def make_place(
-    folder: Path, nursery: Nursery, name: str = "base", config: Mapping[str, Any] = SMALL
+    folder: Path, server: Warm, name: str = "base", config: Mapping[str, Any] = SMALL
 ) -> Place:
     """Render a script into a new folder."""
     target = folder / name
     target.mkdir()
     (target / "sp500.csv").write_bytes(prices("sp500"))
     render_to(target, dict(config))
-    return Place(target, nursery)
+    return Place(target, server)
 
 
 def row_of(trial: LoggedTrial) -> Row:
@@ -356,7 +301,9 @@ class Trace:
         self.output = output or run.output.with_suffix(".trace")
         run.wait_stopped()
         always = ["strace", "-f", "-y", "-s", "80", "-o", str(self.output), "-p", str(run.pid)]
-        self.process = subprocess.Popen([*always, *options], stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            child(*always, *options), stderr=subprocess.PIPE, text=True
+        )
         assert self.process.stderr
         first = self.process.stderr.readline()
         assert "attached" in first, first

@@ -14,7 +14,6 @@ import pytest
 
 from faults.harness import (
     SMALL,
-    Nursery,
     Place,
     differences,
     lost,
@@ -27,6 +26,7 @@ from hpo_script.machinery.log_file import LogFile
 from hpo_script.machinery.logged_study import LoggedStudy
 from hpo_script.machinery.trial_log import read_event
 from scripts import changed
+from warm import Warm
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(24 * 3600)]
 CUTS = os.environ.get("FAULT_CUTS", "12")  # how many damages the script continues from, or "all"
@@ -91,9 +91,9 @@ def expected(data: bytes, damage: Damage) -> tuple[list[Event | None], list[int]
     return [read_event(line) for line in [*before[:same], *rest] if line], refused
 
 
-def killed_in_training(shelf: Path, nursery: Nursery) -> Place:
+def killed_in_training(shelf: Path, server: Warm) -> Place:
     """Return a study whose run was killed in its fourth trial."""
-    place = make_place(shelf, nursery, "killed", LONG)
+    place = make_place(shelf, server, "killed", LONG)
     run = place.start()
     wait_for(lambda: "Trial 3 epoch 4:" in place.text, run)
     assert run.kill().code == -9
@@ -116,8 +116,8 @@ def chosen(tail: bytes) -> list[Damage]:
     return found if CUTS == "all" else chance.sample(found, min(int(CUTS), len(found)))
 
 
-def test_no_damaged_line_is_misread_or_goes_unreported(shelf: Path, nursery: Nursery) -> None:
-    _, tail = split(killed_in_training(shelf, nursery).log.read_bytes())
+def test_no_damaged_line_is_misread_or_goes_unreported(shelf: Path, server: Warm) -> None:
+    _, tail = split(killed_in_training(shelf, server).log.read_bytes())
     assert read(tail)[1] == []
     tried, misread, unreported = 0, [], []
     for damage in damages(len(tail)):
@@ -131,9 +131,9 @@ def test_no_damaged_line_is_misread_or_goes_unreported(shelf: Path, nursery: Nur
     assert (misread, unreported) == ([], [])
 
 
-def test_the_script_continues_from_a_damaged_log(shelf: Path, nursery: Nursery) -> None:
-    killed = killed_in_training(shelf, nursery)
-    whole = make_place(shelf, nursery, "whole", LONG)
+def test_the_script_continues_from_a_damaged_log(shelf: Path, server: Warm) -> None:
+    killed = killed_in_training(shelf, server)
+    whole = make_place(shelf, server, "whole", LONG)
     whole.finish()
     (head, tail), tables, found, tried = split(killed.log.read_bytes()), whole.tables(), [], 0
     for damage in chosen(tail):
@@ -156,9 +156,9 @@ def test_the_script_continues_from_a_damaged_log(shelf: Path, nursery: Nursery) 
 
 @pytest.mark.parametrize("how", ["cut", "flipped"])
 def test_a_damaged_checkpoint_is_reported_and_its_trial_starts_again(
-    how: str, shelf: Path, nursery: Nursery
+    how: str, shelf: Path, server: Warm
 ) -> None:
-    place = killed_in_training(shelf, nursery)
+    place = killed_in_training(shelf, server)
     whole = place.copy("whole")
     whole.finish()
     (path,) = place.out.glob("checkpoints/trial_*.pt")

@@ -14,7 +14,6 @@ import pytest
 
 from faults.harness import (
     SMALL,
-    Nursery,
     Place,
     Run,
     differences,
@@ -25,6 +24,7 @@ from faults.harness import (
     wait_for,
 )
 from scripts import changed
+from warm import Warm
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 KILLS = int(os.environ.get("FAULT_KILLS", "30"))
@@ -37,12 +37,10 @@ def progress(place: Place) -> int:
     return len(set(re.findall(r"Trial (\d+) epoch (\d+):", place.text)))
 
 
-def test_random_kills_leave_the_table_of_an_uninterrupted_run(
-    shelf: Path, nursery: Nursery
-) -> None:
+def test_random_kills_leave_the_table_of_an_uninterrupted_run(shelf: Path, server: Warm) -> None:
     chance = random.Random(SEED)  # noqa: S311
     longer = changed(SMALL, study={"n_trials": 20}, fixed={"epochs": 4})
-    place = make_place(shelf, nursery, "killed", longer)
+    place = make_place(shelf, server, "killed", longer)
     whole = place.copy("whole")
     whole.finish()
     killed, ended = 0, {}
@@ -75,10 +73,10 @@ def in_training(place: Place, workers: Mapping[int, Run]) -> list[tuple[int, Run
     return found
 
 
-def test_six_workers_killed_in_training_run_the_exact_total(shelf: Path, nursery: Nursery) -> None:
+def test_six_workers_killed_in_training_run_the_exact_total(shelf: Path, server: Warm) -> None:
     chance = random.Random(SEED)  # noqa: S311
     long = changed(SMALL, study={"n_trials": TRIALS}, fixed={"epochs": EPOCHS, "patience": EPOCHS})
-    place = make_place(shelf, nursery, "workers", long)
+    place = make_place(shelf, server, "workers", long)
     workers = {run.pid: run for run in (place.start() for _ in range(WORKERS))}
     hits, ended = 0, {}
     while hits < HITS and any(run.code is None for run in workers.values()):

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from faults.harness import SMALL, Nursery, Place, Row, Tables, differences, make_place
+from faults.harness import SMALL, Place, Row, Tables, differences, make_place
 from scripts import changed
+from warm import Warm
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 OLD = "4.9.0"
@@ -35,17 +36,17 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def older(old: Path) -> Iterator[Nursery]:
+def older(old: Path) -> Iterator[Warm]:
     """Return the parent of runs on the older Optuna."""
-    parent = Nursery(old)
+    parent = Warm(old)
     yield parent
     parent.close()
 
 
-def both(base: Place, older: Nursery) -> tuple[Tables, Tables]:
+def both(base: Place, older: Warm) -> tuple[Tables, Tables]:
     """Return the tables of a study on the installed and on the older Optuna."""
     places = base.copy("new"), base.copy("old")
-    places[1].nursery = older
+    places[1].server = older
     for place in places:
         place.finish()
     new, before = (f'"optuna": "{OLD}"' in place.text for place in places)
@@ -54,21 +55,19 @@ def both(base: Place, older: Nursery) -> tuple[Tables, Tables]:
     return one, two
 
 
-def test_fifty_trials_do_not_depend_on_the_version(
-    older: Nursery, shelf: Path, nursery: Nursery
-) -> None:
-    new, before = both(make_place(shelf, nursery, "base", FIFTY), older)
+def test_fifty_trials_do_not_depend_on_the_version(older: Warm, shelf: Path, server: Warm) -> None:
+    new, before = both(make_place(shelf, server, "base", FIFTY), older)
     found = differences(new, before)
     assert not found, "\n".join(found)
     assert len(new["log"]) == len({row["params_learning_rate"] for row in params(new)}) == 50
 
 
 def test_drawn_together_only_the_startup_trials_do_not_depend_on_the_version(
-    older: Nursery, shelf: Path, nursery: Nursery
+    older: Warm, shelf: Path, server: Warm
 ) -> None:
     # 5.0 has another bandwidth for several parameters at once; the script repeats Optuna's.
     sampler = {"type": "tpe", "multivariate": True, "n_startup_trials": STARTUP}
-    new, before = both(make_place(shelf, nursery, "base", changed(FIFTY, sampler=sampler)), older)
+    new, before = both(make_place(shelf, server, "base", changed(FIFTY, sampler=sampler)), older)
     same = [one == two for one, two in zip(params(new), params(before), strict=True)]
     assert same == [True] * STARTUP + [False] * (50 - STARTUP)
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from faults.harness import SMALL, Nursery, Place, differences, make_place
+from faults.harness import SMALL, Place, differences, make_place
 from scripts import changed, edit
 from slurm import Cluster, cluster
+from warm import Warm
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "programs.md"
@@ -25,9 +26,9 @@ def slurm() -> Iterator[Cluster]:
         yield found
 
 
-def place_for(folder: Path, nursery: Nursery, **changes: object) -> Place:
+def place_for(folder: Path, server: Warm, **changes: object) -> Place:
     """Return a study of some seconds, with the job of the docs."""
-    place = make_place(folder, nursery, "job", changed(LONGER, **changes))
+    place = make_place(folder, server, "job", changed(LONGER, **changes))
     page = PAGE.read_text(encoding="utf-8")
     lines = re.findall(r"^> (.*)", page[page.index("cat > job.sh") :].partition("> END")[0], re.M)
     job = "\n".join(line for line in lines if "--gres" not in line)
@@ -44,9 +45,9 @@ def reasons(place: Place) -> list[str]:
 
 
 def test_a_job_that_is_warned_or_loses_its_node_is_requeued_and_continues(
-    slurm: Cluster, shelf: Path, nursery: Nursery
+    slurm: Cluster, shelf: Path, server: Warm
 ) -> None:
-    place = place_for(shelf, nursery)
+    place = place_for(shelf, server)
     whole = place.copy("whole")
     whole.finish()
     job = slurm.submit(place.folder, "job.sh")
@@ -62,10 +63,10 @@ def test_a_job_that_is_warned_or_loses_its_node_is_requeued_and_continues(
 
 
 def test_a_script_with_slurm_ends_before_slurm_ends_its_job(
-    slurm: Cluster, shelf: Path, nursery: Nursery
+    slurm: Cluster, shelf: Path, server: Warm
 ) -> None:
     endless = {"epochs": 90_000, "patience": 90_000}
-    place = place_for(shelf, nursery, fixed=endless, sections=["slurm"])
+    place = place_for(shelf, server, fixed=endless, sections=["slurm"])
     edit(place.script, ("SLURM_MARGIN = 120", "SLURM_MARGIN = 95"))
     command = f"{sys.executable} {place.script.name}; echo ended with $?"
     slurm.submit(place.folder, "--time=2", "--output=output", f"--wrap={command}")

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from faults.harness import SMALL, Nursery, Place, Run, Tables, make_place, wait_for
+from faults.harness import SMALL, Place, Run, Tables, make_place, wait_for
 from faults.write_points import losses
 from scripts import changed, edit
+from warm import Warm
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 # Nothing but the stop itself writes a checkpoint.
@@ -24,9 +25,9 @@ CONFIG = changed(SMALL, study={"n_trials": 2}, fixed={"epochs": EPOCHS, "patienc
 
 
 @pytest.fixture
-def base(shelf: Path, nursery: Nursery) -> Place:
+def base(shelf: Path, server: Warm) -> Place:
     """Return a study of two trials that take a second each."""
-    place = make_place(shelf, nursery, "base", CONFIG)
+    place = make_place(shelf, server, "base", CONFIG)
     place.always = SELDOM
     return place
 

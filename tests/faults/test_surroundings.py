@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from faults.harness import SMALL, Nursery, Place, Run, Tables, make_place, record, wait_for
+from children import child
+from faults.harness import SMALL, Place, Run, Tables, make_place, record, wait_for
 from faults.write_points import losses
 from hpo_script.machinery.log_file import read_log
 from hpogen.demo_data import prices
 from scripts import changed, render_to
+from warm import Warm
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 LONG = changed(SMALL, fixed={"epochs": 12, "patience": 12})
@@ -25,9 +27,9 @@ FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
 
 @pytest.fixture
-def base(shelf: Path, nursery: Nursery) -> Place:
+def base(shelf: Path, server: Warm) -> Place:
     """Return a study that takes a second or two."""
-    return make_place(shelf, nursery, config=LONG)
+    return make_place(shelf, server, config=LONG)
 
 
 def in_second(place: Place) -> Run:
@@ -148,7 +150,7 @@ def elsewhere(place: Place) -> subprocess.Popen[bytes]:
     script = f"{sys.executable} -I {place.script.name} {' '.join(place.always)}"
     command = ["unshare", "--uts", "sh", "-c", f"hostname elsewhere && exec {script}"]
     with place.folder.with_name("elsewhere.said").open("wb") as said:
-        return subprocess.Popen(command, cwd=place.folder, stdout=said, stderr=said)
+        return subprocess.Popen(child(*command), cwd=place.folder, stdout=said, stderr=said)
 
 
 @contextmanager
@@ -166,7 +168,7 @@ def mounted(base: Place, kind: str) -> Iterator[Place]:
     try:
         if kind != "overlay":
             shutil.copytree(base.folder, folder, dirs_exist_ok=True)
-        yield Place(folder, base.nursery)
+        yield Place(folder, base.server)
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
@@ -231,7 +233,9 @@ def test_a_clock_that_goes_back_changes_no_result(moment: str, base: Place, whol
 
     def start() -> subprocess.Popen[bytes]:
         with shown.open("ab") as output:
-            return subprocess.Popen(command, cwd=base.folder, env=environment, stderr=output)
+            return subprocess.Popen(
+                child(*command), cwd=base.folder, env=environment, stderr=output
+            )
 
     first = start()
     while "Trial 1 epoch 1:" not in base.text:

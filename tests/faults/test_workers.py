@@ -12,7 +12,6 @@ import pytest
 
 from faults.harness import (
     SMALL,
-    Nursery,
     Place,
     Run,
     Tables,
@@ -26,6 +25,7 @@ from faults.harness import (
 from hpo_script.machinery.log_file import ROUND_BYTE
 from hpo_script.machinery.trial_log import ARCHITECTURE, SHORT_NAMES
 from scripts import changed
+from warm import Warm
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 WORKERS = 12
@@ -33,9 +33,9 @@ ROUNDS = int(os.environ.get("FAULT_ROUNDS", "5"))
 LONG = changed(SMALL, study={"n_trials": 6}, fixed={"epochs": 12, "patience": 12})
 
 
-def test_twelve_workers_at_once_run_the_exact_total(shelf: Path, nursery: Nursery) -> None:
+def test_twelve_workers_at_once_run_the_exact_total(shelf: Path, server: Warm) -> None:
     config = changed(SMALL, study={"n_trials": 24}, fixed={"epochs": 1})
-    base = make_place(shelf, nursery, "base", config)
+    base = make_place(shelf, server, "base", config)
     found, well = [], 0
     for number in range(ROUNDS):
         place = base.copy(f"round{number}")
@@ -66,8 +66,8 @@ def suspend(run: Run) -> None:
         time.sleep(0.01)
 
 
-def test_a_suspended_worker_keeps_its_trial(shelf: Path, nursery: Nursery) -> None:
-    place = make_place(shelf, nursery, "suspended", LONG)
+def test_a_suspended_worker_keeps_its_trial(shelf: Path, server: Warm) -> None:
+    place = make_place(shelf, server, "suspended", LONG)
     first = place.start()
     wait_for(lambda: "Trial 0 epoch 3:" in place.text, first)
     suspend(first)
@@ -95,8 +95,8 @@ def claim(place: Place, number: int, run: str) -> None:
     add_lines(place, run, ("trial_resumed", {"trial": number, **fields, "epoch": 0}))
 
 
-def test_a_worker_that_lost_its_trial_discards_its_result(shelf: Path, nursery: Nursery) -> None:
-    place = make_place(shelf, nursery, "lost", LONG)
+def test_a_worker_that_lost_its_trial_discards_its_result(shelf: Path, server: Warm) -> None:
+    place = make_place(shelf, server, "lost", LONG)
     whole = place.copy("whole")
     whole.finish()
     tables: Tables = whole.tables()

@@ -203,5 +203,5 @@ def test_every_script_is_formatted(folder: Path) -> None:
 @pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.thorough)])
 def test_scripts_are_well_typed(every: int, folder: Path) -> None:
     options = ["--strict", "--no-warn-return-any", "--untyped-calls-exclude=torch"]
-    cache = f"--cache-dir={folder}/cache"
+    cache = f"--cache-dir={ROOT}/.mypy_cache/scripts"
     tool(folder, "mypy", *options, cache, "--scripts-are-modules", every=every)

@@ -22,6 +22,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from children import child
 from recover_samples import LATER_RUN, SampleLog, as_bytes, sample_log, sample_log2
 from recover_trials import UnreadableError, read_trials
 from recover_trials.cli import main
@@ -411,7 +412,10 @@ def test_a_folder_cannot_be_followed(tmp_path: Path) -> None:
 def test_an_interrupt_ends_it_with_the_code_shells_expect(tmp_path: Path) -> None:
     append(tmp_path / "a.log", running_log().lines)
     process = subprocess.Popen(
-        [*COMMAND, tmp_path / "a.log"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        child(*COMMAND, tmp_path / "a.log"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     assert "2/4 done" in process.stdout.readline()
@@ -427,7 +431,7 @@ def test_a_terminal_gets_a_picture(tmp_path: Path) -> None:
     screen, terminal = pty.openpty()
     environment = {**os.environ, "COLUMNS": "150", "TERM": "xterm"}
     with subprocess.Popen(
-        [*COMMAND, tmp_path / "a.log"], stdout=terminal, stderr=terminal, env=environment
+        child(*COMMAND, tmp_path / "a.log"), stdout=terminal, stderr=terminal, env=environment
     ) as process:
         os.close(terminal)
         shown = b""
@@ -451,7 +455,7 @@ def test_a_real_study_is_followed_to_its_end(sp500_file: Path, tmp_path: Path) -
     shutil.copy(sp500_file, tmp_path / "sp500.csv")
     script = render_to(tmp_path, changed(MARKET, study={"n_trials": 3}))
     log = tmp_path / "logs" / f"{script.stem}.log"
-    follower = subprocess.Popen([*COMMAND, log], stdout=subprocess.PIPE, text=True)
+    follower = subprocess.Popen(child(*COMMAND, log), stdout=subprocess.PIPE, text=True)
 
     assert run(script).returncode == 0
     shown, _ = follower.communicate(timeout=60)

@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import FrozenTrial
 
+from children import child
 from recover_samples import HOSTILE_TEXTS, LATER_RUN, SampleLog2, as_bytes, recover_one
 from recover_trials import read_trials
 from recover_trials.errors import MissingPackageError, RebuildError
@@ -27,7 +28,7 @@ from recover_trials.model import TWICE, Study, Trial
 from recover_trials.rebuild import rebuild, rebuild_all
 from recover_trials.storages import open_storage
 from scripts import MARKET, changed, render_to, run
-from servers import URL, postgres_server
+from servers import URL
 
 N_TRIALS, KILLS = 12, 3
 NAME = "hpo_2M_h1"
@@ -68,7 +69,7 @@ class Place(NamedTuple):
     def start(self, log: str = "x.log", *more: str) -> subprocess.Popen[str]:
         """Write a log to the storage, as a user would."""
         return subprocess.Popen(
-            [*COMMAND, log, "--to-storage", self.url, *more],
+            child(*COMMAND, log, "--to-storage", self.url, *more),
             cwd=self.folder,
             env={**os.environ, **self.environment},
             stdout=subprocess.PIPE,
@@ -105,12 +106,6 @@ def log_of(n_trials: int, value: float = 0.0) -> SampleLog2:
 def text_of(n_trials: int, value: float = 0.0) -> bytes:
     """Return such a log as a file holds it."""
     return as_bytes(log_of(n_trials, value).lines)
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[dict[str, str]]:
-    with postgres_server() as variables:
-        yield variables
 
 
 @pytest.fixture(params=["sqlite", "journal", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -392,9 +387,8 @@ study.optimize(lambda trial: 0.5, n_trials=1)
 @contextmanager
 def followed(url: str, *logs: Path) -> Iterator[subprocess.Popen[str]]:
     """Keep a storage up to date in another process; end it, whatever happens."""
-    process = subprocess.Popen(
-        [*COMMAND, *logs, "--to-storage", url, "--follow"], stdout=subprocess.PIPE, text=True
-    )
+    command = child(*COMMAND, *logs, "--to-storage", url, "--follow")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     with process:
         try:
             yield process

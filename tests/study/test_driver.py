@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from scripts import (
     render_to,
     result_of,
     run,
-    run_cold,
     start,
     study_of,
     wait_for,
@@ -70,7 +70,7 @@ def test_a_research_loop_proposes_raises_the_total_and_stops(sp500: Path, tmp_pa
 
 def test_result_has_everything_that_a_program_needs(sp500: Path, tmp_path: Path) -> None:
     script = render_to(tmp_path, QUICK)
-    empty = run_cold(script, "--status")
+    empty = run(script, "--status")
     assert empty.returncode == 0
     assert (result_of(empty)["state"], result_of(empty)["n_trials"]) == ("unfinished", 3)
     found = result_of(run(script))
@@ -94,7 +94,7 @@ def test_result_has_everything_that_a_program_needs(sp500: Path, tmp_path: Path)
         "log": f"logs/{script.stem}.log",
     }
     assert {metric for beat in baselines.values() for metric in beat} == {"val_loss", "auc"}
-    assert result_of(run_cold(script, "--status")) == {**found, "baselines": baselines}
+    assert result_of(run(script, "--status")) == {**found, "baselines": baselines}
 
 
 def test_status_answers_while_a_run_is_at_work(sp500: Path, tmp_path: Path) -> None:
@@ -102,10 +102,9 @@ def test_status_answers_while_a_run_is_at_work(sp500: Path, tmp_path: Path) -> N
     log = log_of(script)
     process = start(script, "--checkpoint-minutes", "0")
     wait_for(lambda: log.exists() and "Trial 0 epoch 1:" in log.read_text(), process)
-    status = run_cold(script, "--status")
-    process.terminate()
-    process.communicate()
-    assert process.returncode == 143
+    status = run(script, "--status")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 143
     found = result_of(status)
     assert (found["running"], found["state"]) == (1, "unfinished")
 
@@ -113,7 +112,7 @@ def test_status_answers_while_a_run_is_at_work(sp500: Path, tmp_path: Path) -> N
 def test_two_workers_share_a_log_without_an_option(sp500: Path, tmp_path: Path) -> None:
     script = render_to(tmp_path, changed(QUICK, study={"n_trials": 12}))
     workers = [start(script) for _ in range(2)]
-    said = [worker.communicate()[0] for worker in workers]
+    said = [worker.said() for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], said
     trials = study_of(script).trials
     assert sorted(trials) == list(range(12))

@@ -120,7 +120,7 @@ def test_a_signal_ends_a_run_that_can_be_continued(
     process = start(script, *EACH)
     wait_for(lambda: log.exists() and "Trial 0 epoch 1:" in log.read_text(), process)
     process.send_signal(number)
-    said, _ = process.communicate()
+    said = process.said()
     assert process.returncode == code
     assert f"stopped: {number.name}. To continue, run the same command again\n" in said
     assert "Traceback" not in said

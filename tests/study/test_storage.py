@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,13 +17,13 @@ from optuna.trial import FrozenTrial, TrialState
 from hpo_script.machinery.log_file import read_log
 from scripts import (
     MARKET,
+    Started,
     changed,
     edit,
     log_of,
     render_to,
     result_of,
     run,
-    run_cold,
     start,
     study_of,
     table,
@@ -48,12 +47,11 @@ def url(
             "sqlite": lambda: f"sqlite:///{tmp_path}/study.db",
             "journal": lambda: f"journal://{tmp_path}/study.journal",
             "grpc": lambda: stack.enter_context(grpc_proxy(tmp_path))[0],
-            "postgresql": lambda: stack.enter_context(new_database(monkeypatch)),
+            "postgresql": lambda: new_database(monkeypatch, request.getfixturevalue("postgres")),
         }
         yield urls[request.param]()
 
 
-Process = subprocess.Popen[str]
 POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.postgres)
 on = pytest.mark.parametrize
 
@@ -98,24 +96,22 @@ GATE = """\
 
 
 @contextmanager
-def trial_in_training(folder: Path, *arguments: str) -> Iterator[tuple[Path, Process]]:
+def trial_in_training(folder: Path, *arguments: str) -> Iterator[tuple[Path, Started]]:
     """Run a script of one trial; it waits behind epoch 2 of 12 until `finish` or a signal."""
     script, inner = render_to(folder, LONG), "            self.progress.update(share)\n"
     edit(script, (inner, GATE + inner), ("HEARTBEAT_SECONDS = 60", "HEARTBEAT_SECONDS = 1"))
     (folder / "gate").touch()
-    with start(script, *arguments, AT_ONCE) as process:
-        log = log_of(script)
-        try:
-            wait_for(lambda: log.exists() and "Trial 0 epoch 2: " in log.read_text(), process)
-            yield script, process
-        finally:
-            (folder / "gate").unlink(missing_ok=True)
+    process, log = start(script, *arguments, AT_ONCE), log_of(script)
+    wait_for(lambda: log.exists() and "Trial 0 epoch 2: " in log.read_text(), process)
+    yield script, process
+    (folder / "gate").unlink(missing_ok=True)
+    process.wait()
 
 
-def finish(folder: Path, process: Process) -> str:
+def finish(folder: Path, process: Started) -> str:
     """Let the script continue to its end; return its output."""
     (folder / "gate").unlink()
-    return process.communicate()[0]
+    return process.said()
 
 
 @on("url", ["sqlite", "journal", POSTGRESQL], indirect=True)
@@ -125,7 +121,7 @@ def test_workers_with_logs_of_their_own_share_a_total(
     script = render_to(tmp_path, changed(SHORT, study={"n_trials": 7}))
     logs = [tmp_path / f"worker{number}.log" for number in range(4)]
     workers = [start(script, "--storage", url, f"--log={log}") for log in logs]
-    outputs = [worker.communicate()[0] for worker in workers]
+    outputs = [worker.said() for worker in workers]
     assert [worker.returncode for worker in workers] == [0] * 4, outputs
     assert states_in(url) == ["COMPLETE"] * 7
     studies = [read_log(log).study for log in logs]
@@ -144,11 +140,10 @@ def test_the_trial_of_a_killed_worker_continues_from_its_checkpoint(
     url: str, sp500: Path, tmp_path: Path
 ) -> None:
     with trial_in_training(tmp_path, "--storage", url) as (script, process):
-        process.kill()
-        process.wait()
+        process.send_signal(signal.SIGKILL)
     assert states_in(url) == ["RUNNING"]
     more = ["--retry-running"] if url.startswith("journal") else []  # it has no heartbeat
-    done = run_cold(script, "--storage", url, *more)  # with the environment of the server
+    done = run(script, "--storage", url, *more)
     assert done.returncode == 0, done.stderr
     first, *retries = trials_in(url)
     assert first.state == TrialState.FAIL
@@ -170,8 +165,8 @@ def test_a_stopped_worker_leaves_its_trial_to_the_next_run(
     url: str, sp500: Path, tmp_path: Path
 ) -> None:
     with trial_in_training(tmp_path, "--storage", url) as (script, process):
-        process.terminate()
-        output = process.communicate()[0]
+        process.send_signal(signal.SIGTERM)
+        output = process.said()
     assert process.returncode == 128 + signal.SIGTERM, output
     assert states_in(url) == ["FAIL", "WAITING"]
     done = run(script, "--storage", url)
@@ -283,7 +278,7 @@ def test_a_password_is_in_no_message(
         monkeypatch.setenv("OPTUNA_STORAGE", address)
         workers.append(start(script))
     for worker in workers:
-        output = worker.communicate()[0]
+        output = worker.said()
         assert worker.returncode == 75, output
         assert "stopped: storage: " in output
         assert "s3cret" not in output

@@ -14,7 +14,7 @@ import pytest
 from hpo_script.machinery.stops import SIGNALS, Stops
 from hpo_script.sections.constants import SLURM_MARGIN
 from hpo_script.sections.slurm import end_of_job, slurm_guard
-from scripts import QUICK, changed, render_to, run_cold
+from scripts import QUICK, changed, render_to, run
 
 
 @pytest.fixture(autouse=True)
@@ -93,8 +93,8 @@ def test_a_script_with_slurm_stops_before_the_end_of_its_job(
 ) -> None:
     script = render_to(tmp_path, changed(QUICK, study={"n_trials": 1}, sections=["slurm"]))
     job_ends(monkeypatch, SLURM_MARGIN - 1)
-    done = run_cold(script)
+    done = run(script)
     assert done.returncode == 75, done.stderr
     assert "stopped: end of the job. To continue, run the same command again" in done.stderr
     job_ends(monkeypatch, 10**6)
-    assert run_cold(script).returncode == 0
+    assert run(script).returncode == 0
