@@ -63,7 +63,11 @@ def new_events(
 ) -> Any:
     """Yield the events of as many trials."""
     for number in range(trials):
-        changed = {"trial": number, "lr": 10 ** chance.uniform(-4, -3), "config_id": str(number)}
+        changed = {
+            "trial": number,
+            "learning_rate": 10 ** chance.uniform(-4, -3),
+            "config_id": str(number),
+        }
         for event, fields in ended[number % len(ended)]:
             known = {name: value for name, value in changed.items() if name in fields}
             yield event, {**fields, **known}

@@ -1245,7 +1245,7 @@ class MemoryStudy:
             known = self.logged.trials[number]
             if known.datetime_start and not self.take(number, as_optuna(known)):
                 self.rebuild()
-                return
+                break
         self.logged.changed.clear()
         self.fill(size)
 
@@ -1652,16 +1652,20 @@ def say_result(study: LoggedStudy) -> None:
 def dry_run(task: Task, device: torch.device) -> int:
     """Print data, baselines, every shape and its memory; return 1 if a count is wrong."""
     free, batch_size = free_memory(device), FIXED_PARAMS.get("batch_size", 256)
-    about = {**task.describe(), "baselines": task.baselines(), "never tried": SKIP_INDICES}
+    about = {
+        **task.describe(),
+        "baselines": task.baselines(),
+        "never tried": SKIP_INDICES or "none",
+    }
     about["device"] = f"{device}, {free / 1e9:.1f} GB free"
     for name, value in about.items():
         print(f"{name:15} {value}")
     wrong, shapes = 0, []
-    for rows in SPACE.shapes:
+    for shape_idx, rows in enumerate(SPACE.shapes):
         members = [ARCHITECTURES[arch_idx] for arch_idx in rows]
         wrong += sum(build_on_meta(task, row)[1] != row["params"] for row in members)
         cost = measure(task, members[-1])  # with the most heads
-        shape: dict[str, object] = {axis: members[0][axis] for axis in ARCHITECTURES[0]}
+        shape: dict[str, object] = {"shape": shape_idx, **members[0]}
         shape["n_heads"] = ",".join(str(member["n_heads"]) for member in members)
         shape["params"] = f"{cost.params:,}"
         shape["off"] = f"{cost.params / BUDGET - 1:+.1%}"
@@ -1669,7 +1673,7 @@ def dry_run(task: Task, device: torch.device) -> int:
         shape["MB/sample"] = f"{cost.sample_bytes / 1e6:.2f}"
         shape["micro-batch"] = cost.micro_batch(free, batch_size) or "does not fit"
         shapes.append(shape)
-    print(f"\n{pd.DataFrame(shapes).to_string()}\n")
+    print(f"\n{pd.DataFrame(shapes).to_string(index=False)}\n")
     outside = sum(abs(row["params"] / BUDGET - 1) > TOLERANCE for row in ARCHITECTURES)
     print(
         f"{len(ARCHITECTURES)} architectures, {len(shapes)} shapes: {wrong} parameter counts"
@@ -2058,7 +2062,10 @@ def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[s
     del constants["architectures"]
     return {
         "log_version": LOG_VERSION,
+        "hpogen": HPOGEN,
+        "task": TASK,
         "horizon": None,
+        "sampler": SAMPLER,
         **constants,
         "unit": task.unit,
         "n_trials": arguments.n_trials,

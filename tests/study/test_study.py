@@ -244,7 +244,7 @@ def test_a_trial_that_never_fits_fails_with_the_curve_of_its_last_attempt(
         (
             BATCH,
             BATCH + "        model.calls = getattr(model, 'calls', 0) + 1\n"
-            "        if micro_batch < 256 or model.calls > 3:\n"
+            "        if size < 256 or model.calls > 3:\n"
             "            raise torch.OutOfMemoryError('out of memory')\n",
         ),
     )
@@ -309,7 +309,7 @@ def spy(value: object) -> None:
         file.write(json.dumps(value) + "\\n")
 
 
-def make_optimizer("""
+def learning_rate("""
 
 
 def test_recorded_parameters_are_those_trained_with(sp500: Path, tmp_path: Path) -> None:
@@ -325,7 +325,7 @@ def test_recorded_parameters_are_those_trained_with(sp500: Path, tmp_path: Path)
     )
     script = edit(
         render_to(tmp_path, config),
-        ("def make_optimizer(", SPY),
+        ("def learning_rate(", SPY),
         (
             "        self.optimizer.step()\n",
             "        self.optimizer.step()\n"
@@ -468,8 +468,8 @@ def test_help_and_status_answer_without_packages_and_a_missing_one_is_named(
     [
         (["--n-trials", "0"], "--n-trials 0 is not a whole number above 0"),
         (["--n-trials", "x"], "argument --n-trials: invalid int value: 'x'"),
-        (["--trial-seconds", "nan"], "--trial-seconds are numbers from 0 up"),
-        (["--checkpoint-minutes", "-1"], "error: --checkpoint-minutes and "),
+        (["--trial-seconds", "nan"], "--trial-seconds nan is not a number above 0"),
+        (["--checkpoint-minutes", "-1"], "--checkpoint-minutes -1.0 is not a number from 0 up"),
         (["--n-tri", "3"], "unrecognized arguments: --n-tri 3"),
         (["--device", "tpu"], "--device tpu is not auto, cpu, cuda, cuda:N or mps"),
         (["--enqueue", "none.json"], "no such file: none.json\n"),

@@ -23,8 +23,11 @@ from hpo_script.constants import (
     ARCHITECTURES,
     EXTREME_INDICES,
     FIXED_PARAMS,
+    HPOGEN,
     METRIC,
+    SAMPLER,
     SEARCH_SPACE,
+    TASK,
 )
 from hpo_script.experiment.shared import UnusableError
 from hpo_script.experiment.space import SPACE, distributions, searched_params
@@ -71,7 +74,10 @@ def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[s
     del constants["architectures"]
     return {
         "log_version": LOG_VERSION,
+        "hpogen": HPOGEN,
+        "task": TASK,
         "horizon": None,
+        "sampler": SAMPLER,
         **constants,
         "unit": task.unit,
         "n_trials": arguments.n_trials,

@@ -60,7 +60,7 @@ class MemoryStudy:
             known = self.logged.trials[number]
             if known.datetime_start and not self.take(number, as_optuna(known)):
                 self.rebuild()
-                return
+                break
         self.logged.changed.clear()
         self.fill(size)
 

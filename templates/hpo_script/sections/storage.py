@@ -177,7 +177,9 @@ class StorageSearch(Search):
         """Return the trial to train; at the total, wait for trials that may be stale."""
         end = time.monotonic() + 3 * HEARTBEAT_SECONDS * is_heartbeat_enabled(self.memory.storage)
         while (number := self.claim()) is None and self.memory.trials(TrialState.RUNNING):
-            if time.monotonic() > end or self.stops.asked():
+            if stop := self.stops.asked():
+                raise stop
+            if time.monotonic() > end:
                 break
             time.sleep(min(5, HEARTBEAT_SECONDS))
         return number
