@@ -22,10 +22,8 @@ Rendered by hpogen 0.2.0: hpogen render --budget 200M --horizon 3
 from __future__ import annotations
 
 import hashlib
-import io
 import itertools
 import math
-import re
 import sys
 import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -40,7 +38,7 @@ BUDGET = 200_000_000  # parameters
 TOLERANCE = 0.25  # of the budget, up and down
 HORIZON = 3  # trading days ahead
 TASK = "threshold_1pct"
-METRIC = "val_loss"  # a trial's value: its best evaluation
+METRIC = "val_loss"  # a trial's value: its best evaluation (if pruned, its last)
 DIRECTION: Literal["minimize", "maximize"] = "minimize"
 N_TRIALS = 50  # in all, over every run of this script
 TIMEOUT_HOURS: float | None = None  # a run stops after these, even in a trial
@@ -54,11 +52,11 @@ FEATURE_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]  # col
 
 # Splits, contiguous and in order
 TRAIN_FRACTION = 0.7  # of all rows, in the order of dates
-VAL_FRACTION = 0.15  # the rest is test, never read here
+VAL_FRACTION = 0.15  # the rest is test: nothing is made of it
 TRAIN_SUBSET = 1.0  # of the training days, evenly spread
 TRAIN_END: str | None = None  # last training date, if given
 VAL_END: str | None = None  # last validation date, if given
-MIN_VAL_SAMPLES = 100  # fewer are refused
+MIN_VAL_SAMPLES = 100  # fewer, or fewer training samples, are refused
 MIN_CLASS_SAMPLES = 10  # fewer of a class are refused
 
 # Model
@@ -248,8 +246,9 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
     add("--n-trials", default=N_TRIALS, type=int, metavar="N", help="total of all runs")
     add("--seed", default=SEED, type=int, metavar="N", help="default: %(default)s")
     add("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N, mps")
-    add("--out", default=Path("outputs", NAME), type=Path, metavar="DIR", help="%(default)s")
-    add("--log", default=Path("logs", f"{NAME}.log"), type=Path, metavar="F", help="%(default)s")
+    out, log = Path("outputs", NAME), Path("logs", f"{NAME}.log")
+    add("--out", default=out, type=Path, metavar="DIR", help="results; default: %(default)s")
+    add("--log", default=log, type=Path, metavar="FILE", help="the study; default: %(default)s")
     add("--checkpoint-minutes", default=5.0, type=float, metavar="N", help="0: after each batch")
     add("--trial-seconds", type=float, metavar="S", help="training time of each trial")
     add("--enqueue", type=Path, metavar="FILE.json", help="configurations to try next")
@@ -265,13 +264,12 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
     args.overrides = {n: str(v) for n, v in vars(args).items() if v != parser.get_default(n)}
     files = [] if args.status else [Path(args.data), args.enqueue, args.history]
     missing = [str(path) for path in files if path and not path.exists()]
-    minutes, seconds = args.checkpoint_minutes, args.trial_seconds
-    device = re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", args.device)
+    seconds = args.trial_seconds
+    devices = ("auto", "cpu", "mps", "cuda", *(f"cuda:{index}" for index in range(64)))
     rules = {
         f"--n-trials {args.n_trials} is not a whole number above 0": 0 < args.n_trials < 1e9,
-        f"--checkpoint-minutes {minutes} is not a number from 0 up": 0 <= minutes < 1e9,
-        f"--trial-seconds {seconds} is not a number above 0": 0 < (seconds or 1) < 1e9,
-        f"--device {args.device} is not auto, cpu, cuda, cuda:N or mps": device,
+        f"--trial-seconds {seconds} is not a number above 0": seconds is None or 0 < seconds < 1e9,
+        f"--device {args.device} is not auto, cpu, cuda, cuda:N or mps": args.device in devices,
         f"--log {args.log} is a folder, not a file": not args.log.is_dir(),
         f"no such file: {', '.join(missing)}": not missing,
     }
@@ -311,7 +309,6 @@ except ModuleNotFoundError as missing:
 
 Arch = Mapping[str, int]  # a row of ARCHITECTURES
 Config = Mapping[str, Any]  # every hyper-parameter of a trial, searched or fixed
-Curve = list[dict[str, Any]]  # evaluations: epochs or steps trained, then the metrics
 OTHER_DATA = "{}: sha256 {:.12}… is not the data this script was rendered for; see --new-data"
 
 
@@ -431,8 +428,8 @@ def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int)
     table = pd.DataFrame(features).to_numpy(np.float64)
     train = table[1:train_rows]
     standard = (table - train.mean(0)) / (train.std(0) + 1e-12)
-    # The first row has no day before; a day without volume is far out, but only one day.
-    return np.clip(np.where(np.isnan(standard), 0.0, standard), -10.0, 10.0)
+    standard[0] = np.nan_to_num(standard[0])  # it has no day before
+    return np.clip(standard, -10.0, 10.0)  # a day without volume is far out, but only one day
 
 
 Model = PatchTST  # windows as they are
@@ -508,22 +505,24 @@ PRICES = ("Open", "High", "Low", "Close")
 
 def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
     """Return Date, prices and features, checked, of a CSV or Parquet file, and its SHA-256."""
-    content, wanted = path.read_bytes(), list(dict.fromkeys((*PRICES, *FEATURE_COLUMNS)))
+    wanted = list(dict.fromkeys((*PRICES, *FEATURE_COLUMNS)))
     try:
         if path.suffix == ".parquet":
-            cells = pd.read_parquet(io.BytesIO(content)).reset_index().astype(str)
+            cells = pd.read_parquet(path).reset_index().astype(str)
         else:
-            cells = pd.read_csv(io.BytesIO(content), dtype=str, encoding="utf-8-sig")
+            cells = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
         cells = cells[["Date", *wanted]]
     except (ValueError, KeyError, OSError) as error:  # those of pandas and pyarrow, too
         raise UnusableError(f"{path}: {ascii(str(error))[1:200]}") from None
-    dates = pd.to_datetime(cells["Date"], errors="coerce", format="ISO8601", utc=True)
+    # The day without its time or offset: 2020-01-02 00:00:00-05:00 is a day in New York.
+    dates = pd.to_datetime(cells["Date"].str[:10], errors="coerce", format="ISO8601")
     columns = {name: pd.to_numeric(cells[name], errors="coerce") for name in wanted}
+    prices = (*PRICES, *({"Adj Close"} & columns.keys()))
     faults = [
         ("Date", dates.isna(), "is not a date such as 1999-01-04"),
         ("Date", dates.diff() <= pd.Timedelta(0), "is not after the row before"),
         *((n, ~(v.abs() < np.inf), "is not a finite number") for n, v in columns.items()),
-        *((name, columns[name] <= 0, "is not above 0") for name in PRICES),
+        *((name, columns[name] <= 0, "is not above 0") for name in prices),
         ("High", columns["High"] < columns["Low"], "is below Low"),
     ]
     for name, wrong, fault in faults:
@@ -531,8 +530,7 @@ def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
             index = int(wrong.argmax())
             cell, row = str(cells[name].iloc[index])[:60], index + 2  # the header is row 1
             raise UnusableError(f"{path}: row {row}: {name} {cell!r} {fault}")
-    frame = pd.DataFrame({"Date": dates.dt.tz_localize(None), **columns})
-    return frame, hashlib.sha256(content).hexdigest()
+    return pd.DataFrame({"Date": dates, **columns}), hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 class Task:
@@ -581,7 +579,7 @@ class Task:
             first, last = (self.frame["Date"][int(days[end])].date() for end in (0, -1))
             about[f"{split}_days"] = f"{first} to {last}"
             about[f"{split}_samples"] = len(days)
-            about[f"{split}_rate"] = float(self.labels[days].mean())
+            about[f"{split}_rate"] = float(self.labels[days].double().mean())
         return about
 
     def baselines(self) -> dict[str, dict[str, float]]:
@@ -741,10 +739,13 @@ class Training:
 
     def evaluate(self, interval: EvalInterval, micro_batch: int) -> dict[str, Any]:
         """End an interval; return the epoch or step, then the metrics. Raises DivergedError."""
+        began = time.monotonic()
+        train_loss = float(self.losses) / self.batch  # waits for the device
+        self.seconds += time.monotonic() - began
         self.model.eval()
         with torch.inference_mode(), self.autocast:
             metrics = self.task.evaluate(self.model, micro_batch)
-        point = {"train_loss": float(self.losses) / self.batch, **metrics}
+        point = {"train_loss": train_loss, **metrics}
         for name in ("train_loss", "val_loss"):
             if not math.isfinite(point[name]):
                 raise DivergedError(f"{name} is {point[name]} at {self.task.unit} {interval.step}")
@@ -877,9 +878,11 @@ def suggest(trial: optuna.Trial) -> dict[str, Any]:
 import ast
 import errno
 import fcntl
+import io
 import json
 import os
 import platform
+import re
 import resource
 import signal
 import traceback
@@ -1415,7 +1418,7 @@ class MemoryStudy:
 def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Replace a file by one that is already on the disk, so that no reader sees a part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         with part.open("wb") as file:
             write(file)
@@ -1483,6 +1486,8 @@ def choose_device(name: str) -> torch.device:
     missing = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
     if missing or not available.get(device.type, True):
         raise UnusableError(f"--device {name}: this machine or this torch lacks it; use auto")
+    if device.index:
+        torch.cuda.set_device(device)  # random streams are those of the current device
     return device
 
 
@@ -1497,7 +1502,7 @@ def free_memory(device: torch.device) -> int:
     if not meminfo.exists():
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     table = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-    return min(int(table["MemAvailable"].split()[0]) * 1024, *cgroup_rooms())
+    return min((int(table["MemAvailable"].split()[0]) * 1024, *cgroup_rooms()))
 
 
 def cgroup_rooms(
@@ -1508,7 +1513,6 @@ def cgroup_rooms(
     The kernel kills what takes more. Cached files do not count, they can be dropped.
     https://docs.kernel.org/admin-guide/cgroup-v2.html#memory
     """
-    yield 1 << 62
     lines = groups.read_text().splitlines() if groups.exists() else []
     for name in (line.removeprefix("0::/") for line in lines if line.startswith("0::/")):
         for folder in (root / name, *(root / name).parents):
@@ -1519,10 +1523,11 @@ def cgroup_rooms(
 
 
 def peak_memory(device: torch.device) -> int:
-    """Return the most bytes used so far: on CUDA by tensors, elsewhere by the process."""
+    """Return the most bytes used: on CUDA by tensors of the trial, else by the process so far."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 class ShapeCost(NamedTuple):
@@ -1581,7 +1586,7 @@ def measure_shapes(task: Task, free: int) -> dict[int, ShapeCost]:
         cost = measure(task, arch)
         costs |= dict.fromkeys(rows, cost)
         if cost.params != arch["params"]:
-            say(f"{arch}: the model has {cost.params:,} parameters, which the log records")
+            say(f"{arch}: the model has {cost.params:,} parameters; the log has this number")
         if not cost.micro_batch(free, 1):
             say(f"warning: {arch} does not fit into {free:,} bytes: its trials will fail (oom)")
     if not any(cost.micro_batch(free, 1) for cost in costs.values()):
@@ -1706,7 +1711,8 @@ def write_results(folder: Path, study: LoggedStudy) -> None:
     replace_file(folder / "trials.csv", lambda file: file.write(table.encode()))
     if best := study.best(DIRECTION):
         found = {**summary(study), "best_params": searched_params(best.attributes)}
-        content = json.dumps({**found, "best_user_attrs": best.attributes}, indent=1) + "\n"
+        found["best_user_attrs"] = {**best.attributes, "learning_curve": best.curve}
+        content = json.dumps(found, indent=1) + "\n"
         replace_file(folder / "best_params.json", lambda file: file.write(content.encode()))
 
 
@@ -1746,7 +1752,7 @@ def say_result(study: LoggedStudy) -> None:
             words = "better than" if sign * found[metric] < sign * value else "NOT better than"
             say(f"  {metric} {found[metric]:.4f} is {words} the {name} with {value:.4f}")
     if found.get("collapsed"):
-        say("  COLLAPSED: it predicts nearly the same number for every sample")
+        say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
     say("Each configuration has one seed: part of a lead may be the noise of its seed.")
 
 
@@ -1764,7 +1770,7 @@ def dry_run(task: Task, device: torch.device) -> int:
     about["device"] = f"{device}, {free / 1e9:.1f} GB free"
     for name, value in about.items():
         print(f"{name:15} {value}")
-    wrong, shapes = 0, []
+    wrong, unfit, shapes = 0, 0, []
     for shape_idx, rows in enumerate(SPACE.shapes):
         members = [ARCHITECTURES[arch_idx] for arch_idx in rows]
         wrong += sum(build_on_meta(task, row)[1] != row["params"] for row in members)
@@ -1776,13 +1782,14 @@ def dry_run(task: Task, device: torch.device) -> int:
         shape["model GB"] = f"{cost.params * BYTES_PER_PARAMETER / 1e9:.2f}"
         shape["MB/sample"] = f"{cost.sample_bytes / 1e6:.2f}"
         shape["micro-batch"] = cost.micro_batch(free, batch_size) or "does not fit"
+        unfit += shape["micro-batch"] == "does not fit"
         shapes.append(shape)
     print(f"\n{pd.DataFrame(shapes).to_string(index=False)}\n")
     outside = sum(abs(row["params"] / BUDGET - 1) > TOLERANCE for row in ARCHITECTURES)
     print(
         f"{len(ARCHITECTURES)} architectures, {len(shapes)} shapes: {wrong} parameter counts"
-        f" differ from their model's; {outside} outside ±{TOLERANCE:.0%} of {BUDGET:,}.\n"
-        "Nothing was trained."
+        f" differ from their model's; {outside} outside ±{TOLERANCE:.0%} of {BUDGET:,};"
+        f" {unfit} shapes do not fit.\nNothing was trained."
     )
     return 1 if wrong or outside else 0
 
@@ -1797,6 +1804,8 @@ def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> i
     if not trial or not trial.curve:
         raise UnusableError(f"--repeat {number}: {path} has no evaluation of this trial")
     run = study.runs.get(trial.claims[-1], {}) if trial.claims else {}
+    if run.get("trial_seconds"):
+        raise UnusableError(f"--repeat {number}: its schedule depended on the speed of a machine")
     torch.set_num_threads(run.get("threads", 1))  # another number changes the last digits
     config = trial.attributes
     arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
@@ -1902,14 +1911,14 @@ class Search:
     def sync(self) -> None:
         """Write the pending lines; wait while the disk is full, until the run must stop."""
         began = time.monotonic()
-        with self.log.round():
-            pass
-        while self.log.pending:
+        while True:
+            with self.log.round():
+                pass
+            if not self.log.pending:
+                break
             if stop := self.stops.asked():
                 raise stop
             time.sleep(5)
-            with self.log.round():
-                pass
         self.last_round = time.monotonic()
         self.round_cost = self.last_round - began
         self.log.report_damage()
@@ -1971,8 +1980,10 @@ class Search:
     def run_trial(self, number: int) -> None:
         """Train one trial, from its checkpoint if it has one, and write its end."""
         self.number, self.config = number, dict(self.log.study.trials[number].attributes)
-        self.curve: Curve = []
+        self.curve: list[dict[str, Any]] = []
         self.began = time.monotonic()
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
         path = self.arguments.out / "checkpoints" / f"trial_{number:04d}.pt"
         key = f"{self.log.study.study_id} {self.config['config_id']}"
         self.checkpoint = Checkpoint(path, key, minutes=self.arguments.checkpoint_minutes)
@@ -2161,7 +2172,7 @@ def read_source(source: str) -> tuple[dict[str, Any], str]:
 
 def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[str, Any]:
     """Return the fields of the run line: everything that identifies the experiment."""
-    source = Path(sys.argv[0]).read_text()
+    source = Path(sys.argv[0]).read_text("utf-8")
     constants, code_sha256 = read_source(source)
     del constants["architectures"]
     return {
@@ -2230,8 +2241,8 @@ def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> None:
     if other := unreachable_worker(study, *mount_of(path)):
         raise UnusableError(
             f"{path}: {other} has not ended, and locks may not reach it: wait for its end, or use"
-            " NFSv4 or --with storage; if it was killed, continue it on its machine, or a copy of"
-            " the log on a local disk"
+            " NFSv4 or `hpogen render --with storage`; if it was killed, continue it on its"
+            " machine, or a copy of the log on a local disk"
         )
     for text in changes(first, about, REMARKED):
         say(f"warning: not as in the first run: {text}")
@@ -2282,7 +2293,7 @@ def enqueued_lines(path: Path) -> list[dict[str, Any]]:
             params = {name: value for name, value in config.items() if name != "arch_idx"}
             if "arch_idx" in config:
                 if config["arch_idx"] not in SPACE.allowed:
-                    raise ValueError(f"arch_idx {config['arch_idx']!r} is not in ARCHITECTURES")
+                    raise ValueError(f"arch_idx {config['arch_idx']!r} is no row, or skipped")
                 params |= SPACE.encode(config["arch_idx"])
             line = {"enqueued_id": f"{file}-{len(lines)}", "trial_params": normal_params(params)}
             lines.append(line)

@@ -175,7 +175,11 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
                 ("TOLERANCE", spec.tolerance, "of the budget, up and down"),
                 *([("HORIZON", spec.horizon, "trading days ahead")] if family.has_horizon else []),
                 ("TASK", spec.task, ""),
-                ("METRIC", spec.metric, "a trial's value: its best evaluation"),
+                (
+                    "METRIC",
+                    spec.metric,
+                    "a trial's value: its best evaluation (if pruned, its last)",
+                ),
                 ('DIRECTION: Literal["minimize", "maximize"]', family.metrics[spec.metric], ""),
                 ("N_TRIALS", spec.n_trials, "in all, over every run of this script"),
                 (

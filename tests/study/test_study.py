@@ -469,7 +469,7 @@ def test_help_and_status_answer_without_packages_and_a_missing_one_is_named(
         (["--n-trials", "0"], "--n-trials 0 is not a whole number above 0"),
         (["--n-trials", "x"], "argument --n-trials: invalid int value: 'x'"),
         (["--trial-seconds", "nan"], "--trial-seconds nan is not a number above 0"),
-        (["--checkpoint-minutes", "-1"], "--checkpoint-minutes -1.0 is not a number from 0 up"),
+        (["--checkpoint-minutes", "x"], "argument --checkpoint-minutes: invalid float value: 'x'"),
         (["--n-tri", "3"], "unrecognized arguments: --n-tri 3"),
         (["--device", "tpu"], "--device tpu is not auto, cpu, cuda, cuda:N or mps"),
         (["--enqueue", "none.json"], "no such file: none.json\n"),

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 Arch = Mapping[str, int]  # a row of ARCHITECTURES
 Config = Mapping[str, Any]  # every hyper-parameter of a trial, searched or fixed
-Curve = list[dict[str, Any]]  # evaluations: epochs or steps trained, then the metrics
 OTHER_DATA = "{}: sha256 {:.12}… is not the data this script was rendered for; see --new-data"
 
 

@@ -110,10 +110,13 @@ class Training:
 
     def evaluate(self, interval: EvalInterval, micro_batch: int) -> dict[str, Any]:
         """End an interval; return the epoch or step, then the metrics. Raises DivergedError."""
+        began = time.monotonic()
+        train_loss = float(self.losses) / self.batch  # waits for the device
+        self.seconds += time.monotonic() - began
         self.model.eval()
         with torch.inference_mode(), self.autocast:
             metrics = self.task.evaluate(self.model, micro_batch)
-        point = {"train_loss": float(self.losses) / self.batch, **metrics}
+        point = {"train_loss": train_loss, **metrics}
         for name in ("train_loss", "val_loss"):
             if not math.isfinite(point[name]):
                 raise DivergedError(f"{name} is {point[name]} at {self.task.unit} {interval.step}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from hpo_script.machinery.log_file import say
 def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Replace a file by one that is already on the disk, so that no reader sees a part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         with part.open("wb") as file:
             write(file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable
@@ -22,8 +21,9 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
     add("--n-trials", default=N_TRIALS, type=int, metavar="N", help="total of all runs")
     add("--seed", default=SEED, type=int, metavar="N", help="default: %(default)s")
     add("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N, mps")
-    add("--out", default=Path("outputs", NAME), type=Path, metavar="DIR", help="%(default)s")
-    add("--log", default=Path("logs", f"{NAME}.log"), type=Path, metavar="F", help="%(default)s")
+    out, log = Path("outputs", NAME), Path("logs", f"{NAME}.log")
+    add("--out", default=out, type=Path, metavar="DIR", help="results; default: %(default)s")
+    add("--log", default=log, type=Path, metavar="FILE", help="the study; default: %(default)s")
     add("--checkpoint-minutes", default=5.0, type=float, metavar="N", help="0: after each batch")
     add("--trial-seconds", type=float, metavar="S", help="training time of each trial")
     add("--enqueue", type=Path, metavar="FILE.json", help="configurations to try next")
@@ -39,13 +39,12 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
     args.overrides = {n: str(v) for n, v in vars(args).items() if v != parser.get_default(n)}
     files = [] if args.status else [Path(args.data), args.enqueue, args.history]
     missing = [str(path) for path in files if path and not path.exists()]
-    minutes, seconds = args.checkpoint_minutes, args.trial_seconds
-    device = re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", args.device)
+    seconds = args.trial_seconds
+    devices = ("auto", "cpu", "mps", "cuda", *(f"cuda:{index}" for index in range(64)))
     rules = {
         f"--n-trials {args.n_trials} is not a whole number above 0": 0 < args.n_trials < 1e9,
-        f"--checkpoint-minutes {minutes} is not a number from 0 up": 0 <= minutes < 1e9,
-        f"--trial-seconds {seconds} is not a number above 0": 0 < (seconds or 1) < 1e9,
-        f"--device {args.device} is not auto, cpu, cuda, cuda:N or mps": device,
+        f"--trial-seconds {seconds} is not a number above 0": seconds is None or 0 < seconds < 1e9,
+        f"--device {args.device} is not auto, cpu, cuda, cuda:N or mps": args.device in devices,
         f"--log {args.log} is a folder, not a file": not args.log.is_dir(),
         f"no such file: {', '.join(missing)}": not missing,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +31,8 @@ def choose_device(name: str) -> torch.device:
     missing = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
     if missing or not available.get(device.type, True):
         raise UnusableError(f"--device {name}: this machine or this torch lacks it; use auto")
+    if device.index:
+        torch.cuda.set_device(device)  # random streams are those of the current device
     return device
 
 
@@ -44,7 +47,7 @@ def free_memory(device: torch.device) -> int:
     if not meminfo.exists():
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     table = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-    return min(int(table["MemAvailable"].split()[0]) * 1024, *cgroup_rooms())
+    return min((int(table["MemAvailable"].split()[0]) * 1024, *cgroup_rooms()))
 
 
 def cgroup_rooms(
@@ -55,7 +58,6 @@ def cgroup_rooms(
     The kernel kills what takes more. Cached files do not count, they can be dropped.
     https://docs.kernel.org/admin-guide/cgroup-v2.html#memory
     """
-    yield 1 << 62
     lines = groups.read_text().splitlines() if groups.exists() else []
     for name in (line.removeprefix("0::/") for line in lines if line.startswith("0::/")):
         for folder in (root / name, *(root / name).parents):
@@ -66,10 +68,11 @@ def cgroup_rooms(
 
 
 def peak_memory(device: torch.device) -> int:
-    """Return the most bytes used so far: on CUDA by tensors, elsewhere by the process."""
+    """Return the most bytes used: on CUDA by tensors of the trial, else by the process so far."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 class ShapeCost(NamedTuple):
@@ -128,7 +131,7 @@ def measure_shapes(task: Task, free: int) -> dict[int, ShapeCost]:
         cost = measure(task, arch)
         costs |= dict.fromkeys(rows, cost)
         if cost.params != arch["params"]:
-            say(f"{arch}: the model has {cost.params:,} parameters, which the log records")
+            say(f"{arch}: the model has {cost.params:,} parameters; the log has this number")
         if not cost.micro_batch(free, 1):
             say(f"warning: {arch} does not fit into {free:,} bytes: its trials will fail (oom)")
     if not any(cost.micro_batch(free, 1) for cost in costs.values()):

@@ -22,7 +22,7 @@ def dry_run(task: Task, device: torch.device) -> int:
     about["device"] = f"{device}, {free / 1e9:.1f} GB free"
     for name, value in about.items():
         print(f"{name:15} {value}")
-    wrong, shapes = 0, []
+    wrong, unfit, shapes = 0, 0, []
     for shape_idx, rows in enumerate(SPACE.shapes):
         members = [ARCHITECTURES[arch_idx] for arch_idx in rows]
         wrong += sum(build_on_meta(task, row)[1] != row["params"] for row in members)
@@ -34,12 +34,13 @@ def dry_run(task: Task, device: torch.device) -> int:
         shape["model GB"] = f"{cost.params * BYTES_PER_PARAMETER / 1e9:.2f}"
         shape["MB/sample"] = f"{cost.sample_bytes / 1e6:.2f}"
         shape["micro-batch"] = cost.micro_batch(free, batch_size) or "does not fit"
+        unfit += shape["micro-batch"] == "does not fit"
         shapes.append(shape)
     print(f"\n{pd.DataFrame(shapes).to_string(index=False)}\n")
     outside = sum(abs(row["params"] / BUDGET - 1) > TOLERANCE for row in ARCHITECTURES)
     print(
         f"{len(ARCHITECTURES)} architectures, {len(shapes)} shapes: {wrong} parameter counts"
-        f" differ from their model's; {outside} outside ±{TOLERANCE:.0%} of {BUDGET:,}.\n"
-        "Nothing was trained."
+        f" differ from their model's; {outside} outside ±{TOLERANCE:.0%} of {BUDGET:,};"
+        f" {unfit} shapes do not fit.\nNothing was trained."
     )
     return 1 if wrong or outside else 0

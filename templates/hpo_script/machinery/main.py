@@ -69,7 +69,7 @@ def read_source(source: str) -> tuple[dict[str, Any], str]:
 
 def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[str, Any]:
     """Return the fields of the run line: everything that identifies the experiment."""
-    source = Path(sys.argv[0]).read_text()
+    source = Path(sys.argv[0]).read_text("utf-8")
     constants, code_sha256 = read_source(source)
     del constants["architectures"]
     return {
@@ -138,8 +138,8 @@ def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> None:
     if other := unreachable_worker(study, *mount_of(path)):
         raise UnusableError(
             f"{path}: {other} has not ended, and locks may not reach it: wait for its end, or use"
-            " NFSv4 or --with storage; if it was killed, continue it on its machine, or a copy of"
-            " the log on a local disk"
+            " NFSv4 or `hpogen render --with storage`; if it was killed, continue it on its"
+            " machine, or a copy of the log on a local disk"
         )
     for text in changes(first, about, REMARKED):
         say(f"warning: not as in the first run: {text}")
@@ -190,7 +190,7 @@ def enqueued_lines(path: Path) -> list[dict[str, Any]]:
             params = {name: value for name, value in config.items() if name != "arch_idx"}
             if "arch_idx" in config:
                 if config["arch_idx"] not in SPACE.allowed:
-                    raise ValueError(f"arch_idx {config['arch_idx']!r} is not in ARCHITECTURES")
+                    raise ValueError(f"arch_idx {config['arch_idx']!r} is no row, or skipped")
                 params |= SPACE.encode(config["arch_idx"])
             line = {"enqueued_id": f"{file}-{len(lines)}", "trial_params": normal_params(params)}
             lines.append(line)

@@ -21,6 +21,8 @@ def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> i
     if not trial or not trial.curve:
         raise UnusableError(f"--repeat {number}: {path} has no evaluation of this trial")
     run = study.runs.get(trial.claims[-1], {}) if trial.claims else {}
+    if run.get("trial_seconds"):
+        raise UnusableError(f"--repeat {number}: its schedule depended on the speed of a machine")
     torch.set_num_threads(run.get("threads", 1))  # another number changes the last digits
     config = trial.attributes
     arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)

@@ -40,7 +40,8 @@ def write_results(folder: Path, study: LoggedStudy) -> None:
     replace_file(folder / "trials.csv", lambda file: file.write(table.encode()))
     if best := study.best(DIRECTION):
         found = {**summary(study), "best_params": searched_params(best.attributes)}
-        content = json.dumps({**found, "best_user_attrs": best.attributes}, indent=1) + "\n"
+        found["best_user_attrs"] = {**best.attributes, "learning_curve": best.curve}
+        content = json.dumps(found, indent=1) + "\n"
         replace_file(folder / "best_params.json", lambda file: file.write(content.encode()))
 
 
@@ -80,5 +81,5 @@ def say_result(study: LoggedStudy) -> None:
             words = "better than" if sign * found[metric] < sign * value else "NOT better than"
             say(f"  {metric} {found[metric]:.4f} is {words} the {name} with {value:.4f}")
     if found.get("collapsed"):
-        say("  COLLAPSED: it predicts nearly the same number for every sample")
+        say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
     say("Each configuration has one seed: part of a lead may be the noise of its seed.")

@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from hpo_script.constants import ARCHITECTURES, DIRECTION, EXTREME_INDICES, METRIC
-from hpo_script.experiment.shared import Config, Curve
+from hpo_script.experiment.shared import Config
 from hpo_script.experiment.space import SPACE
 from hpo_script.experiment.task import Task
 from hpo_script.experiment.training import DivergedError, Training, evals_without_gain, train
@@ -123,14 +123,14 @@ class Search:
     def sync(self) -> None:
         """Write the pending lines; wait while the disk is full, until the run must stop."""
         began = time.monotonic()
-        with self.log.round():
-            pass
-        while self.log.pending:
+        while True:
+            with self.log.round():
+                pass
+            if not self.log.pending:
+                break
             if stop := self.stops.asked():
                 raise stop
             time.sleep(5)
-            with self.log.round():
-                pass
         self.last_round = time.monotonic()
         self.round_cost = self.last_round - began
         self.log.report_damage()
@@ -192,8 +192,10 @@ class Search:
     def run_trial(self, number: int) -> None:
         """Train one trial, from its checkpoint if it has one, and write its end."""
         self.number, self.config = number, dict(self.log.study.trials[number].attributes)
-        self.curve: Curve = []
+        self.curve: list[dict[str, Any]] = []
         self.began = time.monotonic()
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
         path = self.arguments.out / "checkpoints" / f"trial_{number:04d}.pt"
         key = f"{self.log.study.study_id} {self.config['config_id']}"
         self.checkpoint = Checkpoint(path, key, minutes=self.arguments.checkpoint_minutes)

@@ -7,7 +7,6 @@ a label never cross a boundary, and which days have labels depends on MAX_CONTEX
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,22 +42,24 @@ PRICES = ("Open", "High", "Low", "Close")
 
 def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
     """Return Date, prices and features, checked, of a CSV or Parquet file, and its SHA-256."""
-    content, wanted = path.read_bytes(), list(dict.fromkeys((*PRICES, *FEATURE_COLUMNS)))
+    wanted = list(dict.fromkeys((*PRICES, *FEATURE_COLUMNS)))
     try:
         if path.suffix == ".parquet":
-            cells = pd.read_parquet(io.BytesIO(content)).reset_index().astype(str)
+            cells = pd.read_parquet(path).reset_index().astype(str)
         else:
-            cells = pd.read_csv(io.BytesIO(content), dtype=str, encoding="utf-8-sig")
+            cells = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
         cells = cells[["Date", *wanted]]
     except (ValueError, KeyError, OSError) as error:  # those of pandas and pyarrow, too
         raise UnusableError(f"{path}: {ascii(str(error))[1:200]}") from None
-    dates = pd.to_datetime(cells["Date"], errors="coerce", format="ISO8601", utc=True)
+    # The day without its time or offset: 2020-01-02 00:00:00-05:00 is a day in New York.
+    dates = pd.to_datetime(cells["Date"].str[:10], errors="coerce", format="ISO8601")
     columns = {name: pd.to_numeric(cells[name], errors="coerce") for name in wanted}
+    prices = (*PRICES, *({"Adj Close"} & columns.keys()))
     faults = [
         ("Date", dates.isna(), "is not a date such as 1999-01-04"),
         ("Date", dates.diff() <= pd.Timedelta(0), "is not after the row before"),
         *((n, ~(v.abs() < np.inf), "is not a finite number") for n, v in columns.items()),
-        *((name, columns[name] <= 0, "is not above 0") for name in PRICES),
+        *((name, columns[name] <= 0, "is not above 0") for name in prices),
         ("High", columns["High"] < columns["Low"], "is below Low"),
     ]
     for name, wrong, fault in faults:
@@ -66,8 +67,7 @@ def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
             index = int(wrong.argmax())
             cell, row = str(cells[name].iloc[index])[:60], index + 2  # the header is row 1
             raise UnusableError(f"{path}: row {row}: {name} {cell!r} {fault}")
-    frame = pd.DataFrame({"Date": dates.dt.tz_localize(None), **columns})
-    return frame, hashlib.sha256(content).hexdigest()
+    return pd.DataFrame({"Date": dates, **columns}), hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 class Task:
@@ -116,7 +116,7 @@ class Task:
             first, last = (self.frame["Date"][int(days[end])].date() for end in (0, -1))
             about[f"{split}_days"] = f"{first} to {last}"
             about[f"{split}_samples"] = len(days)
-            about[f"{split}_rate"] = float(self.labels[days].mean())
+            about[f"{split}_rate"] = float(self.labels[days].double().mean())
         return about
 
     def baselines(self) -> dict[str, dict[str, float]]:

@@ -31,8 +31,8 @@ def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int)
     table = pd.DataFrame(features).to_numpy(np.float64)
     train = table[1:train_rows]
     standard = (table - train.mean(0)) / (train.std(0) + 1e-12)
-    # The first row has no day before; a day without volume is far out, but only one day.
-    return np.clip(np.where(np.isnan(standard), 0.0, standard), -10.0, 10.0)
+    standard[0] = np.nan_to_num(standard[0])  # it has no day before
+    return np.clip(standard, -10.0, 10.0)  # a day without volume is far out, but only one day
 
 
 Model = PatchTST  # windows as they are
