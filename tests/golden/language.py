@@ -1756,8 +1756,10 @@ class Search:
             self.curve = saved["curve"]
             self.began -= saved["wall_seconds"]
         self.write_resumed(saved)
-        say(f"trial {self.number} of an earlier run continues after {len(self.curve)} evaluations")
-        if self.log.study.trials[self.number].n_resumed >= MOST_KILLS:
+        trial, unit = self.log.study.trials[self.number], self.task.unit
+        reached = trial.resumed_at[unit]
+        say(f"trial {self.number} of an earlier run continues after {unit} {reached}")
+        if trial.n_resumed >= MOST_KILLS:
             raise KilledError(f"{MOST_KILLS} processes in a row ended at this place")
         return saved
 
@@ -1984,8 +1986,8 @@ def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> None:
     if other := unreachable_worker(study, *mount_of(path)):
         raise UnusableError(
             f"{path}: {other} has not ended, and locks may not reach it: wait for its end, or use"
-            " NFSv4 or `hpogen render --with storage`; if it was killed, continue it on its"
-            " machine, or a copy of the log on a local disk"
+            " NFSv4 or a script that was rendered --with storage; if it was killed, continue it on"
+            " its machine, or a copy of the log on a local disk"
         )
     for text in changes(first, about, REMARKED):
         say(f"warning: not as in the first run: {text}")

@@ -410,8 +410,8 @@ def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
         cells = cells[["Date", *wanted]]
     except (ValueError, KeyError, OSError) as error:  # those of pandas and pyarrow, too
         raise UnusableError(f"{path}: {ascii(str(error))[1:200]}") from None
-    # The day without its time or offset: 2020-01-02 00:00:00-05:00 is a day in New York.
-    dates = pd.to_datetime(cells["Date"].str[:10], errors="coerce", format="ISO8601")
+    local = cells["Date"].str.replace(r"[+-]\d\d:\d\d$", "", regex=True)  # midnight in New York
+    dates = pd.to_datetime(local, errors="coerce", format="ISO8601", utc=True).dt.tz_localize(None)
     columns = {name: pd.to_numeric(cells[name], errors="coerce") for name in wanted}
     prices = (*PRICES, *({"Adj Close"} & columns.keys()))
     faults = [
@@ -1909,8 +1909,10 @@ class Search:
             self.curve = saved["curve"]
             self.began -= saved["wall_seconds"]
         self.write_resumed(saved)
-        say(f"trial {self.number} of an earlier run continues after {len(self.curve)} evaluations")
-        if self.log.study.trials[self.number].n_resumed >= MOST_KILLS:
+        trial, unit = self.log.study.trials[self.number], self.task.unit
+        reached = trial.resumed_at[unit]
+        say(f"trial {self.number} of an earlier run continues after {unit} {reached}")
+        if trial.n_resumed >= MOST_KILLS:
             raise KilledError(f"{MOST_KILLS} processes in a row ended at this place")
         return saved
 
@@ -2137,8 +2139,8 @@ def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> None:
     if other := unreachable_worker(study, *mount_of(path)):
         raise UnusableError(
             f"{path}: {other} has not ended, and locks may not reach it: wait for its end, or use"
-            " NFSv4 or `hpogen render --with storage`; if it was killed, continue it on its"
-            " machine, or a copy of the log on a local disk"
+            " NFSv4 or a script that was rendered --with storage; if it was killed, continue it on"
+            " its machine, or a copy of the log on a local disk"
         )
     for text in changes(first, about, REMARKED):
         say(f"warning: not as in the first run: {text}")

@@ -138,8 +138,8 @@ def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> None:
     if other := unreachable_worker(study, *mount_of(path)):
         raise UnusableError(
             f"{path}: {other} has not ended, and locks may not reach it: wait for its end, or use"
-            " NFSv4 or `hpogen render --with storage`; if it was killed, continue it on its"
-            " machine, or a copy of the log on a local disk"
+            " NFSv4 or a script that was rendered --with storage; if it was killed, continue it on"
+            " its machine, or a copy of the log on a local disk"
         )
     for text in changes(first, about, REMARKED):
         say(f"warning: not as in the first run: {text}")

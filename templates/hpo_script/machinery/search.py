@@ -225,8 +225,10 @@ class Search:
             self.curve = saved["curve"]
             self.began -= saved["wall_seconds"]
         self.write_resumed(saved)
-        say(f"trial {self.number} of an earlier run continues after {len(self.curve)} evaluations")
-        if self.log.study.trials[self.number].n_resumed >= MOST_KILLS:
+        trial, unit = self.log.study.trials[self.number], self.task.unit
+        reached = trial.resumed_at[unit]
+        say(f"trial {self.number} of an earlier run continues after {unit} {reached}")
+        if trial.n_resumed >= MOST_KILLS:
             raise KilledError(f"{MOST_KILLS} processes in a row ended at this place")
         return saved
 

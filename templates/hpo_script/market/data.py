@@ -51,8 +51,8 @@ def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
         cells = cells[["Date", *wanted]]
     except (ValueError, KeyError, OSError) as error:  # those of pandas and pyarrow, too
         raise UnusableError(f"{path}: {ascii(str(error))[1:200]}") from None
-    # The day without its time or offset: 2020-01-02 00:00:00-05:00 is a day in New York.
-    dates = pd.to_datetime(cells["Date"].str[:10], errors="coerce", format="ISO8601")
+    local = cells["Date"].str.replace(r"[+-]\d\d:\d\d$", "", regex=True)  # midnight in New York
+    dates = pd.to_datetime(local, errors="coerce", format="ISO8601", utc=True).dt.tz_localize(None)
     columns = {name: pd.to_numeric(cells[name], errors="coerce") for name in wanted}
     prices = (*PRICES, *({"Adj Close"} & columns.keys()))
     faults = [
