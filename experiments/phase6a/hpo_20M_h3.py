@@ -1146,7 +1146,7 @@ class LogFile:
         torn = size > self.position  # a line without its end: power or a disk failed within it
         block = b"\n" * torn + self.pending
         try:
-            if os.pwrite(file.fileno(), block, size) < len(block):
+            if os.write(file.fileno(), block) < len(block):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -1217,9 +1217,11 @@ def unreachable_worker(study: LoggedStudy, kind: str, options: str) -> str | Non
     # A run that was killed has no end; it is gone where another run took its trial.
     lost = ({*trial.claims} - {*trial.claims[-1:]} for trial in study.trials.values())
     open_runs = study.runs.keys() - study.ended_runs.union(*lost)
-    hosts = {run: study.runs[run]["worker"]["host"] for run in open_runs}
-    others = (f"run {run} on {host}" for run, host in hosts.items() if host != platform.node())
-    return next(others, None)
+    for run in open_runs:
+        host = study.runs[run]["worker"]["host"]
+        if host != platform.node():
+            return f"run {run} on {host} (file system {kind})"
+    return None
 
 
 # --- Sampler: draws that depend on seed, trial number and history only ---------------------------
@@ -1567,14 +1569,15 @@ class Stops:
         self.reserve = 0.0  # seconds of it for the last checkpoint
         self.stop: Interrupted | None = None
         self.next_look = 0.0
-        self.signals = [n for n in SIGNALS if signal.getsignal(n) != signal.SIG_IGN]  # by nohup
-        for number in self.signals:
-            signal.signal(number, self.on_signal)
+        for number in SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
+                signal.signal(number, self.on_signal)
 
     def on_signal(self, number: int, _frame: object) -> None:
         """End the run after the current batch; a second signal ends the process at once."""
-        for other in self.signals:
-            signal.signal(other, signal.SIG_DFL)
+        if self.stop:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
         self.stop = Interrupted(signal.Signals(number).name, 128 + number)
         with suppress(OSError):  # print is not safe in signal handlers
             os.write(2, b"\nstopping after the current batch; a second signal stops at once\n")

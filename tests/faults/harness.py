@@ -270,6 +270,7 @@ def inexact(place: Place, total: int) -> list[str]:
 def add_lines(place: Place, run: str, *events: tuple[str, Row]) -> None:
     """Write lines into a log, in a round of a run of this process."""
     log = LogFile(place.log, run)
+    log.open()
     with log.round():
         for event, fields in events:
             log.write(event, fields)

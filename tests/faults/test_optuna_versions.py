@@ -49,7 +49,7 @@ def both(base: Place, older: Warm) -> tuple[Tables, Tables]:
     places[1].server = older
     for place in places:
         place.finish()
-    new, before = (f'"optuna": "{OLD}"' in place.text for place in places)
+    new, before = (f'optuna="{OLD}"' in place.text for place in places)
     assert (new, before) == (False, True)
     one, two = (place.tables() for place in places)
     return one, two

@@ -58,7 +58,7 @@ def test_a_run_of_this_machine_is_reached_by_its_locks() -> None:
 
 def test_a_run_that_ended_is_gone() -> None:
     study = study_of({"a": ELSEWHERE}, ["a"])
-    assert unreachable_worker(study, "nfs", "rw") == f"run a on {ELSEWHERE}"
+    assert unreachable_worker(study, "nfs", "rw") == f"run a on {ELSEWHERE} (file system nfs)"
     study.ended_runs.add("a")
     assert unreachable_worker(study, "nfs", "rw") is None
 

@@ -104,7 +104,7 @@ class LogFile:
         torn = size > self.position  # a line without its end: power or a disk failed within it
         block = b"\n" * torn + self.pending
         try:
-            if os.pwrite(file.fileno(), block, size) < len(block):
+            if os.write(file.fileno(), block) < len(block):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):

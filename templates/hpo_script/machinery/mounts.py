@@ -37,6 +37,8 @@ def unreachable_worker(study: LoggedStudy, kind: str, options: str) -> str | Non
     # A run that was killed has no end; it is gone where another run took its trial.
     lost = ({*trial.claims} - {*trial.claims[-1:]} for trial in study.trials.values())
     open_runs = study.runs.keys() - study.ended_runs.union(*lost)
-    hosts = {run: study.runs[run]["worker"]["host"] for run in open_runs}
-    others = (f"run {run} on {host}" for run, host in hosts.items() if host != platform.node())
-    return next(others, None)
+    for run in open_runs:
+        host = study.runs[run]["worker"]["host"]
+        if host != platform.node():
+            return f"run {run} on {host} (file system {kind})"
+    return None

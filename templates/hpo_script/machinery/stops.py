@@ -26,14 +26,15 @@ class Stops:
         self.reserve = 0.0  # seconds of it for the last checkpoint
         self.stop: Interrupted | None = None
         self.next_look = 0.0
-        self.signals = [n for n in SIGNALS if signal.getsignal(n) != signal.SIG_IGN]  # by nohup
-        for number in self.signals:
-            signal.signal(number, self.on_signal)
+        for number in SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
+                signal.signal(number, self.on_signal)
 
     def on_signal(self, number: int, _frame: object) -> None:
         """End the run after the current batch; a second signal ends the process at once."""
-        for other in self.signals:
-            signal.signal(other, signal.SIG_DFL)
+        if self.stop:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
         self.stop = Interrupted(signal.Signals(number).name, 128 + number)
         with suppress(OSError):  # print is not safe in signal handlers
             os.write(2, b"\nstopping after the current batch; a second signal stops at once\n")
