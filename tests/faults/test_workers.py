@@ -92,7 +92,11 @@ def claim(place: Place, number: int, run: str) -> None:
     known = place.study.trials[number].attributes
     long = {short: name for name, short in SHORT_NAMES.items()}
     fields = {name: known[long.get(name, name)] for name in (*ARCHITECTURE, "d_ff")}
-    add_lines(place, run, ("trial_resumed", {"trial": number, **fields, "epoch": 0}))
+    add_lines(
+        place,
+        run,
+        ("trial_resumed", {"trial": number, **fields, "epoch": 0, "learning_curve": []}),
+    )
 
 
 def test_a_worker_that_lost_its_trial_discards_its_result(shelf: Path, server: Warm) -> None:

@@ -49,7 +49,9 @@ def study_of(hosts: dict[str, str], *claims: list[str]) -> LoggedStudy:
 def test_locks_reach_other_machines_on_some_file_systems_only(kind: str, options: str) -> None:
     study = study_of({"a": HERE, "b": ELSEWHERE}, ["b"])
     found = unreachable_worker(study, kind, options)
-    assert found == (None if KINDS[kind, options] else f"run b on {ELSEWHERE}")
+    assert found == (
+        None if KINDS[kind, options] else f"run b on {ELSEWHERE} (file system {kind})"
+    )
 
 
 def test_a_run_of_this_machine_is_reached_by_its_locks() -> None:
@@ -81,7 +83,7 @@ def test_a_run_whose_trial_another_one_took_is_gone(
 ) -> None:
     study = study_of({"a": ELSEWHERE, "x": HERE}, *claims)
     found = unreachable_worker(study, "nfs", "rw")
-    assert found == (None if gone else f"run a on {ELSEWHERE}")
+    assert found == (None if gone else f"run a on {ELSEWHERE} (file system nfs)")
 
 
 def test_the_mount_of_a_path_is_found_by_its_device(tmp_path: Path) -> None:
