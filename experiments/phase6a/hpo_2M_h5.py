@@ -2079,7 +2079,8 @@ class Search:
         """Write the end of the trial; return False if another run claimed it meanwhile."""
         with self.log.round() as study:
             trial = study.trials[self.number]
-            ours = trial.claims[-1] == self.log.run and not trial.finished
+            owner = trial.claims[-1]
+            ours = owner == self.log.run and not trial.finished
             ours = self.log.lock_trial(self.number) and ours
             if ours:
                 times = {"datetime_start": trial.datetime_start}
@@ -2088,7 +2089,7 @@ class Search:
                 self.write("trial_end", fields, level="W" if "error" in found else "I")
         self.sync()
         if not ours:
-            say(f"trial {self.number} is run {trial.claims[-1]}'s now; this result is discarded")
+            say(f"trial {self.number} was claimed by run {owner}; this result is discarded")
         elif time.monotonic() - self.last_results > 100 * self.results_cost:
             self.write_results()
         return ours

@@ -23,7 +23,7 @@ from faults.harness import (
     wait_for,
 )
 from hpo_script.machinery.log_file import ROUND_BYTE
-from hpo_script.machinery.trial_log import ARCHITECTURE, SHORT_NAMES
+from hpo_script.machinery.trial_log import ARCHITECTURE
 from scripts import changed
 from warm import Warm
 
@@ -90,8 +90,7 @@ def test_a_suspended_worker_keeps_its_trial(shelf: Path, server: Warm) -> None:
 def claim(place: Place, number: int, run: str) -> None:
     """Resume a trial in the name of another run."""
     known = place.study.trials[number].attributes
-    long = {short: name for name, short in SHORT_NAMES.items()}
-    fields = {name: known[long.get(name, name)] for name in (*ARCHITECTURE, "d_ff")}
+    fields = {name: known[name] for name in ARCHITECTURE}
     add_lines(
         place,
         run,
