@@ -89,12 +89,13 @@ def test_a_suspended_worker_keeps_its_trial(shelf: Path, server: Warm) -> None:
 
 def claim(place: Place, number: int, run: str) -> None:
     """Resume a trial in the name of another run."""
-    known = place.study.trials[number].attributes
-    fields = {name: known[name] for name in ARCHITECTURE}
+    known = place.study.trials[number]
+    fields = {name: known.attributes[name] for name in ARCHITECTURE}
+    fields |= {"learning_curve": [], "system_attrs": known.start_attrs}
     add_lines(
         place,
         run,
-        ("trial_resumed", {"trial": number, **fields, "epoch": 0, "learning_curve": []}),
+        ("trial_resumed", {"trial": number, **fields, "epoch": 0}),
     )
 
 
