@@ -1116,9 +1116,10 @@ class LogFile:
         try:
             with self.path.open("r+b") as file:
                 fcntl.lockf(file, fcntl.LOCK_EX, 1, ROUND_BYTE)
-                found = os.fstat(file.fileno())
-                if found.st_ino != self.inode or found.st_size < self.position:
-                    raise Interrupted(f"{self.path} was replaced while this run used it", 2)
+                found, locks = os.fstat(file.fileno()), os.fstat(self.locks)
+                same = found.st_ino == self.inode and found.st_size >= self.position
+                if not (same and locks.st_nlink):  # other runs would not see the locks of this one
+                    raise Interrupted(f"{self.path} or its .lock file was replaced in this run", 2)
                 self.take(file)
                 yield self.study
                 self.append(file)

@@ -85,26 +85,23 @@ def test_data_that_vanish_within_a_run_are_not_missed(base: Place, whole: Tables
 # --- The log and the lock file -------------------------------------------------------------------
 
 
-def test_a_run_whose_log_is_deleted_ends(base: Place, whole: Tables) -> None:
+@pytest.mark.parametrize("which", ["log", "lock"])
+def test_a_run_whose_log_or_lock_file_is_deleted_ends(
+    which: str, base: Place, whole: Tables
+) -> None:
     run = in_second(base)
-    aside = base.log.rename(base.folder / "aside")
+    path: Path = getattr(base, which)
+    aside = path.rename(base.folder / "aside")
+    if which == "lock":
+        aside.unlink()
     assert run.wait().code == 2, run.said
     assert str(base.log.relative_to(base.folder)) in run.said
     assert "Traceback" not in run.said
-    assert not base.log.exists()
-    aside.rename(base.log)
+    assert not path.exists()
+    if which == "log":
+        aside.rename(path)
     wrong = losses(base, whole)
-    record("deleted during a run", "the log file", exit_code=2, differences=len(wrong))
-    assert not wrong
-
-
-def test_a_lock_file_that_is_deleted_costs_time_only(base: Place, whole: Tables) -> None:
-    run = in_second(base)
-    base.lock.unlink()
-    wrong = losses(base, whole)  # another worker claims the trial in training
-    code = run.wait().code
-    record("deleted during a run", "the lock file", exit_code=code, differences=len(wrong))
-    assert code == 0
+    record("deleted during a run", f"the {which} file", exit_code=2, differences=len(wrong))
     assert not wrong
 
 

@@ -147,8 +147,8 @@ def replace(path: Path) -> None:
 @pytest.mark.parametrize(
     ("act", "said"),
     [
-        (replace, "was replaced while this run used it"),
-        (lambda path: os.truncate(path, path.stat().st_size - 1), "was replaced while this run"),
+        (replace, "was replaced in this run"),
+        (lambda path: os.truncate(path, path.stat().st_size - 1), "was replaced in this run"),
         (Path.unlink, "No such file or directory"),
     ],
     ids=["replaced", "cut", "deleted"],
