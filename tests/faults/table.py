@@ -13,6 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from children import child
+
 SUITES = Path(__file__).resolve().parent
 
 
@@ -25,7 +27,7 @@ def main() -> int:
         counts = Path(folder) / "counts.jsonl"
         command = [sys.executable, "-m", "pytest", "-q", "-m", "faults", str(SUITES), *options]
         environment = {**os.environ, "FAULT_RESULTS": str(counts)}
-        code = subprocess.run(command, env=environment, check=False).returncode
+        code = subprocess.run(child(*command), env=environment, check=False).returncode
         rows = sorted(counts.read_text().splitlines()) if counts.exists() else []
     print(*rows, sep="\n")
     if arguments.json and code == 0:
