@@ -222,7 +222,7 @@ def choose(recovery: Recovery, name: str | None) -> None:
 
 def complete(recovery: Recovery, path: Path, patch_model: tuple[int, int, int, int]) -> None:
     """Complete old logs by a list of architectures."""
-    from recover_trials import architectures
+    from recover_trials.legacy import architectures
 
     try:
         rows = architectures.read_list(path)
@@ -244,8 +244,8 @@ def report(recovery: Recovery, unreadable: dict[str, OSError]) -> None:
 
 def mirror(logs: tuple[str, ...], url: str, direction: str | None) -> None:
     """Keep a storage up to date with logs, until every study is over."""
+    from recover_trials.files.optuna_storages import import_optuna
     from recover_trials.follow.mirror import mirror
-    from recover_trials.storages import import_optuna
 
     try:
         import_optuna(silenced=True)
@@ -261,8 +261,8 @@ def mirror(logs: tuple[str, ...], url: str, direction: str | None) -> None:
 
 def store(studies: list[Study], url: str, direction: str | None) -> None:
     """Write every study to a storage; print what was written."""
-    from recover_trials.rebuild import rebuild_all
-    from recover_trials.storages import import_optuna
+    from recover_trials.files.optuna_storages import import_optuna
+    from recover_trials.output.to_storage import rebuild_all
 
     try:
         import_optuna(silenced=True)
@@ -274,8 +274,8 @@ def store(studies: list[Study], url: str, direction: str | None) -> None:
 
 def repair_one(name: str) -> int:
     """Repair a journal; return the exit code."""
-    from recover_trials.repair import repair_file
-    from recover_trials.storages import import_optuna
+    from recover_trials.files.optuna_storages import import_optuna
+    from recover_trials.files.repair import repair_file
 
     try:
         import_optuna(silenced=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from recover_trials.record import Record
 
 if TYPE_CHECKING:
-    from recover_trials.skim import Parameters
+    from recover_trials.optuna_log.regular_lines import Parameters
 
 TWICE = "told twice, in different ways"
 STARTED_TWICE = "number started twice"

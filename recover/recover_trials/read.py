@@ -8,21 +8,21 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from recover_trials.envelopes import heads
-from recover_trials.envelopes.blocks import whole_lines
-from recover_trials.envelopes.streams import PATH, chunks_of, open_source, take_head, unwrapped
 from recover_trials.errors import UnreadableError
+from recover_trials.files import signatures
+from recover_trials.files.blocks import whole_lines
+from recover_trials.files.streams import PATH, chunks_of, open_source, take_head, unwrapped
 from recover_trials.findings import Findings
-from recover_trials.fold.joining import check_best, join, mark_names
-from recover_trials.fold.own import OwnStudies
-from recover_trials.fold.runs import Runs
+from recover_trials.hpogen_log.reader import reader_of
+from recover_trials.hpogen_log.studies import OwnStudies
 from recover_trials.model import Study
+from recover_trials.optuna_log.join_runs import check_best, join, mark_names
+from recover_trials.optuna_log.runs import Runs
 from recover_trials.recovery import Recovery
-from recover_trials.study_log import reader_of
 
 if TYPE_CHECKING:
-    from recover_trials.envelopes.streams import Source
-    from recover_trials.imports.merging import Imports
+    from recover_trials.files.merge_results import Imports
+    from recover_trials.files.streams import Source
 
 SHOWN = 20  # numbers of lines
 DATABASE = "a SQLite file, not a log; give it by its path, or use optuna.load_study"
@@ -85,7 +85,7 @@ def listed(sources: Any) -> Iterable[Source]:
     alone = isinstance(sources, (*PATH, bytes)) or hasattr(sources, "read")
     found: Iterable[Source] = [sources] if alone else sources
     if isinstance(found, Sequence) and len(found) > 1:  # what comes bit by bit is not waited for
-        from recover_trials.turns import in_turn
+        from recover_trials.hpogen_log.file_order import in_turn
 
         found = in_turn(found)
     return found
@@ -110,7 +110,7 @@ class Reader:
         with open_source(source) as stream:
             chunks = self.counted(chunks_of(stream))
             head = take_head(chunks)
-            if head.startswith(heads.SQLITE):
+            if head.startswith(signatures.SQLITE):
                 if not is_path:
                     raise UnreadableError(DATABASE)
                 self.take_database(str(source))
@@ -131,20 +131,20 @@ class Reader:
         """Read text that is in no envelope any more."""
         head = take_head(chunks)
         chunks = chain([head], chunks)
-        if head.lstrip().startswith(heads.JOURNAL):
-            from recover_trials.envelopes import journal
+        if head.lstrip().startswith(signatures.JOURNAL):
+            from recover_trials.files import journal
 
             studies, findings.damaged = journal.read_journal(whole_lines(chunks), name)
             self.whole += studies
             return
-        if not heads.is_no_result(head, name):
+        if not signatures.is_no_result(head, name):
             data = self.take_results(chunks, head, name, findings)
             if data is None:
                 return
             chunks = data
         scanner = reader_of(head, findings, self.own, self.runs)
-        if heads.is_notebook(head):
-            from recover_trials.envelopes import notebook
+        if signatures.is_notebook(head):
+            from recover_trials.files import notebook
 
             chunks = notebook.outputs(b"".join(chunks))
         before = None
@@ -159,7 +159,7 @@ class Reader:
         """Take the studies of a SQLite file."""
         from pathlib import Path
 
-        from recover_trials.envelopes import sqlite
+        from recover_trials.files import sqlite
 
         self.whole += sqlite.read_database(Path(path))
 
@@ -167,13 +167,17 @@ class Reader:
         self, chunks: Iterator[bytes], head: bytes, name: str, findings: Findings
     ) -> Iterator[bytes] | None:
         """Take a file of results; return the chunks of another file."""
-        from recover_trials.imports import files as results
-        from recover_trials.imports.merging import Imports, complaints
+        from recover_trials.files import csv_results
+        from recover_trials.files.merge_results import Imports, complaints
 
-        if not results.may_be_results(head, name):
+        if not csv_results.may_be_results(head, name):
             return chunks
         data = b"".join(chunks)
-        told = results.read_table(data) if results.is_table(head) else results.read_json(data)
+        told = (
+            csv_results.read_table(data)
+            if csv_results.is_table(head)
+            else csv_results.read_json(data)
+        )
         if told is None:
             return iter([data])
         self.imports = self.imports or Imports()

@@ -14,15 +14,15 @@ from __future__ import annotations
 import re
 from collections import deque
 
-from recover_trials import own_log
+from recover_trials.dispatch import Lines
 from recover_trials.findings import Findings
-from recover_trials.fold.own import OwnStudies
-from recover_trials.fold.runs import Runs
-from recover_trials.formats import start_lines
-from recover_trials.formats.stamps import LENGTH
-from recover_trials.lines import Lines
+from recover_trials.hpogen_log import hpogen_lines
+from recover_trials.hpogen_log.studies import OwnStudies
+from recover_trials.legacy import start_lines
+from recover_trials.optuna_log.regular_lines import REGULAR, regular_lines, row_of, rows_of
+from recover_trials.optuna_log.runs import Runs
+from recover_trials.optuna_log.stamps import LENGTH
 from recover_trials.patterns import pattern
-from recover_trials.skim import REGULAR, regular_lines, row_of, rows_of
 
 ANSI = pattern(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\r\n]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 # Every line of a trial.
@@ -119,7 +119,7 @@ class Scanner:
 
     def evaluated(self, begin: int) -> bool:
         """Take the evaluation of a search script at a position, if it is one."""
-        found = own_log.find_evaluation(self.block, begin)
+        found = hpogen_lines.find_evaluation(self.block, begin)
         if found is None:
             return False
         self.look_back(begin)

@@ -9,7 +9,7 @@ import pytest
 
 from recover_samples import recover_one
 from recover_trials import Study, UnreadableError
-from recover_trials.architectures import PatchModel, complete, read_list
+from recover_trials.legacy.architectures import PatchModel, complete, read_list
 
 ROWS = [
     {"d_model": 64, "n_layers": 2, "n_heads": heads, "d_ff": ratio * 64}

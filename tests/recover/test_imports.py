@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from recover_samples import STAMP, as_bytes, recover, sample_log
 from recover_trials import Recovery, Study, UnreadableError, read_trials
 from recover_trials.cli import main
-from recover_trials.envelopes.heads import is_no_result
-from recover_trials.imports.entries import cell_value
-from recover_trials.imports.files import may_be_results
-from recover_trials.imports.merging import SEVERAL
+from recover_trials.files.csv_results import may_be_results
+from recover_trials.files.merge_results import SEVERAL
+from recover_trials.files.result_entries import cell_value
+from recover_trials.files.signatures import is_no_result
 from recover_trials.model import BY_ORDER, TWICE
 from recover_trials.output import to_csv, to_json, to_jsonl
 from scripts import MARKET, changed, render_to, run

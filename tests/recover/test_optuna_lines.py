@@ -17,9 +17,9 @@ from optuna.trial import Trial, TrialState
 
 import recover_trials
 from recover_samples import HOSTILE_TEXTS, STAMP, recover, recover_one
-from recover_trials.formats.optuna_lines import Opened, Result
-from recover_trials.formats.optuna_lines import read_line as read_found
-from recover_trials.literals import parse_literal
+from recover_trials.optuna_log.literals import parse_literal
+from recover_trials.optuna_log.optuna_lines import Opened, Result
+from recover_trials.optuna_log.optuna_lines import read_line as read_found
 
 
 def read_line(text: str) -> list[Result | Opened]:

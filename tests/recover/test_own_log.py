@@ -17,8 +17,8 @@ from hpo_script.machinery import trial_log
 from hpo_script.machinery.trial_log import FIELDS, LOG_EVENTS, LONG_NAMES
 from recover_samples import HOSTILE_TEXTS, STAMP, SampleLog, SampleLog2, sample_log
 from recover_trials import read_trials
+from recover_trials.hpogen_log.hpogen_lines import parse_event, read_line
 from recover_trials.output import WRITERS
-from recover_trials.own_log import parse_event, read_line
 from version1 import closing_mark
 
 HOSTILE = (*HOSTILE_TEXTS, f"{STAMP}Trial 3 ended: arch_idx=1")

@@ -24,7 +24,7 @@ from recover_samples import (
 from recover_trials import Recovery
 from recover_trials.errors import RebuildError
 from recover_trials.model import ENDED_TWICE, UNCERTAIN
-from recover_trials.rebuild import rebuild_all
+from recover_trials.output.to_storage import rebuild_all
 
 NARROW = {**SEARCH_SPACE, "dropout": {**SEARCH_SPACE["dropout"], "name": "IntDistribution"}}
 

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recover_samples import OTHER_STUDY, SampleLog, SampleLog2, known_of, moment
-from recover_trials import own_log, read_trials, scan
-from recover_trials.skim import regular_lines, rows_of
+from recover_trials import read_trials, scan
+from recover_trials.hpogen_log import hpogen_lines
+from recover_trials.optuna_log.regular_lines import regular_lines, rows_of
 from version1 import time_stamp
 
 PARAMS = ("{'lr': 1e-05, 'n': 3}", "{}", "{'a': True, 'b': None, 'c': nan, 'd': (1, 2)}")
@@ -153,7 +154,7 @@ def test_evaluations_found_in_a_block_are_those_read_line_by_line(seed: int) -> 
     chance = random.Random(seed)  # noqa: S311
     text = own_log_of(chance)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(own_log, "find_evaluation", lambda *_: None)
+        patch.setattr(hpogen_lines, "find_evaluation", lambda *_: None)
         slowly = read_trials([[text]])
 
     for recovery in (read_trials([[text]]), read_trials([pieces(chance, text)])):

@@ -24,9 +24,9 @@ from children import child
 from recover_samples import HOSTILE_TEXTS, LATER_RUN, SampleLog2, as_bytes, recover_one
 from recover_trials import read_trials
 from recover_trials.errors import MissingPackageError, RebuildError
+from recover_trials.files.optuna_storages import open_storage
 from recover_trials.model import TWICE, Study, Trial
-from recover_trials.rebuild import rebuild, rebuild_all
-from recover_trials.storages import open_storage
+from recover_trials.output.to_storage import rebuild, rebuild_all
 from scripts import MARKET, changed, render_to, run
 from servers import URL
 
@@ -367,7 +367,7 @@ def test_writing_in_a_program_leaves_optunas_lines_as_they_were(tmp_path: Path) 
     program = f"""
 import optuna
 from recover_trials import read_trials
-from recover_trials.rebuild import rebuild
+from recover_trials.output.to_storage import rebuild
 
 study = optuna.create_study(storage="sqlite:///{tmp_path}/a.db", study_name="a")
 study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)

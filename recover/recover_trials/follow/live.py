@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from recover_trials.findings import Findings
-from recover_trials.fold.own import OwnStudies
-from recover_trials.fold.runs import Runs
 from recover_trials.follow.tail import Tail
-from recover_trials.formats.stamps import parse_time
+from recover_trials.hpogen_log.hpogen_lines import Event, Unread
+from recover_trials.hpogen_log.reader import StudyLog, reader_of
+from recover_trials.hpogen_log.studies import OwnStudies
 from recover_trials.model import Study, Trial
-from recover_trials.own_log import Event, Unread
+from recover_trials.optuna_log.runs import Runs
+from recover_trials.optuna_log.stamps import parse_time
 from recover_trials.scan import Scanner
-from recover_trials.study_log import StudyLog, reader_of
 
 STAMP = re.compile(
     rb"\[[A-Z] (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\] "

@@ -9,7 +9,7 @@ from pathlib import Path
 from recover_trials.follow.live import LiveLog, LiveStudies
 from recover_trials.follow.show import INTERVAL, WAITING, is_over, statuses
 from recover_trials.model import Study
-from recover_trials.rebuild import Mirror, make_plans
+from recover_trials.output.to_storage import Mirror, make_plans
 
 LARGEST_SHARE = 10  # a look may take one tenth of the time
 

@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from recover_trials.envelopes import encoding, heads
-from recover_trials.envelopes.blocks import LONGEST_LINE
 from recover_trials.errors import UnreadableError
+from recover_trials.files import encoding, signatures
+from recover_trials.files.blocks import LONGEST_LINE
 
 PIECE = 4 << 20
 HEAD = 64  # bytes by which a file is known to be the one that was read
@@ -98,7 +98,7 @@ class Tail:
     def decoded(self, data: bytes) -> bytes:
         """Return text in UTF-8. Raises UnreadableError for a compressed file."""
         if self.offset == len(data) and data:
-            if data.startswith((heads.GZIP, heads.ZSTD)):
+            if data.startswith((signatures.GZIP, signatures.ZSTD)):
                 raise UnreadableError(COMPRESSED)
             if name := encoding.encoding_of(data[:4096]):
                 self.decoder = codecs.getincrementaldecoder(name)("replace")

@@ -1,0 +1,30 @@
+"""Ends of trials as other programs print them."""
+
+from __future__ import annotations
+
+from recover_trials.optuna_log.optuna_lines import NUMBER, Result
+from recover_trials.optuna_log.stamps import time_before
+from recover_trials.patterns import pattern
+
+LINE = pattern(
+    r"Trial (?P<number>\d{1,9})"
+    rf"(?: completed with \w+: (?P<value>{NUMBER}|nan)\s*(?P<rest>.?)"
+    r"| failed(?: with (?:\w+ )*error| \((?P<kind>\w+)\)): ?(?P<error>.*))"
+)
+STOPPED = pattern(rb"arly ?[Ss]topping triggered (?:at|after) epoch (\d{1,9})\b")
+
+
+def read_line(text: str, *, ended: bool = True) -> tuple[Result, int] | None:
+    """Return the end that a line tells of, and where it begins in the line."""
+    match = LINE.search(text)
+    if match is None:
+        return None
+    number, time = int(match["number"]), time_before(text, match.start())
+    if match["value"] is None:
+        kind = f"{match['kind']}: " if match["kind"] else ""
+        error = f"{kind}{match['error'].strip()}"
+        return Result(number, "FAIL", time, error=error or None), match.start()
+    if match["rest"] or not ended:
+        return None  # the number could go on
+    value = float(match["value"])
+    return Result(number, "COMPLETE", time, (value,)), match.start()
