@@ -1,4 +1,4 @@
-"""Blocks that end with a line, from chunks of any size."""
+"""Blocks of whole lines, from chunks of any size."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 
-BLOCK = 384 * 1024  # a block and what is made of it fit into a processor's second cache
+BLOCK = 384 * 1024  # a block and its lines fit into a processor's second cache
 LINE = 1024  # few lines are longer
 LONGEST_LINE = 1 << 24
-# The C library gives memory back to the system above what was once freed at a time (mallopt(3),
-# M_MMAP_THRESHOLD): without this it would map each block anew, and the system clear it, which
-# takes longer than reading it.
+# The C library returns freed memory to the system above the largest size freed so far
+# (mallopt(3), M_MMAP_THRESHOLD). Freeing this many bytes once keeps the memory of blocks in the
+# process: mapping and clearing new memory for each block takes longer than reading it.
 FREED_ONCE = 8 * BLOCK
 
 
 def file_chunks(file: io.FileIO) -> Iterator[bytes]:
-    """Yield a file in chunks, each up to the end of a line if one is near: nothing is joined."""
+    """Yield a file in chunks that end with a line if one ends nearby, which saves copies."""
     bytes(FREED_ONCE)
     descriptor = file.fileno()
     seekable = hasattr(os, "pread") and stat.S_ISREG(os.fstat(descriptor).st_mode)
@@ -32,11 +32,11 @@ def file_chunks(file: io.FileIO) -> Iterator[bytes]:
 
 
 def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield blocks of whole lines; the last one may end without a line end.
+    """Yield blocks of whole lines; the last one may lack its line end.
 
-    What has no line end for megabytes (a hole full of zeros after a crash) is cut.
+    A line of many megabytes, such as a hole of zeros after a crash, is cut.
     """
-    rest: list[bytes] = []  # of the line that goes on in the next chunk
+    rest: list[bytes] = []  # of a line that ends in a later chunk
     size = 0
     for chunk in chunks:
         if not rest and chunk.endswith(b"\n"):

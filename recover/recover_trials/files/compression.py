@@ -9,12 +9,12 @@ from typing import Any
 from recover_trials.errors import MissingReaderError
 
 PIECE = 1 << 20
-TRUNCATED = "compressed data end too early; what stands before is read"
-DAMAGED = "compressed data are damaged; what stands before is read"
+TRUNCATED = "compressed data end too early; the part before is read"
+DAMAGED = "compressed data are damaged; the part before is read"
 
 
 def gunzip(chunks: Iterable[bytes], complain: Callable[[str], None]) -> Iterator[bytes]:
-    """Yield what gzip members hold, one after the other; `complain` hears of damage."""
+    """Yield the text of gzip members; `complain` is called with a sentence about damage."""
     member = zlib.decompressobj(wbits=31)
     fresh = True
     for chunk in chunks:
@@ -38,7 +38,7 @@ def gunzip(chunks: Iterable[bytes], complain: Callable[[str], None]) -> Iterator
 
 
 def unzstd(chunks: Iterable[bytes], complain: Callable[[str], None]) -> Iterator[bytes]:
-    """Yield what zstd frames hold. Raises MissingReaderError without a package that reads them."""
+    """Yield the text of zstd frames. Raises MissingReaderError without a package for it."""
     make, error = zstd_reader()
     frame: Any = make()
     fresh = True
@@ -59,7 +59,7 @@ def unzstd(chunks: Iterable[bytes], complain: Callable[[str], None]) -> Iterator
 
 
 def zstd_reader() -> tuple[Callable[[], Any], type[Exception]]:
-    """Return what makes a decompressor of a frame, and the error that it raises."""
+    """Return the constructor of a decompressor, and the error that decompressors raise."""
     try:
         from compression import zstd  # type: ignore[import-not-found]  # from Python 3.14 on
     except ImportError:

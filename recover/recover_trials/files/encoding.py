@@ -10,9 +10,9 @@ ZEROS = {"utf-16-le": 1, "utf-16-be": 0}  # the half of each character that is z
 
 
 def encoding_of(head: bytes) -> str | None:
-    """Return the UTF-16 that a text is in; None if it is not.
+    """Return the kind of UTF-16 of a text; None for other encodings.
 
-    A mark alone proves nothing in a log that has been through a crash: the zeros must be there.
+    A byte order mark alone proves nothing in a log after a crash: the zeros are required.
     """
     sample = head[: len(head) // 2 * 2]
     half = len(sample) // 2
@@ -25,7 +25,7 @@ def encoding_of(head: bytes) -> str | None:
 
 
 def to_utf8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """Yield text in UTF-8; what is no text is replaced."""
+    """Yield text in UTF-8; invalid bytes are replaced."""
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     for chunk in chunks:
         yield decoder.decode(chunk).encode("utf-8", "replace")

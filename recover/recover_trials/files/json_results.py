@@ -1,174 +1,145 @@
-"""Which file of results a document is, and the trials in it."""
+"""JSON results: documents and JSON lines of studies, trials, rankings and best parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+import json
+import re
 from typing import Any
 
-from recover_trials.files.result_entries import mapping, number_of, trial_of
-from recover_trials.model import BY_ORDER, Trial
-from recover_trials.output.rows import OF_STUDY
+from recover_trials.errors import UnreadableError
+from recover_trials.files.result_entries import number_of
+from recover_trials.files.result_study import ResultStudy, pop_study_fields, study_fields
 
-# What a document must have to be one of these.
+BEGIN = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:\"|\}|\Z)|\[\s*[{\]]|\[\s*\Z)")
+KEYS = re.compile(
+    rb'"(?:trial_number|best_params|best_value|trials|params|rank|experiment|studies)"\s*:'
+)
+EMPTY = "an empty file"
+# The keys by which each kind of document is recognised.
 ENTRY = ({"trial_number", "params"}, {"number", "params", "state"}, {"trial_number", "val_loss"})
 RANKED = {"rank", "params"}
 BEST = {"best_params", "best_value"}
 RANKED_METRICS = ("f1_macro",)  # higher is better
 
 
-def is_text(found: Any) -> bool:
-    """Tell whether a value is text."""
-    return isinstance(found, str)
+def is_json_results(head: bytes, name: str) -> bool:
+    """Tell whether a file begins as JSON results do. Raises UnreadableError if it is empty."""
+    named = name.lower().endswith(".json")
+    if named and not head.strip(b"\xef\xbb\xbf \t\r\n\0"):
+        raise UnreadableError(EMPTY)
+    document = BEGIN.match(head) and (named or KEYS.search(head))
+    return bool(document and not is_json_log(head))
 
 
-def is_scalar(found: Any) -> bool:
-    """Tell whether a value is text or a number."""
-    return isinstance(found, (str, int, float))
+def is_json_log(head: bytes) -> bool:
+    """Tell whether the first line is a whole document that holds no results: a log does that."""
+    line, _, rest = head.partition(b"\n")
+    if not rest.strip():
+        return False
+    try:
+        return read_document(json.loads(line.decode("utf-8-sig", "replace"))) is None
+    except (ValueError, RecursionError):
+        return False
 
 
-def is_search_space(found: Any) -> bool:
-    """Tell whether a mapping holds distributions as Optuna writes them."""
-    return isinstance(found, dict) and all(
-        isinstance(entry, dict) and {"name", "attributes"} <= entry.keys()
-        for entry in found.values()
-    )
+def read_json(data: bytes) -> list[ResultStudy] | None:
+    """Return the studies of a file; None if it holds no results, as a log of JSON lines.
 
-
-# What a document may tell of its study, and what it must look like.
-KNOWN: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("name", "study", "study_name", "metric", "unit", "task", "tier"), is_text),
-    **dict.fromkeys(("data_sha256", "architectures_sha256", "script_sha256"), is_text),
-    **dict.fromkeys(("budget", "horizon", "seed"), is_scalar),
-    "direction": lambda found: found in ("minimize", "maximize"),
-    "search_space": is_search_space,
-    "fixed_params": lambda found: isinstance(found, dict),
-}
-
-
-@dataclass
-class Imported:
-    """What one file of results, or one study of it, tells.
-
-    Attributes:
-        about: what it tells of its study, under the names of the log's run line.
-        trials: in the order of the file.
-        best: number and value of the best trial; the number may not be told.
-        damaged: entries that are no trials, with a reason each.
-        numbered: the numbers are the file's own, not places in a list.
+    Raises UnreadableError for a document that is cut.
     """
+    try:
+        document = json.loads(data.decode("utf-8-sig", "replace"))
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":
+            return read_json_lines(data)
+        raise UnreadableError(f"JSON that is not whole: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(f"JSON that cannot be read: {str(error)[:100]}") from None
+    return read_document(document)
 
-    about: dict[str, Any] = field(default_factory=dict)
-    trials: list[Trial] = field(default_factory=list)
-    best: tuple[int | None, float] | None = None
-    damaged: list[str] = field(default_factory=list)
-    numbered: bool = True
 
-    def take(self, entries: Iterable[Any]) -> None:
-        """Take entries; what is no trial is counted."""
-        for place, entry in enumerate(entries):
+def read_json_lines(data: bytes) -> list[ResultStudy] | None:
+    """Return the studies of JSON lines; None if the first line is no trial."""
+    entries: list[Any] = []
+    for line in data.decode("utf-8-sig", "replace").split("\n"):
+        if line.strip():
             try:
-                trial = trial_of(entry, number=None if self.numbered else place)
-            except (ValueError, TypeError, OverflowError) as error:
-                self.damaged.append(f"entry {place}: {error}")
-                continue
-            if trial is not None:
-                trial.flags += [] if self.numbered else [BY_ORDER]
-                self.trials.append(trial)
+                entries.append(json.loads(line))
+            except (ValueError, RecursionError):
+                entries.append(None)
+    return read_records(entries)
 
 
-def read_document(found: Any) -> list[Imported] | None:
-    """Return what a JSON document tells; None if it is no file of results."""
-    if isinstance(found, list):
-        return read_list(found)
-    if not isinstance(found, dict):
+def read_document(document: Any) -> list[ResultStudy] | None:
+    """Return the studies of a JSON document; None if it holds no results."""
+    if isinstance(document, list):
+        return read_list(document)
+    if not isinstance(document, dict):
         return None
-    if isinstance(found.get("studies"), list):
-        return [told for study in found["studies"] for told in read_document(study) or []]
-    if found.keys() >= BEST:
-        return [read_best(found)]
-    if isinstance(found.get("trials"), list):
-        told = Imported(about_of(found))
-        told.take(found["trials"])
-        return [told]
-    if any(keys <= found.keys() for keys in ENTRY):
-        told = Imported(about_of(found) if "experiment" in found else {})
-        told.take([found])
-        return [told]
+    if isinstance(document.get("studies"), list):
+        return [study for item in document["studies"] for study in read_document(item) or []]
+    if document.keys() >= BEST:
+        return [read_best(document)]
+    if isinstance(document.get("trials"), list):
+        study = ResultStudy(study_fields(document))
+        study.add(document["trials"])
+        return [study]
+    if any(keys <= document.keys() for keys in ENTRY):
+        study = ResultStudy(study_fields(document) if "experiment" in document else {})
+        study.add([document])
+        return [study]
     return None
 
 
-def read_records(found: list[Any]) -> list[Imported] | None:
-    """Return the trials of JSON lines, by study; None if the first is no trial."""
-    if read_document(found[0]) is None or "trials" in found[0]:
+def read_records(entries: list[Any]) -> list[ResultStudy] | None:
+    """Return the trials of entries, by study; None if the first is no trial."""
+    if read_document(entries[0]) is None or "trials" in entries[0]:
         return None
-    studies: dict[str, Imported] = {}
-    for entry in found:
+    studies: dict[str, ResultStudy] = {}
+    for entry in entries:
         name = str(entry.get("study", "")) if isinstance(entry, dict) else ""
-        about = take_about(entry) if name else {}
-        told = studies.setdefault(name, Imported(about))
-        told.take([entry])
+        about = pop_study_fields(entry) if name else {}
+        studies.setdefault(name, ResultStudy(about)).add([entry])
     return list(studies.values())
 
 
-def take_about(row: dict[str, Any]) -> dict[str, Any]:
-    """Take the columns that all trials of a study share out of a row; return them."""
-    shared = {name: row.pop(name) for name in OF_STUDY if name in row}
-    return about_of({**shared, "study": row["study"]} if row.get("study") else shared)
-
-
-def read_list(found: list[Any]) -> list[Imported] | None:
+def read_list(entries: list[Any]) -> list[ResultStudy] | None:
     """Return the trials of a list: a history, or the best ones by rank."""
-    if not found or not isinstance(found[0], dict):
+    if not entries or not isinstance(entries[0], dict):
         return None
-    if any(keys <= found[0].keys() for keys in ENTRY):
-        told = Imported()
-    elif found[0].keys() >= RANKED:
-        metric = next((name for name in RANKED_METRICS if name in found[0]), None)
-        told = Imported({"direction": "maximize", "metric": metric} if metric else {})
-        told.numbered = False
+    if any(keys <= entries[0].keys() for keys in ENTRY):
+        study = ResultStudy()
+    elif entries[0].keys() >= RANKED:
+        metric = next((name for name in RANKED_METRICS if name in entries[0]), None)
+        study = ResultStudy({"direction": "maximize", "metric": metric} if metric else {})
+        study.numbered = False
     else:
         return None
-    told.take(found)
-    return [told]
+    study.add(entries)
+    return [study]
 
 
-def read_best(found: dict[str, Any]) -> Imported:
-    """Return the best trial of a study. Old files do not tell its number: then only its value."""
-    told = Imported(about_of(found))
+def read_best(document: dict[str, Any]) -> ResultStudy:
+    """Return the best trial of a study; only its value where an old file has no number."""
+    study = ResultStudy(study_fields(document))
     try:
-        value = None if found["best_value"] is None else number_of(found["best_value"])
+        value = None if document["best_value"] is None else number_of(document["best_value"])
     except ValueError as error:
-        told.damaged.append(str(error))
-        return told
-    number = found.get("best_trial", found.get("best_trial_number"))
+        study.damaged.append(str(error))
+        return study
+    number = document.get("best_trial", document.get("best_trial_number"))
     if value is None:
-        return told
-    told.best = (None, value)
+        return study
+    study.best = (None, value)
     if isinstance(number, int) and not isinstance(number, bool):
-        told.best = (number, value)
+        study.best = (number, value)
         entry = {
             "trial_number": number,
             "state": "COMPLETE",
             "value": value,
-            "params": found["best_params"],
-            "architecture": found.get("architecture"),
-            "user_attrs": found.get("best_user_attrs"),
+            "params": document["best_params"],
+            "architecture": document.get("architecture"),
+            "user_attrs": document.get("best_user_attrs"),
         }
-        told.take([entry])
-    return told
-
-
-def about_of(found: dict[str, Any]) -> dict[str, Any]:
-    """Return what a document tells of its study, under the names of the log's run line."""
-    own = mapping(found["about"]) if isinstance(found.get("about"), dict) else {}
-    names = {"experiment": "name", "study_id": "study"}
-    told: dict[str, Any] = {}
-    for source in (own, {k: v for k, v in found.items() if k not in ("about", "study")}):
-        for name, value in source.items():
-            key = names.get(name, name)
-            if key in KNOWN and KNOWN[key](value):
-                told.setdefault(key, value)
-    if isinstance(found.get("study"), str):
-        told.setdefault("name", found["study"])
-    return told
+        study.add([entry])
+    return study

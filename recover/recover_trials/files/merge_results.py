@@ -1,7 +1,7 @@
 """Which files of results are one study, and which study of the logs that is.
 
-Numbers alone prove nothing: every study has a trial 0. A study id does, and so does a trial that
-both tell in the same way.
+Numbers alone prove nothing, for every study has a trial 0. A study id proves it, and so does a
+trial that is the same in both.
 """
 
 from __future__ import annotations
@@ -13,78 +13,85 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from recover_trials.files.json_results import Imported
-from recover_trials.model import BY_ORDER, TWICE, Study, Trial
+from recover_trials.files.result_study import ResultStudy
+from recover_trials.model import CONFLICTING, NUMBERED_BY_ORDER, Study, Trial
 
-# Optuna's line is printed right after the end that the storage has.
+# Optuna logs a line shortly after the end time in the storage.
 TOLERANCE = timedelta(seconds=60)
-SEVERAL = "several studies tell the same trials; which one these are is not known"
-NO_NUMBER = "a file calls {0} the best value, of no number"
-OTHER_BEST = "a file calls trial {0} the best with {1}"
+SEVERAL = "several studies have these trials; which one these belong to is unknown"
+BEST_WITHOUT_NUMBER = "a file names the best value {0}, but not its trial"
+BEST_CONFLICTS = "a file calls trial {0} the best with {1}"
 
 
-class Imports:
-    """Takes files of results; knows which are one study."""
+class ResultFiles:
+    """Collects files of results, by study."""
 
     def __init__(self) -> None:
         self.studies: list[Study] = []
         self.by_folder: dict[str, list[Study]] = {}
 
-    def add(self, found: Iterable[Imported], source: str) -> None:
-        """Take the studies that a file tells: each is another one."""
-        taken: list[Study] = []
-        for told in found:
-            study = self.find(told, source, taken)
-            taken.append(study)
-            self.take(study, told)
+    def add(self, results: Iterable[ResultStudy], source: str) -> None:
+        """Add the studies of a file, each to another study."""
+        used: list[Study] = []
+        for result in results:
+            study = self.study_of(result, source, used)
+            used.append(study)
+            add_result(study, result)
 
-    def take(self, study: Study, told: Imported) -> None:
-        """Add what a file tells to its study."""
-        study.about = {**told.about, **study.about}
-        for trial in told.trials:
-            add_trial(study, trial)
-        if told.best and told.best[0] is not None:
-            study.told[told.best[0]] = told.best[1]
-        elif told.best and all(told.best[1] not in trial.values for trial in study.rows):
-            study.remarks.append(NO_NUMBER.format(told.best[1]))
-
-    def find(self, told: Imported, source: str, taken: list[Study]) -> Study:
-        """Return the study that a file belongs to, a new one if it is of none."""
+    def study_of(self, result: ResultStudy, source: str, used: list[Study]) -> Study:
+        """Return the study that a result belongs to, a new one if there is none."""
         folder = folder_of(source)
-        if told.numbered:
-            everywhere = [s for s in self.studies if same_id(s.about, told.about)]
-            found = everywhere or self.of_folder(told, folder)
-            found = [study for study in found if study not in taken]
-            if found:
-                return found[0]
-        name = str(told.about.get("study_name") or told.about.get("name") or Path(folder).name)
+        if result.numbered:
+            same = [s for s in self.studies if same_id(s.about, result.about)]
+            candidates = same or self.in_folder(result, folder)
+            candidates = [study for study in candidates if study not in used]
+            if candidates:
+                return candidates[0]
+        about = result.about
+        name = str(about.get("study_name") or about.get("name") or Path(folder).name)
         study = Study(f"{source}#imported {len(self.studies) + 1}", name, source)
         self.studies.append(study)
-        if told.numbered:
+        if result.numbered:
             self.by_folder.setdefault(folder, []).append(study)
         return study
 
-    def of_folder(self, told: Imported, folder: str) -> list[Study]:
-        """Return the study of a folder that a file belongs to, if there is one and only one."""
-        here = [s for s in self.by_folder.get(folder, ()) if fits(s.about, told.about)]
-        here = [s for s in here if Agreement.of(s, told.trials).may_be_one()]
+    def in_folder(self, result: ResultStudy, folder: str) -> list[Study]:
+        """Return the study of a folder that a result belongs to, if there is only one."""
+        here = [
+            s for s in self.by_folder.get(folder, ()) if may_share_study(s.about, result.about)
+        ]
+        here = [s for s in here if Comparison.of(s, result.trials).may_be_one_study()]
         unnamed = [s for s in here if not s.about]
         return here if len(here) == 1 else unnamed
 
     def merge_into(self, studies: list[Study]) -> list[Study]:
-        """Return the studies of the logs, completed, and those that only files tell."""
-        found = list(studies)
-        for imported in self.studies:
-            if not imported.trials:
+        """Return the studies of the logs, completed, and the studies of files alone."""
+        merged = list(studies)
+        for result in self.studies:
+            if not result.trials:
                 continue
-            known = [s for s in studies if same_id(s.about, imported.about)]
-            known = known or [s for s in studies if Agreement.of(s, imported.rows).is_one()]
-            if len(known) == 1:
-                absorb(known[0], imported)
+            same = [s for s in studies if same_id(s.about, result.about)]
+            same = same or [s for s in studies if Comparison.of(s, result.rows).is_one_study()]
+            if len(same) == 1:
+                merge(same[0], result)
                 continue
-            imported.flags += [SEVERAL] * bool(known)
-            found.append(imported)
-        return found
+            result.flags += [SEVERAL] * bool(same)
+            merged.append(result)
+        return merged
+
+
+def add_result(study: Study, result: ResultStudy) -> None:
+    """Add the trials and the best trial of a result to its study."""
+    study.about = {**result.about, **study.about}
+    for trial in result.trials:
+        add_row(study, trial)
+    if result.best is None:
+        return
+    number, value = result.best
+    if number is not None:
+        study.named_bests[number] = value
+    elif all(value not in trial.values for trial in study.rows):
+        study.remarks.append(BEST_WITHOUT_NUMBER.format(value))
 
 
 def folder_of(source: str) -> str:
@@ -94,112 +101,110 @@ def folder_of(source: str) -> str:
 
 
 def same_id(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Tell whether two name the same study id."""
+    """Tell whether two files name the same study id."""
     return one.get("study") is not None and one.get("study") == other.get("study")
 
 
-def fits(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Tell whether two files of a folder may be of one study."""
+def may_share_study(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Tell whether the fields of two files of a folder allow them to be one study."""
     names = ("study", "name", "study_name", "budget", "horizon")
     return all(one[n] == other[n] for n in names if n in one and n in other)
 
 
 @dataclass
-class Agreement:
-    """How many trials of two studies are proven to be one, and how many differ."""
+class Comparison:
+    """The trials of two studies compared: how many are proven to be the same, how many differ."""
 
     proven: int = 0
     differ: int = 0
 
     @classmethod
-    def of(cls, study: Study, trials: Iterable[Trial]) -> Agreement:
+    def of(cls, study: Study, trials: Iterable[Trial]) -> Comparison:
         """Compare the trials of the same numbers."""
-        found = cls()
+        comparison = cls()
         for trial in trials:
             others = study.trials.get(trial.number, ())
-            found.proven += any(proven(trial, other) for other in others)
-            found.differ += bool(others) and not any(repeats(trial, other) for other in others)
-        return found
+            comparison.proven += any(is_proven_same(trial, other) for other in others)
+            differs = bool(others) and not any(may_be_same(trial, other) for other in others)
+            comparison.differ += differs
+        return comparison
 
-    def is_one(self) -> bool:
+    def is_one_study(self) -> bool:
         """Tell whether the two are proven to be one study."""
         return self.proven > self.differ
 
-    def may_be_one(self) -> bool:
-        """Tell whether nothing speaks against one study; one trial may be told in two ways."""
+    def may_be_one_study(self) -> bool:
+        """Tell whether the two may be one study: a single conflict is no proof against it."""
         return self.differ <= max(self.proven, 1)
 
 
-def repeats(one: Trial, other: Trial) -> bool:
-    """Tell whether two tellings may be of one trial."""
-    return same(one, other) or goes_on(one, other) or goes_on(other, one)
+def may_be_same(one: Trial, other: Trial) -> bool:
+    """Tell whether two rows may be one trial."""
+    return is_duplicate(one, other) or is_beginning(one, other) or is_beginning(other, one)
 
 
-def proven(one: Trial, other: Trial) -> bool:
-    """Tell whether two tellings can only be of one trial."""
-    if BY_ORDER in (*one.flags, *other.flags):
+def is_proven_same(one: Trial, other: Trial) -> bool:
+    """Tell whether two rows can only be one trial."""
+    if NUMBERED_BY_ORDER in (*one.flags, *other.flags):
         return False
     if one.datetime_start is not None and one.datetime_start == other.datetime_start:
         return True
     shared = one.params.keys() & other.params.keys()
     ended = one.values and one.values == other.values and one.state == other.state
-    return bool(shared and ended and same(one, other))
+    return bool(shared and ended and is_duplicate(one, other))
 
 
-def same(one: Trial, other: Trial) -> bool:
-    """Tell whether nothing that two tell of a trial differs."""
+def is_duplicate(one: Trial, other: Trial) -> bool:
+    """Tell whether two rows agree in everything that both hold."""
     if (one.state, one.values) != (other.state, other.values):
         return one.state == other.state and not (one.values and other.values)
     times = (
         (one.datetime_start, other.datetime_start),
         (one.datetime_complete, other.datetime_complete),
     )
-    return all(near(*pair) for pair in times) and same_params(one, other)
+    return all(same_time(*pair) for pair in times) and same_params(one, other)
 
 
-def near(one: datetime | None, other: datetime | None) -> bool:
-    """Tell whether two times may be one, told by a study and by its log."""
+def is_beginning(one: Trial, other: Trial) -> bool:
+    """Tell whether a row was written while the trial of another row was running."""
+    same_start = same_time(one.datetime_start, other.datetime_start)
+    return one.state == "RUNNING" and same_params(one, other) and same_start
+
+
+def same_time(one: datetime | None, other: datetime | None) -> bool:
+    """Tell whether two times, of a storage and of a log, may be the same."""
     return one is None or other is None or abs(one - other) <= TOLERANCE
 
 
 def same_params(one: Trial, other: Trial) -> bool:
-    """Tell whether the parameters that both tell are the same."""
+    """Tell whether the parameters that both rows have are equal."""
     shared = one.params.keys() & other.params.keys()
-    return all(as_told(one.params[name]) == as_told(other.params[name]) for name in shared)
+    return all(as_text(one.params[name]) == as_text(other.params[name]) for name in shared)
 
 
-def as_told(value: Any) -> str:
-    """Return a value as every file can tell it: CSV has text alone, JSON no NaN."""
-    lost = isinstance(value, float) and not math.isfinite(value)
-    return "None" if lost else str(value)
+def as_text(value: Any) -> str:
+    """Return a value as text that every format can hold: CSV has text alone, JSON no NaN."""
+    is_lost = isinstance(value, float) and not math.isfinite(value)
+    return "None" if is_lost else str(value)
 
 
-def goes_on(begun: Trial, other: Trial) -> bool:
-    """Tell whether one is the beginning of the other."""
-    return (
-        begun.state == "RUNNING"
-        and same_params(begun, other)
-        and (near(begun.datetime_start, other.datetime_start))
-    )
-
-
-def add_trial(study: Study, trial: Trial) -> None:
-    """Add a telling of a trial: a repeat completes the other, a differing one is kept, flagged."""
-    told = study.trials.setdefault(trial.number, [])
-    for index, other in enumerate(told):
-        if same(other, trial) or goes_on(trial, other):
+def add_row(study: Study, trial: Trial) -> None:
+    """Add a row: a duplicate completes the other row, a conflict is kept with a flag."""
+    rows = study.trials.setdefault(trial.number, [])
+    for index, other in enumerate(rows):
+        if is_duplicate(other, trial) or is_beginning(trial, other):
             complete(other, trial)
             return
-        if goes_on(other, trial):
+        if is_beginning(other, trial):
             complete(trial, other)
-            told[index] = trial
+            rows[index] = trial
             return
-    trial.flags += [TWICE] if told else []
-    told.append(trial)
+    trial.flags += [CONFLICTING] if rows else []
+    rows.append(trial)
 
 
 def complete(trial: Trial, other: Trial) -> None:
-    """Take what only the other telling has."""
+    """Add the fields that only another row of the trial has."""
     trial.values = trial.values or (other.values if other.state == trial.state else ())
     trial.datetime_start = trial.datetime_start or other.datetime_start
     trial.datetime_complete = trial.datetime_complete or other.datetime_complete
@@ -208,18 +213,18 @@ def complete(trial: Trial, other: Trial) -> None:
     trial.intermediate_values = trial.intermediate_values or other.intermediate_values
 
 
-def absorb(study: Study, imported: Study) -> None:
-    """Add an imported study to the one that it is."""
-    for trial in imported.rows:
-        add_trial(study, trial)
-    study.about = {**imported.about, **study.about}
-    study.remarks += imported.remarks
-    for number, value in imported.told.items():
+def merge(study: Study, result: Study) -> None:
+    """Merge the study of result files into that of the logs."""
+    for trial in result.rows:
+        add_row(study, trial)
+    study.about = {**result.about, **study.about}
+    study.remarks += result.remarks
+    for number, value in result.named_bests.items():
         if all(value not in trial.values for trial in study.trials.get(number, ())):
-            study.flags.append(OTHER_BEST.format(number, value))
+            study.flags.append(BEST_CONFLICTS.format(number, value))
 
 
-def complaints(told: Iterable[Imported]) -> list[str]:
-    """Return a sentence on entries that are no trials."""
-    damaged = [reason for one in told for reason in one.damaged]
+def damage_problems(results: Iterable[ResultStudy]) -> list[str]:
+    """Return a sentence about the entries of a file that are no trials."""
+    damaged = [reason for result in results for reason in result.damaged]
     return [f"entries left out: {len(damaged)}, such as {damaged[0]!r}"] if damaged else []

@@ -7,26 +7,24 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from recover_trials.patterns import pattern
-
-STRING = pattern(rb'^\s*("(?:[^"\\]|\\.)*"),?\s*$', re.MULTILINE)
+STRING = re.compile(rb'^\s*("(?:[^"\\]|\\.)*"),?\s*$', re.MULTILINE)
 
 
 def outputs(text: bytes) -> Iterator[bytes]:
-    """Yield what each cell printed; of a notebook that is cut, each string that is whole."""
+    """Yield the outputs of each cell; of a cut notebook, each whole string."""
     try:
-        found = json.loads(text.decode("utf-8-sig", "replace"))
+        notebook = json.loads(text.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError):
         yield from map(string_of, STRING.findall(text))
         return
-    sheets = found.get("worksheets", [found]) if isinstance(found, dict) else []
+    sheets = notebook.get("worksheets", [notebook]) if isinstance(notebook, dict) else []
     for sheet in sheets:
         for cell in sheet.get("cells", []) if isinstance(sheet, dict) else []:
             yield from cell_outputs(cell)
 
 
 def string_of(literal: bytes) -> bytes:
-    """Return the text of a JSON string; nothing if it is none."""
+    """Return the text of a JSON string; empty if it is invalid."""
     try:
         return str(json.loads(literal)).encode("utf-8", "replace")
     except ValueError:

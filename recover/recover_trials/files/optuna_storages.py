@@ -1,4 +1,4 @@
-"""Storages of Optuna, named as a search script names them: by a URL."""
+"""Optuna storages, opened by the URLs that search scripts use."""
 
 from __future__ import annotations
 
@@ -18,10 +18,7 @@ INSTALL = "{0} is needed: python -m pip install {1}"
 
 
 def import_optuna(*, silenced: bool = False) -> Any:
-    """Return Optuna; a command silences it, a program may want its lines.
-
-    Raises MissingPackageError.
-    """
+    """Return Optuna, with its logger silenced for a command. Raises MissingPackageError."""
     try:
         import optuna
     except ModuleNotFoundError:
@@ -34,8 +31,8 @@ def import_optuna(*, silenced: bool = False) -> Any:
 def open_storage(url: str) -> BaseStorage:
     """Return the storage of a URL: `sqlite:///f.db`, `journal://f`, `grpc://host:port`, others.
 
-    Raises RebuildError where it cannot be used, with what to do, and MissingPackageError where a
-    database needs a package that is not installed.
+    Raises RebuildError, with advice, if it cannot be used; MissingPackageError if a database needs
+    a package that is not installed.
     """
     optuna = import_optuna()
     try:
@@ -44,11 +41,11 @@ def open_storage(url: str) -> BaseStorage:
         if url.startswith(GRPC):
             host, _, port = url.removeprefix(GRPC).rpartition(":")
             proxy: BaseStorage = optuna.storages.GrpcStorageProxy(host=host, port=int(port))
-            proxy.get_all_studies()  # it connects when it is asked first
+            proxy.get_all_studies()  # connects
             return proxy
         if url.startswith(SQLITE):
             check_sqlite(Path(url.removeprefix(SQLITE).partition("?")[0]))
-        found: BaseStorage = optuna.storages.get_storage(url)
+        storage: BaseStorage = optuna.storages.get_storage(url)
     except RebuildError:
         raise
     except Exception as error:  # each kind of storage has its own
@@ -56,11 +53,11 @@ def open_storage(url: str) -> BaseStorage:
             package = f"'{name}[binary]'" if name == "psycopg" else name
             raise MissingPackageError(INSTALL.format(name, package)) from None
         raise unusable(url, error) from None
-    return found
+    return storage
 
 
 def missing_package(error: BaseException | None) -> str | None:
-    """Return the package whose absence is behind an error; None if it is something else."""
+    """Return the missing package that caused an error; None for another cause."""
     while error is not None:
         if isinstance(error, ModuleNotFoundError):
             return error.name
@@ -69,9 +66,10 @@ def missing_package(error: BaseException | None) -> str | None:
 
 
 def open_journal(name: str) -> BaseStorage:
-    """Return a journal, by its absolute path: a lock that a killed process left would not end.
+    """Return a journal. Raises RebuildError if Optuna cannot read it.
 
-    Raises RebuildError for one that Optuna cannot read.
+    The path is absolute, for with a relative one Optuna never gets past the lock of a killed
+    process.
     """
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
@@ -88,28 +86,28 @@ def open_journal(name: str) -> BaseStorage:
 
 
 def check_sqlite(path: Path) -> None:
-    """Make the folder of a database; refuse a file that is none, or a damaged one."""
+    """Make the folder of a database; refuse a damaged file, or one of another format."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size and (wrong := damage(path)):
         raise RebuildError(
             f"{path} is damaged or no SQLite file ({wrong}); it is left as it is. Give the name"
-            " of a new file: the log holds all that is needed"
+            " of a new file: the log holds the whole study"
         )
 
 
 def damage(path: Path) -> str | None:
-    """Return what SQLite finds wrong with a file, which is not changed; None if it is whole."""
+    """Return the first fault that SQLite finds in a file; None if it is whole."""
     try:
-        # Not read-only: the first to open it undoes what a killed process had half written.
+        # Not read-only: opening it rolls back the unfinished transaction of a killed process.
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as database:
-            found = database.execute("PRAGMA integrity_check(1)").fetchone()
+            result = database.execute("PRAGMA integrity_check(1)").fetchone()
     except sqlite3.Error as error:
         return str(error)
-    return None if found == ("ok",) else str(found[0]).splitlines()[-1]
+    return None if result == ("ok",) else str(result[0]).splitlines()[-1]
 
 
 def unusable(url: str, error: Exception) -> RebuildError:
-    """Return the error for a storage that cannot be used; its password stays out."""
+    """Return the error for a storage that cannot be used, without its password."""
     shown = re.sub(r"(?<=:)[^/:@]*(?=@)|(?<=\?).*", "***", url)
-    what = next(iter(str(error).splitlines()), "")
-    return RebuildError(f"storage {shown} cannot be used: {type(error).__name__}: {what}")
+    reason = next(iter(str(error).splitlines()), "")
+    return RebuildError(f"storage {shown} cannot be used: {type(error).__name__}: {reason}")

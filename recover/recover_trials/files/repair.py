@@ -1,4 +1,4 @@
-"""Repair of damaged journals in place: a backup first, then all at once."""
+"""Repair of damaged journals in place, after a backup."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ REBUILD = "recover-trials LOG --to-storage sqlite:///NEW.db"
 
 
 def repair_file(path: Path) -> list[str]:
-    """Drop the damaged lines of a journal; return what was done, a line each.
+    """Drop the damaged lines of a journal; return the lines of a report.
 
-    Raises RepairError where it is left as it is: it is no journal, another process holds its
-    lock, or nobody can tell what its lines mean; OSError where it cannot be read or written;
+    Raises RepairError, and changes nothing, if the file is no journal, if another process holds
+    its lock, or if its lines are ambiguous; OSError if it cannot be read or written;
     MissingPackageError without Optuna.
     """
     import_optuna()
@@ -31,44 +31,44 @@ def repair_file(path: Path) -> list[str]:
     with path.open("rb") as file:
         head = file.read(len(signatures.SQLITE))
     if head == signatures.SQLITE or path.suffix in (".db", ".sqlite", ".sqlite3"):
-        return look_at_database(path)
+        return check_database(path)
     with locked(path):
         content = path.read_bytes()
         try:
             done = repair(content)
         except RepairError as error:
             raise RepairError(
-                f"{path}: {error}. Nothing was changed; the log of the script has all that is"
-                f" needed: {REBUILD}"
+                f"{path}: {error}. Nothing was changed; the log of the script holds the whole"
+                f" study: {REBUILD}"
             ) from None
         if done.text == content:
             return [f"{path}: nothing to repair"]
         backup = back_up(path, content)
         replace(path, done.text)
-    return [*summary(path, done), f"{path}: as it was: {backup}"]
+    return [*summary(path, done), f"{path}: backup: {backup}"]
 
 
-def look_at_database(path: Path) -> list[str]:
-    """Say that a database is whole; raise RepairError with the way out where it is not."""
+def check_database(path: Path) -> list[str]:
+    """Return a report on a whole database. Raises RepairError, with advice, if it is damaged."""
     if wrong := damage(path):
         raise RepairError(
-            f"{path}: a SQLite file, damaged: {wrong}. It is left as it is; the log of the script"
-            f" gives the study back, into a new file: {REBUILD}"
+            f"{path}: a SQLite file, damaged: {wrong}. Nothing was changed; rebuild the study"
+            f" from the log of the script, into a new file: {REBUILD}"
         )
     return [f"{path}: a SQLite file, whole: nothing to repair"]
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock that Optuna takes to write. Raises RepairError where another has it."""
+    """Hold Optuna's lock for writing. Raises RepairError if another process holds it."""
     lock = Path(f"{path}.lock")
     try:
         lock.symlink_to(path)
     except FileExistsError:
         age = time.time() - lock.lstat().st_mtime
         raise RepairError(
-            f"{path}: {lock.name} is there, {age:.0f} seconds old: a process writes to the"
-            " journal, or was killed while it did. Stop the processes that use it; if none does:"
+            f"{path}: {lock.name} exists, {age:.0f} seconds old: a process writes to the journal,"
+            " or was killed while it did. Stop the processes that use it; if there are none:"
             f" rm {lock}"
         ) from None
     try:
@@ -78,7 +78,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def back_up(path: Path, content: bytes) -> Path:
-    """Write a copy beside a file, never over another; return its path."""
+    """Write a copy beside a file, under a new name; return its path."""
     for number in itertools.count():
         backup = Path(f"{path}.bak" + (f".{number}" if number else ""))
         try:
@@ -94,7 +94,7 @@ def back_up(path: Path, content: bytes) -> Path:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Replace a file by a new one that is on the disk."""
+    """Replace a file by a new one, after that is on the disk."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
@@ -113,9 +113,9 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def summary(path: Path, done: Repaired) -> list[str]:
-    """Return what was dropped, with the numbers of the lines."""
+    """Return a report on the dropped lines."""
     if not done.dropped:
-        return [f"{path}: no line was damaged; line ends put right"]
+        return [f"{path}: no line was damaged; line ends corrected"]
     where = "at its end" if done.tail else "not only at its end"
     lines = [f"{path}: {len(done.dropped)} damaged lines dropped, {where}"]
     for number, text in itertools.islice(done.dropped.items(), SHOWN):

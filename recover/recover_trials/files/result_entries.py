@@ -1,4 +1,4 @@
-"""One trial as a file of results tells it, under whichever names."""
+"""Entries: one trial of a file of results, under any of the known names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 from recover_trials.model import Trial
 from recover_trials.optuna_log.assignments import parse_value
-from recover_trials.patterns import pattern
 
 NUMBER = ("trial_number", "number", "trial", "best_trial_number")
 VALUE = ("value", "val_loss", "auc", "f1_macro")
@@ -24,23 +23,23 @@ LONG_NAMES = {"lr": "learning_rate"}
 STATES = ("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING")  # in the order of Optuna's numbers
 INFINITE = {"inf": math.inf, "-inf": -math.inf, "Infinity": math.inf, "-Infinity": -math.inf}
 LARGEST_NUMBER = 10**9
-DIGITS = pattern(r"[+-]?\d{1,4000}|[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE)
+DIGITS = re.compile(r"[+-]?\d{1,4000}|[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE)
 BRACKETS = ("{", "[", "(", "'", '"')
 
 
 def trial_of(entry: Any, *, number: int | None = None) -> Trial | None:
-    """Return the trial of an entry; None for one that waits to be started.
+    """Return the trial of an entry; None for a waiting one.
 
-    `number` is for files that tell none. Raises ValueError for what is no trial.
+    `number` is for files without numbers. Raises ValueError if the entry is no trial.
     """
     if not isinstance(entry, dict):
         raise ValueError("an entry is no mapping")
-    found = whole_number(first(entry, NUMBER) if number is None else number)
+    trial_number = whole_number(first(entry, NUMBER) if number is None else number)
     values = values_of(entry)
     state = state_of(entry, values)
     if state == "WAITING":
         return None
-    trial = Trial(found, state, () if state == "RUNNING" else values)
+    trial = Trial(trial_number, state, () if state == "RUNNING" else values)
     trial.datetime_start, trial.datetime_complete = time_of(entry, START), time_of(entry, COMPLETE)
     trial.params = dict(mapping(entry.get("params")))
     trial.user_attrs = attributes_of(entry, trial)
@@ -53,43 +52,44 @@ def trial_of(entry: Any, *, number: int | None = None) -> Trial | None:
 
 
 def first(entry: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    """Return what stands under the first of some names that is there."""
+    """Return the value of the first name that an entry has; None if it has none."""
     return next((entry[name] for name in names if entry.get(name) is not None), None)
 
 
-def whole_number(found: Any) -> int:
+def whole_number(value: Any) -> int:
     """Return the number of a trial. Raises ValueError."""
-    if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found < LARGEST_NUMBER:
-        raise ValueError(f"no trial number: {str(found)[:40]!r}")
-    return found
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < LARGEST_NUMBER:
+        raise ValueError(f"no trial number: {str(value)[:40]!r}")
+    return value
 
 
-def number_of(found: Any) -> float:
-    """Return a value. Raises ValueError for what is no number."""
-    if isinstance(found, str) and found in INFINITE:
-        return INFINITE[found]
-    if isinstance(found, bool) or not isinstance(found, (int, float)):
-        raise ValueError(f"no value: {str(found)[:40]!r}")
+def number_of(value: Any) -> float:
+    """Return an objective value. Raises ValueError if it is no number."""
+    if isinstance(value, str) and value in INFINITE:
+        return INFINITE[value]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"no value: {str(value)[:40]!r}")
     try:
-        return float(found)
+        return float(value)
     except OverflowError:
         raise ValueError("a value beyond all floats") from None
 
 
 def values_of(entry: Mapping[str, Any]) -> tuple[float, ...]:
-    """Return the values that are told; null is none. Raises ValueError."""
-    told = entry.get("values")
-    several = told if isinstance(told, list) and len(told) > 1 else [first(entry, VALUE)]
-    values = tuple(number_of(value) for value in several if value is not None)
+    """Return the objective values; null is none. Raises ValueError."""
+    listing = entry.get("values")
+    several = isinstance(listing, list) and len(listing) > 1
+    items = (listing or []) if several else [first(entry, VALUE)]
+    values = tuple(number_of(value) for value in items if value is not None)
     return tuple(value for value in values if not math.isnan(value))
 
 
 def state_of(entry: Mapping[str, Any], values: tuple[float, ...]) -> str:
-    """Return the state. Files that tell none list finished trials. Raises ValueError."""
-    told = entry.get("state")
-    if told is None:
+    """Return the state; files without states list finished trials. Raises ValueError."""
+    logged = entry.get("state")
+    if logged is None:
         return "COMPLETE" if values else "RUNNING"
-    state = str(told).removeprefix("TrialState.")
+    state = str(logged).removeprefix("TrialState.")
     if len(state) == 1 and state in "01234":
         return STATES[int(state)]
     if state not in STATES:
@@ -98,30 +98,30 @@ def state_of(entry: Mapping[str, Any], values: tuple[float, ...]) -> str:
 
 
 def time_of(entry: Mapping[str, Any], names: tuple[str, ...]) -> datetime | None:
-    """Return a time as the study has it: local, without a zone. Raises ValueError."""
-    told = first(entry, names)
-    if told is None:
+    """Return a time as Optuna has it: local, without a zone. Raises ValueError."""
+    text = first(entry, names)
+    if text is None:
         return None
-    time = datetime.fromisoformat(str(told).replace("Z", "+00:00"))
+    time = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
     return time.astimezone().replace(tzinfo=None) if time.tzinfo else time
 
 
 def attributes_of(entry: Mapping[str, Any], trial: Trial) -> dict[str, Any]:
-    """Return everything else that is told of a trial."""
-    found = dict(mapping(entry.get("user_attrs")))
+    """Return everything in an entry that is no parameter and has no meaning of its own."""
+    attributes = dict(mapping(entry.get("user_attrs")))
     others = {LONG_NAMES.get(name, name): v for name, v in entry.items() if name not in STRUCTURE}
     for name, value in [*mapping(entry.get("architecture")).items(), *others.items()]:
         if value is not None and name not in trial.params:
-            found.setdefault(name, value)
-    return found
+            attributes.setdefault(name, value)
+    return attributes
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
-    """Return a mapping, an empty one for what is not told. Raises ValueError for anything else."""
+    """Return a mapping, an empty one for None. Raises ValueError for anything else."""
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ValueError("no mapping where one must be")
+        raise ValueError("a mapping is missing")
     return value
 
 
@@ -131,10 +131,10 @@ def listed(value: Any) -> list[Any]:
 
 
 def cell_value(text: str) -> Any:
-    """Return what a cell of a CSV holds; text that is no Python literal stays text."""
-    text_known = {"True": True, "False": False, "None": None, "nan": math.nan, **INFINITE}
-    if text in text_known:
-        return text_known[text]
+    """Return the value of a CSV cell; text that is no Python literal stays text."""
+    words = {"True": True, "False": False, "None": None, "nan": math.nan, **INFINITE}
+    if text in words:
+        return words[text]
     if DIGITS.fullmatch(text) or text.startswith(BRACKETS):
         return parse_value(text)
     return text

@@ -1,4 +1,4 @@
-"""What a file is, by its beginning; readers of what is no log are loaded where they are needed."""
+"""Signatures: the bytes at the beginning of a file that show its format."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ CELLS = (b'"cells"', b'"nbformat"', b'"worksheets"')
 
 
 def is_notebook(head: bytes) -> bool:
-    """Tell whether a file is a notebook."""
+    """Tell whether a file is a Jupyter notebook."""
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     return start[:1] == b"{" and any(key in start for key in CELLS)
 
 
-def is_no_result(head: bytes, name: str) -> bool:
-    """Tell whether it is plain that a file is neither a document nor a table of results."""
+def is_plainly_log(head: bytes, name: str) -> bool:
+    """Tell whether a file is plainly no file of results."""
     if name.lower().endswith(".json"):
         return False
     start = head.removeprefix(MARK).lstrip()

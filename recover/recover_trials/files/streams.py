@@ -1,4 +1,4 @@
-"""Streams of bytes: of a path, a stream, compressed or not, in UTF-8 whatever it was in."""
+"""Streams of bytes from paths and open streams, decompressed and in UTF-8."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     Source = str | os.PathLike[str] | IO[Any] | Iterable[bytes]
 
 PATH = (str, os.PathLike)
-HEAD = 4096  # enough to know a format by
-DEEPEST = 4  # envelopes in each other
+HEAD = 4096  # bytes that show a format
+DEEPEST = 4  # nested compressions and encodings
 
 
 def open_source(source: Source) -> Any:
-    """Open a path; a stream is left open afterwards, as it was."""
+    """Return a context with the stream of a path; an open stream stays open afterwards."""
     if isinstance(source, PATH):
         return io.FileIO(source)
     return nullcontext(source)
@@ -44,7 +44,7 @@ def chunks_of(stream: Any) -> Iterator[bytes]:
 
 
 def take_head(chunks: Iterator[bytes]) -> bytes:
-    """Return the beginning, long enough to know a format by."""
+    """Return the first chunks, long enough to show a format."""
     head = b""
     for chunk in chunks:
         head += chunk
@@ -54,7 +54,7 @@ def take_head(chunks: Iterator[bytes]) -> bytes:
 
 
 def unwrapped(chunks: Iterator[bytes], findings: Findings) -> Iterator[bytes]:
-    """Return text in UTF-8, whatever it is compressed with and encoded in."""
+    """Return the decompressed text in UTF-8."""
     for _ in range(DEEPEST):
         head = take_head(chunks)
         chunks = chain([head], chunks)
@@ -64,8 +64,8 @@ def unwrapped(chunks: Iterator[bytes], findings: Findings) -> Iterator[bytes]:
             zipped = head.startswith(signatures.GZIP)
             unpack = compression.gunzip if zipped else compression.unzstd
             chunks = unpack(chunks, findings.problems.append)
-        elif found := encoding.encoding_of(head):
-            chunks = encoding.to_utf8(chunks, found)
+        elif name := encoding.encoding_of(head):
+            chunks = encoding.to_utf8(chunks, name)
         else:
             break
     return chunks

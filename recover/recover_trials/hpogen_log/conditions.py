@@ -1,4 +1,4 @@
-"""Conditions: which parameters are searched, given the others."""
+"""Conditions: which parameters a trial searches, given its other parameters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def applies(conditions: Mapping[str, Any], name: str, config: Mapping[str, Any]) -> bool:
-    """Tell whether a parameter is searched, given the others of a configuration."""
+    """Tell whether a configuration searches a parameter."""
     wanted = conditions.get(name)
     if not isinstance(wanted, Mapping):
         return True

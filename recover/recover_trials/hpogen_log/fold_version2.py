@@ -1,8 +1,8 @@
-"""Studies of version 2: their lines mean what they mean to the search script itself.
+"""The fold of version 2, with the code by which a search script reads its own log.
 
-The first branch of a study is the study as its script reads it. A log that was copied and
-continued in two places has two starts or two ends of one trial: the second one goes to the next
-branch, and becomes a row of its own with a flag.
+That code also resumes the trials of killed runs. The first branch of a study is the study as its
+script reads it. A log that was copied and resumed in two places has two starts or two ends of one
+trial: the second one goes to the next branch, and becomes a row with a flag.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from typing import Any
 from hpo_script.machinery.logged_study import NOT_ATTRIBUTES, LoggedStudy, LoggedTrial
 from hpo_script.machinery.trial_log import ARCHITECTURE, FIELDS, LOG_EVENTS
 from recover_trials.hpogen_log.conditions import applies
-from recover_trials.hpogen_log.hpogen_lines import Event, Unread, time_of
+from recover_trials.hpogen_log.hpogen_lines import Event, UnparsedEvaluation, time_of
 from recover_trials.hpogen_log.run_lines import close_run, open_run
 from recover_trials.model import ENDED_TWICE, STARTED_TWICE, Study, Trial
 
 TRIAL_EVENTS = [event for event, (head, _) in LOG_EVENTS.items() if "{trial}" in head]
 ENDED = ("COMPLETE", "PRUNED", "FAIL")
-NOT_AS_WRITTEN = "lines with a valid checksum have other fields than a search script writes"
+UNKNOWN_FIELDS = "lines with a valid checksum have other fields than a search script writes"
 END = ("state", "value", "datetime_start", "datetime_complete")
 
 
 def is_version2(event: Event) -> bool:
-    """Return whether only a script of version 2 can have written a line."""
+    """Tell whether only a script of version 2 can have written a line."""
     has_curve = isinstance(event.fields.get("learning_curve"), list)
     return has_curve or "log_version" in event.fields or event.name in ("enqueued", "history")
 
 
 def is_curve(value: object) -> bool:
-    """Return whether a value is a learning curve."""
+    """Tell whether a value is a learning curve."""
     return isinstance(value, list) and all(
         isinstance(point, dict) and point and isinstance(next(iter(point.values())), int)
         for point in value
     )
 
 
-def as_written(event: Event) -> bool:
-    """Return whether a line has the fields of the table, with values that can be used."""
+def is_valid(event: Event) -> bool:
+    """Tell whether a line has the fields of the table, with values of the right types."""
     name, fields = event.name, event.fields
     if name not in TRIAL_EVENTS:
         return name in LOG_EVENTS
@@ -56,29 +56,31 @@ def as_written(event: Event) -> bool:
     )
 
 
-def same_end(trial: LoggedTrial, fields: Mapping[str, Any]) -> bool:
-    """Return whether an end line says of a trial what its own end line said."""
-    known = {name: value for name, value in fields.items() if name not in NOT_ATTRIBUTES}
+def is_duplicate_end(trial: LoggedTrial, fields: Mapping[str, Any]) -> bool:
+    """Tell whether an end line repeats the end line of a trial."""
+    attributes = {name: value for name, value in fields.items() if name not in NOT_ATTRIBUTES}
     ours = [getattr(trial, name) for name in END], trial.curve, trial.attributes
-    return repr(ours) == repr(([fields[name] for name in END], fields["learning_curve"], known))
+    return repr(ours) == repr(
+        ([fields[name] for name in END], fields["learning_curve"], attributes)
+    )
 
 
 class Version2:
-    """One study, from the lines of any number of files."""
+    """One study, folded from the lines of any number of files."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
         self.branches = [LoggedStudy()]
-        # Evaluations are read only where nothing replaces them: an end line has the whole curve.
-        self.unread: dict[tuple[int, int], list[Event | Unread]] = defaultdict(list)
-        self.lines: dict[int, set[Any]] = defaultdict(set)  # known ones of unfinished trials
+        # Evaluations are parsed only if no end line follows: it holds the whole curve.
+        self.unparsed: dict[tuple[int, int], list[Event | UnparsedEvaluation]] = defaultdict(list)
+        self.lines: dict[int, set[Any]] = defaultdict(set)  # of unfinished trials
         self.changed: set[int] = set()  # trials whose rows are out of date
 
     def add(self, event: Event) -> None:
-        """Take an event; flag the study if it is not as a script writes it."""
-        if not as_written(event):
-            if NOT_AS_WRITTEN not in self.study.flags:
-                self.study.flags.append(NOT_AS_WRITTEN)
+        """Fold an event; flag the study if its fields are not those of the table."""
+        if not is_valid(event):
+            if UNKNOWN_FIELDS not in self.study.flags:
+                self.study.flags.append(UNKNOWN_FIELDS)
         elif event.name == "evaluation":
             self.evaluate(event.fields["trial"], event.fields["run"], event)
         elif event.name in TRIAL_EVENTS:
@@ -89,25 +91,25 @@ class Version2:
         elif event.name == "run_end":
             close_run(self.study, event.fields)
 
-    def evaluate(self, number: int, run: str, line: Event | Unread) -> None:
-        """Keep an evaluation until its trial ends or is shown."""
+    def evaluate(self, number: int, run: str, line: Event | UnparsedEvaluation) -> None:
+        """Keep an evaluation until its trial ends or its row is needed."""
         index = self.branch_of_run(number, run)
         if index is not None and self.is_new(number, line):
-            self.unread[index, number].append(line)
+            self.unparsed[index, number].append(line)
             self.changed.add(number)
 
-    def is_new(self, number: int, line: Event | Unread) -> bool:
-        """Return whether a line of an unfinished trial was not read before, from a copy."""
-        known = self.lines[number]
-        before = len(known)
-        if isinstance(line, Unread):
-            known.add(line.line)
+    def is_new(self, number: int, line: Event | UnparsedEvaluation) -> bool:
+        """Tell whether a line of an unfinished trial is no duplicate from a copy of the log."""
+        lines = self.lines[number]
+        before = len(lines)
+        if isinstance(line, UnparsedEvaluation):
+            lines.add(line.line)
         else:
-            known.add((line.name, line.time, line.fields["run"], line.fields.get("step")))
-        return len(known) > before
+            lines.add((line.name, line.time, line.fields["run"], line.fields.get("step")))
+        return len(lines) > before
 
     def add_to_trial(self, event: Event) -> None:
-        """Take the start, the end or another line of a trial."""
+        """Fold a line of a trial."""
         number, fields = event.fields["trial"], event.fields
         if event.name in ("trial_start", "trial_end"):
             index = self.branch_of_start(event)
@@ -118,30 +120,32 @@ class Version2:
         branch = self.branches[index]
         branch.changed.discard(number)
         branch.take(event.name, fields)
-        if number in branch.changed:  # neither finished nor lost to another run
-            self.unread.pop((index, number), None)
+        if (
+            number in branch.changed
+        ):  # the line counted: the trial was neither finished nor resumed by another run
+            self.unparsed.pop((index, number), None)
             self.changed.add(number)
             self.describe(branch.trials[number], fields)
         if branch.trials[number].finished:
             self.lines.pop(number, None)
-            self.study.told.clear()  # another trial may be the best now
+            self.study.named_bests.clear()  # this trial may be the best now
 
     def branch_of_run(self, number: int, run: str) -> int | None:
-        """Return the branch in which a run has a trial, or could have it."""
-        found = [branch.trials.get(number) for branch in self.branches]
-        if all(trial is None for trial in found):
+        """Return the branch in which a run claimed a trial, or can claim it."""
+        rows = [branch.trials.get(number) for branch in self.branches]
+        if all(trial is None for trial in rows):
             return 0
-        claimed = (i for i, trial in enumerate(found) if trial and run in trial.claims)
+        claimed = (i for i, trial in enumerate(rows) if trial and run in trial.claims)
         index = next(claimed, None)
         if index is None:
-            index = next((i for i, t in enumerate(found) if t and not t.finished), None)
-        trial = None if index is None else found[index]
+            index = next((i for i, t in enumerate(rows) if t and not t.finished), None)
+        trial = None if index is None else rows[index]
         return None if trial is None or trial.finished else index
 
     def branch_of_start(self, event: Event) -> int | None:
-        """Return the branch of a start or an end, a new one if the others have another.
+        """Return the branch of a start or an end line, a new one for a conflict.
 
-        None for the repeat of an end.
+        None for a duplicate of an end line.
         """
         fields = event.fields
         for index, branch in enumerate(self.branches):
@@ -149,7 +153,7 @@ class Version2:
             if trial is None:
                 return index
             if event.name == "trial_end" and trial.finished:
-                if same_end(trial, fields):
+                if is_duplicate_end(trial, fields):
                     return None
             elif trial.datetime_start in (None, fields["datetime_start"]):
                 return index
@@ -157,7 +161,7 @@ class Version2:
         return len(self.branches) - 1
 
     def describe(self, trial: LoggedTrial, fields: Mapping[str, Any]) -> None:
-        """Keep the architecture, which each line has, of a trial whose start line is lost."""
+        """Add the architecture, which each line repeats, to a trial whose start line is lost."""
         if trial.datetime_start is None:
             sizes = {name: fields[name] for name in ARCHITECTURE}
             trial.attributes = {**sizes, **trial.attributes}
@@ -169,11 +173,11 @@ class Version2:
         self.changed.clear()
 
     def rows(self, number: int) -> Iterator[Trial]:
-        """Yield the rows of a number: one, unless two copies of the log have different ones."""
+        """Yield the rows of a number: one, unless two copies of the log conflict."""
         for index, branch in enumerate(self.branches):
-            for line in self.unread.pop((index, number), ()):
-                event = line.read() if isinstance(line, Unread) else line
-                if event and as_written(event):
+            for line in self.unparsed.pop((index, number), ()):
+                event = line.parse() if isinstance(line, UnparsedEvaluation) else line
+                if event and is_valid(event):
                     branch.take(event.name, event.fields)
                     self.describe(branch.trials[number], event.fields)
             if trial := branch.trials.get(number):
@@ -184,14 +188,14 @@ class Version2:
 
 
 def as_row(trial: LoggedTrial, about: Mapping[str, Any]) -> Trial:
-    """Return a trial as recovery has it."""
-    known, conditions = trial.attributes, about.get("conditions") or {}
-    searched = [name for name in about.get("search_space") or () if name in known]
-    params = {name: known[name] for name in searched if applies(conditions, name, known)}
+    """Return the row of a trial."""
+    config, conditions = trial.attributes, about.get("conditions") or {}
+    searched = [name for name in about.get("search_space") or () if name in config]
+    params = {name: config[name] for name in searched if applies(conditions, name, config)}
     metric = str(about.get("metric"))
     curve = {next(iter(point.values())): point for point in trial.curve}
-    reported = {step: point.get(metric) for step, point in curve.items()}
-    attributes = {name: value for name, value in known.items() if name not in params}
+    reported: dict[int, Any] = {step: point.get(metric) for step, point in curve.items()}
+    attributes = {name: value for name, value in config.items() if name not in params}
     if trial.finished:
         attributes["learning_curve"] = trial.curve
     return Trial(
@@ -210,5 +214,4 @@ def as_row(trial: LoggedTrial, about: Mapping[str, Any]) -> Trial:
 
 
 def as_time(text: str | None) -> datetime | None:
-    """Return a time of a line."""
     return None if text is None else time_of({"": text}, "")

@@ -1,73 +1,74 @@
-"""Trials that a later run went on with, where the line that says so is lost.
+"""Trials of a killed run that a later run resumed, where the line about the resume is lost.
 
-A trial is known by its study and its number. What two runs tell of one number is one trial, unless
-they contradict each other: another start, another configuration, two runs at work by turns.
+Study and number identify a trial. Lines of two runs about one number are one trial, unless they
+conflict: different starts, different configurations, or two runs whose lines alternate.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 
 from hpo_script.machinery.trial_log import ARCHITECTURE
-from recover_trials.model import Study, Trial, agree
+from recover_trials.model import Study, Trial, compatible
 
 
-class Known:
-    """What the order of lines says of the trials of a study.
+@dataclass
+class RunOrder:
+    """Facts about the runs of a study that only the order of its lines shows.
 
     Attributes:
-        ended: trials whose end another run told than the one that started them.
-        left: trials that a run left to another, by a line of that, with the run.
-        apart: trials that a run told of behind another.
+        ended_elsewhere: trials that ended in another run than they started in.
+        handed_over: trials and the runs that lost them to a run that resumed them.
+        alternating: trials with lines of one run behind lines of another.
     """
 
-    def __init__(self) -> None:
-        self.ended: set[int] = set()
-        self.left: set[tuple[int, str | None]] = set()
-        self.apart: set[int] = set()
+    ended_elsewhere: set[int] = field(default_factory=set)
+    handed_over: set[tuple[int, str | None]] = field(default_factory=set)
+    alternating: set[int] = field(default_factory=set)
 
 
-def join_runs(study: Study, known: Known) -> None:
-    """Make one trial of what several runs tell of a number, as far as nothing contradicts."""
-    for number, told in study.trials.items():
-        if len(told) > 1:
-            kept = told[:1]
-            for trial in told[1:]:
-                if not repeats(kept[-1], trial):
-                    if goes_on(kept[-1], trial, known):
-                        go_on(kept[-1], trial)
-                    else:
-                        kept.append(trial)
-            study.trials[number] = kept
+def join_resumed(study: Study, order: RunOrder) -> None:
+    """Join the rows that several runs left of one number, as far as nothing conflicts."""
+    for number, rows in study.trials.items():
+        joined = rows[:1]
+        for part in rows[1:]:
+            if is_duplicate(joined[-1], part):
+                continue
+            if is_resumed(joined[-1], part, order):
+                append_curve(joined[-1], part)
+            else:
+                joined.append(part)
+        study.trials[number] = joined
 
 
 def is_part(trial: Trial) -> bool:
-    """Tell whether only evaluations tell of a trial: neither its start nor its end."""
+    """Tell whether a row comes from evaluations alone, without a start or an end line."""
     return trial.state == "RUNNING" and trial.datetime_start is None
 
 
-def repeats(trial: Trial, part: Trial) -> bool:
-    """Tell whether all that is told of a part was told of a trial."""
+def is_duplicate(trial: Trial, part: Trial) -> bool:
+    """Tell whether a trial has all evaluations of a part."""
     same = all(trial.curve.get(step) == point for step, point in part.curve.items())
-    return is_part(part) and agrees(trial, part) and bool(part.curve) and same
+    return is_part(part) and same_architecture(trial, part) and bool(part.curve) and same
 
 
-def goes_on(trial: Trial, part: Trial, known: Known) -> bool:
-    """Tell whether a part can only be of a trial that another run began."""
+def is_resumed(trial: Trial, part: Trial, order: RunOrder) -> bool:
+    """Tell whether a part can only be the rest of a trial that another run started."""
     number = trial.number
-    behind = trial.state == "RUNNING" or number in known.ended
-    apart = number in known.apart or (number, part.run) in known.left
-    return is_part(part) and behind and not apart and agrees(trial, part)
+    unfinished = trial.state == "RUNNING" or number in order.ended_elsewhere
+    conflict = number in order.alternating or (number, part.run) in order.handed_over
+    return is_part(part) and unfinished and not conflict and same_architecture(trial, part)
 
 
-def agrees(trial: Trial, part: Trial) -> bool:
-    """Tell whether two have the same architecture, which is all that evaluations repeat."""
+def same_architecture(trial: Trial, part: Trial) -> bool:
+    """Tell whether two rows have one architecture, which every evaluation line repeats."""
     ours, theirs = ({**t.params, **t.user_attrs} for t in (trial, part))
-    return all(agree(ours.get(name), theirs.get(name)) for name in ARCHITECTURE)
+    return all(compatible(ours.get(name), theirs.get(name)) for name in ARCHITECTURE)
 
 
-def go_on(trial: Trial, part: Trial) -> None:
-    """Add the curve of a part: what was evaluated again takes the place of what was told."""
+def append_curve(trial: Trial, part: Trial) -> None:
+    """Append the curve of a part; repeated evaluations replace the earlier ones."""
     first = min(part.curve, default=math.inf)
     earlier = {step: point for step, point in trial.curve.items() if step < first}
     trial.curve = {**earlier, **part.curve}

@@ -1,13 +1,13 @@
-"""Lines of runs: what the runs of a study must share, and the best trial that they name."""
+"""Lines of runs: the settings that all runs of a study share, and the best trial they name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from recover_trials.model import Study, agree
+from recover_trials.model import Study, compatible
 
-# What runs of one study must share, and what it means if they do not.
+# Fields that all runs of a study share, and the flag where they do not.
 SHARED = {
     "data_sha256": "runs with different data",
     "architectures_sha256": "runs with different architectures under one arch_idx",
@@ -21,9 +21,9 @@ SHARED = {
     "settings_sha256": "runs with different settings",
     "code_sha256": "runs with different code of the experiment",
 }
-# Digests that change when a script is rendered again, for example with a larger total.
+# Digests that also change when a script is rendered again, for example with a larger total.
 USUALLY_SHARED = {"script_sha256": "runs of different scripts"}
-# Types that the fields of a run line must have to be of use.
+# Fields of another type are ignored.
 KINDS: dict[str, type] = {
     "metric": str,
     "direction": str,
@@ -33,10 +33,10 @@ KINDS: dict[str, type] = {
 
 
 def open_run(study: Study, fields: Mapping[str, Any]) -> None:
-    """Take the line that opens a run; flag what differs from the runs before."""
+    """Add the first line of a run; flag the fields that differ from earlier runs."""
     for shared, flags in ((SHARED, study.flags), (USUALLY_SHARED, study.remarks)):
         for name, meaning in shared.items():
-            if not agree(study.about.get(name), fields.get(name)) and meaning not in flags:
+            if not compatible(study.about.get(name), fields.get(name)) and meaning not in flags:
                 flags.append(meaning)
     about = {name: v for name, v in fields.items() if isinstance(v, KINDS.get(name, object))}
     study.about.update(about)
@@ -45,8 +45,8 @@ def open_run(study: Study, fields: Mapping[str, Any]) -> None:
 
 
 def close_run(study: Study, fields: Mapping[str, Any]) -> None:
-    """Take the line that closes a run; keep which trial it calls the best."""
+    """Add the last line of a run, which names the best trial."""
     number, value = fields.get("best_trial"), fields.get("best_value")
     if isinstance(number, int) and isinstance(value, (int, float)):
-        study.told.pop(number, None)
-        study.told[number] = value
+        study.named_bests.pop(number, None)
+        study.named_bests[number] = value

@@ -1,4 +1,4 @@
-"""Old logs completed: heads and widths from the list of architectures that a search used."""
+"""Old logs completed from the list of architectures that a search used."""
 
 from __future__ import annotations
 
@@ -7,26 +7,35 @@ import io
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 from recover_trials.errors import UnreadableError
-from recover_trials.legacy.script_constants import literals
+from recover_trials.legacy.script_constants import constants_of
 from recover_trials.model import Study, Trial
 
 FIELDS = ("d_model", "n_layers", "n_heads", "d_ff")
 COUNTS = ("params", "param_count")
 OUTSIDE = "arch_idx is not in the list of architectures"
-DIFFERS = "its row in the list of architectures is another one"
-ELSEWHERE = "its row in the list of architectures is another one; row {0} would fit"
-UNCHECKED = "not completed: nothing in the log proves the list"
-SEVERAL = "not completed: several architectures of the list fit"
-NONE_FITS = "not completed: no architecture of the list fits"
+DIFFERS = "its row in the list of architectures has another architecture"
+ELSEWHERE = "its row in the list of architectures has another architecture; row {0} matches"
+UNPROVEN = "not completed: no parameter count in the log proves the list"
+SEVERAL = "not completed: several architectures of the list match"
+NONE_MATCHES = "not completed: no architecture of the list matches"
+
+
+class Match(IntEnum):
+    """How well a row of the list matches a trial."""
+
+    CONFLICT = 0
+    POSSIBLE = 1  # the log holds no parameter count
+    PROVEN = 2  # by the parameter count
 
 
 @dataclass(frozen=True)
 class PatchModel:
-    """What the predecessor's count of parameters depends on besides the architecture."""
+    """The sizes, besides the architecture, in the predecessor's parameter count."""
 
     features: int = 25
     context: int = 60
@@ -47,95 +56,101 @@ def read_list(path: Path) -> list[dict[str, int]]:
     Raises UnreadableError if there are none. Nothing in the file is evaluated.
     """
     try:
-        rows = listed(path.read_text(encoding="utf-8-sig"), path.suffix.lower())
-        found = [{str(k): int(v) for k, v in row.items() if str(v).strip()} for row in rows]
+        items = parse_list(path.read_text(encoding="utf-8-sig"), path.suffix.lower())
+        rows = [{str(k): int(v) for k, v in item.items() if str(v).strip()} for item in items]
     except (ValueError, TypeError, AttributeError, SyntaxError, RecursionError) as error:
         raise UnreadableError(f"no list of architectures: {error}") from None
-    if not found or any(not {"d_model", "n_layers"} <= row.keys() for row in found):
-        raise UnreadableError(
-            "no list of architectures: d_model and n_layers must be in every row"
-        )
-    if all("arch_idx" in row for row in found):
-        by_index = {row["arch_idx"]: row for row in found}
-        if sorted(by_index) != list(range(len(found))):
+    if not rows or any(not {"d_model", "n_layers"} <= row.keys() for row in rows):
+        raise UnreadableError("no list of architectures: every row needs d_model and n_layers")
+    if all("arch_idx" in row for row in rows):
+        by_index = {row["arch_idx"]: row for row in rows}
+        if sorted(by_index) != list(range(len(rows))):
             raise UnreadableError("arch_idx of the list must count from 0 without a gap")
-        found = [by_index[index] for index in range(len(found))]
-    return found
+        rows = [by_index[index] for index in range(len(rows))]
+    return rows
 
 
-def listed(text: str, suffix: str) -> Iterable[Mapping[str, Any]]:
+def parse_list(text: str, suffix: str) -> Iterable[Mapping[str, Any]]:
     """Return the rows of a list of architectures."""
     if suffix == ".csv":
         return list(csv.DictReader(io.StringIO(text)))
     if suffix == ".json":
-        found = json.loads(text)
-        if isinstance(found, dict):
-            found = found.get("ARCHITECTURES", found.get("architectures"))
-        return list(found)
-    if found := literals(text, {"ARCHITECTURES"}):
-        return list(found["ARCHITECTURES"])
+        document = json.loads(text)
+        if isinstance(document, dict):
+            document = document.get("ARCHITECTURES", document.get("architectures"))
+        return list(document)
+    if constants := constants_of(text, {"ARCHITECTURES"}):
+        return list(constants["ARCHITECTURES"])
     raise ValueError("the script assigns no ARCHITECTURES")
 
 
 def complete(study: Study, rows: list[dict[str, int]], model: PatchModel | None = None) -> None:
-    """Fill what the log does not tell of architectures; flag what does not fit, guess nothing.
+    """Add the sizes that the log lacks; flag trials that conflict with the list.
 
-    A list is believed for a study if the parameter count of at least one trial proves it and that
-    of none contradicts it.
+    The list counts only if the parameter count of a trial proves it and no trial conflicts.
     """
     model = model or PatchModel()
-    proven = contradicted = False
+    proven = conflicting = False
     indexed = []
     for trial in study.rows:
-        known = {**trial.params, **trial.user_attrs}
-        index = known.get("arch_idx")
+        config = {**trial.params, **trial.user_attrs}
+        index = config.get("arch_idx")
         if not isinstance(index, int):
-            complete_by_shape(trial, known, rows, model)
+            complete_by_shape(trial, config, rows, model)
         elif not 0 <= index < len(rows):
             trial.flags.append(OUTSIDE)
-            contradicted = True
-        elif fit := fits(rows[index], known, model):
-            proven |= fit == 2
+            conflicting = True
+        elif match := match_row(rows[index], config, model):
+            proven |= match is Match.PROVEN
             indexed.append((trial, rows[index]))
         else:
-            others = [str(i) for i, row in enumerate(rows) if fits(row, known, model) == 2]
-            trial.flags.append(ELSEWHERE.format(others[0]) if len(others) == 1 else DIFFERS)
-            contradicted = True
+            trial.flags.append(conflict_flag(config, rows, model))
+            conflicting = True
     for trial, row in indexed:
-        if proven and not contradicted:
-            fill(trial, row)
+        if proven and not conflicting:
+            add_sizes(trial, row)
         elif not {*FIELDS} <= trial.user_attrs.keys():
-            trial.flags.append(UNCHECKED)
+            trial.flags.append(UNPROVEN)
+
+
+def conflict_flag(config: dict[str, Any], rows: list[dict[str, int]], model: PatchModel) -> str:
+    """Return the flag of a trial that conflicts with its row of the list."""
+    matches = [
+        index for index, row in enumerate(rows) if match_row(row, config, model) is Match.PROVEN
+    ]
+    return ELSEWHERE.format(matches[0]) if len(matches) == 1 else DIFFERS
 
 
 def complete_by_shape(
-    trial: Trial, known: dict[str, Any], rows: list[dict[str, int]], model: PatchModel
+    trial: Trial, config: dict[str, Any], rows: list[dict[str, int]], model: PatchModel
 ) -> None:
-    """Complete a trial that tells its size but no row, if only one architecture fits."""
-    if not {"d_model", "n_layers", "param_count"} <= known.keys():
+    """Complete a trial without an index if only one architecture has its size."""
+    if not {"d_model", "n_layers", "param_count"} <= config.keys():
         return
-    fitting = [row for row in rows if fits(row, known, model) == 2]
-    if len(fitting) == 1:
-        fill(trial, fitting[0])
-    elif not {*FIELDS} <= known.keys():
-        trial.flags.append(SEVERAL if fitting else NONE_FITS)
+    matches = [row for row in rows if match_row(row, config, model) is Match.PROVEN]
+    if len(matches) == 1:
+        add_sizes(trial, matches[0])
+    elif not {*FIELDS} <= config.keys():
+        trial.flags.append(SEVERAL if matches else NONE_MATCHES)
 
 
-def fits(row: dict[str, int], known: dict[str, Any], model: PatchModel) -> int:
-    """Return 2 if the parameter count proves a row, 1 if nothing contradicts it, else 0."""
-    if any(name in row and known.get(name, row[name]) != row[name] for name in FIELDS):
-        return 0
-    told = known.get("param_count")
-    if not isinstance(told, int):
-        return 1
+def match_row(row: dict[str, int], config: dict[str, Any], model: PatchModel) -> Match:
+    """Compare a row of the list with the logged configuration of a trial."""
+    if any(name in row and config.get(name, row[name]) != row[name] for name in FIELDS):
+        return Match.CONFLICT
+    logged = config.get("param_count")
+    if not isinstance(logged, int):
+        return Match.POSSIBLE
     counts = {row[name] for name in COUNTS if name in row}
     if "d_ff" in row:
         counts.add(model.count(row["d_model"], row["n_layers"], row["d_ff"]))
-    return 2 if told in counts else 0 if counts else 1
+    if logged in counts:
+        return Match.PROVEN
+    return Match.CONFLICT if counts else Match.POSSIBLE
 
 
-def fill(trial: Trial, row: dict[str, int]) -> None:
-    """Write what a row has and the trial has not."""
+def add_sizes(trial: Trial, row: dict[str, int]) -> None:
+    """Add the sizes of a row that the trial lacks."""
     for name in FIELDS:
         if name in row and name not in trial.params:
             trial.user_attrs.setdefault(name, row[name])

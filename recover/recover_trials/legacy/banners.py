@@ -1,12 +1,11 @@
-"""Lines of runners that name the experiment of the trials behind them."""
+"""Banners: lines of runners that name the experiment of the next trials."""
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
-from recover_trials.patterns import pattern
-
-LINE = pattern(
+LINE = re.compile(
     r"\[\d{1,6}/\d{1,6}\]\s+(?:(?P<verb>Starting|Running HPO|Running|PASSED|FAILED|PASS|FAIL"
     r"|Skipping|Skipped|SKIP|Completed|Finished):?\s+(?P<named>[^\s:]+)"
     r"|(?P<bare>hpo_\w[\w.-]*?\.py)\b)"
@@ -17,7 +16,7 @@ SKIPS = {"Skipping", "Skipped", "SKIP"}
 
 
 class Banner(NamedTuple):
-    """An experiment begins, or ends; `resumes` if a script of its own goes on with it."""
+    """The begin or end of an experiment; `resumes` if a script of its own resumes it."""
 
     experiment: str
     begins: bool
@@ -25,7 +24,7 @@ class Banner(NamedTuple):
 
 
 def read_line(text: str) -> tuple[Banner, int] | None:
-    """Return what a runner says, and where; None for what changes nothing, such as a skip."""
+    """Return the banner in a line and its position; None for others, such as a skip."""
     match = LINE.search(text)
     if match is None or match["verb"] in SKIPS:
         return None

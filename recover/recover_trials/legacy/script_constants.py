@@ -7,26 +7,26 @@ from collections.abc import Container
 from typing import Any
 
 
-def literals(text: str, names: Container[str]) -> dict[str, Any]:
-    """Return the constants of some names that a script assigns, outside of everything else.
+def constants_of(text: str, names: Container[str]) -> dict[str, Any]:
+    """Return the constants of the given names that a script assigns at its top level.
 
-    Each is a literal, or the name of one before it. Nothing is evaluated. Raises ValueError,
-    SyntaxError, TypeError, RecursionError or MemoryError where the text is no Python, or such a
-    constant no literal.
+    A value is a literal, or the name of an earlier constant. Nothing is evaluated. Raises
+    ValueError, SyntaxError, TypeError, RecursionError or MemoryError if the text is no Python, or
+    a value is no literal.
     """
-    found: dict[str, Any] = {}
+    constants: dict[str, Any] = {}
     for node in ast.parse(text).body:
         targets = node.targets if isinstance(node, ast.Assign) else []
         if isinstance(node, ast.AnnAssign):
             targets = [node.target]
         for target in targets:
             if isinstance(target, ast.Name) and target.id in names:
-                found[target.id] = value_of(node, found)
-    return found
+                constants[target.id] = value_of(node, constants)
+    return constants
 
 
-def value_of(node: Any, known: dict[str, Any]) -> Any:
-    """Return what is assigned. Raises ValueError for what is no literal."""
-    if isinstance(node.value, ast.Name) and node.value.id in known:
-        return known[node.value.id]
+def value_of(node: Any, constants: dict[str, Any]) -> Any:
+    """Return the assigned value. Raises ValueError if it is no literal."""
+    if isinstance(node.value, ast.Name) and node.value.id in constants:
+        return constants[node.value.id]
     return ast.literal_eval(node.value)

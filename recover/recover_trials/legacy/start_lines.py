@@ -1,25 +1,25 @@
-"""Lines of other programs that say which parameters a trial starts with."""
+"""Starts of trials, with their parameters, as predecessors print them."""
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from recover_trials.optuna_log import assignments
 from recover_trials.optuna_log.literals import read_literal
 from recover_trials.optuna_log.stamps import time_before
-from recover_trials.patterns import pattern
 
-LINE = pattern(
+LINE = re.compile(
     r"(?P<dry>\[DRY[ -]RUN\] )?Trial (?P<number>\d{1,9})"
     r"(?P<kind>(?: starting)?: (?=arch_idx=|device=|lr=|d_model=)|: (?=\{)| - Testing parameters:)"
 )
-FORCED = pattern(
+FORCED = re.compile(
     rb"Forced dropout=(\d*\.\d+|\d+) for diversity \(was (\d*\.\d+|\d+)(?:, prev=[\d.]+)?\)"
 )
 # `  learning_rate: 0.0003`, also behind the prefix of a logger.
-PRINTED = pattern(r"(?:.*(?: [-|]|\]|:) )?[ \t]+([A-Za-z_][\w.]*): (\S.*?)[ \t]*")
-SIZES = pattern(r"(\d{1,9})x(\d{1,9})")
+PRINTED = re.compile(r"(?:.*(?: [-|]|\]|:) )?[ \t]+([A-Za-z_][\w.]*): (\S.*?)[ \t]*")
+SIZES = re.compile(r"(\d{1,9})x(\d{1,9})")
 LONG_NAMES = {"lr": "learning_rate", "params": "param_count"}
 SEARCHED = {"learning_rate", "epochs", "dropout", "weight_decay", "warmup_steps"}
 
@@ -36,7 +36,7 @@ class Start(NamedTuple):
 
 
 def read_line(text: str, *, ended: bool = True) -> tuple[Start, int] | None:
-    """Return the start that a line tells of, and where it begins in the line."""
+    """Return the start that a line logs, and its position in the line."""
     match = LINE.search(text)
     if match is None:
         return None
@@ -66,6 +66,6 @@ def sort_names(pairs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def read_parameter(text: str) -> tuple[str, Any] | None:
-    """Return a parameter that has a line of its own; None if the line is none."""
+    """Return the name and value on a line of its own; None if it holds no parameter."""
     match = PRINTED.fullmatch(text)
     return (match[1], assignments.parse_value(match[2])) if match else None

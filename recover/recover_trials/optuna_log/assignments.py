@@ -1,30 +1,30 @@
-"""Parameters printed as `a=1 b='x', c=2.5`, by start lines and by printers of users' own."""
+"""Parameters in the form `a=1 b='x', c=2.5`, of start lines and of users' own printers."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from recover_trials.optuna_log.literals import parse_literal
-from recover_trials.patterns import pattern
 
 QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 BRACKETED = r"[\[({][^=]*?[\])}](?=,? |,?$)"
 PLAIN = r"\d+(?:,\d{3})+|[^\s,;]+?(?=[\s,;]|\.(?:\s|$)|$)"
-PAIR = pattern(rf"([A-Za-z_][\w.]*)=({QUOTED}|{BRACKETED}|{PLAIN})")
-BETWEEN = pattern(r",? +|,|;")
-COUNT = pattern(r"\d{1,3}(?:,\d{3}){1,5}")
+PAIR = re.compile(rf"([A-Za-z_][\w.]*)=({QUOTED}|{BRACKETED}|{PLAIN})")
+BETWEEN = re.compile(r",? +|,|;")
+COUNT = re.compile(r"\d{1,3}(?:,\d{3}){1,5}")
 
 
 def read(text: str, start: int, *, ended: bool) -> tuple[dict[str, Any], bool, int]:
-    """Return the pairs from a position on, whether they are whole, and where they end.
+    """Return the pairs behind a position, whether they are whole, and where they end.
 
-    The last pair of a line that was cut could be the beginning of a longer one: it is left out.
+    The last pair of a cut line is left out, for its value may be cut.
     """
-    found: dict[str, Any] = {}
+    pairs: dict[str, Any] = {}
     position, last = start, None
     while match := PAIR.match(text, position):
         last, position = match[1], match.end()
-        found[last] = parse_value(match[2])
+        pairs[last] = parse_value(match[2])
         between = BETWEEN.match(text, position)
         if between is None or not PAIR.match(text, between.end()):
             break
@@ -32,12 +32,12 @@ def read(text: str, start: int, *, ended: bool) -> tuple[dict[str, Any], bool, i
     rest = text[position:].strip()
     whole = last is not None and ((ended and rest in ("", ".")) or rest.startswith(". Best is"))
     if last is not None and not whole:
-        del found[last]
-    return found, whole, position
+        del pairs[last]
+    return pairs, whole, position
 
 
 def parse_value(text: str) -> Any:
-    """Return a number, a quoted text, a truth value; what is none of them stays text."""
+    """Return a number, a quoted text or a truth value; any other text stays text."""
     if COUNT.fullmatch(text):
         return int(text.replace(",", ""))
     value = parse_literal(text)

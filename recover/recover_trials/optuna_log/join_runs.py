@@ -1,4 +1,4 @@
-"""Which runs are one study: repeats merge, resumed runs join, others stay apart."""
+"""Which runs are one study: duplicates merge, resumed runs join, all others stay apart."""
 
 from __future__ import annotations
 
@@ -6,32 +6,36 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from recover_trials.model import CUT, START_CUT, STARTED_TWICE, TWICE, Study, Trial, agree
+from recover_trials.model import (
+    CONFLICTING,
+    CUT,
+    START_CUT,
+    STARTED_TWICE,
+    Study,
+    Trial,
+    compatible,
+)
 
 AMBIGUOUS = "several experiments could be the one that this run resumes"
-BEST_DIFFERS = "best trial {0}: {1} here, {2} in a line that names it"
-BEST_BEATEN = "lines call trial {0} the best with {1}, but trial {2} has {3}"
-SAME_NAME = "another study here has this name"
-CONTRADICTION = "lines contradict each other about what is better; with constraints they may"
 
 
-def join(runs: Iterable[Study]) -> list[Study]:
+def join_runs(runs: Iterable[Study]) -> list[Study]:
     """Return studies, from runs in the order of their files."""
     studies: list[Study] = []
-    known: dict[tuple[Any, ...], Study] = {}
+    by_trial: dict[tuple[Any, ...], Study] = {}
     runs = list(runs)
-    experiments = {run.experiment for run in runs if run.experiment and not run.resumes}
+    experiments = {run.experiment for run in runs if run.experiment and not run.resumes_experiment}
     for run in runs:
-        if run.resumes:
+        if run.resumes_experiment:
             name_resumed(run, experiments)
-        study = find(run, studies, known) if studies else None
+        study = study_of(run, studies, by_trial) if studies else None
         if study is None:
             studies.append(run)
             study = run
         else:
-            absorb(study, run)
+            merge(study, run)
         if len(runs) > 1:
-            known.update((mark, study) for trial in run.rows for mark in marks(trial))
+            by_trial.update((key, study) for trial in run.rows for key in identities(trial))
     number_names(studies)
     return studies
 
@@ -39,16 +43,16 @@ def join(runs: Iterable[Study]) -> list[Study]:
 def name_resumed(run: Study, experiments: set[str]) -> None:
     """Name the experiment that a script of its own resumes, by the beginning of its name."""
     name = run.experiment or ""
-    fitting = {e for e in experiments if e == name or e.startswith(f"{name}_")}
-    if len(fitting) == 1:
-        run.experiment = fitting.pop()
+    candidates = {e for e in experiments if e == name or e.startswith(f"{name}_")}
+    if len(candidates) == 1:
+        run.experiment = candidates.pop()
         run.name = run.experiment if run.name == name else run.name
-    elif fitting:
+    elif candidates:
         run.flags.append(AMBIGUOUS)
 
 
-def marks(trial: Trial) -> Iterator[tuple[Any, ...]]:
-    """Yield what two tellings of one trial have in common and two trials have not."""
+def identities(trial: Trial) -> Iterator[tuple[Any, ...]]:
+    """Yield keys that two rows share only if they are one trial."""
     if trial.datetime_start:
         yield trial.number, "start", trial.datetime_start
     if trial.datetime_complete:
@@ -57,100 +61,75 @@ def marks(trial: Trial) -> Iterator[tuple[Any, ...]]:
         yield trial.number, trial.state, trial.values, repr(trial.params)
 
 
-def find(run: Study, studies: list[Study], known: dict[tuple[Any, ...], Study]) -> Study | None:
+def study_of(
+    run: Study, studies: list[Study], by_trial: dict[tuple[Any, ...], Study]
+) -> Study | None:
     """Return the study that a run is part of; None if it is a new one."""
     for trial in run.rows:
-        for mark in marks(trial):
-            study = known.get(mark)
-            if study and compatible(study, run):
+        for key in identities(trial):
+            study = by_trial.get(key)
+            if study and same_names(study, run):
                 return study
-    if run.resumed and run.told_name:
-        named = [study for study in studies if study.told_name == run.told_name]
-        return named[-1] if named else None
+    if run.resumed and run.optuna_name:
+        namesakes = [study for study in studies if study.optuna_name == run.optuna_name]
+        return namesakes[-1] if namesakes else None
     if run.experiment:
-        same = [s for s in studies if s.experiment == run.experiment and compatible(s, run)]
-        if same and goes_on(same[-1], run):
+        same = [s for s in studies if s.experiment == run.experiment and same_names(s, run)]
+        if same and resumes_numbers(same[-1], run):
             return same[-1]
     return None
 
 
-def compatible(study: Study, run: Study) -> bool:
-    """Tell whether two runs may be one study by the names that are known of them."""
-    unnamed = (study.told_name + run.told_name).count("no-name-")
-    names = unnamed or agree(study.told_name or None, run.told_name or None)
-    return bool(names and agree(study.experiment, run.experiment))
+def same_names(study: Study, run: Study) -> bool:
+    """Tell whether the names of two runs allow them to be one study."""
+    unnamed = (study.optuna_name + run.optuna_name).count("no-name-")
+    names = unnamed or compatible(study.optuna_name or None, run.optuna_name or None)
+    return bool(names and compatible(study.experiment, run.experiment))
 
 
-def goes_on(study: Study, run: Study) -> bool:
-    """Tell whether the numbers of a run go on behind those that ended before."""
-    ended = [number for number, told in study.trials.items() if told[-1].state != "RUNNING"]
+def resumes_numbers(study: Study, run: Study) -> bool:
+    """Tell whether the numbers of a run resume behind the ended trials of a study."""
+    ended = [number for number, rows in study.trials.items() if rows[-1].state != "RUNNING"]
     return min(run.trials) > max(ended, default=-1) and min(run.trials) > 0
 
 
-def absorb(study: Study, run: Study) -> None:
+def merge(study: Study, run: Study) -> None:
     """Add the trials of a run to its study."""
-    for number, told in run.trials.items():
+    for number, rows in run.trials.items():
         if number not in study.trials:
-            study.trials[number] = told
+            study.trials[number] = rows
             continue
-        for trial in told:
-            add(study.trials[number], trial)
-    for best, value in run.told.items():
-        study.told.pop(best, None)
-        study.told[best] = value
+        for trial in rows:
+            add_row(study.trials[number], trial)
+    for best, value in run.named_bests.items():
+        study.named_bests.pop(best, None)
+        study.named_bests[best] = value
     study.lower_is_better |= run.lower_is_better
     study.higher_is_better |= run.higher_is_better
     study.flags += [flag for flag in run.flags if flag not in study.flags]
     study.experiment = study.experiment or run.experiment
 
 
-def add(told: list[Trial], trial: Trial) -> None:
-    """Add a telling of a trial: a repeat is dropped, a fuller one takes the other's place."""
-    for index, other in enumerate(told):
-        if {*marks(other)} & {*marks(trial)}:
-            fuller = trial.state != "RUNNING" and other.state == "RUNNING"
-            whole = {CUT, START_CUT} & {*other.flags} and not {CUT, START_CUT} & {*trial.flags}
+def add_row(rows: list[Trial], trial: Trial) -> None:
+    """Add a row of a trial: a duplicate is dropped, a more complete one replaces the other."""
+    for index, other in enumerate(rows):
+        if {*identities(other)} & {*identities(trial)}:
+            has_end = trial.state != "RUNNING" and other.state == "RUNNING"
+            is_whole = {CUT, START_CUT} & {*other.flags} and not {CUT, START_CUT} & {*trial.flags}
             same = repr(other.params) == repr(trial.params) or trial.state == "RUNNING"
-            if fuller or whole:
-                told[index] = trial
+            if has_end or is_whole:
+                rows[index] = trial
                 return
             if same or {CUT, START_CUT} & {*trial.flags}:
                 return
-    trial.flags.append(TWICE if trial.state != "RUNNING" else STARTED_TWICE)
-    told.append(trial)
+    trial.flags.append(CONFLICTING if trial.state != "RUNNING" else STARTED_TWICE)
+    rows.append(trial)
 
 
 def number_names(studies: list[Study]) -> None:
-    """Give the later ones of several runs of one name a number."""
+    """Number the later ones of several runs of one name."""
     seen: dict[str, int] = defaultdict(int)
     for study in studies:
         seen[study.name] += 1
         if seen[study.name] > 1:
             study.name = f"{study.name} (run {seen[study.name]})"
-
-
-def mark_names(studies: Iterable[Study]) -> None:
-    """Remark the studies of search scripts that another one has the name of."""
-    named: dict[str, list[Study]] = defaultdict(list)
-    for study in studies:
-        if study.about:
-            named[study.name].append(study)
-    for same in named.values():
-        for study in same if len(same) > 1 else ():
-            study.remarks.append(SAME_NAME)
-
-
-def check_best(study: Study) -> None:
-    """Compare the best trial that lines name with the trials themselves."""
-    if study.lower_is_better and study.higher_is_better:
-        study.flags.append(CONTRADICTION)
-    for number, value in study.told.items():
-        values = [t.value for t in study.trials.get(number, ()) if t.state == "COMPLETE"]
-        if values and value not in values:
-            study.flags.append(BEST_DIFFERS.format(number, values[0], value))
-    told, best = study.told_best, study.best
-    if told is None or best is None or study.direction is None or best.value is None:
-        return
-    sign = -1 if study.direction == "maximize" else 1
-    if sign * best.value < sign * told[1] and CUT not in best.flags:
-        study.flags.append(BEST_BEATEN.format(*told, best.number, best.value))

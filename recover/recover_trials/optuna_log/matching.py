@@ -1,91 +1,118 @@
-"""What lines prove: which trial is told again, of which study it can be, what is the best."""
+"""Matching of a line with the trials of a study: duplicates, conflicts, and the best trial.
+
+A duplicate repeats a line about a trial, a conflict differs from it. Where several processes write
+into one file, the best trial that a line names shows which study the line belongs to.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 from recover_trials.legacy.start_lines import Start
-from recover_trials.model import FORCED, Study, Trial, agree
+from recover_trials.model import FORCED, Study, Trial, compatible
 from recover_trials.optuna_log.optuna_lines import Result
 
 SOON = timedelta(seconds=1)
 
 
-def same_start(trial: Trial, said: Start) -> bool:
-    """Tell whether a start is told again."""
-    known = {**trial.params, **trial.user_attrs}
-    same = trial.datetime_start == said.time and said.time is not None
-    told = {**(said.params or {}), **said.user_attrs}
-    if trial.state != "RUNNING":  # its end line has said more exactly
-        return same
-    return (same or said.time is None) and all(known.get(k) == v for k, v in told.items())
+def is_duplicate_start(trial: Trial, start: Start) -> bool:
+    """Tell whether a start line repeats the start of a trial."""
+    config = {**trial.params, **trial.user_attrs}
+    same_time = trial.datetime_start == start.time and start.time is not None
+    if trial.state != "RUNNING":  # its end line has replaced the rounded parameters
+        return same_time
+    logged = {**(start.params or {}), **start.user_attrs}
+    same_values = all(config.get(name) == value for name, value in logged.items())
+    return (same_time or start.time is None) and same_values
 
 
-def told_before(study: Study, said: Result, number: int) -> bool:
-    """Tell whether a study has this very end already."""
-    return any(repeats(trial, said) for trial in study.trials.get(number, ()))
+def has_duplicate(study: Study, result: Result, number: int) -> bool:
+    """Tell whether an end line repeats the end of a trial of a study."""
+    return any(is_duplicate_end(trial, result) for trial in study.trials.get(number, ()))
 
 
-def closes_failure(study: Study, said: Result, number: int) -> bool:
-    """Tell whether an end is the second line of a failure, told right behind the first."""
-    if said.state != "FAIL" or said.params is not None or said.error is not None:
+def is_duplicate_end(trial: Trial, result: Result) -> bool:
+    """Tell whether an end line repeats the end of a trial."""
+    if trial.state == result.state == "FAIL" and is_second_line(result):
+        return True
+    if trial.state != result.state or trial.values != result.values:
         return False
-    told = [trial for trial in study.trials.get(number, ()) if trial.state == "FAIL"]
-    times = [trial.datetime_complete for trial in told]
-    return any(time and said.time and said.time - time < SOON for time in times)
-
-
-def free(study: Study, number: int) -> bool:
-    """Tell whether an end of this number would be the first."""
-    told = study.trials.get(number)
-    return not told or told[-1].state == "RUNNING"
-
-
-def fits(study: Study, said: Result, number: int) -> bool:
-    """Tell whether an end may belong to a study."""
-    return free(study, number) and agrees(study, said, number) is not False
-
-
-def agrees(study: Study, said: Result, number: int) -> bool | None:
-    """Tell whether the best trial that a line names is the study's; None if nothing tells."""
-    if not free(study, number):
+    if not compatible(trial.datetime_complete, result.time):
         return False
-    if said.best is None or not study.trials:
+    if result.params is None or result.shows_best:
+        return result.time is not None or not trial.params
+    params = {name: trial.params.get(name) for name in result.params}
+    if FORCED in trial.flags and "dropout" in params:
+        params["dropout"] = trial.user_attrs.get("sampled_dropout")
+    return repr(params) == repr(result.params)
+
+
+def is_second_line(result: Result) -> bool:
+    """Tell whether a line is the second of the two that Optuna logs for a failure."""
+    return result.params is None and result.error is None
+
+
+def closes_failure(study: Study, result: Result, number: int) -> bool:
+    """Tell whether a line is the second one of a failure, logged directly behind the first."""
+    if result.state != "FAIL" or not is_second_line(result):
+        return False
+    failed = [trial for trial in study.trials.get(number, ()) if trial.state == "FAIL"]
+    times = [trial.datetime_complete for trial in failed]
+    return any(time and result.time and result.time - time < SOON for time in times)
+
+
+def is_unended(study: Study, number: int) -> bool:
+    """Tell whether the trial of a number has no end line yet."""
+    rows = study.trials.get(number)
+    return not rows or rows[-1].state == "RUNNING"
+
+
+def may_belong(study: Study, result: Result, number: int) -> bool:
+    """Tell whether an end line may belong to a study."""
+    return is_unended(study, number) and names_best_of(study, result, number) is not False
+
+
+def names_best_of(study: Study, result: Result, number: int) -> bool | None:
+    """Tell whether the best trial that a line names is one of a study; None if unknown."""
+    if not is_unended(study, number):
+        return False
+    if result.best is None or not study.trials:
         return None
-    best, value = said.best
+    best, value = result.best
     if best is None:
-        return value in study.told.values() or None
+        return value in study.named_bests.values() or None
     if best == number:
         return None
-    if best in study.told:
-        return study.told[best] == value
+    if best in study.named_bests:
+        return study.named_bests[best] == value
     return any(t.value == value for t in study.trials[best]) if best in study.trials else None
 
 
-def iter_best(study: Study) -> Iterator[int]:
-    """Yield the number that was called the best last."""
-    return reversed(study.told)
+def last_best(study: Study) -> int | None:
+    """Return the number that a line named last as the best one."""
+    return next(reversed(study.named_bests), None)
 
 
 def became_best(
     study: Study, number: int, value: float | None, best: tuple[int | None, float] | None
 ) -> bool:
-    """Tell whether a trial is the one whose parameters an old line shows.
+    """Tell whether an old line, which shows the parameters of the best trial, shows its own.
 
-    Its value is the best one, and no earlier trial had it.
+    The trial's value is the best one, and no earlier trial had it.
     """
     if best is None or value is None or value != best[1]:
         return False
-    before = next((study.told[told] for told in iter_best(study)), None)
-    return number == 0 and len(study.trials) == 1 if before is None else before != value
+    last = last_best(study)
+    if last is None:
+        return number == 0 and len(study.trials) == 1
+    return study.named_bests[last] != value
 
 
-def settle(trial: Trial, params: dict[str, Any]) -> None:
-    """Put the exact parameters of an end in place of those its start line had rounded.
+def set_exact_params(trial: Trial, params: dict[str, Any]) -> None:
+    """Replace the rounded parameters of a start line by the exact ones of the end line.
 
-    A dropout that was forced is the one trained with, whatever the study has.
+    A forced dropout stays: the trial was trained with it, whatever the study has.
     """
     trial.params = {**trial.params, **params}
     forced = trial.user_attrs.get("forced_dropout")
@@ -95,33 +122,18 @@ def settle(trial: Trial, params: dict[str, Any]) -> None:
         trial.flags.append(FORCED)
 
 
-def tell(study: Study, number: int, value: float, best: int, best_value: float) -> None:
-    """Keep which trial a line calls the best, and what that says about the direction."""
+def add_named_best(study: Study, number: int, value: float, best: int, best_value: float) -> None:
+    """Add the best trial that the line of a trial names, and the direction that it implies."""
     if value != best_value:
-        better_below = value > best_value
+        lower_is_better = value > best_value
     else:
-        before = next((study.told[told] for told in iter_best(study)), best_value)
+        last = last_best(study)
+        before = best_value if last is None else study.named_bests[last]
         if best != number or before == best_value:
-            study.told[best] = best_value
+            study.named_bests[best] = best_value
             return
-        better_below = best_value < before
-    study.lower_is_better |= better_below
-    study.higher_is_better |= not better_below
-    study.told.pop(best, None)
-    study.told[best] = best_value
-
-
-def repeats(trial: Trial, said: Result) -> bool:
-    """Tell whether an end repeats what is known of a trial; a failure is told in two lines."""
-    if trial.state == said.state == "FAIL" and said.params is None and said.error is None:
-        return True
-    if trial.state != said.state or trial.values != said.values:
-        return False
-    if not agree(trial.datetime_complete, said.time):
-        return False
-    if said.params is None or said.shows_best:
-        return said.time is not None or not trial.params
-    known = {name: trial.params.get(name) for name in said.params}
-    if FORCED in trial.flags and "dropout" in known:
-        known["dropout"] = trial.user_attrs.get("sampled_dropout")
-    return repr(known) == repr(said.params)
+        lower_is_better = best_value < before
+    study.lower_is_better |= lower_is_better
+    study.higher_is_better |= not lower_is_better
+    study.named_bests.pop(best, None)
+    study.named_bests[best] = best_value

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 from recover_trials.optuna_log import assignments
 from recover_trials.optuna_log.literals import literal_end, parse_literal, read_literal
 from recover_trials.optuna_log.stamps import STAMP, STAMPED, time_before
-from recover_trials.patterns import pattern
 
-LINE = pattern(
+LINE = re.compile(
     r"Trial (?P<number>\d{1,9})"
     r"(?P<end> finished with values?: | pruned\.| failed with parameters: | failed with value "
     r"| failed,? because )"
@@ -24,22 +23,22 @@ LINE = pattern(
 )
 NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|inf)"
 PRINTED_FLOAT = r"-?(?:\d+\.\d+(?:e[-+]\d+)?|\d+e[-+]\d+|inf)"  # no beginning of one is another
-VALUE = pattern(NUMBER)
-PARAMETERS = pattern(r" (?:and|with) parameters: ")
-BEST_TOLD = rf"\. Best is trial[ #](\d{{1,9}}) with value: ({PRINTED_FLOAT})(\.)"
-BEST = pattern(BEST_TOLD)
-# What is between the braces is no mapping, and yet the line is whole.
-UNREADABLE = pattern(rf"\{{[^{{}}\"\\]*\}}{BEST_TOLD}\s*\Z")
-CLOSED = pattern(rf"(?:\. Best is trial[ #]\d{{1,9}} with value: {PRINTED_FLOAT})?\.?\s*")
-OLD_BEST = pattern(rf"\. Current best value is ({PRINTED_FLOAT}) with parameters: ")
-CAUSE = pattern(r",? because (?:of the following error: )?(.*?)\.?$", re.DOTALL)
-BEHIND = pattern(r" ?(?=\[[A-Z] \d{4}-)")  # a line whose end is missing has another behind
-QUOTED_STAMP = pattern(rf"['\"]{STAMPED}[^'\"\[\]{{}}]*\Z")
-COUNT_ONLY = pattern(r" \(params: (\d{1,18}|\d{1,3}(?:,\d{3}){1,5})\)")
+VALUE = re.compile(NUMBER)
+PARAMETERS = re.compile(r" (?:and|with) parameters: ")
+NAMES_BEST = rf"\. Best is trial[ #](\d{{1,9}}) with value: ({PRINTED_FLOAT})(\.)"
+BEST = re.compile(NAMES_BEST)
+# A whole line whose braces hold no mapping.
+UNREADABLE = re.compile(rf"\{{[^{{}}\"\\]*\}}{NAMES_BEST}\s*\Z")
+CLOSED = re.compile(rf"(?:\. Best is trial[ #]\d{{1,9}} with value: {PRINTED_FLOAT})?\.?\s*")
+OLD_BEST = re.compile(rf"\. Current best value is ({PRINTED_FLOAT}) with parameters: ")
+CAUSE = re.compile(r",? because (?:of the following error: )?(.*?)\.?$", re.DOTALL)
+BEHIND = re.compile(r" ?(?=\[[A-Z] \d{4}-)")  # the next line, directly behind a cut one
+QUOTED_STAMP = re.compile(rf"['\"]{STAMPED}[^'\"\[\]{{}}]*\Z")
+ONLY_COUNT = re.compile(r" \(params: (\d{1,18}|\d{1,3}(?:,\d{3}){1,5})\)")
 
 
 class Result(NamedTuple):
-    """The end of a trial as Optuna prints it; without a number in the first versions."""
+    """The end of a trial as Optuna logs it; the first versions logged no number."""
 
     number: int | None
     state: str
@@ -49,55 +48,55 @@ class Result(NamedTuple):
     error: str | None = None
     params_whole: bool = True
     best: tuple[int | None, float] | None = None
-    # Up to 1.2 a line shows the parameters of the best trial, whichever trial it tells of.
+    # Up to 1.2 a line shows the parameters of the best trial, whichever trial ended.
     shows_best: bool = False
 
 
 class Opened(NamedTuple):
-    """A study was created, or one that there was is continued."""
+    """A study that was created or, if it is an existing one, resumed."""
 
     name: str
     existing: bool
 
 
-class Found(NamedTuple):
-    """What a line says, where it begins, and whether a time stamp stands right before it."""
+class Statement(NamedTuple):
+    """A line of Optuna, its position, and whether a time stamp precedes it."""
 
-    said: Result | Opened
+    content: Result | Opened
     start: int
     stamped: bool
 
 
-def read_line(text: str, *, ended: bool = True) -> list[Found]:
-    """Return what a physical line says; `ended` if a line end follows it.
+def read_line(text: str, *, ended: bool = True) -> list[Statement]:
+    """Return the statements in a physical line; `ended` if a line end follows it.
 
-    Anything may stand before the first line in it. A line cut by a crash has no line end, so
-    that the next one, which begins with its time stamp, may stand behind it.
+    Any text may precede the first one. A line that a crash cut has no line end, so that the next
+    line, which begins with its time stamp, may follow it directly.
     """
-    found: list[Found] = []
+    statements: list[Statement] = []
     match, torn = LINE.search(text), False
     while match:
-        said, end = read_match(text, match, ended=ended)
-        if said and (not torn or (ended and is_closed(text, said, match.end(), end))):
+        content, end = read_match(text, match, ended=ended)
+        if content and (not torn or (ended and is_closed(text, content, match.end(), end))):
             stamped = STAMP.search(text, 0, match.start()) is not None
-            found.append(Found(said, match.start(), stamped))
-            torn |= isinstance(said, Result) and (
-                said.state != "COMPLETE" or not said.params_whole
+            statements.append(Statement(content, match.start(), stamped))
+            torn |= isinstance(content, Result) and (
+                content.state != "COMPLETE" or not content.params_whole
             )
         else:
             torn, end = True, match.end()
         stamps = STAMP.finditer(text, end)
         match = next((line for stamp in stamps if (line := LINE.match(text, stamp.end()))), None)
-    return found
+    return statements
 
 
-def is_closed(text: str, said: Result | Opened, start: int, end: int) -> bool:
-    """Tell whether a line goes to its own end.
+def is_closed(text: str, content: Result | Opened, start: int, end: int) -> bool:
+    """Tell whether a statement reaches the end of its line.
 
-    Behind parameters that are cut, it may be a quotation that is itself a parameter: other text
-    follows then.
+    A statement behind cut parameters may be a quotation inside of a parameter: other text follows
+    it then.
     """
-    complete = isinstance(said, Result) and said.state == "COMPLETE"
+    complete = isinstance(content, Result) and content.state == "COMPLETE"
     begin = end if complete else start
     stamp = STAMP.search(text, begin)
     if stamp and QUOTED_STAMP.search(text[:start]):
@@ -105,7 +104,7 @@ def is_closed(text: str, said: Result | Opened, start: int, end: int) -> bool:
     rest = text[begin : stamp.start() if stamp else len(text)].rstrip()
     if complete:
         return CLOSED.fullmatch(rest) is not None
-    if isinstance(said, Result) and said.state == "FAIL":
+    if isinstance(content, Result) and content.state == "FAIL":
         return rest.endswith((")", ").", "None.", "nan.", "float."))
     return not {"'", '"'} & {*rest}
 
@@ -113,7 +112,7 @@ def is_closed(text: str, said: Result | Opened, start: int, end: int) -> bool:
 def read_match(
     text: str, match: re.Match[str], *, ended: bool
 ) -> tuple[Result | Opened | None, int]:
-    """Return what a line says, None if it is cut too early, and where the next one may begin."""
+    """Return the statement at a match, None if it is cut, and where the next may begin."""
     if match["existing"]:
         return Opened(parse_literal(match["existing"]) or "", existing=True), len(text)
     number = match["number"] or match["old_number"] or match["set_number"]
@@ -124,23 +123,23 @@ def read_match(
     if not (match["end"] or match["state"]) and "{" not in text:
         return None, match.end()  # cut before its parameters
     time = time_before(text, match.start())
-    counted = int(number) if number else None
+    trial_number = int(number) if number else None
     if match["state"]:
-        return ended_otherwise(text, match.end(), counted, match["state"], time)
+        return ended_otherwise(text, match.end(), trial_number, match["state"], time)
     if "finished" in end or "value: " in end:
-        return finished(text, match.end(), counted, time, ended=ended)
+        return finished(text, match.end(), trial_number, time, ended=ended)
     if end == " pruned.":
-        return ended_otherwise(text, match.end(), counted, "PRUNED", time)
+        return ended_otherwise(text, match.end(), trial_number, "PRUNED", time)
     if "because" in end:
         start = match.end() - len(" because ")
-        return ended_otherwise(text, start, counted, "FAIL", time)
-    return failed(text, match, counted, time)
+        return ended_otherwise(text, start, trial_number, "FAIL", time)
+    return failed(text, match, trial_number, time)
 
 
 def ended_otherwise(
     text: str, start: int, number: int | None, state: str, time: datetime | None
 ) -> tuple[Result, int]:
-    """Read a trial that was pruned or failed, from the reason on."""
+    """Read a pruned or failed trial from its reason on."""
     if state == "PRUNED":
         cut = BEHIND.match(text, start)
         return Result(number, state, time), cut.end() if cut else len(text)
@@ -151,7 +150,7 @@ def ended_otherwise(
 def failed(
     text: str, match: re.Match[str], number: int | None, time: datetime | None
 ) -> tuple[Result, int]:
-    """Read a failed trial whose parameters or value are told."""
+    """Read a failed trial with its parameters or its value."""
     if match["end"] == " failed with value ":
         return Result(number, "FAIL", time), match.end()
     params, end = read_literal(text, match.end())
@@ -163,9 +162,9 @@ def failed(
 
 
 def read_cause(text: str, start: int) -> tuple[str | None, int]:
-    """Return why a trial failed, and where the next line may begin.
+    """Return the reason of a failure, and where the next line may begin.
 
-    The reason is the `repr` of an exception; if it is not closed, its line was cut.
+    The reason is the `repr` of an exception; if its bracket is not closed, the line was cut.
     """
     cause = CAUSE.match(text, start)
     if cause is None:
@@ -188,39 +187,42 @@ def finished(
     values, end = read_values(text, start)
     if values is None:
         return None, start
-    if told := OLD_BEST.match(text, end):
-        params, after = read_literal(text, told.end())
+    if old_best := OLD_BEST.match(text, end):
+        params, after = read_literal(text, old_best.end())
         whole = isinstance(params, dict)
-        best = (None, float(told[1]))
+        best = (None, float(old_best[1]))
         shown = (params if whole else None, None, whole, best, True)
         return Result(number, "COMPLETE", time, values, *shown), after if whole else end
     link = PARAMETERS.match(text, end)
     if link is None:
-        lone = COUNT_ONLY.match(text, end)
-        known = {"param_count": int(lone[1].replace(",", ""))} if lone else None
-        return (Result(number, "COMPLETE", time, values, known) if lone else None), start
+        count = ONLY_COUNT.match(text, end)
+        params = {"param_count": int(count[1].replace(",", ""))} if count else None
+        return (Result(number, "COMPLETE", time, values, params) if count else None), start
     if not text.startswith("{", link.end()):
         return with_assignments(text, link.end(), Result(number, "COMPLETE", time, values), ended)
     params, after = read_literal(text, link.end())
     if not isinstance(params, dict):
-        told = UNREADABLE.match(text, link.end()) if ended else None
-        best_told = (int(told[1]), float(told[2])) if told else None
-        cut = Result(number, "COMPLETE", time, values, params_whole=False, best=best_told)
+        named = best_in(UNREADABLE.match(text, link.end())) if ended else None
+        cut = Result(number, "COMPLETE", time, values, params_whole=False, best=named)
         return cut, end
-    told = BEST.match(text, after)
-    best_told = (int(told[1]), float(told[2])) if told else None
-    return Result(number, "COMPLETE", time, values, params, best=best_told), after
+    named = best_in(BEST.match(text, after))
+    return Result(number, "COMPLETE", time, values, params, best=named), after
+
+
+def best_in(match: re.Match[str] | None) -> tuple[int, float] | None:
+    """Return number and value of the best trial that a line names."""
+    return (int(match[1]), float(match[2])) if match else None
 
 
 def read_values(text: str, start: int) -> tuple[tuple[float, ...] | None, int]:
-    """Return one value, several or named ones, and where they end; None if they are cut."""
+    """Return one, several or named values, and where they end; None if they are cut."""
     if not text.startswith(("[", "{"), start):
         match = VALUE.match(text, start)
         if match and text[match.end() : match.end() + 1] in (".", " "):
             return (float(match[0]),), match.end()
         return None, start
-    found, end = read_literal(text, start)
-    values = list(found.values()) if isinstance(found, dict) else found
+    literal, end = read_literal(text, start)
+    values = list(literal.values()) if isinstance(literal, dict) else literal
     numbers = values and all(isinstance(value, (int, float)) for value in values)
     try:
         return (tuple(map(float, values)), end) if numbers else (None, start)
@@ -229,8 +231,7 @@ def read_values(text: str, start: int) -> tuple[tuple[float, ...] | None, int]:
 
 
 def with_assignments(text: str, start: int, result: Result, ended: bool) -> tuple[Result, int]:
-    """Read the parameters of other printers, `a=1 b='x'`."""
+    """Read parameters in the form `a=1 b='x'`."""
     params, whole, end = assignments.read(text, start, ended=ended)
-    told = BEST.match(text, end)
-    best = (int(told[1]), float(told[2])) if told else None
-    return result._replace(params=params, params_whole=whole, best=best), end
+    named = best_in(BEST.match(text, end))
+    return result._replace(params=params, params_whole=whole, best=named), end

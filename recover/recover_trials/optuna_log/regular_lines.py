@@ -1,8 +1,7 @@
-"""Finished trials of which nothing is unusual, read a block at a time.
+"""A fast path for regular lines: finished trials in the commonest form, read a block at a time.
 
-Nearly every result of nearly every log is one. Their parameters stay text until one is asked for;
-then those of a block are put into one JSON text: the reader of JSON is written in C, starts once,
-and keeps one object per name.
+Nearly every result of nearly every log is one. The parameters of a block are parsed as one JSON
+text: the JSON parser is written in C, starts once, and keeps one object per name.
 """
 
 from __future__ import annotations
@@ -10,12 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import repeat
 from typing import Any
 
 from recover_trials.optuna_log.literals import parse_json, parse_mapping
 from recover_trials.optuna_log.stamps import LENGTH
-from recover_trials.patterns import pattern
 
 FLOAT = rb"-?(?:\d+\.\d+(?:e[-+]\d+)?|\d+e[-+]\d+|inf)"
 BETWEEN = b" with value: "
@@ -24,41 +21,23 @@ LINE = (
     rb" and parameters: \{(%b)\}"
     rb"\. Best is trial (\d{1,9}" + BETWEEN + FLOAT + rb")\.(?=[\r\n])"
 )
-UNUSUAL = b'{"\\\x1b\r\n'  # no character of regular parameters
-REGULAR = pattern(LINE % b"[^}%b]*" % re.escape(UNUSUAL))
-# The same where UNUSUAL is looked for afterwards: of a single character, a search is faster.
+IRREGULAR = b'{"\\\x1b\r\n'  # characters that regular parameters do not hold
+REGULAR = re.compile(LINE % b"[^}%b]*" % re.escape(IRREGULAR))
+# The same without the check for IRREGULAR, which is faster over a whole block.
 FAST = re.compile(LINE % b"[^}]*")
-# Capitals in a block that begin no trial, and one more per so many bytes: a text with more of
-# them is searched.
+# A block is no longer regular if it has more capital Ts that begin no trial: 8, and one per 8 KB.
 MOST_OTHERS, ONE_MORE = 8, 8192
 
-
-class Parameters:
-    """The parameters of the trials of a block, as their lines have them until one is asked for."""
-
-    __slots__ = ("found", "text")
-
-    def __init__(self, texts: Sequence[bytes]) -> None:
-        self.text = b"\n".join([b"{%b}" % text for text in texts])
-        self.found: list[dict[str, Any] | None] | None = None
-
-    def of(self, place: int) -> dict[str, Any] | None:
-        """Return the parameters of a trial; None if its text is no mapping."""
-        if self.found is None:
-            self.found, self.text = read_parameters(self.text), b""
-        return self.found[place]
-
-
-# Number, value, time, parameters with those of the block; number and value of the best one.
-Row = tuple[int, float, datetime, Parameters, tuple[int, float]]
+# Number, value, time, parameters (None if they are no mapping), number and value of the best.
+Row = tuple[int, float, datetime, dict[str, Any] | None, tuple[int, float]]
 
 
 def regular_lines(block: bytes) -> list[re.Match[bytes]] | None:
-    """Return the regular lines of a block; None if other lines in it may tell of a trial.
+    """Return the regular lines of a block; None if it may hold other lines about trials.
 
     Up to Optuna 1.5 a line says `Finished trial#3`: no capital T, but parameters in braces.
     """
-    found: list[re.Match[bytes]] = []
+    lines: list[re.Match[bytes]] = []
     end, left = 0, MOST_OTHERS + len(block) // ONE_MORE
     find, regular = block.find, FAST.match
     start = find(b"T")
@@ -67,7 +46,7 @@ def regular_lines(block: bytes) -> list[re.Match[bytes]] | None:
         if match:
             if find(b"{", end, start) >= 0:
                 return None
-            found.append(match)
+            lines.append(match)
             end = match.end()
             start = find(b"T", end)
         else:
@@ -75,43 +54,43 @@ def regular_lines(block: bytes) -> list[re.Match[bytes]] | None:
             if left < 0 or block.startswith(b"Trial", start):
                 return None
             start = find(b"T", start + 1)
-    return found if find(b"{", end) < 0 else None
+    return lines if find(b"{", end) < 0 else None
 
 
-def rows_of(found: Sequence[re.Match[bytes]]) -> list[Row] | None:
-    """Return what regular lines say; None if a time in them is none, or their parameters nest."""
-    groups = [match.groups() for match in found]
-    stamps, numbers, values, told, bests = zip(*groups, strict=True)
-    together = b"".join(told)
-    if any(sign in together for sign in UNUSUAL):
+def rows_of(lines: Sequence[re.Match[bytes]]) -> list[Row] | None:
+    """Return the rows of regular lines; None for an invalid time or irregular parameters."""
+    groups = [match.groups() for match in lines]
+    stamps, numbers, values, params, bests = zip(*groups, strict=True)
+    joined = b"".join(params)
+    if any(sign in joined for sign in IRREGULAR):
         return None
-    said = b"\n".join(stamps).replace(b",", b".")
+    iso_times = b"\n".join(stamps).replace(b",", b".")
     try:
-        times = [*map(datetime.fromisoformat, said.decode().split("\n"))]
+        times = [*map(datetime.fromisoformat, iso_times.decode().split("\n"))]
     except ValueError:
         return None
-    named = {best: best_of(best) for best in {*bests}}
-    shared = repeat(Parameters(told), len(found))
-    known = map(int, numbers), map(float, values), times, shared
-    return [*zip(*known, map(named.__getitem__, bests), strict=True)]
+    # Equal texts share one tuple: the caller compares consecutive ones by identity.
+    parsed_bests = {best: parse_best(best) for best in {*bests}}
+    columns = map(int, numbers), map(float, values), times, parse_parameters(params)
+    return [*zip(*columns, map(parsed_bests.__getitem__, bests), strict=True)]
 
 
-def best_of(text: bytes) -> tuple[int, float]:
+def parse_best(text: bytes) -> tuple[int, float]:
     """Return number and value of the best trial."""
     number, _, value = text.partition(BETWEEN)
     return int(number), float(value)
 
 
 def row_of(match: re.Match[bytes]) -> Row | None:
-    """Return what one regular line says; None as for several."""
+    """Return the row of one regular line; None as for several."""
     rows = rows_of([match])
     return rows[0] if rows else None
 
 
-def read_parameters(text: bytes) -> list[dict[str, Any] | None]:
-    """Return the mappings that lines are; None for a line that is none."""
-    lines = text.decode("utf-8", "replace").split("\n")
-    found = parse_json(f"[{','.join(lines)}]")
-    if found is None or len(found) != len(lines):
+def parse_parameters(texts: Sequence[bytes]) -> list[dict[str, Any] | None]:
+    """Return the mappings whose contents are given; None for a text that is no mapping."""
+    lines = ["{" + text.decode("utf-8", "replace") + "}" for text in texts]
+    mappings = parse_json(f"[{','.join(lines)}]")
+    if mappings is None or len(mappings) != len(lines):
         return [parse_mapping(line) for line in lines]
-    return list(found)
+    return list(mappings)

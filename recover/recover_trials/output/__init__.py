@@ -1,4 +1,4 @@
-"""What a recovery is written as: a function per format."""
+"""Output of a recovery: tables, files and Optuna storages, a function per file format."""
 
 from __future__ import annotations
 

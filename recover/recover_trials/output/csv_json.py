@@ -6,7 +6,7 @@ import csv
 import io
 import json
 
-from recover_trials.output.rows import plain, record, table_of
+from recover_trials.output.rows import as_record, plain, table_of
 from recover_trials.recovery import Recovery
 
 CURVE = "learning_curve"
@@ -30,7 +30,7 @@ def to_json(recovery: Recovery) -> str:
             "source": study.source,
             "about": plain(study.about),
             "best_trial": study.best.number if study.best else None,
-            "trials": [record(study, trial) for trial in study.rows],
+            "trials": [as_record(study, trial) for trial in study.rows],
         }
         for study in recovery.studies
     ]
@@ -40,6 +40,6 @@ def to_json(recovery: Recovery) -> str:
 def to_jsonl(recovery: Recovery) -> str:
     """Return a trial per line."""
     lines = [
-        json.dumps(record(study, trial)) for study in recovery.studies for trial in study.rows
+        json.dumps(as_record(study, trial)) for study in recovery.studies for trial in study.rows
     ]
     return "".join(f"{line}\n" for line in lines)

@@ -1,4 +1,4 @@
-"""Recovered trials as Optuna keeps them, with their distributions."""
+"""Recovered trials as Optuna's FrozenTrial, with their distributions."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from recover_trials.model import Study, Trial
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-LOST = {"kind": "lost", "fail_reason": "lost", "error": "no line of this trial was found"}
+LOST = {"kind": "lost", "fail_reason": "lost", "error": "the log has no line of this trial"}
 
 
 @dataclass
 class Frozen:
-    """The trials of a study from number 0 on, and what was made up for them.
+    """The trials of a study from number 0 on, with everything that had to be inferred.
 
     Attributes:
         trials: one per number, in order.
-        lost: numbers of which no line was found.
-        inferred: names of parameters whose range no line tells.
+        lost: numbers without a line.
+        inferred: parameters whose range is inferred from the values.
     """
 
     trials: list[FrozenTrial] = field(default_factory=list)
@@ -38,43 +38,43 @@ def freeze(study: Study) -> Frozen:
     distributions = distributions_of(study, result)
     last = next((t.datetime_start for t in study.rows if t.datetime_start), datetime.now())
     for number in range(max(study.trials) + 1):
-        told = study.trials.get(number)
-        if not told:
+        rows = study.trials.get(number)
+        if not rows:
             result.lost.append(number)
-        trial = told[0] if told else missing(study, number)
+        trial = rows[0] if rows else missing_trial(study, number)
         last = trial.datetime_complete or trial.datetime_start or last
         result.trials.append(freeze_trial(trial, last, distributions))
     return result
 
 
-def missing(study: Study, number: int) -> Trial:
-    """Return a trial of which no line was found; a script of version 2 runs it again."""
+def missing_trial(study: Study, number: int) -> Trial:
+    """Return a trial without a line; a script of version 2 will run it, others will not."""
     if "log_version" in study.about:
         return Trial(number)
     return Trial(number, "FAIL", user_attrs=dict(LOST))
 
 
 def distributions_of(study: Study, result: Frozen) -> dict[str, Any]:
-    """Return the distribution of every parameter: told by the run line, else inferred."""
-    told = from_json(study.about.get("search_space") or {})
+    """Return the distribution of every parameter, from the run line or inferred."""
+    logged = from_json(study.about.get("search_space") or {})
     values: dict[str, list[Any]] = {}
     for trial in study.rows:
         for name, value in trial.params.items():
-            if name not in told and name not in trial.distributions:
+            if name not in logged and name not in trial.distributions:
                 values.setdefault(name, []).append(value)
     result.inferred = sorted(values)
-    return {**told, **{name: infer(found) for name, found in values.items()}}
+    return {**logged, **{name: infer(tried) for name, tried in values.items()}}
 
 
 def from_json(entries: Mapping[str, Any]) -> dict[str, Any]:
-    """Return distributions from the JSON that logs and storages have."""
+    """Return the distributions of the JSON in logs and storages."""
     from optuna.distributions import json_to_distribution
 
     return {name: json_to_distribution(json.dumps(entry)) for name, entry in entries.items()}
 
 
 def infer(values: list[Any]) -> Any:
-    """Return the narrowest distribution that holds some values."""
+    """Return the narrowest distribution of the given values."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     kinds = {type(value) for value in values}
@@ -86,11 +86,11 @@ def infer(values: list[Any]) -> Any:
 
 
 def freeze_trial(trial: Trial, time: datetime, distributions: Mapping[str, Any]) -> FrozenTrial:
-    """Return a trial as Optuna keeps it; a value outside of its range becomes an attribute."""
+    """Return a trial; a parameter outside of its range becomes an attribute."""
     from optuna.trial import FrozenTrial, TrialState
 
-    known = {**distributions, **from_json(trial.distributions)}
-    inside = {name: v for name, v in trial.params.items() if contains(known[name], v)}
+    ranges = {**distributions, **from_json(trial.distributions)}
+    inside = {name: v for name, v in trial.params.items() if contains(ranges[name], v)}
     outside = {n: v for n, v in trial.params.items() if n not in inside}
     marked = {OUTSIDE: [*outside]} if outside else {}
     ended = trial.state != "RUNNING"
@@ -103,7 +103,7 @@ def freeze_trial(trial: Trial, time: datetime, distributions: Mapping[str, Any])
         datetime_start=trial.datetime_start or time,
         datetime_complete=(trial.datetime_complete or time) if ended else None,
         params=inside,
-        distributions={name: known[name] for name in inside},
+        distributions={name: ranges[name] for name in inside},
         user_attrs={**trial.user_attrs, **outside, **marked},
         system_attrs=dict(trial.system_attrs),
         intermediate_values=dict(trial.intermediate_values),
@@ -111,12 +111,12 @@ def freeze_trial(trial: Trial, time: datetime, distributions: Mapping[str, Any])
 
 
 def contains(distribution: Any, value: object) -> bool:
-    """Return whether a parameter may have a value."""
+    """Tell whether a value is in the range of a parameter."""
     from optuna.distributions import CategoricalDistribution
 
     number = isinstance(value, (int, float))
     if not number and not isinstance(distribution, CategoricalDistribution):
-        return False  # Optuna takes the text of a number
+        return False  # Optuna would accept the text of a number
     try:
         return bool(distribution._contains(distribution.to_internal_repr(value)))
     except (ValueError, OverflowError):
@@ -124,7 +124,7 @@ def contains(distribution: Any, value: object) -> bool:
 
 
 def same_trial(one: FrozenTrial, other: FrozenTrial) -> bool:
-    """Return whether two records can be of one trial; one that is running may have less."""
+    """Tell whether two records may be one trial; a running one may lack parameters."""
     if not other.state.is_finished():
         return plain(other.params) == plain({n: one.params.get(n) for n in other.params})
     return plain(one.state.name, one.values, one.params) == plain(
@@ -133,14 +133,14 @@ def same_trial(one: FrozenTrial, other: FrozenTrial) -> bool:
 
 
 def plain(*values: Any) -> str:
-    """Return values as a storage gives them back: no tuples, one kind of number, NaN as NaN."""
-    return repr(shape(values))
+    """Return text that is the same before and after values went through a storage."""
+    return repr(normalized(values))
 
 
-def shape(value: Any) -> Any:
-    """Return a value whose text is the same before and after it was stored."""
+def normalized(value: Any) -> Any:
+    """Return a value without tuples, with one type of number, sorted by name."""
     if isinstance(value, (list, tuple)):
-        return [shape(item) for item in value]
+        return [normalized(item) for item in value]
     if isinstance(value, Mapping):
-        return {str(name): shape(value[name]) for name in sorted(value, key=str)}
+        return {str(name): normalized(value[name]) for name in sorted(value, key=str)}
     return float(value) if type(value) is int and abs(value) < 2**53 else value

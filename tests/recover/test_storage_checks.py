@@ -1,4 +1,4 @@
-"""Logs of which nobody knows which trials are right are flagged, and never written back."""
+"""Studies with conflicts are flagged, and never written to a storage."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_a_second_study_that_is_refused_keeps_the_first_from_being_written(
     lines = [opened("a", 0), finished(0, 0.5, 0, 0.5, 1), finished(1, 0.25, 1, 0.25, 2)]
     lines += [opened("b", 3), finished(0, 0.5, 0, 0.5, 4)]
 
-    assert refusal(recover(lines), tmp_path).startswith("b: no line tells whether")
+    assert refusal(recover(lines), tmp_path).startswith("b: the log does not show the direction")
 
 
 def test_writers_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Lines of a search script: what is written is read, and nothing else."""
+"""Lines of hpogen scripts: whole ones are read, damaged ones refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What logs are wrapped in, and files that are no logs."""
+"""Compressed, encoded and wrapped logs, and files that are no logs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_what_stands_before_the_end_of_a_truncated_gzip_is_read(cut: int) -> Non
     recovery = of_bytes(gzip.compress(as_bytes(LINES))[:cut])
 
     assert recovery.problems[0] == (
-        "stream: compressed data end too early; what stands before is read"
+        "stream: compressed data end too early; the part before is read"
     )
     assert sum(len(study.rows) for study in recovery.studies) <= 3
 
@@ -216,7 +216,7 @@ def test_a_sqlite_file_from_a_stream_is_an_error_that_says_what_to_do() -> None:
 def test_a_sqlite_file_of_other_programs_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "other.log").write_bytes(b"SQLite format 3\0" + bytes(100))
 
-    with pytest.raises(UnreadableError, match="holds no Optuna studies"):
+    with pytest.raises(UnreadableError, match="without Optuna studies"):
         read_trials(tmp_path / "other.log")
 
 

@@ -1,4 +1,4 @@
-"""Files of results beside logs: known by content, merged where identity is proven."""
+"""Files of results: recognised by content, merged with logs where identity is proven."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from recover_samples import STAMP, as_bytes, recover, sample_log
 from recover_trials import Recovery, Study, UnreadableError, read_trials
 from recover_trials.cli import main
-from recover_trials.files.csv_results import may_be_results
+from recover_trials.files.csv_results import is_csv_results
+from recover_trials.files.json_results import is_json_results
 from recover_trials.files.merge_results import SEVERAL
 from recover_trials.files.result_entries import cell_value
-from recover_trials.files.signatures import is_no_result
-from recover_trials.model import BY_ORDER, TWICE
+from recover_trials.files.signatures import is_plainly_log
+from recover_trials.model import CONFLICTING, NUMBERED_BY_ORDER
 from recover_trials.output import to_csv, to_json, to_jsonl
 from scripts import MARKET, changed, render_to, run
 
@@ -132,7 +133,7 @@ def test_a_best_file_is_a_trial(tmp_path: Path, number: str) -> None:
     study = only(read_trials(write(tmp_path / "e_2B_best.json", {**best, number: 7})))
 
     assert brief(study) == [(7, "COMPLETE", 0.25)]
-    assert study.told == {7: 0.25}
+    assert study.named_bests == {7: 0.25}
 
 
 def test_a_best_value_without_a_number_is_no_trial(tmp_path: Path) -> None:
@@ -142,7 +143,7 @@ def test_a_best_value_without_a_number_is_no_trial(tmp_path: Path) -> None:
 
     assert read_trials(alone).studies == []
     study = only(read_trials([beside, alone]))
-    assert study.remarks == ["a file calls 0.25 the best value, of no number"]
+    assert study.remarks == ["a file names the best value 0.25, but not its trial"]
     assert len(study.trials) == 2
 
 
@@ -162,7 +163,7 @@ def test_a_ranking_has_no_numbers_of_its_own(tmp_path: Path) -> None:
     study = only(read_trials(write(tmp_path / "topk.json", [entry, {**entry, "f1_macro": 0.6}])))
 
     assert brief(study) == [(0, "COMPLETE", 0.7), (1, "COMPLETE", 0.6)]
-    assert [trial.flags for trial in study.rows] == [[BY_ORDER]] * 2
+    assert [trial.flags for trial in study.rows] == [[NUMBERED_BY_ORDER]] * 2
     assert (study.direction, study.best) == ("maximize", study.rows[0])
 
 
@@ -367,7 +368,7 @@ def test_a_trial_that_differs_is_kept_and_flagged(tmp_path: Path) -> None:
     study = only(read_trials([log, files]))
 
     assert brief(study)[1:3] == [(4, "COMPLETE", 0.9), (4, "COMPLETE", 0.4)]
-    assert study.rows[2].flags == [TWICE]
+    assert study.rows[2].flags == [CONFLICTING]
 
 
 @pytest.mark.parametrize(
@@ -475,9 +476,10 @@ WORDS = ("{", "[", "]", "}", '"', ",", "\n", " ", "\ufeff", "number", "trial", "
 def test_what_is_plainly_no_result_is_none(words: list[str], name: str) -> None:
     head = "".join([*words, '"params":']).encode()
 
-    assert not (is_no_result(head, name) and may_be_results(head, name))
+    may_be_results = is_csv_results(head) or is_json_results(head, name)
+    assert not (is_plainly_log(head, name) and may_be_results)
 
 
 def test_a_log_is_plainly_no_result() -> None:
-    assert is_no_result(LOG.encode(), "a.log")
-    assert is_no_result(as_bytes(sample_log().lines), "a.log")
+    assert is_plainly_log(LOG.encode(), "a.log")
+    assert is_plainly_log(as_bytes(sample_log().lines), "a.log")

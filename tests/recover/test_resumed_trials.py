@@ -1,4 +1,4 @@
-"""Trials that a run took up where another had died: one trial in the log, too."""
+"""A trial of a killed run that another run resumed is one trial."""
 
 from __future__ import annotations
 
