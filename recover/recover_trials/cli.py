@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import gc
 import signal
 import sys
 from pathlib import Path
@@ -37,22 +35,21 @@ Examples:
   zcat old.log.gz | recover-trials - --format json"""
 
 
-# What each error ends the program with.
-CODES: dict[type[Exception], int] = {
+# Exit codes of errors.
+EXIT_CODES: dict[type[Exception], int] = {
     NoBestError: 1,
     RebuildError: 2,
     RepairError: 2,
     SeveralStudiesError: 2,
     MissingPackageError: 3,
 }
-FILE_ERRORS: tuple[type[Exception], ...] = (OSError, *CODES)
+FILE_ERRORS: tuple[type[Exception], ...] = (OSError, *EXIT_CODES)
 
 
 class Command(click.Command):
-    """A command that an interrupt ends with the code shells expect."""
+    """A command that exits with 128 + the signal number on an interrupt."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -75,7 +72,7 @@ class Command(click.Command):
 @click.option(
     "--arch-list",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="A script, CSV or JSON with the ARCHITECTURES that arch_idx counts: completes old logs.",
+    help="A script, CSV or JSON with the ARCHITECTURES of arch_idx: completes old logs.",
 )
 @click.option(
     "--patch-model",
@@ -83,7 +80,7 @@ class Command(click.Command):
     metavar="FEATURES CONTEXT PATCH STRIDE",
     default=(25, 60, 16, 8),
     show_default=True,
-    help="Sizes from which old parameter counts were computed.",
+    help="Sizes of the model in the parameter counts of old logs.",
 )
 @click.option(
     "--to-storage",
@@ -93,7 +90,7 @@ class Command(click.Command):
 @click.option(
     "--direction",
     type=click.Choice(["minimize", "maximize"]),
-    help="With --to-storage: for logs that do not tell.",
+    help="With --to-storage: for logs that do not show it.",
 )
 @click.option(
     "--repair",
@@ -102,7 +99,7 @@ class Command(click.Command):
 )
 @click.option("--follow", is_flag=True, help="Show studies while they run, until all are over.")
 @click.option(
-    "--strict", is_flag=True, help="Exit with 4 if a line is damaged or contradicts another."
+    "--strict", is_flag=True, help="Exit with 4 if a line is damaged or conflicts with another."
 )
 def main(
     logs: tuple[str, ...],
@@ -121,9 +118,9 @@ def main(
     """Rebuild the trial tables of studies from their logs ("-" is standard input).
 
     One row per started trial, with its state. A report on standard error names damaged, missing
-    and contradicting lines. The command also reads compressed logs, notebooks, Optuna's own
-    storages and files of results (JSON, CSV). Exit code 0: it found trials; 1: none, or no best
-    one to write; 2: a file cannot be read; 3: a package is missing; 4: --strict found damage.
+    and conflicting lines. The command also reads compressed logs, notebooks, Optuna's own storages
+    and files of results (JSON, CSV). Exit code 0: it found trials; 1: none, or no best one to
+    write; 2: a file cannot be read; 3: a package is missing; 4: --strict found damage.
     """
     if repair:
         repair_all(logs, format_ or output or to_storage)
@@ -136,7 +133,7 @@ def main(
         return
     check_output(output, format_, force=force)
     recovery, unreadable = read(logs)
-    choose(recovery, study)
+    select_study(recovery, study)
     if arch_list:
         complete(recovery, arch_list, patch_model)
     report(recovery, unreadable)
@@ -147,18 +144,18 @@ def main(
         store(recovery.studies, to_storage, direction)
     if format_ or output or not to_storage:
         shown = "table" if sys.stdout.isatty() and not output else "csv"
-        write(formatted(recovery, format_ or shown), output)
+        write(format_recovery(recovery, format_ or shown), output)
     sys.exit(exit_code(recovery, unreadable, strict=strict))
 
 
 def check_follow(logs: tuple[str, ...], *others: object) -> None:
-    """Refuse what cannot be followed."""
+    """Refuse options that --follow cannot honour."""
     if "-" in logs:
-        raise click.UsageError("--follow reads files again and again; give the name of the log")
+        raise click.UsageError("--follow reads files as they grow; give the path of the log")
     if any(others):
         raise click.UsageError(
-            "--follow shows a study, or keeps a storage up to date; --format, --output, --study"
-            " and --arch-list are for a run of their own"
+            "--follow shows a study, or keeps a storage up to date; use --format, --output,"
+            " --study and --arch-list without it"
         )
 
 
@@ -172,7 +169,7 @@ def watch(logs: tuple[str, ...]) -> None:
         console = Console(highlight=False, force_terminal=sys.stdout.isatty())
         follow([Path(name) for name in logs], console)
     except BrokenPipeError:
-        raise  # whoever read has gone
+        raise  # click handles it: the reader of the pipe has exited
     except OSError as error:
         reason = error.strerror or str(error)
         place = f"{error.filename}: " if error.filename else ""
@@ -185,18 +182,18 @@ def check_output(output: Path | None, format_: str | None, *, force: bool) -> No
     if output and output.is_file() and not force:
         raise click.UsageError(f"{output} exists; --force overwrites it")
     if format_ == "parquet" and not output and sys.stdout.isatty():
-        raise click.UsageError("Parquet is no text for a terminal; give --output or a pipe")
+        raise click.UsageError("Parquet is binary; give --output or a pipe")
 
 
 def repair_all(names: tuple[str, ...], other_options: object) -> NoReturn:
     """Repair journals, then end."""
     if other_options:
-        raise click.UsageError("--repair changes files in place; leave the other options out")
+        raise click.UsageError("--repair changes files in place; use the other options without it")
     sys.exit(max(map(repair_one, names)))
 
 
 def read(logs: tuple[str, ...]) -> tuple[Recovery, dict[str, OSError]]:
-    """Return what is recovered, and the logs that cannot be read."""
+    """Return the recovery, and the errors of unreadable logs."""
     from recover_trials.progress import progress_of
     from recover_trials.read import read_trials
 
@@ -204,25 +201,23 @@ def read(logs: tuple[str, ...]) -> tuple[Recovery, dict[str, OSError]]:
     sources = [sys.stdin.buffer if name == "-" else name for name in logs]
     with progress_of(logs) as progress:
         recovery = read_trials(sources, unreadable, progress=progress)
-    # Before a process ends it is searched for cycles: a tenth of the time of reading.
-    atexit.register(gc.freeze)
     return recovery, unreadable
 
 
-def choose(recovery: Recovery, name: str | None) -> None:
-    """Leave only the studies of a name. Raises UsageError if there are none."""
+def select_study(recovery: Recovery, name: str | None) -> None:
+    """Remove the studies of other names. Raises UsageError if none is left."""
     if name is None:
         return
-    chosen = [study for study in recovery.studies if study.name == name]
-    if recovery.studies and not chosen:
+    selected = [study for study in recovery.studies if study.name == name]
+    if recovery.studies and not selected:
         names = ", ".join(printable(study.name) for study in recovery.studies)
-        raise click.UsageError(f"no study is called {printable(name)}; there are: {names}")
-    recovery.studies[:] = chosen
+        raise click.UsageError(f"no study has the name {printable(name)}; the logs hold: {names}")
+    recovery.studies[:] = selected
 
 
 def complete(recovery: Recovery, path: Path, patch_model: tuple[int, int, int, int]) -> None:
-    """Complete old logs by a list of architectures."""
-    from recover_trials import architectures
+    """Complete old logs from a list of architectures."""
+    from recover_trials.legacy import architectures
 
     try:
         rows = architectures.read_list(path)
@@ -233,7 +228,7 @@ def complete(recovery: Recovery, path: Path, patch_model: tuple[int, int, int, i
 
 
 def report(recovery: Recovery, unreadable: dict[str, OSError]) -> None:
-    """Tell on standard error what was found and what was not right."""
+    """Print the integrity report on standard error."""
     for name, error in unreadable.items():
         click.echo(
             f"error: {printable(name)}: {printable(error.strerror or str(error))}", err=True
@@ -244,8 +239,8 @@ def report(recovery: Recovery, unreadable: dict[str, OSError]) -> None:
 
 def mirror(logs: tuple[str, ...], url: str, direction: str | None) -> None:
     """Keep a storage up to date with logs, until every study is over."""
+    from recover_trials.files.optuna_storages import import_optuna
     from recover_trials.follow.mirror import mirror
-    from recover_trials.storages import import_optuna
 
     try:
         import_optuna(silenced=True)
@@ -256,55 +251,54 @@ def mirror(logs: tuple[str, ...], url: str, direction: str | None) -> None:
         raise
     except FILE_ERRORS as error:
         name = getattr(error, "filename", None) or logs[0]
-        sys.exit(complain(error, name))
+        sys.exit(print_error(error, name))
 
 
 def store(studies: list[Study], url: str, direction: str | None) -> None:
-    """Write every study to a storage; print what was written."""
-    from recover_trials.rebuild import rebuild_all
-    from recover_trials.storages import import_optuna
+    """Write every study to a storage; print a summary of each."""
+    from recover_trials.files.optuna_storages import import_optuna
+    from recover_trials.output.to_storage import rebuild_all
 
     try:
         import_optuna(silenced=True)
         for line in rebuild_all(studies, url, direction=direction):
             click.echo(printable(line))
-    except tuple(CODES) as error:
-        sys.exit(complain(error))
+    except tuple(EXIT_CODES) as error:
+        sys.exit(print_error(error))
 
 
 def repair_one(name: str) -> int:
     """Repair a journal; return the exit code."""
-    from recover_trials.repair import repair_file
-    from recover_trials.storages import import_optuna
+    from recover_trials.files.optuna_storages import import_optuna
+    from recover_trials.files.repair import repair_file
 
     try:
         import_optuna(silenced=True)
         for line in repair_file(Path(name)):
             click.echo(printable(line))
     except FILE_ERRORS as error:
-        return complain(error, name)
+        return print_error(error, name)
     return 0
 
 
-def complain(error: Exception, name: object = "") -> int:
-    """Tell what is wrong, of a file by its name; return the exit code."""
-    said = f"{name}: {error.strerror}" if isinstance(error, OSError) else str(error)
-    click.echo(f"error: {printable(said)}", err=True)
-    return CODES.get(type(error), 2)
+def print_error(error: Exception, name: object = "") -> int:
+    """Print an error, with the name of its file; return the exit code."""
+    text = f"{name}: {error.strerror}" if isinstance(error, OSError) else str(error)
+    click.echo(f"error: {printable(text)}", err=True)
+    return EXIT_CODES.get(type(error), 2)
 
 
-def formatted(recovery: Recovery, format_: str) -> str | bytes:
-    """Return what was recovered in a format; end the program where that is not possible."""
+def format_recovery(recovery: Recovery, format_: str) -> str | bytes:
+    """Return a recovery in a format; exit if it cannot be written in that format."""
     from recover_trials.output import WRITERS
 
     try:
         return WRITERS[format_](recovery)
-    except tuple(CODES) as error:
-        sys.exit(complain(error))
+    except tuple(EXIT_CODES) as error:
+        sys.exit(print_error(error))
 
 
 def exit_code(recovery: Recovery, unreadable: dict[str, OSError], *, strict: bool) -> int:
-    """Return the code to exit with."""
     from recover_trials.errors import MissingReaderError
 
     missing = any(isinstance(error, MissingReaderError) for error in unreadable.values())
@@ -315,7 +309,7 @@ def exit_code(recovery: Recovery, unreadable: dict[str, OSError], *, strict: boo
 
 
 def write(content: str | bytes, output: Path | None) -> None:
-    """Write to a file, whole or not at all, or to standard output."""
+    """Write to standard output, or to a file as a whole."""
     if output is None:
         if isinstance(content, str) and sys.stdout.isatty():
             content = printable(content, keep="\n")
@@ -323,7 +317,7 @@ def write(content: str | bytes, output: Path | None) -> None:
         return
     part = output.with_name(f".{output.name}.part")
     try:
-        if output.exists() and not output.is_file():  # a device or a pipe: no file to replace
+        if output.exists() and not output.is_file():  # a device or a pipe
             output.write_bytes(as_bytes(content))
             click.echo(output)
             return
@@ -337,10 +331,10 @@ def write(content: str | bytes, output: Path | None) -> None:
 
 
 def as_bytes(content: str | bytes) -> bytes:
-    """Return text in UTF-8, bytes as they are."""
+    """Return text in UTF-8, and bytes unchanged."""
     return content.encode() if isinstance(content, str) else content
 
 
 def printable(text: str, keep: str = "") -> str:
-    """Return text that cannot move the cursor or set colours."""
+    """Return text without characters that move the cursor or set colours."""
     return "".join(c if c.isprintable() or c in keep else "\ufffd" for c in text)

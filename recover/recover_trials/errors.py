@@ -1,10 +1,10 @@
-"""What can keep a log from being read: an OSError each, so that one bad file ends no recovery."""
+"""Errors of reading, writing and repairing."""
 
 from __future__ import annotations
 
 
 class UnreadableError(OSError):
-    """A file that cannot be read as a log, with a sentence that says why."""
+    """A file that cannot be read as a log; an OSError, like other faults of one file."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -1,20 +1,17 @@
-"""What a file holds besides trials, counted."""
+"""Counts of everything in a file that is no trial."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
-
-from recover_trials.record import Record
+from dataclasses import dataclass, field
 
 
-class Unmatched(Record):
-    """Lines of a kind that is left out: how many, and the first of them."""
+@dataclass
+class Skipped:
+    """Lines of one kind that are skipped: their count, and the first of them."""
 
-    FIELDS = ("count", "sample")
-
-    def __init__(self, count: int = 0, sample: str = "") -> None:
-        self.count, self.sample = count, sample
+    count: int = 0
+    sample: str = ""
 
     def add(self, text: str) -> None:
         """Count a line."""
@@ -22,25 +19,24 @@ class Unmatched(Record):
         self.sample = self.sample or text.strip()[:200]
 
 
-class Findings(Record):
-    """What was found in one file besides trials.
+@dataclass
+class Findings:
+    """Counts of one file.
 
     Attributes:
-        damaged: lines of search scripts, or of journals, that are not whole.
+        damaged: lines of hpogen scripts or journals whose checksum or syntax is wrong.
         refused: the numbers of such lines, in a log of version 2.
-        unmatched: lines that name a trial in no known form.
+        unmatched: lines that name a trial in an unknown form.
         unstamped: ends of trials without a time stamp in a log whose lines have one: quotations.
-        later: kinds of lines that only a later version knows, with their counts.
+        later: kinds of lines that only a later version writes, with their counts.
         dry_runs: trials of dry runs, which train nothing.
-        problems: what else is wrong with the file, a sentence each.
+        problems: other faults of the file, a sentence each.
     """
 
-    FIELDS = (*("damaged", "refused", "unmatched", "unstamped", "later", "dry_runs", "problems"),)
-
-    def __init__(self, **more: Any) -> None:
-        self.damaged = self.dry_runs = 0
-        self.refused: list[int] = []
-        self.unmatched, self.unstamped = Unmatched(), Unmatched()
-        self.later: Counter[str] = Counter()
-        self.problems: list[str] = []
-        self.fill(more)
+    damaged: int = 0
+    refused: list[int] = field(default_factory=list)
+    unmatched: Skipped = field(default_factory=Skipped)
+    unstamped: Skipped = field(default_factory=Skipped)
+    later: Counter[str] = field(default_factory=Counter)
+    dry_runs: int = 0
+    problems: list[str] = field(default_factory=list)

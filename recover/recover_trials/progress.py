@@ -11,14 +11,14 @@ LARGE = 64_000_000  # bytes, about half a second of reading
 
 
 def size_of(names: tuple[str, ...]) -> int:
-    """Return how many bytes there are to read, as far as that is known."""
+    """Return the size of the files in bytes; the size of standard input is unknown."""
     paths = [Path(name) for name in names if name != "-"]
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 @contextmanager
 def progress_of(names: tuple[str, ...]) -> Iterator[Callable[[int], None] | None]:
-    """Yield what is told of bytes that were read; None where no bar is wanted."""
+    """Yield a function that takes the number of bytes read; None where no bar is wanted."""
     total = size_of(names)
     if total < LARGE or not sys.stderr.isatty():
         yield None

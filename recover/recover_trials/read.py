@@ -1,4 +1,4 @@
-"""Reading logs: from files and streams to studies."""
+"""Reading: from files and streams to studies."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recover_trials.envelopes import heads
-from recover_trials.envelopes.blocks import whole_lines
-from recover_trials.envelopes.streams import PATH, chunks_of, open_source, take_head, unwrapped
 from recover_trials.errors import UnreadableError
+from recover_trials.files import csv_results, journal, json_results, notebook, signatures, sqlite
+from recover_trials.files.blocks import whole_lines
+from recover_trials.files.merge_results import ResultFiles, damage_problems
+from recover_trials.files.streams import PATH, chunks_of, open_source, take_head, unwrapped
 from recover_trials.findings import Findings
-from recover_trials.fold.joining import check_best, join, mark_names
-from recover_trials.fold.own import OwnStudies
-from recover_trials.fold.runs import Runs
+from recover_trials.hpogen_log.file_order import by_time
+from recover_trials.hpogen_log.studies import HpogenStudies
 from recover_trials.model import Study
-from recover_trials.recovery import Recovery
-from recover_trials.study_log import reader_of
+from recover_trials.optuna_log.join_runs import join_runs
+from recover_trials.optuna_log.runs import OptunaRuns
+from recover_trials.recovery import Recovery, check_best, check_names
+from recover_trials.scan import reader_of
 
 if TYPE_CHECKING:
-    from recover_trials.envelopes.streams import Source
-    from recover_trials.imports.merging import Imports
+    from recover_trials.files.streams import Source
 
 SHOWN = 20  # numbers of lines
 DATABASE = "a SQLite file, not a log; give it by its path, or use optuna.load_study"
@@ -34,86 +36,78 @@ def read_trials(
     *,
     progress: Callable[[int], None] | None = None,
 ) -> Recovery:
-    """Return the studies that logs tell of.
+    """Return the studies of logs.
 
     Args:
-        sources: paths, binary streams or iterables of bytes, in the order of their runs; a single
-            path, too. A list of files of one search script may be in any order. Compressed logs,
-            UTF-16, notebooks, Optuna's journals and its SQLite files are known by their content.
-        unreadable: takes the sources that cannot be read; without it the first one raises OSError.
-        progress: called with the number of bytes that were read, again and again.
+        sources: a path, a binary or text stream, or several of them in the order of their runs; an
+            iterable of bytes counts as a stream within several. The files of one hpogen script may
+            be in any order. Compressed logs, UTF-16, notebooks, Optuna's journals and its SQLite
+            files are recognised by their content.
+        unreadable: receives the sources that cannot be read, with their errors; without it the
+            first one raises OSError.
+        progress: called with the number of bytes of each chunk that was read.
     """
+    reader = Reader(progress)
     with collector_paused():
-        return read_all(listed(sources), Reader(progress), unreadable)
-
-
-def read_all(
-    sources: Iterable[Source], reader: Reader, unreadable: dict[str, OSError] | None
-) -> Recovery:
-    """Read one source after the other; return what they say together."""
-    for source in sources:
-        name = str(source if isinstance(source, PATH) else getattr(source, "name", "stream"))
-        try:
-            reader.read(source, name)
-        except (OSError, EOFError) as error:
-            if unreadable is None:
-                raise
-            unreadable[name] = error if isinstance(error, OSError) else UnreadableError(str(error))
-    return reader.recovery()
+        for source in as_sources(sources):
+            read_source(reader, source, unreadable)
+        return reader.recovery()
 
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Pause the search for reference cycles: rows have none, and it would look at each again.
-
-    What was read counts as old afterwards, so that the search does not begin with all of it.
-    """
-    was_on = gc.isenabled()
+    """Pause Python's collector of reference cycles, which would search all trials repeatedly."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was_on:
-            if not gc.get_freeze_count():
-                gc.freeze()
-                gc.unfreeze()
+        if was_enabled:
             gc.enable()
 
 
-def listed(sources: Any) -> Iterable[Source]:
-    """Return the sources one by one, paths in their turn; a path or a stream alone is one."""
-    alone = isinstance(sources, (*PATH, bytes)) or hasattr(sources, "read")
-    found: Iterable[Source] = [sources] if alone else sources
-    if isinstance(found, Sequence) and len(found) > 1:  # what comes bit by bit is not waited for
-        from recover_trials.turns import in_turn
+def read_source(reader: Reader, source: Source, unreadable: dict[str, OSError] | None) -> None:
+    """Read a source, or add its error to the unreadable ones."""
+    name = str(source if isinstance(source, PATH) else getattr(source, "name", "stream"))
+    try:
+        reader.read(source, name)
+    except (OSError, EOFError) as error:
+        if unreadable is None:
+            raise
+        unreadable[name] = error if isinstance(error, OSError) else UnreadableError(str(error))
 
-        found = in_turn(found)
-    return found
+
+def as_sources(sources: Any) -> Iterable[Source]:
+    """Return sources one by one, the files of one study by time."""
+    is_one = isinstance(sources, (*PATH, bytes)) or hasattr(sources, "read")
+    several: Iterable[Source] = [sources] if is_one else sources
+    if isinstance(several, Sequence) and len(several) > 1:  # an iterator is not waited for
+        return by_time(several)
+    return several
 
 
 class Reader:
-    """Takes one source after the other; knows what they say together."""
+    """Reads one source after the other, and joins their studies."""
 
     def __init__(self, progress: Callable[[int], None] | None = None) -> None:
-        self.own, self.runs = OwnStudies(), Runs()
-        self.imports: Imports | None = None  # none of the sources was a file of results so far
-        self.whole: list[Study] = []  # from storages: nothing needs to be put together
+        self.hpogen, self.runs, self.results = HpogenStudies(), OptunaRuns(), ResultFiles()
+        self.stored: list[Study] = []  # from storages, complete by themselves
         self.files: dict[str, Findings] = {}
         self.progress = progress
 
     def read(self, source: Source, name: str) -> None:
-        """Read a source. Raises OSError if that is not possible."""
+        """Read a source. Raises OSError if that is impossible."""
         findings = Findings()
-        self.own.open_source(name)
+        self.hpogen.open_source(name)
         self.runs.open_source(name)
         is_path = isinstance(source, PATH)
         with open_source(source) as stream:
             chunks = self.counted(chunks_of(stream))
             head = take_head(chunks)
-            if head.startswith(heads.SQLITE):
+            if head.startswith(signatures.SQLITE):
                 if not is_path:
                     raise UnreadableError(DATABASE)
-                self.take_database(str(source))
+                self.stored += sqlite.read_database(Path(str(source)))
             else:
                 self.read_text(unwrapped(chain([head], chunks), findings), name, findings)
         while name in self.files and self.files[name] is not findings:
@@ -121,76 +115,60 @@ class Reader:
         self.files[name] = findings
 
     def counted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield chunks and tell how many bytes went by."""
+        """Yield chunks, and report their sizes as progress."""
         for chunk in chunks:
             if self.progress:
                 self.progress(len(chunk))
             yield chunk
 
     def read_text(self, chunks: Iterator[bytes], name: str, findings: Findings) -> None:
-        """Read text that is in no envelope any more."""
+        """Read a decompressed text in UTF-8."""
         head = take_head(chunks)
         chunks = chain([head], chunks)
-        if head.lstrip().startswith(heads.JOURNAL):
-            from recover_trials.envelopes import journal
-
+        if head.lstrip().startswith(signatures.JOURNAL):
             studies, findings.damaged = journal.read_journal(whole_lines(chunks), name)
-            self.whole += studies
+            self.stored += studies
             return
-        if not heads.is_no_result(head, name):
-            data = self.take_results(chunks, head, name, findings)
-            if data is None:
+        if not signatures.is_plainly_log(head, name):
+            log = self.read_results(chunks, head, name, findings)
+            if log is None:
                 return
-            chunks = data
-        scanner = reader_of(head, findings, self.own, self.runs)
-        if heads.is_notebook(head):
-            from recover_trials.envelopes import notebook
-
+            chunks = log
+        reader = reader_of(head, findings, self.hpogen, self.runs)
+        if signatures.is_notebook(head):
             chunks = notebook.outputs(b"".join(chunks))
-        before = None
+        last = None
         for block in whole_lines(chunks):
-            if before is not None:
-                scanner.feed(before)
-            before = block
-        if before is not None:
-            scanner.feed(before, final=True)
+            if last is not None:
+                reader.feed(last)
+            last = block
+        if last is not None:
+            reader.feed(last, final=True)
 
-    def take_database(self, path: str) -> None:
-        """Take the studies of a SQLite file."""
-        from pathlib import Path
-
-        from recover_trials.envelopes import sqlite
-
-        self.whole += sqlite.read_database(Path(path))
-
-    def take_results(
+    def read_results(
         self, chunks: Iterator[bytes], head: bytes, name: str, findings: Findings
     ) -> Iterator[bytes] | None:
-        """Take a file of results; return the chunks of another file."""
-        from recover_trials.imports import files as results
-        from recover_trials.imports.merging import Imports, complaints
-
-        if not results.may_be_results(head, name):
+        """Read a file of results; return the chunks of a log instead."""
+        is_csv = csv_results.is_csv_results(head)
+        if not (json_results.is_json_results(head, name) or is_csv):
             return chunks
         data = b"".join(chunks)
-        told = results.read_table(data) if results.is_table(head) else results.read_json(data)
-        if told is None:
+        results = csv_results.read_csv(data) if is_csv else json_results.read_json(data)
+        if results is None:
             return iter([data])
-        self.imports = self.imports or Imports()
-        self.imports.add(told, name)
-        findings.problems += complaints(told)
+        self.results.add(results, name)
+        findings.problems += damage_problems(results)
         return None
 
     def recovery(self) -> Recovery:
-        """Return what was found in all sources."""
-        studies = self.own.found()
-        studies += join(study for study in self.runs.studies if study.trials)
-        studies += self.whole
-        if self.imports:
-            studies = self.imports.merge_into(studies)
+        """Return the studies of all sources."""
+        studies = self.hpogen.finished()
+        studies += join_runs(study for study in self.runs.studies if study.trials)
+        studies += self.stored
+        studies = self.results.merge_into(studies)
         for study in studies:
             check_best(study)
-        mark_names(studies)
+        check_names(studies)
         problems = [
             f"{name}: {problem}" for name, file in self.files.items() for problem in file.problems
         ]
@@ -201,8 +179,8 @@ class Reader:
 
 
 def damage_report(file: Findings) -> str:
-    """Return how many lines are damaged, and which where their numbers are known."""
+    """Return the count of damaged lines, with their numbers where they are known."""
     shown = ", ".join(map(str, file.refused[:SHOWN]))
     more = ", …" if len(file.refused) > SHOWN else ""
-    which = f" (line {shown}{more})" if file.refused else ""
-    return f"damaged lines left out: {file.damaged}{which}"
+    numbers = f" (line {shown}{more})" if file.refused else ""
+    return f"damaged lines left out: {file.damaged}{numbers}"

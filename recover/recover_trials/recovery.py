@@ -1,59 +1,58 @@
-"""What was recovered, and the integrity report on it."""
+"""The result of a recovery, and its integrity report."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from recover_trials.findings import Findings
-from recover_trials.model import REMARKS, Study
-from recover_trials.record import Record
+from recover_trials.model import CUT, REMARKS, Study
+
+BEST_DIFFERS = "best trial {0}: {1} here, {2} in a line that names it"
+BEST_BEATEN = "lines call trial {0} the best with {1}, but trial {2} has {3}"
+SAME_NAME = "another study here has this name"
+DIRECTIONS_CONFLICT = "lines disagree about the direction; studies with constraints may do that"
 
 
-class Recovery(Record):
-    """Everything that was found, and what was not right.
+@dataclass
+class Recovery:
+    """All studies, and all faults.
 
     Attributes:
-        studies: what the logs tell, in the order in which they were met.
-        problems: what is damaged or missing in the files, a sentence each.
-        files: what was found in each file besides trials.
+        studies: in the order of their first lines.
+        problems: damage in the files, a sentence each.
+        files: counts of each file, by name.
     """
 
-    FIELDS = ("studies", "problems", "files")
-
-    def __init__(
-        self,
-        studies: list[Study] | None = None,
-        problems: list[str] | None = None,
-        files: dict[str, Findings] | None = None,
-    ) -> None:
-        self.studies = studies or []
-        self.problems = problems or []
-        self.files = files or {}
+    studies: list[Study] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    files: dict[str, Findings] = field(default_factory=dict)
 
     @property
     def damaged(self) -> int:
-        """Return how many lines of search scripts are damaged and were left out."""
+        """Return the number of damaged lines, which are left out."""
         return sum(file.damaged for file in self.files.values())
 
     @property
     def unmatched(self) -> int:
-        """Return how many lines name a trial in a form that no format explains."""
+        """Return the number of lines that name a trial in an unknown form."""
         return sum(file.unmatched.count + file.unstamped.count for file in self.files.values())
 
     @property
     def later(self) -> Counter[str]:
-        """Return the kinds of lines that only a later version knows, with their counts."""
+        """Return the kinds of lines that only a later version writes, with their counts."""
         return sum((file.later for file in self.files.values()), Counter())
 
     @property
     def conflicts(self) -> list[str]:
-        """Return what contradicts or is damaged: the reasons why a strict run fails."""
-        found = list(self.problems)
+        """Return all damage and conflicts: the reasons why a strict run fails."""
+        conflicts = list(self.problems)
         for study in self.studies:
-            found += [f"{study.name}: {flag}" for flag in study.flags]
+            conflicts += [f"{study.name}: {flag}" for flag in study.flags]
             for trial in study.rows:
-                found += [f"{study.name}: trial {trial.number}: {f}" for f in trial.conflicts]
-        return found
+                conflicts += [f"{study.name}: trial {trial.number}: {f}" for f in trial.conflicts]
+        return conflicts
 
     def report(self) -> list[str]:
         """Return the integrity report, a line each."""
@@ -63,16 +62,49 @@ class Recovery(Record):
         return lines + self.problems
 
 
+# --- Checks --------------------------------------------------------------------------------------
+
+
+def check_names(studies: Iterable[Study]) -> None:
+    """Remark studies of hpogen scripts that share a name."""
+    by_name: dict[str, list[Study]] = defaultdict(list)
+    for study in studies:
+        if study.about:
+            by_name[study.name].append(study)
+    for same in by_name.values():
+        for study in same if len(same) > 1 else ():
+            study.remarks.append(SAME_NAME)
+
+
+def check_best(study: Study) -> None:
+    """Flag a study whose trials differ from the best trial that its lines name."""
+    if study.lower_is_better and study.higher_is_better:
+        study.flags.append(DIRECTIONS_CONFLICT)
+    for number, value in study.named_bests.items():
+        values = [t.value for t in study.trials.get(number, ()) if t.state == "COMPLETE"]
+        if values and value not in values:
+            study.flags.append(BEST_DIFFERS.format(number, values[0], value))
+    named, best = study.named_best, study.best
+    if named is None or best is None or study.direction is None or best.value is None:
+        return
+    sign = -1 if study.direction == "maximize" else 1
+    if sign * best.value < sign * named[1] and CUT not in best.flags:
+        study.flags.append(BEST_BEATEN.format(*named, best.number, best.value))
+
+
+# --- Report --------------------------------------------------------------------------------------
+
+
 def study_report(study: Study) -> list[str]:
-    """Return what is to be said of a study."""
+    """Return the lines about one study."""
     counts = ", ".join(f"{n} {state}" for state, n in sorted(study.counts().items()))
-    best, told = study.best, study.told_best
-    found = f"; best trial {best.number}: {best.value}" if best else ""
-    if best is None and told:
-        found = f"; best trial {told[0]}: {told[1]}, named by other lines, its own is not here"
-    lines = [f"{study.name} ({study.source}): {counts}{found}"]
+    best, named = study.best, study.named_best
+    text = f"; best trial {best.number}: {best.value}" if best else ""
+    if best is None and named:
+        text = f"; best trial {named[0]}: {named[1]}, named by other lines; its own is missing"
+    lines = [f"{study.name} ({study.source}): {counts}{text}"]
     if study.starts_at:
-        lines.append(f"  starts at {study.starts_at}: the trials before are in no log")
+        lines.append(f"  starts at {study.starts_at}: no log holds the trials before")
     if gaps := study.gaps():
         lines.append(f"  no line of {spans(gaps)}")
     if study.direction_inferred:
@@ -82,7 +114,7 @@ def study_report(study: Study) -> list[str]:
 
 
 def flag_report(study: Study) -> list[str]:
-    """Return the flags of trials; those of many trials that say the same are one line."""
+    """Return the flags of trials, a line for each flag."""
     flagged: dict[str, list[int]] = defaultdict(list)
     for trial in study.rows:
         for flag in trial.flags:
@@ -93,38 +125,38 @@ def flag_report(study: Study) -> list[str]:
 
 def ranges(numbers: list[int]) -> list[range]:
     """Return sorted numbers as ranges."""
-    found: list[range] = []
+    merged: list[range] = []
     for number in numbers:
-        if found and number <= found[-1].stop:
-            found[-1] = range(found[-1].start, number + 1)
+        if merged and number <= merged[-1].stop:
+            merged[-1] = range(merged[-1].start, number + 1)
         else:
-            found.append(range(number, number + 1))
-    return found
+            merged.append(range(number, number + 1))
+    return merged
 
 
-def spans(found: list[range]) -> str:
-    """Return trials for reading: `trial 3`, `trials 0, 3-4`."""
-    texts = [str(span[0]) if len(span) == 1 else f"{span[0]}-{span[-1]}" for span in found]
-    one = len(found) == 1 and len(found[0]) == 1
+def spans(numbers: list[range]) -> str:
+    """Return trials as text: `trial 3`, `trials 0, 3-4`."""
+    texts = [str(span[0]) if len(span) == 1 else f"{span[0]}-{span[-1]}" for span in numbers]
+    one = len(numbers) == 1 and len(numbers[0]) == 1
     return f"{'trial' if one else 'trials'} {', '.join(texts)}"
 
 
 def file_report(file: Findings) -> list[str]:
-    """Return what a file holds besides trials, as far as it matters."""
+    """Return the lines about one file."""
     lines = []
     if file.unmatched.count:
         lines.append(
-            f"lines about trials in no known form: {file.unmatched.count},"
+            f"lines about trials in an unknown form: {file.unmatched.count},"
             f" such as {file.unmatched.sample!r}"
         )
     if file.unstamped.count:
         lines.append(
-            f"lines without a time stamp among others that have one, left out:"
+            f"lines without a time stamp in a log with time stamps, left out:"
             f" {file.unstamped.count}, such as {file.unstamped.sample!r}"
         )
     if file.later:
         kinds = ", ".join(f"{head} ({n})" for head, n in file.later.most_common(3))
-        lines.append(f"lines of a later version passed over: {file.later.total()}: {kinds}")
+        lines.append(f"lines of a later version, left out: {file.later.total()}: {kinds}")
     if file.dry_runs:
         lines.append(f"dry runs, not counted as trials: {file.dry_runs}")
     return lines

@@ -1,12 +1,11 @@
-"""Print how fast logs are recovered, beside what else reads them; write the figures as JSON.
+"""Print how fast logs are recovered, beside other readers; write the figures as JSON.
 
 python tests/benchmarks/recover.py [FIGURES.json]     (QUICK=1: small logs, under a minute)
 
 Each figure is the CPU time of a process of its own, start included: the median of several runs,
-those of all readers in turn, so that a busy moment slows none of them alone. The line loop is what
-a plain reader does: every line, the predecessor's patterns. `read_trials` is the library; it keeps
-parameters as text until one is asked for, so that `with parameters` is it, and all of them asked
-for. The command writes CSV besides.
+those of all readers in turn, so that a busy moment slows none of them alone. The line loop is a
+plain reader that tries the predecessor's patterns on every line. `read_trials` is the library,
+`with parameters` the library and an access to all parameters. The command writes CSV besides.
 """
 
 from __future__ import annotations
@@ -41,14 +40,14 @@ from recover_trials import read_trials
 recovery = read_trials(sys.argv[1:])
 print(sum(len(study.rows) for study in recovery.studies))
 """
-# The same, and every parameter of every trial: they stay text until one is asked for.
+# The same, and an access to the parameters of every trial.
 ASKED = """
 import sys
 from recover_trials import read_trials
 recovery = read_trials(sys.argv[1:])
 print(sum(len(trial.params) for study in recovery.studies for trial in study.rows))
 """
-# What stays in memory for each trial, or point of a curve; then with every parameter.
+# The memory of a recovery, before and after an access to all parameters.
 KEPT = """
 import os, sys
 from recover_trials import read_trials

@@ -25,7 +25,7 @@ def best_of(study: Study) -> tuple[int, float] | None:
     best = study.best
     if best is not None and best.value is not None:
         return best.number, best.value
-    return study.told_best
+    return study.named_best
 
 
 def found_in(recovery: Recovery, expected: dict[str, Any]) -> dict[str, Any]:

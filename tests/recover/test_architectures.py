@@ -9,7 +9,7 @@ import pytest
 
 from recover_samples import recover_one
 from recover_trials import Study, UnreadableError
-from recover_trials.architectures import PatchModel, complete, read_list
+from recover_trials.legacy.architectures import PatchModel, complete, read_list
 
 ROWS = [
     {"d_model": 64, "n_layers": 2, "n_heads": heads, "d_ff": ratio * 64}
@@ -84,9 +84,9 @@ def test_without_an_index_only_a_unique_architecture_is_filled() -> None:
     complete(study, [*ROWS, alone])
 
     first, second, third = study.rows
-    assert first.flags == ["not completed: several architectures of the list fit"]
+    assert first.flags == ["not completed: several architectures of the list match"]
     assert (second.user_attrs["n_heads"], second.user_attrs["d_ff"]) == (2, 512)
-    assert third.flags == ["not completed: no architecture of the list fits"]
+    assert third.flags == ["not completed: no architecture of the list matches"]
 
 
 def test_a_list_that_nothing_proves_is_not_believed() -> None:
@@ -95,7 +95,7 @@ def test_a_list_that_nothing_proves_is_not_believed() -> None:
     complete(study, ROWS)
 
     assert "n_heads" not in study.rows[0].user_attrs
-    assert study.rows[0].flags == ["not completed: nothing in the log proves the list"]
+    assert study.rows[0].flags == ["not completed: no parameter count in the log proves the list"]
 
 
 @pytest.mark.parametrize("suffix", [".py", ".json", ".csv"])

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recover_trials import read_trials
-from recover_trials.envelopes import blocks
+from recover_trials.files import blocks
 
 LINES = st.lists(st.binary(max_size=40), max_size=30)
 RESULT = (

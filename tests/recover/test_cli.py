@@ -151,7 +151,7 @@ def test_one_of_several_studies_can_be_chosen(log: Path, tmp_path: Path) -> None
     assert len(ran.stderr.splitlines()) == 2  # of the other study, nothing
     wrong = run(*logs, "--study", "third")
     assert wrong.exit_code == 2
-    assert "no study is called third; there are: hpo_2M_h1, other" in wrong.stderr
+    assert "no study has the name third; the logs hold: hpo_2M_h1, other" in wrong.stderr
 
 
 def test_a_bad_file_among_good_ones_is_said_and_the_rest_processed(

@@ -85,9 +85,9 @@ def test_a_line_waits_for_its_end(tmp_path: Path) -> None:
 def test_a_file_may_come_later(tmp_path: Path) -> None:
     tail = Tail(tmp_path / "a.log")
 
-    assert (tail.read(), tail.found) == (b"", False)
+    assert (tail.read(), tail.exists) == (b"", False)
     append(tmp_path / "a.log", "one\n")
-    assert (tail.read(), tail.found) == (b"one\n", True)
+    assert (tail.read(), tail.exists) == (b"one\n", True)
 
 
 def test_a_file_that_was_cut_is_read_anew(tmp_path: Path) -> None:
@@ -311,7 +311,7 @@ def test_the_time_between_two_runs_is_no_pause() -> None:
         ("19:00:00,000", "Run 1a2b3c4d started: z"),
         ("19:00:05,000", "Trial 0: x"),
     ):
-        rhythm.take(f"[I 2026-11-21 {stamp}] {text}\n".encode())
+        rhythm.add(f"[I 2026-11-21 {stamp}] {text}\n".encode())
 
     assert rhythm.longest == timedelta(seconds=7.5)
 

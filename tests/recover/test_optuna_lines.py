@@ -17,14 +17,14 @@ from optuna.trial import Trial, TrialState
 
 import recover_trials
 from recover_samples import HOSTILE_TEXTS, STAMP, recover, recover_one
-from recover_trials.formats.optuna_lines import Opened, Result
-from recover_trials.formats.optuna_lines import read_line as read_found
-from recover_trials.literals import parse_literal
+from recover_trials.optuna_log.literals import parse_literal
+from recover_trials.optuna_log.optuna_lines import Opened, Result
+from recover_trials.optuna_log.optuna_lines import read_line as read_statements
 
 
 def read_line(text: str) -> list[Result | Opened]:
     """Return what a line says, without where."""
-    return [found.said for found in read_found(text)]
+    return [statement.content for statement in read_statements(text)]
 
 
 CHOICES = (*HOSTILE_TEXTS, None, True, False, 3, -0.5, float("inf"), float("nan"), 1e-05)
@@ -307,7 +307,7 @@ def test_the_same_line_told_twice_is_one_trial() -> None:
 def test_a_number_told_in_two_ways_is_kept_twice_and_flagged(change: tuple[str, str]) -> None:
     study = recover_one([FINISHED, FINISHED.replace(*change), FINISHED])
 
-    assert [row.flags for row in study.rows] == [[], ["told twice, in different ways"]]
+    assert [row.flags for row in study.rows] == [[], ["two lines about this trial differ"]]
 
 
 def test_without_a_direction_there_is_no_best() -> None:

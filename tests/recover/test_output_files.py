@@ -309,7 +309,7 @@ def test_there_is_no_best_config_where_the_line_of_the_best_is_lost() -> None:
         " Best is trial 3 with value: 0.25."
     )
 
-    with pytest.raises(NoBestError, match="the line of the best trial, 3, is not in the log"):
+    with pytest.raises(NoBestError, match="the line of the best trial, 3, is missing"):
         to_best_config(recover(line))
 
 

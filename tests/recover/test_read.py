@@ -25,7 +25,7 @@ from recover_samples import (
     sample_log,
 )
 from recover_trials import Trial, read_trials
-from recover_trials.envelopes.blocks import BLOCK, LONGEST_LINE
+from recover_trials.files.blocks import BLOCK, LONGEST_LINE
 from version1 import closing_mark
 
 

@@ -24,7 +24,7 @@ from optuna.trial import TrialState
 
 from recover_trials.cli import main
 from recover_trials.errors import RepairError
-from recover_trials.journal_repair import repair
+from recover_trials.files.journal_repair import repair
 
 LAST = 4096
 FLIPS = int(os.environ.get("REPAIR_FLIPS", "1024"))
@@ -249,7 +249,7 @@ def test_the_file_is_backed_up_and_the_study_goes_on(journal: bytes, tmp_path: P
         first, second, last = done.stdout.splitlines()
         assert first == f"{path}: 1 damaged lines dropped, at its end"
         assert re.fullmatch(r"  line \d+: \d+ bytes, '\{\"op_code\":.*'", second)
-        assert last == f"{path}: as it was: {backup}"
+        assert last == f"{path}: backup: {backup}"
         assert path.stat().st_mode & 0o777 == 0o640
     study = open_study(path)
     before = len(study.trials)
@@ -274,7 +274,7 @@ def test_a_journal_that_is_locked_is_left_as_it_is(
     os.utime(f"{path}.lock", (old, old), follow_symlinks=False)
     done = call(path)
     assert (done.exit_code, done.stdout) == (2, "")
-    assert re.search(r"s\.journal\.lock is there, 9\d seconds old: ", done.stderr)
+    assert re.search(r"s\.journal\.lock exists, 9\d seconds old: ", done.stderr)
     assert done.stderr.endswith(f"rm {path}.lock\n")
     assert path.read_bytes() == journal[:-40]
     held.release()

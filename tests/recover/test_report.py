@@ -37,7 +37,7 @@ def test_a_best_whose_own_line_is_lost_is_told_all_the_same() -> None:
     recovery = recover([line(0, 0.5, 0, 0.5), line(9, 0.75, 7, 0.25)])
 
     (study,) = recovery.studies
-    assert (study.best, study.told_best) == (None, (7, 0.25))
+    assert (study.best, study.named_best) == (None, (7, 0.25))
     assert "best trial 7: 0.25, named by other lines" in recovery.report()[0]
 
 
@@ -109,7 +109,7 @@ def test_lines_in_no_known_form_are_counted_with_a_sample() -> None:
     assert recovery.unmatched == 2
     assert recovery.conflicts == []
     assert recovery.report()[-1] == (
-        "stream: lines about trials in no known form: 2, such as 'Trial 1 \\x07 went well'"
+        "stream: lines about trials in an unknown form: 2, such as 'Trial 1 \\x07 went well'"
     )
 
 

@@ -43,7 +43,7 @@ def test_another_end_of_a_trial_is_kept_and_flagged(log: SampleLog, other: dict[
 
     rows = recover_one([*log.lines, first, second]).rows
 
-    assert [row.flags for row in rows] == [[], ["ended twice, in different ways"]]
+    assert [row.flags for row in rows] == [[], ["two end lines differ"]]
     assert [(rows[0].state, rows[0].value, rows[0].params["dropout"])] == [("COMPLETE", 0.5, 0.1)]
     assert rows[1].params["dropout"] == other.get("dropout", 0.1)
 
@@ -168,7 +168,7 @@ def test_what_is_before_the_first_number_of_a_log_is_no_gap() -> None:
     recovery = recover(f"{STAMP}Trial 220 pruned. ")
 
     assert (recovery.studies[0].starts_at, recovery.studies[0].gaps()) == (220, [])
-    assert "  starts at 220: the trials before are in no log" in recovery.report()
+    assert "  starts at 220: no log holds the trials before" in recovery.report()
 
 
 def test_a_study_told_whole_has_no_gaps(log: SampleLog) -> None:
@@ -192,7 +192,7 @@ def test_the_report_tells_flags(log: SampleLog) -> None:
     log.end(0)
     log.end(0, value=0.25)
 
-    assert "  trial 0: ended twice, in different ways" in recover(log.lines).report()
+    assert "  trial 0: two end lines differ" in recover(log.lines).report()
 
 
 @pytest.mark.parametrize(("direction", "best"), [("minimize", 1), ("maximize", 2)])

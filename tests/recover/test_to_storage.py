@@ -24,9 +24,9 @@ from children import child
 from recover_samples import HOSTILE_TEXTS, LATER_RUN, SampleLog2, as_bytes, recover_one
 from recover_trials import read_trials
 from recover_trials.errors import MissingPackageError, RebuildError
-from recover_trials.model import TWICE, Study, Trial
-from recover_trials.rebuild import rebuild, rebuild_all
-from recover_trials.storages import open_storage
+from recover_trials.files.optuna_storages import open_storage
+from recover_trials.model import CONFLICTING, Study, Trial
+from recover_trials.output.to_storage import rebuild, rebuild_all
 from scripts import MARKET, changed, render_to, run
 from servers import URL
 
@@ -153,7 +153,7 @@ def test_a_trial_has_everything_that_the_log_has(tmp_path: Path) -> None:
 def test_a_storage_that_has_part_of_the_trials_gets_the_rest(place: Place) -> None:
     (place.folder / "short.log").write_bytes(as_bytes(log_of(4).lines[:-2]))
     assert place.write("short.log")[:2] == (0, f"{NAME}: 4 trials written\n")
-    out = f"{NAME}: {N_TRIALS - 4} trials written; 1 updated; 4 there before\n"
+    out = f"{NAME}: {N_TRIALS - 4} trials written; 1 updated; 4 already there\n"
     assert place.write()[:2] == (0, out)
     trials = trials_in(place.url)
     states = [trial.state.name for trial in trials]
@@ -180,7 +180,7 @@ def test_killed_at_any_moment_and_run_again_the_storage_is_whole(place: Place) -
     code, out, _ = place.write()
     assert (code, out.startswith(f"{NAME}: ")) == (0, True)
     assert place.trials() == expected
-    assert place.write()[1] == f"{NAME}: 0 trials written; {N_TRIALS} there before\n"
+    assert place.write()[1] == f"{NAME}: 0 trials written; {N_TRIALS} already there\n"
     assert seen == sorted(seen)
 
 
@@ -208,8 +208,8 @@ def test_a_storage_that_has_more_or_other_trials_is_left_as_it_is(place: Place) 
     assert place.write("whole.log")[0] == 0
     before = place.trials()
     for name, wrong in {
-        "short": "is there as COMPLETE [0.16666666666666666], the log has RUNNING None",
-        "other": "is there as COMPLETE [0.3333333333333333], the log has COMPLETE [1.33333333333",
+        "short": "exists as COMPLETE [0.16666666666666666], the log has RUNNING None",
+        "other": "exists as COMPLETE [0.3333333333333333], the log has COMPLETE [1.33333333333",
     }.items():
         code, out, error = place.write(f"{name}.log")
         assert (code, out) == (2, "")
@@ -259,7 +259,7 @@ def test_a_log_of_optuna_gives_ranges_as_far_as_values_were_tried(tmp_path: Path
     )
     (study,) = read_trials([log]).studies
     done = rebuild(study, f"sqlite:///{tmp_path}/s.db")
-    assert done.remarks == ["ranges inferred from the values that were tried: act, n, x"]
+    assert done.remarks == ["ranges inferred from the tried values: act, n, x"]
     found = trials_in(f"sqlite:///{tmp_path}/s.db", "s")
     assert found[0].distributions["x"] == optuna.distributions.FloatDistribution(0.5, 1.0)
     assert found[1].distributions["n"] == optuna.distributions.IntDistribution(3, 7)
@@ -300,8 +300,8 @@ def test_a_log_that_tells_no_direction_needs_one(tmp_path: Path) -> None:
 def test_a_study_that_contradicts_itself_is_not_written(tmp_path: Path) -> None:
     log = optuna_log(tmp_path, (0, 0.1, "{'x': 0.5}"), (1, 0.2, "{'x': 0.6}"))
     (study,) = read_trials([log]).studies
-    study.trials[0].append(Trial(0, "FAIL", flags=[TWICE]))
-    with pytest.raises(RebuildError, match="trial 0: told twice, in different ways"):
+    study.trials[0].append(Trial(0, "FAIL", flags=[CONFLICTING]))
+    with pytest.raises(RebuildError, match="trial 0: two lines about this trial differ"):
         rebuild(study, f"sqlite:///{tmp_path}/s.db")
     assert not (tmp_path / "s.db").exists()
 
@@ -367,7 +367,7 @@ def test_writing_in_a_program_leaves_optunas_lines_as_they_were(tmp_path: Path) 
     program = f"""
 import optuna
 from recover_trials import read_trials
-from recover_trials.rebuild import rebuild
+from recover_trials.output.to_storage import rebuild
 
 study = optuna.create_study(storage="sqlite:///{tmp_path}/a.db", study_name="a")
 study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
@@ -434,7 +434,7 @@ def test_a_storage_follows_a_log_that_grows(tmp_path: Path) -> None:
         append([later.end(1, "FAIL", None)], [("COMPLETE", 0.5, [0.75, 0.5]), ("FAIL", None, [])])
         out, _ = process.communicate()
     assert process.returncode == 0
-    assert out.splitlines()[-1] == f"{NAME}: 0 trials written; 1 updated; 2 there before"
+    assert out.splitlines()[-1] == f"{NAME}: 0 trials written; 1 updated; 2 already there"
     at_once = f"sqlite:///{tmp_path}/once.db"
     rebuild(read_trials(path).studies[0], at_once)
     # Optuna itself sets the time at which a running trial of a storage ends.
@@ -455,7 +455,7 @@ def test_a_storage_of_an_earlier_follower_is_continued(tmp_path: Path) -> None:
 
     with followed(url, path) as process:
         assert process.communicate()[0] == (
-            f"{NAME}: 0 trials written; 1 updated; 3 there before\n"
+            f"{NAME}: 0 trials written; 1 updated; 3 already there\n"
         )
     assert [trial.state.name for trial in trials_in(url)] == ["COMPLETE"] * 3
 

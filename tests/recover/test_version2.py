@@ -27,7 +27,7 @@ from recover_samples import (
     sample_log,
 )
 from recover_trials import Recovery, Trial
-from recover_trials.fold.version2 import NOT_AS_WRITTEN
+from recover_trials.hpogen_log.fold_version2 import UNKNOWN_FIELDS
 from recover_trials.model import ENDED_TWICE, STARTED_TWICE
 from recover_trials.output import WRITERS
 from version1 import closing_mark
@@ -387,7 +387,7 @@ def test_lines_with_a_checksum_and_other_fields_are_flagged_and_left_out() -> No
         log.lines.append(line + closing_mark(line))
 
     (study,) = recover(log.lines).studies
-    assert study.flags == [NOT_AS_WRITTEN]
+    assert study.flags == [UNKNOWN_FIELDS]
     assert [trial.state for trial in study.rows] == ["COMPLETE", "PRUNED", "RUNNING"]
 
 

@@ -1,1 +1,1 @@
-"""A study while it runs, from its log alone."""
+"""Following a log while its study runs: on a terminal, in a pipe, into a storage."""

@@ -1,4 +1,4 @@
-"""Studies that grow: the same reading as of a whole log, block by block."""
+"""Live logs and studies: new lines are read as those of a whole log are."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from recover_trials.findings import Findings
-from recover_trials.fold.own import OwnStudies
-from recover_trials.fold.runs import Runs
 from recover_trials.follow.tail import Tail
-from recover_trials.formats.stamps import parse_time
+from recover_trials.hpogen_log.hpogen_lines import Event, UnparsedEvaluation
+from recover_trials.hpogen_log.reader import Version2Reader
+from recover_trials.hpogen_log.studies import HpogenStudies
 from recover_trials.model import Study, Trial
-from recover_trials.own_log import Event, Unread
-from recover_trials.scan import Scanner
-from recover_trials.study_log import StudyLog, reader_of
+from recover_trials.optuna_log.runs import OptunaRuns
+from recover_trials.optuna_log.stamps import parse_time
+from recover_trials.scan import Scanner, reader_of
 
 STAMP = re.compile(
     rb"\[[A-Z] (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\] "
@@ -28,48 +28,48 @@ STALLED_FACTOR = 3
 SHORTEST_STALL = timedelta(seconds=60)  # gaps of a few seconds say nothing about the next one
 
 
-class LiveStudies(OwnStudies):
-    """Keeps which runs are at work, besides what their lines say."""
+class LiveStudies(HpogenStudies):
+    """Folds events, and keeps the ids of active runs."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.alive: dict[str, set[str]] = {}  # runs with a line since the last run began, by study
-        self.ended: dict[str, str] = {}  # reason of a study's last run that ended, none at work
+        # Runs with a line since the last run began, by study.
+        self.active: dict[str, set[str]] = {}
+        # The reason of the last run's end, of studies without an active run.
+        self.end_reasons: dict[str, str] = {}
 
     def add(self, event: Event) -> None:
-        """Take an event."""
         super().add(event)
         key, run = event.fields["study"], event.fields["run"]
         if event.name == "run_start":
-            self.alive[key] = {run}
-            self.ended.pop(key, None)
+            self.active[key] = {run}
+            self.end_reasons.pop(key, None)
         elif event.name == "run_end":
-            self.alive.get(key, set()).discard(run)
-            if not self.alive.get(key):
-                self.ended[key] = str(event.fields.get("reason"))
+            self.active.get(key, set()).discard(run)
+            if not self.active.get(key):
+                self.end_reasons[key] = str(event.fields.get("reason"))
         elif event.name != "note":
-            self.alive.setdefault(key, set()).add(run)
+            self.active.setdefault(key, set()).add(run)
 
-    def evaluate(self, said: Unread) -> None:
-        """Take the line of an evaluation."""
-        super().evaluate(said)
-        self.alive.setdefault(said.study, set()).add(said.run)
+    def evaluate(self, line: UnparsedEvaluation) -> None:
+        super().evaluate(line)
+        self.active.setdefault(line.study, set()).add(line.run)
 
 
 @dataclass
 class Rhythm:
-    """When lines came, by their own stamps: the last one, and the longest time between two."""
+    """The time of the last line, and the longest gap between two, by their stamps."""
 
     last: datetime | None = None
     longest: timedelta = timedelta(0)
-    seen: bytes = b""
+    last_stamp: bytes = b""
 
-    def take(self, block: bytes) -> None:
-        """Take lines. The time before a run is no gap: nothing was at work."""
+    def add(self, block: bytes) -> None:
+        """Add the stamps of lines. The time before a run is no gap, for no run was active."""
         for match in STAMP.finditer(block):
-            if match[1] == self.seen:
+            if match[1] == self.last_stamp:
                 continue
-            self.seen = match[1]
+            self.last_stamp = match[1]
             time = parse_time(match[1].decode())
             if time is None:
                 continue
@@ -77,64 +77,64 @@ class Rhythm:
                 self.longest = max(self.longest, time - self.last)
             self.last = time
 
-    def note(self, now: datetime) -> None:
-        """Take lines without stamps: when they are read must do."""
-        if not self.seen:
+    def add_unstamped(self, now: datetime) -> None:
+        """Add lines without stamps, at the time when they are read."""
+        if not self.last_stamp:
             self.longest = max(self.longest, now - (self.last or now))
             self.last = now
 
-    def stalled(self, silence: timedelta) -> bool:
-        """Tell whether nothing came for much longer than ever before."""
+    def is_stalled(self, silence: timedelta) -> bool:
+        """Tell whether a silence is much longer than every gap before."""
         return silence > max(STALLED_FACTOR * self.longest, SHORTEST_STALL)
 
 
 class LiveLog:
-    """One log: its tail, its reader, its rhythm."""
+    """One log, read as it grows."""
 
-    def __init__(self, path: Path, own: LiveStudies) -> None:
-        self.path, self.tail, self.own = path, Tail(path), own
-        self.runs = Runs()
+    def __init__(self, path: Path, hpogen: LiveStudies) -> None:
+        self.path, self.tail, self.hpogen = path, Tail(path), hpogen
+        self.runs = OptunaRuns()
         self.runs.open_source(str(path))
         self.findings = Findings()
-        self.scanner: Scanner | StudyLog | None = None
+        self.reader: Scanner | Version2Reader | None = None
         self.rhythm = Rhythm()
-        self.here: set[str] = set()
+        self.in_file: set[str] = set()
 
     def poll(self) -> bool:
-        """Take everything that is new; tell whether there was anything. Raises OSError."""
-        some = False
+        """Read all new lines; tell whether there were any. Raises OSError."""
+        has_news = False
         while block := self.tail.read():
-            some = True
-            self.rhythm.take(block)
-            self.own.source, self.own.here = str(self.path), self.here
-            if self.scanner is None:
-                self.scanner = reader_of(block, self.findings, self.own, self.runs)
-            self.scanner.feed(block)
-            if self.here or not self.runs.studies:
-                # Else lines of runs are looked for only when a trial comes that needs them.
-                self.scanner.feed(b"", final=True)
-        if some:
-            self.own.update()
-            self.rhythm.note(datetime.now())
-        return some
+            has_news = True
+            self.rhythm.add(block)
+            self.hpogen.source, self.hpogen.in_file = str(self.path), self.in_file
+            if self.reader is None:
+                self.reader = reader_of(block, self.findings, self.hpogen, self.runs)
+            self.reader.feed(block)
+            if self.in_file or not self.runs.studies:
+                # Otherwise the scanner would read the opening lines only before the next trial.
+                self.reader.feed(b"", final=True)
+        if has_news:
+            self.hpogen.update()
+            self.rhythm.add_unstamped(datetime.now())
+        return has_news
 
     def silence(self, now: datetime) -> timedelta:
-        """Return for how long nothing was written.
+        """Return the time since the last write.
 
-        The file tells when it changed: the clock that wrote the stamps may be of another zone.
+        It is that of the file, for the clock of the stamps may have another zone.
         """
         changed = self.tail.changed()
         return max(now - changed, timedelta(0)) if changed else timedelta(0)
 
     def studies(self) -> list[Study]:
-        """Return the studies that this log tells of now."""
+        """Return the studies of this log."""
         runs = (run for run in self.runs.open if run.trials or run is self.runs.current)
-        return [*(self.own.studies[key] for key in sorted(self.here)), *runs]
+        return [*(self.hpogen.studies[key] for key in sorted(self.in_file)), *runs]
 
 
 @dataclass
 class Status:
-    """What is to be shown of a study."""
+    """The state of a study for a reader."""
 
     name: str
     done: int
@@ -147,18 +147,18 @@ class Status:
     silence: timedelta
     longest: timedelta
     stalled: bool
-    ended: str | None
+    end_reason: str | None
     states: dict[int, tuple[str, float | None]] = field(default_factory=dict)
 
     @property
     def over(self) -> bool:
-        """Tell whether nothing more is to come."""
-        return self.ended is not None or (self.total is not None and self.done >= self.total)
+        """Tell whether the study is finished or its last run has ended."""
+        return self.end_reason is not None or (self.total is not None and self.done >= self.total)
 
 
 @dataclass
 class Running:
-    """A trial at work."""
+    """A running trial."""
 
     number: int
     about: str
@@ -170,60 +170,59 @@ class Running:
 
 
 def status_of(study: Study, log: LiveLog, now: datetime) -> Status:
-    """Return what a study looks like at a time."""
-    last = {number: told[-1] for number, told in study.trials.items()}
-    alive = log.own.alive.get(study.key)
-    at_work = [
+    """Return the state of a study at a time."""
+    last = {number: rows[-1] for number, rows in study.trials.items()}
+    active = log.hpogen.active.get(study.key)
+    running_trials = [
         trial
         for trial in last.values()
-        if trial.state == "RUNNING" and (alive is None or trial.run is None or trial.run in alive)
+        if trial.state == "RUNNING"
+        and (active is None or trial.run is None or trial.run in active)
     ]
     done = sum(trial.state != "RUNNING" for trial in last.values())
     total = study.about.get("n_trials")
     total = total if isinstance(total, int) and total > 0 else None
-    ended = log.own.ended.get(study.key)
-    running = [running_of(study, trial, log.rhythm.last or now) for trial in at_work]
+    end_reason = log.hpogen.end_reasons.get(study.key)
+    running = [running_of(study, trial, log.rhythm.last or now) for trial in running_trials]
     best = study.best
     status = Status(
         name=study.name,
         done=done,
         total=total,
         counts=study.counts(),
-        best=(best.number, best.value) if best and best.value is not None else study.told_best,
+        best=(best.number, best.value) if best and best.value is not None else study.named_best,
         metric=str(study.about.get("metric") or "value"),
         running=running,
         left=time_left(list(last.values()), total, done, running),
         silence=log.silence(now),
         longest=log.rhythm.longest,
         stalled=False,
-        ended=ended,
+        end_reason=end_reason,
         states={number: (trial.state, trial.value) for number, trial in last.items()},
     )
-    status.stalled = log.rhythm.stalled(status.silence) and not status.over
+    status.stalled = log.rhythm.is_stalled(status.silence) and not status.over
     return status
 
 
 def running_of(study: Study, trial: Trial, clock: datetime) -> Running:
-    """Return how far a trial is, by the last line of its log."""
-    known = {**trial.user_attrs, **trial.params}
+    """Return the progress of a trial, by the last line of its log."""
+    config = {**trial.user_attrs, **trial.params}
     unit = str(study.about.get("unit") or "epoch")
-    steps = known.get(f"{unit}s")
+    steps = config.get(f"{unit}s")
     steps = steps if isinstance(steps, int) and steps > 0 else None
     step = max(trial.curve, default=0)
     elapsed = max(clock - trial.datetime_start, timedelta(0)) if trial.datetime_start else None
     left = None
     if elapsed is not None and steps and step:
         left = elapsed / step * max(steps - step, 0)
-    shown = [
-        f"{name}={known[name]}" for name in ("d_model", "n_layers", "n_heads") if name in known
-    ]
+    shown = [f"{name}={config[name]}" for name in SHOWN if name in config]
     return Running(trial.number, " ".join(shown), unit, step, steps, elapsed, left)
 
 
 def time_left(
     trials: list[Trial], total: int | None, done: int, running: list[Running]
 ) -> timedelta | None:
-    """Return how long the study may take if trials go on to take what they took on average."""
+    """Return the time that the study needs at the mean time per finished trial."""
     times = [
         (trial.datetime_complete - trial.datetime_start).total_seconds()
         for trial in trials
@@ -232,7 +231,7 @@ def time_left(
     if total is None or not times:
         return None
     mean = timedelta(seconds=statistics.fmean(times))
-    begun = [mean - (t.elapsed or timedelta(0)) if t.left is None else t.left for t in running]
+    remaining = [mean - (t.elapsed or timedelta(0)) if t.left is None else t.left for t in running]
     waiting = max(total - done - len(running), 0)
-    work = sum((max(time, timedelta(0)) for time in begun), waiting * mean)
+    work = sum((max(time, timedelta(0)) for time in remaining), waiting * mean)
     return work / max(len(running), 1)

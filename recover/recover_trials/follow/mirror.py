@@ -1,4 +1,4 @@
-"""A storage that follows logs: new trials are added, running ones updated."""
+"""A storage that follows logs: new trials are added, running trials updated."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from recover_trials.follow.live import LiveLog, LiveStudies
 from recover_trials.follow.show import INTERVAL, WAITING, is_over, statuses
 from recover_trials.model import Study
-from recover_trials.rebuild import Mirror, make_plans
+from recover_trials.output.to_storage import Mirror, make_plans
 
-LARGEST_SHARE = 10  # a look may take one tenth of the time
+LARGEST_SHARE = 10  # reading and writing may take a tenth of the time
 
 
 def mirror(
@@ -19,9 +19,10 @@ def mirror(
 ) -> Iterator[str]:
     """Keep a storage up to date until every study is over; yield a line for each change.
 
-    Raises RebuildError where the storage cannot take the trials, OSError for an unreadable log.
+    Raises RebuildError for conflicts with the storage, OSError for an unreadable log.
     """
-    logs = [LiveLog(path, own) for own in [LiveStudies()] for path in paths]
+    hpogen = LiveStudies()
+    logs = [LiveLog(path, hpogen) for path in paths]
     storage = Mirror(url)
     yield from (WAITING.format(path) for path in paths if not path.exists())
     try:

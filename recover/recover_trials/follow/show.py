@@ -1,4 +1,4 @@
-"""Following logs: a picture on a terminal, a line per change in a pipe."""
+"""Live output: a picture on a terminal, a line per change in a pipe."""
 
 from __future__ import annotations
 
@@ -17,17 +17,14 @@ from rich.text import Text
 from recover_trials.follow.live import STALLED_FACTOR, LiveLog, LiveStudies, Status, status_of
 from recover_trials.output.table import cell
 
-INTERVAL = 1.0  # seconds between two looks at the files
+INTERVAL = 1.0  # seconds between two reads of the files
 WAITING = "waiting for {}"
 
 
 def follow(paths: list[Path], console: Console, *, interval: float = INTERVAL) -> None:
-    """Show studies until every one of them is over.
-
-    Raises OSError for a file that is there and cannot be read, KeyboardInterrupt as it comes.
-    """
-    own = LiveStudies()
-    logs = [LiveLog(path, own) for path in paths]
+    """Show studies until all are over. Raises OSError for an existing file that is unreadable."""
+    hpogen = LiveStudies()
+    logs = [LiveLog(path, hpogen) for path in paths]
     try:
         if console.is_terminal:
             with Live(console=console, auto_refresh=False) as live:
@@ -40,7 +37,7 @@ def follow(paths: list[Path], console: Console, *, interval: float = INTERVAL) -
 
 
 def watch(logs: list[LiveLog], interval: float, show: Callable[[dict[str, Status]], None]) -> None:
-    """Look at the files again and again."""
+    """Read the files and show the studies until all are over."""
     while True:
         for log in logs:
             log.poll()
@@ -52,22 +49,22 @@ def watch(logs: list[LiveLog], interval: float, show: Callable[[dict[str, Status
 
 
 def statuses(logs: list[LiveLog]) -> dict[str, Status]:
-    """Return every study's status; of a study in several logs, that of the liveliest."""
+    """Return the status of every study, from the log with the latest line."""
     now = datetime.now()
-    found: dict[str, Status] = {}
+    states: dict[str, Status] = {}
     for log in logs:
         for study in log.studies():
             status = status_of(study, log, now)
-            other = found.get(study.key)
+            other = states.get(study.key)
             if other is None or status.silence < other.silence:
-                found[study.key] = status
-    return found
+                states[study.key] = status
+    return states
 
 
 def is_over(logs: list[LiveLog], states: dict[str, Status]) -> bool:
-    """Tell whether every log was found, and every study in it is over."""
-    found = all(log.studies() for log in logs)
-    return found and all(status.over for status in states.values())
+    """Tell whether every log has studies, and all are over."""
+    started = all(log.studies() for log in logs)
+    return started and all(status.over for status in states.values())
 
 
 # --- A line per change ---------------------------------------------------------------------------
@@ -82,9 +79,8 @@ class Lines:
         self.waited: set[Path] = set()
 
     def show(self, states: dict[str, Status]) -> None:
-        """Write what has changed."""
         for log in self.logs:
-            if not log.tail.found and log.path not in self.waited:
+            if not log.tail.exists and log.path not in self.waited:
                 self.waited.add(log.path)
                 self.write(WAITING.format(log.path))
         for key, status in states.items():
@@ -94,22 +90,21 @@ class Lines:
         self.before = states
 
     def write(self, text: str) -> None:
-        """Write a line."""
         stamp = f"{datetime.now():%Y-%m-%d %H:%M:%S} "
         self.console.print(Text(stamp) + cell(text), soft_wrap=True)
         self.console.file.flush()
 
 
 def changes_of(before: Status | None, now: Status) -> Iterator[str]:
-    """Yield what is different from before; at first, how the study stands."""
+    """Yield a line for each change; for a new study, its summary."""
     if before is None:
         yield summary(now)
     else:
         for number, (state, value) in sorted(now.states.items()):
             if before.states.get(number) != (state, value):
-                told = "started" if state == "RUNNING" else state
+                change = "started" if state == "RUNNING" else state
                 shown = "" if value is None else f" {value}"
-                yield f"trial {number} {told}{shown} | {summary(now)}"
+                yield f"trial {number} {change}{shown} | {summary(now)}"
         if now.stalled and not before.stalled:
             yield stalled(now)
         if before.stalled and not now.stalled and not now.over:
@@ -119,7 +114,7 @@ def changes_of(before: Status | None, now: Status) -> Iterator[str]:
 
 
 def summary(status: Status) -> str:
-    """Return how a study stands, in a line."""
+    """Return the state of a study in a line."""
     parts = [counted(status)]
     if status.best:
         parts.append(f"best trial {status.best[0]}: {status.best[1]}")
@@ -131,15 +126,15 @@ def summary(status: Status) -> str:
 
 
 def counted(status: Status) -> str:
-    """Return how many trials are done, and how many of them were pruned or failed."""
+    """Return the counts of finished, pruned and failed trials."""
     others = {"pruned": "PRUNED", "failed": "FAIL"}
-    found = [f"{status.counts[s]} {word}" for word, s in others.items() if status.counts.get(s)]
+    parts = [f"{status.counts[s]} {word}" for word, s in others.items() if status.counts.get(s)]
     total = "?" if status.total is None else status.total
-    return f"{status.done}/{total} done" + (f" ({', '.join(found)})" if found else "")
+    return f"{status.done}/{total} done" + (f" ({', '.join(parts)})" if parts else "")
 
 
 def stalled(status: Status) -> str:
-    """Return why a study is called stalled."""
+    """Return the reason why a study counts as stalled."""
     return (
         f"stalled: no line for {span(status.silence)}; more than {STALLED_FACTOR} times the"
         f" longest pause before, {span(status.longest)}"
@@ -147,9 +142,9 @@ def stalled(status: Status) -> str:
 
 
 def ending(status: Status) -> str:
-    """Return how a study ended."""
+    """Return the end of a study in a line."""
     complete = status.total is not None and status.done >= status.total
-    why = "all trials are done" if complete else f"its run ended: {status.ended}"
+    why = "all trials are done" if complete else f"its run ended: {status.end_reason}"
     return f"over, {why}"
 
 
@@ -169,16 +164,16 @@ def span(time: timedelta) -> str:
 
 
 def picture(logs: list[LiveLog], states: dict[str, Status]) -> Group:
-    """Return everything as it is shown on a terminal."""
-    waiting = [cell(WAITING.format(log.path)) for log in logs if not log.tail.found]
+    """Return the picture of all studies for a terminal."""
+    waiting = [cell(WAITING.format(log.path)) for log in logs if not log.tail.exists]
     empty = [
-        cell(f"{log.path}: no trial yet") for log in logs if log.tail.found and not log.studies()
+        cell(f"{log.path}: no trial yet") for log in logs if log.tail.exists and not log.studies()
     ]
     return Group(*(study_picture(status) for status in states.values()), *waiting, *empty)
 
 
 def study_picture(status: Status) -> Group:
-    """Return a study: its bar, its best trial, the trials at work, when it was heard of."""
+    """Return the picture of a study: bar, best trial, running trials, time of the last line."""
     head = Table.grid(padding=(0, 2))
     left = f"about {span(status.left)} left" if status.left and not status.over else ""
     bar = ProgressBar(total=status.total or 1, completed=status.done, width=30)
@@ -190,7 +185,7 @@ def study_picture(status: Status) -> Group:
         number, value = status.best
         parts.append(cell(f"  best: trial {number}, {status.metric} {value}"))
     if status.running:
-        parts.append(trials_at_work(status))
+        parts.append(running_table(status))
     if status.over:
         parts.append(Text(f"  {cell(ending(status)).plain}", "green"))
     elif status.stalled:
@@ -200,8 +195,8 @@ def study_picture(status: Status) -> Group:
     return Group(*parts)
 
 
-def trials_at_work(status: Status) -> Table:
-    """Return the trials at work, a row each."""
+def running_table(status: Status) -> Table:
+    """Return the running trials, a row each."""
     table = Table.grid(padding=(0, 2))
     for trial in status.running:
         of = f"/{trial.steps}" if trial.steps else ""

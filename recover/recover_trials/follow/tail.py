@@ -1,4 +1,4 @@
-"""What is new in a file that others write: cut, replaced or not there yet, it is followed."""
+"""The tail of a growing file, which may be missing at first, cut, or replaced."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from recover_trials.envelopes import encoding, heads
-from recover_trials.envelopes.blocks import LONGEST_LINE
 from recover_trials.errors import UnreadableError
+from recover_trials.files import encoding, signatures
+from recover_trials.files.blocks import LONGEST_LINE
 
 PIECE = 4 << 20
-HEAD = 64  # bytes by which a file is known to be the one that was read
+HEAD = 64  # bytes at the beginning, by which a rewritten file is recognised
 COMPRESSED = "a compressed file does not grow; read it without --follow"
 
 
 class Tail:
-    """Reads a file from where it ended the last time."""
+    """Reads a file from its last end on."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -28,19 +28,19 @@ class Tail:
         self.restart()
 
     def restart(self) -> None:
-        """Read the file from its beginning, as another one."""
+        """Continue at the beginning, as with another file."""
         self.offset, self.head, self.rest = 0, b"", b""
         self.decoder: codecs.IncrementalDecoder | None = None
 
     @property
-    def found(self) -> bool:
-        """Tell whether the file has been there."""
+    def exists(self) -> bool:
+        """Tell whether the file has been opened."""
         return self.file is not None
 
     def read(self) -> bytes:
-        """Return whole lines that are new, a few megabytes at most; nothing at the end.
+        """Return new whole lines, a few megabytes at most; nothing at the end of the file.
 
-        Raises OSError if the file is there and cannot be read.
+        Raises OSError if the file exists and cannot be read.
         """
         if self.file is None and not self.open():
             return b""
@@ -56,13 +56,13 @@ class Tail:
         return self.whole_lines(self.decoded(data))
 
     def changed(self) -> datetime | None:
-        """Return when the file was written to last, in local time; None if it was never there."""
+        """Return the local time of the last write; None if the file never existed."""
         if self.file is None:
             return None
         return datetime.fromtimestamp(os.fstat(self.file.fileno()).st_mtime)  # noqa: DTZ006
 
     def open(self) -> bool:
-        """Open the file that is at the path now; tell whether there is one."""
+        """Open the file at the path; tell whether there is one."""
         try:
             file = self.path.open("rb", buffering=0)
         except FileNotFoundError:
@@ -74,21 +74,20 @@ class Tail:
         return True
 
     def close(self) -> None:
-        """Close the file."""
         if self.file is not None:
             self.file.close()
             self.file = None
 
     def was_replaced(self) -> bool:
-        """Tell whether another file is at the path, as after a rotation."""
+        """Tell whether another file is at the path, for example after a rotation."""
         try:
             state = self.path.stat()
         except FileNotFoundError:
-            return False  # moved away; what comes in its place is not there yet
+            return False  # moved away, and not yet replaced
         return (state.st_dev, state.st_ino) != self.identity
 
     def was_rewritten(self) -> bool:
-        """Tell whether the file was cut and written anew."""
+        """Tell whether the file was truncated and rewritten."""
         assert self.file is not None  # noqa: S101
         if os.fstat(self.file.fileno()).st_size < self.offset:
             return True
@@ -98,7 +97,7 @@ class Tail:
     def decoded(self, data: bytes) -> bytes:
         """Return text in UTF-8. Raises UnreadableError for a compressed file."""
         if self.offset == len(data) and data:
-            if data.startswith((heads.GZIP, heads.ZSTD)):
+            if data.startswith((signatures.GZIP, signatures.ZSTD)):
                 raise UnreadableError(COMPRESSED)
             if name := encoding.encoding_of(data[:4096]):
                 self.decoder = codecs.getincrementaldecoder(name)("replace")
@@ -107,7 +106,7 @@ class Tail:
         return self.decoder.decode(data).encode("utf-8", "replace")
 
     def whole_lines(self, data: bytes) -> bytes:
-        """Return what ends with a line; the rest waits for its end."""
+        """Return the whole lines; the rest is kept until its line ends."""
         text = self.rest + data
         end = text.rfind(b"\n") + 1 or text.rfind(b"\r", 0, -1) + 1
         if not end and len(text) > LONGEST_LINE:

@@ -1,4 +1,4 @@
-"""What a recovery is written as: a function per format."""
+"""Output of a recovery: tables, files and Optuna storages, a function per file format."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from recover_trials.output.all_trials import to_all_trials
 from recover_trials.output.best_config import to_best_config
+from recover_trials.output.csv_json import to_csv, to_json, to_jsonl
 from recover_trials.output.parquet import to_parquet
 from recover_trials.output.table import to_table
-from recover_trials.output.text import to_csv, to_json, to_jsonl
 from recover_trials.recovery import Recovery
 
 WRITERS: dict[str, Callable[[Recovery], str | bytes]] = {

@@ -1,4 +1,4 @@
-"""The file of all trials that earlier tools read, with what the log tells and nothing else."""
+"""The `all_trials.json` that earlier tools read."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ BUDGET = re.compile(r"(?:^|_)(\d+(?:\.\d+)?[KMB])_h\d+(?:_|$)")
 
 
 def to_all_trials(recovery: Recovery) -> str:
-    """Return the one study of a recovery; a value that the log does not tell is null.
+    """Return the only study of a recovery as JSON; values that the log lacks are null.
 
-    Raises SeveralStudiesError, for the format holds one study.
+    Raises SeveralStudiesError if there is not one study.
     """
     study = only_study(recovery, "all_trials")
     trials = [trial_entry(trial) for trial in study.rows]
-    found = {
+    document = {
         "experiment": study.about.get("name") or study.experiment or study.name,
         "budget": budget_of(study),
         "n_trials": len(trials),
@@ -31,7 +31,7 @@ def to_all_trials(recovery: Recovery) -> str:
         "generated_from": "log_recovery",
         "timestamp": datetime.now().isoformat(timespec="seconds"),
     }
-    return json.dumps(plain(found), indent=2) + "\n"
+    return json.dumps(plain(document), indent=2) + "\n"
 
 
 def only_study(recovery: Recovery, format_: str) -> Study:
@@ -43,25 +43,25 @@ def only_study(recovery: Recovery, format_: str) -> Study:
 
 
 def budget_of(study: Study) -> Any:
-    """Return the budget that the run line tells, or the experiment's name."""
+    """Return the budget from the run line or the name of the experiment."""
     if "budget" in study.about:
         return study.about["budget"]
-    named = BUDGET.search(study.experiment or study.name)
-    return named[1] if named else None
+    match = BUDGET.search(study.experiment or study.name)
+    return match[1] if match else None
 
 
 def trial_entry(trial: Trial) -> dict[str, Any]:
     """Return a trial under the names of that file, and its state."""
-    known = {**trial.user_attrs, **trial.params}
+    config = {**trial.user_attrs, **trial.params}
     return {
         "start_time": trial.datetime_start,
-        **{name: known.get(name) for name in ARCHITECTURE},
-        "lr": known.get("learning_rate"),
-        "epochs": known.get("epochs"),
-        "batch_size": known.get("batch_size"),
+        **{name: config.get(name) for name in ARCHITECTURE},
+        "lr": config.get("learning_rate"),
+        "epochs": config.get("epochs"),
+        "batch_size": config.get("batch_size"),
         "trial_number": trial.number,
         "end_time": trial.datetime_complete,
-        # Readers of this file take every value for that of a finished trial.
+        # Readers of this file regard every trial with a value as finished.
         "val_loss": trial.value if trial.state == "COMPLETE" else None,
         "params": trial.params,
         "state": trial.state,

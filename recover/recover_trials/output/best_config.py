@@ -1,4 +1,4 @@
-"""The best trial as a Python file of constants, to be imported or read by a person."""
+"""The best trial as a Python file of constants."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ GROUPS = {
     "Hardware": ("device", "precision", "compile", "num_workers", "threads"),
 }
 OTHER = "Other parameters"
-# Attributes that are part of a configuration, whoever wrote them; others are results.
+# Attributes that belong to a configuration; all others are results.
 CONFIGURED = {name for names in GROUPS.values() for name in names}
 NAME = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*")
-NOT_NAMES = "OTHER_NAMES"  # takes the parameters that no variable can be called
+NOT_NAMES = "OTHER_NAMES"  # holds the parameters whose names are no identifiers
 
 
 def to_best_config(recovery: Recovery) -> str:
@@ -48,9 +48,9 @@ def to_best_config(recovery: Recovery) -> str:
     names, others = sort_names(configuration(study, best))
     lines = heading(study, best)
     for title in (*GROUPS, OTHER):
-        found = [name for name in names if group_of(name) == title]
-        if found:
-            lines += ["", f"# {title}", *(f"{name} = {literal(names[name])}" for name in found)]
+        group = [name for name in names if group_of(name) == title]
+        if group:
+            lines += ["", f"# {title}", *(f"{name} = {literal(names[name])}" for name in group)]
     if others:
         lines += ["", "# No variable can have these names.", f"{NOT_NAMES} = {literal(others)}"]
     return "\n".join(lines) + "\n"
@@ -60,22 +60,24 @@ def why_none(study: Study, best: Trial | None) -> str:
     """Return why there is no best trial to write."""
     if best is not None:
         return f"the best value, of trial {best.number}, is {best.value}"
-    if study.told_best:
-        return f"the line of the best trial, {study.told_best[0]}, is not in the log"
+    if study.named_best:
+        return f"the line of the best trial, {study.named_best[0]}, is missing"
     finished = [trial for trial in study.rows if trial.state == "COMPLETE"]
     if not finished:
         return "no trial has finished"
     if any(len(trial.values) > 1 for trial in finished):
         return "trials have several values"
-    return "nothing tells whether lower or higher is better"
+    return "the direction is unknown"
 
 
 def configuration(study: Study, best: Trial) -> dict[str, Any]:
-    """Return what the best trial was trained with: fixed, derived and searched values."""
+    """Return the fixed, derived and searched values of the best trial."""
     fixed = study.about.get("fixed_params")
     curve = best.user_attrs.get("learning_curve")
     point = curve[0] if isinstance(curve, list) and curve else {}
-    measured = point if isinstance(point, dict) else {}  # such as precision, a metric here
+    measured = (
+        point if isinstance(point, dict) else {}
+    )  # a metric may have the name of a setting, such as precision
     attributes = {
         k: v for k, v in best.user_attrs.items() if k in CONFIGURED and k not in measured
     }
@@ -83,20 +85,20 @@ def configuration(study: Study, best: Trial) -> dict[str, Any]:
 
 
 def sort_names(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what can be a variable, and what cannot."""
-    fit = {name: v for name, v in values.items() if is_name(name)}
-    return fit, {str(name): v for name, v in values.items() if name not in fit}
+    """Return the values whose names are identifiers, and the others."""
+    variables = {name: v for name, v in values.items() if is_name(name)}
+    return variables, {str(name): v for name, v in values.items() if name not in variables}
 
 
 def is_name(name: object) -> bool:
-    """Tell whether a text is an identifier with no meaning of its own."""
+    """Tell whether a text is an identifier that Python and this file do not reserve."""
     if not isinstance(name, str) or NAME.fullmatch(name) is None:
         return False
     return not keyword.iskeyword(name) and name != NOT_NAMES
 
 
 def group_of(name: str) -> str:
-    """Return the title under which a parameter stands."""
+    """Return the title of the group of a parameter."""
     return next((title for title, names in GROUPS.items() if name in names), OTHER)
 
 
@@ -125,5 +127,5 @@ def literal(value: Any, depth: int = 0) -> str:
         return "[" + ", ".join(literal(item, depth + 1) for item in value) + "]"
     if isinstance(value, tuple):
         return "(" + "".join(f"{literal(item, depth + 1)}, " for item in value).rstrip(" ") + ")"
-    known = isinstance(value, (bool, int, float, str, bytes, complex, type(None)))
-    return ascii(value if known else str(value))
+    is_literal = isinstance(value, (bool, int, float, str, bytes, complex, type(None)))
+    return ascii(value if is_literal else str(value))

@@ -34,14 +34,14 @@ def to_parquet(recovery: Recovery) -> bytes:
     fields, arrays = [], []
     for index, name in enumerate(names):
         kind, cells = column(name, [row[index] for row in rows])
-        known = {
+        types = {
             "int": pa.int64(),
             "float": pa.float64(),
             "bool": pa.bool_(),
             "time": pa.timestamp("us"),
             "duration": pa.duration("us"),
         }
-        stored = known.get(kind, pa.string())
+        stored = types.get(kind, pa.string())
         metadata = JSON_TEXT if kind == "json" else None
         fields.append(pa.field(encodable(name), stored, metadata=metadata))
         arrays.append(pa.array(cells, stored))
@@ -53,37 +53,36 @@ def to_parquet(recovery: Recovery) -> bytes:
 
 def column(name: str, cells: list[Any]) -> tuple[str, list[Any]]:
     """Return the type of a column and its cells in that type."""
-    known = [cell for cell in cells if cell is not None]
-    kinds = {type(cell) for cell in known}
+    present = [cell for cell in cells if cell is not None]
+    kinds = {type(cell) for cell in present}
     if not kinds:
         return empty_kind(name), cells
-    if kinds == {int} and all(-LARGEST <= cell <= LARGEST for cell in known):
+    if kinds == {int} and all(-LARGEST <= cell <= LARGEST for cell in present):
         return ("float", as_floats(cells)) if is_value(name) else ("int", cells)
     if kinds <= {int, float} and all(
-        isinstance(cell, float) or abs(cell) <= EXACT for cell in known
+        isinstance(cell, float) or abs(cell) <= EXACT for cell in present
     ):
         return "float", as_floats(cells)
     alike = {bool: "bool", datetime: "time", timedelta: "duration"}
     if len(kinds) == 1 and (kind := alike.get(kinds.pop())):
         return kind, cells
-    if all(isinstance(cell, str) for cell in known):
+    if all(isinstance(cell, str) for cell in present):
         return "text", [cell if cell is None else encodable(cell) for cell in cells]
     return "json", [cell if cell is None else json.dumps(plain(cell)) for cell in cells]
 
 
 def empty_kind(name: str) -> str:
     """Return the type of a column without a value."""
-    known = {"datetime_start": "time", "datetime_complete": "time", "duration": "duration"}
-    return "float" if is_value(name) else known.get(name, "text")
+    times = {"datetime_start": "time", "datetime_complete": "time", "duration": "duration"}
+    return "float" if is_value(name) else times.get(name, "text")
 
 
 def is_value(name: str) -> bool:
-    """Tell whether a column is one of objective values: floats, whatever a log printed."""
+    """Tell whether a column holds objective values, which are floats."""
     return name == "value" or name.startswith("values_")
 
 
 def as_floats(cells: list[Any]) -> list[float | None]:
-    """Return numbers as floats."""
     return [None if cell is None else float(cell) for cell in cells]
 
 

@@ -1,22 +1,21 @@
-"""Trials as rows: under Optuna's column names, and as JSON has them."""
+"""Rows of trials, under Optuna's column names and as JSON."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from recover_trials.model import Study, Trial
+from recover_trials.model import SHARED_COLUMNS, Study, Trial
 from recover_trials.recovery import Recovery
 
-OF_STUDY = ("budget", "horizon", "task")  # columns that all trials of a study share
-DEEPEST = 50  # levels; others nest parameters two or three deep
+DEEPEST = 50  # levels; ordinary parameters have two or three
 
 
 def table_of(recovery: Recovery, *, without: str = "") -> tuple[list[str], list[list[Any]]]:
     """Return the columns of Optuna's `trials_dataframe` and a row per trial of all studies.
 
-    The column `study` is there when there are several, and those of OF_STUDY where a study has
-    them; the attribute `without` is left out.
+    The column `study` exists if there are several studies, those of SHARED_COLUMNS if a study has
+    them. The attribute `without` is left out.
     """
     trials = [(study, trial) for study in recovery.studies for trial in study.rows]
     several = len(recovery.studies) > 1
@@ -29,12 +28,12 @@ def table_of(recovery: Recovery, *, without: str = "") -> tuple[list[str], list[
         params.update(trial.params)
         attributes.update(trial.user_attrs)
     names = sorted(params), sorted(attributes - {without})
-    shared = [name for name in OF_STUDY if any(name in s.about for s in recovery.studies)]
+    shared = [name for name in SHARED_COLUMNS if any(name in s.about for s in recovery.studies)]
     rows = []
     for study, trial in trials:
         row: list[Any] = [study.name, trial.number] if several else [trial.number]
-        row += told_values(trial, len(values), single=single)
-        row += told_times(trial)
+        row += value_cells(trial, len(values), single=single)
+        row += time_cells(trial)
         row += map(trial.params.get, names[0])
         row += map(trial.user_attrs.get, names[1])
         row += map(study.about.get, shared)
@@ -51,27 +50,27 @@ def table_of(recovery: Recovery, *, without: str = "") -> tuple[list[str], list[
     return [*columns, "state"], rows
 
 
-def told_values(trial: Trial, n_values: int, *, single: bool) -> list[float | None]:
-    """Return the cells of the value, if there is that column, and of `n_values` values."""
+def value_cells(trial: Trial, n_values: int, *, single: bool) -> list[float | None]:
+    """Return the cell of the single value, if that column exists, and of `n_values` values."""
     values = trial.values
     alone: list[float | None] = [trial.value if len(values) < 2 else None] if single else []
     if not n_values:
         return alone
-    known = values if len(values) > 1 else ()
-    return [*alone, *known, *[None] * (n_values - len(known))]
+    several = values if len(values) > 1 else ()
+    return [*alone, *several, *[None] * (n_values - len(several))]
 
 
-def told_times(trial: Trial) -> tuple[Any, Any, Any]:
+def time_cells(trial: Trial) -> tuple[Any, Any, Any]:
     """Return start, end and duration."""
     start, complete = trial.datetime_start, trial.datetime_complete
     return start, complete, complete - start if start and complete else None
 
 
 def plain(value: Any, depth: int = 0) -> Any:
-    """Return a value as strict JSON has it.
+    """Return a value in the types of strict JSON.
 
-    NaN is null; infinity, which a finished trial may have, is the text "inf" or "-inf", so that
-    it is not taken for an unknown value. Times are text, and so is what is nested beyond all use.
+    NaN is null. Infinity, which a finished trial may have, is the text "inf" or "-inf", so that it
+    differs from an unknown value. Times and values below DEEPEST levels are text.
     """
     if depth > DEEPEST:
         return text_of(value)
@@ -85,18 +84,18 @@ def plain(value: Any, depth: int = 0) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """Return the text of a value, however deep it is."""
+    """Return the text of a value of any depth."""
     try:
         return str(value)
     except RecursionError:
         return "..."
 
 
-def record(study: Study, trial: Trial) -> dict[str, Any]:
-    """Return everything that is known of a trial, in the keys of the script's own files."""
-    found = {
+def as_record(study: Study, trial: Trial) -> dict[str, Any]:
+    """Return a trial under the keys of the script's own files."""
+    record = {
         "study": study.name,
-        **{name: study.about[name] for name in OF_STUDY if name in study.about},
+        **{name: study.about[name] for name in SHARED_COLUMNS if name in study.about},
         "trial_number": trial.number,
         "state": trial.state,
         "value": trial.value,
@@ -108,5 +107,5 @@ def record(study: Study, trial: Trial) -> dict[str, Any]:
         "intermediate_values": trial.intermediate_values,
         "flags": trial.flags,
     }
-    clean: dict[str, Any] = plain(found)
-    return clean
+    as_json: dict[str, Any] = plain(record)
+    return as_json

@@ -16,7 +16,7 @@ SHOWN_ATTRIBUTES = ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff", "param
 
 
 def cell(value: Any) -> Text:
-    """Return a value for a terminal; what a log says cannot move the cursor or set colours."""
+    """Return a value for a terminal, without characters that move the cursor or set colours."""
     if value is None:
         return Text("")
     text = f"{value:.5g}" if isinstance(value, float) else str(value)
@@ -24,10 +24,10 @@ def cell(value: Any) -> Text:
 
 
 def searched_names(study: Study) -> list[str]:
-    """Return the parameters to show; the architecture is shown itself, not its indices."""
+    """Return the names of parameters to show; sizes replace the indices of architectures."""
     names = dict.fromkeys(name for trial in study.rows for name in trial.params)
-    known = any("arch_idx" in trial.user_attrs for trial in study.rows)
-    return [name for name in names if not (known and name.endswith("_idx"))]
+    has_sizes = any("arch_idx" in trial.user_attrs for trial in study.rows)
+    return [name for name in names if not (has_sizes and name.endswith("_idx"))]
 
 
 def study_table(study: Study) -> Table:
@@ -46,11 +46,11 @@ def study_table(study: Study) -> Table:
         left = name in ("", "state", *extra)
         table.add_column(cell(name), justify="left" if left else "right", no_wrap=True)
     for trial in study.rows:
-        known = {**trial.user_attrs, **trial.params}
+        config = {**trial.user_attrs, **trial.params}
         values = trial.value if len(trial.values) < 2 else list(trial.values)
-        named = [known.get(name) for name in (*attributes, *params, *extra)]
+        cells = [config.get(name) for name in (*attributes, *params, *extra)]
         mark = "*" if trial is study.best else ""
-        row = [mark, trial.number, trial.state, values, *named]
+        row = [mark, trial.number, trial.state, values, *cells]
         table.add_row(*map(cell, row))
     return table
 

@@ -1,0 +1,148 @@
+"""Dispatch of lines to the parser of the program that wrote them, without quotations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from recover_trials.findings import Findings
+from recover_trials.hpogen_log import hpogen_lines
+from recover_trials.hpogen_log.studies import HpogenStudies
+from recover_trials.legacy import banners, end_lines, start_lines
+from recover_trials.optuna_log import optuna_lines
+from recover_trials.optuna_log.optuna_lines import Opened, Result
+from recover_trials.optuna_log.runs import OptunaRuns
+from recover_trials.optuna_log.stamps import (
+    EXCEPTION,
+    follows_stamp,
+    is_quoted_by,
+    is_stamped,
+    may_precede,
+)
+
+ESCAPED = re.compile(r"""\\(['"\\])""")
+MENTION = re.compile(r"\bTrial[ #]\d{1,9}\b")
+
+
+class Dispatcher:
+    """Parses the lines of one file, in their order."""
+
+    def __init__(self, findings: Findings, hpogen: HpogenStudies, runs: OptunaRuns) -> None:
+        self.findings, self.hpogen, self.runs = findings, hpogen, runs
+        self.has_stamps = False
+        self.has_hpogen_lines = False  # whole or damaged ones
+        self.error = ""  # text of the last failure: its traceback may quote lines
+        self.may_stop_early = False  # lines about early stopping may follow
+        self.printed: dict[str, Any] | None = None  # takes the parameters on the next lines
+
+    def read_line(self, line: str, between: Callable[[], bytes], *, ended: bool) -> None:
+        """Read a line; `between` returns the text before it, `ended` if a line end follows it."""
+        if self.may_stop_early:
+            self.read_early_stop(between())
+        events, damaged, text = hpogen_lines.read_line(line, foreign=not self.has_hpogen_lines)
+        if not events and hpogen_lines.LINE_END.search(text):
+            damaged, text = damaged + 1, ""  # a line of hpogen with a damaged time stamp
+        self.findings.damaged += damaged
+        self.has_stamps |= bool(events or damaged)
+        self.has_hpogen_lines |= bool(events or damaged)
+        for event in events:
+            self.hpogen.add(event)
+        if not events and not damaged and not text:
+            self.findings.later.update(hpogen_lines.later_heads(line))
+        if not text.strip() or self.is_quotation(text):
+            return
+        statements = optuna_lines.read_line(text, ended=ended)
+        for content, start, stamped in statements:
+            self.add_statement(content, text, start, stamped=stamped)
+        if not statements:
+            self.read_other(text, between, ended=ended)
+
+    def read_early_stop(self, between: bytes) -> None:
+        """Read the line about early stopping, if the text between two lines holds one."""
+        if stop := end_lines.EARLY_STOP.search(between):
+            self.runs.stop_early(int(stop[1]))
+
+    def is_quotation(self, text: str) -> bool:
+        """Tell whether a line is part of the error text of the last failure."""
+        if not self.error:
+            return False
+        if " failed with value " in text:
+            self.error = ""
+            return False
+        stripped = text.strip()
+        exception = EXCEPTION.match(stripped)
+        texts = (stripped, stripped[exception.end() :]) if exception else (stripped,)
+        return any(unescape_quotes(repr(part)[1:-1]) in self.error for part in texts)
+
+    def add_statement(
+        self, content: Result | Opened, text: str, start: int, *, stamped: bool
+    ) -> None:
+        """Add a line of Optuna to its study, unless it is a quotation."""
+        if is_quoted_by(text[:start]):
+            return
+        if self.has_hpogen_lines:  # elsewhere it is a text inside of a damaged line
+            stamped = follows_stamp(text, start)
+        if not stamped and (self.has_stamps or not may_precede(text[:start])):
+            if isinstance(content, Result):
+                self.findings.unstamped.add(text)
+            return
+        self.has_stamps |= stamped
+        if isinstance(content, Opened):
+            self.runs.open_study(content)
+            self.hpogen.in_file.clear()
+            return
+        if not self.hpogen.in_file or not self.hpogen.claims(content):
+            self.runs.end(content)
+        if content.error and "rial" in content.error:
+            self.error = unescape_quotes(content.error)
+
+    def read_other(self, text: str, between: Callable[[], bytes], *, ended: bool) -> None:
+        """Read a line of a predecessor, or count a line that mentions a trial."""
+        foreign = not self.has_hpogen_lines
+        if started := start_lines.read_line(text, ended=ended):
+            start, position = started
+            if "arch_idx=" in text and not hpogen_lines.is_legacy_start(text, foreign=foreign):
+                self.findings.damaged += 1  # hpogen's; its time stamp or checksum is damaged
+                return
+            if self.may_start_at(text, position):
+                self.start(start, between)
+                return
+        elif over := end_lines.read_line(text, ended=ended):
+            result, position = over
+            self.add_statement(result, text, position, stamped=is_stamped(text, position))
+            return
+        elif banner := banners.read_line(text):
+            if may_precede(text[: banner[1]]):
+                self.runs.add_banner(banner[0])
+                self.hpogen.in_file.clear()
+            return
+        if MENTION.search(text):
+            self.findings.unmatched.add(text)
+
+    def may_start_at(self, text: str, position: int) -> bool:
+        """Tell whether a start at a position in a line is no quotation."""
+        stamped = is_stamped(text, position)
+        if self.has_hpogen_lines and stamped:
+            return follows_stamp(text, position)
+        return stamped or may_precede(text[:position])
+
+    def start(self, start: start_lines.Start, between: Callable[[], bytes]) -> None:
+        """Start a trial; a line about forced dropout precedes its start line."""
+        if start.dry:
+            self.findings.dry_runs += 1
+            return
+        forced = start_lines.FORCED.search(between())
+        if forced:
+            dropout = {"forced_dropout": float(forced[1]), "sampled_dropout": float(forced[2])}
+            params = {**(start.params or {}), "dropout": float(forced[1])}
+            start = start._replace(user_attrs={**start.user_attrs, **dropout}, params=params)
+        trial = self.runs.start(start)
+        self.may_stop_early |= not start.user_attrs
+        if start.params is None:
+            self.printed = trial.params if trial else {}
+
+
+def unescape_quotes(text: str) -> str:
+    """Return text without escapes of quotation marks, which `repr` adds in some cases only."""
+    return ESCAPED.sub(lambda match: match[0] if match[1] == "\\" else match[1], text)

@@ -1,1 +1,0 @@
-"""What logs are wrapped in: compression, encodings, notebooks, and files that are no logs."""

@@ -1,0 +1,63 @@
+"""CSV results: tables with a row per trial."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import Any
+
+from recover_trials.errors import UnreadableError
+from recover_trials.files.result_entries import cell_value
+from recover_trials.files.result_study import ResultStudy, pop_study_fields
+from recover_trials.optuna_log.literals import parse_mapping
+
+HEADER = re.compile(
+    rb'(?:\xef\xbb\xbf)?(?:"?\w*"?,)?"?(?:number"?,"?(?:value|values_0|datetime_start|state)\b'
+    rb'|trial"?,"?auc\b)'
+)
+
+
+def is_csv_results(head: bytes) -> bool:
+    """Tell whether a file begins with the header of a table of trials."""
+    return HEADER.match(head) is not None
+
+
+def read_csv(data: bytes) -> list[ResultStudy]:
+    """Return the trials of a CSV, by study. Raises UnreadableError if it is no CSV."""
+    text = data.decode("utf-8-sig", "replace")
+    try:
+        header, *rows = csv.reader(io.StringIO(text, newline=""))
+    except (csv.Error, ValueError) as error:
+        raise UnreadableError(f"a CSV that cannot be read: {error}") from None
+    studies: dict[str, ResultStudy] = {}
+    cut = bool(rows) and not text.endswith(("\n", "\r"))
+    for place, row in enumerate(rows):
+        if not row:
+            continue
+        cells = {name: cell for name, cell in zip(header, row, strict=False) if cell}
+        entry = entry_of(cells)
+        study = studies.setdefault(cells.get("study", ""), ResultStudy(pop_study_fields(entry)))
+        if len(row) != len(header) or (cut and row is rows[-1] and cells.get("state") is None):
+            study.damaged.append(f"row {place + 1}: {len(row)} of {len(header)} cells")
+        else:
+            study.add([entry])
+    return list(studies.values())
+
+
+def entry_of(cells: dict[str, str]) -> dict[str, Any]:
+    """Return the entry of a row; `params_x` is item x of `params`, as in Optuna's dataframe."""
+    entry: dict[str, Any] = {"params": {}, "user_attrs": {}}
+    values: list[Any] = []
+    for name, cell in cells.items():
+        value = cell if name in ("state", "study") else cell_value(cell)
+        kind = next((k for k in ("params", "user_attrs") if name.startswith(f"{k}_")), None)
+        if kind:
+            entry[kind][name.removeprefix(f"{kind}_")] = value
+        elif name.startswith("values_"):
+            values.append(value)
+        elif name == "params":
+            entry["params"] = value if isinstance(value, dict) else parse_mapping(cell)
+        elif name:  # the index column of pandas has no name
+            entry[name] = value
+    return {**entry, "values": values} if values else entry

@@ -1,0 +1,182 @@
+"""Optuna's journals: files of operations, often named .log, that hold whole studies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from recover_trials.model import Study, Trial
+
+STATES = ("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING")
+DIRECTIONS = {1: "minimize", 2: "maximize"}
+WHOLE = {"IntDistribution", "IntUniformDistribution", "IntLogUniformDistribution"}
+
+
+class Journal:
+    """Replays operations as Optuna does: late and repeated ones have no effect."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.studies: dict[int, Study] = {}
+        self.directions: dict[int, list[str]] = {}
+        self.trials: list[tuple[int, Trial]] = []
+        self.created = self.damaged = 0
+        self.cache: dict[str, dict[str, Any]] = {}
+        self.steps: dict[int, Callable[[dict[str, Any]], None]] = {
+            0: self.create_study,
+            1: lambda operation: ignore(self.studies.pop(operation["study_id"], None)),
+            2: lambda operation: self.describe_study(
+                operation, "user_attrs", operation["user_attr"]
+            ),
+            3: lambda operation: self.describe_study(
+                operation, "system_attrs", operation["system_attr"]
+            ),
+            4: self.create_trial,
+            5: self.set_parameter,
+            6: self.set_state,
+            7: self.report,
+            8: lambda operation: self.describe(operation, "user_attrs", operation["user_attr"]),
+            9: lambda operation: self.describe(
+                operation, "system_attrs", operation["system_attr"]
+            ),
+            10: ignore,
+        }
+
+    def feed(self, line: bytes) -> None:
+        """Apply the operation of a line; an invalid line is counted as damaged."""
+        if not line.strip():
+            return
+        try:
+            operation = json.loads(line)
+            self.steps[operation["op_code"]](operation)
+        except (
+            LookupError,
+            ValueError,
+            TypeError,
+            ArithmeticError,
+            AttributeError,
+            RecursionError,
+        ):
+            self.damaged += 1
+
+    def finish(self) -> list[Study]:
+        """Return the studies, without waiting trials, which have not started."""
+        for study in self.studies.values():
+            study.trials = {
+                number: rows for number, rows in study.trials.items() if rows[0].state != "WAITING"
+            }
+        return [*self.studies.values()]
+
+    def create_study(self, operation: dict[str, Any]) -> None:
+        """Create a study, unless one of this name exists."""
+        name = operation["study_name"]
+        if any(study.name == name for study in self.studies.values()):
+            return
+        directions = [DIRECTIONS.get(number, "not set") for number in operation["directions"]]
+        study = Study(f"{self.source}#{name}", name, self.source, optuna_name=name)
+        if len(directions) == 1:
+            study.about["direction"] = directions[0]
+        study.about |= {"study_name": name, "directions": directions, "search_space": {}}
+        self.studies[self.created] = study
+        self.created += 1
+
+    def describe_study(
+        self, operation: dict[str, Any], kind: str, attributes: dict[str, Any]
+    ) -> None:
+        """Set attributes of a study."""
+        self.studies[operation["study_id"]].about.setdefault(kind, {}).update(attributes)
+
+    def create_trial(self, operation: dict[str, Any]) -> None:
+        """Create a trial; one that was added whole has its end, too."""
+        study = self.studies.get(operation["study_id"])
+        if study is None:
+            return
+        trial = Trial(len(study.trials), STATES[operation.get("state", 0)])
+        trial.datetime_start = local_time(operation.get("datetime_start"))
+        trial.datetime_complete = local_time(operation.get("datetime_complete"))
+        for name, text in operation.get("distributions", {}).items():
+            trial.distributions[name] = self.distribution(study, name, text)
+        for name, internal in operation.get("params", {}).items():
+            trial.params[name] = external(trial.distributions[name], internal)
+        trial.user_attrs = dict(operation.get("user_attrs") or {})
+        trial.system_attrs = dict(operation.get("system_attrs") or {})
+        curve = operation.get("intermediate_values") or {}
+        trial.intermediate_values = {int(step): value for step, value in curve.items()}
+        values = operation.get("values") or (
+            [operation["value"]] if operation.get("value") is not None else []
+        )
+        trial.values = tuple(values)
+        study.trials[trial.number] = [trial]
+        self.trials.append((operation["study_id"], trial))
+
+    def running(self, operation: dict[str, Any]) -> Trial | None:
+        """Return the trial of an operation; None if it has ended."""
+        _, trial = self.trials[operation["trial_id"]]
+        return trial if trial.state in ("RUNNING", "WAITING") else None
+
+    def set_parameter(self, operation: dict[str, Any]) -> None:
+        """Set a parameter of a trial."""
+        trial = self.running(operation)
+        if trial:
+            study = self.studies[self.trials[operation["trial_id"]][0]]
+            name = operation["param_name"]
+            distribution = self.distribution(study, name, operation["distribution"])
+            trial.distributions[name] = distribution
+            trial.params[name] = external(distribution, operation["param_value_internal"])
+
+    def set_state(self, operation: dict[str, Any]) -> None:
+        """Start or end a trial."""
+        trial, state = self.running(operation), STATES[operation["state"]]
+        if trial is None or (state == trial.state == "RUNNING"):
+            return
+        if state == "RUNNING":
+            trial.datetime_start = local_time(operation["datetime_start"])
+        elif state != "WAITING":
+            trial.datetime_complete = local_time(operation["datetime_complete"])
+        trial.state = state
+        if operation.get("values") is not None:
+            trial.values = tuple(operation["values"])
+
+    def report(self, operation: dict[str, Any]) -> None:
+        """Add an intermediate value of a trial."""
+        if trial := self.running(operation):
+            trial.intermediate_values[operation["step"]] = operation["intermediate_value"]
+
+    def describe(self, operation: dict[str, Any], kind: str, attributes: dict[str, Any]) -> None:
+        """Set attributes of a trial."""
+        if trial := self.running(operation):
+            getattr(trial, kind).update(attributes)
+
+    def distribution(self, study: Study, name: str, text: str) -> dict[str, Any]:
+        """Return a distribution, one object for all trials that have it."""
+        if text not in self.cache:
+            self.cache[text] = json.loads(text)
+        study.about["search_space"][name] = self.cache[text]
+        return self.cache[text]
+
+
+def ignore(_: object) -> None:
+    """Ignore an operation that changes no study."""
+
+
+def external(distribution: dict[str, Any], internal: float) -> Any:
+    """Return a parameter as the objective got it."""
+    if distribution["name"] == "CategoricalDistribution":
+        return distribution["attributes"]["choices"][int(internal)]
+    return int(internal) if distribution["name"] in WHOLE else internal
+
+
+def local_time(text: str | None) -> datetime | None:
+    """Return a time as Optuna has it: local, without a zone."""
+    return datetime.fromisoformat(text).astimezone().replace(tzinfo=None) if text else None
+
+
+def read_journal(blocks: Iterable[bytes], source: str) -> tuple[list[Study], int]:
+    """Return the studies of a journal, and how many of its lines could not be read."""
+    journal = Journal(source)
+    for block in blocks:
+        for line in block.split(b"\n"):
+            journal.feed(line)
+    return journal.finish(), journal.damaged

@@ -1,0 +1,145 @@
+"""JSON results: documents and JSON lines of studies, trials, rankings and best parameters."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from recover_trials.errors import UnreadableError
+from recover_trials.files.result_entries import number_of
+from recover_trials.files.result_study import ResultStudy, pop_study_fields, study_fields
+
+BEGIN = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:\"|\}|\Z)|\[\s*[{\]]|\[\s*\Z)")
+KEYS = re.compile(
+    rb'"(?:trial_number|best_params|best_value|trials|params|rank|experiment|studies)"\s*:'
+)
+EMPTY = "an empty file"
+# The keys by which each kind of document is recognised.
+ENTRY = ({"trial_number", "params"}, {"number", "params", "state"}, {"trial_number", "val_loss"})
+RANKED = {"rank", "params"}
+BEST = {"best_params", "best_value"}
+RANKED_METRICS = ("f1_macro",)  # higher is better
+
+
+def is_json_results(head: bytes, name: str) -> bool:
+    """Tell whether a file begins as JSON results do. Raises UnreadableError if it is empty."""
+    named = name.lower().endswith(".json")
+    if named and not head.strip(b"\xef\xbb\xbf \t\r\n\0"):
+        raise UnreadableError(EMPTY)
+    document = BEGIN.match(head) and (named or KEYS.search(head))
+    return bool(document and not is_json_log(head))
+
+
+def is_json_log(head: bytes) -> bool:
+    """Tell whether the first line is a whole document that holds no results: a log does that."""
+    line, _, rest = head.partition(b"\n")
+    if not rest.strip():
+        return False
+    try:
+        return read_document(json.loads(line.decode("utf-8-sig", "replace"))) is None
+    except (ValueError, RecursionError):
+        return False
+
+
+def read_json(data: bytes) -> list[ResultStudy] | None:
+    """Return the studies of a file; None if it holds no results, as a log of JSON lines.
+
+    Raises UnreadableError for a document that is cut.
+    """
+    try:
+        document = json.loads(data.decode("utf-8-sig", "replace"))
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":
+            return read_json_lines(data)
+        raise UnreadableError(f"JSON that is not whole: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(f"JSON that cannot be read: {str(error)[:100]}") from None
+    return read_document(document)
+
+
+def read_json_lines(data: bytes) -> list[ResultStudy] | None:
+    """Return the studies of JSON lines; None if the first line is no trial."""
+    entries: list[Any] = []
+    for line in data.decode("utf-8-sig", "replace").split("\n"):
+        if line.strip():
+            try:
+                entries.append(json.loads(line))
+            except (ValueError, RecursionError):
+                entries.append(None)
+    return read_records(entries)
+
+
+def read_document(document: Any) -> list[ResultStudy] | None:
+    """Return the studies of a JSON document; None if it holds no results."""
+    if isinstance(document, list):
+        return read_list(document)
+    if not isinstance(document, dict):
+        return None
+    if isinstance(document.get("studies"), list):
+        return [study for item in document["studies"] for study in read_document(item) or []]
+    if document.keys() >= BEST:
+        return [read_best(document)]
+    if isinstance(document.get("trials"), list):
+        study = ResultStudy(study_fields(document))
+        study.add(document["trials"])
+        return [study]
+    if any(keys <= document.keys() for keys in ENTRY):
+        study = ResultStudy(study_fields(document) if "experiment" in document else {})
+        study.add([document])
+        return [study]
+    return None
+
+
+def read_records(entries: list[Any]) -> list[ResultStudy] | None:
+    """Return the trials of entries, by study; None if the first is no trial."""
+    if read_document(entries[0]) is None or "trials" in entries[0]:
+        return None
+    studies: dict[str, ResultStudy] = {}
+    for entry in entries:
+        name = str(entry.get("study", "")) if isinstance(entry, dict) else ""
+        about = pop_study_fields(entry) if name else {}
+        studies.setdefault(name, ResultStudy(about)).add([entry])
+    return list(studies.values())
+
+
+def read_list(entries: list[Any]) -> list[ResultStudy] | None:
+    """Return the trials of a list: a history, or the best ones by rank."""
+    if not entries or not isinstance(entries[0], dict):
+        return None
+    if any(keys <= entries[0].keys() for keys in ENTRY):
+        study = ResultStudy()
+    elif entries[0].keys() >= RANKED:
+        metric = next((name for name in RANKED_METRICS if name in entries[0]), None)
+        study = ResultStudy({"direction": "maximize", "metric": metric} if metric else {})
+        study.numbered = False
+    else:
+        return None
+    study.add(entries)
+    return [study]
+
+
+def read_best(document: dict[str, Any]) -> ResultStudy:
+    """Return the best trial of a study; only its value where an old file has no number."""
+    study = ResultStudy(study_fields(document))
+    try:
+        value = None if document["best_value"] is None else number_of(document["best_value"])
+    except ValueError as error:
+        study.damaged.append(str(error))
+        return study
+    number = document.get("best_trial", document.get("best_trial_number"))
+    if value is None:
+        return study
+    study.best = (None, value)
+    if isinstance(number, int) and not isinstance(number, bool):
+        study.best = (number, value)
+        entry = {
+            "trial_number": number,
+            "state": "COMPLETE",
+            "value": value,
+            "params": document["best_params"],
+            "architecture": document.get("architecture"),
+            "user_attrs": document.get("best_user_attrs"),
+        }
+        study.add([entry])
+    return study

@@ -1,0 +1,230 @@
+"""Which files of results are one study, and which study of the logs that is.
+
+Numbers alone prove nothing, for every study has a trial 0. A study id proves it, and so does a
+trial that is the same in both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from recover_trials.files.result_study import ResultStudy
+from recover_trials.model import CONFLICTING, NUMBERED_BY_ORDER, Study, Trial
+
+# Optuna logs a line shortly after the end time in the storage.
+TOLERANCE = timedelta(seconds=60)
+SEVERAL = "several studies have these trials; which one these belong to is unknown"
+BEST_WITHOUT_NUMBER = "a file names the best value {0}, but not its trial"
+BEST_CONFLICTS = "a file calls trial {0} the best with {1}"
+
+
+class ResultFiles:
+    """Collects files of results, by study."""
+
+    def __init__(self) -> None:
+        self.studies: list[Study] = []
+        self.by_folder: dict[str, list[Study]] = {}
+
+    def add(self, results: Iterable[ResultStudy], source: str) -> None:
+        """Add the studies of a file, each to another study."""
+        used: list[Study] = []
+        for result in results:
+            study = self.study_of(result, source, used)
+            used.append(study)
+            add_result(study, result)
+
+    def study_of(self, result: ResultStudy, source: str, used: list[Study]) -> Study:
+        """Return the study that a result belongs to, a new one if there is none."""
+        folder = folder_of(source)
+        if result.numbered:
+            same = [s for s in self.studies if same_id(s.about, result.about)]
+            candidates = same or self.in_folder(result, folder)
+            candidates = [study for study in candidates if study not in used]
+            if candidates:
+                return candidates[0]
+        about = result.about
+        name = str(about.get("study_name") or about.get("name") or Path(folder).name)
+        study = Study(f"{source}#imported {len(self.studies) + 1}", name, source)
+        self.studies.append(study)
+        if result.numbered:
+            self.by_folder.setdefault(folder, []).append(study)
+        return study
+
+    def in_folder(self, result: ResultStudy, folder: str) -> list[Study]:
+        """Return the study of a folder that a result belongs to, if there is only one."""
+        here = [
+            s for s in self.by_folder.get(folder, ()) if may_share_study(s.about, result.about)
+        ]
+        here = [s for s in here if Comparison.of(s, result.trials).may_be_one_study()]
+        unnamed = [s for s in here if not s.about]
+        return here if len(here) == 1 else unnamed
+
+    def merge_into(self, studies: list[Study]) -> list[Study]:
+        """Return the studies of the logs, completed, and the studies of files alone."""
+        merged = list(studies)
+        for result in self.studies:
+            if not result.trials:
+                continue
+            same = [s for s in studies if same_id(s.about, result.about)]
+            same = same or [s for s in studies if Comparison.of(s, result.rows).is_one_study()]
+            if len(same) == 1:
+                merge(same[0], result)
+                continue
+            result.flags += [SEVERAL] * bool(same)
+            merged.append(result)
+        return merged
+
+
+def add_result(study: Study, result: ResultStudy) -> None:
+    """Add the trials and the best trial of a result to its study."""
+    study.about = {**result.about, **study.about}
+    for trial in result.trials:
+        add_row(study, trial)
+    if result.best is None:
+        return
+    number, value = result.best
+    if number is not None:
+        study.named_bests[number] = value
+    elif all(value not in trial.values for trial in study.rows):
+        study.remarks.append(BEST_WITHOUT_NUMBER.format(value))
+
+
+def folder_of(source: str) -> str:
+    """Return the folder of a study, from the path of one of its files."""
+    parent = Path(source).absolute().parent
+    return str(parent.parent if parent.name == "trials" else parent)
+
+
+def same_id(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Tell whether two files name the same study id."""
+    return one.get("study") is not None and one.get("study") == other.get("study")
+
+
+def may_share_study(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Tell whether the fields of two files of a folder allow them to be one study."""
+    names = ("study", "name", "study_name", "budget", "horizon")
+    return all(one[n] == other[n] for n in names if n in one and n in other)
+
+
+@dataclass
+class Comparison:
+    """The trials of two studies compared: how many are proven to be the same, how many differ."""
+
+    proven: int = 0
+    differ: int = 0
+
+    @classmethod
+    def of(cls, study: Study, trials: Iterable[Trial]) -> Comparison:
+        """Compare the trials of the same numbers."""
+        comparison = cls()
+        for trial in trials:
+            others = study.trials.get(trial.number, ())
+            comparison.proven += any(is_proven_same(trial, other) for other in others)
+            differs = bool(others) and not any(may_be_same(trial, other) for other in others)
+            comparison.differ += differs
+        return comparison
+
+    def is_one_study(self) -> bool:
+        """Tell whether the two are proven to be one study."""
+        return self.proven > self.differ
+
+    def may_be_one_study(self) -> bool:
+        """Tell whether the two may be one study: a single conflict is no proof against it."""
+        return self.differ <= max(self.proven, 1)
+
+
+def may_be_same(one: Trial, other: Trial) -> bool:
+    """Tell whether two rows may be one trial."""
+    return is_duplicate(one, other) or is_beginning(one, other) or is_beginning(other, one)
+
+
+def is_proven_same(one: Trial, other: Trial) -> bool:
+    """Tell whether two rows can only be one trial."""
+    if NUMBERED_BY_ORDER in (*one.flags, *other.flags):
+        return False
+    if one.datetime_start is not None and one.datetime_start == other.datetime_start:
+        return True
+    shared = one.params.keys() & other.params.keys()
+    ended = one.values and one.values == other.values and one.state == other.state
+    return bool(shared and ended and is_duplicate(one, other))
+
+
+def is_duplicate(one: Trial, other: Trial) -> bool:
+    """Tell whether two rows agree in everything that both hold."""
+    if (one.state, one.values) != (other.state, other.values):
+        return one.state == other.state and not (one.values and other.values)
+    times = (
+        (one.datetime_start, other.datetime_start),
+        (one.datetime_complete, other.datetime_complete),
+    )
+    return all(same_time(*pair) for pair in times) and same_params(one, other)
+
+
+def is_beginning(one: Trial, other: Trial) -> bool:
+    """Tell whether a row was written while the trial of another row was running."""
+    same_start = same_time(one.datetime_start, other.datetime_start)
+    return one.state == "RUNNING" and same_params(one, other) and same_start
+
+
+def same_time(one: datetime | None, other: datetime | None) -> bool:
+    """Tell whether two times, of a storage and of a log, may be the same."""
+    return one is None or other is None or abs(one - other) <= TOLERANCE
+
+
+def same_params(one: Trial, other: Trial) -> bool:
+    """Tell whether the parameters that both rows have are equal."""
+    shared = one.params.keys() & other.params.keys()
+    return all(as_text(one.params[name]) == as_text(other.params[name]) for name in shared)
+
+
+def as_text(value: Any) -> str:
+    """Return a value as text that every format can hold: CSV has text alone, JSON no NaN."""
+    is_lost = isinstance(value, float) and not math.isfinite(value)
+    return "None" if is_lost else str(value)
+
+
+def add_row(study: Study, trial: Trial) -> None:
+    """Add a row: a duplicate completes the other row, a conflict is kept with a flag."""
+    rows = study.trials.setdefault(trial.number, [])
+    for index, other in enumerate(rows):
+        if is_duplicate(other, trial) or is_beginning(trial, other):
+            complete(other, trial)
+            return
+        if is_beginning(other, trial):
+            complete(trial, other)
+            rows[index] = trial
+            return
+    trial.flags += [CONFLICTING] if rows else []
+    rows.append(trial)
+
+
+def complete(trial: Trial, other: Trial) -> None:
+    """Add the fields that only another row of the trial has."""
+    trial.values = trial.values or (other.values if other.state == trial.state else ())
+    trial.datetime_start = trial.datetime_start or other.datetime_start
+    trial.datetime_complete = trial.datetime_complete or other.datetime_complete
+    trial.params = {**other.params, **trial.params}
+    trial.user_attrs = {**other.user_attrs, **trial.user_attrs}
+    trial.intermediate_values = trial.intermediate_values or other.intermediate_values
+
+
+def merge(study: Study, result: Study) -> None:
+    """Merge the study of result files into that of the logs."""
+    for trial in result.rows:
+        add_row(study, trial)
+    study.about = {**result.about, **study.about}
+    study.remarks += result.remarks
+    for number, value in result.named_bests.items():
+        if all(value not in trial.values for trial in study.trials.get(number, ())):
+            study.flags.append(BEST_CONFLICTS.format(number, value))
+
+
+def damage_problems(results: Iterable[ResultStudy]) -> list[str]:
+    """Return a sentence about the entries of a file that are no trials."""
+    damaged = [reason for result in results for reason in result.damaged]
+    return [f"entries left out: {len(damaged)}, such as {damaged[0]!r}"] if damaged else []

@@ -1,0 +1,140 @@
+"""Entries: one trial of a file of results, under any of the known names."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from recover_trials.model import Trial
+from recover_trials.optuna_log.assignments import parse_value
+
+NUMBER = ("trial_number", "number", "trial", "best_trial_number")
+VALUE = ("value", "val_loss", "auc", "f1_macro")
+START, COMPLETE = ("datetime_start", "start_time", "started_at"), ("datetime_complete", "end_time")
+STRUCTURE = {
+    *(*NUMBER, *START, *COMPLETE),
+    *("value", "values", "val_loss", "state", "params", "architecture", "user_attrs", "flags"),
+    *("duration", "study", "intermediate_values", "system_attrs", "rank"),
+}
+LONG_NAMES = {"lr": "learning_rate"}
+STATES = ("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING")  # in the order of Optuna's numbers
+INFINITE = {"inf": math.inf, "-inf": -math.inf, "Infinity": math.inf, "-Infinity": -math.inf}
+LARGEST_NUMBER = 10**9
+DIGITS = re.compile(r"[+-]?\d{1,4000}|[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE)
+BRACKETS = ("{", "[", "(", "'", '"')
+
+
+def trial_of(entry: Any, *, number: int | None = None) -> Trial | None:
+    """Return the trial of an entry; None for a waiting one.
+
+    `number` is for files without numbers. Raises ValueError if the entry is no trial.
+    """
+    if not isinstance(entry, dict):
+        raise ValueError("an entry is no mapping")
+    trial_number = whole_number(first(entry, NUMBER) if number is None else number)
+    values = values_of(entry)
+    state = state_of(entry, values)
+    if state == "WAITING":
+        return None
+    trial = Trial(trial_number, state, () if state == "RUNNING" else values)
+    trial.datetime_start, trial.datetime_complete = time_of(entry, START), time_of(entry, COMPLETE)
+    trial.params = dict(mapping(entry.get("params")))
+    trial.user_attrs = attributes_of(entry, trial)
+    curve = mapping(entry.get("intermediate_values"))
+    trial.intermediate_values = {
+        int(step): number_of(value) for step, value in curve.items() if value is not None
+    }
+    trial.flags = [flag for flag in listed(entry.get("flags")) if isinstance(flag, str)]
+    return trial
+
+
+def first(entry: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    """Return the value of the first name that an entry has; None if it has none."""
+    return next((entry[name] for name in names if entry.get(name) is not None), None)
+
+
+def whole_number(value: Any) -> int:
+    """Return the number of a trial. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < LARGEST_NUMBER:
+        raise ValueError(f"no trial number: {str(value)[:40]!r}")
+    return value
+
+
+def number_of(value: Any) -> float:
+    """Return an objective value. Raises ValueError if it is no number."""
+    if isinstance(value, str) and value in INFINITE:
+        return INFINITE[value]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"no value: {str(value)[:40]!r}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError("a value beyond all floats") from None
+
+
+def values_of(entry: Mapping[str, Any]) -> tuple[float, ...]:
+    """Return the objective values; null is none. Raises ValueError."""
+    listing = entry.get("values")
+    several = isinstance(listing, list) and len(listing) > 1
+    items = (listing or []) if several else [first(entry, VALUE)]
+    values = tuple(number_of(value) for value in items if value is not None)
+    return tuple(value for value in values if not math.isnan(value))
+
+
+def state_of(entry: Mapping[str, Any], values: tuple[float, ...]) -> str:
+    """Return the state; files without states list finished trials. Raises ValueError."""
+    logged = entry.get("state")
+    if logged is None:
+        return "COMPLETE" if values else "RUNNING"
+    state = str(logged).removeprefix("TrialState.")
+    if len(state) == 1 and state in "01234":
+        return STATES[int(state)]
+    if state not in STATES:
+        raise ValueError(f"no state: {state[:40]!r}")
+    return state
+
+
+def time_of(entry: Mapping[str, Any], names: tuple[str, ...]) -> datetime | None:
+    """Return a time as Optuna has it: local, without a zone. Raises ValueError."""
+    text = first(entry, names)
+    if text is None:
+        return None
+    time = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    return time.astimezone().replace(tzinfo=None) if time.tzinfo else time
+
+
+def attributes_of(entry: Mapping[str, Any], trial: Trial) -> dict[str, Any]:
+    """Return everything in an entry that is no parameter and has no meaning of its own."""
+    attributes = dict(mapping(entry.get("user_attrs")))
+    others = {LONG_NAMES.get(name, name): v for name, v in entry.items() if name not in STRUCTURE}
+    for name, value in [*mapping(entry.get("architecture")).items(), *others.items()]:
+        if value is not None and name not in trial.params:
+            attributes.setdefault(name, value)
+    return attributes
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Return a mapping, an empty one for None. Raises ValueError for anything else."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError("a mapping is missing")
+    return value
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a list, an empty one for anything else."""
+    return value if isinstance(value, list) else []
+
+
+def cell_value(text: str) -> Any:
+    """Return the value of a CSV cell; text that is no Python literal stays text."""
+    words = {"True": True, "False": False, "None": None, "nan": math.nan, **INFINITE}
+    if text in words:
+        return words[text]
+    if DIGITS.fullmatch(text) or text.startswith(BRACKETS):
+        return parse_value(text)
+    return text

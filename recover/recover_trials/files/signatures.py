@@ -1,0 +1,25 @@
+"""Signatures: the bytes at the beginning of a file that show its format."""
+
+from __future__ import annotations
+
+SQLITE = b"SQLite format 3\0"
+JOURNAL = b'{"op_code":'
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+MARK = b"\xef\xbb\xbf"  # of UTF-8
+CELLS = (b'"cells"', b'"nbformat"', b'"worksheets"')
+
+
+def is_notebook(head: bytes) -> bool:
+    """Tell whether a file is a Jupyter notebook."""
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    return start[:1] == b"{" and any(key in start for key in CELLS)
+
+
+def is_plainly_log(head: bytes, name: str) -> bool:
+    """Tell whether a file is plainly no file of results."""
+    if name.lower().endswith(".json"):
+        return False
+    start = head.removeprefix(MARK).lstrip()
+    list_of = start[:1] == b"[" and start[1:].lstrip()[:1] in (b"{", b"]", b"")
+    columns = [name.strip(b'"') for name in start.split(b",", 2)[:2]]
+    return not (start[:1] == b"{" or list_of or b"number" in columns or b"trial" in columns)

@@ -1,0 +1,71 @@
+"""Streams of bytes from paths and open streams, decompressed and in UTF-8."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from itertools import chain
+from typing import IO, TYPE_CHECKING, Any
+
+from recover_trials.files import encoding, signatures
+from recover_trials.files.blocks import BLOCK, file_chunks
+from recover_trials.findings import Findings
+
+if TYPE_CHECKING:
+    Source = str | os.PathLike[str] | IO[Any] | Iterable[bytes]
+
+PATH = (str, os.PathLike)
+HEAD = 4096  # bytes that show a format
+DEEPEST = 4  # nested compressions and encodings
+
+
+def open_source(source: Source) -> Any:
+    """Return a context with the stream of a path; an open stream stays open afterwards."""
+    if isinstance(source, PATH):
+        return io.FileIO(source)
+    return nullcontext(source)
+
+
+def chunks_of(stream: Any) -> Iterator[bytes]:
+    """Yield the bytes of a stream or an iterable; text of a text stream in UTF-8."""
+    if isinstance(stream, bytes):
+        yield stream
+        return
+    if isinstance(stream, io.FileIO):
+        yield from file_chunks(stream)
+        return
+    if not hasattr(stream, "read"):
+        yield from (bytes(chunk) for chunk in stream)
+        return
+    while chunk := stream.read(BLOCK):
+        yield chunk.encode("utf-8", "surrogateescape") if isinstance(chunk, str) else chunk
+
+
+def take_head(chunks: Iterator[bytes]) -> bytes:
+    """Return the first chunks, long enough to show a format."""
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= HEAD:
+            break
+    return head
+
+
+def unwrapped(chunks: Iterator[bytes], findings: Findings) -> Iterator[bytes]:
+    """Return the decompressed text in UTF-8."""
+    for _ in range(DEEPEST):
+        head = take_head(chunks)
+        chunks = chain([head], chunks)
+        if head.startswith((signatures.GZIP, signatures.ZSTD)):
+            from recover_trials.files import compression
+
+            zipped = head.startswith(signatures.GZIP)
+            unpack = compression.gunzip if zipped else compression.unzstd
+            chunks = unpack(chunks, findings.problems.append)
+        elif name := encoding.encoding_of(head):
+            chunks = encoding.to_utf8(chunks, name)
+        else:
+            break
+    return chunks

@@ -1,1 +1,0 @@
-"""From what lines say to studies: no input or output here."""

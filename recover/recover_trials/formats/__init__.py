@@ -1,1 +1,0 @@
-"""Kinds of log lines: a module for each program that writes them."""

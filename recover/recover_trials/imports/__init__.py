@@ -1,1 +1,0 @@
-"""Files of results, JSON and CSV, that programs leave beside their logs."""

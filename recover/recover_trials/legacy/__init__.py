@@ -1,0 +1,1 @@
+"""Lines of hpogen's predecessors and their runners, and the lists that complete such logs."""

@@ -1,0 +1,135 @@
+"""Which runs are one study: duplicates merge, resumed runs join, all others stay apart."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from recover_trials.model import (
+    CONFLICTING,
+    CUT,
+    START_CUT,
+    STARTED_TWICE,
+    Study,
+    Trial,
+    compatible,
+)
+
+AMBIGUOUS = "several experiments could be the one that this run resumes"
+
+
+def join_runs(runs: Iterable[Study]) -> list[Study]:
+    """Return studies, from runs in the order of their files."""
+    studies: list[Study] = []
+    by_trial: dict[tuple[Any, ...], Study] = {}
+    runs = list(runs)
+    experiments = {run.experiment for run in runs if run.experiment and not run.resumes_experiment}
+    for run in runs:
+        if run.resumes_experiment:
+            name_resumed(run, experiments)
+        study = study_of(run, studies, by_trial) if studies else None
+        if study is None:
+            studies.append(run)
+            study = run
+        else:
+            merge(study, run)
+        if len(runs) > 1:
+            by_trial.update((key, study) for trial in run.rows for key in identities(trial))
+    number_names(studies)
+    return studies
+
+
+def name_resumed(run: Study, experiments: set[str]) -> None:
+    """Name the experiment that a script of its own resumes, by the beginning of its name."""
+    name = run.experiment or ""
+    candidates = {e for e in experiments if e == name or e.startswith(f"{name}_")}
+    if len(candidates) == 1:
+        run.experiment = candidates.pop()
+        run.name = run.experiment if run.name == name else run.name
+    elif candidates:
+        run.flags.append(AMBIGUOUS)
+
+
+def identities(trial: Trial) -> Iterator[tuple[Any, ...]]:
+    """Yield keys that two rows share only if they are one trial."""
+    if trial.datetime_start:
+        yield trial.number, "start", trial.datetime_start
+    if trial.datetime_complete:
+        yield trial.number, trial.state, trial.values, trial.datetime_complete
+    elif trial.values and trial.params:
+        yield trial.number, trial.state, trial.values, repr(trial.params)
+
+
+def study_of(
+    run: Study, studies: list[Study], by_trial: dict[tuple[Any, ...], Study]
+) -> Study | None:
+    """Return the study that a run is part of; None if it is a new one."""
+    for trial in run.rows:
+        for key in identities(trial):
+            study = by_trial.get(key)
+            if study and same_names(study, run):
+                return study
+    if run.resumed and run.optuna_name:
+        namesakes = [study for study in studies if study.optuna_name == run.optuna_name]
+        return namesakes[-1] if namesakes else None
+    if run.experiment:
+        same = [s for s in studies if s.experiment == run.experiment and same_names(s, run)]
+        if same and resumes_numbers(same[-1], run):
+            return same[-1]
+    return None
+
+
+def same_names(study: Study, run: Study) -> bool:
+    """Tell whether the names of two runs allow them to be one study."""
+    unnamed = (study.optuna_name + run.optuna_name).count("no-name-")
+    names = unnamed or compatible(study.optuna_name or None, run.optuna_name or None)
+    return bool(names and compatible(study.experiment, run.experiment))
+
+
+def resumes_numbers(study: Study, run: Study) -> bool:
+    """Tell whether the numbers of a run resume behind the ended trials of a study."""
+    ended = [number for number, rows in study.trials.items() if rows[-1].state != "RUNNING"]
+    return min(run.trials) > max(ended, default=-1) and min(run.trials) > 0
+
+
+def merge(study: Study, run: Study) -> None:
+    """Add the trials of a run to its study."""
+    for number, rows in run.trials.items():
+        if number not in study.trials:
+            study.trials[number] = rows
+            continue
+        for trial in rows:
+            add_row(study.trials[number], trial)
+    for best, value in run.named_bests.items():
+        study.named_bests.pop(best, None)
+        study.named_bests[best] = value
+    study.lower_is_better |= run.lower_is_better
+    study.higher_is_better |= run.higher_is_better
+    study.flags += [flag for flag in run.flags if flag not in study.flags]
+    study.experiment = study.experiment or run.experiment
+
+
+def add_row(rows: list[Trial], trial: Trial) -> None:
+    """Add a row of a trial: a duplicate is dropped, a more complete one replaces the other."""
+    for index, other in enumerate(rows):
+        if {*identities(other)} & {*identities(trial)}:
+            has_end = trial.state != "RUNNING" and other.state == "RUNNING"
+            is_whole = {CUT, START_CUT} & {*other.flags} and not {CUT, START_CUT} & {*trial.flags}
+            same = repr(other.params) == repr(trial.params) or trial.state == "RUNNING"
+            if has_end or is_whole:
+                rows[index] = trial
+                return
+            if same or {CUT, START_CUT} & {*trial.flags}:
+                return
+    trial.flags.append(CONFLICTING if trial.state != "RUNNING" else STARTED_TWICE)
+    rows.append(trial)
+
+
+def number_names(studies: list[Study]) -> None:
+    """Number the later ones of several runs of one name."""
+    seen: dict[str, int] = defaultdict(int)
+    for study in studies:
+        seen[study.name] += 1
+        if seen[study.name] > 1:
+            study.name = f"{study.name} (run {seen[study.name]})"

@@ -1,0 +1,237 @@
+"""Lines of Optuna's own logger, versions 0.1 to 5: finished, pruned and failed trials."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from recover_trials.optuna_log import assignments
+from recover_trials.optuna_log.literals import literal_end, parse_literal, read_literal
+from recover_trials.optuna_log.stamps import STAMP, STAMPED, time_before
+
+LINE = re.compile(
+    r"Trial (?P<number>\d{1,9})"
+    r"(?P<end> finished with values?: | pruned\.| failed with parameters: | failed with value "
+    r"| failed,? because )"
+    r"|Finished trial#(?P<old_number>\d{1,9})(?P<old_end> with value: | resulted in value: )"
+    r"|Finished a trial(?P<first_end> resulted in value: )"
+    r"|Setting (?:status of trial#(?P<set_number>\d{1,9})|trial status)"
+    r" as TrialState\.(?P<state>PRUNED|FAIL)\b"
+    r"|A new study created(?: in \w+)?(?: with name: (?P<created>.*))?"
+    r"|Using an existing study with (?:name |`study_name=)(?P<existing>'[^']*'|\"[^\"]*\")"
+)
+NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|inf)"
+PRINTED_FLOAT = r"-?(?:\d+\.\d+(?:e[-+]\d+)?|\d+e[-+]\d+|inf)"  # no beginning of one is another
+VALUE = re.compile(NUMBER)
+PARAMETERS = re.compile(r" (?:and|with) parameters: ")
+NAMES_BEST = rf"\. Best is trial[ #](\d{{1,9}}) with value: ({PRINTED_FLOAT})(\.)"
+BEST = re.compile(NAMES_BEST)
+# A whole line whose braces hold no mapping.
+UNREADABLE = re.compile(rf"\{{[^{{}}\"\\]*\}}{NAMES_BEST}\s*\Z")
+CLOSED = re.compile(rf"(?:\. Best is trial[ #]\d{{1,9}} with value: {PRINTED_FLOAT})?\.?\s*")
+OLD_BEST = re.compile(rf"\. Current best value is ({PRINTED_FLOAT}) with parameters: ")
+CAUSE = re.compile(r",? because (?:of the following error: )?(.*?)\.?$", re.DOTALL)
+BEHIND = re.compile(r" ?(?=\[[A-Z] \d{4}-)")  # the next line, directly behind a cut one
+QUOTED_STAMP = re.compile(rf"['\"]{STAMPED}[^'\"\[\]{{}}]*\Z")
+ONLY_COUNT = re.compile(r" \(params: (\d{1,18}|\d{1,3}(?:,\d{3}){1,5})\)")
+
+
+class Result(NamedTuple):
+    """The end of a trial as Optuna logs it; the first versions logged no number."""
+
+    number: int | None
+    state: str
+    time: datetime | None = None
+    values: tuple[float, ...] = ()
+    params: dict[str, Any] | None = None
+    error: str | None = None
+    params_whole: bool = True
+    best: tuple[int | None, float] | None = None
+    # Up to 1.2 a line shows the parameters of the best trial, whichever trial ended.
+    shows_best: bool = False
+
+
+class Opened(NamedTuple):
+    """A study that was created or, if it is an existing one, resumed."""
+
+    name: str
+    existing: bool
+
+
+class Statement(NamedTuple):
+    """A line of Optuna, its position, and whether a time stamp precedes it."""
+
+    content: Result | Opened
+    start: int
+    stamped: bool
+
+
+def read_line(text: str, *, ended: bool = True) -> list[Statement]:
+    """Return the statements in a physical line; `ended` if a line end follows it.
+
+    Any text may precede the first one. A line that a crash cut has no line end, so that the next
+    line, which begins with its time stamp, may follow it directly.
+    """
+    statements: list[Statement] = []
+    match, torn = LINE.search(text), False
+    while match:
+        content, end = read_match(text, match, ended=ended)
+        if content and (not torn or (ended and is_closed(text, content, match.end(), end))):
+            stamped = STAMP.search(text, 0, match.start()) is not None
+            statements.append(Statement(content, match.start(), stamped))
+            torn |= isinstance(content, Result) and (
+                content.state != "COMPLETE" or not content.params_whole
+            )
+        else:
+            torn, end = True, match.end()
+        stamps = STAMP.finditer(text, end)
+        match = next((line for stamp in stamps if (line := LINE.match(text, stamp.end()))), None)
+    return statements
+
+
+def is_closed(text: str, content: Result | Opened, start: int, end: int) -> bool:
+    """Tell whether a statement reaches the end of its line.
+
+    A statement behind cut parameters may be a quotation inside of a parameter: other text follows
+    it then.
+    """
+    complete = isinstance(content, Result) and content.state == "COMPLETE"
+    begin = end if complete else start
+    stamp = STAMP.search(text, begin)
+    if stamp and QUOTED_STAMP.search(text[:start]):
+        return False
+    rest = text[begin : stamp.start() if stamp else len(text)].rstrip()
+    if complete:
+        return CLOSED.fullmatch(rest) is not None
+    if isinstance(content, Result) and content.state == "FAIL":
+        return rest.endswith((")", ").", "None.", "nan.", "float."))
+    return not {"'", '"'} & {*rest}
+
+
+def read_match(
+    text: str, match: re.Match[str], *, ended: bool
+) -> tuple[Result | Opened | None, int]:
+    """Return the statement at a match, None if it is cut, and where the next may begin."""
+    if match["existing"]:
+        return Opened(parse_literal(match["existing"]) or "", existing=True), len(text)
+    number = match["number"] or match["old_number"] or match["set_number"]
+    end = match["end"] or match["old_end"] or match["first_end"]
+    if not end and not match["state"]:
+        name = (match["created"] or "").strip()
+        return Opened(name, existing=False), len(text)
+    if not (match["end"] or match["state"]) and "{" not in text:
+        return None, match.end()  # cut before its parameters
+    time = time_before(text, match.start())
+    trial_number = int(number) if number else None
+    if match["state"]:
+        return ended_otherwise(text, match.end(), trial_number, match["state"], time)
+    if "finished" in end or "value: " in end:
+        return finished(text, match.end(), trial_number, time, ended=ended)
+    if end == " pruned.":
+        return ended_otherwise(text, match.end(), trial_number, "PRUNED", time)
+    if "because" in end:
+        start = match.end() - len(" because ")
+        return ended_otherwise(text, start, trial_number, "FAIL", time)
+    return failed(text, match, trial_number, time)
+
+
+def ended_otherwise(
+    text: str, start: int, number: int | None, state: str, time: datetime | None
+) -> tuple[Result, int]:
+    """Read a pruned or failed trial from its reason on."""
+    if state == "PRUNED":
+        cut = BEHIND.match(text, start)
+        return Result(number, state, time), cut.end() if cut else len(text)
+    error, end = read_cause(text, start)
+    return Result(number, state, time, error=error), end
+
+
+def failed(
+    text: str, match: re.Match[str], number: int | None, time: datetime | None
+) -> tuple[Result, int]:
+    """Read a failed trial with its parameters or its value."""
+    if match["end"] == " failed with value ":
+        return Result(number, "FAIL", time), match.end()
+    params, end = read_literal(text, match.end())
+    whole = isinstance(params, dict)
+    if not whole:
+        return Result(number, "FAIL", time, params_whole=False), match.end()
+    error, end = read_cause(text, end)
+    return Result(number, "FAIL", time, (), params, error), end
+
+
+def read_cause(text: str, start: int) -> tuple[str | None, int]:
+    """Return the reason of a failure, and where the next line may begin.
+
+    The reason is the `repr` of an exception; if its bracket is not closed, the line was cut.
+    """
+    cause = CAUSE.match(text, start)
+    if cause is None:
+        return None, start
+    bracket = text.find("(", cause.start(1))
+    stamp = STAMP.search(text, cause.start(1))
+    closed = literal_end(text, bracket) if bracket >= 0 else None
+    if closed and text[closed - 1] != ")":
+        closed = None
+    if stamp is None or (closed and closed > stamp.start() > bracket):
+        return cause[1], len(text)
+    end = closed if closed and closed <= stamp.start() else stamp.start()
+    return text[cause.start(1) : end], end
+
+
+def finished(
+    text: str, start: int, number: int | None, time: datetime | None, *, ended: bool
+) -> tuple[Result | None, int]:
+    """Read a finished trial from its value on."""
+    values, end = read_values(text, start)
+    if values is None:
+        return None, start
+    if old_best := OLD_BEST.match(text, end):
+        params, after = read_literal(text, old_best.end())
+        whole = isinstance(params, dict)
+        best = (None, float(old_best[1]))
+        shown = (params if whole else None, None, whole, best, True)
+        return Result(number, "COMPLETE", time, values, *shown), after if whole else end
+    link = PARAMETERS.match(text, end)
+    if link is None:
+        count = ONLY_COUNT.match(text, end)
+        params = {"param_count": int(count[1].replace(",", ""))} if count else None
+        return (Result(number, "COMPLETE", time, values, params) if count else None), start
+    if not text.startswith("{", link.end()):
+        return with_assignments(text, link.end(), Result(number, "COMPLETE", time, values), ended)
+    params, after = read_literal(text, link.end())
+    if not isinstance(params, dict):
+        named = best_in(UNREADABLE.match(text, link.end())) if ended else None
+        cut = Result(number, "COMPLETE", time, values, params_whole=False, best=named)
+        return cut, end
+    named = best_in(BEST.match(text, after))
+    return Result(number, "COMPLETE", time, values, params, best=named), after
+
+
+def best_in(match: re.Match[str] | None) -> tuple[int, float] | None:
+    """Return number and value of the best trial that a line names."""
+    return (int(match[1]), float(match[2])) if match else None
+
+
+def read_values(text: str, start: int) -> tuple[tuple[float, ...] | None, int]:
+    """Return one, several or named values, and where they end; None if they are cut."""
+    if not text.startswith(("[", "{"), start):
+        match = VALUE.match(text, start)
+        if match and text[match.end() : match.end() + 1] in (".", " "):
+            return (float(match[0]),), match.end()
+        return None, start
+    literal, end = read_literal(text, start)
+    values = list(literal.values()) if isinstance(literal, dict) else literal
+    numbers = values and all(isinstance(value, (int, float)) for value in values)
+    try:
+        return (tuple(map(float, values)), end) if numbers else (None, start)
+    except OverflowError:
+        return None, start
+
+
+def with_assignments(text: str, start: int, result: Result, ended: bool) -> tuple[Result, int]:
+    """Read parameters in the form `a=1 b='x'`."""
+    params, whole, end = assignments.read(text, start, ended=ended)
+    named = best_in(BEST.match(text, end))
+    return result._replace(params=params, params_whole=whole, best=named), end

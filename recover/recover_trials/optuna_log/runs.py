@@ -1,0 +1,247 @@
+"""Runs of Optuna studies: banners, names and numbers decide which line belongs to which.
+
+A run is the part of a study that one process logs in one file. A `Study` holds it until all files
+are read; then `join_runs` decides which runs are one study.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from recover_trials.legacy.banners import Banner
+from recover_trials.legacy.start_lines import Start
+from recover_trials.model import (
+    CONFLICTING,
+    CUT,
+    NUMBERED_BY_ORDER,
+    ONLY_BEST_SHOWN,
+    START_CUT,
+    STARTED_TWICE,
+    UNCERTAIN,
+    Study,
+    Trial,
+)
+from recover_trials.optuna_log.matching import (
+    add_named_best,
+    became_best,
+    closes_failure,
+    has_duplicate,
+    is_duplicate_start,
+    last_best,
+    may_belong,
+    names_best_of,
+    set_exact_params,
+)
+from recover_trials.optuna_log.optuna_lines import Opened, Result
+from recover_trials.optuna_log.regular_lines import Row
+
+UNNAMED = "no banner names the experiment of these trials"
+
+
+class OptunaRuns:
+    """Adds starts and ends of trials, in the order of their lines, to runs."""
+
+    def __init__(self) -> None:
+        self.studies: list[Study] = []
+        self.open_source("")
+
+    def open_source(self, name: str) -> None:
+        """Begin a file: its lines belong to no run of another file."""
+        self.source, self.experiment = name, ""
+        self.resumes_experiment = self.has_banners = False
+        self.close()
+
+    def close(self) -> None:
+        """Close all runs: the next lines belong to another process."""
+        self.open: list[Study] = []
+        self.current: Study | None = None
+        self.mixed = False  # lines of several runs alternate
+
+    def add_banner(self, banner: Banner) -> None:
+        """Begin or end an experiment."""
+        self.has_banners = True
+        self.experiment = banner.experiment if banner.begins else ""
+        self.resumes_experiment = banner.resumes
+        self.close()
+
+    def open_study(self, opened: Opened) -> None:
+        """Create or resume a study, perhaps beside the run of another process."""
+        same_name = [study for study in self.open if study.optuna_name == opened.name]
+        if opened.existing and same_name:
+            self.current = same_name[-1]
+        else:
+            self.open_run(opened.name).resumed = opened.existing
+
+    def open_run(self, name: str = "") -> Study:
+        """Open a run and make it the current one."""
+        key = f"{self.source}#{len(self.studies) + 1}"
+        shown = self.experiment if name.startswith("no-name-") else name
+        study = Study(key, shown or name or self.experiment or self.source, self.source)
+        study.optuna_name, study.experiment = name, self.experiment or None
+        study.resumes_experiment = self.resumes_experiment
+        if self.has_banners and not self.experiment and not name:
+            study.flags.append(UNNAMED)
+        self.studies.append(study)
+        self.open.append(study)
+        self.current = study
+        return study
+
+    def add_regular(self, rows: list[Row]) -> int:
+        """Add the rows that can only belong to the current run; return their count.
+
+        Each is a new trial there, and names one of the run's own trials as the best. The first
+        other row ends the addition.
+        """
+        study = self.current
+        if study is None or self.mixed:
+            return 0
+        trials, bests = study.trials, study.named_bests
+        lower = higher = False
+        proven: tuple[int, float] | None = None
+        count = best = 0
+        best_value = 0.0
+        for number, value, time, params, named in rows:
+            if named is not proven:
+                best, best_value = named
+                if bests.get(best) != best_value:
+                    break
+                proven = named
+            if best == number or number in trials:
+                break
+            trial = Trial(number, "COMPLETE", (value,), None, time, params or {})
+            trial.flags = [CUT] * (params is None)
+            trials[number] = [trial]
+            if value > best_value:
+                lower = True
+            elif value < best_value:
+                higher = True
+            count += 1
+        study.lower_is_better |= lower
+        study.higher_is_better |= higher
+        return count
+
+    def finish(
+        self,
+        number: int,
+        value: float,
+        time: datetime,
+        params: dict[str, Any],
+        best: tuple[int, float],
+    ) -> None:
+        """Add a regular row that may belong to any run."""
+        study = self.current
+        if study is None or number in study.trials or len(self.open) > 1:
+            self.end(Result(number, "COMPLETE", time, (value,), params, best=best))
+            return
+        study.trials[number] = [Trial(number, "COMPLETE", (value,), None, time, params)]
+        add_named_best(study, number, value, *best)
+
+    def start(self, start: Start) -> Trial | None:
+        """Start a trial and return it; None for a duplicate."""
+        for study in self.open:
+            rows = study.trials.get(start.number, ())
+            if any(is_duplicate_start(trial, start) for trial in rows):
+                return None
+        study = self.current or self.open_run()
+        conflict = bool(study.trials.get(start.number))
+        if conflict and start.number == 0:
+            study, conflict = self.open_run(), False
+        trial = Trial(start.number, params=start.params or {}, user_attrs=dict(start.user_attrs))
+        trial.datetime_start = start.time
+        trial.flags += [STARTED_TWICE] * conflict + [START_CUT] * (not start.whole)
+        study.trials.setdefault(start.number, []).append(trial)
+        return trial
+
+    def stop_early(self, epoch: int) -> None:
+        """Mark the trial that started last as stopped at an epoch."""
+        if self.current and self.current.trials:
+            trial = next(reversed(self.current.trials.values()))[-1]
+            trial.user_attrs |= {"stopped_early": True, "stopped_epoch": epoch}
+
+    def end(self, result: Result) -> None:
+        """End a trial, unless the line is a duplicate."""
+        flags = []
+        if result.number is None:
+            result = result._replace(number=len(self.current.trials) if self.current else 0)
+            flags = [NUMBERED_BY_ORDER]
+        number = result.number or 0
+        if self.current and has_duplicate(self.current, result, number):
+            return
+        if any(closes_failure(study, result, number) for study in self.open):
+            return
+        study = self.run_of(result, number)
+        if not may_belong(study, result, number) and any(
+            has_duplicate(other, result, number) for other in self.open
+        ):
+            return
+        if self.mixed and self.is_uncertain(result, number):
+            flags = [*flags, UNCERTAIN]
+        rows = study.trials.setdefault(number, [])
+        if not rows or rows[-1].state != "RUNNING":
+            rows.append(Trial(number, flags=[CONFLICTING] if rows else []))
+        trial = rows[-1]
+        trial.flags += flags
+        self.set_end(study, trial, result)
+
+    def set_end(self, study: Study, trial: Trial, result: Result) -> None:
+        """Set state, values and parameters of a trial from its end line."""
+        value = result.values[0] if len(result.values) == 1 else None
+        params = result.params
+        if result.shows_best and not became_best(study, trial.number, value, result.best):
+            params = None
+            trial.flags.append(ONLY_BEST_SHOWN)
+        trial.state, trial.values, trial.datetime_complete = (
+            result.state,
+            result.values,
+            result.time,
+        )
+        set_exact_params(trial, params or {})
+        if result.error:
+            trial.user_attrs["error"] = result.error
+        if not result.params_whole:
+            trial.flags.append(CUT)
+        if result.best and value is not None:
+            best, best_value = result.best
+            if best is None:
+                best = trial.number if value == best_value else last_best(study)
+            if best is not None:
+                add_named_best(study, trial.number, value, best, best_value)
+
+    def is_uncertain(self, result: Result, number: int) -> bool:
+        """Tell whether an end line may belong to several runs, and names the best of not one."""
+        proved = sum(names_best_of(study, result, number) is True for study in self.open)
+        return proved != 1 and sum(may_belong(study, result, number) for study in self.open) > 1
+
+    def flag_exchange(self, study: Study, other: Study, result: Result, number: int) -> None:
+        """Flag the trial that keeps an end line out of a run, if the two may be exchanged."""
+        rows = study.trials.get(number)
+        best = result.best[0] if result.best else None
+        if (
+            rows
+            and best is not None
+            and study.named_bests.get(best) == other.named_bests.get(best)
+        ):
+            rows[-1].flags.append(UNCERTAIN)
+
+    def run_of(self, result: Result, number: int) -> Study:
+        """Return the run that an end line belongs to.
+
+        With several processes in one file, the best trial that the line names must be one of the
+        run.
+        """
+        current = self.current
+        if current is None:
+            return self.open_run()
+        others = [study for study in reversed(self.open) if study is not current]
+        if others and names_best_of(current, result, number) is not True:
+            other = next((s for s in others if names_best_of(s, result, number)), None)
+            if other:
+                self.mixed, self.current = True, other
+                self.flag_exchange(current, other, result, number)
+                return other
+        if may_belong(current, result, number):
+            return current
+        if number == 0 and not any(has_duplicate(study, result, number) for study in others):
+            return next((study for study in others if not study.trials), None) or self.open_run()
+        return next((s for s in others if may_belong(s, result, number)), current)

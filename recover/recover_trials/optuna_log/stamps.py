@@ -1,0 +1,55 @@
+"""Time stamps, and the text that may precede a line without one."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+STAMPED = r"\[[A-Z] (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\] "
+STAMP = re.compile(STAMPED)
+LENGTH = 28  # of such a stamp
+ANY_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d{3}(?:\d{3})?)?")
+# Exception texts and source code quote lines; other loggers put a prefix of their own before them.
+QUOTING = re.compile(
+    r"(?:Error|Exception|Warning|Interrupt|Exit|Pruned|raise)\b|['\"`]\s*$|\bprint\("
+)
+EXCEPTION = re.compile(r"\s*[\w.]*(?:Error|Exception|Warning|Interrupt|Exit|Pruned): ")
+PREFIX = re.compile(r"(?:[\s#>|*/%;│┃-]|\d+[.)])*|.*(?:[:\])>|-]\s*|\s{2,})", re.DOTALL)
+
+
+def parse_time(text: str) -> datetime | None:
+    """Return the time of a stamp; None if it is no valid time."""
+    try:
+        return datetime.fromisoformat(text.replace(",", "."))
+    except ValueError:
+        return None
+
+
+def time_before(text: str, position: int) -> datetime | None:
+    """Return the last time before a position, of any logger."""
+    times = ANY_TIME.findall(text, 0, position)
+    return parse_time(times[-1]) if times else None
+
+
+def is_stamped(text: str, position: int) -> bool:
+    """Tell whether a time stamp of Optuna's logger precedes a position anywhere in its line."""
+    return STAMP.search(text, 0, position) is not None
+
+
+def follows_stamp(text: str, position: int) -> bool:
+    """Tell whether a position directly follows such a stamp."""
+    return position >= LENGTH and STAMP.match(text, position - LENGTH) is not None
+
+
+def is_quoted_by(prefix: str) -> bool:
+    """Tell whether a prefix names an exception, whose text quotes the line behind it."""
+    return EXCEPTION.fullmatch(STAMP.sub("", prefix)) is not None
+
+
+def may_precede(prefix: str) -> bool:
+    """Tell whether a line without a stamp may begin behind a prefix.
+
+    Indentation, the sign of a comment and the prefix of another logger may precede a line. Behind
+    an exception or a quotation mark, the line is a quotation.
+    """
+    return PREFIX.fullmatch(prefix) is not None and QUOTING.search(prefix) is None

@@ -1,0 +1,146 @@
+"""Recovered trials as Optuna's FrozenTrial, with their distributions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from recover_trials.hpogen_log.version1_lines import OUTSIDE
+from recover_trials.model import Study, Trial
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+LOST = {"kind": "lost", "fail_reason": "lost", "error": "the log has no line of this trial"}
+
+
+@dataclass
+class Frozen:
+    """The trials of a study from number 0 on, with everything that had to be inferred.
+
+    Attributes:
+        trials: one per number, in order.
+        lost: numbers without a line.
+        inferred: parameters whose range is inferred from the values.
+    """
+
+    trials: list[FrozenTrial] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)
+    inferred: list[str] = field(default_factory=list)
+
+
+def freeze(study: Study) -> Frozen:
+    """Return every trial from number 0 on."""
+    result = Frozen()
+    distributions = distributions_of(study, result)
+    last = next((t.datetime_start for t in study.rows if t.datetime_start), datetime.now())
+    for number in range(max(study.trials) + 1):
+        rows = study.trials.get(number)
+        if not rows:
+            result.lost.append(number)
+        trial = rows[0] if rows else missing_trial(study, number)
+        last = trial.datetime_complete or trial.datetime_start or last
+        result.trials.append(freeze_trial(trial, last, distributions))
+    return result
+
+
+def missing_trial(study: Study, number: int) -> Trial:
+    """Return a trial without a line; a script of version 2 will run it, others will not."""
+    if "log_version" in study.about:
+        return Trial(number)
+    return Trial(number, "FAIL", user_attrs=dict(LOST))
+
+
+def distributions_of(study: Study, result: Frozen) -> dict[str, Any]:
+    """Return the distribution of every parameter, from the run line or inferred."""
+    logged = from_json(study.about.get("search_space") or {})
+    values: dict[str, list[Any]] = {}
+    for trial in study.rows:
+        for name, value in trial.params.items():
+            if name not in logged and name not in trial.distributions:
+                values.setdefault(name, []).append(value)
+    result.inferred = sorted(values)
+    return {**logged, **{name: infer(tried) for name, tried in values.items()}}
+
+
+def from_json(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the distributions of the JSON in logs and storages."""
+    from optuna.distributions import json_to_distribution
+
+    return {name: json_to_distribution(json.dumps(entry)) for name, entry in entries.items()}
+
+
+def infer(values: list[Any]) -> Any:
+    """Return the narrowest distribution of the given values."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    kinds = {type(value) for value in values}
+    if kinds == {int}:
+        return IntDistribution(min(values), max(values))
+    if kinds <= {int, float} and all(abs(value) < float("inf") for value in values):
+        return FloatDistribution(float(min(values)), float(max(values)))
+    return CategoricalDistribution(list({repr(value): value for value in values}.values()))
+
+
+def freeze_trial(trial: Trial, time: datetime, distributions: Mapping[str, Any]) -> FrozenTrial:
+    """Return a trial; a parameter outside of its range becomes an attribute."""
+    from optuna.trial import FrozenTrial, TrialState
+
+    ranges = {**distributions, **from_json(trial.distributions)}
+    inside = {name: v for name, v in trial.params.items() if contains(ranges[name], v)}
+    outside = {n: v for n, v in trial.params.items() if n not in inside}
+    marked = {OUTSIDE: [*outside]} if outside else {}
+    ended = trial.state != "RUNNING"
+    return FrozenTrial(
+        number=trial.number,
+        trial_id=-1,
+        state=TrialState[trial.state],
+        value=None,
+        values=list(trial.values) or None,
+        datetime_start=trial.datetime_start or time,
+        datetime_complete=(trial.datetime_complete or time) if ended else None,
+        params=inside,
+        distributions={name: ranges[name] for name in inside},
+        user_attrs={**trial.user_attrs, **outside, **marked},
+        system_attrs=dict(trial.system_attrs),
+        intermediate_values=dict(trial.intermediate_values),
+    )
+
+
+def contains(distribution: Any, value: object) -> bool:
+    """Tell whether a value is in the range of a parameter."""
+    from optuna.distributions import CategoricalDistribution
+
+    number = isinstance(value, (int, float))
+    if not number and not isinstance(distribution, CategoricalDistribution):
+        return False  # Optuna would accept the text of a number
+    try:
+        return bool(distribution._contains(distribution.to_internal_repr(value)))
+    except (ValueError, OverflowError):
+        return False
+
+
+def same_trial(one: FrozenTrial, other: FrozenTrial) -> bool:
+    """Tell whether two records may be one trial; a running one may lack parameters."""
+    if not other.state.is_finished():
+        return plain(other.params) == plain({n: one.params.get(n) for n in other.params})
+    return plain(one.state.name, one.values, one.params) == plain(
+        other.state.name, other.values, other.params
+    )
+
+
+def plain(*values: Any) -> str:
+    """Return text that is the same before and after values went through a storage."""
+    return repr(normalized(values))
+
+
+def normalized(value: Any) -> Any:
+    """Return a value without tuples, with one type of number, sorted by name."""
+    if isinstance(value, (list, tuple)):
+        return [normalized(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(name): normalized(value[name]) for name in sorted(value, key=str)}
+    return float(value) if type(value) is int and abs(value) < 2**53 else value

@@ -1,0 +1,162 @@
+"""The fast path of regular lines gives the same trials as reading each line."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recover_samples import OTHER_STUDY, SampleLog, SampleLog2, known_of, moment
+from recover_trials import read_trials, scan
+from recover_trials.hpogen_log import hpogen_lines
+from recover_trials.optuna_log.regular_lines import regular_lines, rows_of
+from version1 import time_stamp
+
+PARAMS = ("{'lr': 1e-05, 'n': 3}", "{}", "{'a': True, 'b': None, 'c': nan, 'd': (1, 2)}")
+HOSTILE = (
+    "{'a': 'it', s'}",
+    "{'a': [2}",
+    "{'a': \"T\"}",
+    "{'a': 1} {",
+    f"{{'a': {'[' * 3000}}}",
+    f"{{'a': {'9' * 5000}}}",
+)
+OTHERS = (
+    "epoch 3/50 loss=0.25",
+    "Training on T4 at 2026-11-21T10:15:00",
+    "Finished trial#{} with value: 0.5 with parameters: {{'x': 2}}."
+    " Best is trial#0 with value: 0.5.",
+    "Trial {} pruned. ",
+    "\x1b[32mA new study\x1b[0m",
+    "A new study created in memory with name: other",
+    "[2/12] Starting: hpo_2B_h1.py",
+    "Using an existing study with name 'other' instead of creating a new one.",
+    "{{}}",
+    "Trial {} finished with value: inf and parameters: {{'x': 1}}."
+    " Best is trial 0 with value: 0.5.",
+    "half a line Trial {} finished with value: 0.25 and par",
+)
+
+
+def log_of(chance: random.Random) -> bytes:
+    """Return a log of finished trials amid other lines."""
+    best, lines = (0, 9.0), []
+    choices = PARAMS if chance.random() < 0.8 else PARAMS + HOSTILE
+    for number in range(chance.randint(1, 20)):
+        if chance.random() < 0.3:
+            lines.append(chance.choice(OTHERS).format(number))
+        value = chance.choice((0.5, 0.25, 1e-07, chance.random()))
+        best = min(best, (number, value), key=lambda pair: pair[1])
+        told = f"Trial {number} finished with value: {value} and parameters: "
+        told += f"{chance.choice(choices)}. Best is trial {best[0]} with value: {best[1]}."
+        lines.append(time_stamp(moment(number), "I") + told)
+    return chance.choice(("\n", "\n", "\r\n")).join([*lines, ""]).encode()
+
+
+def pieces(chance: random.Random, text: bytes) -> list[bytes]:
+    """Return a text in pieces."""
+    cuts = sorted(chance.randint(0, len(text)) for _ in range(chance.randint(0, 8)))
+    bounds = zip([0, *cuts], [*cuts, len(text)], strict=True)
+    return [text[low:high] for low, high in bounds]
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 2**64 - 1))
+def test_the_fast_path_gives_the_same_trials_as_each_line(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311
+    text = log_of(chance)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan, "regular_lines", lambda _: None)
+        expected = known_of(read_trials([[text]]))
+
+    assert known_of(read_trials([[text]])) == expected
+    assert known_of(read_trials([pieces(chance, text)])) == expected
+
+
+LINE = (
+    b"[I 2026-11-21 10:15:00,123] Trial 7 finished with value: 0.5 and parameters: {'a': 1}."
+    b" Best is trial 3 with value: 0.25.\n"
+)
+
+
+def test_a_block_of_finished_trials_alone_is_regular() -> None:
+    found = regular_lines(b"epoch 1\n" + LINE + b"T\n" + LINE)
+
+    assert found is not None
+    assert [row[:2] for row in rows_of(found) or ()] == [(7, 0.5)] * 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        b"Trial 8 pruned. \n",
+        b"Finished trial#8 with value: 1.0 with parameters: {'a': 1}.\n",
+        b"{\n",
+        b"T\n" * 9,
+        LINE[:-1],
+        b"x" + LINE,
+    ],
+)
+def test_a_block_in_which_other_lines_may_tell_of_trials_is_not(other: bytes) -> None:
+    assert regular_lines(LINE + other) is None
+
+
+METRICS = (
+    0.5,
+    3,
+    -1e-07,
+    float("nan"),
+    float("inf"),
+    None,
+    "text",
+    'a="b", c=',
+    "é",
+    [1],
+    1e300,
+    -0.0,
+)
+
+
+def own_log_of(chance: random.Random) -> bytes:
+    """Return the log of a search script, some of its lines damaged."""
+    kind = chance.choice((SampleLog, SampleLog2))
+    logs = [kind(), kind(OTHER_STUDY)]
+    for log in logs:
+        log.open_run()
+    for number in range(chance.randint(1, 4)):
+        log = chance.choice(logs)
+        log.start(number)
+        for epoch in range(1, chance.randint(2, 6)):
+            names = chance.sample(("val_loss", "auc", "x_1"), chance.randint(0, 3))
+            log.evaluate(
+                number,
+                chance.choice((epoch, epoch, 1)),
+                **{
+                    name: chance.choice(METRICS[:3] if chance.random() < 0.7 else METRICS)
+                    for name in names
+                },
+            )
+        log.end(number)
+    text = bytearray("".join(f"{line}\n" for log in logs for line in log.lines), "utf-8")
+    for _ in range(chance.randint(0, 2)):
+        start = chance.randrange(len(text))
+        text[start : start + chance.randint(0, 3)] = chance.choice(
+            (b"", b"\n", b"\r\n", b"7", b"x")
+        )
+    return bytes(text)
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 2**64 - 1))
+def test_evaluations_found_in_a_block_are_those_read_line_by_line(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311
+    text = own_log_of(chance)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hpogen_lines, "find_evaluation", lambda *_: None)
+        slowly = read_trials([[text]])
+
+    for recovery in (read_trials([[text]]), read_trials([pieces(chance, text)])):
+        assert known_of(recovery) == known_of(slowly)
+        assert recovery.problems == slowly.problems
