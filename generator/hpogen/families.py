@@ -106,6 +106,14 @@ AXES: dict[str, tuple[float, ...]] = {
     "d_ff_ratio": (2, 4),
 }
 
+# For budgets at which AXES give fewer than five shapes.
+SMALL_AXES: dict[str, tuple[float, ...]] = {
+    "d_model": (16, 24, 32, 48, 64, 96, 128, 192, 256),
+    "n_layers": (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24),
+    "n_heads": (2, 4, 8, 16),
+    "d_ff_ratio": (2, 4),
+}
+
 
 def check_market(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return (constant, what is wrong) for values that do not go together."""
@@ -385,6 +393,8 @@ MARKET = Family(
     default_task="threshold_1pct",
     has_horizon=True,
     axes=AXES,
+    small_axes=SMALL_AXES,
+    small_below=1_000_000,
     candidates=shapes,
     count_params=count_market,
     sample_bytes=market_sample_bytes,
@@ -477,6 +487,8 @@ TEXT = Family(
     default_task=None,
     has_horizon=False,
     axes={**AXES, "d_ff_ratio": (4,)},
+    small_axes={**SMALL_AXES, "d_ff_ratio": (4,)},
+    small_below=3_000_000,
     candidates=shapes,
     count_params=count_text,
     sample_bytes=text_sample_bytes,

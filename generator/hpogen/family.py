@@ -110,6 +110,8 @@ class Family:
     default_task: str | None  # the task that needs no mention in a file name
     has_horizon: bool
     axes: Mapping[str, tuple[float, ...]]
+    small_axes: Mapping[str, tuple[float, ...]]  # in place of `axes` below
+    small_below: int  # parameters
     candidates: Callable[[Mapping[str, Any]], Iterator[dict[str, int]]]
     count_params: Callable[[Mapping[str, int], Mapping[str, Any], Mapping[str, str]], int]
     sample_bytes: Callable[[Mapping[str, int], Mapping[str, Any], Mapping[str, str]], int]
@@ -133,6 +135,10 @@ class Family:
     def kind(self, task: str) -> TaskKind:
         """Return the kind of a task of this family."""
         return next(kind for kind in self.tasks if kind.matches(task))
+
+    def default_axes(self, budget: int) -> Mapping[str, Sequence[float]]:
+        """Return the architecture axes that are searched at a budget by default."""
+        return self.small_axes if budget < self.small_below else self.axes
 
     def choices(self, used: Mapping[str, Sequence[str]]) -> list[Choice]:
         """Return the choices of the options and switches in use, {name: values}."""

@@ -161,7 +161,7 @@ def resolve(
     task = config.task or DEFAULT_TASK
     family = find_family(task)
     resolver = Resolver(config, family)
-    options, axes = resolver.options(), resolver.axes()
+    options, axes = resolver.options(), resolver.axes(budget)
     used = resolver.used(options)
     constants = resolver.constants()
     search, fixed = resolver.params(used)
