@@ -211,7 +211,8 @@ ROWS: tuple[Bad, ...] = (
     config(
         "an unknown task",
         "task: treshold_1pct",
-        "error: task 'treshold_1pct' is unknown; there are threshold_<x>pct, direction, byte_lm",
+        "error: x.yaml:1:1: task: task 'treshold_1pct' is unknown; there are threshold_<x>pct,"
+        " direction, byte_lm",
     ),
     Bad(
         "a budget that is none",

@@ -65,6 +65,13 @@ def spec_options(function: Any) -> Any:
             shell_complete=lazy("complete_option"),
             help="Use a part, such as loss=focal or inputs=revin.",
         ),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Set a key of the configuration, such as fixed.epochs=5; VALUE is YAML.",
+        ),
         click.option("--config", "config_path", type=CONFIG, help="Configuration in YAML."),
         click.option("--data", metavar="PATH", help="Data to read now: columns, digest, dates."),
         click.option(
@@ -116,6 +123,7 @@ def said_spec(options: tuple[str, ...], *, config_path: Path | None, **said: Any
         "hpogen render --budget 20M --horizon 3 --task threshold_0.5pct -o loss=focal",
         "hpogen render --budget 2M --task byte_lm --out scripts",
         "hpogen render --config study.yaml --n-trials 100",
+        "hpogen render --config study.yaml --set fixed.epochs=5 --set sampler.type=gp",
         "hpogen render --budget 2B --horizon 1 --with guards --with slurm",
         "hpogen render --plan plan.yaml --dry-run",
     )
@@ -184,6 +192,7 @@ def refuse_beside_plan(**said: Any) -> None:
     names = {
         "config_path": "--config",
         "options": "--option",
+        "overrides": "--set",
         "with_sections": "--with",
         "without_sections": "--without",
     }

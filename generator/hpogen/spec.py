@@ -264,6 +264,7 @@ def make_spec(
     options: Mapping[str, str] | None = None,
     with_sections: Sequence[str] = (),
     without_sections: Sequence[str] = (),
+    overrides: Sequence[str] = (),
     config: ConfigFile | None = None,
     any_horizon: bool = False,
     seed_in_name: bool = False,
@@ -272,10 +273,13 @@ def make_spec(
     """Return the specification of a command line; what it says wins over the file.
 
     `data` is read: its columns, digest and dates become part of the specification, and its
-    messages are added to `findings`. With `any_horizon` a missing horizon is taken as 1, for
-    what does not depend on it. Raises UsageError, ConfigError or DataError.
+    messages are added to `findings`. `overrides` are KEY=VALUE as in --set. With `any_horizon` a
+    missing horizon is taken as 1, for what does not depend on it.
+
+    Raises UsageError, ConfigError or DataError.
     """
     request = Request(config)
+    request.override(overrides)
     request.say("task", value=task)
     request.say("budget", value=budget)
     request.say("horizon", value=horizon)
