@@ -65,6 +65,13 @@ def spec_options(function: Any) -> Any:
             shell_complete=lazy("complete_option"),
             help="Use a part, such as loss=focal or inputs=revin.",
         ),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Set a key of the configuration, such as fixed.epochs=5; VALUE is YAML.",
+        ),
         click.option("--config", "config_path", type=CONFIG, help="Configuration in YAML."),
         click.option("--data", metavar="PATH", help="Data to read now: columns, digest, dates."),
         click.option(
@@ -98,15 +105,16 @@ def parse_options(options: tuple[str, ...]) -> dict[str, str]:
 
 
 def said_spec(options: tuple[str, ...], *, config_path: Path | None, **said: Any) -> Any:
-    """Return the specification of a command line; tell on stderr what is worth telling."""
+    """Return (specification of a command line, findings); print its notes on stderr."""
     from hpogen.load import load_config
-    from hpogen.spec import make_spec
+    from hpogen.spec import Findings, make_spec
 
     config, notes = load_config(config_path) if config_path else (None, [])
-    spec = make_spec(options=parse_options(options), config=config, notes=notes, **said)
-    for note in notes:
+    findings = Findings(notes)
+    spec = make_spec(options=parse_options(options), config=config, findings=findings, **said)
+    for note in findings.notes:
         click.echo(f"note: {note}", err=True)
-    return spec
+    return spec, findings
 
 
 @main.command(
@@ -115,6 +123,7 @@ def said_spec(options: tuple[str, ...], *, config_path: Path | None, **said: Any
         "hpogen render --budget 20M --horizon 3 --task threshold_0.5pct -o loss=focal",
         "hpogen render --budget 2M --task byte_lm --out scripts",
         "hpogen render --config study.yaml --n-trials 100",
+        "hpogen render --config study.yaml --set fixed.epochs=5 --set sampler.type=gp",
         "hpogen render --budget 2B --horizon 1 --with guards --with slurm",
         "hpogen render --plan plan.yaml --dry-run",
     )
@@ -139,6 +148,7 @@ def said_spec(options: tuple[str, ...], *, config_path: Path | None, **said: Any
 )
 @click.option("--stdout", is_flag=True, help="Print the script instead of writing it.")
 @click.option("--force", is_flag=True, help="Overwrite a file even if it was edited.")
+@click.option("--quiet", "-q", is_flag=True, help="Do not describe the search; still warn.")
 @click.option("--plan", "plan_path", type=CONFIG, help="Write all scripts of a plan in YAML.")
 @click.option("--dry-run", is_flag=True, help="With --plan: print what would be done.")
 @click.option(
@@ -151,23 +161,29 @@ def said_spec(options: tuple[str, ...], *, config_path: Path | None, **said: Any
 def render(
     out: Path | None,
     force: bool,
+    quiet: bool,
     plan_path: Path | None,
     dry_run: bool,
     check_only: bool,
     prune: bool,
     **said: Any,
 ) -> None:
-    """Write one search script, or all of a plan, and print their paths."""
+    """Write one search script, or all of a plan, and print their paths.
+
+    On stderr: what the scripts will search, and warnings about settings that spoil a study.
+    """
     plan_only = {"--dry-run": dry_run, "--check": check_only, "--prune": prune}
     if plan_path is None:
         if given := [name for name, value in plan_only.items() if value]:
             raise UsageError(f"{given[0]} is for plans; give one with --plan")
-        render_one(out or Path(), force, **said)
+        render_one(out or Path(), force, quiet, **said)
         return
     refuse_beside_plan(out=out, **said)
     from hpogen.render_command import write_plan
 
-    changes = write_plan(plan_path, dry_run=dry_run, check=check_only, prune=prune, force=force)
+    changes = write_plan(
+        plan_path, dry_run=dry_run, check=check_only, prune=prune, force=force, quiet=quiet
+    )
     sys.exit(1 if check_only and changes else 0)
 
 
@@ -176,6 +192,7 @@ def refuse_beside_plan(**said: Any) -> None:
     names = {
         "config_path": "--config",
         "options": "--option",
+        "overrides": "--set",
         "with_sections": "--with",
         "without_sections": "--without",
     }
@@ -188,17 +205,18 @@ def refuse_beside_plan(**said: Any) -> None:
 
 
 def render_one(
-    out: Path, force: bool, *, stdout: bool, options: tuple[str, ...], **said: Any
+    out: Path, force: bool, quiet: bool, *, stdout: bool, options: tuple[str, ...], **said: Any
 ) -> None:
-    """Write one script and print its path, or print the script."""
+    """Write one script and print its path, or print the script; describe it on stderr."""
     from hpogen.render import render as render_script
-    from hpogen.render_command import write_script
+    from hpogen.render_command import print_search, write_script
 
-    spec = said_spec(options, **said)
+    spec, findings = said_spec(options, **said)
     if stdout:
         click.echo(render_script(spec), nl=False)
     else:
         write_script(spec, out, force=force)
+    print_search(spec, findings.warnings, findings.n_train_rows, quiet=quiet)
 
 
 @main.command(epilog=examples("hpogen check hpo_2B_h1.py", "hpogen check experiments/**/*.py"))
@@ -237,7 +255,7 @@ def grid(as_json: bool, options: tuple[str, ...], horizon: int | None, **said: A
     """Show every architecture within a budget."""
     from hpogen.grid_report import grid_json, grid_table
 
-    spec = said_spec(options, horizon=horizon, any_horizon=True, **said)
+    spec, _ = said_spec(options, horizon=horizon, any_horizon=True, **said)
     click.echo(grid_json(spec) if as_json else grid_table(spec))
 
 

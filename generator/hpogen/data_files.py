@@ -23,6 +23,7 @@ from hpogen.errors import DataError, MissingDependencyError
 from hpogen.yaml_file import is_plain, shown
 
 PRICES = ("Open", "High", "Low", "Close")
+PRICE_COLUMNS = (*PRICES, "Adj Close")
 MAX_NAME = 100
 # What pandas, float() and people all read as a number: no 1_000, no 0x10, no digits but ours.
 NUMBER = re.compile(r" *[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)? *")
@@ -43,6 +44,7 @@ class MarketFile:
     feature_columns: list[str]
     sha256: str
     dates: list[str]
+    values: dict[str, list[float]]  # of each feature column
     still: dict[str, int]  # how many rows each column keeps its first value
     left_out: dict[str, str]  # columns that hold no numbers, each with its first value
 
@@ -173,7 +175,7 @@ def check_market(table: Table, sha256: str, min_rows: int) -> MarketFile:
         for name, column in values.items()
     }
     dates = check_dates(table)
-    return MarketFile(features, sha256, dates, still, left_out)
+    return MarketFile(features, sha256, dates, values, still, left_out)
 
 
 def check_names(names: Sequence[str]) -> None:

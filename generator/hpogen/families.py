@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path, PurePosixPath
@@ -14,10 +15,21 @@ from hpo_script.language.sizes import count_params as gpt_params
 from hpo_script.language.sizes import sample_bytes as gpt_bytes
 from hpo_script.market.sizes import count_params as patchtst_params
 from hpo_script.market.sizes import sample_bytes as patchtst_bytes
+from hpogen.column_checks import column_warnings
 from hpogen.config import plain_text
-from hpogen.data_files import MarketFile, read_market, read_text_digest
+from hpogen.data_files import PRICE_COLUMNS, MarketFile, read_market, read_text_digest
 from hpogen.errors import DataError, UsageError
-from hpogen.family import Choice, Constant, Family, Param, Switch, TaskKind, local_path
+from hpogen.family import (
+    Choice,
+    Constant,
+    DataFacts,
+    Family,
+    Param,
+    Schedule,
+    Switch,
+    TaskKind,
+    local_path,
+)
 from hpogen.yaml_file import shown
 
 Positive = Annotated[int, Field(ge=1)]
@@ -91,6 +103,14 @@ AXES: dict[str, tuple[float, ...]] = {
     "d_model": (64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048),
     "n_layers": (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 160, 180, 192, 256),
     "n_heads": (2, 4, 8, 16, 32),
+    "d_ff_ratio": (2, 4),
+}
+
+# For budgets at which AXES give fewer than five shapes.
+SMALL_AXES: dict[str, tuple[float, ...]] = {
+    "d_model": (16, 24, 32, 48, 64, 96, 128, 192, 256),
+    "n_layers": (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24),
+    "n_heads": (2, 4, 8, 16),
     "d_ff_ratio": (2, 4),
 }
 
@@ -168,8 +188,8 @@ def market_sizes(constants: Mapping[str, Any], options: Mapping[str, str]) -> di
     }
 
 
-def read_market_data(path: str, said: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return what a data file says of the constants, and what is worth telling."""
+def read_market_data(path: str, said: Mapping[str, Any]) -> DataFacts:
+    """Return the properties of a file of daily rows. Raises DataError."""
     found = read_market(Path(path), min_rows=MIN_ROWS)
     numeric = found.feature_columns
     columns = said.get("feature_columns", numeric)
@@ -186,37 +206,102 @@ def read_market_data(path: str, said: Mapping[str, Any]) -> tuple[dict[str, Any]
         "data_sha256": found.sha256,
         "data_range": [found.dates[0], found.dates[-1]],
     }
-    check_splits(shown(path), found, columns, said)
-    told = [
+    n_train = count_train_rows(found, said)
+    check_splits(shown(path), found, columns, said, max(n_train, 1))
+    notes = [
         f"column {shown(name)} holds text ('{value}') and is left out"
         for name, value in found.left_out.items()
     ]
-    return constants, told
+    return DataFacts(constants, notes, column_warnings(found.values, columns), n_train)
+
+
+def count_train_rows(found: MarketFile, said: Mapping[str, Any]) -> int:
+    """Return the number of rows in the training split, 0 if a setting of it is invalid."""
+    if train_end := said.get("train_end"):
+        return sum(day <= str(train_end) for day in found.dates)
+    share = said.get("train_fraction", 0.7)
+    return round(len(found.dates) * share) if isinstance(share, float) else 0
 
 
 def check_splits(
-    path: str, found: MarketFile, columns: Sequence[str], said: Mapping[str, Any]
+    path: str, found: MarketFile, columns: Sequence[str], said: Mapping[str, Any], n_train: int
 ) -> None:
     """Refuse splits without test rows, and columns without change in training. DataError."""
-    train_end, val_end = said.get("train_end"), said.get("val_end")
+    val_end = said.get("val_end")
     if val_end and str(val_end) >= found.dates[-1]:
         raise DataError(f"{path}: no row is left for the test split after val_end {val_end}")
-    share = said.get("train_fraction", 0.7)
-    n_train = sum(day <= str(train_end) for day in found.dates) if train_end else 0
-    if not train_end and isinstance(share, float):
-        n_train = round(len(found.dates) * share)
-    if constant := [name for name in columns if found.still[name] >= max(n_train, 1)]:
+    if constant := [name for name in columns if found.still[name] >= n_train]:
         raise DataError(
             f"{path}: {shown(', '.join(constant))} never changes in the training rows; leave it"
             " out of feature_columns"
         )
 
 
-def read_text_data(path: str, said: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return what a text says of the constants, and what is worth telling."""
+def describe_market_inputs(constants: Mapping[str, Any], options: Mapping[str, str]) -> str:
+    """Return the feature columns, each with the form in which it enters the model."""
+    columns = constants["feature_columns"]
+    inputs = MARKET.options["inputs"][options["inputs"]]
+    if options["inputs"] != "scale_free":
+        return f"{', '.join(columns)}: {inputs.about}"
+    prices = [name for name in columns if name in PRICE_COLUMNS]
+    others = [name for name in columns if name not in (*PRICE_COLUMNS, "Volume")]
+    forms = {
+        "as log ratio to the previous close": prices,
+        "as log ratio to its 20-day mean": [name for name in columns if name == "Volume"],
+        "unchanged": others,
+    }
+    told = [f"{', '.join(names)} {form}" for form, names in forms.items() if names]
+    return f"{'; '.join([*told, 'ln(High / Low)'])}; standardised on training rows"
+
+
+def count_market_samples(
+    constants: Mapping[str, Any], horizon: int | None, n_train_rows: int | None
+) -> int | None:
+    """Return the number of training samples; None if the file is unknown."""
+    rows = n_train_rows
+    if rows is None and constants["data_path"] == DEMO_PATH and not constants["train_end"]:
+        rows = round(DEMO_ROWS * constants["train_fraction"])
+    if rows is None:
+        return None
+    days: int = rows - (horizon or 0) - (constants["max_context_length"] - 1)
+    subset: float = constants["train_subset"]
+    return max(round(days * subset), 0)
+
+
+def market_schedule(config: Mapping[str, Any], n_samples: int | None) -> Schedule:
+    """Return the length of a trial: one evaluation per epoch."""
+    epochs = config["epochs"]
+    if not n_samples:
+        return Schedule(epochs, 1, epochs, None, None)
+    n_batches = math.ceil(n_samples / config["batch_size"])
+    return Schedule(epochs, 1, epochs, n_batches, epochs * n_batches)
+
+
+def read_text_data(path: str, said: Mapping[str, Any]) -> DataFacts:
+    """Return the properties of a text. Raises DataError."""
     pattern = said.get("file_pattern", DEFAULT_PATTERN)
     digest = read_text_digest(Path(path), str(pattern))
-    return {"data_path": local_path(path), "data_sha256": digest}, []
+    return DataFacts({"data_path": local_path(path), "data_sha256": digest}, [], [])
+
+
+def describe_text_inputs(constants: Mapping[str, Any], options: Mapping[str, str]) -> str:
+    """Return the form in which a text enters the model."""
+    del options
+    return f"bytes of text, {constants['context_length']:,} at a time"
+
+
+def count_text_samples(
+    constants: Mapping[str, Any], horizon: int | None, n_train_rows: int | None
+) -> None:
+    """Return None: the length of a trial does not depend on the number of samples."""
+    del constants, horizon, n_train_rows
+
+
+def text_schedule(config: Mapping[str, Any], n_samples: int | None) -> Schedule:
+    """Return the length of a trial: an evaluation every `eval_interval` optimizer steps."""
+    del n_samples
+    steps, interval = config["steps"], min(config["eval_interval"], config["steps"])
+    return Schedule(-(-steps // interval), interval, steps, interval, steps)
 
 
 def count_text(
@@ -266,6 +351,7 @@ MIN_ROWS = 300  # fewer leave no 100 validation samples with the default splits
 DEFAULT_PATTERN = "**/*.py"
 DATE = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 DateRange = Annotated[list[DATE], Field(min_length=2, max_length=2)]
+DEMO_PATH, DEMO_ROWS = "data/sp500.csv", 5031  # of `hpogen demo-data sp500`
 SP500_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
 
 # The second half of every script.
@@ -307,14 +393,20 @@ MARKET = Family(
     default_task="threshold_1pct",
     has_horizon=True,
     axes=AXES,
+    small_axes=SMALL_AXES,
+    small_below=1_000_000,
     candidates=shapes,
     count_params=count_market,
     sample_bytes=market_sample_bytes,
     free_axes=("n_heads",),
     extreme_axes=("d_model", "n_layers", "n_heads"),
     read_data=read_market_data,
+    describe_inputs=describe_market_inputs,
+    count_samples=count_market_samples,
+    schedule=market_schedule,
+    length_params=("epochs", "batch_size"),
     constants=(
-        Constant("data_path", "data", "data/sp500.csv", Name, "CSV or Parquet"),
+        Constant("data_path", "data", DEMO_PATH, Name, "CSV or Parquet"),
         Constant("data_sha256", "data", None, Digest | None, "of that file; checked if given"),
         Constant(
             "data_range", "data", None, DateRange | None, "its first and last date", "data_path"
@@ -395,12 +487,18 @@ TEXT = Family(
     default_task=None,
     has_horizon=False,
     axes={**AXES, "d_ff_ratio": (4,)},
+    small_axes={**SMALL_AXES, "d_ff_ratio": (4,)},
+    small_below=3_000_000,
     candidates=shapes,
     count_params=count_text,
     sample_bytes=text_sample_bytes,
     free_axes=("n_heads",),
     extreme_axes=("d_model", "n_layers", "n_heads"),
     read_data=read_text_data,
+    describe_inputs=describe_text_inputs,
+    count_samples=count_text_samples,
+    schedule=text_schedule,
+    length_params=("steps", "eval_interval"),
     constants=(
         Constant("data_path", "data", "data/stdlib.txt", Name, "text file or folder"),
         Constant("data_sha256", "data", None, Digest | None, "of the text; checked if given"),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 
 def local_path(path: str) -> str:
@@ -20,6 +20,25 @@ def local_path(path: str) -> str:
         return Path(path).resolve().relative_to(Path.cwd().resolve()).as_posix()
     except ValueError:
         return Path(path).name
+
+
+class DataFacts(NamedTuple):
+    """Properties of a data file."""
+
+    constants: dict[str, Any]  # values of the script's constants
+    notes: list[str]
+    warnings: list[str]
+    n_train_rows: int | None = None  # rows of the training split, for a file of rows
+
+
+class Schedule(NamedTuple):
+    """Length of a trial; steps are in the unit of the pruner: epochs or optimizer steps."""
+
+    n_evaluations: int
+    step: int  # between two evaluations
+    last_step: int
+    n_batches: int | None  # optimizer steps between two evaluations; None if unknown
+    n_optimizer_steps: int | None  # of the whole trial; None if unknown
 
 
 @dataclass(frozen=True)
@@ -91,6 +110,8 @@ class Family:
     default_task: str | None  # the task that needs no mention in a file name
     has_horizon: bool
     axes: Mapping[str, tuple[float, ...]]
+    small_axes: Mapping[str, tuple[float, ...]]  # in place of `axes` below
+    small_below: int  # parameters
     candidates: Callable[[Mapping[str, Any]], Iterator[dict[str, int]]]
     count_params: Callable[[Mapping[str, int], Mapping[str, Any], Mapping[str, str]], int]
     sample_bytes: Callable[[Mapping[str, int], Mapping[str, Any], Mapping[str, str]], int]
@@ -104,12 +125,20 @@ class Family:
     metrics: Mapping[str, str]
     default_metric: str
     parts: tuple[str, ...]
-    read_data: Callable[[str, Mapping[str, Any]], tuple[dict[str, Any], list[str]]]
+    read_data: Callable[[str, Mapping[str, Any]], DataFacts]
+    describe_inputs: Callable[[Mapping[str, Any], Mapping[str, str]], str]
+    count_samples: Callable[[Mapping[str, Any], int | None, int | None], int | None]
+    schedule: Callable[[Mapping[str, Any], int | None], Schedule]
+    length_params: tuple[str, ...]  # hyper-parameters that `schedule` looks up
     switches: Mapping[str, Switch] = field(default_factory=dict)
 
     def kind(self, task: str) -> TaskKind:
         """Return the kind of a task of this family."""
         return next(kind for kind in self.tasks if kind.matches(task))
+
+    def default_axes(self, budget: int) -> Mapping[str, Sequence[float]]:
+        """Return the architecture axes that are searched at a budget by default."""
+        return self.small_axes if budget < self.small_below else self.axes
 
     def choices(self, used: Mapping[str, Sequence[str]]) -> list[Choice]:
         """Return the choices of the options and switches in use, {name: values}."""

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from hpogen.budget import format_budget
-from hpogen.extremes import extreme_indices
 from hpogen.spec import Spec
 
 # fp32 weights, gradients and Adam's two moments, before any activation.
@@ -17,7 +16,6 @@ BYTES_PER_PARAMETER = 16
 def grid_report(spec: Spec) -> dict[str, Any]:
     """Return the grid, its distinct shapes, ends and gaps."""
     space = spec.space()
-    extremes = extreme_indices(space.rows, spec.family.extreme_axes, skip=spec.skipped)
     return {
         "task": spec.task,
         "budget": spec.budget,
@@ -32,7 +30,7 @@ def grid_report(spec: Spec) -> dict[str, Any]:
                 "off": row["params"] / spec.budget - 1,
                 "model_bytes": row["params"] * BYTES_PER_PARAMETER,
                 "sample_bytes": spec.sample_bytes(row),
-                "extreme": extremes.get(idx),
+                "extreme": spec.extremes.get(idx),
                 "skipped": idx in spec.skipped,
             }
             for idx, row in enumerate(space.rows)

@@ -13,7 +13,8 @@ from hpogen.naming import ScriptName
 from hpogen.overlay import with_exception
 from hpogen.plan import Match, PlanFile
 from hpogen.render import render
-from hpogen.spec import Spec, make_spec
+from hpogen.spec import Findings, Spec, make_spec
+from hpogen.spec_warnings import spec_warnings
 from hpogen.yaml_file import ConfigFile, Place, Problem
 
 MAX_SCRIPTS = 1000
@@ -41,6 +42,7 @@ class Script(NamedTuple):
     name: str  # of the file
     spec: Spec
     content: bytes
+    warnings: list[str]
 
 
 Track = Callable[[list[Cell]], Iterable[Cell]]
@@ -62,8 +64,10 @@ def try_cell(
 ) -> Script | None:
     """Return a script, or add what is wrong with it to what is wrong with others."""
     try:
-        spec = cell_spec(file, cell, notes)
-        return Script(f"{cell.name}.py", spec, render(spec).encode())
+        findings = Findings(notes)
+        spec = cell_spec(file, cell, findings)
+        warnings = [*findings.warnings, *spec_warnings(spec, findings.n_train_rows)]
+        return Script(f"{cell.name}.py", spec, render(spec).encode(), warnings)
     except HpogenError as error:
         for line in told(file, cell, error):
             wrong.setdefault(line, []).append(f"{cell.name}.py")
@@ -174,7 +178,7 @@ def repeated(cells: list[Cell]) -> list[Problem]:
     return [(("tasks",), f"two scripts would be {name}.py") for name in twice]
 
 
-def cell_spec(file: PlanFile, cell: Cell, notes: list[str]) -> Spec:
+def cell_spec(file: PlanFile, cell: Cell, findings: Findings) -> Spec:
     """Return the specification of one script. Raises HpogenError."""
     exceptions = [
         (index, item)
@@ -185,7 +189,7 @@ def cell_spec(file: PlanFile, cell: Cell, notes: list[str]) -> Spec:
     for index, item in exceptions:
         config = with_exception(file, config, index, item)
     try:
-        return spec_of(file, cell, config, notes)
+        return spec_of(file, cell, config, findings)
     except ConfigError:
         if exceptions:
             refuse_base(file, cell)
@@ -195,14 +199,14 @@ def cell_spec(file: PlanFile, cell: Cell, notes: list[str]) -> Spec:
 def refuse_base(file: PlanFile, cell: Cell) -> None:
     """Raise ConfigError if a script's configuration is wrong even without its exceptions."""
     try:
-        spec_of(file, cell, file.base, [])
+        spec_of(file, cell, file.base, Findings())
     except ConfigError:
         raise
     except HpogenError:
         return  # such as a budget that only the exception makes possible
 
 
-def spec_of(file: PlanFile, cell: Cell, config: ConfigFile, notes: list[str]) -> Spec:
+def spec_of(file: PlanFile, cell: Cell, config: ConfigFile, findings: Findings) -> Spec:
     """Return the specification of one script under a configuration. Raises HpogenError."""
     return make_spec(
         budget=str(cell.budget),
@@ -212,5 +216,5 @@ def spec_of(file: PlanFile, cell: Cell, config: ConfigFile, notes: list[str]) ->
         data=file.plan.data,
         config=config,
         seed_in_name=several_seeds(file),
-        notes=notes,
+        findings=findings,
     )

@@ -15,7 +15,6 @@ import jinja2
 from hpogen import __version__
 from hpogen.budget import format_budget
 from hpogen.errors import PartError
-from hpogen.extremes import extreme_indices
 from hpogen.inline import WIDTH, Imports, Part, check_parts, heading, read_part, section
 from hpogen.samplers import written_out
 from hpogen.sections import SCRIPT_SECTIONS, Section
@@ -144,7 +143,6 @@ def render_command(spec: Spec) -> str | None:
 def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]:
     """Return the constants in groups: (what the group is, [(NAME, value, comment)])."""
     family = spec.family
-    extremes = extreme_indices(spec.architectures, family.extreme_axes, skip=spec.skipped)
     groups = {"data": "Data", "splits": "Splits, contiguous and in order", "model": "Model"}
     own = [
         (
@@ -223,7 +221,7 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
                 ("ARCHITECTURES", Rows({}).of_items(spec.architectures), ""),
                 (
                     "EXTREME_INDICES: dict[int, str]",
-                    Rows({}).packed(extremes),
+                    Rows({}).packed(spec.extremes),
                     "tried in any case",
                 ),
                 ("SKIP_INDICES: list[int]", spec.skipped, "never tried"),

@@ -13,10 +13,12 @@ import click
 from hpogen import manifest
 from hpogen.errors import UsageError
 from hpogen.files import shown_path
-from hpogen.matrix import Cell, Script, render_plan
+from hpogen.matrix import Cell, Script, listed, render_plan
 from hpogen.plan import PlanFile, read_plan
 from hpogen.render import render
 from hpogen.spec import Spec
+from hpogen.spec_warnings import spec_warnings
+from hpogen.summary import summary_line, summary_lines
 from hpogen.targets import State, Target, carry_out, leftovers, target
 
 
@@ -33,7 +35,31 @@ def print_path(path: Path) -> None:
     click.echo(os.fsencode(path))
 
 
-def write_plan(path: Path, *, dry_run: bool, check: bool, prune: bool, force: bool) -> bool:
+def print_search(
+    spec: Spec, warnings: Iterable[str], n_train_rows: int | None, *, quiet: bool
+) -> None:
+    """Print on stderr what a script will search, unless `quiet`, and the warnings about it."""
+    for line in [] if quiet else summary_lines(spec):
+        click.echo(line, err=True)
+    for warning in [*warnings, *spec_warnings(spec, n_train_rows)]:
+        click.echo(f"warning: {warning}", err=True)
+
+
+def print_searches(scripts: Iterable[Script], *, quiet: bool) -> None:
+    """Print a line per script on stderr, unless `quiet`, and each warning with its scripts."""
+    names: dict[str, list[str]] = {}
+    for script in scripts:
+        if not quiet:
+            click.echo(f"{script.name}: {summary_line(script.spec)}", err=True)
+        for warning in script.warnings:
+            names.setdefault(warning, []).append(script.name)
+    for warning, where in names.items():
+        click.echo(f"warning: {warning} ({listed(where)})", err=True)
+
+
+def write_plan(
+    path: Path, *, dry_run: bool, check: bool, prune: bool, force: bool, quiet: bool
+) -> bool:
     """Write the scripts of a plan, or print what that would do; tell whether anything changes.
 
     Raises HpogenError before anything is written.
@@ -52,6 +78,8 @@ def write_plan(path: Path, *, dry_run: bool, check: bool, prune: bool, force: bo
         targets = carry_out(file.folder, survey, force=force)
         for found in targets[: len(scripts)]:
             print_path(found.path)
+    if not check:
+        print_searches(scripts, quiet=quiet)
     for found in targets:
         if found.state == "kept":
             click.echo(f"{shown_path(found.path)} {found.reason}", err=True)

@@ -86,9 +86,11 @@ class Resolver:
                 self.refuse((known[name].section, name), message)
         return values
 
-    def axes(self) -> dict[str, list[Any]]:
+    def axes(self, budget: int) -> dict[str, list[Any]]:
         """Return the values of each architecture axis."""
-        axes: dict[str, list[Any]] = {n: list(v) for n, v in self.family.axes.items()}
+        axes: dict[str, list[Any]] = {
+            name: list(values) for name, values in self.family.default_axes(budget).items()
+        }
         for axis, values in (self.config.architecture.__pydantic_extra__ or {}).items():
             place = ("architecture", axis)
             if axis not in axes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -22,8 +23,9 @@ from hpogen.config import (
     did_you_mean,
 )
 from hpogen.errors import UsageError
+from hpogen.extremes import extreme_indices
 from hpogen.families import DEFAULT_TASK, find_family
-from hpogen.family import Family
+from hpogen.family import DataFacts, Family
 from hpogen.grid import Architecture, fits, nearest_budgets, skip_indices, within_budget
 from hpogen.naming import ScriptName
 from hpogen.request import Request
@@ -137,6 +139,11 @@ class Spec(Strict):
             )
         return sorted(found)
 
+    @cached_property
+    def extremes(self) -> dict[int, str]:
+        """Return {arch_idx: the ends it stands for} of the architectures that are tried first."""
+        return extreme_indices(self.architectures, self.family.extreme_axes, skip=self.skipped)
+
     def space(self) -> ArchSpace:
         """Return the architectures as the sampler sees them."""
         return ArchSpace(self.architectures, self.family.free_axes, self.skipped)
@@ -154,7 +161,7 @@ def resolve(
     task = config.task or DEFAULT_TASK
     family = find_family(task)
     resolver = Resolver(config, family)
-    options, axes = resolver.options(), resolver.axes()
+    options, axes = resolver.options(), resolver.axes(budget)
     used = resolver.used(options)
     constants = resolver.constants()
     search, fixed = resolver.params(used)
@@ -230,6 +237,21 @@ def check_cells(spec: Spec) -> list[Problem]:
     ]
 
 
+@dataclass
+class Findings:
+    """Messages about a specification, and the size of the data that were read for it."""
+
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    n_train_rows: int | None = None
+
+    def add(self, facts: DataFacts) -> None:
+        """Add the properties of a data file."""
+        self.notes += facts.notes
+        self.warnings += facts.warnings
+        self.n_train_rows = facts.n_train_rows
+
+
 def make_spec(
     *,
     budget: str | None = None,
@@ -242,18 +264,22 @@ def make_spec(
     options: Mapping[str, str] | None = None,
     with_sections: Sequence[str] = (),
     without_sections: Sequence[str] = (),
+    overrides: Sequence[str] = (),
     config: ConfigFile | None = None,
     any_horizon: bool = False,
     seed_in_name: bool = False,
-    notes: list[str] | None = None,
+    findings: Findings | None = None,
 ) -> Spec:
     """Return the specification of a command line; what it says wins over the file.
 
-    `data` is read: its columns, digest and dates become part of the specification, and what is
-    worth telling is added to `notes`. With `any_horizon` a missing horizon is taken as 1, for
-    what does not depend on it. Raises UsageError, ConfigError or DataError.
+    `data` is read: its columns, digest and dates become part of the specification, and its
+    messages are added to `findings`. `overrides` are KEY=VALUE as in --set. With `any_horizon` a
+    missing horizon is taken as 1, for what does not depend on it.
+
+    Raises UsageError, ConfigError or DataError.
     """
     request = Request(config)
+    request.override(overrides)
     request.say("task", value=task)
     request.say("budget", value=budget)
     request.say("horizon", value=horizon)
@@ -273,9 +299,9 @@ def make_spec(
     default = 1 if any_horizon or problems else None
     days = request.about("horizon", resolve_horizon, found, default, problems=problems)
     if data is not None and not problems:
-        facts, told = family.read_data(data, found.data)
-        found = found.model_copy(update={"data": {**found.data, **facts}})
-        (notes if notes is not None else []).extend(told)
+        facts = family.read_data(data, found.data)
+        found = found.model_copy(update={"data": {**found.data, **facts.constants}})
+        (findings or Findings()).add(facts)
     spec = resolve(
         found,
         task_given=found.task is not None,

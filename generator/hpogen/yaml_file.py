@@ -110,6 +110,11 @@ def read_config(path: Path) -> ConfigFile:
         text = content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(f"{source}: {getattr(error, 'strerror', None) or error}") from None
+    return read_text(source, text)
+
+
+def read_text(source: str, text: str) -> ConfigFile:
+    """Read a YAML text; `source` is its name in messages. Raises ConfigError."""
     try:
         return parse(source, text)
     except RecursionError:

@@ -50,6 +50,7 @@ def test_a_new_family_needs_only_its_entry(
         name="third",
         tasks=(TaskKind("third_task", "third_task", "Does a third family work?"),),
         axes={**families.TEXT.axes, "d_model": (48, 96)},
+        small_below=0,
     )
     monkeypatch.setattr(families, "FAMILIES", (*FAMILIES, new))
     found = make_spec(budget="2M", task="third_task")

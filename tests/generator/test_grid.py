@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpogen.errors import ConfigError, UsageError
@@ -17,6 +18,7 @@ from hpogen.families import AXES as MARKET_AXES
 from hpogen.grid import nearest_budgets, within_budget
 from hpogen.grid_report import grid_report
 from hpogen.spec import Spec, make_spec
+from hpogen.spec_warnings import spec_warnings
 from scripts import MARKET, changed, load, render_to, spec_of
 
 BUDGETS = ("2M", "20M", "200M", "2B")
@@ -227,3 +229,18 @@ def test_the_plane_of_width_and_depth_says_what_fits() -> None:
     assert report["cells"]["64"][0] == "small"
     assert report["cells"]["2048"][0] == "large"
     assert report["unreached"]["d_model"] == [512, 768, 1024, 1536, 2048]
+
+
+budgets = st.floats(math.log(50_000), math.log(2_000_000_000)).map(lambda x: round(math.exp(x)))
+ENDS = (50_000, 999_999, 1_000_000, 2_999_999, 3_000_000, 2_000_000_000)
+
+
+@pytest.mark.parametrize("task", ["threshold_1pct", "direction", "byte_lm"])
+@settings(max_examples=40, deadline=None)
+@given(budget=st.one_of(st.sampled_from(ENDS), budgets))
+def test_the_default_axes_give_at_least_five_shapes_at_every_budget(
+    task: str, budget: int
+) -> None:
+    spec = make_spec(budget=str(budget), task=task, any_horizon=True)
+    assert len(spec.space().shapes) >= 5
+    assert not [text for text in spec_warnings(spec) if text.startswith("architecture")]

@@ -1,0 +1,80 @@
+"""Summary of what a script will search, for the person who renders it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+
+from hpogen.config import CategoricalEntry, Entry
+from hpogen.spec import Spec
+from hpogen.spec_warnings import counted
+from hpogen.yaml_file import shown
+
+WIDTH = 96
+MOST = 400  # characters of one item
+
+
+def summary_lines(spec: Spec) -> list[str]:
+    """Return what a script will search: space, features, parameters, trials, methods."""
+    family = spec.family
+    searched = (f"{name} {searched_range(entry)}" for name, entry in spec.search.items())
+    items = {
+        "architectures": f"{space_size(spec)}; {space_range(spec)}",
+        "features": family.describe_inputs(spec.constants, spec.options),
+        "searched": "; ".join(searched) or "nothing but the architecture",
+        "study": trials(spec),
+        "sampler": f"{spec.sampler.type}; pruner: {spec.pruner.type}",
+    }
+    lines: list[str] = []
+    for name, text in items.items():
+        lines += textwrap.wrap(f"{name}: {shown(text, MOST)}", WIDTH, subsequent_indent="  ")
+    return lines
+
+
+def summary_line(spec: Spec) -> str:
+    """Return the size of a search in one line."""
+    return f"{space_size(spec)}; {trials(spec)}"
+
+
+def space_size(spec: Spec) -> str:
+    """Return how many architectures are searched, and of how many shapes."""
+    space = spec.space()
+    shapes = {space.shape_of[arch_idx] for arch_idx in space.allowed}
+    never = f" ({len(spec.skipped):,} more never tried)" if spec.skipped else ""
+    return f"{len(space.allowed):,} of {counted(len(shapes), 'shape')}{never}"
+
+
+def space_range(spec: Spec) -> str:
+    """Return the range of parameter counts and of the aspect ratio."""
+    space = spec.space()
+    rows = [space.rows[arch_idx] for arch_idx in space.allowed]
+    counts = [row["params"] for row in rows]
+    aspects = [row["d_model"] / row["n_layers"] for row in rows]
+    return (
+        f"{min(counts):,} to {max(counts):,} parameters;"
+        f" d_model / n_layers {min(aspects):.3g} to {max(aspects):.3g}"
+    )
+
+
+def trials(spec: Spec) -> str:
+    """Return how many trials there are, and how many of them are extremes."""
+    n_extremes = min(len(spec.extremes), spec.n_trials)
+    extremes = counted(n_extremes, "extreme architecture")
+    return f"{counted(spec.n_trials, 'trial')}, of these {extremes}"
+
+
+def searched_range(entry: Entry) -> str:
+    """Return the values of a searched parameter, and the condition under which it is searched."""
+    if isinstance(entry, CategoricalEntry):
+        text = "/".join(map(str, entry.choices))
+    else:
+        step = getattr(entry, "step", 1)
+        steps = f" by {step}" if step != 1 else ""
+        text = f"{entry.low} to {entry.high}{steps}{', log' if entry.log else ''}"
+    return f"{text}{condition(entry.when)}"
+
+
+def condition(when: Mapping[str, list[object]]) -> str:
+    """Return the condition of a parameter for a person."""
+    tests = (f"{name}={'/'.join(map(str, values))}" for name, values in when.items())
+    return f" if {' and '.join(tests)}" if when else ""
