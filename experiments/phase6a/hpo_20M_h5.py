@@ -2298,7 +2298,11 @@ def make_smoke(task: Task, arguments: Namespace) -> None:
 
 def print_result(path: Path, study: LoggedStudy) -> None:
     """Print the last line of stdout, for programs that drive this script."""
-    print("RESULT " + json.dumps({**summary(study), "log": str(path)}), flush=True)
+    try:
+        print("RESULT " + json.dumps({**summary(study), "log": str(path)}), flush=True)
+    except OSError as error:  # stdout on a full disk
+        say(f"RESULT not printed: {error.strerror}; --status prints it again")
+        sys.stdout = io.StringIO()
 
 
 def main(
