@@ -2350,9 +2350,9 @@ def print_result(path: Path, study: LoggedStudy) -> None:
     """Print the last line of stdout, for programs that drive this script."""
     try:
         print("RESULT " + json.dumps({**summary(study), "log": str(path)}), flush=True)
-    except OSError as error:  # stdout on a full disk
-        say(f"RESULT not printed: {error.strerror}; --status prints it again")
-        sys.stdout = io.StringIO()
+    except OSError as error:
+        sys.stdout = io.StringIO()  # Python writes the rest of the other one at its end
+        raise UnusableError(f"stdout: {error.strerror}; --status prints RESULT again") from None
 
 
 def main(
