@@ -78,7 +78,7 @@ class Cluster:
         )
 
     def call(self, *command: str, cwd: Path | None = None) -> str:
-        """Return what one of Slurm's commands prints; it must succeed."""
+        """Run a command of Slurm, which must succeed; return its output."""
         done = self.ask(*command, cwd=cwd)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

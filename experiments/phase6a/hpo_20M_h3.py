@@ -856,7 +856,7 @@ LOG_VERSION = 2
 IDENTITY = ("study", "run")
 ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "param_count", "d_ff")
 STATES = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL", "running": "RUNNING"}
-# The head of each kind of line, and its fields before IDENTITY; others stand between.
+# The head of each kind of line, and the fields that it always has; IDENTITY ends the line.
 SAME = " ".join(ARCHITECTURE)
 START = "learning_rate epochs batch_size d_ff kind config_id datetime_start"
 RESULT = "state value learning_curve"
@@ -974,8 +974,8 @@ class LoggedTrial:
         return self.state != "RUNNING"
 
     def take(self, event: str, fields: dict[str, Any]) -> None:
-        self.system_attrs |= fields.get("system_attrs", {})
         if event == "evaluation":
+            self.system_attrs |= fields.get("system_attrs", {})
             step = fields["step"]
             while self.curve and next(iter(self.curve[-1].values())) >= step:
                 self.curve.pop()  # a resumed trial evaluates again
@@ -1012,11 +1012,11 @@ class LoggedStudy:
         self.history: list[LoggedTrial] = []
         self.changed: set[int] = set()  # trials with news for whoever empties this
 
-    def take(self, event: str, fields: dict[str, Any]) -> bool:
-        """Take the event of one line; return False for a line of another study."""
+    def take(self, event: str, fields: dict[str, Any]) -> None:
+        """Take the event of one line, unless the line is of another study."""
         self.study_id = self.study_id or fields["study"]
         if fields["study"] != self.study_id:
-            return False
+            return
         run = fields["run"]
         if event == "run_start":
             self.runs.setdefault(run, fields)
@@ -1032,7 +1032,6 @@ class LoggedStudy:
             self.history.append(known)
         else:
             self.take_trial(event, fields)
-        return True
 
     def take_trial(self, event: str, fields: dict[str, Any]) -> None:
         """Take a line of a trial, unless the trial has ended or its run lost the claim."""
@@ -1194,7 +1193,7 @@ def read_log(path: Path) -> LogFile:
 # Measured on NFSv4.2; Lustre with `flock`, CephFS and GPFS by their documentation.
 
 # A local file system is seen by one machine: a run of another host is from before a move.
-LOCAL = {*("", "apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs")}
+LOCAL = {"", "apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs"}
 SHARED_LOCKS = {"nfs4", "ceph", "gpfs", "lustre"}
 LOCAL_LOCKS = re.compile(r"\b(nolock|local_lock=(?!none)\w+|localflock|noflock)\b")
 
@@ -1885,7 +1884,7 @@ class Search:
             ended = {n for n, trial in study.trials.items() if trial.finished}
             left = (n for n in range(self.arguments.n_trials) if n not in ended)
             number = next((n for n in left if self.log.lock_trial(n)), None)
-            known = study.trials.get(-1 if number is None else number)
+            known = None if number is None else study.trials.get(number)
             self.resumed = known is not None and known.datetime_start is not None
             if number is not None and not self.resumed:
                 self.start_trial(number, study)

@@ -42,7 +42,7 @@ def spec_of(path: Path, script: str) -> Spec:
 
 
 def fresh_render(path: Path, script: str) -> str:
-    """Return what the specification in a script's header renders to. Raises UsageError."""
+    """Render the specification in a script's header; return the text. Raises UsageError."""
     spec = spec_of(path, script)
     try:
         return render(spec)

@@ -10,7 +10,7 @@ PROGRAMS = ("hpogen", "recover-trials")
 
 
 def completion_source(shell: str, command: click.Command) -> str:
-    """Return what a shell sources to complete the commands of this package."""
+    """Return the shell code that completes the commands of this package."""
     kind = get_completion_class(shell)
     if kind is None:
         raise ValueError(f"no completion for {shell}")

@@ -74,7 +74,7 @@ class Table(NamedTuple):
 
 
 def read_market(path: Path, *, min_rows: int) -> MarketFile:
-    """Return what a CSV or Parquet file of daily prices holds. Raises DataError."""
+    """Read a CSV or Parquet file of daily prices. Raises DataError."""
     try:
         content = read_bytes(path)
         table = read_parquet(content) if path.suffix == ".parquet" else read_csv(content)
@@ -155,7 +155,7 @@ def cells(arrow: Any, column: Any) -> list[str]:
 
 
 def check_market(table: Table, sha256: str, min_rows: int) -> MarketFile:
-    """Return what a table holds. Raises DataError at the first thing that is wrong."""
+    """Return the contents of a table. Raises DataError at the first fault."""
     check_names(table.names)
     n_rows = len(table.numbers)
     if n_rows == 0:

@@ -178,7 +178,7 @@ def market_sample_bytes(
 
 
 def market_sizes(constants: Mapping[str, Any], options: Mapping[str, str]) -> dict[str, Any]:
-    """Return what the sizes of the model depend on besides the architecture."""
+    """Return the constants, besides the architecture, that set the sizes of the model."""
     return {
         "inputs": options["inputs"],
         "n_columns": len(constants["feature_columns"]),

@@ -27,7 +27,7 @@ def manifest(file: PlanFile, scripts: Iterable[Script]) -> bytes:
 
 
 def entry(script: Script) -> dict[str, Any]:
-    """Return what the manifest says of a script."""
+    """Return the manifest's entry for a script."""
     spec = script.spec
     return {
         "name": script.name,

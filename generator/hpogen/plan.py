@@ -56,7 +56,7 @@ def folder_below(text: str) -> str:
 
 
 def path_or_mapping(value: object) -> str | dict[str, Any]:
-    """Return what a plan says of its configuration as it is. Raises ValueError."""
+    """Return the configuration in a plan, unchanged. Raises ValueError."""
     if isinstance(value, dict) or (isinstance(value, str) and value and "\0" not in value):
         return value
     raise ValueError("give the path of a configuration, or the configuration itself")
@@ -209,7 +209,7 @@ def below(file: ConfigFile, place: Place) -> dict[Place, tuple[int, int]]:
 
 
 def config_problems(content: Any) -> list[Problem]:
-    """Return what is wrong with the configurations inside a plan."""
+    """Return the faults in the configurations inside a plan."""
     if not isinstance(content, dict):
         return []
     listed = content.get("exceptions")

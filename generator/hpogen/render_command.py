@@ -97,7 +97,7 @@ def refuse_own_place(file: PlanFile, scripts: list[Script]) -> None:
 def survey_plan(
     file: PlanFile, scripts: list[Script], *, prune: bool, force: bool
 ) -> list[Target]:
-    """Return what becomes of each file: the plan's scripts first, the manifest last."""
+    """Return the action for each file: the plan's scripts first, the manifest last."""
     folder = file.folder
     foreign = functools.partial(manifest.foreign, plan_name=file.path.name)
     names = {script.name for script in scripts}

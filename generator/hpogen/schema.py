@@ -88,7 +88,7 @@ def task_kind(kind: tuple[str, str, str]) -> Node:
 
 
 def is_of(family: Family) -> Node:
-    """Return what is true of a configuration of a family."""
+    """Return the rules for a configuration of a family."""
     task = {"pattern": anchored(kind.pattern for kind in family.tasks)}
     if family.default_task == DEFAULT_TASK:
         return {"properties": {"task": task}}  # also true where no task is said
@@ -96,7 +96,7 @@ def is_of(family: Family) -> Node:
 
 
 def family_schema(family: Family, architecture: Node) -> Node:
-    """Return what is known of the configurations of one family."""
+    """Return the schema of the configurations of one family."""
     params = list(params_of(family))
     names = list(dict.fromkeys(param.name for param in params))
     found = {name: section(family, name) for name in SECTIONS}

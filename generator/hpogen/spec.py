@@ -202,7 +202,7 @@ def resolve(
 
 
 def check_skipped(spec: Spec) -> list[Problem]:
-    """Return what is wrong with the architectures that are to be skipped."""
+    """Return the faults in the list of skipped architectures."""
     problems: list[Problem] = []
     for index, item in enumerate(spec.skip):
         place: Place = ("architecture", "skip", index)
@@ -219,7 +219,7 @@ def check_skipped(spec: Spec) -> list[Problem]:
 
 
 def check_cells(spec: Spec) -> list[Problem]:
-    """Return what is wrong with the size of a grid search."""
+    """Return the faults in the size of a grid search."""
     if spec.sampler.type != "grid":
         return []
     cells = 1

@@ -15,7 +15,7 @@ MOST = 400  # characters of one item
 
 
 def summary_lines(spec: Spec) -> list[str]:
-    """Return what a script will search: space, features, parameters, trials, methods."""
+    """Describe the search of a script: space, features, parameters, trials, methods."""
     family = spec.family
     searched = (f"{name} {searched_range(entry)}" for name, entry in spec.search.items())
     items = {

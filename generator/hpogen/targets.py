@@ -50,7 +50,7 @@ def target(
     force: bool,
     foreign: Callable[[Path], str | None] = edited,
 ) -> Target:
-    """Return what writing a file means; only hpogen's own are overwritten, unless forced.
+    """Return the effect of writing a file; unless forced, only hpogen's own are overwritten.
 
     Raises UsageError where no file can be.
     """
@@ -86,7 +86,7 @@ def leftovers(folder: Path, names: set[str], *, prune: bool, force: bool) -> lis
 
 
 def leftover(path: Path, *, prune: bool, force: bool) -> Target:
-    """Return what becomes of a script that is no longer wanted."""
+    """Return the action for a script that the plan no longer has."""
     if not prune:
         return Target(path, "kept", reason="is not in the plan; --prune removes it")
     reason = obstacle(path, force=force, replace_link=force) or (None if force else edited(path))

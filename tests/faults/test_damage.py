@@ -68,10 +68,9 @@ class Events(LoggedStudy):
         super().__init__()
         self.events: list[Event] = []
 
-    def take(self, event: str, fields: dict[str, Any]) -> bool:
+    def take(self, event: str, fields: dict[str, Any]) -> None:
         """Keep an event."""
         self.events.append((event, fields))
-        return True
 
 
 def read(data: bytes) -> tuple[list[Event], list[int]]:

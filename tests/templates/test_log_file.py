@@ -215,7 +215,7 @@ class Lines:
 
     def __call__(self, event: str, run: str, **fields: Any) -> LoggedTrial | None:
         """Take a line; return its trial."""
-        assert self.study.take(event, {**ARCH, **fields, "study": STUDY, "run": run})
+        self.study.take(event, {**ARCH, **fields, "study": STUDY, "run": run})
         return self.study.trials.get(fields.get("trial", -1))
 
     def start(self, run: str) -> None:
@@ -244,7 +244,7 @@ def test_a_line_of_another_study_is_not_taken() -> None:
     lines = Lines()
     lines.start("a")
     other = {"reason": "trials", "study": "ba9876543210", "run": "a"}
-    assert not lines.study.take("run_end", other)
+    lines.study.take("run_end", other)
     assert lines.study.ended_runs == set()
 
 

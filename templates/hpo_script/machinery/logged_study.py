@@ -39,8 +39,8 @@ class LoggedTrial:
         return self.state != "RUNNING"
 
     def take(self, event: str, fields: dict[str, Any]) -> None:
-        self.system_attrs |= fields.get("system_attrs", {})
         if event == "evaluation":
+            self.system_attrs |= fields.get("system_attrs", {})
             step = fields["step"]
             while self.curve and next(iter(self.curve[-1].values())) >= step:
                 self.curve.pop()  # a resumed trial evaluates again
@@ -77,11 +77,11 @@ class LoggedStudy:
         self.history: list[LoggedTrial] = []
         self.changed: set[int] = set()  # trials with news for whoever empties this
 
-    def take(self, event: str, fields: dict[str, Any]) -> bool:
-        """Take the event of one line; return False for a line of another study."""
+    def take(self, event: str, fields: dict[str, Any]) -> None:
+        """Take the event of one line, unless the line is of another study."""
         self.study_id = self.study_id or fields["study"]
         if fields["study"] != self.study_id:
-            return False
+            return
         run = fields["run"]
         if event == "run_start":
             self.runs.setdefault(run, fields)
@@ -97,7 +97,6 @@ class LoggedStudy:
             self.history.append(known)
         else:
             self.take_trial(event, fields)
-        return True
 
     def take_trial(self, event: str, fields: dict[str, Any]) -> None:
         """Take a line of a trial, unless the trial has ended or its run lost the claim."""

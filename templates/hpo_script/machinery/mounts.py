@@ -13,7 +13,7 @@ from pathlib import Path
 from hpo_script.machinery.logged_study import LoggedStudy
 
 # A local file system is seen by one machine: a run of another host is from before a move.
-LOCAL = {*("", "apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs")}
+LOCAL = {"", "apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs"}
 SHARED_LOCKS = {"nfs4", "ceph", "gpfs", "lustre"}
 LOCAL_LOCKS = re.compile(r"\b(nolock|local_lock=(?!none)\w+|localflock|noflock)\b")
 

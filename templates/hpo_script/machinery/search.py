@@ -143,7 +143,7 @@ class Search:
             ended = {n for n, trial in study.trials.items() if trial.finished}
             left = (n for n in range(self.arguments.n_trials) if n not in ended)
             number = next((n for n in left if self.log.lock_trial(n)), None)
-            known = study.trials.get(-1 if number is None else number)
+            known = None if number is None else study.trials.get(number)
             self.resumed = known is not None and known.datetime_start is not None
             if number is not None and not self.resumed:
                 self.start_trial(number, study)

@@ -18,7 +18,7 @@ LOG_VERSION = 2
 IDENTITY = ("study", "run")
 ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "param_count", "d_ff")
 STATES = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL", "running": "RUNNING"}
-# The head of each kind of line, and its fields before IDENTITY; others stand between.
+# The head of each kind of line, and the fields that it always has; IDENTITY ends the line.
 SAME = " ".join(ARCHITECTURE)
 START = "learning_rate epochs batch_size d_ff kind config_id datetime_start"
 RESULT = "state value learning_curve"
