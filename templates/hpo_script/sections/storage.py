@@ -107,7 +107,7 @@ class StorageStudy(MemoryStudy):
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the lock of the study: beside a file, or PostgreSQL's; other storages have none."""
-        engine = getattr(getattr(self.storage, "_backend", None), "engine", None)
+        engine = getattr(getattr(self.storage, "_backend", self.storage), "engine", None)
         if self.file:
             with self.file.open("a") as file:
                 fcntl.lockf(file, fcntl.LOCK_EX)
