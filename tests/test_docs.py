@@ -9,17 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from docs_blocks import (
-    ROOT,
-    Block,
-    blocks,
-    commands,
-    expected_output,
-    file_of,
-    pages,
-    refreshed,
-    run_page,
-)
+from children import shell
+from page_tools.execute import commands, expected_output, file_of, run_page
+from page_tools.generate import GENERATED, content
+from page_tools.pages import ROOT, Block, blocks, pages
 from scripts import warm
 from warm import __file__ as WARM
 
@@ -58,13 +51,13 @@ def test_every_command_of_a_page_says_what_the_page_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    run_page(page, tmp_path)
+    run_page(page, tmp_path, shell)
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_generated_blocks_are_current(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    assert refreshed(text) == text, "stale: python tests/docs_blocks.py --write"
+    for _, source, block, _ in GENERATED.findall(page.read_text(encoding="utf-8")):
+        assert block.strip() == content(source), f"{source} is stale: run `make pages`"
 
 
 @pytest.mark.parametrize("page", PAGES)
