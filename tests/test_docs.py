@@ -114,7 +114,7 @@ def test_a_command_goes_on_while_a_shell_would_ask_for_more() -> None:
 def test_the_pages_are_there() -> None:
     assert {page.stem for page in pages() if page.parent == ROOT / "docs"} >= {
         *("getting-started", "script", "log-format", "families", "decisions", "cli", "config"),
-        *("index", "runbook", "supplemental-tests", "errors"),
+        *("index", "runbook", "supplemental-tests", "errors", "glossary", "recover", "faults"),
     }
 
 
