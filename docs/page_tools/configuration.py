@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from hpogen.families import FAMILIES
-from hpogen.family import Family
+from hpogen.families.family import Family
 from hpogen.plan import Match, Plan, PlanException
 from hpogen.samplers import Method
 from hpogen.schema import json_schema, without_noise
@@ -88,7 +88,7 @@ def top_level() -> str:
     del top["sampler"], top["pruner"], top["study"]
     top["task"] = {**top["task"], "anyOf": [{"type": "string"}]}
     top["budget"] = {**top["budget"], "anyOf": [{"type": "string"}, {"type": "integer"}]}
-    study = SCHEMA["$defs"]["StudySection"]["properties"]
+    study = SCHEMA["$defs"]["StudyConfig"]["properties"]
     return table(HEAD, [*rows_of(top), *rows_of(study, "study.")])
 
 

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Callable, Iterable, Mapping
 from importlib import resources
 
-from hpogen.families import FAMILIES, MACHINERY
-from hpogen.family import Family
+from hpogen.families import FAMILIES
+from hpogen.families.family import Family
 from page_tools.pages import code, codes, table
 
 
@@ -26,9 +26,7 @@ def families() -> str:
             {name: switch.choices for name, switch in f.switches.items()},
             {param.name: str(param.default) for param in f.params},
         ),
-        "parts of the experiment": lambda f: codes(
-            name for name in f.parts if name not in MACHINERY
-        ),
+        "parts of the experiment": lambda f: codes(f.parts),
     }
     lines = [[name, *(row(family) for family in FAMILIES)] for name, row in rows.items()]
     return table(["", *(code(family.name) for family in FAMILIES)], lines)

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, EvalInterval, UnusableError
-from hpo_script.language.constants import (
+from hpo_script.families.language.constants import (
     CONTEXT_LENGTH,
     FILE_PATTERN,
     TRAIN_FRACTION,
@@ -27,7 +27,7 @@ from hpo_script.language.constants import (
     VAL_BYTES,
     VAL_FRACTION,
 )
-from hpo_script.language.model import GPT
+from hpo_script.families.language.model import GPT
 
 
 def read_text(path: Path, pattern: str) -> bytes:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from hpo_script.constants import TASK
 from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, EvalInterval, UnusableError
-from hpo_script.market.constants import (
+from hpo_script.families.market.constants import (
     CONTEXT_LENGTH,
     FEATURE_COLUMNS,
     HORIZON,
@@ -32,10 +32,10 @@ from hpo_script.market.constants import (
     VAL_END,
     VAL_FRACTION,
 )
-from hpo_script.market.inputs_scale_free import Model, input_features
-from hpo_script.market.labels_threshold import make_labels
-from hpo_script.market.losses import LOSSES
-from hpo_script.market.metrics import auc, label_metrics, log_loss
+from hpo_script.families.market.inputs_scale_free import Model, input_features
+from hpo_script.families.market.labels_threshold import make_labels
+from hpo_script.families.market.losses import LOSSES
+from hpo_script.families.market.metrics import auc, label_metrics, log_loss
 
 PRICES = ("Open", "High", "Low", "Close")
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hpo_script.experiment.shared import Arch
 from hpo_script.experiment.transformer import Block, init_weights
-from hpo_script.market.constants import CONTEXT_LENGTH, PATCH_LENGTH, STRIDE
+from hpo_script.families.market.constants import CONTEXT_LENGTH, PATCH_LENGTH, STRIDE
 
 
 class PatchTST(nn.Module):

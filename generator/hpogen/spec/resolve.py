@@ -1,8 +1,7 @@
-"""Resolving: a configuration gets the defaults of its family, and what is wrong is collected."""
+"""Resolving: a configuration is checked and filled with the defaults of its family."""
 
 from __future__ import annotations
 
-import graphlib
 import math
 import re
 from collections.abc import Mapping
@@ -11,23 +10,56 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from hpogen.config import Config, Entry, did_you_mean
-from hpogen.family import Family, Param
+from hpogen.aliases import did_you_mean
+from hpogen.config import Config
+from hpogen.families.family import Family, Param
 from hpogen.samplers import Grid, Tpe
 from hpogen.sections import REPLACED, SCRIPT_SECTIONS, in_order
+from hpogen.spec.conditions import Conditions
+from hpogen.validation_messages import value_message
 from hpogen.yaml_file import Place, Problem, shown
 
-SECTIONS = ("data", "splits", "model")
+GROUPS = ("data", "splits", "model")  # of constants, by their key in YAML
 DERIVED_COLUMNS = ("d_ff", "head_dim")  # of a grid, besides its axes
 MAX_CANDIDATES = 200_000
 
 
 class Resolver:
-    """Fills a configuration with the defaults of its family, and collects what is wrong."""
+    """Fills a configuration with the defaults of its family, and collects its problems."""
 
     def __init__(self, config: Config, family: Family) -> None:
         self.config, self.family = config, family
         self.problems: list[Problem] = []
+
+    def values(self) -> dict[str, Any]:
+        """Return the fields of a specification, apart from its name, task, budget and horizon.
+
+        They are valid only if `problems` is empty afterwards.
+        """
+        config, options, axes = self.config, self.options(), self.axes()
+        used = self.used(options)
+        constants = self.constants()
+        search, fixed = self.params(used)
+        bounds = {name: bound.model_dump() for name, bound in config.architecture.where.items()}
+        return {
+            "tolerance": config.tolerance,
+            "n_trials": config.study.n_trials,
+            "timeout_hours": config.study.timeout_hours,
+            "seed": config.study.seed,
+            "storage": self.storage(),
+            "metric": self.metric(used),
+            "options": options,
+            "sections": self.sections(),
+            "constants": constants,
+            "architecture": axes,
+            "where": bounds,
+            "skip": list(config.architecture.skip),
+            "max_memory_gb": config.architecture.max_memory_gb,
+            "search": search,
+            "fixed": fixed,
+            "sampler": self.sampler(search),
+            "pruner": config.pruner.model_dump(),
+        }
 
     def refuse(self, place: Place, message: str) -> None:
         """Keep a problem."""
@@ -38,8 +70,7 @@ class Resolver:
         try:
             TypeAdapter(type_).validate_python(value, strict=True)
         except ValidationError as error:
-            message = error.errors()[0]["msg"].removeprefix("Value error, ")
-            self.refuse(place, f"{message[0].lower()}{message[1:]} (got {shown(repr(value))})")
+            self.refuse(place, value_message(error.errors()[0]))
 
     def options(self) -> dict[str, str]:
         """Return the chosen options."""
@@ -57,11 +88,11 @@ class Resolver:
         return chosen
 
     def sections(self) -> list[str]:
-        """Return the parts that this script has and not every script."""
+        """Return the optional sections."""
         for index, name in enumerate(self.config.sections):
             if name in REPLACED:
                 new = REPLACED[name]
-                self.refuse(("sections", index), f"{name} is gone; its place has {new}")
+                self.refuse(("sections", index), f"{name} was replaced by {new}; write {new}")
             elif name not in SCRIPT_SECTIONS:
                 hint = did_you_mean(name, SCRIPT_SECTIONS)
                 self.refuse(("sections", index), f"unknown section {shown(name)!r}; {hint}")
@@ -72,25 +103,25 @@ class Resolver:
         """Return every constant of the family."""
         known = {constant.name: constant for constant in self.family.constants}
         values = {name: constant.default for name, constant in known.items()}
-        for section in SECTIONS:
-            names = [name for name in known if known[name].section == section]
-            for name, value in getattr(self.config, section).items():
-                place = (section, name)
+        n_problems = len(self.problems)
+        for group in GROUPS:
+            names = [name for name in known if known[name].group == group]
+            for name, value in getattr(self.config, group).items():
+                place = (group, name)
                 if name not in names:
                     self.refuse(place, f"unknown key; {did_you_mean(name, names)}")
                     continue
                 self.check_value(place, value, known[name].type)
                 values[name] = value
-        if not self.problems:
+        if len(self.problems) == n_problems:
             for name, message in self.family.check(values):
-                self.refuse((known[name].section, name), message)
+                self.refuse((known[name].group, name), message)
         return values
 
-    def axes(self, budget: int) -> dict[str, list[Any]]:
+    def axes(self) -> dict[str, list[Any]]:
         """Return the values of each architecture axis."""
-        axes: dict[str, list[Any]] = {
-            name: list(values) for name, values in self.family.default_axes(budget).items()
-        }
+        defaults = self.family.default_axes(self.config.budget)
+        axes: dict[str, list[Any]] = {name: list(values) for name, values in defaults.items()}
         for axis, values in (self.config.architecture.__pydantic_extra__ or {}).items():
             place = ("architecture", axis)
             if axis not in axes:
@@ -125,8 +156,9 @@ class Resolver:
     def params(
         self, used: Mapping[str, list[str]]
     ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-        """Return (searched, fixed) parameters; what the user says of one replaces its default."""
+        """Return (searched, fixed) parameters; an entry of the user replaces the default."""
         known = self.family.all_params(used)
+        n_problems = len(self.problems)
         search = {name: entry.model_dump() for name, entry in self.config.search.items()}
         for name, entry in search.items():
             self.check_entry(name, entry, known)
@@ -142,9 +174,12 @@ class Resolver:
                 searched[name] = search.get(name) or {**param.default, "when": {}}
             if name in self.config.fixed or not (name in search or by_default):
                 fixed[name] = self.config.fixed.get(name, param.default)
-        if self.problems:
+        if len(self.problems) > n_problems:
             return searched, fixed
-        return Conditions(self, known, used).resolve(searched, fixed), fixed
+        conditions = Conditions(known, used, self.family.owners())
+        searched = conditions.resolve(searched, fixed)
+        self.problems += conditions.problems
+        return searched, fixed
 
     def check_entry(self, name: str, entry: Mapping[str, Any], known: Mapping[str, Param]) -> None:
         """Check the values that a search may give to a parameter."""
@@ -166,7 +201,7 @@ class Resolver:
             self.refuse(place, f"unknown parameter; {did_you_mean(name, known)}")
 
     def storage(self) -> str | None:
-        """Return the address of the database; one with a password would stand in the script."""
+        """Return the URL of the database; one with a password is refused, scripts are shared."""
         storage = self.config.study.storage
         if holds_password(storage):
             self.refuse(
@@ -176,7 +211,7 @@ class Resolver:
         return storage
 
     def metric(self, used: Mapping[str, list[str]]) -> str:
-        """Return the metric trials are compared by."""
+        """Return the metric by which trials are compared."""
         preferred = [choice.metric for choice in self.family.choices(used)]
         default = next((name for name in preferred if name), self.family.default_metric)
         metric = self.config.metric or default
@@ -185,13 +220,14 @@ class Resolver:
             hint = did_you_mean(metric, directions)
             self.refuse(("metric",), f"unknown metric {shown(metric)!r}; {hint}")
         elif self.config.direction not in (None, directions[metric]):
-            self.refuse(("direction",), f"{metric} is better the other way: {directions[metric]}")
+            message = f"{metric} has the direction {directions[metric]}; leave direction out"
+            self.refuse(("direction",), message)
         return metric
 
     def sampler(self, searched: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """Return the sampler's arguments, none left open."""
+        """Return every argument of the sampler."""
         sampler = self.config.sampler
-        conditional = [name for name, entry in searched.items() if entry["when"]]
+        conditional = [name for name, entry in searched.items() if entry.get("when")]
         if isinstance(sampler, Grid):
             floats = [name for name, entry in searched.items() if entry["type"] == "float"]
             if floats:
@@ -211,118 +247,18 @@ class Resolver:
         return found
 
 
-class Conditions:
-    """What `when:` says, completed, checked and put in an order in which it can be asked."""
-
-    def __init__(
-        self, resolver: Resolver, known: Mapping[str, Param], used: Mapping[str, list[str]]
-    ) -> None:
-        self.resolver, self.known, self.used = resolver, known, used
-        self.owners = resolver.family.owners()
-
-    def resolve(
-        self, searched: Mapping[str, dict[str, Any]], fixed: dict[str, Any]
-    ) -> dict[str, dict[str, Any]]:
-        """Return the searched parameters, each after those its condition looks at."""
-        found = {}
-        for name, entry in searched.items():
-            wanted = {**self.implied(name), **entry["when"]}
-            when = {
-                other: list(values)
-                for other, values in wanted.items()
-                if self.is_open(name, other, values, searched, fixed)
-            }
-            found[name] = {**entry, "when": when}
-            if when and name not in fixed and name not in self.owners:
-                self.fall_back(name, fixed)
-        return found if self.resolver.problems else self.ordered(found)
-
-    def implied(self, name: str) -> dict[str, list[str]]:
-        """Return the condition of a parameter that only some values of a switch use."""
-        owners = self.owners.get(name, {})
-        return {
-            switch: [value for value in values if value in self.used[switch]]
-            for switch, values in owners.items()
-            if not set(self.used[switch]) <= set(values)
-        }
-
-    def is_open(
-        self,
-        name: str,
-        other: str,
-        values: list[Any],
-        searched: Mapping[str, Mapping[str, Any]],
-        fixed: Mapping[str, Any],
-    ) -> bool:
-        """Tell whether a condition can both hold and fail; refuse one that never holds."""
-        place = ("search", name, "when", other)
-        refuse = self.resolver.refuse
-        if other not in self.known or other == name:
-            others = [known for known in self.known if known != name]
-            refuse(place, f"unknown parameter; {did_you_mean(other, others)}")
-        elif other not in searched:
-            if fixed[other] in values:
-                return False
-            refuse(place, f"never holds: {other} is fixed at {shown(repr(fixed[other]))}")
-        elif searched[other]["type"] == "float":
-            refuse(place, f"{other} is a float; a condition needs countable values")
-        elif wrong := [value for value in values if not may_be(value, searched[other])]:
-            refuse(place, f"{other} is never {shown(repr(wrong[0]))}")
-        return True
-
-    def fall_back(self, name: str, fixed: dict[str, Any]) -> None:
-        """Take the value that a parameter has where it is not searched."""
-        default = self.known[name].default
-        if isinstance(default, dict):
-            self.resolver.refuse(
-                ("search", name, "when"), f"say in fixed.{name} what it is where this fails"
-            )
-        else:
-            fixed[name] = default
-
-    def ordered(self, searched: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        """Return parameters after those their conditions look at, else in the order given."""
-        graph = {name: [o for o in e["when"] if o in searched] for name, e in searched.items()}
-        try:
-            graphlib.TopologicalSorter(graph).prepare()
-        except graphlib.CycleError as error:
-            cycle = " → ".join(error.args[1])
-            self.resolver.refuse(
-                ("search", error.args[1][0], "when"), f"goes in a circle: {cycle}"
-            )
-            return searched
-        placed: dict[str, dict[str, Any]] = {}
-        while len(placed) < len(searched):
-            ready = [n for n in searched if n not in placed and set(graph[n]) <= placed.keys()]
-            placed |= {name: searched[name] for name in ready}
-        return placed
-
-
-def may_be(value: Any, entry: Mapping[str, Any]) -> bool:
-    """Tell whether a search may give a value."""
-    if entry["type"] == "categorical":
-        return value in entry["choices"]
-    inside = isinstance(value, int) and entry["low"] <= value <= entry["high"]
-    return inside and (value - entry["low"]) % entry["step"] == 0
-
-
 def is_real(type_: Any) -> bool:
-    """Tell whether a parameter's type holds fractions."""
+    """Return whether values of a type may have fractions."""
     return get_args(type_)[:1] == (float,)
 
 
-def entries(searched: Mapping[str, Mapping[str, Any]]) -> dict[str, Entry]:
-    """Return searched parameters as entries of a configuration."""
-    return TypeAdapter(dict[str, Entry]).validate_python(searched)
-
-
 def holds_password(value: object) -> bool:
-    """Tell whether an address of a database holds a password."""
+    """Return whether the URL of a database holds a password."""
     if not isinstance(value, str):
         return False
     if re.search(r"[?&;](password|passwd|pwd)=", value, re.IGNORECASE):
         return True
     try:
         return bool(urlsplit(value).password)
-    except ValueError:  # such as http://[; nothing that connects
+    except ValueError:  # such as http://[, which no client accepts
         return ":" in value.partition("://")[2].rpartition("@")[0]

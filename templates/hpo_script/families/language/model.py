@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hpo_script.experiment.shared import Arch
 from hpo_script.experiment.transformer import Block, init_weights
-from hpo_script.language.constants import CONTEXT_LENGTH
+from hpo_script.families.language.constants import CONTEXT_LENGTH
 
 
 class GPT(nn.Module):

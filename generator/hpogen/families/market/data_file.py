@@ -11,7 +11,7 @@ import hashlib
 import io
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
@@ -47,13 +47,6 @@ class MarketFile:
     values: dict[str, list[float]]  # of each feature column
     still: dict[str, int]  # how many rows each column keeps its first value
     left_out: dict[str, str]  # columns that hold no numbers, each with its first value
-
-
-# What Path.glob raises for patterns that are none, by version; the last for thousands of parts.
-PATTERN_ERRORS = (
-    *(OSError, ValueError, NotImplementedError, AttributeError, LookupError),
-    RecursionError,
-)
 
 
 class Table(NamedTuple):
@@ -268,37 +261,3 @@ def parse_date(text: str) -> tuple[datetime, str] | None:
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         return None
     return moment, (fraction or "").ljust(9, "0")
-
-
-def read_text_digest(path: Path, pattern: str) -> str:
-    """Return the SHA-256 of a file, or of a folder's files that match, joined by newlines.
-
-    Raises DataError. The files are those of the script, in its order: by their paths.
-    """
-    digest = hashlib.sha256()
-    try:
-        for chunk in text_chunks(path, pattern):
-            digest.update(chunk)
-    except PATTERN_ERRORS as error:
-        raise DataError(f"{shown(str(path), 200)}: {unreadable(error)}") from None
-    return digest.hexdigest()
-
-
-def text_chunks(path: Path, pattern: str) -> Iterator[bytes]:
-    """Yield the bytes of a text, in pieces. Raises DataError where there is none."""
-    if path.is_file():
-        files = [path]
-    else:
-        files = sorted(file for file in path.glob(pattern) if file.is_file())
-    if not files:
-        raise DataError(
-            f"{shown(str(path), 200)}: no such file, or no file {shown(pattern)} in it. Give any"
-            " text file or folder by --data; `hpogen demo-data stdlib` writes the sources of"
-            " Python's standard library."
-        )
-    for number, file in enumerate(files):
-        if number:
-            yield b"\n"
-        with file.open("rb") as stream:
-            while chunk := stream.read(1 << 20):
-                yield chunk

@@ -1,4 +1,4 @@
-"""What a task family declares."""
+"""Family: everything that a group of tasks declares about data, model, search and script."""
 
 from __future__ import annotations
 
@@ -7,19 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
-
-
-def local_path(path: str) -> str:
-    """Return how a script names a file: below the working folder, or by its name alone.
-
-    A script holds no folder of the machine it was rendered on.
-    """
-    if not Path(path).is_absolute():
-        return Path(path).as_posix()
-    try:
-        return Path(path).resolve().relative_to(Path.cwd().resolve()).as_posix()
-    except ValueError:
-        return Path(path).name
 
 
 class DataFacts(NamedTuple):
@@ -43,19 +30,19 @@ class Schedule(NamedTuple):
 
 @dataclass(frozen=True)
 class Constant:
-    """A constant of the script that is no hyper-parameter; NAME in the script, name in YAML."""
+    """A constant of the script that is not a hyper-parameter: NAME in the script, name in YAML."""
 
     name: str
-    section: str
+    group: str  # the key in YAML that it stands below: data, splits or model
     default: Any
     type: Any
     about: str
-    beside: str = ""  # it is no constant of the script, but a comment on this one
+    beside: str = ""  # the constant in whose comment it stands, instead of a line of its own
 
 
 @dataclass(frozen=True)
 class Param:
-    """A hyper-parameter: fixed at its default or searched over its default, as the user says."""
+    """A hyper-parameter: searched where its default is a search entry, else fixed."""
 
     name: str
     default: Any  # a value, or a search entry such as {"type": "float", "low": …, "high": …}
@@ -70,16 +57,16 @@ class Choice:
     parts: Mapping[str, str]
     about: str
     params: tuple[Param, ...] = ()
-    metric: str | None = None  # the metric to search by when nothing else is said
-    extra: Mapping[str, str] = field(default_factory=dict)  # slots that one choice decides for all
+    metric: str | None = None  # the default metric of a search with this choice
+    extra: Mapping[str, str] = field(default_factory=dict)  # slots that this choice alone fills
 
 
 @dataclass(frozen=True)
 class Switch:
-    """A hyper-parameter whose values are functions of the script, of which it has those in use.
+    """A hyper-parameter whose values name functions; a script holds those that it may use.
 
-    The task gets them as a table under the name `argument`; the function of a value is called
-    by the value and `suffix`.
+    The script has a table of them in the constant `argument`, in capitals. A function is named
+    by its value and `suffix`: `focal_loss`.
     """
 
     argument: str
@@ -124,21 +111,22 @@ class Family:
     default_options: Mapping[str, str]
     metrics: Mapping[str, str]
     default_metric: str
-    parts: tuple[str, ...]
+    parts: tuple[str, ...]  # of the experiment, in reading order; {slot}: filled by a choice
     read_data: Callable[[str, Mapping[str, Any]], DataFacts]
     describe_inputs: Callable[[Mapping[str, Any], Mapping[str, str]], str]
     count_samples: Callable[[Mapping[str, Any], int | None, int | None], int | None]
     schedule: Callable[[Mapping[str, Any], int | None], Schedule]
     length_params: tuple[str, ...]  # hyper-parameters that `schedule` looks up
     switches: Mapping[str, Switch] = field(default_factory=dict)
+    folder: Path | None = None  # of parts of its own, looked up before those of hpo_script
 
     def kind(self, task: str) -> TaskKind:
         """Return the kind of a task of this family."""
         return next(kind for kind in self.tasks if kind.matches(task))
 
-    def default_axes(self, budget: int) -> Mapping[str, Sequence[float]]:
+    def default_axes(self, budget: int | None) -> Mapping[str, Sequence[float]]:
         """Return the architecture axes that are searched at a budget by default."""
-        return self.small_axes if budget < self.small_below else self.axes
+        return self.small_axes if (budget or self.small_below) < self.small_below else self.axes
 
     def choices(self, used: Mapping[str, Sequence[str]]) -> list[Choice]:
         """Return the choices of the options and switches in use, {name: values}."""
@@ -152,25 +140,23 @@ class Family:
 
     def owners(self) -> dict[str, dict[str, list[str]]]:
         """Return {parameter: {switch: values}} for parameters that only those values use."""
-        found: dict[str, dict[str, list[str]]] = {}
+        owners: dict[str, dict[str, list[str]]] = {}
         for name, switch in self.switches.items():
             for value, choice in switch.choices.items():
                 for param in choice.params:
-                    found.setdefault(param.name, {}).setdefault(name, []).append(value)
-        return found
+                    owners.setdefault(param.name, {}).setdefault(name, []).append(value)
+        return owners
 
-    def part_names(
-        self, task: str, used: Mapping[str, Sequence[str]], **slots: Sequence[str]
-    ) -> list[str]:
-        """Return the parts of a script, in reading order, slots filled."""
-        filled = {slot: [part] for slot, part in self.kind(task).parts.items()}
-        filled |= {slot: list(parts) for slot, parts in slots.items()}
+    def part_names(self, task: str, used: Mapping[str, Sequence[str]]) -> list[str]:
+        """Return the parts of the experiment in reading order, every slot filled."""
+        slots = {"accumulate": ["experiment/accumulate_mean"]}
+        slots |= {slot: [part] for slot, part in self.kind(task).parts.items()}
         for choice in self.choices(used):
             for slot, part in choice.parts.items():
-                filled.setdefault(slot, []).append(part)
+                slots.setdefault(slot, []).append(part)
         for choice in self.choices(used):
-            filled |= {slot: [part] for slot, part in choice.extra.items()}
+            slots |= {slot: [part] for slot, part in choice.extra.items()}
         names: list[str] = []
         for name in self.parts:
-            names += filled[name[1:-1]] if name.startswith("{") else [name]
+            names += slots[name[1:-1]] if name.startswith("{") else [name]
         return names

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from hpogen.data_files import PRICE_COLUMNS
+from hpogen.families.market.data_file import PRICE_COLUMNS
 from hpogen.yaml_file import shown
 
 MAX_SHIFT = 20  # rows ahead in which a copy of a price is looked for

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from hpo_script.market.model import PatchTST
+from hpo_script.families.market.model import PatchTST
 
 
 def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int) -> np.ndarray:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from hpo_script.market.losses.bce import bce_loss
-from hpo_script.market.losses.focal import focal_loss
-from hpo_script.market.losses.soft_auc import soft_auc_loss
-from hpo_script.market.losses.weighted_bce import weighted_bce_loss
+from hpo_script.families.market.losses.bce import bce_loss
+from hpo_script.families.market.losses.focal import focal_loss
+from hpo_script.families.market.losses.soft_auc import soft_auc_loss
+from hpo_script.families.market.losses.weighted_bce import weighted_bce_loss
 
 LOSSES: dict[str, Callable[..., Any]] = {
     "bce": bce_loss,

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from hpo_script.experiment.shared import Arch
-from hpo_script.market.constants import PATCH_LENGTH
-from hpo_script.market.model import PatchTST
+from hpo_script.families.market.constants import PATCH_LENGTH
+from hpo_script.families.market.model import PatchTST
 
 
 def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int) -> np.ndarray:
