@@ -71,9 +71,9 @@ class SampleLog:
 
     def open_run(self, **about: Any) -> str:
         """Append the line that opens a run."""
-        known = {"name": "hpo_2M_h1", "metric": "val_loss", "direction": "minimize"}
-        known |= {"search_space": SEARCH_SPACE, "unit": "epoch"}
-        return self.add("run_start", {**dict.fromkeys(self.experiment), **known, **about})
+        fields = {"name": "hpo_2M_h1", "metric": "val_loss", "direction": "minimize"}
+        fields |= {"search_space": SEARCH_SPACE, "unit": "epoch"}
+        return self.add("run_start", {**dict.fromkeys(self.experiment), **fields, **about})
 
     def start(self, trial: int, **more: Any) -> str:
         """Append the line of a trial that starts `trial` minutes after the study."""
@@ -118,8 +118,8 @@ class SampleLog2(SampleLog):
 
     def open_run(self, **about: Any) -> str:
         """Append the line that opens a run."""
-        known = {"log_version": 2, "budget": 2_000_000, "horizon": 1, "task": "threshold_1pct"}
-        return super().open_run(**{**known, **about})
+        fields = {"log_version": 2, "budget": 2_000_000, "horizon": 1, "task": "threshold_1pct"}
+        return super().open_run(**{**fields, **about})
 
     def evaluate(self, trial: int, epoch: int, **metrics: Any) -> str:
         """Append a point of the learning curve."""
@@ -193,7 +193,7 @@ def as_bytes(log: str | bytes | list[str]) -> bytes:
     return log.encode() if isinstance(log, str) else log
 
 
-def known_of(recovery: Recovery) -> dict[str, list[dict[str, Any]]]:
+def contents_of(recovery: Recovery) -> dict[str, list[dict[str, Any]]]:
     """Return everything that is known of the trials of each study, comparable also where NaN."""
     return {
         study.key: [{f.name: repr(getattr(t, f.name)) for f in fields(t)} for t in study.rows]

@@ -28,22 +28,22 @@ def best_of(study: Study) -> tuple[int, float] | None:
     return study.named_best
 
 
-def found_in(recovery: Recovery, expected: dict[str, Any]) -> dict[str, Any]:
+def in_shape_of_index(recovery: Recovery, expected: dict[str, Any]) -> dict[str, Any]:
     """Return what was found in the shape in which the index says it.
 
     The best trial is that of the last study, as a file's own last statement is meant, or a list of
     those of all studies where the index has a list.
     """
     counts = [study.counts() for study in recovery.studies]
-    found: dict[str, Any] = {
+    counted: dict[str, Any] = {
         name: sum(count.get(state, 0) for count in counts) for name, state in COUNTED.items()
     }
     bests = [best for study in recovery.studies if (best := best_of(study))]
     numbers, values = [best[0] for best in bests], [best[1] for best in bests]
     if not isinstance(expected["best_trial"], list):
         number = numbers[-1] if numbers else None
-        return {**found, "best_trial": number, "best_value": values[-1] if values else None}
-    return {**found, "best_trial": numbers, "best_value": values}
+        return {**counted, "best_trial": number, "best_value": values[-1] if values else None}
+    return {**counted, "best_trial": numbers, "best_value": values}
 
 
 def main() -> None:
@@ -54,11 +54,11 @@ def main() -> None:
     for sample in json.loads((folder / "index.json").read_text())["samples"]:
         recovery = read_trials([folder / sample["file"]])
         expected = {**sample["expected"], **COUNTED_WRONG.get(sample["file"], {})}
-        found = found_in(recovery, expected)
-        exact = found == expected
+        counted = in_shape_of_index(recovery, expected)
+        exact = counted == expected
         wrong += not exact
-        counts = [str(found[name]) for name in COUNTED]
-        best = f"{found['best_trial']}: {found['best_value']}"
+        counts = [str(counted[name]) for name in COUNTED]
+        best = f"{counted['best_trial']}: {counted['best_value']}"
         flags = str(len(recovery.conflicts))
         row = [sample["file"], str(len(recovery.studies)), *counts, best, flags]
         table.add_row(*row, "yes" if exact else f"NO: {expected}")

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from recover_samples import HOSTILE_TEXTS, OTHER_STUDY, SampleLog, as_bytes, sample_log
 from recover_trials.cli import main
+from recover_trials.console import NO_TRIALS
 
 COMMAND = (sys.executable, "-m", "recover_trials")
 
@@ -46,7 +47,7 @@ def on_terminal(*arguments: str | Path) -> str:
         try:
             while block := os.read(screen, 4096):
                 shown += block
-        except OSError:  # how Linux tells that the other end was closed
+        except OSError:  # Linux raises it after the other end was closed
             pass
         os.close(screen)
     return shown.decode()
@@ -101,7 +102,7 @@ def test_text_of_a_log_cannot_control_the_terminal(tmp_path: Path, format_: str)
 
 
 def test_parquet_is_not_shown_on_a_terminal(log: Path) -> None:
-    assert "give --output or a pipe" in on_terminal(log, "--format", "parquet")
+    assert "add --output FILE" in on_terminal(log, "--format", "parquet")
 
 
 def test_json_is_one_document(log: Path) -> None:
@@ -171,7 +172,7 @@ def test_a_log_without_trials_is_a_no(tmp_path: Path) -> None:
     ran = run(tmp_path / "empty.log", "--output", tmp_path / "trials.csv")
 
     assert (ran.exit_code, ran.stdout) == (1, "")
-    assert ran.stderr == "no trials were found\n"
+    assert ran.stderr == f"{NO_TRIALS}\n"
     assert not (tmp_path / "trials.csv").exists()
 
 
@@ -225,7 +226,7 @@ def test_an_output_that_cannot_be_replaced_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize(("arguments", "code"), [([], 0), (["--strict"], 4)])
-@pytest.mark.parametrize("damage", ["torn", "told twice"])
+@pytest.mark.parametrize("damage", ["torn", "repeated"])
 def test_damage_fails_only_a_strict_run(
     tmp_path: Path, damage: str, arguments: list[str], code: int
 ) -> None:
@@ -292,8 +293,8 @@ def test_a_list_of_architectures_completes_an_old_log(tmp_path: Path) -> None:
 
     ran = run(tmp_path / "a.log", "--arch-list", tmp_path / "list.json")
 
-    (found,) = csv.DictReader(io.StringIO(ran.stdout))
-    assert (found["user_attrs_n_heads"], found["user_attrs_d_ff"]) == ("4", "128")
+    (row,) = csv.DictReader(io.StringIO(ran.stdout))
+    assert (row["user_attrs_n_heads"], row["user_attrs_d_ff"]) == ("4", "128")
     assert run(tmp_path / "a.log", "--arch-list", tmp_path / "a.log").exit_code == 2
 
 
@@ -314,8 +315,8 @@ BEST = "Trial {} finished with value: {} and parameters: {{}}. Best is trial {} 
 
 
 def test_a_strict_run_fails_where_the_best_is_another_than_lines_say(tmp_path: Path) -> None:
-    told = [(0, 0.5, 0, 0.5), (1, 0.75, 0, 0.5), (2, 0.25, 0, 0.5)]
-    lines = [f"[I 2026-11-21 10:15:0{row[0]},123] {BEST.format(*row)}\n" for row in told]
+    results = [(0, 0.5, 0, 0.5), (1, 0.75, 0, 0.5), (2, 0.25, 0, 0.5)]
+    lines = [f"[I 2026-11-21 10:15:0{row[0]},123] {BEST.format(*row)}\n" for row in results]
     (tmp_path / "a.log").write_text("".join(lines))
 
     assert run(tmp_path / "a.log", "--strict").exit_code == 4

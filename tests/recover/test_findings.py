@@ -30,13 +30,13 @@ def test_a_start_that_another_study_told_before_is_no_start_of_this_one() -> Non
 
     recovery = recover([named[0], *start, named[1], result, *start])
 
-    told = {study.name: {t.number: t.params for t in study.rows} for study in recovery.studies}
-    assert told == {"a": {0: {"lr": 0.1}}, "b": {1: {"x": 1}}}
+    params = {s.name: {t.number: t.params for t in s.rows} for s in recovery.studies}
+    assert params == {"a": {0: {"lr": 0.1}}, "b": {1: {"x": 1}}}
 
 
-@pytest.mark.parametrize("told", ["{1: 2, 'a': 3}", "{b'x': 2, 'a': 3}", "{None: 1, 2: {3: 4}}"])
-def test_names_of_parameters_are_text(told: str) -> None:
-    recovery = recover([f"{RESULT}{told}{BEST}"])
+@pytest.mark.parametrize("params", ["{1: 2, 'a': 3}", "{b'x': 2, 'a': 3}", "{None: 1, 2: {3: 4}}"])
+def test_names_of_parameters_are_text(params: str) -> None:
+    recovery = recover([f"{RESULT}{params}{BEST}"])
 
     assert [row.params for row in recovery.studies[0].rows] == [{}]
     assert recovery.conflicts

@@ -71,11 +71,11 @@ def test_a_forced_dropout_belongs_to_the_next_start_only() -> None:
 @pytest.mark.parametrize("cut", range(len(START), len(START) + len(ROUNDED) + 13))
 def test_a_start_line_cut_short_has_no_wrong_value(cut: int) -> None:
     whole = f"{START}{ROUNDED}batch_size=64"
-    known = {**SHAPE, "learning_rate": 0.000342, "epochs": 50, "batch_size": 64}
+    expected = {**SHAPE, "learning_rate": 0.000342, "epochs": 50, "batch_size": 64}
 
     (trial,) = recover_one(whole[:cut]).rows
 
-    assert {**trial.params, **trial.user_attrs}.items() <= known.items()
+    assert {**trial.params, **trial.user_attrs}.items() <= expected.items()
     assert trial.flags == ["start line cut short"]
 
 
@@ -300,8 +300,8 @@ def test_the_lines_of_every_version_of_optuna_are_read(
 
 def old_line(number: int, value: float, best: float, params: str) -> str:
     """Return a line of Optuna 0.9 to 1.2."""
-    told = f"Finished trial#{number} resulted in value: {value}. Current best value is {best}"
-    return f"{STAMP}{told} with parameters: {params}."
+    message = f"Finished trial#{number} resulted in value: {value}. Current best value is {best}"
+    return f"{STAMP}{message} with parameters: {params}."
 
 
 def test_parameters_of_the_best_trial_are_not_those_of_another() -> None:
@@ -344,8 +344,8 @@ def test_a_line_quoted_in_the_text_of_an_error_is_no_trial() -> None:
 
 def test_lines_of_two_writers_are_told_apart_by_the_best_they_name() -> None:
     def line(number: int, value: float, best: int, best_value: float) -> str:
-        told = f"Trial {number} finished with value: {value} and parameters: {{'x': {value}}}."
-        return f"{STAMP}{told} Best is trial {best} with value: {best_value}."
+        message = f"Trial {number} finished with value: {value} and parameters: {{'x': {value}}}."
+        return f"{STAMP}{message} Best is trial {best} with value: {best_value}."
 
     lines = [line(0, 0.5, 0, 0.5), line(0, 0.25, 0, 0.25), line(1, 0.75, 0, 0.25)]
     lines += [line(1, 0.625, 0, 0.5), line(2, 0.875, 0, 0.5), line(2, 0.375, 0, 0.25)]

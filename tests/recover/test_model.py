@@ -21,8 +21,8 @@ BEST = ". Best is trial 0 with value: 0.5.\n"
 
 def log_of(*params: str) -> bytes:
     """Return the log of a trial for each text of parameters, behind a first one."""
-    told = enumerate(["{'x': 0}", *params])
-    return "".join(STAMP.format(number) + text + BEST for number, text in told).encode()
+    texts = enumerate(["{'x': 0}", *params])
+    return "".join(STAMP.format(number) + text + BEST for number, text in texts).encode()
 
 
 def trials_of(*params: str) -> list[Trial]:

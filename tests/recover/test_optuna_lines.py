@@ -18,13 +18,12 @@ from optuna.trial import Trial, TrialState
 import recover_trials
 from recover_samples import HOSTILE_TEXTS, STAMP, recover, recover_one
 from recover_trials.optuna_log.literals import parse_literal
-from recover_trials.optuna_log.optuna_lines import Opened, Result
-from recover_trials.optuna_log.optuna_lines import read_line as read_statements
+from recover_trials.optuna_log.optuna_lines import Opened, Result, parse_statements
 
 
-def read_line(text: str) -> list[Result | Opened]:
-    """Return what a line says, without where."""
-    return [statement.content for statement in read_statements(text)]
+def contents_in(text: str) -> list[Result | Opened]:
+    """Return the contents of the statements in a line."""
+    return [statement.content for statement in parse_statements(text)]
 
 
 CHOICES = (*HOSTILE_TEXTS, None, True, False, 3, -0.5, float("inf"), float("nan"), 1e-05)
@@ -195,23 +194,23 @@ FINISHED = f"{STAMP}Trial 3 finished with value: 0.25 and parameters: {{'x': 1, 
     ],
 )
 def test_a_line_quoted_within_a_line_tells_nothing(line: str) -> None:
-    assert [said.number for said in read_line(line) if isinstance(said, Result)] == [3]
+    assert [content.number for content in contents_in(line) if isinstance(content, Result)] == [3]
 
 
 @pytest.mark.parametrize("cut", range(len(STAMP) + len("Trial 3 "), len(FINISHED) - 1))
 def test_a_line_cut_short_gives_its_value_whole_or_not_at_all(cut: int) -> None:
-    for said in read_line(FINISHED[:cut]):
-        assert isinstance(said, Result)
-        assert said.values == (0.25,)
-        assert not said.params
-        assert not said.params_whole
+    for content in contents_in(FINISHED[:cut]):
+        assert isinstance(content, Result)
+        assert content.values == (0.25,)
+        assert not content.params
+        assert not content.params_whole
 
 
 @pytest.mark.parametrize("cut", range(len(FINISHED) + 1))
 def test_a_line_behind_a_torn_one_is_found(cut: int) -> None:
     whole = f"{STAMP}Trial 4 finished with value: 0.5 and parameters: {{'x': 2}}."
 
-    last = read_line(FINISHED[:cut] + whole)[-1]
+    last = contents_in(FINISHED[:cut] + whole)[-1]
 
     assert isinstance(last, Result)
     assert (last.number, last.values, last.params) == (4, (0.5,), {"x": 2})
@@ -231,15 +230,15 @@ def test_a_result_quoted_in_a_traceback_is_not_believed() -> None:
 
 
 def test_a_result_without_a_time_stamp_is_read() -> None:
-    assert read_line(FINISHED.removeprefix(STAMP)) == [
+    assert contents_in(FINISHED.removeprefix(STAMP)) == [
         Result(3, "COMPLETE", None, (0.25,), {"x": 1, "y": "a"})
     ]
 
 
 def test_an_impossible_time_is_no_time() -> None:
-    (said,) = read_line("[I 2026-13-41 10:15:00,123] Trial 3 pruned.")
+    (content,) = contents_in("[I 2026-13-41 10:15:00,123] Trial 3 pruned.")
 
-    assert said == Result(3, "PRUNED", None)
+    assert content == Result(3, "PRUNED", None)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +254,7 @@ def test_an_impossible_time_is_no_time() -> None:
     ],
 )
 def test_a_result_that_cannot_be_read_is_none(line: str) -> None:
-    assert read_line(line) == []
+    assert contents_in(line) == []
 
 
 @pytest.mark.parametrize(
@@ -274,7 +273,7 @@ def test_a_result_that_cannot_be_read_is_none(line: str) -> None:
     ],
 )
 def test_a_study_is_opened_by_name(message: str, opened: Opened) -> None:
-    assert read_line(STAMP + message) == [opened]
+    assert contents_in(STAMP + message) == [opened]
 
 
 def test_a_study_that_is_created_begins_a_new_table() -> None:

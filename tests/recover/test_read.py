@@ -18,7 +18,7 @@ from recover_samples import (
     OTHER_STUDY,
     SampleLog,
     as_bytes,
-    known_of,
+    contents_of,
     moment,
     recover,
     recover_one,
@@ -114,22 +114,22 @@ def test_the_lines_of_two_studies_may_be_mixed(seed: int) -> None:
     random.Random(seed).shuffle(whose)  # noqa: S311
     rests = [iter(lines) for lines in logs]
 
-    mixed = known_of(recover([next(rests[index]) for index in whose]))
+    mixed = contents_of(recover([next(rests[index]) for index in whose]))
 
-    assert mixed == known_of(recover(*logs))
+    assert mixed == contents_of(recover(*logs))
 
 
 def test_two_logs_in_one_file_are_two_studies() -> None:
     logs = [sample_log().lines, sample_log(OTHER_STUDY).lines]
 
-    assert known_of(recover(logs[0] + logs[1])) == known_of(recover(*logs))
+    assert contents_of(recover(logs[0] + logs[1])) == contents_of(recover(*logs))
 
 
 def test_a_log_read_twice_is_read_once() -> None:
     lines = sample_log().lines
 
-    assert known_of(recover(lines, lines)) == known_of(recover(lines))
-    assert known_of(recover([line for line in lines for _ in range(2)])) == known_of(
+    assert contents_of(recover(lines, lines)) == contents_of(recover(lines))
+    assert contents_of(recover([line for line in lines for _ in range(2)])) == contents_of(
         recover(lines)
     )
 
@@ -152,20 +152,20 @@ def test_what_stands_around_lines_does_not_matter(dress: Callable[[str], str]) -
 
     recovery = recover([dress(line) for line in lines])
 
-    assert known_of(recovery) == known_of(recover(lines))
+    assert contents_of(recovery) == contents_of(recover(lines))
     assert recovery.problems == []
 
 
 def test_carriage_returns_end_lines_too() -> None:
     lines = sample_log().lines
 
-    assert known_of(recover("\r".join(lines))) == known_of(recover(lines))
+    assert contents_of(recover("\r".join(lines))) == contents_of(recover(lines))
 
 
 def test_bytes_that_are_no_text_do_not_matter() -> None:
     lines = as_bytes(sample_log().lines)
 
-    assert known_of(recover(b"\xff\xfe\x80\n" + lines + b"\xc3")) == known_of(recover(lines))
+    assert contents_of(recover(b"\xff\xfe\x80\n" + lines + b"\xc3")) == contents_of(recover(lines))
 
 
 def test_damaged_lines_are_counted_and_reported(tmp_path: Path) -> None:
@@ -187,11 +187,11 @@ def test_a_stream_is_named_in_the_report() -> None:
 
 def test_a_line_of_a_later_version_is_no_problem() -> None:
     log = sample_log()
-    known = known_of(recover(log.lines))
+    expected = contents_of(recover(log.lines))
 
     recovery = recover([*log.lines, later_version(log.lines[0])])
 
-    assert known_of(recovery) == known
+    assert contents_of(recovery) == expected
     assert recovery.problems == []
 
 
@@ -226,7 +226,8 @@ def test_the_line_optuna_would_print_is_found_behind_a_torn_line_of_ours() -> No
 def test_a_line_across_blocks_is_read_whole(size: int) -> None:
     lines = sample_log().lines
 
-    assert known_of(recover("x" * size + "\n" + "\n".join(lines))) == known_of(recover(lines))
+    text = "\n".join(lines)
+    assert contents_of(recover("x" * size + "\n" + text)) == contents_of(recover(lines))
 
 
 def test_what_has_no_line_end_is_read_in_constant_memory() -> None:
@@ -282,5 +283,5 @@ def test_a_long_stream_takes_memory_for_its_rows_only() -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert known_of(recovery) == known_of(recover(lines))
+    assert contents_of(recovery) == contents_of(recover(lines))
     assert peak < 20e6

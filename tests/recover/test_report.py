@@ -11,8 +11,8 @@ from recover_samples import LATER_RUN, STAMP, SampleLog, recover, recover_one
 
 def line(number: int, value: float, best: int, best_value: float) -> str:
     """Return Optuna's line on a finished trial."""
-    told = f"Trial {number} finished with value: {value} and parameters: {{'x': {number}}}."
-    return f"{STAMP}{told} Best is trial {best} with value: {best_value}."
+    message = f"Trial {number} finished with value: {value} and parameters: {{'x': {number}}}."
+    return f"{STAMP}{message} Best is trial {best} with value: {best_value}."
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,9 @@ def test_lines_that_contradict_each_other_about_the_direction_are_flagged() -> N
 def test_a_best_that_has_another_value_is_flagged() -> None:
     study = recover_one([line(0, 0.5, 0, 0.5), line(1, 0.75, 0, 0.25)])
 
-    assert study.flags == ["best trial 0: 0.5 here, 0.25 in a line that names it"]
+    assert study.flags == [
+        "best trial 0: 0.5 in its end line, 0.25 in a line that names it as the best"
+    ]
 
 
 def test_the_best_that_the_end_of_a_run_names_is_compared() -> None:
@@ -65,7 +67,7 @@ def test_the_best_that_the_end_of_a_run_names_is_compared() -> None:
     assert recover_one(log.lines).flags == []
     log.add("run_end", {**end, "best_trial": 0, "best_value": 0.5})
     assert recover_one(log.lines[:-2] + log.lines[-1:]).flags == [
-        "lines call trial 0 the best with 0.5, but trial 1 has 0.25"
+        "lines name trial 0 with 0.5 as the best, but trial 1 has 0.25"
     ]
 
 

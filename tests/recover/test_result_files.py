@@ -143,7 +143,7 @@ def test_a_best_value_without_a_number_is_no_trial(tmp_path: Path) -> None:
 
     assert read_trials(alone).studies == []
     study = only(read_trials([beside, alone]))
-    assert study.remarks == ["a file names the best value 0.25, but not its trial"]
+    assert study.remarks == ["a file of results has the best value 0.25 without its trial number"]
     assert len(study.trials) == 2
 
 
@@ -181,7 +181,7 @@ def test_a_metrics_table_has_parameters_in_one_cell(tmp_path: Path) -> None:
     assert study.rows[0].user_attrs["extreme_type"] == "min_d_model"
 
 
-def told(study: Study) -> list[tuple[Any, ...]]:
+def trials_of(study: Study) -> list[tuple[Any, ...]]:
     """Return what files can tell of each trial, curves apart."""
     return [
         (t.number, t.state, t.values, t.datetime_start, t.datetime_complete, t.params)
@@ -197,7 +197,7 @@ def test_what_was_recovered_is_read_again(tmp_path: Path, write_as: Any) -> None
     again = read_trials(path)
 
     # A trial that runs has no value, and the one that was pruned keeps its last.
-    assert told(only(again)) == told(only(recovery))
+    assert trials_of(only(again)) == trials_of(only(recovery))
 
 
 @pytest.mark.parametrize("write_as", [to_json, to_jsonl, to_csv])
@@ -423,10 +423,10 @@ def finished(sp500_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def test_every_file_of_a_script_tells_the_study_of_its_log(finished: Path) -> None:
     log = finished.parent / "logs" / f"{finished.stem}.log"
     out = finished.parent / "outputs" / finished.stem
-    known = told(only(read_trials(log)))
-    assert told(only(read_trials(out / "trials.csv"))) == known
-    assert told(only(read_trials(out / "best_params.json")))[0] in [
-        (*row[:3], None, None, *row[5:]) for row in known
+    expected = trials_of(only(read_trials(log)))
+    assert trials_of(only(read_trials(out / "trials.csv"))) == expected
+    assert trials_of(only(read_trials(out / "best_params.json")))[0] in [
+        (*row[:3], None, None, *row[5:]) for row in expected
     ]
 
 
@@ -438,7 +438,7 @@ def test_a_log_with_the_files_of_its_script_is_one_study_without_a_flag(finished
 
     for order in ([log, *files], [*reversed(files), log]):
         recovery = read_trials(order)
-        assert told(only(recovery)) == told(only(read_trials(log)))
+        assert trials_of(only(recovery)) == trials_of(only(read_trials(log)))
         assert recovery.conflicts == []
 
 
@@ -452,7 +452,7 @@ def test_what_a_cut_log_lost_comes_from_the_files(finished: Path, tmp_path: Path
 
     recovery = read_trials([cut, table])
 
-    assert told(only(recovery)) == told(only(read_trials(io_of(whole))))
+    assert trials_of(only(recovery)) == trials_of(only(read_trials(io_of(whole))))
     assert recovery.conflicts == []
 
 

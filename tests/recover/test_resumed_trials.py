@@ -63,7 +63,7 @@ def take_up(log: SampleLog, reached: int, trial: int = 0) -> str:
     )
 
 
-def told(trial: Trial) -> dict[str, Any]:
+def fields_of(trial: Trial) -> dict[str, Any]:
     """Return what a trial is known to be, whoever ran it."""
     return {
         name: getattr(trial, name)
@@ -79,13 +79,13 @@ def uninterrupted() -> dict[str, Any]:
     log = first_run(5)
     log.end(0, value=0.5)
     (trial,) = recover_one(log.lines).rows
-    return told(trial)
+    return fields_of(trial)
 
 
 def whole(recovery: Recovery) -> bool:
     """Tell whether a recovery is the one trial, as if nothing had interrupted it."""
     (study,) = recovery.studies
-    return list(map(told, study.rows)) == [uninterrupted()] and not recovery.conflicts
+    return list(map(fields_of, study.rows)) == [uninterrupted()] and not recovery.conflicts
 
 
 @pytest.mark.parametrize("reached", [0, 1, 2, 3])
@@ -161,7 +161,7 @@ def test_other_trials_are_not_taken_up_with_it() -> None:
 
     first, second = recover_one(log.lines + later_run(1, trial=1).lines).rows
 
-    assert told(first) == uninterrupted()
+    assert fields_of(first) == uninterrupted()
     assert (second.number, second.state) == (1, "COMPLETE")
     assert second.intermediate_values == {**LOSSES, 1: 0.9}
 
@@ -178,7 +178,7 @@ def test_a_first_run_that_is_cut_anywhere_is_gone_on_with(data: st.DataObject) -
 
     (trial,) = recover_one([text[:cut], *later_run(reached).lines]).rows
 
-    assert {**told(trial), "flags": []} == uninterrupted()
+    assert {**fields_of(trial), "flags": []} == uninterrupted()
 
 
 @settings(max_examples=60)
@@ -274,14 +274,14 @@ def test_files_of_one_study_may_be_given_in_any_order(zipped: bool, tmp_path: Pa
         path.write_bytes(gzip.compress(text) if zipped else text)
     (other := tmp_path / "a.log").write_bytes(as_bytes(sample_log(OTHER_STUDY).lines))
     missing = tmp_path / "missing.log"
-    known = {STUDY: told(recover_one(*(log.lines for log in logs)).trials[0][0])}
+    expected = {STUDY: fields_of(recover_one(*(log.lines for log in logs)).trials[0][0])}
     for order in itertools.permutations([*paths, other, missing]):
         unreadable: dict[str, OSError] = {}
         recovery = read_trials(order, unreadable)
-        found = {study.key: study for study in recovery.studies}
-        assert len(found[OTHER_STUDY].rows) == 3
-        (trial,) = found[STUDY].rows
-        assert {STUDY: told(trial)} == known
+        studies = {study.key: study for study in recovery.studies}
+        assert len(studies[OTHER_STUDY].rows) == 3
+        (trial,) = studies[STUDY].rows
+        assert {STUDY: fields_of(trial)} == expected
         assert trial.user_attrs["learning_curve"] == CURVE
         assert not recovery.conflicts
         assert [*unreadable] == [f"{missing}"]

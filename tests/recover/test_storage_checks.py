@@ -43,8 +43,8 @@ def two_runs(one: dict[str, Any], other: dict[str, Any], study: str = STUDY) -> 
 
 def finished(number: int, value: float, best: int, best_value: float, seconds: float) -> str:
     """Return Optuna's line on a finished trial."""
-    told = f"Trial {number} finished with value: {value} and parameters: {{'x': {value}}}."
-    return f"{stamp(seconds)}{told} Best is trial {best} with value: {best_value}."
+    message = f"Trial {number} finished with value: {value} and parameters: {{'x': {value}}}."
+    return f"{stamp(seconds)}{message} Best is trial {best} with value: {best_value}."
 
 
 def stamp(seconds: float) -> str:
@@ -71,7 +71,7 @@ def refusal(recovery: Recovery, folder: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "flag", "told"),
+    ("one", "other", "flag", "difference"),
     [
         (
             {"data_sha256": "a" * 64},
@@ -114,14 +114,14 @@ def refusal(recovery: Recovery, folder: Path) -> str:
     ],
 )
 def test_runs_of_one_study_that_do_not_compare_are_refused_by_what_differs(
-    one: dict[str, Any], other: dict[str, Any], flag: str, told: str, tmp_path: Path
+    one: dict[str, Any], other: dict[str, Any], flag: str, difference: str, tmp_path: Path
 ) -> None:
     recovery = recover(two_runs(one, other))
 
     assert f"hpo_2M_h1: {flag}" in recovery.conflicts
     assert f"  {flag}" in recovery.report()
     reason = refusal(recovery, tmp_path)
-    assert reason.startswith(f"hpo_2M_h1 is not written: {flag} {told}")
+    assert reason.startswith(f"study hpo_2M_h1 was not written: {flag} {difference}")
     assert reason.count(flag) == 1
     assert "grep 'run=" in reason
 
@@ -174,7 +174,7 @@ def test_two_studies_of_one_name_are_refused_and_can_be_kept_apart(tmp_path: Pat
     assert "hpo_2M_h1 is the name of two studies" in reason
     assert f"""grep 'study="{STUDY}"' or 'study="{OTHER_STUDY}"' LOG""" in reason
     (remark,) = {line for line in recovery.report() if "another study" in line}
-    assert remark == "  another study here has this name"
+    assert remark == "  another study of these logs has the same name"
     kept = [line for line in lines if f'study="{STUDY}"' in line]
     assert write_back(recover(kept), tmp_path) == ["hpo_2M_h1: 1 trials written"]
 
@@ -185,7 +185,9 @@ def test_a_second_study_that_is_refused_keeps_the_first_from_being_written(
     lines = [opened("a", 0), finished(0, 0.5, 0, 0.5, 1), finished(1, 0.25, 1, 0.25, 2)]
     lines += [opened("b", 3), finished(0, 0.5, 0, 0.5, 4)]
 
-    assert refusal(recover(lines), tmp_path).startswith("b: the log does not show the direction")
+    assert refusal(recover(lines), tmp_path).startswith(
+        "study b: the log does not show the direction"
+    )
 
 
 def test_writers_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_gaps_are_reported_as_spans(log: SampleLog) -> None:
 
     report = recover(log.lines).report()
 
-    assert report == ["hpo_2M_h1 (stream): 4 RUNNING", "  no line of trials 0, 3-4, 6-8"]
+    assert report == ["hpo_2M_h1 (stream): 4 RUNNING", "  no line about trials 0, 3-4, 6-8"]
 
 
 def test_a_huge_number_is_one_gap() -> None:
@@ -168,7 +168,7 @@ def test_what_is_before_the_first_number_of_a_log_is_no_gap() -> None:
     recovery = recover(f"{STAMP}Trial 220 pruned. ")
 
     assert (recovery.studies[0].starts_at, recovery.studies[0].gaps()) == (220, [])
-    assert "  starts at 220: no log holds the trials before" in recovery.report()
+    assert "  starts at trial 220: no log holds the earlier trials" in recovery.report()
 
 
 def test_a_study_told_whole_has_no_gaps(log: SampleLog) -> None:
@@ -202,10 +202,10 @@ def test_the_best_follows_the_direction(direction: str, best: int) -> None:
     for number, value in enumerate([0.5, -float("inf"), float("inf")]):
         log.end(number, value=value)
 
-    found = recover_one(log.lines).best
+    best_trial = recover_one(log.lines).best
 
-    assert found is not None
-    assert found.number == best
+    assert best_trial is not None
+    assert best_trial.number == best
 
 
 def test_a_pruned_trial_is_never_the_best(log: SampleLog) -> None:

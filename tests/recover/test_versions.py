@@ -64,15 +64,15 @@ def expected(trials: list[dict[str, Any]], version: str) -> list[dict[str, Any]]
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_log_of_a_version_gives_back_its_studies(version: str) -> None:
-    log, told = run(version)
+    log, contents = run(version)
 
     recovery = read_trials([io.BytesIO(log)])
 
-    assert [study.name for study in recovery.studies] == [*told]
+    assert [study.name for study in recovery.studies] == [*contents]
     for study in recovery.studies:
-        assert table_of(study) == expected(told[study.name]["trials"], version)
+        assert table_of(study) == expected(contents[study.name]["trials"], version)
         assert study.flags == []
-        if told[study.name]["best"] is not None and study.name != "bound":
+        if contents[study.name]["best"] is not None and study.name != "bound":
             assert study.best is not None
-            assert study.best.number == told[study.name]["best"]
+            assert study.best.number == contents[study.name]["best"]
     assert recovery.unmatched == 0

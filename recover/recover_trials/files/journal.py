@@ -1,4 +1,4 @@
-"""Optuna's journals: files of operations, often named .log, that hold whole studies."""
+"""Optuna's journals: files of operations that hold whole studies, often named .log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WHOLE = {"IntDistribution", "IntUniformDistribution", "IntLogUniformDistribution
 
 
 class Journal:
-    """Replays operations as Optuna does: late and repeated ones have no effect."""
+    """Replays operations as Optuna does: an operation on an ended trial has no effect."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -45,7 +45,7 @@ class Journal:
         }
 
     def feed(self, line: bytes) -> None:
-        """Apply the operation of a line; an invalid line is counted as damaged."""
+        """Apply the operation of a line; count an invalid line as damaged."""
         if not line.strip():
             return
         try:
@@ -62,7 +62,7 @@ class Journal:
             self.damaged += 1
 
     def finish(self) -> list[Study]:
-        """Return the studies, without waiting trials, which have not started."""
+        """Return the studies without the waiting trials, which have not started."""
         for study in self.studies.values():
             study.trials = {
                 number: rows for number, rows in study.trials.items() if rows[0].state != "WAITING"
@@ -85,11 +85,10 @@ class Journal:
     def describe_study(
         self, operation: dict[str, Any], kind: str, attributes: dict[str, Any]
     ) -> None:
-        """Set attributes of a study."""
         self.studies[operation["study_id"]].about.setdefault(kind, {}).update(attributes)
 
     def create_trial(self, operation: dict[str, Any]) -> None:
-        """Create a trial; one that was added whole has its end, too."""
+        """Create a trial; `study.add_trial` creates one that has ended."""
         study = self.studies.get(operation["study_id"])
         if study is None:
             return
@@ -99,7 +98,7 @@ class Journal:
         for name, text in operation.get("distributions", {}).items():
             trial.distributions[name] = self.distribution(study, name, text)
         for name, internal in operation.get("params", {}).items():
-            trial.params[name] = external(trial.distributions[name], internal)
+            trial.params[name] = external_repr(trial.distributions[name], internal)
         trial.user_attrs = dict(operation.get("user_attrs") or {})
         trial.system_attrs = dict(operation.get("system_attrs") or {})
         curve = operation.get("intermediate_values") or {}
@@ -117,14 +116,13 @@ class Journal:
         return trial if trial.state in ("RUNNING", "WAITING") else None
 
     def set_parameter(self, operation: dict[str, Any]) -> None:
-        """Set a parameter of a trial."""
         trial = self.running(operation)
         if trial:
             study = self.studies[self.trials[operation["trial_id"]][0]]
             name = operation["param_name"]
             distribution = self.distribution(study, name, operation["distribution"])
             trial.distributions[name] = distribution
-            trial.params[name] = external(distribution, operation["param_value_internal"])
+            trial.params[name] = external_repr(distribution, operation["param_value_internal"])
 
     def set_state(self, operation: dict[str, Any]) -> None:
         """Start or end a trial."""
@@ -140,17 +138,15 @@ class Journal:
             trial.values = tuple(operation["values"])
 
     def report(self, operation: dict[str, Any]) -> None:
-        """Add an intermediate value of a trial."""
         if trial := self.running(operation):
             trial.intermediate_values[operation["step"]] = operation["intermediate_value"]
 
     def describe(self, operation: dict[str, Any], kind: str, attributes: dict[str, Any]) -> None:
-        """Set attributes of a trial."""
         if trial := self.running(operation):
             getattr(trial, kind).update(attributes)
 
     def distribution(self, study: Study, name: str, text: str) -> dict[str, Any]:
-        """Return a distribution, one object for all trials that have it."""
+        """Return the distribution of a JSON text; equal texts share one object."""
         if text not in self.cache:
             self.cache[text] = json.loads(text)
         study.about["search_space"][name] = self.cache[text]
@@ -158,23 +154,23 @@ class Journal:
 
 
 def ignore(_: object) -> None:
-    """Ignore an operation that changes no study."""
+    """Accept an operation without an effect on trials."""
 
 
-def external(distribution: dict[str, Any], internal: float) -> Any:
-    """Return a parameter as the objective got it."""
+def external_repr(distribution: dict[str, Any], internal: float) -> Any:
+    """Return the value of a parameter for the objective, from the number in the storage."""
     if distribution["name"] == "CategoricalDistribution":
         return distribution["attributes"]["choices"][int(internal)]
     return int(internal) if distribution["name"] in WHOLE else internal
 
 
 def local_time(text: str | None) -> datetime | None:
-    """Return a time as Optuna has it: local, without a zone."""
+    """Return a time as Optuna has it: local, without a time zone."""
     return datetime.fromisoformat(text).astimezone().replace(tzinfo=None) if text else None
 
 
 def read_journal(blocks: Iterable[bytes], source: str) -> tuple[list[Study], int]:
-    """Return the studies of a journal, and how many of its lines could not be read."""
+    """Return the studies of a journal, and the number of its damaged lines."""
     journal = Journal(source)
     for block in blocks:
         for line in block.split(b"\n"):

@@ -1,9 +1,9 @@
-"""Damaged journals of Optuna: which lines to keep, so that Optuna can read them.
+"""Repair of Optuna journals: damaged lines are removed, so that Optuna can read the file.
 
-No process has read a line that a crash cut, with or without another process's line behind it: it
-is dropped. Processes have read a line whose bytes changed later. If it created a trial, later
-lines depend on it, for the order of creation is the only name of a trial: a stand-in takes its
-place. Optuna itself decides which lines it can read.
+A crash can cut a line before any process has read it, and another process may append its own line
+to the cut one. The cut line is removed. Bytes can also change after processes have read the line.
+If that line created a trial, later lines refer to the trial by its place in the order of creation:
+a stand-in replaces the line. Optuna itself decides which lines are readable.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ BEGIN = re.compile(rb'(?=\{"op_code":)')
 TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?\+00:00")
 CREATES_TRIAL = re.compile(rb'"op_code":4,|"study_id":\d+,"datetime_start":')
 HOLE = re.compile(rb"[^ -~]{2,}")  # journals are ASCII; a hole may have been many lines
-BARE = re.compile(rb'"datetime_start":"[^"]*"\}\s*\Z')  # its whole content is intact
+BARE = re.compile(rb'"datetime_start":"[^"]*"\}\s*\Z')  # creates a running trial
 CREATES_STUDY = re.compile(rb'"study_name":|"directions":\[')
-# Keys that no line has that creates a trial.
+# Keys that a line without `op_code: 4` has.
 OTHERS = (b'"trial_id":', b'"user_attr":', b'"system_attr":', b'"study_name":')
 CREATE_STUDY, DELETE_STUDY, CREATE_TRIAL = 0, 1, 4
 FAIL = 3
@@ -36,7 +36,7 @@ DECODER = json.JSONDecoder()
 
 
 class Piece(NamedTuple):
-    """A record of a journal, or invalid text; `alone` if it is a line of its own."""
+    """A record of a journal, or invalid text (`record` is None); `alone` if it fills its line."""
 
     line: int
     text: bytes
@@ -51,9 +51,9 @@ class Repaired:
     Attributes:
         text: new content of the file.
         dropped: damaged lines, by number, with their bytes.
-        tail: the damage is at the end only.
-        replaced: lines with a stand-in, which creates a trial or study so that no number moves.
-        kept: lines with a whole record beside the damage, which was kept.
+        tail: whether all damage is at the end of the file.
+        replaced: lines replaced by a stand-in, which creates a trial or a study.
+        kept: damaged lines with an intact record, which was kept.
     """
 
     text: bytes
@@ -64,7 +64,7 @@ class Repaired:
 
 
 class Numbers:
-    """The numbers of studies and trials: their places in the order of creation."""
+    """Numbers of studies and trials, which are their places in the order of creation."""
 
     def __init__(self) -> None:
         self.studies: dict[int, str] = {}
@@ -82,10 +82,10 @@ class Numbers:
             self.n_trials += record["study_id"] in self.studies
 
     def is_changed(self, record: dict[str, Any], *, studies_known: bool) -> bool:
-        """Tell whether damage changed a record into another one that Optuna accepts.
+        """Return whether damage changed a record into another one that Optuna accepts.
 
-        Such a record would delete the study, or skip the creation of a trial: later numbers would
-        move.
+        Such a record would delete the study or skip the creation of a trial, which would shift
+        later numbers.
         """
         if record["op_code"] == DELETE_STUDY:
             return record.keys() > {"op_code", "worker_id", "study_id"}
@@ -95,7 +95,7 @@ class Numbers:
         return False
 
     def precedes_creation(self, record: dict[str, Any]) -> bool:
-        """Tell whether a record is about a trial that is not created yet."""
+        """Return whether a record is about a trial that is not created yet."""
         trial = record.get("trial_id", -1)
         return isinstance(trial, int) and trial >= self.n_trials
 
@@ -106,9 +106,9 @@ def repair(content: bytes) -> Repaired:
     while (bad := first_unreadable(pieces, None)) is not None:
         pieces[bad] = pieces[bad]._replace(record=None)
     if not any(piece.record for piece in pieces):
-        raise RepairError("no line is one of a journal of Optuna")
+        raise RepairError("no line is a record of an Optuna journal")
     replaced = stand_ins(pieces)
-    # Optuna now reads records that it ignored before, for their trial did not exist.
+    # With the stand-ins, Optuna reads records that it ignored before: their trials now exist.
     while (bad := first_unreadable(pieces, replaced)) is not None:
         pieces[bad] = pieces[bad]._replace(record=None)
         replaced = stand_ins(pieces)
@@ -172,7 +172,7 @@ def first_unreadable(pieces: list[Piece], replaced: dict[int, list[bytes]] | Non
     at = -1
 
     class Lines(BaseJournalBackend):
-        """The records of this journal, one after the other."""
+        """The records of this journal."""
 
         def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
             nonlocal at
@@ -197,7 +197,7 @@ def first_unreadable(pieces: list[Piece], replaced: dict[int, list[bytes]] | Non
 
 
 def stand_ins(pieces: list[Piece]) -> dict[int, list[bytes]]:
-    """Return the lines that take the place of damaged creations, by the index of the piece.
+    """Return the stand-ins of damaged lines that created a trial or study, by index of the piece.
 
     Raises RepairError if the trials of later lines are ambiguous.
     """
@@ -213,7 +213,7 @@ def stand_ins(pieces: list[Piece]) -> dict[int, list[bytes]]:
             text = b"".join(damage_from(pieces, index))
             lines = [stand_in(segment, numbers, named, pieces) for segment in BEGIN.split(text)]
             made[index] = [line for line in lines if line]
-            plain = is_foreign(text) or (made[index] and not HOLE.search(text))
+            plain = is_of_other_program(text) or (made[index] and not HOLE.search(text))
             suspect = suspect or (0 if plain else piece.line)
         elif HOLE.search(piece.text):
             suspect = suspect or piece.line
@@ -221,7 +221,7 @@ def stand_ins(pieces: list[Piece]) -> dict[int, list[bytes]]:
 
 
 def continues(before: Piece, piece: Piece) -> bool:
-    """Tell whether damage continues from the line before: it may have added a line end."""
+    """Return whether the damage of the line before continues: it may have added a line end."""
     damaged = all(item.record is None and item.alone for item in (before, piece))
     return damaged and before.line == piece.line - 1
 
@@ -237,7 +237,7 @@ def damage_from(pieces: list[Piece], index: int) -> Iterator[bytes]:
 def stand_in(
     segment: bytes, numbers: Numbers, named: set[int], pieces: list[Piece]
 ) -> bytes | None:
-    """Return a line that replaces a damaged creation; None for another line."""
+    """Return the stand-in of a damaged line; None if the line created nothing."""
     record: dict[str, Any] | None = None
     if CREATES_STUDY.search(segment) and b'"trial_id":' not in segment:
         record = study_stand_in(pieces)
@@ -251,14 +251,14 @@ def stand_in(
 
 
 def study_stand_in(pieces: list[Piece]) -> dict[str, Any] | None:
-    """Return the creation of the only study, from the line of a run that resumed it."""
+    """Return the record of the only study, which a run that resumed the study wrote again."""
     records = [p.record for p in pieces if p.record and p.record["op_code"] == CREATE_STUDY]
     names = {record["study_name"] for record in records}
     return records[0] if len(names) == 1 else None
 
 
 def trial_stand_in(segment: bytes, numbers: Numbers, *, is_used: bool) -> dict[str, Any] | None:
-    """Return the creation of a trial: one that later lines use, or a lost one."""
+    """Return the record of a running trial if later lines use it, otherwise of a failed one."""
     match = re.search(rb'"study_id":(\d+)', segment)
     study = int(match[1]) if match else -1
     if study not in numbers.studies:
@@ -283,7 +283,7 @@ def time_in(segment: bytes) -> str | None:
         return None
 
 
-def is_foreign(text: bytes) -> bool:
-    """Tell whether a text is plainly another program's: it names no field of a journal."""
+def is_of_other_program(text: bytes) -> bool:
+    """Return whether a text has no field of a journal, so that another program wrote it."""
     fields = (b"op_code", b"worker_id", b"study_id", b"trial_id", b'":')
     return text.isascii() and b"\0" not in text and not any(field in text for field in fields)
