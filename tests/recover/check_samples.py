@@ -1,4 +1,4 @@
-"""Print what is recovered from a folder of logs beside what its index.json says must be found.
+"""Print the trials recovered from a folder of logs beside the trials in its index.json.
 
 python tests/recover/check_samples.py FOLDER
 """
@@ -16,12 +16,12 @@ from rich.table import Table
 from recover_trials import Recovery, Study, read_trials
 
 COUNTED = {"n_finished": "COMPLETE", "n_pruned": "PRUNED", "n_failed": "FAIL"}
-# The index counted with grep, and with it a sentence below the log that quotes "Trial 5 pruned."
+# The index was counted with grep, which also counts a sentence that quotes "Trial 5 pruned."
 COUNTED_WRONG = {"s22_optuna_v2.0_pruning.rst": {"n_pruned": 3}}
 
 
 def best_of(study: Study) -> tuple[int, float] | None:
-    """Return number and value of the best trial, its own line in the log or not."""
+    """Return number and value of the best trial, whose end line may be missing."""
     best = study.best
     if best is not None and best.value is not None:
         return best.number, best.value
@@ -29,10 +29,9 @@ def best_of(study: Study) -> tuple[int, float] | None:
 
 
 def in_shape_of_index(recovery: Recovery, expected: dict[str, Any]) -> dict[str, Any]:
-    """Return what was found in the shape in which the index says it.
+    """Return the counts and the best trial of a recovery, as the index has them.
 
-    The best trial is that of the last study, as a file's own last statement is meant, or a list of
-    those of all studies where the index has a list.
+    The index has the best trial of the last study, or a list with the best trial of every study.
     """
     counts = [study.counts() for study in recovery.studies]
     counted: dict[str, Any] = {

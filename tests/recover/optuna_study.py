@@ -55,7 +55,7 @@ VALUES = (0.5, -0.25, 1e-05, 1.5e300, math.inf, -math.inf, 3, 0.1 + 0.2)
 
 
 def objective(trial: Any) -> Any:
-    """Draw parameters; end in one of all ways."""
+    """Draw parameters; finish, fail or prune, by the number of the trial."""
     for name in NAMES[: trial.number % 8]:
         trial.suggest_categorical(name, CHOICES)
     trial.suggest_float("x", 1e-7, 1.0, log=True)
@@ -88,7 +88,7 @@ def plain(value: Any) -> Any:
 
 
 def contents_of(study: Any) -> dict[str, Any]:
-    """Return what a study holds; values as text, so that nothing is rounded."""
+    """Return the fields of a study, with values as text, which is not rounded."""
     single = len(study.directions) == 1
     return {
         "best": study.best_trial.number if single else None,

@@ -1,4 +1,4 @@
-"""Old logs completed by a list of architectures: by what the log proves, never by a guess."""
+"""Sizes from a list of architectures, added to old logs that confirm the list."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_without_an_index_only_a_unique_architecture_is_filled() -> None:
     assert third.flags == ["sizes not added: no row of the list of architectures matches"]
 
 
-def test_a_list_that_nothing_proves_is_not_believed() -> None:
+def test_a_list_without_a_matching_parameter_count_is_ignored() -> None:
     study = recover_one(["Trial 0: arch_idx=1, d_model=64, lr=0.1"])
 
     complete_from_list(study, ROWS)
@@ -127,7 +127,7 @@ def test_a_list_is_read_from_each_kind_of_file(tmp_path: Path, suffix: str) -> N
         ("a.csv", "arch_idx,d_model,n_layers\n1,64,2\n"),
     ],
 )
-def test_what_holds_no_list_is_an_error_and_never_run(
+def test_a_file_without_a_list_is_an_error_and_never_run(
     tmp_path: Path, name: str, text: str
 ) -> None:
     (tmp_path / name).write_text(text)

@@ -1,4 +1,4 @@
-"""Compressed, encoded and wrapped logs, and files that are no logs."""
+"""Compressed, encoded and wrapped logs, and files that are not logs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOLD = "finished with value: 0.5 and parameters: {'x': 1}. Best is trial 0 with 
 
 
 def of_bytes(data: bytes) -> Recovery:
-    """Return what is read from the bytes of one file."""
+    """Return the recovery from the bytes of one file."""
     return read_trials([io.BytesIO(data)])
 
 
@@ -42,7 +42,7 @@ def test_members_of_gzip_are_read_one_after_the_other() -> None:
 
 
 @pytest.mark.parametrize("cut", [20, 400, -9, -1])
-def test_what_stands_before_the_end_of_a_truncated_gzip_is_read(cut: int) -> None:
+def test_lines_before_the_end_of_a_truncated_gzip_are_read(cut: int) -> None:
     recovery = of_bytes(gzip.compress(as_bytes(LINES))[:cut])
 
     assert recovery.problems[0] == (
@@ -51,7 +51,7 @@ def test_what_stands_before_the_end_of_a_truncated_gzip_is_read(cut: int) -> Non
     assert sum(len(study.rows) for study in recovery.studies) <= 3
 
 
-def test_damaged_gzip_is_a_problem_and_no_crash() -> None:
+def test_damaged_gzip_is_reported() -> None:
     data = bytearray(gzip.compress(as_bytes(LINES)))
     data[60:70] = bytes(10)
 
@@ -75,7 +75,7 @@ def test_zstd_is_read_if_a_package_is_there() -> None:
     assert of_bytes(data[:-5]).problems
 
 
-def test_without_a_package_zstd_is_an_error_that_says_what_to_do(
+def test_without_a_package_zstd_is_an_error_with_advice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "zstandard", None)
@@ -115,7 +115,7 @@ def test_each_cell_of_a_notebook_may_hold_a_study() -> None:
     assert [(study.name, len(study.rows)) for study in studies] == [("a", 1), ("b", 2)]
 
 
-def test_a_notebook_that_is_cut_gives_what_is_whole() -> None:
+def test_a_truncated_notebook_gives_its_whole_strings() -> None:
     text = json.dumps(notebook_of([[f"{STAMP}Trial 0 {TOLD}\n"]] * 2), indent=1)
 
     (study,) = of_bytes(text[:-60].encode()).studies
@@ -174,7 +174,7 @@ def stored(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, optuna
     return path, study
 
 
-def test_a_storage_that_is_called_a_log_is_read_as_the_study_it_is(
+def test_a_storage_with_the_name_of_a_log_is_read(
     stored: tuple[Path, optuna.Study],
 ) -> None:
     path, study = stored
@@ -195,7 +195,7 @@ def test_a_storage_that_is_called_a_log_is_read_as_the_study_it_is(
             assert stored == distribution
 
 
-def test_a_torn_journal_is_read_and_its_damage_counted(
+def test_a_truncated_journal_is_read_and_its_damage_counted(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "optuna.log"
@@ -208,7 +208,7 @@ def test_a_torn_journal_is_read_and_its_damage_counted(
     assert recovery.problems == ["stream: damaged lines left out: 1"]
 
 
-def test_a_sqlite_file_from_a_stream_is_an_error_that_says_what_to_do() -> None:
+def test_a_sqlite_file_from_a_stream_is_an_error_with_advice() -> None:
     with pytest.raises(UnreadableError, match="give the path of the file"):
         of_bytes(b"SQLite format 3\0" + bytes(100))
 

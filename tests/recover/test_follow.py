@@ -63,7 +63,7 @@ def everything(tail: Tail) -> bytes:
 # --- New lines of a file -------------------------------------------------------------------------
 
 
-def test_only_what_is_new_is_read(tmp_path: Path) -> None:
+def test_only_new_lines_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     append(path, "one\n")
     tail = Tail(path)
@@ -328,7 +328,7 @@ def test_pauses_of_a_few_seconds_do_not_make_a_minute_a_stall(tmp_path: Path) ->
     assert not status(log, written + timedelta(seconds=59)).stalled
 
 
-def test_the_time_between_two_runs_is_no_pause() -> None:
+def test_the_time_between_two_runs_is_not_a_pause() -> None:
     rhythm = Rhythm()
     for stamp, text in (
         ("10:00:00,000", "Trial 0: x"),
@@ -451,7 +451,7 @@ def test_an_interrupt_ends_with_128_plus_the_signal(tmp_path: Path) -> None:
     assert (process.returncode, errors) == (130, "")
 
 
-def test_a_terminal_gets_a_picture(tmp_path: Path) -> None:
+def test_a_terminal_shows_a_picture(tmp_path: Path) -> None:
     log = running_log(3)
     append(tmp_path / "a.log", log.lines)
     screen, terminal = pty.openpty()

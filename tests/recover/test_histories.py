@@ -154,7 +154,7 @@ def assert_same(rows: list[Trial], trials: list[WrittenTrial]) -> None:
 
 @settings(max_examples=EXAMPLES)
 @given(SEEDS, st.sampled_from(sorted(PRUNED)))
-def test_what_optuna_says_amid_other_output_is_read_as_it_was(seed: int, version: str) -> None:
+def test_lines_of_optuna_among_other_output_are_read_exactly(seed: int, version: str) -> None:
     chance = random.Random(seed)  # noqa: S311
     trials = history(chance, version)
     lines = [line for trial in trials for line in trial.lines]
@@ -182,7 +182,7 @@ def test_a_log_that_is_cut_anywhere_has_no_false_row(seed: int, version: str) ->
 
 @settings(max_examples=EXAMPLES)
 @given(SEEDS)
-def test_a_torn_line_does_not_hide_the_next(seed: int) -> None:
+def test_a_cut_line_does_not_hide_the_next_one(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     trials = history(chance, "5")
     torn = history(chance, "5")[0].lines[0].replace("Trial 0", "Trial 99")
@@ -197,7 +197,7 @@ def test_a_torn_line_does_not_hide_the_next(seed: int) -> None:
 
 @settings(max_examples=EXAMPLES)
 @given(SEEDS)
-def test_logs_one_behind_the_other_are_studies_of_their_own(seed: int) -> None:
+def test_concatenated_logs_are_separate_studies(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     histories = [history(chance, "5") for _ in range(2)]
     lines = [
@@ -213,7 +213,7 @@ def test_logs_one_behind_the_other_are_studies_of_their_own(seed: int) -> None:
 
 @settings(max_examples=EXAMPLES)
 @given(SEEDS)
-def test_lines_of_two_writers_lose_no_trial_and_make_none(seed: int) -> None:
+def test_lines_of_two_writers_keep_every_trial(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     histories = [history(chance, "5", after) for after in (0.0, 30.0)]
     queues = [
@@ -236,7 +236,7 @@ def test_lines_of_two_writers_lose_no_trial_and_make_none(seed: int) -> None:
 
 @settings(max_examples=EXAMPLES)
 @given(SEEDS)
-def test_changed_bytes_crash_nothing_and_hide_no_other_line(seed: int) -> None:
+def test_changed_bytes_do_not_hide_other_lines(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     trials = history(chance, chance.choice(sorted(PRUNED)))
     lines = [line.encode() for trial in trials for line in trial.lines]
@@ -255,7 +255,7 @@ def test_changed_bytes_crash_nothing_and_hide_no_other_line(seed: int) -> None:
 
 @settings(max_examples=EXAMPLES)
 @given(SEEDS)
-def test_our_own_lines_damaged_anywhere_tell_nothing_false(seed: int) -> None:
+def test_damaged_lines_of_hpogen_give_no_false_row(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     log, values = SampleLog(), {}
     log.open_run()

@@ -31,7 +31,7 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 NAMES = st.from_regex(r"[^\W\d]\w{0,8}", fullmatch=True) | st.just("optimizer.lr")
-# Every kind of line of both versions: what writes it, and its fields under their long names.
+# Every kind of line of both versions: table, event, head, and fields under their long names.
 KINDS: list[tuple[Any, str, str, tuple[str, ...]]] = [
     *((trial_log, event, row[0], FIELDS[event]) for event, row in LOG_EVENTS.items()),
     *(
@@ -141,7 +141,7 @@ def test_two_lines_without_a_line_end_between_are_both_found(first: str, second:
 
 @settings(max_examples=25)
 @given(LINES, LINES)
-def test_a_whole_line_behind_a_torn_one_is_found(torn: str, whole: str) -> None:
+def test_a_whole_line_after_a_cut_one_is_read(torn: str, whole: str) -> None:
     for length in range(0, len(torn), 7):
         events, _, _ = parse_events(torn[:length] + whole)
         assert list(map(repr, events)) == [repr(parse_event(whole))]
@@ -164,13 +164,13 @@ def test_a_damaged_line_is_counted_once(cut: str) -> None:
     assert parse_events(line[:-3]) == ([], 1, "")
 
 
-def test_the_text_before_a_line_of_ours_is_the_rest() -> None:
+def test_the_text_before_a_line_of_hpogen_is_the_rest() -> None:
     line = sample_log().lines[0]
 
     assert parse_events(f"[rank0]: {line}")[2] == "[rank0]: "
 
 
-def test_a_line_that_is_not_ours_is_the_rest() -> None:
+def test_a_line_of_another_program_is_the_rest() -> None:
     line = f"{STAMP}Trial 3 finished with value: 0.1 and parameters: {{}}."
 
     assert parse_events(f"{line}{line}") == ([], 0, f"{line}{line}")
@@ -228,7 +228,7 @@ def test_a_count_is_read_with_its_thousands_separators(log: SampleLog) -> None:
 
 
 @pytest.mark.parametrize("kind", [SampleLog, SampleLog2])
-def test_a_run_of_digits_stays_text(kind: type[SampleLog]) -> None:
+def test_a_long_run_of_digits_remains_text(kind: type[SampleLog]) -> None:
     event = parse_event(kind("123", "12345678").open_run())
 
     assert event is not None
@@ -244,7 +244,7 @@ def test_a_line_full_of_wrong_marks_takes_linear_time() -> None:
 
 @settings(max_examples=100)
 @given(st.lists(written_events(), min_size=1, max_size=8))
-def test_no_value_of_a_whole_line_ends_a_recovery(events: list[WrittenEvent]) -> None:
+def test_any_value_of_a_whole_line_is_accepted(events: list[WrittenEvent]) -> None:
     for event in events:
         event.fields.update({"study": "a", "trial": event.fields.get("trial", 0) % 3})
     lines = "".join(f"{event.line()}\n" for event in events)

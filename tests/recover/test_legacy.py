@@ -1,4 +1,4 @@
-"""Logs of other programs: a small one of each kind."""
+"""Logs of predecessors and of old versions of Optuna."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_each_experiment_of_a_runners_log_is_a_study() -> None:
     ]
 
 
-def test_a_trial_behind_the_end_of_an_experiment_is_in_none() -> None:
+def test_a_trial_after_the_end_of_an_experiment_has_no_experiment() -> None:
     lines = [BANNER, STAMP + TOLD, "[10/12] PASSED: hpo_2B_h1_threshold_1pct.py"]
     lines += [STAMP + TOLD.replace("0.5", "0.25")]
 
@@ -138,7 +138,7 @@ def test_a_trial_behind_the_end_of_an_experiment_is_in_none() -> None:
     assert second.flags == ["no banner names the experiment of these trials"]
 
 
-def test_what_is_skipped_changes_nothing() -> None:
+def test_a_banner_of_a_skip_is_ignored() -> None:
     lines = [BANNER, STAMP + TOLD, "[11/12] Skipping: hpo_2B_h3_threshold_1pct.py (done)"]
     lines += [STAMP + TOLD.replace("Trial 0", "Trial 1").replace("0.5 and", "0.75 and")]
 
@@ -217,7 +217,7 @@ def test_an_early_stop_belongs_to_the_trial_that_runs() -> None:
     assert [row.user_attrs["stopped_epoch"] for row in rows] == [7, 9]
 
 
-def test_a_dry_run_is_no_trial() -> None:
+def test_a_dry_run_is_not_a_trial() -> None:
     recovery = recover(["[DRY RUN] Trial 0: {'x': 1}", "[DRY RUN] Trial 1: {'x': 2}"])
 
     assert recovery.studies == []
@@ -330,7 +330,7 @@ def test_lines_that_the_root_logger_prints_again_are_the_same_trials() -> None:
     assert [(row.number, row.state) for row in study.rows] == [(0, "COMPLETE"), (1, "PRUNED")]
 
 
-def test_a_line_quoted_in_the_text_of_an_error_is_no_trial() -> None:
+def test_a_line_quoted_in_the_text_of_an_error_is_ignored() -> None:
     quoted = f"{STAMP}{TOLD.replace('Trial 0', 'Trial 9').replace('trial 0', 'trial 9')}"
     error = f"RuntimeError({f'first{chr(10)}{quoted}'!r})"
     lines = [
@@ -342,7 +342,7 @@ def test_a_line_quoted_in_the_text_of_an_error_is_no_trial() -> None:
     assert [row.number for row in recover_one(lines).rows] == [0, 2]
 
 
-def test_lines_of_two_writers_are_told_apart_by_the_best_they_name() -> None:
+def test_lines_of_two_writers_are_separated_by_their_best_trials() -> None:
     def line(number: int, value: float, best: int, best_value: float) -> str:
         message = f"Trial {number} finished with value: {value} and parameters: {{'x': {value}}}."
         return f"{STAMP}{message} Best is trial {best} with value: {best_value}."

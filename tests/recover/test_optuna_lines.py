@@ -62,7 +62,7 @@ def run_study(
     logger = logging.getLogger("optuna")
     logger.addHandler(handler)
     optuna.logging.disable_default_handler()
-    optuna.logging.set_verbosity(optuna.logging.INFO)  # a command before may have silenced it
+    optuna.logging.set_verbosity(optuna.logging.INFO)  # an earlier command may have silenced it
     try:
         sampler = optuna.samplers.RandomSampler(seed=7)
         study = optuna.create_study(sampler=sampler, directions=[direction] * n_values)
@@ -79,13 +79,13 @@ def run_study(
 
 
 def assert_same(recovered: recover_trials.Study, study: optuna.Study) -> None:
-    """Compare everything that Optuna's lines tell."""
+    """Compare all fields that Optuna logs."""
     assert [row.number for row in recovered.rows] == [trial.number for trial in study.trials]
     for row, trial in zip(recovered.rows, study.trials, strict=True):
         assert row.state == trial.state.name
         if trial.state == TrialState.COMPLETE:
             assert list(row.values) == trial.values
-        if trial.state != TrialState.PRUNED:  # of these Optuna tells the number only
+        if trial.state != TrialState.PRUNED:  # Optuna logs only the number of a pruned trial
             assert repr(row.params) == repr(
                 {
                     name: float(v) if isinstance(v, np.float64) else v
@@ -109,7 +109,7 @@ def test_a_study_is_recovered_as_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
-def test_the_best_is_the_one_that_optuna_tells(tmp_path: Path, direction: str) -> None:
+def test_the_best_trial_is_the_one_that_optuna_names(tmp_path: Path, direction: str) -> None:
     study = run_study(
         tmp_path / "study.log",
         lambda trial: float((trial.number - 4) ** 2 % 7),
@@ -193,7 +193,7 @@ FINISHED = f"{STAMP}Trial 3 finished with value: 0.25 and parameters: {{'x': 1, 
         "}.",
     ],
 )
-def test_a_line_quoted_within_a_line_tells_nothing(line: str) -> None:
+def test_a_line_quoted_within_a_line_is_ignored(line: str) -> None:
     assert [content.number for content in contents_in(line) if isinstance(content, Result)] == [3]
 
 
@@ -207,7 +207,7 @@ def test_a_line_cut_short_gives_its_value_whole_or_not_at_all(cut: int) -> None:
 
 
 @pytest.mark.parametrize("cut", range(len(FINISHED) + 1))
-def test_a_line_behind_a_torn_one_is_found(cut: int) -> None:
+def test_a_line_after_a_cut_one_is_read(cut: int) -> None:
     whole = f"{STAMP}Trial 4 finished with value: 0.5 and parameters: {{'x': 2}}."
 
     last = contents_in(FINISHED[:cut] + whole)[-1]
@@ -223,7 +223,7 @@ def test_a_trial_whose_parameters_are_cut_is_flagged() -> None:
     assert study.rows[0].flags == ["parameters cut short"]
 
 
-def test_a_result_quoted_in_a_traceback_is_not_believed() -> None:
+def test_a_result_quoted_in_a_traceback_is_ignored() -> None:
     study = recover_one([FINISHED, "RuntimeError: Trial 9 pruned."])
 
     assert [row.number for row in study.rows] == [3]
@@ -235,7 +235,7 @@ def test_a_result_without_a_time_stamp_is_read() -> None:
     ]
 
 
-def test_an_impossible_time_is_no_time() -> None:
+def test_an_invalid_time_is_none() -> None:
     (content,) = contents_in("[I 2026-13-41 10:15:00,123] Trial 3 pruned.")
 
     assert content == Result(3, "PRUNED", None)
@@ -253,7 +253,7 @@ def test_an_impossible_time_is_no_time() -> None:
         "Trial three pruned.",
     ],
 )
-def test_a_result_that_cannot_be_read_is_none(line: str) -> None:
+def test_a_result_that_cannot_be_parsed_is_left_out(line: str) -> None:
     assert contents_in(line) == []
 
 
@@ -296,14 +296,14 @@ def test_a_study_that_is_continued_keeps_its_table() -> None:
     assert [(study.name, len(study.rows)) for study in studies] == [("a", 2), ("b", 1)]
 
 
-def test_the_same_line_told_twice_is_one_trial() -> None:
+def test_a_duplicate_line_is_one_trial() -> None:
     study = recover_one([FINISHED, FINISHED])
 
     assert [(row.number, row.flags) for row in study.rows] == [(3, [])]
 
 
 @pytest.mark.parametrize("change", [("0.25", "0.5"), ("'x': 1", "'x': 2"), ("10:15", "10:16")])
-def test_a_number_told_in_two_ways_is_kept_twice_and_flagged(change: tuple[str, str]) -> None:
+def test_two_lines_in_conflict_are_two_rows_with_a_flag(change: tuple[str, str]) -> None:
     study = recover_one([FINISHED, FINISHED.replace(*change), FINISHED])
 
     assert [row.flags for row in study.rows] == [[], ["two lines about this trial differ"]]
@@ -353,7 +353,7 @@ def test_nan_is_a_literal() -> None:
         "9" * 10_000,
     ],
 )
-def test_what_is_no_literal_is_none_and_never_evaluated(
+def test_a_text_that_is_not_a_literal_is_none_and_never_evaluated(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -111,7 +111,7 @@ def test_a_csv_keeps_floats_to_the_last_digit() -> None:
     assert [repr(float(row["value"])) for row in rows] == list(map(repr, values))
 
 
-def test_a_csv_of_text_that_is_no_text_can_be_written() -> None:
+def test_lone_surrogates_can_be_written_as_csv() -> None:
     log = SampleLog()
     log.end(0, error="no such file: caf\udce9.csv")
 
@@ -131,7 +131,7 @@ def test_a_csv_has_lists_but_not_the_learning_curve() -> None:
     assert "user_attrs_learning_curve" not in row
 
 
-def test_json_has_everything_that_is_known_of_a_trial() -> None:
+def test_json_has_every_field_of_a_trial() -> None:
     document = json.loads(to_json(recover(sample_log().lines)))
 
     assert document["generated_from"] == "log_recovery"
@@ -246,7 +246,7 @@ def test_text_in_a_table_cannot_control_the_terminal(
     assert len(table.splitlines()) == 3
 
 
-def test_text_in_a_table_is_no_markup() -> None:
+def test_text_in_a_table_is_not_markup() -> None:
     table = to_table(recovery_of(Trial(0, params={"text": "[bold]x[/bold] :smile:"})))
 
     assert "[bold]x[/bold] :smile:" in table

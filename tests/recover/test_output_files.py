@@ -1,4 +1,4 @@
-"""Parquet, all_trials.json and best_config.py of recovered trials; what all formats agree on."""
+"""Parquet, all_trials.json and best_config.py of recovered trials, and all formats compared."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def mixed_log() -> SampleLog:
     return log
 
 
-def test_all_formats_of_one_recovery_tell_the_same() -> None:
+def test_all_formats_of_one_recovery_agree() -> None:
     recovery = recover(mixed_log().lines)
     table = parquet_table(recovery)
     rows = list(csv.DictReader(io.StringIO(to_csv(recovery), newline="")))
@@ -250,7 +250,7 @@ def test_only_a_finished_trial_has_a_loss_in_all_trials() -> None:
     ]
 
 
-def test_the_budget_is_told_by_the_name_of_an_old_experiment() -> None:
+def test_the_budget_comes_from_the_name_of_an_old_experiment() -> None:
     text = (
         "[3/12] Starting: hpo_2B_h3_threshold_1pct.py\n"
         f"{STAMP}Trial 0 finished with value: 0.5 and parameters: {{'a': 1}}."
@@ -298,12 +298,14 @@ def test_a_best_config_is_python_with_the_parameters_of_the_best_trial(tmp_path:
         ([Trial(0, "COMPLETE", (0.5, 0.25))], "several values"),
     ],
 )
-def test_there_is_no_best_config_without_a_finite_best(trials: list[Trial], reason: str) -> None:
+def test_best_config_is_refused_without_a_finite_best_value(
+    trials: list[Trial], reason: str
+) -> None:
     with pytest.raises(NoBestError, match=reason):
         to_best_config(recovery_of(*trials))
 
 
-def test_there_is_no_best_config_where_the_line_of_the_best_is_lost() -> None:
+def test_best_config_is_refused_where_the_line_of_the_best_trial_is_lost() -> None:
     line = (
         f"{STAMP}Trial 5 finished with value: 0.5 and parameters: {{'a': 1}}."
         " Best is trial 3 with value: 0.25."
@@ -320,7 +322,7 @@ EVIL_NAMES = (
 )
 
 
-def test_hostile_names_and_values_stay_data(tmp_path: Path) -> None:
+def test_hostile_names_and_values_remain_data(tmp_path: Path) -> None:
     params = {**dict.fromkeys(EVIL_NAMES, 1), "text": "".join(EVIL_NAMES), "f": [NAN, (INF,), {}]}
     recovery = recovery_of(
         complete(0, params=params, flags=["flag\nimport os"]), metric="val\nimport os"
@@ -336,7 +338,7 @@ def test_hostile_names_and_values_stay_data(tmp_path: Path) -> None:
 
 
 @given(st.dictionaries(st.text() | st.sampled_from(EVIL_NAMES), VALUES))
-def test_a_best_config_says_what_the_trial_says(params: dict[str, Any]) -> None:
+def test_a_best_config_has_the_values_of_the_trial(params: dict[str, Any]) -> None:
     text = to_best_config(recovery_of(complete(0, params=params)))
 
     names: dict[str, Any] = {}
@@ -354,7 +356,7 @@ def test_every_format_is_written_to_a_file(tmp_path: Path) -> None:
         out = tmp_path / f"out.{format_}"
         arguments = [str(tmp_path / "a.log"), "--format", format_]
         assert CliRunner().invoke(main, [*arguments, "--output", str(out)]).exit_code == 0
-        if format_ != "all_trials":  # it has the time of its writing
+        if format_ != "all_trials":  # it contains the current time
             assert CliRunner().invoke(main, arguments).stdout_bytes == out.read_bytes()
     assert pq.read_table(tmp_path / "out.parquet").num_rows == 3
 
@@ -363,7 +365,7 @@ def test_every_format_is_written_to_a_file(tmp_path: Path) -> None:
     ("format_", "logs", "code"),
     [("best_config", "none", 1), ("all_trials", "two", 2), ("parquet", "package", 3)],
 )
-def test_what_cannot_be_written_is_an_exit_code(
+def test_a_format_that_cannot_be_written_has_an_exit_code(
     tmp_path: Path, format_: str, logs: str, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = SampleLog()
@@ -384,7 +386,7 @@ def test_what_cannot_be_written_is_an_exit_code(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_metric_with_the_name_of_a_setting_is_no_setting(tmp_path: Path) -> None:
+def test_a_metric_with_the_name_of_a_setting_is_left_out(tmp_path: Path) -> None:
     measured = {"precision": 0.25, "learning_curve": [{"epoch": 1, "precision": 0.25}]}
     recovery = recovery_of(complete(0, params={"a": 1}, user_attrs={"dropout": 0.5, **measured}))
 

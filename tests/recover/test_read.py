@@ -1,4 +1,4 @@
-"""Whole logs: what a study did is what is read, whatever else stands in the files."""
+"""Whole logs, in any order and with any other text: all trials are read."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_history_is_read_as_it_was() -> None:
 
 
 def without_notes(trial: Trial) -> Trial:
-    """Return a trial without what the reader notes for itself."""
+    """Return a trial without the fields that only the reader uses."""
     return replace(trial, curve={}, run=None, end=None)
 
 
@@ -147,7 +147,7 @@ def test_a_log_read_twice_is_read_once() -> None:
         pytest.param(lambda line: f"{line}\n\nTrial and error. Run for your life.", id="prose"),
     ],
 )
-def test_what_stands_around_lines_does_not_matter(dress: Callable[[str], str]) -> None:
+def test_text_around_lines_does_not_matter(dress: Callable[[str], str]) -> None:
     lines = sample_log().lines
 
     recovery = recover([dress(line) for line in lines])
@@ -185,7 +185,7 @@ def test_a_stream_is_named_in_the_report() -> None:
     assert read_trials([stream]).problems == ["<stdin>: damaged lines left out: 1"]
 
 
-def test_a_line_of_a_later_version_is_no_problem() -> None:
+def test_a_line_of_a_later_version_is_not_a_conflict() -> None:
     log = sample_log()
     expected = contents_of(recover(log.lines))
 
@@ -214,7 +214,7 @@ def test_a_result_lost_in_our_line_is_taken_from_the_line_optuna_would_print() -
     ]
 
 
-def test_the_line_optuna_would_print_is_found_behind_a_torn_line_of_ours() -> None:
+def test_a_line_of_optuna_is_read_after_a_cut_line_of_hpogen() -> None:
     lines = sample_log().lines
 
     study = recover_one("\n".join(lines[:4]) + "\n" + lines[4][:60] + lines[5])
@@ -230,7 +230,7 @@ def test_a_line_across_blocks_is_read_whole(size: int) -> None:
     assert contents_of(recover("x" * size + "\n" + text)) == contents_of(recover(lines))
 
 
-def test_what_has_no_line_end_is_read_in_constant_memory() -> None:
+def test_a_text_without_line_ends_is_read_in_constant_memory() -> None:
     class Zeros(io.RawIOBase):
         """A hole in a file, as a crash of the machine leaves it."""
 

@@ -41,7 +41,7 @@ OTHERS = (
 
 
 def log_of(chance: random.Random) -> bytes:
-    """Return a log of finished trials amid other lines."""
+    """Return a log of finished trials among other lines."""
     best, lines = (0, 9.0), []
     choices = PARAMS if chance.random() < 0.8 else PARAMS + HOSTILE
     for number in range(chance.randint(1, 20)):
@@ -99,7 +99,7 @@ def test_a_block_of_finished_trials_alone_is_regular() -> None:
         b"x" + LINE,
     ],
 )
-def test_a_block_in_which_other_lines_may_tell_of_trials_is_not(other: bytes) -> None:
+def test_a_block_with_other_lines_about_trials_is_not_regular(other: bytes) -> None:
     assert regular_lines(LINE + other) is None
 
 
@@ -150,7 +150,7 @@ def own_log_of(chance: random.Random) -> bytes:
 
 @settings(max_examples=300)
 @given(st.integers(0, 2**64 - 1))
-def test_evaluations_found_in_a_block_are_those_read_line_by_line(seed: int) -> None:
+def test_evaluations_in_a_block_equal_those_read_line_by_line(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     text = own_log_of(chance)
     with pytest.MonkeyPatch.context() as patch:

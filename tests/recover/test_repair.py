@@ -1,4 +1,4 @@
-"""A damaged journal is read on by Optuna itself, with every trial whose lines were whole.
+"""Optuna reads a repaired journal, with every trial whose lines were whole.
 
 REPAIR_FLIPS=4096 python -m pytest tests/recover/test_repair.py changes each byte once.
 """
@@ -32,7 +32,7 @@ CREATION = b'{"op_code":4,'
 
 
 def objective(trial: optuna.Trial) -> float:
-    """Return a value, or fail, or prune; say something hostile."""
+    """Return a value, fail or prune; set an attribute that looks like a line of a journal."""
     x = trial.suggest_float("x", 0.0, 1.0)
     kind = trial.suggest_categorical("kind", ["a", "b", None])
     trial.set_user_attr("text", f'{{"op_code":4,"study_id":0,"datetime_start":{kind}}}\n')
@@ -46,7 +46,7 @@ def objective(trial: optuna.Trial) -> float:
 
 
 def open_study(path: Path) -> optuna.Study:
-    """Create a study in a journal, or go on with it."""
+    """Create a study in a journal, or resume it."""
     return optuna.create_study(
         study_name="s",
         storage=JournalStorage(JournalFileBackend(str(path))),
@@ -89,7 +89,7 @@ def numbers_at(journal: bytes, position: int) -> set[int]:
     return numbers
 
 
-def test_an_intact_journal_stays_as_it_is(journal: bytes) -> None:
+def test_an_intact_journal_is_unchanged(journal: bytes) -> None:
     done = repair(journal)
     assert (done.text, done.dropped) == (journal, {})
 
@@ -107,9 +107,7 @@ def test_a_journal_that_was_cut_keeps_every_whole_line(journal: bytes, tmp_path:
     assert load(repair(journal[:-100]).text, tmp_path / "s") != load(journal, tmp_path / "s")
 
 
-def test_whatever_byte_is_changed_all_other_trials_stay_as_they_are(
-    journal: bytes, tmp_path: Path
-) -> None:
+def test_a_changed_byte_leaves_all_other_trials_unchanged(journal: bytes, tmp_path: Path) -> None:
     chance, original, silent = random.Random(7), load(journal, tmp_path / "s"), 0  # noqa: S311
     for position in sorted(chance.sample(range(len(journal) - LAST, len(journal)), FLIPS)):
         changed = bytearray(journal)
@@ -128,7 +126,7 @@ def test_whatever_byte_is_changed_all_other_trials_stay_as_they_are(
     assert silent < FLIPS / 2
 
 
-def test_damage_of_any_kind_leaves_what_optuna_reads(journal: bytes, tmp_path: Path) -> None:
+def test_a_repaired_journal_is_readable_after_any_damage(journal: bytes, tmp_path: Path) -> None:
     chance = random.Random(11)  # noqa: S311
     original = {repr(trial.values) for trial in load(journal, tmp_path / "s")}
     for _ in range(FLIPS // 4):
@@ -144,7 +142,7 @@ def test_damage_of_any_kind_leaves_what_optuna_reads(journal: bytes, tmp_path: P
         assert repair(done.text).text == done.text
         original |= {repr(None)}
         values = {repr(trial.values) for trial in load(done.text, tmp_path / "s")}
-        assert len(values - original) <= 2  # a digit that changed is seen by nobody
+        assert len(values - original) <= 2  # a changed digit cannot be recognised
 
 
 @pytest.mark.parametrize(
@@ -176,11 +174,11 @@ def lines_of(journal: bytes, beginning: bytes) -> Iterator[tuple[int, int]]:
         yield match.span()
 
 
-def test_a_lost_creation_moves_no_number(journal: bytes, tmp_path: Path) -> None:
+def test_a_lost_creation_does_not_shift_numbers(journal: bytes, tmp_path: Path) -> None:
     original = load(journal, tmp_path / "s")
     for number, (begin, end) in enumerate(lines_of(journal, CREATION)):
         if b"system_attr" in journal[begin:end]:
-            continue  # an added or queued trial: what its line tells is lost
+            continue  # the line of an added or queued trial has fields that are lost
         done = repair(journal[: begin + 3] + b"###" + journal[begin + 6 :])
         repaired = load(done.text, tmp_path / "s")
         assert repaired == original
@@ -188,9 +186,7 @@ def test_a_lost_creation_moves_no_number(journal: bytes, tmp_path: Path) -> None
         assert number < len(original)
 
 
-def test_an_added_trial_whose_line_is_damaged_is_told_as_lost(
-    journal: bytes, tmp_path: Path
-) -> None:
+def test_a_damaged_added_trial_becomes_a_lost_one(journal: bytes, tmp_path: Path) -> None:
     original = load(journal, tmp_path / "s")
     *_, (begin, end) = (s for s in lines_of(journal, CREATION) if b'"text"' in journal[slice(*s)])
     done = repair(journal[: end - 9] + b"#" + journal[end - 8 :])
@@ -212,7 +208,7 @@ def test_the_creation_of_a_study_is_taken_from_a_run_that_resumed_it(
         assert load(done.text, tmp_path / "s") == original
 
 
-def test_what_a_hole_hides_is_not_guessed(journal: bytes) -> None:
+def test_trials_in_a_hole_of_zeros_are_ambiguous(journal: bytes) -> None:
     first, second = list(lines_of(journal, CREATION))[1:3]
     for size in (30, second[0] - first[1] + 30):
         hole = journal[: first[1] - 9] + b"\0" * size
@@ -220,7 +216,7 @@ def test_what_a_hole_hides_is_not_guessed(journal: bytes) -> None:
             repair(hole + journal[len(hole) :])
 
 
-def test_a_riddle_is_refused(journal: bytes) -> None:
+def test_an_ambiguous_journal_is_refused(journal: bytes) -> None:
     begin, end = list(lines_of(journal, CREATION))[1]
     with pytest.raises(RepairError, match=r"line \d+ may have created a trial, and line "):
         repair(journal[:begin] + b"\0" * (end - begin) + journal[end:])
@@ -228,7 +224,7 @@ def test_a_riddle_is_refused(journal: bytes) -> None:
 
 @settings(max_examples=300)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-def test_no_text_is_taken_for_a_journal(text: bytes) -> None:
+def test_a_text_is_not_a_journal(text: bytes) -> None:
     with pytest.raises(RepairError, match="no line is a record of an Optuna journal"):
         repair(text)
 
@@ -238,7 +234,9 @@ def call(*names: object) -> Result:
     return CliRunner().invoke(main, ["--repair", *map(str, names)])
 
 
-def test_the_file_is_backed_up_and_the_study_goes_on(journal: bytes, tmp_path: Path) -> None:
+def test_the_file_is_backed_up_and_the_study_can_be_resumed(
+    journal: bytes, tmp_path: Path
+) -> None:
     path = tmp_path / "s.journal"
     for number in range(3):
         path.write_bytes(journal[: -40 - number])
@@ -264,9 +262,7 @@ def test_the_file_is_backed_up_and_the_study_goes_on(journal: bytes, tmp_path: P
 
 
 @pytest.mark.parametrize("lock", [JournalFileSymlinkLock, JournalFileOpenLock])
-def test_a_journal_that_is_locked_is_left_as_it_is(
-    journal: bytes, tmp_path: Path, lock: type[Any]
-) -> None:
+def test_a_locked_journal_is_unchanged(journal: bytes, tmp_path: Path, lock: type[Any]) -> None:
     path = tmp_path / "s.journal"
     path.write_bytes(journal[:-40])
     held = lock(str(path))
@@ -283,7 +279,7 @@ def test_a_journal_that_is_locked_is_left_as_it_is(
     assert not Path(f"{path}.lock").is_symlink()
 
 
-def test_a_repair_does_nothing_else(journal: bytes, tmp_path: Path) -> None:
+def test_repair_refuses_other_options(journal: bytes, tmp_path: Path) -> None:
     path = tmp_path / "s.journal"
     path.write_bytes(journal[:-40])
     for option in (["--format", "csv"], ["--output", "x.csv"], ["--to-storage", "sqlite:///x.db"]):
@@ -293,7 +289,7 @@ def test_a_repair_does_nothing_else(journal: bytes, tmp_path: Path) -> None:
     assert path.read_bytes() == journal[:-40]
 
 
-def test_what_is_no_journal_is_left_as_it_is(journal: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_unchanged(journal: bytes, tmp_path: Path) -> None:
     text, whole, damaged = tmp_path / "x.log", tmp_path / "s.db", tmp_path / "d.db"
     text.write_text("[I 2026-11-21 10:15:00,123] Trial 3 pruned. \n")
     optuna.create_study(study_name="s", storage=f"sqlite:///{whole}")

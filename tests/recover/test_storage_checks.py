@@ -58,12 +58,12 @@ def opened(name: str, seconds: float) -> str:
 
 
 def write_back(recovery: Recovery, folder: Path) -> list[str]:
-    """Write studies to a database of the test's own."""
+    """Write studies to a new database."""
     return list(rebuild_all(recovery.studies, f"sqlite:///{folder}/s.db"))
 
 
 def refusal(recovery: Recovery, folder: Path) -> str:
-    """Return why studies are not written; nothing must be."""
+    """Return the reason why studies are not written; assert that no file is."""
     with pytest.raises(RebuildError) as caught:
         write_back(recovery, folder)
     assert [path for path in folder.iterdir() if path.suffix == ".db"] == []
@@ -113,7 +113,7 @@ def refusal(recovery: Recovery, folder: Path) -> str:
         ({}, {"direction": "maximize"}, "runs with different directions", "(direction minimize"),
     ],
 )
-def test_runs_of_one_study_that_do_not_compare_are_refused_by_what_differs(
+def test_runs_with_different_settings_are_refused_with_the_difference(
     one: dict[str, Any], other: dict[str, Any], flag: str, difference: str, tmp_path: Path
 ) -> None:
     recovery = recover(two_runs(one, other))
@@ -135,7 +135,7 @@ def test_runs_of_one_study_that_do_not_compare_are_refused_by_what_differs(
         {"search_space": dict(reversed(SEARCH_SPACE.items()))},
     ],
 )
-def test_a_run_that_only_has_other_arguments_is_no_conflict(
+def test_runs_with_other_arguments_are_not_in_conflict(
     other: dict[str, Any], tmp_path: Path
 ) -> None:
     recovery = recover(two_runs({}, other))
@@ -190,7 +190,7 @@ def test_a_second_study_that_is_refused_keeps_the_first_from_being_written(
     )
 
 
-def test_writers_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
+def test_writers_that_cannot_be_separated_are_refused(tmp_path: Path) -> None:
     lines = [opened("a", 0), finished(0, 0.5, 0, 0.5, 1), opened("b", 2)]
     lines += [finished(0, 0.5, 0, 0.5, 3), finished(1, 0.7, 0, 0.5, 4)]
     lines += [finished(1, 0.8, 0, 0.5, 5), finished(2, 0.9, 0, 0.5, 6)]
@@ -201,7 +201,7 @@ def test_writers_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
     assert UNCERTAIN in refusal(recovery, tmp_path)
 
 
-def test_writers_whose_best_trials_differ_are_told_apart(tmp_path: Path) -> None:
+def test_writers_with_different_best_trials_are_separated(tmp_path: Path) -> None:
     lines = [opened("a", 0), finished(0, 0.5, 0, 0.5, 1), opened("b", 2)]
     lines += [finished(0, 0.6, 0, 0.6, 3), finished(1, 0.7, 0, 0.5, 4)]
     lines += [finished(1, 0.8, 0, 0.6, 5), finished(2, 0.9, 0, 0.5, 6)]
@@ -214,7 +214,7 @@ def test_writers_whose_best_trials_differ_are_told_apart(tmp_path: Path) -> None
     assert [trial.value for trial in study.trials] == [0.5, 0.7, 0.9]
 
 
-def test_a_refusal_ends_with_2_and_one_line(tmp_path: Path) -> None:
+def test_a_refusal_has_exit_code_2_and_one_line(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     log.write_text("\n".join(two_runs({"data_sha256": "a"}, {"data_sha256": "b"})))
     command = [sys.executable, "-m", "recover_trials", log.name, "--to-storage"]

@@ -78,7 +78,7 @@ class Place(NamedTuple):
         )
 
     def write(self, log: str = "x.log") -> tuple[int, str, str]:
-        """Write a log to the storage; return the exit code and what is printed."""
+        """Write a log to the storage; return the exit code, the output and the last error line."""
         running = self.start(log)
         out, error = running.communicate()
         return running.returncode, out, error.splitlines()[-1]
@@ -112,7 +112,7 @@ def text_of(n_trials: int, value: float = 0.0) -> bytes:
 def place(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Place]:
-    """Return an empty storage of each kind, and a log beside it."""
+    """Return an empty storage of each kind, with a log in its folder."""
     (tmp_path / "x.log").write_bytes(text_of(N_TRIALS))
     monkeypatch.chdir(tmp_path)
     urls = {"sqlite": "sqlite:///new/s.db", "journal": "journal://new/s.journal"}
@@ -173,7 +173,9 @@ def test_killed_at_any_moment_and_run_again_the_storage_is_whole(place: Place) -
             time.sleep(0.001)
         running.send_signal(signal.SIGKILL)
         running.communicate()
-        (place.folder / "new" / "s.journal.lock").unlink(missing_ok=True)  # else it waits 30 s
+        (place.folder / "new" / "s.journal.lock").unlink(
+            missing_ok=True
+        )  # otherwise Optuna waits 30 s
         trials = place.trials()
         assert trials == expected[: len(trials)]
         seen.append(len(trials))
@@ -201,7 +203,7 @@ def written(place: Place) -> int:
         return 0
 
 
-def test_a_storage_that_has_more_or_other_trials_is_left_as_it_is(place: Place) -> None:
+def test_a_storage_with_more_or_other_trials_is_unchanged(place: Place) -> None:
     logs = {"whole": text_of(5), "short": text_of(4), "other": text_of(5, 1.0)}
     for name, text in logs.items():
         (place.folder / f"{name}.log").write_bytes(text)
@@ -253,7 +255,7 @@ def optuna_log(folder: Path, *results: tuple[int, float, str], best: bool = True
     return path
 
 
-def test_a_log_of_optuna_gives_ranges_as_far_as_values_were_tried(tmp_path: Path) -> None:
+def test_a_log_of_optuna_gives_the_ranges_of_the_tried_values(tmp_path: Path) -> None:
     log = optuna_log(
         tmp_path,
         (0, 0.1, "{'x': 0.5, 'n': 3, 'act': 'gelu'}"),
@@ -276,7 +278,7 @@ def test_a_number_without_a_line_keeps_its_place(tmp_path: Path) -> None:
     assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE"]
     assert trials[1].user_attrs["fail_reason"] == "lost"
 
-    log = SampleLog2()  # its script runs such a trial again
+    log = SampleLog2()  # its script runs a trial without a line again
     log.open_run()
     log.end(1)
     rebuild(recover_one(log.lines), url)
@@ -288,7 +290,7 @@ def test_a_number_without_a_line_keeps_its_place(tmp_path: Path) -> None:
     assert (first.params, first.value) == (second.params, 0.5)
 
 
-def test_a_log_that_tells_no_direction_needs_one(tmp_path: Path) -> None:
+def test_a_log_without_a_direction_needs_the_option(tmp_path: Path) -> None:
     log = optuna_log(tmp_path, (0, 0.1, "{'x': 0.5}"), best=False)
     (study,) = read_trials([log]).studies
     with pytest.raises(RebuildError, match="give --direction"):
@@ -299,7 +301,7 @@ def test_a_log_that_tells_no_direction_needs_one(tmp_path: Path) -> None:
         assert loaded.direction.name == "MAXIMIZE"
 
 
-def test_a_study_that_contradicts_itself_is_not_written(tmp_path: Path) -> None:
+def test_a_study_with_conflicts_is_not_written(tmp_path: Path) -> None:
     log = optuna_log(tmp_path, (0, 0.1, "{'x': 0.5}"), (1, 0.2, "{'x': 0.6}"))
     (study,) = read_trials([log]).studies
     study.trials[0].append(Trial(0, "FAIL", flags=[CONFLICTING]))
@@ -330,7 +332,7 @@ def test_two_studies_of_one_name_are_not_mixed(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("more", [(), ("--follow",)])
-def test_a_storage_that_cannot_be_used_is_named_and_left_alone(
+def test_a_storage_that_cannot_be_used_is_named_and_unchanged(
     tmp_path: Path, url: str, message: str, more: tuple[str, ...]
 ) -> None:
     (tmp_path / "x.log").write_bytes(text_of(3))
@@ -368,7 +370,7 @@ def test_a_package_that_a_storage_needs_is_named(monkeypatch: pytest.MonkeyPatch
     )
 
 
-def test_writing_in_a_program_leaves_optunas_lines_as_they_were(tmp_path: Path) -> None:
+def test_rebuild_does_not_silence_the_logger_of_optuna(tmp_path: Path) -> None:
     program = f"""
 import optuna
 from recover_trials import read_trials

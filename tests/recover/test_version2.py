@@ -282,7 +282,7 @@ def test_runs_of_an_edited_experiment_are_flagged() -> None:
     ]
 
 
-def test_logs_of_both_versions_and_of_optuna_behind_each_other_are_read() -> None:
+def test_logs_of_both_versions_and_of_optuna_can_be_concatenated() -> None:
     optuna = ["[I 2026-11-21 10:15:00,123] A new study created in memory with name: x", FINISHED]
     parts = [first_run().lines, optuna, sample_log(OTHER_STUDY).lines]
     expected = {name: rows for part in parts for name, rows in contents_of(recover(part)).items()}
@@ -326,7 +326,7 @@ def rows_of(recovery: Recovery) -> set[str]:
 
 @settings(max_examples=700)
 @given(st.data())
-def test_a_log_that_is_cut_at_any_byte_has_no_false_row_and_says_so(data: st.DataObject) -> None:
+def test_a_log_cut_at_any_byte_has_no_false_row_and_reports_damage(data: st.DataObject) -> None:
     whole = damaged_log()
     cut = data.draw(st.integers(0, len(whole)))
 
@@ -344,7 +344,9 @@ def test_a_log_that_is_cut_at_any_byte_has_no_false_row_and_says_so(data: st.Dat
 
 @settings(max_examples=700)
 @given(st.data())
-def test_a_log_with_any_byte_changed_has_no_false_row_and_says_so(data: st.DataObject) -> None:
+def test_a_log_with_any_byte_changed_has_no_false_row_and_reports_damage(
+    data: st.DataObject,
+) -> None:
     whole = damaged_log()
     place = data.draw(st.integers(0, len(whole) - 1))
     byte = data.draw(st.integers(0, 255).filter(lambda byte: byte != whole[place]))
@@ -355,7 +357,7 @@ def test_a_log_with_any_byte_changed_has_no_false_row_and_says_so(data: st.DataO
     assert rows_of(recovery) <= truths()
     (file,) = recovery.files.values()
     number = whole[:place].count(b"\n") + 1
-    glued = whole[place : place + 1] == b"\n"  # two whole lines that can be told apart
+    glued = whole[place : place + 1] == b"\n"  # two whole lines, the second with its stamp
     if byte == ord("\n"):
         assert {*file.refused} <= {number, number + 1}
         assert file.refused or whole[place + 1 : place + 2] == b"\n"
