@@ -11,10 +11,10 @@ import click
 
 from recover_trials.console import (
     EXIT_CODES,
-    FILE_ERRORS,
     exit_code,
     print_error,
     print_report,
+    print_steps,
     printable,
     write_output,
 )
@@ -134,11 +134,12 @@ def main(
         raise click.UsageError("--pid ends --follow; give both options")
     if follow:
         check_follow(logs, format_, output, study, arch_list)
-        if to_storage:
-            follow_into_storage(logs, to_storage, direction, pids)
-        else:
-            follow_on_screen(logs, pids)
-        return
+        paths = [Path(name) for name in logs]
+        sys.exit(
+            follow_into_storage(paths, to_storage, direction, pids)
+            if to_storage
+            else follow_on_screen(paths, pids)
+        )
     check_output(output, format_, force=force)
     recovery, unreadable = read_logs(logs)
     select_study(recovery, study)
@@ -166,22 +167,20 @@ def check_follow(logs: tuple[str, ...], *others: object) -> None:
         )
 
 
-def follow_on_screen(logs: tuple[str, ...], pids: tuple[int, ...]) -> None:
-    """Show studies until they are finished."""
+def follow_on_screen(paths: list[Path], pids: tuple[int, ...]) -> int:
+    """Show studies until they are finished; return the exit code."""
     from rich.console import Console
 
     from recover_trials.follow.show import follow
 
     try:
         console = Console(highlight=False, force_terminal=sys.stdout.isatty())
-        follow([Path(name) for name in logs], console, pids)
+        follow(paths, console, pids)
     except BrokenPipeError:
         raise  # click handles it: the reader of the pipe has exited
     except OSError as error:
-        reason = error.strerror or str(error)
-        place = f"{error.filename}: " if error.filename else ""
-        click.echo(f"error: {printable(f'{place}{reason}')}", err=True)
-        sys.exit(2)
+        return print_error(error)
+    return 0
 
 
 def check_output(output: Path | None, format_: str | None, *, force: bool) -> None:
@@ -242,49 +241,27 @@ def add_architectures(
 
 
 def follow_into_storage(
-    logs: tuple[str, ...], url: str, direction: str | None, pids: tuple[int, ...]
-) -> None:
-    """Keep a storage up to date with logs, until every study is finished."""
-    from recover_trials.files.optuna_storages import import_optuna
+    paths: list[Path], url: str, direction: str | None, pids: tuple[int, ...]
+) -> int:
+    """Keep a storage up to date until every study is finished; return the exit code."""
     from recover_trials.follow.mirror import mirror
 
-    try:
-        import_optuna(silenced=True)
-        for line in mirror([Path(name) for name in logs], url, direction, pids):
-            click.echo(printable(line))
-            sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except FILE_ERRORS as error:
-        name = getattr(error, "filename", None) or logs[0]
-        sys.exit(print_error(error, name))
+    return print_steps(lambda: mirror(paths, url, direction, pids))
 
 
 def write_storage(studies: list[Study], url: str, direction: str | None) -> None:
-    """Write every study to a storage; print a summary of each."""
-    from recover_trials.files.optuna_storages import import_optuna
+    """Write every study to a storage; print a summary of each; exit after an error."""
     from recover_trials.output.to_storage import rebuild_all
 
-    try:
-        import_optuna(silenced=True)
-        for line in rebuild_all(studies, url, direction=direction):
-            click.echo(printable(line))
-    except tuple(EXIT_CODES) as error:
-        sys.exit(print_error(error))
+    if code := print_steps(lambda: rebuild_all(studies, url, direction=direction)):
+        sys.exit(code)
 
 
 def repair_one(name: str) -> int:
-    """Repair a journal, print a summary of the repair, return the exit code."""
-    from recover_trials.files.optuna_storages import import_optuna
+    """Repair a journal; print a summary of the repair; return the exit code."""
     from recover_trials.files.repair import repair_file
 
-    try:
-        import_optuna(silenced=True)
-        for line in repair_file(Path(name)):
-            click.echo(printable(line))
-    except FILE_ERRORS as error:
-        return print_error(error, name)
-    return 0
+    return print_steps(lambda: repair_file(Path(name)), name)
 
 
 def format_recovery(recovery: Recovery, format_: str) -> str | bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,9 +47,30 @@ def print_report(recovery: Recovery, unreadable: dict[str, OSError]) -> None:
         click.echo(NO_TRIALS, err=True)
 
 
-def print_error(error: Exception, name: object = "") -> int:
+def print_steps(steps: Callable[[], Iterable[object]], name: str = "") -> int:
+    """Print a line for each step of work with Optuna; return 0, or the exit code of its error.
+
+    `name` is the file in the message of an OSError; without it, the error names its own file.
+    """
+    from recover_trials.files.optuna_storages import import_optuna
+
+    try:
+        import_optuna(silenced=True)
+        for step in steps():
+            click.echo(printable(str(step)))
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise  # click handles it: the reader of the pipe has exited
+    except FILE_ERRORS as error:
+        return print_error(error, name)
+    return 0
+
+
+def print_error(error: Exception, name: str = "") -> int:
     """Print an error, an OSError with the name of its file; return the exit code."""
-    text = f"{name}: {error.strerror}" if isinstance(error, OSError) else str(error)
+    text = str(error)
+    if isinstance(error, OSError):
+        text = ": ".join(filter(None, (name or error.filename, error.strerror or text)))
     click.echo(f"error: {printable(text)}", err=True)
     return EXIT_CODES.get(type(error), 2)
 

@@ -6,9 +6,12 @@ from __future__ import annotations
 class UnreadableError(OSError):
     """The file cannot be read as a log."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, filename: str | None = None) -> None:
         super().__init__(reason)
-        self.strerror = reason
+        self.strerror, self.filename = reason, filename
+
+    def __str__(self) -> str:
+        return str(self.strerror)
 
 
 class MissingReaderError(UnreadableError):

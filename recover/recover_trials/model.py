@@ -177,11 +177,6 @@ class Study:
         first = min(self.trials, default=0)
         return first if self.resumed or not self.about else 0
 
-    @property
-    def unfinished(self) -> list[int]:
-        """Numbers of the trials without an end line."""
-        return [trial.number for trial in self.rows if trial.state == "RUNNING"]
-
     def trial(self, number: int, start: datetime | None, run: str | None = None) -> Trial:
         """Return the row of a trial; add it if no row has this start and run."""
         rows = self.trials.setdefault(number, [])

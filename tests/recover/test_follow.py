@@ -146,7 +146,9 @@ def test_a_compressed_file_is_not_followed(tmp_path: Path) -> None:
 
     with pytest.raises(UnreadableError, match="does not grow"):
         Tail(tmp_path / "a.gz").read()
-    assert CliRunner().invoke(main, ["--follow", str(tmp_path / "a.gz")]).exit_code == 2
+    done = CliRunner().invoke(main, ["--follow", str(tmp_path / "a.gz")])
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"error: {tmp_path / 'a.gz'}: a compressed file does not grow")
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 5000])

@@ -59,7 +59,7 @@ def opened(name: str, seconds: float) -> str:
 
 def write_back(recovery: Recovery, folder: Path) -> list[str]:
     """Write studies to a new database."""
-    return list(rebuild_all(recovery.studies, f"sqlite:///{folder}/s.db"))
+    return list(map(str, rebuild_all(recovery.studies, f"sqlite:///{folder}/s.db")))
 
 
 def refusal(recovery: Recovery, folder: Path) -> str:

@@ -82,7 +82,7 @@ def states(recovery: Recovery) -> list[tuple[int, str, Any, list[str]]]:
     return [(t.number, t.state, t.value, t.flags) for t in study.rows]
 
 
-# --- What lines mean -----------------------------------------------------------------------------
+# --- Meaning of lines ----------------------------------------------------------------------------
 
 
 def test_an_end_line_alone_has_everything() -> None:
@@ -357,7 +357,7 @@ def test_a_log_with_any_byte_changed_has_no_false_row_and_reports_damage(
     assert rows_of(recovery) <= truths()
     (file,) = recovery.files.values()
     number = whole[:place].count(b"\n") + 1
-    glued = whole[place : place + 1] == b"\n"  # two whole lines, the second with its stamp
+    glued = whole[place : place + 1] == b"\n"  # two whole lines on one physical line
     if byte == ord("\n"):
         assert {*file.refused} <= {number, number + 1}
         assert file.refused or whole[place + 1 : place + 2] == b"\n"

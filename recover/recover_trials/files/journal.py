@@ -11,7 +11,7 @@ from recover_trials.model import Study, Trial
 
 STATES = ("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING")
 DIRECTIONS = {1: "minimize", 2: "maximize"}
-WHOLE = {"IntDistribution", "IntUniformDistribution", "IntLogUniformDistribution"}
+INTEGERS = {"IntDistribution", "IntUniformDistribution", "IntLogUniformDistribution"}
 
 
 class Journal:
@@ -20,27 +20,20 @@ class Journal:
     def __init__(self, source: str) -> None:
         self.source = source
         self.studies: dict[int, Study] = {}
-        self.directions: dict[int, list[str]] = {}
         self.trials: list[tuple[int, Trial]] = []
         self.created = self.damaged = 0
         self.cache: dict[str, dict[str, Any]] = {}
-        self.steps: dict[int, Callable[[dict[str, Any]], None]] = {
+        self.operations: dict[int, Callable[[dict[str, Any]], None]] = {
             0: self.create_study,
             1: lambda operation: ignore(self.studies.pop(operation["study_id"], None)),
-            2: lambda operation: self.describe_study(
-                operation, "user_attrs", operation["user_attr"]
-            ),
-            3: lambda operation: self.describe_study(
-                operation, "system_attrs", operation["system_attr"]
-            ),
+            2: lambda operation: self.set_study_attributes(operation, "user_attr"),
+            3: lambda operation: self.set_study_attributes(operation, "system_attr"),
             4: self.create_trial,
             5: self.set_parameter,
             6: self.set_state,
-            7: self.report,
-            8: lambda operation: self.describe(operation, "user_attrs", operation["user_attr"]),
-            9: lambda operation: self.describe(
-                operation, "system_attrs", operation["system_attr"]
-            ),
+            7: self.set_intermediate_value,
+            8: lambda operation: self.set_attributes(operation, "user_attr"),
+            9: lambda operation: self.set_attributes(operation, "system_attr"),
             10: ignore,
         }
 
@@ -50,7 +43,7 @@ class Journal:
             return
         try:
             operation = json.loads(line)
-            self.steps[operation["op_code"]](operation)
+            self.operations[operation["op_code"]](operation)
         except (
             LookupError,
             ValueError,
@@ -82,10 +75,9 @@ class Journal:
         self.studies[self.created] = study
         self.created += 1
 
-    def describe_study(
-        self, operation: dict[str, Any], kind: str, attributes: dict[str, Any]
-    ) -> None:
-        self.studies[operation["study_id"]].about.setdefault(kind, {}).update(attributes)
+    def set_study_attributes(self, operation: dict[str, Any], kind: str) -> None:
+        study, attributes = self.studies[operation["study_id"]], operation[kind]
+        study.about.setdefault(f"{kind}s", {}).update(attributes)
 
     def create_trial(self, operation: dict[str, Any]) -> None:
         """Create a trial; `study.add_trial` creates one that has ended."""
@@ -110,13 +102,13 @@ class Journal:
         study.trials[trial.number] = [trial]
         self.trials.append((operation["study_id"], trial))
 
-    def running(self, operation: dict[str, Any]) -> Trial | None:
+    def unfinished_trial(self, operation: dict[str, Any]) -> Trial | None:
         """Return the trial of an operation; None if it has ended."""
         _, trial = self.trials[operation["trial_id"]]
         return trial if trial.state in ("RUNNING", "WAITING") else None
 
     def set_parameter(self, operation: dict[str, Any]) -> None:
-        trial = self.running(operation)
+        trial = self.unfinished_trial(operation)
         if trial:
             study = self.studies[self.trials[operation["trial_id"]][0]]
             name = operation["param_name"]
@@ -126,7 +118,7 @@ class Journal:
 
     def set_state(self, operation: dict[str, Any]) -> None:
         """Start or end a trial."""
-        trial, state = self.running(operation), STATES[operation["state"]]
+        trial, state = self.unfinished_trial(operation), STATES[operation["state"]]
         if trial is None or (state == trial.state == "RUNNING"):
             return
         if state == "RUNNING":
@@ -137,13 +129,14 @@ class Journal:
         if operation.get("values") is not None:
             trial.values = tuple(operation["values"])
 
-    def report(self, operation: dict[str, Any]) -> None:
-        if trial := self.running(operation):
+    def set_intermediate_value(self, operation: dict[str, Any]) -> None:
+        if trial := self.unfinished_trial(operation):
             trial.intermediate_values[operation["step"]] = operation["intermediate_value"]
 
-    def describe(self, operation: dict[str, Any], kind: str, attributes: dict[str, Any]) -> None:
-        if trial := self.running(operation):
-            getattr(trial, kind).update(attributes)
+    def set_attributes(self, operation: dict[str, Any], kind: str) -> None:
+        attributes = operation[kind]
+        if trial := self.unfinished_trial(operation):
+            getattr(trial, f"{kind}s").update(attributes)
 
     def distribution(self, study: Study, name: str, text: str) -> dict[str, Any]:
         """Return the distribution of a JSON text; equal texts share one object."""
@@ -161,7 +154,7 @@ def external_repr(distribution: dict[str, Any], internal: float) -> Any:
     """Return the value of a parameter for the objective, from the number in the storage."""
     if distribution["name"] == "CategoricalDistribution":
         return distribution["attributes"]["choices"][int(internal)]
-    return int(internal) if distribution["name"] in WHOLE else internal
+    return int(internal) if distribution["name"] in INTEGERS else internal
 
 
 def local_time(text: str | None) -> datetime | None:

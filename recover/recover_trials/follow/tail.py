@@ -98,7 +98,7 @@ class Tail:
         """Return text in UTF-8. Raises UnreadableError for a compressed file."""
         if self.offset == len(data) and data:
             if data.startswith((signatures.GZIP, signatures.ZSTD)):
-                raise UnreadableError(COMPRESSED)
+                raise UnreadableError(COMPRESSED, str(self.path))
             if name := encoding.encoding_of(data[:4096]):
                 self.decoder = codecs.getincrementaldecoder(name)("replace")
         if self.decoder is None:

@@ -64,23 +64,17 @@ def rebuild(study: Study, storage: str, *, direction: str | None = None) -> Rebu
     Raises RebuildError, before the first write, for conflicts within the log or with the storage;
     MissingPackageError without Optuna.
     """
-    (done,) = write_all([study], storage, direction)
-    return done
+    (rebuilt,) = rebuild_all([study], storage, direction=direction)
+    return rebuilt
 
 
 def rebuild_all(
     studies: Iterable[Study], storage: str, *, direction: str | None = None
-) -> Iterator[str]:
-    """Write studies to a storage; yield a summary of each. Raises RebuildError."""
-    for done in write_all(studies, storage, direction):
-        yield str(done)
-
-
-def write_all(studies: Iterable[Study], url: str, direction: str | None) -> Iterator[Rebuilt]:
-    """Check all studies, then write one after the other."""
+) -> Iterator[Rebuilt]:
+    """Check all studies, then write one after the other. Raises RebuildError as `rebuild`."""
     import_optuna()
     plans = make_plans(studies, direction)
-    yield from Mirror(url).write(plans)
+    yield from Mirror(storage).write(plans)
 
 
 class Mirror:
