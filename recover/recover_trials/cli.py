@@ -71,7 +71,7 @@ class Command(click.Command):
     metavar="FEATURES CONTEXT PATCH STRIDE",
     default=(25, 60, 16, 8),
     show_default=True,
-    help="Sizes of the model behind the parameter counts of an old log.",
+    help="Sizes of the model in the parameter counts of an old log.",
 )
 @click.option(
     "--to-storage",

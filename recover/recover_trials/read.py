@@ -129,7 +129,7 @@ class Reader:
             studies, findings.damaged = journal.read_journal(whole_lines(chunks), name)
             self.stored += studies
             return
-        if not signatures.is_plainly_log(head, name):
+        if not signatures.is_certainly_log(head, name):
             log = self.read_results(chunks, head, name, findings)
             if log is None:
                 return

@@ -19,7 +19,7 @@ from recover_trials.files.csv_results import is_csv_results
 from recover_trials.files.json_results import is_json_results
 from recover_trials.files.merge_results import SEVERAL
 from recover_trials.files.result_entries import cell_value
-from recover_trials.files.signatures import is_plainly_log
+from recover_trials.files.signatures import is_certainly_log
 from recover_trials.model import CONFLICTING, NUMBERED_BY_ORDER
 from recover_trials.output import to_csv, to_json, to_jsonl
 from scripts import MARKET, changed, render_to, run
@@ -477,9 +477,9 @@ def test_a_plain_log_is_not_a_file_of_results(words: list[str], name: str) -> No
     head = "".join([*words, '"params":']).encode()
 
     may_be_results = is_csv_results(head) or is_json_results(head, name)
-    assert not (is_plainly_log(head, name) and may_be_results)
+    assert not (is_certainly_log(head, name) and may_be_results)
 
 
 def test_a_log_is_plainly_no_result() -> None:
-    assert is_plainly_log(LOG.encode(), "a.log")
-    assert is_plainly_log(as_bytes(sample_log().lines), "a.log")
+    assert is_certainly_log(LOG.encode(), "a.log")
+    assert is_certainly_log(as_bytes(sample_log().lines), "a.log")

@@ -14,7 +14,7 @@ def is_notebook(head: bytes) -> bool:
     return start[:1] == b"{" and any(key in start for key in CELLS)
 
 
-def is_plainly_log(head: bytes, name: str) -> bool:
+def is_certainly_log(head: bytes, name: str) -> bool:
     """Return whether the beginning of a file excludes a file of results."""
     if name.lower().endswith(".json"):
         return False
