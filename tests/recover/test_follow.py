@@ -523,9 +523,10 @@ def test_pid_ends_after_the_last_line_of_the_process(
     assert follower.stdout is not None
     assert follower.stdout.readline().endswith("waiting for a.log\n")
     writer.communicate()
-    shown, _ = follower.communicate(timeout=60)
+    shown = follower.stdout.read()  # unlike communicate, it returns buffered lines, too
 
-    assert follower.returncode == 0
+    follower.stdout.close()
+    assert follower.wait(timeout=60) == 0
     assert ("3 trials written" if more else "2/9 done") in shown
 
 
@@ -550,9 +551,10 @@ def test_a_study_is_followed_through_a_stop_and_a_kill(sp500_file: Path, tmp_pat
         shown.append(follower.stdout.readline())
     assert follower.poll() is None
     assert run(script).returncode == 0
-    rest, _ = follower.communicate(timeout=60)
+    shown += follower.stdout  # unlike communicate, it returns buffered lines, too
 
-    assert follower.returncode == 0
-    changes = [line[20:] for line in [*shown, *rest.splitlines()]]
-    assert f"{script.stem}: a run continues the study" in [line.rstrip() for line in changes]
+    assert follower.wait(timeout=60) == 0
+    changes = [line[20:].rstrip() for line in shown]
+    assert f"{script.stem}: a run continues the study" in changes
+    follower.stdout.close()
     assert changes[-1] == f"{script.stem}: finished: all trials are done"
