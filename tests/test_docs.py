@@ -118,6 +118,8 @@ def test_the_pages_are_there() -> None:
     }
 
 
-def test_yaml_with_a_name_is_a_file() -> None:
+def test_a_block_with_a_name_is_a_file() -> None:
     text = "```yaml\n# study.yaml\na: 1\n```\n```yaml\nb: 2\n```\n```text\n# study.yaml\n```\n"
-    assert [file_of(block) for block in blocks(text)] == ["study.yaml", None, None]
+    text += "```python\n# lstm/model.py\nX = 1\n```\n```python\nX = 1\n```\n"
+    files = ["study.yaml", None, None, "lstm/model.py", None]
+    assert [file_of(block) for block in blocks(text)] == files

@@ -1,4 +1,4 @@
-"""Blocks that are executed: commands of a shell, Python, and files in YAML."""
+"""Blocks that are executed: commands of a shell, Python, and files in YAML or Python."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from page_tools.pages import ROOT, Block, blocks
 
 # The languages of blocks; text is only shown.
 LANGUAGES = ("console", "python", "text", "yaml")
-FILE = re.compile(r"# ([\w./-]+\.yaml)")
+FILE = re.compile(r"# ([\w./-]+\.(?:yaml|py))")
 DROPPED = {"OPTUNA_STORAGE", "FORCE_COLOR", "PYTHONPATH", "PYTHONWARNINGS"}
 Shell = Callable[[str], list[str]]
 
@@ -135,8 +135,8 @@ def run_python(block: Block, names: dict[str, Any]) -> None:
 
 
 def file_of(block: Block) -> str | None:
-    """Return the file that a block of YAML is written to, None if the block is only shown."""
-    named = FILE.fullmatch(block.lines[0]) if block.language == "yaml" else None
+    """Return the file that a block of YAML or Python is written to, None if it names none."""
+    named = FILE.fullmatch(block.lines[0]) if block.language in ("yaml", "python") else None
     return named[1] if named else None
 
 
@@ -156,7 +156,8 @@ def run_page(page: Path, folder: Path, shell: Shell = bash) -> None:
         if block.runs and block.language == "console":
             for command in commands(block):
                 run_command(command, folder, shell)
+        elif file := file_of(block):
+            (folder / file).parent.mkdir(exist_ok=True)
+            (folder / file).write_text("\n".join([*block.lines, ""]), encoding="utf-8")
         elif block.runs:
             run_python(block, names)
-        elif file := file_of(block):
-            (folder / file).write_text("\n".join([*block.lines, ""]), encoding="utf-8")
