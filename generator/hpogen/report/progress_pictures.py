@@ -1,0 +1,172 @@
+"""Pictures of values: the best so far, several objectives, learning curves."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hpogen.report.picture import (
+    BASELINE,
+    BEST,
+    OTHER,
+    Picture,
+    Points,
+    Trace,
+    about_trial,
+    dots,
+    escaped,
+    joined,
+    lines,
+)
+from hpogen.report.view import StudyView
+from hpogen.report.words import plural, text_of
+
+MOST_CURVES = 200
+
+
+def window(
+    view: StudyView, values: Sequence[float], anchors: Sequence[float] = ()
+) -> list[float] | None:
+    """Return the range of an axis: the better nine tenths of the values, and all anchors."""
+    if not view.sign or len(values) < 2:
+        return None
+    ordered = sorted(values, key=lambda value: view.sign * value)
+    shown = [*ordered[: max(2, -(-len(ordered) * 9 // 10))], *anchors]
+    low, high = min(shown), max(shown)
+    margin = (high - low) * 0.08 or abs(high) * 0.05 or 1.0
+    return [low - margin, high + margin]
+
+
+def outside(bounds: list[float] | None, values: Iterable[float]) -> int:
+    """Return how many values lie outside the range of an axis."""
+    return sum(not bounds[0] <= value <= bounds[1] for value in values) if bounds else 0
+
+
+def baseline_marks(view: StudyView) -> dict[str, Any]:
+    """Return a line and its name for each baseline in the study's metric."""
+    same = [b for b in view.baselines if b.metric == view.metric]
+    line = {"color": BASELINE, "width": 1.5, "dash": "dash"}
+    place = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "line": line}
+    note = {"xref": "paper", "x": 1, "xanchor": "right", "yanchor": "bottom", "showarrow": False}
+    return {
+        "shapes": [{**place, "y0": b.value, "y1": b.value} for b in same],
+        "annotations": [
+            {
+                **note,
+                "y": b.value,
+                "text": f"{html.escape(b.name, quote=False)} {text_of(b.value)}",
+                "font": {"color": BASELINE},
+            }
+            for b in same
+        ],
+    }
+
+
+def history(view: StudyView) -> Picture | None:
+    """Return values by trial, the best so far, and the baselines."""
+    if not view.finished:
+        return None
+    anchors = [b.value for b in view.baselines if b.metric == view.metric]
+    bounds = window(view, [trial.values[0] for trial in view.finished], anchors)
+    points = [(trial.number, trial.values[0]) for trial in view.finished]
+    hidden = outside(bounds, [value for _, value in points])
+    pruned = [t for t in view.study.rows if t.state == "PRUNED" and len(t.values) == 1]
+    data = []
+    path: Points = view.best_so_far
+    if path:
+        path = [*path, (max(view.study.trials), path[-1][1])]
+        data += noise_band(view, path)
+        data.append(lines("best so far", [path], BEST, line={"width": 2.5, "shape": "hv"}))
+    texts = [about_trial(view, trial) for trial in view.finished]
+    data.append(dots("complete", points, texts, OTHER, opacity=0.8))
+    ends = [(trial.number, trial.values[0]) for trial in pruned]
+    texts = [about_trial(view, trial) for trial in pruned]
+    data.append(dots("pruned", ends, texts, OTHER, symbol="x-thin-open", size=6))
+    caption = [f"{hidden} of {plural(len(points), 'value')} beyond the plot." if hidden else ""]
+    caption.append(noise_words(view))
+    axis = {"title": {"text": html.escape(view.metric, quote=False)}, "range": bounds}
+    layout = {"xaxis": {"title": {"text": "trial"}}, "yaxis": axis, **baseline_marks(view)}
+    keys = [("best", "best so far"), ("other", "complete"), *([("x", "pruned")] if ends else [])]
+    keys = keys if path else keys[1:]
+    title = "Best value so far" if path else "Values"
+    return Picture("history", title, joined(caption), data, layout, keys)
+
+
+def noise_band(view: StudyView, path: Points) -> list[Trace]:
+    """Return a band of one standard deviation of the seed on both sides of a path."""
+    if view.noise is None:
+        return []
+    edges = [[(x, y + side * view.noise.deviation) for x, y in path] for side in (-1, 1)]
+    no_line = {"width": 0, "shape": "hv"}
+    low, high = (lines("", [edge], BEST, line=no_line) for edge in edges)
+    return [low, {**high, "fill": "tonexty", "fillcolor": "rgba(31,119,208,0.18)"}]
+
+
+def noise_words(view: StudyView) -> str:
+    """Say what the band means."""
+    if view.noise is None:
+        return view.why_no_noise
+    repeated = plural(view.noise.configurations, "repeated configuration")
+    return f"Band: ±1 SD of the seed ({text_of(view.noise.deviation)}, from {repeated})."
+
+
+def objectives(view: StudyView) -> Picture | None:
+    """Return the first two objectives of trials that have several."""
+    trials = [t for t in view.study.rows if t.state == "COMPLETE" and len(t.values) > 1]
+    if not trials:
+        return None
+    points = [(trial.values[0], trial.values[1]) for trial in trials]
+    texts = [about_trial(view, trial) for trial in trials]
+    titles = [{"title": {"text": f"value {index}"}} for index in (0, 1)]
+    layout = {"xaxis": titles[0], "yaxis": titles[1]}
+    data = [dots("complete", points, texts, BEST, opacity=0.8)]
+    return Picture("objectives", "Objectives", "A point per complete trial.", data, layout)
+
+
+def curves(view: StudyView) -> Picture | None:
+    """Return what every trial reported, by step."""
+    found = [(trial, view.curve(trial)) for trial in view.study.rows]
+    found = [(trial, curve) for trial, curve in found if len(curve) > 1]
+    if not found:
+        return None
+    step = max(1, -(-len(found) // MOST_CURVES))
+    shown = [item for i, item in enumerate(found) if i % step == 0 or item[0] is view.best]
+    bounds = window(view, [value for _, curve in shown for _, value in curve])
+    unit = escaped(view.study.about.get("unit") or "step")
+    best = [curve for trial, curve in shown if trial is view.best]
+    pruned = [(trial, curve) for trial, curve in shown if trial.state == "PRUNED"]
+    others = [curve for t, curve in shown if t.state != "PRUNED" and t is not view.best]
+    data = [
+        lines("other trials", others, OTHER, opacity=0.55),
+        lines("pruned", [c for _, c in pruned], OTHER, opacity=0.55, line={"dash": "dot"}),
+        lines("best trial", best, BEST, line={"width": 2.5}),
+        dots(
+            "",
+            [curve[-1] for _, curve in pruned],
+            [about_trial(view, trial) for trial, _ in pruned],
+            OTHER,
+            symbol="x-thin-open",
+            size=6,
+        ),
+        dots(
+            "",
+            [curve[-1] for trial, curve in shown if trial.state != "PRUNED"],
+            [about_trial(view, trial) for trial, _ in shown if trial.state != "PRUNED"],
+            OTHER,
+            size=4,
+        ),
+    ]
+    thinned = f"{len(shown)} of {len(found)} curves are shown." if step > 1 else ""
+    hidden = outside(bounds, [value for _, curve in shown for _, value in curve])
+    caption = joined([thinned, f"{plural(hidden, 'point')} beyond the plot." if hidden else ""])
+    axis = {"title": {"text": html.escape(view.metric, quote=False)}, "range": bounds}
+    last = max(step for _, curve in shown for step, _ in curve)
+    steps = {"title": {"text": unit}, "dtick": 1 if last <= 12 else None}
+    layout = {"xaxis": steps, "yaxis": axis, **baseline_marks(view)}
+    keys = [("other", "other trials")]
+    if best:
+        keys.insert(0, ("best", f"trial {view.best.number if view.best else ''}, the best"))
+    if pruned:
+        keys.append(("x", "pruned"))
+    return Picture("curves", "Learning curves", caption, data, layout, keys)

@@ -1,0 +1,66 @@
+"""Tables that the text and the page share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from hpogen.budget import format_budget
+from hpogen.report.costs import seconds_of
+from hpogen.report.verdict import margin, short_verdict
+from hpogen.report.view import StudyView, progress_of
+from hpogen.report.words import duration, text_of
+
+SHOWN = 5
+
+
+class Row(NamedTuple):
+    """A study in a table of studies; `kind` is that of its verdict."""
+
+    kind: str
+    cells: list[str]
+
+
+def best_table(view: StudyView) -> tuple[list[str], list[list[str]]]:
+    """Return the best trials side by side: head, and a row per setting."""
+    trials = view.ranking[:SHOWN]
+    settings = [view.settings(trial) for trial in trials]
+    names = dict.fromkeys(name for found in settings for name in found)
+    values = [view.metric, *(text_of(trial.values[0]) for trial in trials)]
+    rows = [[text_of(name), *(cell(found, name) for found in settings)] for name in names]
+    return ["trial", *(str(trial.number) for trial in trials)], [values, *rows]
+
+
+def cell(settings: dict[str, object], name: str) -> str:
+    """Return a setting, or nothing where a trial lacks it."""
+    return text_of(settings[name], 24) if name in settings else ""
+
+
+def comparison(views: Sequence[StudyView]) -> tuple[list[str], list[Row]]:
+    """Return head and rows of studies beside each other, without columns that are empty."""
+    head = ["study", "budget", "horizon", "task", "trials", "metric", "best", "baseline", "lead"]
+    head += ["time", "verdict"]
+    rows = [study_row(view) for view in views]
+    used = [i for i in range(len(head)) if any(row.cells[i] for row in rows)]
+    return [head[i] for i in used], [Row(r.kind, [r.cells[i] for i in used]) for r in rows]
+
+
+def study_row(view: StudyView) -> Row:
+    """Return a study as a row."""
+    about, beside = view.study.about, margin(view)
+    kind, words = short_verdict(view)
+    times = [seconds for trial in view.study.rows if (seconds := seconds_of(trial)) is not None]
+    known = [about.get("horizon"), about.get("task")]
+    cells = [
+        view.name,
+        format_budget(view.budget) if view.budget else "",
+        *("" if value is None else text_of(value) for value in known),
+        progress_of(view),
+        view.metric,
+        "" if view.best is None else text_of(view.best.value),
+        "" if beside is None else f"{text_of(beside[1])} {beside[0]}",
+        "" if beside is None else f"{beside[2]:+.3g}",
+        duration(sum(times)) if times else "",
+        words,
+    ]
+    return Row(kind, cells)
