@@ -40,10 +40,11 @@ def report(
         raise NothingFinishedError(nothing_finished(views))
     findings = file_findings(recovery)
     if html:
-        from hpogen.report.page import GENERATOR, page_of
+        from hpogen.report.page import GENERATOR, page_of, plotly_js
 
         refuse_other_file(html, GENERATOR.encode())
-        write_atomic(html, page_of(views, findings).encode())
+        page = page_of(views, findings, plotly_js())
+        write_atomic(html, page.encode())
         click.echo(os.fsencode(html))
     if png:
         from hpogen.report.png import write_pngs

@@ -22,8 +22,8 @@ INSTALL = "python -m pip install 'hpogen[report]'"
 GENERATOR = '<meta name="generator" content="hpogen report">'
 
 
-def page_of(views: Sequence[StudyView], findings: Sequence[str]) -> str:
-    """Return the page. Raises MissingDependencyError without plotly."""
+def page_of(views: Sequence[StudyView], findings: Sequence[str], plotly: str) -> str:
+    """Return the page; `plotly` is the source of plotly.js."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     studies = [study_parts(index, view) for index, view in enumerate(views)]
     figures = {
@@ -39,7 +39,7 @@ def page_of(views: Sequence[StudyView], findings: Sequence[str]) -> str:
         findings=findings,
         css=own(part("page.css")),
         js=own(part("page.js")),
-        plotly=own(plotly_js()),
+        plotly=own(plotly),
         figures=script_json(figures),
     )
 

@@ -20,7 +20,7 @@ from hpogen.report.picture import (
     lines,
 )
 from hpogen.report.view import StudyView
-from hpogen.report.words import plural, text_of
+from hpogen.report.words import finite, plural, text_of
 
 MOST_CURVES = 200
 
@@ -35,7 +35,8 @@ def window(
     shown = [*ordered[: max(2, -(-len(ordered) * 9 // 10))], *anchors]
     low, high = min(shown), max(shown)
     margin = (high - low) * 0.08 or abs(high) * 0.05 or 1.0
-    return [low - margin, high + margin]
+    bounds = [low - margin, high + margin]
+    return None if None in map(finite, bounds) else bounds
 
 
 def outside(bounds: list[float] | None, values: Iterable[float]) -> int:
@@ -71,7 +72,7 @@ def history(view: StudyView) -> Picture | None:
     bounds = window(view, [trial.values[0] for trial in view.finished], anchors)
     points = [(trial.number, trial.values[0]) for trial in view.finished]
     hidden = outside(bounds, [value for _, value in points])
-    pruned = [t for t in view.study.rows if t.state == "PRUNED" and len(t.values) == 1]
+    pruned = [t for t in view.study.rows if t.state == "PRUNED" and finite(t.value) is not None]
     data = []
     path: Points = view.best_so_far
     if path:
@@ -113,7 +114,8 @@ def noise_words(view: StudyView) -> str:
 
 def objectives(view: StudyView) -> Picture | None:
     """Return the first two objectives of trials that have several."""
-    trials = [t for t in view.study.rows if t.state == "COMPLETE" and len(t.values) > 1]
+    several = [t for t in view.study.rows if t.state == "COMPLETE" and len(t.values) > 1]
+    trials = [t for t in several if None not in map(finite, t.values[:2])]
     if not trials:
         return None
     points = [(trial.values[0], trial.values[1]) for trial in trials]
