@@ -29,7 +29,8 @@ def print_report(console: Console, views: Sequence[StudyView], findings: Sequenc
         head, rows = comparison(views)
         console.print(table_of(head, [row.cells for row in rows]))
     for view in views:
-        console.print()
+        if len(views) > 1:
+            console.print()
         print_study(console, view)
     for finding in findings:
         console.print(Text(finding))
