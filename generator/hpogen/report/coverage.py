@@ -75,7 +75,8 @@ def coverage_of(view: StudyView) -> Coverage | None:
     rows = grid_rows(view)
     untried = dict.fromkeys(s for row in rows if (s := shape_of(row, axes)) not in shapes)
     empty = {c for row in rows if (c := cell_of(row)) and c not in tried}
-    total = len(shapes) + len(untried) if rows else shapes_in(view.study)
+    known = shapes_in(view.study) or 0
+    total = len(shapes) + len(untried) if rows else known if known >= len(shapes) else None
     return Coverage(tried, sorted(empty), axes, len(shapes), list(untried), total)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from typing import Any
 
 from hpogen.report.coverage import TIMES, Coverage, Tried, coverage_sentence
-from hpogen.report.picture import OTHER, Picture, Trace, about_trial, dots
+from hpogen.report.picture import OTHER, Picture, Trace, about_trial, dots, escaped
 from hpogen.report.view import StudyView
 from hpogen.report.words import plural
 
@@ -15,15 +14,15 @@ from hpogen.report.words import plural
 def grid(view: StudyView, coverage: Coverage) -> Picture:
     """Return the plane of width and depth: cells tried, their best values, and gaps."""
     cells = list(coverage.tried.items())
-    scored = [(cell, tried) for cell, tried in cells if tried.best is not None]
-    plain = [(cell, tried) for cell, tried in cells if tried.best is None]
+    scored = [(cell, tried) for cell, tried in cells if tried.best]
+    plain = [(cell, tried) for cell, tried in cells if not tried.best]
     colours = {
         "color": [tried.best.values[0] for _, tried in scored if tried.best],
         "colorscale": "Viridis",
         "reversescale": view.sign > 0,
         "showscale": len(scored) > 1,
         "colorbar": {
-            "title": {"text": f"best {html.escape(view.metric, quote=False)}", "side": "top"},
+            "title": {"text": f"best {escaped(view.metric)}", "side": "top"},
             "orientation": "h",
             "thickness": 8,
             "outlinewidth": 0,
@@ -52,11 +51,9 @@ def grid(view: StudyView, coverage: Coverage) -> Picture:
     keys += [("none", "tried, none complete")] if plain and scored else []
     keys += [("gap", "untried")] if coverage.empty else []
     keys += [("ring", "an extreme of the grid")] if ends else []
-    size = {
-        "height": 180 + 44 * len(coverage.widths),
-        "least_width": 80 + 34 * len(coverage.depths),
-    }
-    size["most_width"] = 180 + 72 * len(coverage.depths)
+    n_depths = len(coverage.depths)
+    size = {"height": 180 + 44 * len(coverage.widths), "least_width": 80 + 34 * n_depths}
+    size["most_width"] = 180 + 72 * n_depths
     return Picture("grid", "Architectures", caption, data, axes, keys, **size)
 
 
@@ -76,5 +73,5 @@ def cell_marks(name: str, cells: Sequence[tuple[tuple[int, int], str]], **marker
 
 def cell_words(view: StudyView, tried: Tried) -> str:
     """Return what was tried in a cell."""
-    words = [plural(tried.trials, "trial"), *map(html.escape, tried.extremes[:4])]
+    words = [plural(tried.trials, "trial"), *map(escaped, tried.extremes[:4])]
     return "<br>".join([*words, about_trial(view, tried.best)] if tried.best else words)

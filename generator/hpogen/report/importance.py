@@ -18,6 +18,7 @@ from hpogen.report.words import finite, plural
 LEAST_TRIALS = 30
 BEST_SHARE = 0.25
 SHUFFLES = 20
+MOST_TRIALS = 1000  # evenly chosen from more: some seconds
 Config = Mapping[str, Any]
 
 
@@ -36,7 +37,9 @@ def importances_of(view: StudyView) -> tuple[list[Importance], str]:
     """Return the importances, the largest first, and why there are none."""
     if not view.sign:
         return [], "Not shown: the log does not show whether a lower or a higher value is better."
-    rows = [(view.settings(t), view.sign * t.values[0]) for t in view.finished]
+    step = max(1, -(-len(view.finished) // MOST_TRIALS))
+    trials = view.finished[::step]
+    rows = [(view.settings(trial), view.sign * trial.values[0]) for trial in trials]
     names = [name for name in view.varied if all(name in config for config, _ in rows)]
     if len(rows) < LEAST_TRIALS:
         return [], (

@@ -7,17 +7,18 @@ coordinates are drawn by WebGL, of which browsers allow a page about sixteen are
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from textwrap import wrap
-from typing import Any
+from typing import Any, TypeVar
 
 from hpogen.report.view import StudyView
-from hpogen.report.words import text_of
+from hpogen.report.words import plural, text_of
 from recover_trials import Trial
 
 # Readable on a light and on a dark page.
 BEST, GOOD, OTHER, BASELINE = "#1f77d0", "#7fb2e5", "#8b949e", "#d9822b"
+Item = TypeVar("Item")
 Trace = dict[str, Any]
 Points = Sequence[tuple[Any, Any]]
 
@@ -94,6 +95,19 @@ def about_trial(view: StudyView, trial: Trial) -> str:
         for name, value in list(view.settings(trial).items())[:12]
     ]
     return "<br>".join([f"<b>Trial {trial.number}</b> {trial.state} {values}", *settings])
+
+
+def thinned(
+    items: Sequence[Item], most: int, always: Callable[[Item], bool] = lambda _item: False
+) -> list[Item]:
+    """Return about `most` items, evenly chosen, and those that are always wanted."""
+    step = max(1, -(-len(items) // most))
+    return [item for i, item in enumerate(items) if i % step == 0 or always(item)]
+
+
+def few(shown: int, total: int, noun: str) -> str:
+    """Say that not all are shown, where that is so."""
+    return f"{shown} of {plural(total, noun)} are shown." if shown < total else ""
 
 
 def joined(sentences: Iterable[str]) -> str:

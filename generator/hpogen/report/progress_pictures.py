@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from hpogen.report.picture import (
@@ -16,13 +15,17 @@ from hpogen.report.picture import (
     about_trial,
     dots,
     escaped,
+    few,
     joined,
     lines,
+    thinned,
 )
 from hpogen.report.view import StudyView
 from hpogen.report.words import finite, plural, text_of
+from recover_trials import Trial
 
 MOST_CURVES = 200
+WHOLE_STEPS = 12  # up to here the axis has a tick per step
 
 
 def window(
@@ -39,9 +42,12 @@ def window(
     return None if None in map(finite, bounds) else bounds
 
 
-def outside(bounds: list[float] | None, values: Iterable[float]) -> int:
-    """Return how many values lie outside the range of an axis."""
-    return sum(not bounds[0] <= value <= bounds[1] for value in values) if bounds else 0
+def outside(bounds: list[float] | None, values: Sequence[float]) -> str:
+    """Say how many values lie outside the range of an axis."""
+    if bounds is None:
+        return ""
+    hidden = sum(not bounds[0] <= value <= bounds[1] for value in values)
+    return f"{hidden} of {plural(len(values), 'value')} beyond the plot." if hidden else ""
 
 
 def baseline_marks(view: StudyView) -> dict[str, Any]:
@@ -56,7 +62,7 @@ def baseline_marks(view: StudyView) -> dict[str, Any]:
             {
                 **note,
                 "y": b.value,
-                "text": f"{html.escape(b.name, quote=False)} {text_of(b.value)}",
+                "text": f"{escaped(b.name)} {text_of(b.value)}",
                 "font": {"color": BASELINE},
             }
             for b in same
@@ -71,7 +77,6 @@ def history(view: StudyView) -> Picture | None:
     anchors = [b.value for b in view.baselines if b.metric == view.metric]
     bounds = window(view, [trial.values[0] for trial in view.finished], anchors)
     points = [(trial.number, trial.values[0]) for trial in view.finished]
-    hidden = outside(bounds, [value for _, value in points])
     pruned = [t for t in view.study.rows if t.state == "PRUNED" and finite(t.value) is not None]
     data = []
     path: Points = view.best_so_far
@@ -84,14 +89,13 @@ def history(view: StudyView) -> Picture | None:
     ends = [(trial.number, trial.values[0]) for trial in pruned]
     texts = [about_trial(view, trial) for trial in pruned]
     data.append(dots("pruned", ends, texts, OTHER, symbol="x-thin-open", size=6))
-    caption = [f"{hidden} of {plural(len(points), 'value')} beyond the plot." if hidden else ""]
-    caption.append(noise_words(view))
-    axis = {"title": {"text": html.escape(view.metric, quote=False)}, "range": bounds}
+    caption = joined([outside(bounds, [value for _, value in points]), noise_words(view)])
+    axis = {"title": {"text": escaped(view.metric)}, "range": bounds}
     layout = {"xaxis": {"title": {"text": "trial"}}, "yaxis": axis, **baseline_marks(view)}
     keys = [("best", "best so far"), ("other", "complete"), *([("x", "pruned")] if ends else [])]
     keys = keys if path else keys[1:]
     title = "Best value so far" if path else "Values"
-    return Picture("history", title, joined(caption), data, layout, keys)
+    return Picture("history", title, caption, data, layout, keys)
 
 
 def noise_band(view: StudyView, path: Points) -> list[Trace]:
@@ -126,49 +130,41 @@ def objectives(view: StudyView) -> Picture | None:
     return Picture("objectives", "Objectives", "A point per complete trial.", data, layout)
 
 
+Curve = tuple[Trial, list[tuple[int, float]]]
+
+
 def curves(view: StudyView) -> Picture | None:
     """Return what every trial reported, by step."""
     found = [(trial, view.curve(trial)) for trial in view.study.rows]
     found = [(trial, curve) for trial, curve in found if len(curve) > 1]
     if not found:
         return None
-    step = max(1, -(-len(found) // MOST_CURVES))
-    shown = [item for i, item in enumerate(found) if i % step == 0 or item[0] is view.best]
-    bounds = window(view, [value for _, curve in shown for _, value in curve])
-    unit = escaped(view.study.about.get("unit") or "step")
-    best = [curve for trial, curve in shown if trial is view.best]
-    pruned = [(trial, curve) for trial, curve in shown if trial.state == "PRUNED"]
-    others = [curve for t, curve in shown if t.state != "PRUNED" and t is not view.best]
+    shown = thinned(found, MOST_CURVES, always=lambda item: item[0] is view.best)
+    points = [point for _, curve in shown for point in curve]
+    values = [value for _, value in points]
+    bounds = window(view, values)
+    best = [item for item in shown if item[0] is view.best]
+    pruned = [item for item in shown if item[0].state == "PRUNED"]
+    others = [item for item in shown if item not in best and item not in pruned]
     data = [
-        lines("other trials", others, OTHER, opacity=0.55),
+        lines("other trials", [curve for _, curve in others], OTHER, opacity=0.55),
         lines("pruned", [c for _, c in pruned], OTHER, opacity=0.55, line={"dash": "dot"}),
-        lines("best trial", best, BEST, line={"width": 2.5}),
-        dots(
-            "",
-            [curve[-1] for _, curve in pruned],
-            [about_trial(view, trial) for trial, _ in pruned],
-            OTHER,
-            symbol="x-thin-open",
-            size=6,
-        ),
-        dots(
-            "",
-            [curve[-1] for trial, curve in shown if trial.state != "PRUNED"],
-            [about_trial(view, trial) for trial, _ in shown if trial.state != "PRUNED"],
-            OTHER,
-            size=4,
-        ),
+        lines("best trial", [curve for _, curve in best], BEST, line={"width": 2.5}),
+        curve_ends(view, pruned, symbol="x-thin-open", size=6),
+        curve_ends(view, [*others, *best], size=4),
     ]
-    thinned = f"{len(shown)} of {len(found)} curves are shown." if step > 1 else ""
-    hidden = outside(bounds, [value for _, curve in shown for _, value in curve])
-    caption = joined([thinned, f"{plural(hidden, 'point')} beyond the plot." if hidden else ""])
-    axis = {"title": {"text": html.escape(view.metric, quote=False)}, "range": bounds}
-    last = max(step for _, curve in shown for step, _ in curve)
-    steps = {"title": {"text": unit}, "dtick": 1 if last <= 12 else None}
+    caption = joined([few(len(shown), len(found), "curve"), outside(bounds, values)])
+    axis = {"title": {"text": escaped(view.metric)}, "range": bounds}
+    steps: dict[str, Any] = {"title": {"text": escaped(view.study.about.get("unit") or "step")}}
+    if max(step for step, _ in points) <= WHOLE_STEPS:
+        steps["dtick"] = 1
     layout = {"xaxis": steps, "yaxis": axis, **baseline_marks(view)}
-    keys = [("other", "other trials")]
-    if best:
-        keys.insert(0, ("best", f"trial {view.best.number if view.best else ''}, the best"))
-    if pruned:
-        keys.append(("x", "pruned"))
+    keys = [("best", "best trial")] if best else []
+    keys += [("other", "other trials"), *([("x", "pruned")] if pruned else [])]
     return Picture("curves", "Learning curves", caption, data, layout, keys)
+
+
+def curve_ends(view: StudyView, items: Sequence[Curve], **marker: Any) -> Trace:
+    """Return a mark at the end of each curve."""
+    texts = [about_trial(view, trial) for trial, _ in items]
+    return dots("", [curve[-1] for _, curve in items], texts, OTHER, **marker)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Sequence
 from math import log
-from typing import Any
+from typing import Any, NamedTuple
 
 from hpogen.report.importance import SHUFFLES, Importance, wide
 from hpogen.report.picture import (
@@ -18,79 +17,97 @@ from hpogen.report.picture import (
     about_trial,
     dots,
     escaped,
+    few,
+    joined,
     lines,
+    thinned,
 )
 from hpogen.report.view import StudyView
 from hpogen.report.words import finite, text_of
+from recover_trials import Trial
 
 MOST_AXES = 12
+MOST_LINES = 400
+MOST_LABELS = 12
+FEW_NUMBERS = 6
+
+
+class Axis(NamedTuple):
+    """An axis from 0 to 1: its title, the height of a trial (None: none), its labels."""
+
+    title: str
+    height: Callable[[Trial], float | None]
+    labels: list[tuple[float, str]]
 
 
 def parallel(view: StudyView) -> Picture | None:
     """Return parallel coordinates: an axis per setting, and the value with the best at the top."""
     if not view.sign or len(view.ranking) < 2 or not view.varied:
         return None
-    names = view.varied[:MOST_AXES]
-    configs = [view.settings(trial) for trial in view.ranking]
-    scales = [scale_of([c[name] for c in configs if name in c]) for name in names]
-    values = [trial.values[0] for trial in view.ranking]
-    ends = (max(values), min(values)) if view.sign > 0 else (min(values), max(values))
-    span = (ends[1] - ends[0]) or 1.0
-    groups = []
-    for config, value in zip(configs, values, strict=True):
-        heights = [
-            place(config[name]) if name in config else None
-            for name, (place, _) in zip(names, scales, strict=True)
-        ]
-        groups.append(list(enumerate([*heights, (value - ends[0]) / span])))
-    n_good = max(1, len(groups) // 4)
-    data = [
-        lines("other trials", groups[n_good:], OTHER, opacity=0.35),
-        lines("best quarter", groups[1:n_good], GOOD, line={"width": 1.8}),
-        lines("best trial", groups[:1], BEST, line={"width": 3}),
+    axes = [*(setting_axis(view, name) for name in view.varied[:MOST_AXES]), value_axis(view)]
+    shown = thinned(list(enumerate(view.ranking)), MOST_LINES)
+    paths = [
+        (rank, [(x, axis.height(trial)) for x, axis in enumerate(axes)]) for rank, trial in shown
     ]
-    ticks = [tick for _, tick in scales] + [[(0.0, text_of(ends[0])), (1.0, text_of(ends[1]))]]
-    labels = [(x, y, label) for x, tick in enumerate(ticks) for y, label in tick]
-    data.append(tick_labels(labels))
-    marks = [point for group in groups for point in group]
-    texts = [about_trial(view, trial) for trial in view.ranking for _ in range(len(names) + 1)]
-    data.append(dots("", marks, texts, OTHER, opacity=0))
-    titles = [*map(escaped, names), html.escape(view.metric, quote=False)]
+    n_good = max(1, len(view.ranking) // 4)
+    others = [path for rank, path in paths if rank >= n_good]
+    good = [path for rank, path in paths if 0 < rank < n_good]
+    texts = [about_trial(view, trial) for _, trial in shown for _ in axes]
+    data = [
+        lines("other trials", others, OTHER, opacity=0.35),
+        lines("best quarter", good, GOOD, line={"width": 1.8}),
+        lines("best trial", [paths[0][1]], BEST, line={"width": 3}),
+        axis_labels(axes),
+        dots("", [point for _, path in paths for point in path], texts, OTHER, opacity=0),
+    ]
     across = {
-        "tickvals": list(range(len(titles))),
-        "ticktext": titles,
-        "range": [-0.6, len(names) + 0.3],
+        "tickvals": list(range(len(axes))),
+        "ticktext": [axis.title for axis in axes],
+        "range": [-0.6, len(axes) - 0.7],
         "gridcolor": "rgba(139,148,158,0.5)",
         "side": "top",
     }
-    upright = {"visible": False, "range": [-0.06, 1.06]}
-    n_varied = len(view.varied)
-    left_out = f" The first {MOST_AXES} of {n_varied} settings." if n_varied > MOST_AXES else ""
-    caption = "A line per complete trial; the best values are at the top of the last axis."
-    keys = [("best", f"trial {view.ranking[0].number}, the best"), ("good", "best quarter")]
-    return Picture(
-        "parallel",
-        "Settings and values",
-        caption + left_out,
-        data,
-        {"xaxis": across, "yaxis": upright},
-        [*(keys if n_good > 1 else keys[:1]), ("other", "other trials")],
-        height=380,
-        least_width=82 * (len(names) + 1),
-    )
+    layout = {"xaxis": across, "yaxis": {"visible": False, "range": [-0.06, 1.06]}}
+    keys = [("best", "best trial"), *([("good", "best quarter")] if good else [])]
+    keys += [("other", "other trials")] if others else []
+    caption = joined([
+        "A line per complete trial; the best values are at the top of the last axis.",
+        few(len(axes) - 1, len(view.varied), "setting"),
+        few(len(shown), len(view.ranking), "trial"),
+    ])  # fmt: skip
+    size = {"height": 380, "least_width": 82 * len(axes)}
+    return Picture("parallel", "Settings and values", caption, data, layout, keys, **size)
+
+
+def setting_axis(view: StudyView, name: str) -> Axis:
+    """Return the axis of a setting."""
+    found = [view.settings(trial) for trial in view.ranking]
+    height, labels = scale_of([settings[name] for settings in found if name in settings])
+
+    def height_of(trial: Trial) -> float | None:
+        settings = view.settings(trial)
+        return height(settings[name]) if name in settings else None
+
+    return Axis(escaped(name), height_of, labels)
+
+
+def value_axis(view: StudyView) -> Axis:
+    """Return the axis of values."""
+    best, worst = view.ranking[0].values[0], view.ranking[-1].values[0]
+    span = (best - worst) or 1.0
+    labels = [(0.0, text_of(worst)), (1.0, text_of(best))]
+    return Axis(escaped(view.metric), lambda trial: (trial.values[0] - worst) / span, labels)
 
 
 def scale_of(values: Sequence[Any]) -> tuple[Callable[[Any], float], list[tuple[float, str]]]:
-    """Return the height of a value on an axis from 0 to 1, and the axis's labels."""
+    """Return the height of a value on an axis, and the axis's labels.
+
+    Numbers have a linear or logarithmic axis, few numbers and other values evenly spaced places.
+    """
     numbers = [finite(value) for value in values]
     known = [number for number in numbers if number is not None]
-    if len(known) < len(numbers) or len(set(known)) < 6:
-        order = sorted(
-            {repr(v): v for v in values}.items(), key=lambda i: (finite(i[1]) or 0, i[0])
-        )
-        heights = {key: i / max(1, len(order) - 1) for i, (key, _) in enumerate(order)}
-        labels = [(heights[key], escaped(value, 12)) for key, value in order]
-        return lambda value: heights[repr(value)], labels if len(labels) <= 12 else labels[::5]
+    if len(known) < len(numbers) or len(set(known)) < FEW_NUMBERS:
+        return evenly_spaced(values)
     low, high = min(known), max(known)
     ends = [(0.0, f"{low:.3g}"), (1.0, f"{high:.3g}")]
     if wide(low, high):
@@ -98,14 +115,26 @@ def scale_of(values: Sequence[Any]) -> tuple[Callable[[Any], float], list[tuple[
     return lambda value: (value - low) / (high - low), ends
 
 
-def tick_labels(labels: Sequence[tuple[float, float, str]]) -> Trace:
-    """Return texts to the left of their places."""
+def evenly_spaced(
+    values: Sequence[Any],
+) -> tuple[Callable[[Any], float], list[tuple[float, str]]]:
+    """Return the same for values with a place each, numbers in their order."""
+    by_text = {repr(value): value for value in values}
+    order = sorted(by_text, key=lambda text: (finite(by_text[text]) or 0.0, text))
+    heights = {text: i / max(1, len(order) - 1) for i, text in enumerate(order)}
+    labels = [(heights[text], escaped(by_text[text], 12)) for text in order]
+    return lambda value: heights[repr(value)], thinned(labels, MOST_LABELS)
+
+
+def axis_labels(axes: Sequence[Axis]) -> Trace:
+    """Return the labels of all axes, each to the left of its place."""
+    labels = [(x, height, text) for x, axis in enumerate(axes) for height, text in axis.labels]
     return {
         "type": "scatter",
         "mode": "text",
         "x": [x - 0.04 for x, _, _ in labels],
-        "y": [y for _, y, _ in labels],
-        "text": [label for _, _, label in labels],
+        "y": [height for _, height, _ in labels],
+        "text": [text for _, _, text in labels],
         "textposition": "middle left",
         "textfont": {"size": 11},
         "hoverinfo": "skip",

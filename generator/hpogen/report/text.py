@@ -27,7 +27,7 @@ def print_report(console: Console, views: Sequence[StudyView], findings: Sequenc
     """Print the studies, several of them beside each other first."""
     if len(views) > 1:
         head, rows = comparison(views)
-        console.print(table_of(head, [row.cells for row in rows]))
+        console.print(table_of(head, [row.cells for row in rows], left=(0, len(head) - 1)))
     for view in views:
         if len(views) > 1:
             console.print()
