@@ -43,7 +43,7 @@ def strip(view: StudyView, cost: Cost) -> Trace:
     unit = f" {cost.unit}" if cost.written is count else ""
     texts = [f"Trial {trial.number}: {cost.written(value)}{unit}" for trial, value in cost.values]
     colours = [BEST if trial is view.best else OTHER for trial, _ in cost.values]
-    return dots("", points, texts, OTHER) | {"marker": {"color": colours, "size": 7}}
+    return dots("", points, texts, OTHER, color=colours)
 
 
 def strip_title(text: str, top: float) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from recover_trials import Trial
 
 # Readable on a light and on a dark page.
 BEST, GOOD, OTHER, BASELINE = "#1f77d0", "#7fb2e5", "#8b949e", "#d9822b"
+MANY = 500  # points of this number are small
 Item = TypeVar("Item")
 Trace = dict[str, Any]
 Points = Sequence[tuple[Any, Any]]
@@ -83,7 +84,7 @@ def dots(name: str, points: Points, texts: Sequence[str], colour: str, **marker:
         "text": list(texts),
         "hoverinfo": "text",
         "showlegend": bool(name),
-        "marker": {"color": colour, "size": 7, **marker},
+        "marker": {"color": colour, "size": 7 if len(points) <= MANY else 4, **marker},
     }
 
 

@@ -109,10 +109,15 @@ def scale_of(values: Sequence[Any]) -> tuple[Callable[[Any], float], list[tuple[
     if len(known) < len(numbers) or len(set(known)) < FEW_NUMBERS:
         return evenly_spaced(values)
     low, high = min(known), max(known)
-    ends = [(0.0, f"{low:.3g}"), (1.0, f"{high:.3g}")]
+    ends = [(0.0, short(low)), (1.0, short(high))]
     if wide(low, high):
         return lambda value: log(value / low) / log(high / low), ends
     return lambda value: (value - low) / (high - low), ends
+
+
+def short(number: float) -> str:
+    """Return a number with three digits, a whole one with all of up to six."""
+    return f"{number:.0f}" if number.is_integer() and abs(number) < 10**6 else f"{number:.3g}"
 
 
 def evenly_spaced(

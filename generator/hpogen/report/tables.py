@@ -38,11 +38,17 @@ def cell(settings: dict[str, object], name: str) -> str:
 
 def comparison(views: Sequence[StudyView]) -> tuple[list[str], list[Row]]:
     """Return head and rows of studies beside each other, without columns that are empty."""
-    head = ["study", "budget", "horizon", "task", "trials", "metric", "best", "baseline", "lead"]
-    head += ["time", "verdict"]
+    head = ["study", "budget", "horizon", "task", "trials", "metric", "best", "verdict"]
+    head += ["baseline", "lead", "time"]
     rows = [study_row(view) for view in views]
-    used = [i for i in range(len(head)) if any(row.cells[i] for row in rows)]
-    return [head[i] for i in used], [Row(r.kind, [r.cells[i] for i in used]) for r in rows]
+    used = [name for i, name in enumerate(head) if any(row.cells[i] for row in rows)]
+    return only(used, head, rows)
+
+
+def only(names: Sequence[str], head: list[str], rows: list[Row]) -> tuple[list[str], list[Row]]:
+    """Return a table with some of its columns."""
+    kept = [index for index, name in enumerate(head) if name in names]
+    return [head[i] for i in kept], [Row(row.kind, [row.cells[i] for i in kept]) for row in rows]
 
 
 def study_row(view: StudyView) -> Row:
@@ -55,12 +61,12 @@ def study_row(view: StudyView) -> Row:
         view.name,
         format_budget(view.budget) if view.budget else "",
         *("" if value is None else text_of(value) for value in known),
-        progress_of(view),
+        progress_of(view).removesuffix(" trials"),
         view.metric,
         "" if view.best is None else text_of(view.best.value),
+        words,
         "" if beside is None else f"{text_of(beside[1])} {beside[0]}",
         "" if beside is None else f"{beside[2]:+.3g}",
         duration(sum(times)) if times else "",
-        words,
     ]
     return Row(kind, cells)

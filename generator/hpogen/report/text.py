@@ -12,7 +12,7 @@ from rich.text import Text
 from hpogen.report.costs import cost_lines
 from hpogen.report.coverage import Coverage, coverage_of, coverage_sentence
 from hpogen.report.importance import importances_of
-from hpogen.report.tables import best_table, comparison
+from hpogen.report.tables import best_table, comparison, only
 from hpogen.report.verdict import verdicts
 from hpogen.report.view import StudyView
 from hpogen.report.words import text_of
@@ -21,13 +21,17 @@ STYLES = {"bad": "bold red", "good": "bold green", "note": ""}
 BLOCKS = "▁▂▃▄▅▆▇█"
 LONGEST_CURVE = 60
 MOST_STEPS = 8
+WIDE = 120  # columns that a table of studies needs
+NARROW = ("study", "trials", "best", "verdict")
 
 
 def print_report(console: Console, views: Sequence[StudyView], findings: Sequence[str]) -> None:
     """Print the studies, several of them beside each other first."""
     if len(views) > 1:
         head, rows = comparison(views)
-        console.print(table_of(head, [row.cells for row in rows], left=(0, len(head) - 1)))
+        if console.width < WIDE:
+            head, rows = only(NARROW, head, rows)
+        console.print(table_of(head, [row.cells for row in rows], left=(0, head.index("verdict"))))
     for view in views:
         if len(views) > 1:
             console.print()

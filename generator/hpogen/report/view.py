@@ -213,8 +213,8 @@ class StudyView:
 
 def state_line(state: str, reasons: Counter[str]) -> str:
     """Return a state with its count and reasons."""
-    known = [f"{n} {reason}" for reason, n in reasons.most_common() if reason]
-    text = f"{sum(reasons.values())} {text_of(state)}"
+    known = [f"{n:,} {reason}" for reason, n in reasons.most_common() if reason]
+    text = f"{sum(reasons.values()):,} {text_of(state)}"
     return f"{text} ({', '.join(known)})" if known else text
 
 
@@ -228,4 +228,4 @@ def progress_of(view: StudyView) -> str:
     ended = sum(
         n for state, n in view.study.counts().items() if state not in ("RUNNING", "WAITING")
     )
-    return f"{ended} of {plural(view.total, 'trial')}" if view.total else plural(ended, "trial")
+    return f"{ended:,} of {plural(view.total, 'trial')}" if view.total else plural(ended, "trial")
