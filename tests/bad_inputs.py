@@ -31,8 +31,8 @@ class Bad(NamedTuple):
 
 RENDER = "hpogen render --budget 2M --horizon 1"
 FINISHED = (
-    "[I 2026-11-21 10:15:00,123] Trial 0 finished with value: 0.5 and parameters: {'x': 1}. Best is"
-    " trial 0 with value: 0.5.\n"
+    "[I 2026-11-21 10:15:00,123] Trial 0 finished with value: 0.5 and parameters: {'x': 1}."
+    " Best is trial 0 with value: 0.5.\n"
 )
 
 

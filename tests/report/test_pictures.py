@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,20 @@ def test_importance_is_not_shown_of_few_trials_but_said() -> None:
     found, reason = importances_of(searched(LEAST_TRIALS - 1))
     assert found == []
     assert f"{LEAST_TRIALS - 1} complete trials of at least {LEAST_TRIALS}" in reason
+
+
+def test_without_optuna_the_importance_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)  # as where it is not installed
+    found, reason = importances_of(searched(LEAST_TRIALS))
+    assert found == []
+    assert "python -m pip install optuna" in reason
+
+
+def test_long_studies_are_thinned_and_say_so() -> None:
+    view = searched(500)
+    captions = {picture.key: picture.caption for picture in pictures(view, [])}
+    assert "of 500 curves are shown" in captions["curves"]
+    assert "of 500 trials are shown" in captions["parallel"]
 
 
 def test_parallel_coordinates_have_an_axis_per_setting_that_varies_and_never_an_index() -> None:

@@ -1,4 +1,4 @@
-"""What a report says of a study, the gravest first."""
+"""Sentences of a report on a study, the gravest first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `hpogen report` does: it reads logs, and prints or writes the report."""
+"""The command `hpogen report`: it reads logs, and prints or writes the report."""
 
 from __future__ import annotations
 

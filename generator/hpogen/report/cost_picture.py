@@ -1,4 +1,4 @@
-"""The picture of what each trial cost."""
+"""The picture of the costs of each trial."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What trials cost: time, speed, memory, arithmetic."""
+"""Costs of trials: time, speed, memory, arithmetic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which shapes of the architecture grid a study tried."""
+"""Coverage of the architecture grid: shapes tried, extremes, gaps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which settings matter, by Optuna's PED-ANOVA on the recovered trials.
+"""Importance of settings, by Optuna's PED-ANOVA on the recovered trials.
 
 PED-ANOVA: Watanabe, Bansal and Hutter, IJCAI 2023.
 """

@@ -37,7 +37,9 @@ def write_pngs(views: Sequence[StudyView], folder: Path) -> list[Path]:
     paths: list[Path] = []
     sizes: list[tuple[int, int]] = []
     for index, view in enumerate(views):
-        prefix = file_name(view.study.name) if len(views) == 1 else f"study_{index}"
+        prefix = file_name(view.name)
+        if len(views) > 1:
+            prefix = f"{index + 1}_{prefix}"
         for picture in pictures(view, importances_of(view)[0]):
             title = {"text": picture.title, "subtitle": {"text": picture.subtitle}, **TOP}
             layout = {**picture.layout, **LAYOUT, "title": title}

@@ -1,4 +1,4 @@
-"""What a study shows, in sentences; what spoils its best trial comes first."""
+"""Sentences on a study; faults of its best trial come first."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class StudyView:
 
     @cached_property
     def about(self) -> list[str]:
-        """Return what is searched, in words: budget, horizon, task."""
+        """Return budget, task, horizon and seed in words."""
         about, words = self.study.about, []
         if self.budget:
             words.append(f"{format_budget(self.budget)} parameters")
@@ -94,9 +94,8 @@ class StudyView:
     @cached_property
     def finished(self) -> list[Trial]:
         """Return the complete trials with one finite value, by number."""
-        return [
-            t for t in self.study.rows if t.state == "COMPLETE" and finite(t.value) is not None
-        ]
+        complete = [trial for trial in self.study.rows if trial.state == "COMPLETE"]
+        return [trial for trial in complete if finite(trial.value) is not None]
 
     @cached_property
     def ranking(self) -> list[Trial]:
@@ -146,13 +145,11 @@ class StudyView:
         """Return a baseline beside the best trial."""
         sign = self.sign if metric == self.metric else -1 if metric in HIGHER_IS_BETTER else 1
         reached = None
-        if self.best is not None:
-            reached = finite(
-                self.best.value if metric == self.metric else self.best.user_attrs.get(metric)
-            )
-        return Baseline(
-            name, metric, value, reached, reached is None or sign * reached < sign * value
-        )
+        if self.best is not None and sign:
+            metrics = {**self.best.user_attrs, self.metric: self.best.value}
+            reached = finite(metrics.get(metric))
+        beaten = reached is None or sign * reached < sign * value
+        return Baseline(name, metric, value, reached, beaten)
 
     @cached_property
     def noise(self) -> Noise | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,17 +9,15 @@ from hpogen.yaml_file import shown
 
 BYTE_UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
 TIME_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
+LARGEST = 1e150
 LONGEST = 60  # characters of a name or value from a log
 
 
 def finite(value: Any) -> float | None:
-    """Return a finite number as a float; None for anything else, bool included."""
+    """Return a number that can be squared as a float; None for anything else, bool included."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:
-        return None
+    return float(value) if -LARGEST < value < LARGEST else None
 
 
 def text_of(value: Any, most: int = LONGEST) -> str:
