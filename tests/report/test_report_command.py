@@ -58,7 +58,7 @@ def test_text_is_the_default_and_has_the_essence(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     for words in (
         "hpo_2M_h1  2M parameters",
-        "Trial 1 is the best of 2 complete trials: val_loss 0.4, better than the class prior",
+        "Trial 1 is the best of 2 complete trials: val_loss 0.4, better than class prior",
         "0.5 (trial 0) → 0.4 (trial 1)",
         "at least 30",
         "Arithmetic (FLOP)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -31,8 +32,8 @@ def test_a_best_trial_beside_the_baselines_that_it_beats() -> None:
     view = study({"value": 0.5, "auc": 0.8, "collapsed": False}, {"value": 0.55})
     assert said(view)[0] == (
         "good",
-        "Trial 0 is the best of 2 complete trials: val_loss 0.5, better than the class prior (0.6)"
-        " and the daily range in auc (0.8 against 0.7).",
+        "Trial 0 is the best of 2 complete trials: val_loss 0.5, better than class prior (val_loss"
+        " 0.5 against 0.6) and daily range (auc 0.8 against 0.7).",
     )
     assert short_verdict(view) == ("good", "better than its baselines")
 
@@ -43,16 +44,19 @@ def test_a_best_trial_beside_the_baselines_that_it_beats() -> None:
         ({"auc": 0.8, "collapsed": True}, "Trial 0, the best, is collapsed:", "collapsed"),
         (
             {"value": 0.65, "auc": 0.8},
-            "Trial 0, the best, is not better than a baseline: val_loss 0.65 against the class"
-            " prior with 0.6.",
-            "not better than the class prior",
+            "Trial 0, the best, is not better than class prior (val_loss 0.65 against 0.6).",
+            "not better than class prior",
         ),
         (
             {"auc": 0.6},
-            "Trial 0, the best, is not better than a baseline: auc 0.6 against",
-            "not better than the daily range",
+            "Trial 0, the best, is not better than daily range (auc 0.6 against 0.7).",
+            "not better than daily range",
         ),
-        ({"value": 0.6, "auc": 0.8}, "Trial 0, the best, is not better", "not better than the"),
+        (
+            {"value": 0.6, "auc": 0.8},
+            "Trial 0, the best, is not better",
+            "not better than class prior",
+        ),
     ],
 )
 def test_what_spoils_the_best_trial_comes_first(
@@ -74,7 +78,7 @@ def test_a_collapsed_trial_below_a_baseline_is_both() -> None:
 def test_a_metric_that_the_best_trial_lacks_is_not_compared() -> None:
     text = " ".join(sentence for _, sentence in said(study({"value": 0.5})))
     assert "auc" not in text
-    assert "better than the class prior (0.6)." in text
+    assert "better than class prior (val_loss 0.5 against 0.6)." in text
 
 
 def test_without_a_baseline_nothing_is_called_good() -> None:
@@ -112,6 +116,15 @@ def test_a_study_that_has_not_ended_says_how_far_it_is() -> None:
         "note",
         "The study is not finished: 1 of 3 trials have ended.",
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [(math.inf, "No trial has a finite value."), (None, "No trial has finished: 1 FAIL.")],
+)
+def test_a_study_without_a_best_trial_says_why(value: float | None, sentence: str) -> None:
+    view = study({"value": value, "state": "FAIL" if value is None else "COMPLETE"})
+    assert said(view) == [("note", sentence)]
 
 
 def test_states_are_counted_with_their_reasons() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hpogen.report.costs import Cost, costs_of
-from hpogen.report.picture import BEST, OTHER, Picture, Trace, dots
+from hpogen.report.picture import BEST, OTHER, Picture, Trace, dots, whole_axis
 from hpogen.report.view import StudyView
 from hpogen.report.words import count
 
@@ -31,7 +31,7 @@ def costs(view: StudyView) -> Picture | None:
         }
         layout["annotations"].append(strip_title(f"{cost.title} ({cost.unit})", top))
     last = "" if len(found) == 1 else str(len(found))
-    layout["xaxis"] = {"title": {"text": "trial"}, "anchor": f"y{last}"}
+    layout["xaxis"] = {**whole_axis("trial", max(view.study.trials)), "anchor": f"y{last}"}
     keys = [("best", "best trial"), ("other", "other trials")]
     height = 90 + 130 * len(found)
     return Picture("costs", "Cost", "", data, layout, keys if view.best else [], height)

@@ -18,6 +18,7 @@ from recover_trials import Trial
 
 # Readable on a light and on a dark page.
 BEST, GOOD, OTHER, BASELINE = "#1f77d0", "#7fb2e5", "#8b949e", "#d9822b"
+WHOLE = 12  # up to here every whole number of an axis has a mark
 MANY = 500  # points of this number are small
 Item = TypeVar("Item")
 Trace = dict[str, Any]
@@ -96,6 +97,11 @@ def about_trial(view: StudyView, trial: Trial) -> str:
         for name, value in list(view.settings(trial).items())[:12]
     ]
     return "<br>".join([f"<b>Trial {trial.number}</b> {trial.state} {values}", *settings])
+
+
+def whole_axis(title: str, last: int) -> dict[str, Any]:
+    """Return an axis of whole numbers, with a mark at each if they are few."""
+    return {"title": {"text": title}, **({"dtick": 1} if last <= WHOLE else {})}
 
 
 def thinned(

@@ -46,7 +46,9 @@ def write_pngs(views: Sequence[StudyView], folder: Path) -> list[Path]:
             figures.append({"data": picture.data, "layout": layout})
             paths.append(folder / f"{prefix}_{picture.key}.png")
             sizes.append((max(WIDTH, picture.least_width), picture.height + 160))
-    widths, heights = zip(*sizes, strict=True) if sizes else ((), ())
+    if not figures:
+        return []
+    widths, heights = zip(*sizes, strict=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_images(figures, paths, width=list(widths), height=list(heights), scale=2)

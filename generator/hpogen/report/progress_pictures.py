@@ -19,23 +19,25 @@ from hpogen.report.picture import (
     joined,
     lines,
     thinned,
+    whole_axis,
 )
 from hpogen.report.view import StudyView
 from hpogen.report.words import finite, plural, text_of
 from recover_trials import Trial
 
 MOST_CURVES = 200
-WHOLE_STEPS = 12  # up to here the axis has a tick per step
+FEW_VALUES = 20  # all of them are within the plot
 
 
 def window(
     view: StudyView, values: Sequence[float], anchors: Sequence[float] = ()
 ) -> list[float] | None:
-    """Return the range of an axis: the better nine tenths of the values, and all anchors."""
+    """Return the range of an axis: the better nine tenths of many values, and all anchors."""
     if not view.sign or len(values) < 2:
         return None
     ordered = sorted(values, key=lambda value: view.sign * value)
-    shown = [*ordered[: max(2, -(-len(ordered) * 9 // 10))], *anchors]
+    within = len(ordered) if len(ordered) <= FEW_VALUES else len(ordered) * 9 // 10
+    shown = [*ordered[:within], *anchors]
     low, high = min(shown), max(shown)
     margin = (high - low) * 0.08 or abs(high) * 0.05 or 1.0
     bounds = [low - margin, high + margin]
@@ -55,13 +57,15 @@ def baseline_marks(view: StudyView) -> dict[str, Any]:
     same = [b for b in view.baselines if b.metric == view.metric]
     line = {"color": BASELINE, "width": 1.5, "dash": "dash"}
     place = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "line": line}
-    note = {"xref": "paper", "x": 1, "xanchor": "right", "yanchor": "bottom", "showarrow": False}
+    note = {"xref": "paper", "x": 1, "xanchor": "right", "showarrow": False}
+    highest = max((b.value for b in same), default=0.0)
     return {
         "shapes": [{**place, "y0": b.value, "y1": b.value} for b in same],
         "annotations": [
             {
                 **note,
                 "y": b.value,
+                "yanchor": "bottom" if b.value == highest else "top",
                 "text": f"{escaped(b.name)} {text_of(b.value)}",
                 "font": {"color": BASELINE},
             }
@@ -91,7 +95,8 @@ def history(view: StudyView) -> Picture | None:
     data.append(dots("pruned", ends, texts, OTHER, symbol="x-thin-open", size=6))
     caption = joined([outside(bounds, [value for _, value in points]), noise_words(view)])
     axis = {"title": {"text": escaped(view.metric)}, "range": bounds}
-    layout = {"xaxis": {"title": {"text": "trial"}}, "yaxis": axis, **baseline_marks(view)}
+    trials = whole_axis("trial", max(view.study.trials))
+    layout = {"xaxis": trials, "yaxis": axis, **baseline_marks(view)}
     keys = [("best", "best so far"), ("other", "complete"), *([("x", "pruned")] if ends else [])]
     keys = keys if path else keys[1:]
     title = "Best value so far" if path else "Values"
@@ -155,9 +160,8 @@ def curves(view: StudyView) -> Picture | None:
     ]
     caption = joined([few(len(shown), len(found), "curve"), outside(bounds, values)])
     axis = {"title": {"text": escaped(view.metric)}, "range": bounds}
-    steps: dict[str, Any] = {"title": {"text": escaped(view.study.about.get("unit") or "step")}}
-    if max(step for step, _ in points) <= WHOLE_STEPS:
-        steps["dtick"] = 1
+    unit = escaped(view.study.about.get("unit") or "step")
+    steps = whole_axis(unit, max(step for step, _ in points))
     layout = {"xaxis": steps, "yaxis": axis, **baseline_marks(view)}
     keys = [("best", "best trial")] if best else []
     keys += [("other", "other trials"), *([("x", "pruned")] if pruned else [])]

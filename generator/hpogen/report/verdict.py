@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hpogen.report.view import Baseline, StudyView
-from hpogen.report.words import finite, plural, text_of
+from hpogen.report.words import finite, listed, plural, text_of
 from recover_trials import Trial
 
 
@@ -45,37 +45,35 @@ def without_best(view: StudyView) -> str:
     """Say why there is no best trial."""
     if not view.has_results:
         return f"No trial has finished: {', '.join(view.states)}."
+    if any(len(trial.values) > 1 for trial in view.study.rows):
+        return "The trials have several objectives: there is no single best one."
+    if not view.finished:
+        return "No trial has a finite value."
     if named := view.study.named_best:
         number, value = named
         return f"Trial {number} is the best with {text_of(value)}, but its own line is missing."
-    if any(len(trial.values) > 1 for trial in view.study.rows):
-        return "The trials have several objectives: there is no single best one."
-    if view.sign:
-        return "No trial has a finite value."
     return "The log does not show whether a lower or a higher value is better."
 
 
 def below(best: Trial, missed: list[Baseline]) -> str:
     """Say which baselines the best trial does not beat."""
-    parts = [
-        f"{b.metric} {text_of(b.reached)} against the {b.name} with {text_of(b.value)}"
-        for b in missed
-    ]
-    return f"Trial {best.number}, the best, is not better than a baseline: {', '.join(parts)}."
+    return f"Trial {best.number}, the best, is not better than {beside(missed)}."
 
 
 def lead(view: StudyView, best: Trial) -> str:
-    """Say how good the best trial is, beside the baselines that it beats."""
+    """Say how good the best trial is, and which baselines it beats."""
     of = plural(len(view.finished), "complete trial")
     text = f"Trial {best.number} is the best of {of}: {view.metric} {text_of(best.value)}"
     beaten = [b for b in view.baselines if b.beaten and b.reached is not None]
+    return f"{text}, better than {beside(beaten)}." if beaten else f"{text}."
+
+
+def beside(baselines: list[Baseline]) -> str:
+    """Return baselines with the best trial's metrics beside theirs."""
     parts = [
-        f"the {b.name} ({text_of(b.value)})"
-        if b.metric == view.metric
-        else f"the {b.name} in {b.metric} ({text_of(b.reached)} against {text_of(b.value)})"
-        for b in beaten
+        f"{b.name} ({b.metric} {text_of(b.reached)} against {text_of(b.value)})" for b in baselines
     ]
-    return f"{text}, better than {' and '.join(parts)}." if parts else f"{text}."
+    return listed(parts)
 
 
 def seed_noise(view: StudyView, best: Trial) -> str:
@@ -127,7 +125,7 @@ def short_verdict(view: StudyView) -> tuple[str, str]:
         return "bad", "collapsed"
     missed = [baseline.name for baseline in view.baselines if not baseline.beaten]
     if missed:
-        return "bad", f"not better than the {' and the '.join(missed)}"
+        return "bad", f"not better than {' and '.join(missed)}"
     if not view.baselines:
         return "note", "no baseline"
     return "good", "better than its baselines"
