@@ -1093,13 +1093,14 @@ ROWS: tuple[Bad, ...] = (
     Bad(
         "a page in the place of another file",
         "hpogen report a.log --html file",
-        "error: file exists and is no report; choose another file",
+        "error: file exists and is not a report; choose another file",
         files={"a.log": FINISHED, "file": "mine\n"},
     ),
     Bad(
         "a list without architectures",
         "hpogen report a.log --arch-list file",
-        "error: --arch-list file: no list of architectures: the script assigns no ARCHITECTURES",
+        "error: --arch-list file: not a list of architectures: the script does not assign"
+        " ARCHITECTURES",
         files={"a.log": FINISHED, "file": "x = 1\n"},
     ),
 )

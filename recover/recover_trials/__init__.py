@@ -8,8 +8,7 @@ for study in recovery.studies:
 """
 
 from recover_trials.errors import MissingReaderError, UnreadableError
-from recover_trials.legacy.architectures import complete as complete_architectures
-from recover_trials.legacy.architectures import read_list as read_architectures
+from recover_trials.legacy.architectures import complete_from_list, read_architectures
 from recover_trials.model import Study, Trial
 from recover_trials.read import read_trials
 from recover_trials.recovery import Recovery
@@ -20,7 +19,7 @@ __all__ = [
     "Study",
     "Trial",
     "UnreadableError",
-    "complete_architectures",
+    "complete_from_list",
     "read_architectures",
     "read_trials",
 ]

@@ -155,7 +155,7 @@ def test_a_file_that_is_no_report_is_not_overwritten(tmp_path: Path) -> None:
     log, other = written(tmp_path, OPTUNA), written(tmp_path, OPTUNA, "b.log")
     done = report("--html", log, other)
     assert done.exit_code == 2
-    assert "exists and is no report" in done.stderr
+    assert "exists and is not a report" in done.stderr
     assert log.read_text() == OPTUNA
 
 

@@ -92,14 +92,14 @@ def file_findings(recovery: Recovery) -> list[str]:
 
 
 def refuse_other_file(path: Path, mark: bytes) -> None:
-    """Refuse to overwrite a file that is no report, such as a log given by mistake."""
+    """Refuse to overwrite a file that is not a report, such as a log given by mistake."""
     try:
         with path.open("rb") as file:
             is_report = mark in file.read(1000)
     except (OSError, ValueError):
         return
     if not is_report:
-        raise UsageError(f"{shown_path(path)} exists and is no report; choose another file")
+        raise UsageError(f"{shown_path(path)} exists and is not a report; choose another file")
 
 
 def print_text(views: Sequence[StudyView], findings: Sequence[str]) -> None:

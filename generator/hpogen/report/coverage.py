@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from hpogen.report.view import AXES, StudyView
 from hpogen.report.words import listed, plural, text_of
-from recover_trials import Study, Trial, complete_architectures, read_architectures
+from recover_trials import Study, Trial, complete_from_list, read_architectures
 
 TIMES = " \N{MULTIPLICATION SIGN} "
 Cell = tuple[int, int]  # d_model, n_layers
@@ -144,7 +144,7 @@ def architectures_for(study: Study, given: Path | None) -> list[dict[str, int]]:
             raise
         return []
     if given is not None:
-        complete_architectures(study, rows)
+        complete_from_list(study, rows)
     return rows if is_grid_of(study, rows) else []
 
 
