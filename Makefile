@@ -13,7 +13,7 @@ TORCH_CPU := https://download.pytorch.org/whl/cpu
 $(READY): pyproject.toml constraints-cpu.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip config list | grep -q index-url || export PIP_EXTRA_INDEX_URL=$(TORCH_CPU); \
+	$(BIN)/python -m pip config list | grep index-url > /dev/null || export PIP_EXTRA_INDEX_URL=$(TORCH_CPU); \
 	  $(BIN)/python -m pip install --quiet -c constraints-cpu.txt -e '.[dev]'
 	touch $@
 
