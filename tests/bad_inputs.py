@@ -214,7 +214,7 @@ ROWS: tuple[Bad, ...] = (
         "an unknown task",
         "task: treshold_1pct",
         "error: x.yaml:1:1: task: unknown task 'treshold_1pct'; there are threshold_<x>pct,"
-        " direction, byte_lm",
+        " direction, byte_lm, and those of --family FOLDER",
     ),
     Bad(
         "a budget that is none",
@@ -721,18 +721,19 @@ ROWS: tuple[Bad, ...] = (
         "a threshold of 0",
         f"{RENDER} --task threshold_0pct",
         "error: --task: unknown task 'threshold_0pct'; there are threshold_<x>pct, direction,"
-        " byte_lm",
+        " byte_lm, and those of --family FOLDER",
     ),
     Bad(
         "a threshold with a needless digit",
         f"{RENDER} --task threshold_0.50pct",
         "error: --task: unknown task 'threshold_0.50pct'; there are threshold_<x>pct,"
-        " direction, byte_lm",
+        " direction, byte_lm, and those of --family FOLDER",
     ),
     Bad(
         "a path as a task",
         f"{RENDER} --task ../x",
-        "error: --task: unknown task '../x'; there are threshold_<x>pct, direction, byte_lm",
+        "error: --task: unknown task '../x'; there are threshold_<x>pct, direction, byte_lm,"
+        " and those of --family FOLDER",
     ),
     Bad(
         "an option without a choice",
