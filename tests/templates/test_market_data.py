@@ -66,7 +66,9 @@ def test_label_days_do_not_depend_on_the_context(sp500: Path, context_length: in
 
 
 def test_a_window_ends_on_its_label_day(sp500: Path) -> None:
-    task = make_task(sp500, options={"inputs": "revin"}, model={"context_length": 20})
+    task = make_task(
+        sp500, options={"inputs": "revin", "start": "none"}, model={"context_length": 20}
+    )
     frame = pd.read_csv(sp500)
     day = int(task.val_days[7])
     window = task.training_batch(torch.tensor([day]))[0][0]
@@ -107,7 +109,7 @@ def test_standardised_inputs_depend_on_the_training_rows_only(sp500: Path) -> No
 
 
 def test_revin_hides_the_scale_of_a_window(sp500: Path) -> None:
-    script = render_to(sp500.parent, changed(MARKET, options={"inputs": "revin"}))
+    script = render_to(sp500.parent, changed(MARKET, options={"inputs": "revin", "start": "none"}))
     names, task = load_task(script)
     torch.manual_seed(0)
     model = task.build_model(names["ARCHITECTURES"][0], 0.0).eval()
@@ -116,8 +118,9 @@ def test_revin_hides_the_scale_of_a_window(sp500: Path) -> None:
         torch.testing.assert_close(model(windows), model(windows * 6), rtol=1e-3, atol=1e-4)
 
 
-def test_revin_stats_gives_the_removed_statistics_to_the_model(sp500: Path) -> None:
-    script = render_to(sp500.parent, changed(MARKET, options={"inputs": "revin_stats"}))
+def test_revin_stats_gives_spread_and_position_to_the_model(sp500: Path) -> None:
+    options = {"inputs": "revin_stats", "start": "none"}
+    script = render_to(sp500.parent, changed(MARKET, options=options))
     names, task = load_task(script)
     torch.manual_seed(0)
     model = task.build_model(names["ARCHITECTURES"][0], 0.0).eval()
@@ -129,6 +132,8 @@ def test_revin_stats_gives_the_removed_statistics_to_the_model(sp500: Path) -> N
     train = task.training_batch(task.train_days)[0]
     statistics = model.statistics(train) - model.center
     assert (statistics / model.width).mean(0).abs().max() < 1e-3
+    scaled = model.statistics(windows * 6)
+    torch.testing.assert_close(scaled, model.statistics(windows), rtol=1e-4, atol=1e-4)
 
 
 def spoil(path: Path, row: int, column: str, value: str) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from hpo_script.families.market.sizes import input_sizes
+from hpogen.families.market.inputs import N_START_FEATURES
 from hpogen.render import render
 from hpogen.spec import Spec, make_spec
 from scripts import MARKET, TEXT, changed, load, load_task, render_to, spec_of
@@ -22,8 +23,11 @@ def task_without_data(spec: Spec, names: dict[str, Any]) -> Any:
     """Return the task of a script with two windows of zeros."""
     task = names["Task"]("unused", None)
     if spec.options:
-        n_channels = input_sizes(spec.options["inputs"], len(spec.constants["feature_columns"]))[0]
-        task.windows = torch.zeros(2, n_channels, names["CONTEXT_LENGTH"])
+        columns = spec.constants["feature_columns"]
+        task.n_inputs = input_sizes(spec.options["inputs"], len(columns))[0]
+        n_start = N_START_FEATURES if spec.options["start"] == "linear" else 0
+        task.start_weights = torch.zeros(N_START_FEATURES + 1)
+        task.windows = torch.zeros(2, task.n_inputs + n_start, names["CONTEXT_LENGTH"])
         task.labels = torch.zeros(names["CONTEXT_LENGTH"] + 1)
         task.train_days = torch.arange(2) + names["CONTEXT_LENGTH"] - 1
     return task
@@ -55,14 +59,16 @@ def test_every_count_of_every_grid_is_exact(budget: str, task: str | None, tmp_p
 
 
 @pytest.mark.parametrize("inputs", ["revin", "revin_stats", "scale_free"])
+@pytest.mark.parametrize("start", ["linear", "none"])
 @pytest.mark.parametrize("columns", [["Close"], ["Open", "High", "Low", "Close", "Volume"]])
 def test_every_kind_of_inputs_is_counted(
-    inputs: str, columns: list[str], sp500: Path, tmp_path: Path
+    inputs: str, start: str, columns: list[str], sp500: Path, tmp_path: Path
 ) -> None:
-    config = changed(MARKET, options={"inputs": inputs}, data={"feature_columns": columns})
+    options = {"inputs": inputs, "start": start}
+    config = changed(MARKET, options=options, data={"feature_columns": columns})
     names, task = load_task(render_to(tmp_path, config))
     spec = spec_of(tmp_path, config)
-    assert task.windows.shape[1] == input_sizes(inputs, len(columns))[0]
+    assert task.n_inputs == input_sizes(inputs, len(columns))[0]
     rows = models(spec, names)
     assert all(count == row["params"] for row, count in rows)
 

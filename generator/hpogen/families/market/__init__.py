@@ -10,6 +10,7 @@ from hpogen.families.family import Constant, Family, Param, Switch, TaskKind
 from hpogen.families.market.checks import check_market
 from hpogen.families.market.inputs import (
     INPUTS,
+    STARTS,
     count_market_params,
     describe_market_inputs,
     market_sample_bytes,
@@ -45,13 +46,19 @@ MARKET = Family(
             r"threshold_(?!0+(\.0+)?pct)\d{1,3}(\.\d{0,3}[1-9])?pct",
             "threshold_<x>pct",
             "Will the High reach Close + x % within the horizon, in trading days?",
-            {"labels": "families/market/labels_threshold"},
+            {
+                "labels": "families/market/labels_threshold",
+                "start_features": "families/market/start_threshold",
+            },
         ),
         TaskKind(
             "direction",
             "direction",
             "Will the Close be higher at the horizon, in trading days, than today?",
-            {"labels": "families/market/labels_direction"},
+            {
+                "labels": "families/market/labels_direction",
+                "start_features": "families/market/start_direction",
+            },
         ),
     ),
     default_task="threshold_1pct",
@@ -105,9 +112,9 @@ MARKET = Family(
         ),
         Param("loss", "bce", Loss, "what is minimised"),
     ),
-    options={"inputs": INPUTS},
+    options={"inputs": INPUTS, "start": STARTS},
     switches={"loss": Switch("losses", "_loss", LOSSES)},
-    default_options={"inputs": "scale_free"},
+    default_options={"inputs": "scale_free", "start": "linear"},
     metrics={"val_loss": "minimize", "auc": "maximize", "brier": "minimize"},
     default_metric="val_loss",
     parts=(
@@ -117,6 +124,9 @@ MARKET = Family(
         "families/market/model",
         "{inputs}",
         "families/market/metrics",
+        "{start_features}",
+        "families/market/logistic",
+        "{start}",
         "{loss}",
         "families/market/data",
         "{accumulate}",

@@ -15,7 +15,7 @@ INPUTS = {
     ),
     "revin_stats": Choice(
         {"inputs": "families/market/inputs_revin_stats"},
-        "the same, with the removed level and spread given back",
+        "the same, with spread and position of the last day given back",
     ),
     "scale_free": Choice(
         {"inputs": "families/market/inputs_scale_free"},
@@ -26,6 +26,15 @@ INPUTS = {
         "raw columns, standardised on training rows",
     ),
 }
+
+STARTS = {
+    "linear": Choice(
+        {"start": "families/market/start_linear"},
+        "a logistic regression on the start features, to which the model is added",
+    ),
+    "none": Choice({"start": "families/market/start_none"}, "random weights"),
+}
+N_START_FEATURES = 3
 
 
 def count_market_params(
@@ -46,6 +55,7 @@ def market_sizes(constants: Mapping[str, Any], options: Mapping[str, str]) -> di
     """Return the constants, besides the architecture, that set the sizes of the model."""
     return {
         "inputs": options["inputs"],
+        "n_start": N_START_FEATURES if options["start"] == "linear" else 0,
         "n_columns": len(constants["feature_columns"]),
         "context_length": constants["context_length"],
         "patch_length": constants["patch_length"],

@@ -34,8 +34,11 @@ from hpo_script.families.market.constants import (
 )
 from hpo_script.families.market.inputs_scale_free import Model, input_features
 from hpo_script.families.market.labels_threshold import make_labels
+from hpo_script.families.market.logistic import fit_logistic
 from hpo_script.families.market.losses import LOSSES
-from hpo_script.families.market.metrics import auc, label_metrics, log_loss
+from hpo_script.families.market.metrics import label_metrics, log_loss
+from hpo_script.families.market.start_linear import add_start, join_start
+from hpo_script.families.market.start_threshold import ONE_FEATURE, start_features
 
 PRICES = ("Open", "High", "Low", "Close")
 
@@ -100,9 +103,19 @@ class Task:
                 found = f"{self.data_path}: {n} {split} samples, {n_positive} of them positive"
                 raise UnusableError(f"{found}; see MIN_VAL_SAMPLES and MIN_CLASS_SAMPLES")
         self.train_rate = float(labels[days[kept]].mean())
-        table = input_features(frame, FEATURE_COLUMNS, n_train)
-        features = torch.tensor(table, dtype=torch.float32, device=device)
-        self.windows = features.unfold(0, CONTEXT_LENGTH, 1)  # (rows, channels, days), a view
+        start = start_features(frame)
+        start = (start - start[days].mean(0)) / (start[days].std(0) + 1e-12)
+        self.start = torch.tensor(start, dtype=torch.float64)
+        self.start_weights = self.fit_start(self.start)
+        inputs = input_features(frame, FEATURE_COLUMNS, n_train)
+        self.n_inputs = inputs.shape[1]
+        table = torch.tensor(join_start(inputs, start), dtype=torch.float32, device=device)
+        self.windows = table.unfold(0, CONTEXT_LENGTH, 1)  # (rows, channels, days), a view
+
+    def fit_start(self, features: Tensor) -> Tensor:
+        """Return the weights of a logistic regression on features of the training days."""
+        days = self.train_days.cpu()
+        return fit_logistic(features[days], self.labels.cpu()[days])
 
     def limit_for_smoke(self) -> dict[str, int]:
         """Keep 300 training days; return the parameters of a short training."""
@@ -120,16 +133,20 @@ class Task:
         return about
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Return the baselines: the training rate as prediction, and one untrained feature."""
-        labels = self.labels[self.val_days].cpu()
-        ranges = (self.frame["High"] / self.frame["Low"]).map(np.log).ewm(span=10).mean()
-        scores = torch.tensor(ranges.to_numpy())[self.val_days.cpu()]
-        prior = {"val_loss": log_loss(self.train_rate, labels)}
-        return {"class prior": prior, "daily range": {"auc": auc(scores, labels)}}
+        """Return the baselines: the training rate, and logistic regressions on start features."""
+        days = self.val_days.cpu()
+        labels = self.labels.cpu()[days]
+        baselines = {"class prior": {"val_loss": log_loss(self.train_rate, labels)}}
+        for name, features in ((ONE_FEATURE, self.start[:, :1]), ("linear start", self.start)):
+            weights = self.fit_start(features)
+            metrics = label_metrics(features[days] @ weights[:-1] + weights[-1], labels)
+            baselines[name] = {metric: metrics[metric] for metric in ("val_loss", "auc")}
+        return baselines
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
-        return Model(arch, dropout, self.training_batch(self.train_days)[0])
+        windows = self.training_batch(self.train_days)[0][:, :, : self.n_inputs]
+        return add_start(Model(arch, dropout, windows), self.start_weights)
 
     def sample(self, n: int, device: torch.device) -> Tensor:
         """Return n windows, for measuring memory."""

@@ -1,8 +1,9 @@
 """Inputs: raw columns under instance normalisation, the removed statistics given back.
 
-RevIN (Kim et al. 2022) takes the level and the spread out of every window, and with them the
-volatility, which is most of what a threshold label depends on. Here the model is told both, as
-two logarithms per column, standardised by the training windows.
+RevIN (Kim et al. 2022) takes the spread out of every window, and with it the volatility, which is
+most of what a threshold label depends on, and where in the window the last day lies. The model
+gets both for each column, standardised by the training windows. It does not get the level: most
+later days lie beyond any level of the training days.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int)
 
 
 class Model(PatchTST):
-    """PatchTST with instance normalisation of a window; each patch also gets what it removed."""
+    """PatchTST with instance normalisation of a window; each patch also gets the statistics."""
 
     inputs_per_channel = PATCH_LENGTH + 2
     center: Tensor
@@ -41,10 +42,10 @@ class Model(PatchTST):
         self.register_buffer("width", statistics.std(0) + 1e-5)
 
     def statistics(self, x: Tensor) -> Tensor:
-        """Return log level and log relative spread of each column, (batch, 2 channels)."""
-        level = x.mean(1).abs() + 1e-8
-        spread = x.std(1, unbiased=False) + 1e-8
-        return torch.cat([level.log(), (spread / level).log()], 1)
+        """Return log relative spread and position of the last day, (batch, 2 channels)."""
+        mean = x.mean(1)
+        spread = x.std(1, unbiased=False) + 1e-5 * mean.abs() + 1e-12
+        return torch.cat([(spread / (mean.abs() + 1e-8)).log(), (x[:, -1] - mean) / spread], 1)
 
     def patches(self, x: Tensor) -> Tensor:
         """Cut normalised windows into patches, and add the standardised statistics."""

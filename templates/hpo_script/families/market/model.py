@@ -24,7 +24,7 @@ class PatchTST(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.Sequential(*(Block(arch, dropout, causal=False) for _ in range(n_layers)))
         self.norm = nn.LayerNorm(d_model)
-        self.head = nn.Linear(n_patches * d_model, 1)
+        self.head = nn.Linear(d_model, 1)
         init_weights(self, n_layers)
 
     def patches(self, x: Tensor) -> Tensor:
@@ -35,4 +35,4 @@ class PatchTST(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map windows (batch, days, channels) to logits (batch,)."""
         x = self.dropout(self.embed(self.patches(x)) + self.positions)
-        return self.head(self.norm(self.blocks(x)).flatten(1)).squeeze(1)
+        return self.head(self.norm(self.blocks(x)).mean(1)).squeeze(1)

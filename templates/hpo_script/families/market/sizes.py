@@ -26,24 +26,30 @@ def count_params(
     arch: Mapping[str, int],
     *,
     inputs: str,
+    n_start: int,
     n_columns: int,
     context_length: int,
     patch_length: int,
     stride: int,
 ) -> int:
-    """Return the exact number of trainable parameters of `model.PatchTST`."""
+    """Return the exact number of trainable parameters of `model.PatchTST` with its start.
+
+    `n_start`: start features of a linear start, 0 without one.
+    """
     d, d_ff = arch["d_model"], arch["d_ff"]
     channels, statistics, input_params = input_sizes(inputs, n_columns)
     tokens = n_patches(context_length, patch_length, stride)
     embedding = (patch_length * channels + statistics) * d + d + tokens * d
     blocks = arch["n_layers"] * block_params(d, d_ff)
-    return input_params + embedding + blocks + 2 * d + tokens * d + 1
+    start = n_start + 1 if n_start else 0
+    return input_params + embedding + blocks + 2 * d + d + 1 + start
 
 
 def sample_bytes(
     arch: Mapping[str, int],
     *,
     inputs: str,
+    n_start: int,
     n_columns: int,
     context_length: int,
     patch_length: int,
@@ -52,5 +58,6 @@ def sample_bytes(
     """Return the bytes that a sample keeps for the backward pass, without the loss."""
     channels, statistics, _ = input_sizes(inputs, n_columns)
     tokens = n_patches(context_length, patch_length, stride)
-    ends = tokens * (patch_length * channels + statistics + 3 * arch["d_model"] + 2)
-    return saved_bytes(arch, tokens) + 4 * ends
+    ends = tokens * (patch_length * channels + statistics + 2 * arch["d_model"] + 2)
+    window = context_length * (channels + n_start) if n_start else 0  # kept for the linear start
+    return saved_bytes(arch, tokens) + 4 * (ends + window + arch["d_model"])

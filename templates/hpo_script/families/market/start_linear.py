@@ -1,0 +1,39 @@
+"""Start: a logistic regression on the start features of the last day.
+
+The model is added to it, with a head of zeros: before the first step it predicts what the
+regression predicts, and training continues from there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+def join_start(inputs: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """Return the channels of the windows: the model's inputs, then the start features."""
+    return np.hstack([inputs, features])
+
+
+class LinearStart(nn.Module):
+    """The sum of a logistic regression and a model; `weights` end with the bias."""
+
+    def __init__(self, model: nn.Module, weights: Tensor) -> None:
+        super().__init__()
+        self.model, self.n_features = model, len(weights) - 1
+        self.start = nn.Linear(self.n_features, 1)
+        with torch.no_grad():
+            self.start.weight.copy_(weights[None, :-1])
+            self.start.bias.copy_(weights[-1:])
+        nn.init.zeros_(model.get_parameter("head.weight"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map windows (batch, days, channels) to logits (batch,)."""
+        start = self.start(x[:, -1, -self.n_features :]).squeeze(1)
+        return start + self.model(x[:, :, : -self.n_features])
+
+
+def add_start(model: nn.Module, weights: Tensor) -> nn.Module:
+    """Return a model that begins as the regression with these weights."""
+    return LinearStart(model, weights)
