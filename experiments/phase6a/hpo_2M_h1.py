@@ -831,6 +831,7 @@ def suggest(trial: optuna.Trial) -> dict[str, Any]:
 # === The machinery ===============================================================================
 
 import ast
+import copy
 import errno
 import fcntl
 import io
@@ -1011,7 +1012,7 @@ class LoggedStudy:
     def __init__(self) -> None:
         self.study_id: str | None = None
         self.runs: dict[str, dict[str, Any]] = {}  # fields of each run line
-        self.ended_runs: set[str] = set()
+        self.gone: set[str] = set()  # runs that ended, or whose trial another run took
         self.trials: dict[int, LoggedTrial] = {}
         self.enqueued: dict[str, dict[str, Any]] = {}  # parameters by id
         self.history: list[LoggedTrial] = []
@@ -1026,7 +1027,7 @@ class LoggedStudy:
         if event == "run_start":
             self.runs.setdefault(run, fields)
         elif event == "run_end":
-            self.ended_runs.add(run)
+            self.gone.add(run)
         elif event == "enqueued":
             self.enqueued.setdefault(fields["enqueued_id"], fields["trial_params"])
         elif event == "history":
@@ -1047,6 +1048,8 @@ class LoggedStudy:
         if trial.finished or (lost and not claims):
             return
         if claims:
+            self.gone.update(trial.claims[-1:])
+            self.gone.discard(run)
             trial.claims.append(run)
         trial.take(event, fields)
         self.changed.add(number)
@@ -1207,26 +1210,19 @@ def mount_of(path: Path, table: Path = Path("/proc/self/mountinfo")) -> tuple[st
     """Return the kind of a path's file system, and its mount options; "" if unknown."""
     device = path.stat().st_dev
     place = f"{os.major(device)}:{os.minor(device)}"
-    for line in table.read_text().splitlines() if table.exists() else ():
-        mount, _, system = line.partition(" - ")
-        if mount.split()[2] == place:
-            kind, _, options = system.split(" ", 2)
-            return kind, options
-    return "", ""
+    lines = table.read_text().splitlines() if table.exists() else []
+    mounts = (line.partition(" - ")[2] for line in lines if line.split()[2] == place)
+    kind, _, options = next(mounts, "  ").split(" ", 2)
+    return kind, options
 
 
 def unreachable_worker(study: LoggedStudy, kind: str, options: str) -> str | None:
     """Return the run of another machine whose locks may not be visible here, if any."""
     if kind in LOCAL or (kind in SHARED_LOCKS and not LOCAL_LOCKS.search(options)):
         return None
-    # A run that was killed has no end; it is gone where another run took its trial.
-    lost = ({*trial.claims} - {*trial.claims[-1:]} for trial in study.trials.values())
-    open_runs = study.runs.keys() - study.ended_runs.union(*lost)
-    for run in open_runs:
-        host = study.runs[run]["worker"]["host"]
-        if host != platform.node():
-            return f"run {run} on {host} (file system {kind})"
-    return None
+    hosts = {run: study.runs[run]["worker"]["host"] for run in study.runs.keys() - study.gone}
+    others = (run for run, host in hosts.items() if host != platform.node())
+    return next((f"run {run} on {hosts[run]} (file system {kind})" for run in others), None)
 
 
 # --- Sampler: draws that depend on seed, trial number and history only ---------------------------
@@ -1289,55 +1285,34 @@ class MemoryStudy:
         self.sampler = StudySampler(seed)
 
     def rebuild(self) -> None:
-        self.storage: optuna.storages.BaseStorage = optuna.storages.InMemoryStorage()
+        self.storage: Any = optuna.storages.InMemoryStorage()
         self.study = optuna.create_study(
-            storage=self.storage, study_name=NAME, direction=DIRECTION, pruner=self.pruner
+            storage=self.storage,
+            study_name=NAME,
+            direction=DIRECTION,
+            sampler=self.sampler,
+            pruner=self.pruner,
         )
         for known in self.logged.history:
-            self.add(as_optuna(known))
+            self.storage.create_new_trial(self.study._study_id, as_optuna(known))
         self.offset = self.sampler.offset = len(self.logged.history)
-        self.size = 0
         self.logged.changed.update(self.logged.trials)
         self.update()
 
-    def add(self, trial: FrozenTrial) -> None:
-        self.storage.create_new_trial(self.study._study_id, trial)
-
     def update(self, size: int = 0) -> None:
-        """Add the new events of the log to the study, and running trials up to a size."""
-        for number in sorted(self.logged.changed):
-            known = self.logged.trials[number]
-            if known.datetime_start and not self.take(number, as_optuna(known)):
-                self.rebuild()
-                break
+        """Take the changed trials of the log; add running ones, which have no line yet, to a size.
+
+        A trial is replaced as a whole: one that starts again loses evaluations.
+        """
+        named = [n for n in self.logged.changed if self.logged.trials[n].datetime_start]
+        size = max(size, *(number + 1 for number in named), 0)
+        while self.storage.get_n_trials(self.study._study_id) < size + self.offset:
+            self.storage.create_new_trial(self.study._study_id)
+        for number in named:
+            trial = as_optuna(self.logged.trials[number])
+            trial.number = trial._trial_id = number + self.offset
+            self.storage._set_trial(trial._trial_id, trial)
         self.logged.changed.clear()
-        self.fill(size)
-
-    def fill(self, size: int) -> None:
-        """Add running trials up to a size: those that no line has named yet."""
-        while self.size < size:
-            self.add(optuna.trial.create_trial(state=TrialState.RUNNING))
-            self.size += 1
-
-    def take(self, number: int, new: FrozenTrial) -> bool:
-        """Add a trial, or what is new of it; return False if it was started again."""
-        self.fill(number)
-        if number == self.size:
-            self.add(new)
-            self.size += 1
-            return True
-        trial_id = number + self.offset
-        known = self.storage.get_trial(trial_id)
-        void = known.intermediate_values.keys() - new.intermediate_values.keys()
-        if void or known.params != new.params:
-            return False
-        for name, value in new.system_attrs.items():
-            self.storage.set_trial_system_attr(trial_id, name, value)
-        for step, value in new.intermediate_values.items():
-            self.storage.set_trial_intermediate_value(trial_id, step, value)
-        if new.state.is_finished():
-            self.storage.set_trial_state_values(trial_id, new.state, new.values)
-        return True
 
     def ask(self, number: int, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the configuration of a trial; `params` are given, the sampler draws the rest."""
@@ -1345,12 +1320,7 @@ class MemoryStudy:
         trial_id = number + self.offset
         if params:
             self.storage.set_trial_system_attr(trial_id, "fixed_params", dict(params))
-        study = optuna.load_study(
-            study_name=self.study.study_name,
-            storage=self.storage,
-            sampler=self.sampler,
-            pruner=self.pruner,
-        )
+        study = copy.copy(self.study)  # a study caches its trials; a copy begins without
         return suggest(optuna.Trial(study, trial_id))
 
     def kept(self, number: int) -> dict[str, Any]:
@@ -1568,8 +1538,10 @@ STOPPED = 75  # exit code: stopped before the total, run again to continue
 class Stops:
     """Everything that may end the run; a guard returns a reason to end it, or None."""
 
-    def __init__(self, file: Path, guards: Sequence[Callable[[Stops], str | None]]) -> None:
-        self.file, self.guards = file, guards
+    guards: tuple[Callable[[Stops], str | None], ...] = ()  # of sections such as `slurm`
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
         self.end = time.monotonic() + (math.inf if TIMEOUT_HOURS is None else 3600 * TIMEOUT_HOURS)
         self.reserve = 0.0  # seconds of it for the last checkpoint
         self.stop: Interrupted | None = None
@@ -2113,7 +2085,6 @@ SAME_SPACE = ("architectures_sha256", "search_space", "conditions", "skip_indice
 REMARKED = ("seed", "device", "threads", "torch", "optuna", "sampler", "pruner", "trial_seconds")
 # Constants that the experiment uses and that a run line has beside its `settings`.
 NO_SETTINGS = {*SAME_SPACE, "task", "horizon", "architectures", "free_axes", "data_path"}
-Guards = Sequence[Callable[[Stops], str | None]]
 
 
 def read_source(source: str) -> tuple[dict[str, Any], str]:
@@ -2309,15 +2280,13 @@ def print_result(path: Path, study: LoggedStudy) -> None:
         raise UnusableError(f"stdout: {error.strerror}; --status prints RESULT again") from None
 
 
-def main(
-    arguments: Namespace, task: Task, guards: Guards = (), search: type[Search] = Search
-) -> int:
+def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int:
     """Do what the command line asks; return the exit code."""
     try:
         if arguments.status:
             print_result(arguments.log, read_log(arguments.log).study)
             return 0
-        return run(arguments, task, guards, search)
+        return run(arguments, task, search)
     except KeyboardInterrupt:
         return 130
     except Interrupted as stop:
@@ -2331,7 +2300,7 @@ def main(
         return 3 if isinstance(error, ImportError) else 2
 
 
-def run(arguments: Namespace, task: Task, guards: Guards, search: type[Search]) -> int:
+def run(arguments: Namespace, task: Task, search: type[Search]) -> int:
     """Check, repeat a trial, or search; return the exit code."""
     device = choose_device(arguments.device)
     task.load(device)
@@ -2349,7 +2318,7 @@ def run(arguments: Namespace, task: Task, guards: Guards, search: type[Search]) 
     open_run(log, about, arguments)
     memory.rebuild()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    stops = Stops(arguments.out / "STOP", guards)
+    stops = Stops(arguments.out / "STOP")
     code = search(task, log, memory, stops, costs, device, arguments).run()
     say_result(log.study)
     print_result(arguments.log, log.study)

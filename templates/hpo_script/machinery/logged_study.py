@@ -71,7 +71,7 @@ class LoggedStudy:
     def __init__(self) -> None:
         self.study_id: str | None = None
         self.runs: dict[str, dict[str, Any]] = {}  # fields of each run line
-        self.ended_runs: set[str] = set()
+        self.gone: set[str] = set()  # runs that ended, or whose trial another run took
         self.trials: dict[int, LoggedTrial] = {}
         self.enqueued: dict[str, dict[str, Any]] = {}  # parameters by id
         self.history: list[LoggedTrial] = []
@@ -86,7 +86,7 @@ class LoggedStudy:
         if event == "run_start":
             self.runs.setdefault(run, fields)
         elif event == "run_end":
-            self.ended_runs.add(run)
+            self.gone.add(run)
         elif event == "enqueued":
             self.enqueued.setdefault(fields["enqueued_id"], fields["trial_params"])
         elif event == "history":
@@ -107,6 +107,8 @@ class LoggedStudy:
         if trial.finished or (lost and not claims):
             return
         if claims:
+            self.gone.update(trial.claims[-1:])
+            self.gone.discard(run)
             trial.claims.append(run)
         trial.take(event, fields)
         self.changed.add(number)

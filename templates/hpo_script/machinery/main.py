@@ -12,7 +12,7 @@ import re
 import sys
 import uuid
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,6 @@ SAME_SPACE = ("architectures_sha256", "search_space", "conditions", "skip_indice
 REMARKED = ("seed", "device", "threads", "torch", "optuna", "sampler", "pruner", "trial_seconds")
 # Constants that the experiment uses and that a run line has beside its `settings`.
 NO_SETTINGS = {*SAME_SPACE, "task", "horizon", "architectures", "free_axes", "data_path"}
-Guards = Sequence[Callable[[Stops], str | None]]
 
 
 def read_source(source: str) -> tuple[dict[str, Any], str]:
@@ -246,15 +245,13 @@ def print_result(path: Path, study: LoggedStudy) -> None:
         raise UnusableError(f"stdout: {error.strerror}; --status prints RESULT again") from None
 
 
-def main(
-    arguments: Namespace, task: Task, guards: Guards = (), search: type[Search] = Search
-) -> int:
+def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int:
     """Do what the command line asks; return the exit code."""
     try:
         if arguments.status:
             print_result(arguments.log, read_log(arguments.log).study)
             return 0
-        return run(arguments, task, guards, search)
+        return run(arguments, task, search)
     except KeyboardInterrupt:
         return 130
     except Interrupted as stop:
@@ -268,7 +265,7 @@ def main(
         return 3 if isinstance(error, ImportError) else 2
 
 
-def run(arguments: Namespace, task: Task, guards: Guards, search: type[Search]) -> int:
+def run(arguments: Namespace, task: Task, search: type[Search]) -> int:
     """Check, repeat a trial, or search; return the exit code."""
     device = choose_device(arguments.device)
     task.load(device)
@@ -286,7 +283,7 @@ def run(arguments: Namespace, task: Task, guards: Guards, search: type[Search]) 
     open_run(log, about, arguments)
     memory.rebuild()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    stops = Stops(arguments.out / "STOP", guards)
+    stops = Stops(arguments.out / "STOP")
     code = search(task, log, memory, stops, costs, device, arguments).run()
     say_result(log.study)
     print_result(arguments.log, log.study)

@@ -6,6 +6,7 @@ trial n of the study, behind the trials that --history brought.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,55 +41,34 @@ class MemoryStudy:
         self.sampler = StudySampler(seed)
 
     def rebuild(self) -> None:
-        self.storage: optuna.storages.BaseStorage = optuna.storages.InMemoryStorage()
+        self.storage: Any = optuna.storages.InMemoryStorage()
         self.study = optuna.create_study(
-            storage=self.storage, study_name=NAME, direction=DIRECTION, pruner=self.pruner
+            storage=self.storage,
+            study_name=NAME,
+            direction=DIRECTION,
+            sampler=self.sampler,
+            pruner=self.pruner,
         )
         for known in self.logged.history:
-            self.add(as_optuna(known))
+            self.storage.create_new_trial(self.study._study_id, as_optuna(known))
         self.offset = self.sampler.offset = len(self.logged.history)
-        self.size = 0
         self.logged.changed.update(self.logged.trials)
         self.update()
 
-    def add(self, trial: FrozenTrial) -> None:
-        self.storage.create_new_trial(self.study._study_id, trial)
-
     def update(self, size: int = 0) -> None:
-        """Add the new events of the log to the study, and running trials up to a size."""
-        for number in sorted(self.logged.changed):
-            known = self.logged.trials[number]
-            if known.datetime_start and not self.take(number, as_optuna(known)):
-                self.rebuild()
-                break
+        """Take the changed trials of the log; add running ones, which have no line yet, to a size.
+
+        A trial is replaced as a whole: one that starts again loses evaluations.
+        """
+        named = [n for n in self.logged.changed if self.logged.trials[n].datetime_start]
+        size = max(size, *(number + 1 for number in named), 0)
+        while self.storage.get_n_trials(self.study._study_id) < size + self.offset:
+            self.storage.create_new_trial(self.study._study_id)
+        for number in named:
+            trial = as_optuna(self.logged.trials[number])
+            trial.number = trial._trial_id = number + self.offset
+            self.storage._set_trial(trial._trial_id, trial)
         self.logged.changed.clear()
-        self.fill(size)
-
-    def fill(self, size: int) -> None:
-        """Add running trials up to a size: those that no line has named yet."""
-        while self.size < size:
-            self.add(optuna.trial.create_trial(state=TrialState.RUNNING))
-            self.size += 1
-
-    def take(self, number: int, new: FrozenTrial) -> bool:
-        """Add a trial, or what is new of it; return False if it was started again."""
-        self.fill(number)
-        if number == self.size:
-            self.add(new)
-            self.size += 1
-            return True
-        trial_id = number + self.offset
-        known = self.storage.get_trial(trial_id)
-        void = known.intermediate_values.keys() - new.intermediate_values.keys()
-        if void or known.params != new.params:
-            return False
-        for name, value in new.system_attrs.items():
-            self.storage.set_trial_system_attr(trial_id, name, value)
-        for step, value in new.intermediate_values.items():
-            self.storage.set_trial_intermediate_value(trial_id, step, value)
-        if new.state.is_finished():
-            self.storage.set_trial_state_values(trial_id, new.state, new.values)
-        return True
 
     def ask(self, number: int, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the configuration of a trial; `params` are given, the sampler draws the rest."""
@@ -96,12 +76,7 @@ class MemoryStudy:
         trial_id = number + self.offset
         if params:
             self.storage.set_trial_system_attr(trial_id, "fixed_params", dict(params))
-        study = optuna.load_study(
-            study_name=self.study.study_name,
-            storage=self.storage,
-            sampler=self.sampler,
-            pruner=self.pruner,
-        )
+        study = copy.copy(self.study)  # a study caches its trials; a copy begins without
         return suggest(optuna.Trial(study, trial_id))
 
     def kept(self, number: int) -> dict[str, Any]:
