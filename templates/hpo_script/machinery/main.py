@@ -33,7 +33,7 @@ from hpo_script.constants import (
 from hpo_script.experiment.shared import UnusableError
 from hpo_script.experiment.space import SPACE, distributions, searched_params
 from hpo_script.experiment.task import Task
-from hpo_script.machinery.device import choose_device, free_memory, measure_shapes
+from hpo_script.machinery.device import check_shapes, choose_device, free_memory, measure_shapes
 from hpo_script.machinery.dry_run import dry_run
 from hpo_script.machinery.log_file import Interrupted, LogFile, read_log, say
 from hpo_script.machinery.logged_study import LoggedStudy
@@ -41,7 +41,6 @@ from hpo_script.machinery.mounts import mount_of, unreachable_worker
 from hpo_script.machinery.repeat import repeat_trial
 from hpo_script.machinery.results import say_result, summary
 from hpo_script.machinery.search import Search, digest
-from hpo_script.machinery.stops import Stops
 from hpo_script.machinery.trial_log import LOG_VERSION
 
 # Trials compare where these are equal; SAME_SPACE matters to the sampler only.
@@ -271,20 +270,17 @@ def run(arguments: Namespace, task: Task, search: type[Search]) -> int:
     task.load(device)
     if arguments.smoke:
         make_smoke(task, arguments)
-    if arguments.dry_run:
-        return dry_run(task, device)
     if arguments.repeat is not None:
         return repeat_trial(arguments.log, arguments.repeat, task, device)
+    costs = measure_shapes(task)
+    if arguments.dry_run:
+        return dry_run(task, device, costs, arguments)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    costs = measure_shapes(task, free_memory(device))
+    check_shapes(costs, free_memory(device))
     log = LogFile(arguments.log, uuid.uuid4().hex[:8])
-    about = run_fields(task, arguments, device)
-    memory = search.open_study(log, about, arguments)
-    open_run(log, about, arguments)
-    memory.rebuild()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    stops = Stops(arguments.out / "STOP")
-    code = search(task, log, memory, stops, costs, device, arguments).run()
+    trials = search(task, log, costs, device, arguments)
+    open_run(log, run_fields(task, arguments, device), arguments)
+    code = trials.run()
     say_result(log.study)
     print_result(arguments.log, log.study)
     return code

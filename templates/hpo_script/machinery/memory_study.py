@@ -7,6 +7,7 @@ trial n of the study, behind the trials that --history brought.
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,9 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from hpo_script.constants import DIRECTION, METRIC, NAME, PRUNER
+from hpo_script.experiment.shared import Config
 from hpo_script.experiment.space import distributions, searched_params, split_type, suggest
+from hpo_script.experiment.task import Task
 from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 from hpo_script.machinery.sampler import StudySampler
 
@@ -29,6 +32,17 @@ def as_optuna(trial: LoggedTrial) -> FrozenTrial:
         intermediate_values={next(iter(point.values())): point[METRIC] for point in trial.curve},
         system_attrs=trial.system_attrs,
     )
+
+
+def first_prunable(task: Task, config: Config) -> float:
+    """Return the epoch or step from which a trial may be pruned: a share of its schedule.
+
+    Not during its warm-up: trials with a shorter one are ahead until then.
+    """
+    intervals = list(task.intervals(config))
+    done = itertools.accumulate(interval.n_batches for interval in intervals)
+    warm = (i.step for i, n in zip(intervals, done, strict=True) if n > config["warmup_steps"])
+    return max(config["prune_from"] * intervals[-1].step, next(warm, float("inf")))
 
 
 class MemoryStudy:

@@ -14,7 +14,6 @@ import time
 import uuid
 import warnings
 import zlib
-from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,9 +28,9 @@ from optuna.trial import FrozenTrial, TrialState
 from hpo_script.constants import DIRECTION, METRIC
 from hpo_script.experiment.shared import UnusableError
 from hpo_script.experiment.space import searched
-from hpo_script.machinery.log_file import Interrupted, LogFile, read_log, say
+from hpo_script.machinery.log_file import Interrupted, read_log, say
 from hpo_script.machinery.logged_study import LoggedStudy
-from hpo_script.machinery.main import COMPARED, SAME_SPACE, changes
+from hpo_script.machinery.main import COMPARED, SAME_SPACE, changes, run_fields
 from hpo_script.machinery.memory_study import MemoryStudy
 from hpo_script.machinery.search import Search
 from hpo_script.machinery.stops import STOPPED
@@ -156,22 +155,23 @@ class StorageSearch(Search):
 
     memory: StorageStudy
 
-    @staticmethod
-    def open_study(log: LogFile, about: Mapping[str, Any], arguments: Namespace) -> MemoryStudy:
+    def __post_init__(self) -> None:
         """Open the study before the log, which takes its id."""
+        super().__post_init__()
+        log, arguments = self.log, self.arguments
+        about = run_fields(self.task, arguments, self.device)
         url = arguments.storage or os.environ.get("OPTUNA_STORAGE") or STORAGE
         if arguments.history or not (url or arguments.smoke):
             raise UnusableError("a storage needs --storage or OPTUNA_STORAGE, and no --history")
         if re.search(CREDENTIALS, arguments.storage or ""):
             raise UnusableError("--storage: put a URL with a password into OPTUNA_STORAGE")
         warnings.filterwarnings("ignore", "(?is).*(heartbeat|stale|RetryFailed|failed_trial)")
-        memory = StorageStudy(log.study, arguments.seed)
-        log.study.study_id = memory.open(None if arguments.smoke else url, about)
+        self.memory = StorageStudy(log.study, arguments.seed)
+        log.study.study_id = self.memory.open(None if arguments.smoke else url, about)
         if read_log(log.path).study.study_id not in (None, log.study.study_id):
             raise UnusableError(f"{log.path} has trials of another study; give another --log")
-        for trial in memory.trials(TrialState.RUNNING) if arguments.retry_running else []:
-            memory.retry(trial._trial_id)
-        return memory
+        for trial in self.memory.trials(TrialState.RUNNING) if arguments.retry_running else []:
+            self.memory.retry(trial._trial_id)
 
     def next_trial(self) -> int | None:
         """Return the trial to train; at the total, wait for trials that may be stale."""
