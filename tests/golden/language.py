@@ -819,9 +819,8 @@ class LoggedStudy:
             self.enqueued.setdefault(fields["enqueued_id"], fields["trial_params"])
         elif event == "history":
             about = {"from_study": fields["from_study"], **fields["trial_params"]}
-            known = LoggedTrial(fields["from_trial"], attributes=about)
-            known.curve, known.state = fields["learning_curve"], fields["state"]
-            known.value = fields["value"]
+            known = LoggedTrial(fields["from_trial"], attributes=about, state=fields["state"])
+            known.curve, known.value = fields["learning_curve"], fields["value"]
             self.history.append(known)
         else:
             self.take_trial(event, fields)
@@ -1725,13 +1724,14 @@ class Search:
             known = None if number is None else study.trials.get(number)
             self.resumed = known is not None and known.datetime_start is not None
             if number is not None and not self.resumed:
-                self.start_trial(number, study)
+                self.start_trial(number, study, *self.given_params(number, study))
         self.sync()
         return number
 
-    def start_trial(self, number: int, study: LoggedStudy) -> None:
+    def start_trial(
+        self, number: int, study: LoggedStudy, params: Mapping[str, Any], about: dict[str, Any]
+    ) -> None:
         """Choose the configuration of a trial and claim it."""
-        params, about = self.given_params(number, study)
         config = self.memory.ask(number, params)
         arch_idx = SPACE.decode(config)
         row, cost = ARCHITECTURES[arch_idx], self.costs[arch_idx]
@@ -1771,6 +1771,8 @@ class Search:
     def run_trial(self, number: int) -> None:
         """Train one trial, from its checkpoint if it has one, and write its end."""
         self.number, self.config = number, dict(self.log.study.trials[number].attributes)
+        spared = self.config["kind"] in ("extreme", "smoke")
+        self.prunable_from = math.inf if spared else first_prunable(self.task, self.config)
         self.curve: list[dict[str, Any]] = []
         self.began = time.monotonic()
         if self.device.type == "cuda":
@@ -1899,9 +1901,7 @@ class Search:
         (unit, step), *metrics = point.items()
         self.memory.update()
         self.memory.report(self.number, step, point[METRIC])
-        spared = self.config["kind"] in ("extreme", "smoke")
-        spared = spared or step < first_prunable(self.task, self.config)
-        pruned = not spared and self.memory.prunes(self.number)
+        pruned = step >= self.prunable_from and self.memory.prunes(self.number)
         self.write("evaluation", {"unit": unit, "step": step, **dict(metrics)})
         if time.monotonic() > self.next_round:
             self.sync()
@@ -2121,11 +2121,9 @@ def make_smoke(task: Task, arguments: Namespace) -> None:
     for name in params:
         SEARCH_SPACE.pop(name, None)
     FIXED_PARAMS.update(params)
-    by_size = sorted(SPACE.allowed, key=lambda arch_idx: ARCHITECTURES[arch_idx]["params"])
-    smallest = ARCHITECTURES[by_size[0]]["params"]
-    larger = (i for i in by_size if ARCHITECTURES[i]["params"] != smallest)
+    sizes = {ARCHITECTURES[row]["params"]: row for row in SPACE.allowed}
     EXTREME_INDICES.clear()
-    EXTREME_INDICES.update({by_size[0]: "smallest", next(larger, by_size[-1]): "second smallest"})
+    EXTREME_INDICES.update({sizes[params]: "small" for params in sorted(sizes)[:2]})
     arguments.n_trials = 2
     arguments.log.unlink(missing_ok=True)
     say(f"smoke test: log in {arguments.log}")
@@ -2143,9 +2141,6 @@ def print_result(path: Path, study: LoggedStudy) -> None:
 def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int:
     """Do what the command line asks; return the exit code."""
     try:
-        if arguments.status:
-            print_result(arguments.log, read_log(arguments.log).study)
-            return 0
         return run(arguments, task, search)
     except KeyboardInterrupt:
         return 130
@@ -2162,6 +2157,9 @@ def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int
 
 def run(arguments: Namespace, task: Task, search: type[Search]) -> int:
     """Check, repeat a trial, or search; return the exit code."""
+    if arguments.status:
+        print_result(arguments.log, read_log(arguments.log).study)
+        return 0
     device = choose_device(arguments.device)
     task.load(device)
     if arguments.smoke:

@@ -91,9 +91,8 @@ class LoggedStudy:
             self.enqueued.setdefault(fields["enqueued_id"], fields["trial_params"])
         elif event == "history":
             about = {"from_study": fields["from_study"], **fields["trial_params"]}
-            known = LoggedTrial(fields["from_trial"], attributes=about)
-            known.curve, known.state = fields["learning_curve"], fields["state"]
-            known.value = fields["value"]
+            known = LoggedTrial(fields["from_trial"], attributes=about, state=fields["state"])
+            known.curve, known.value = fields["learning_curve"], fields["value"]
             self.history.append(known)
         else:
             self.take_trial(event, fields)

@@ -225,11 +225,9 @@ def make_smoke(task: Task, arguments: Namespace) -> None:
     for name in params:
         SEARCH_SPACE.pop(name, None)
     FIXED_PARAMS.update(params)
-    by_size = sorted(SPACE.allowed, key=lambda arch_idx: ARCHITECTURES[arch_idx]["params"])
-    smallest = ARCHITECTURES[by_size[0]]["params"]
-    larger = (i for i in by_size if ARCHITECTURES[i]["params"] != smallest)
+    sizes = {ARCHITECTURES[row]["params"]: row for row in SPACE.allowed}
     EXTREME_INDICES.clear()
-    EXTREME_INDICES.update({by_size[0]: "smallest", next(larger, by_size[-1]): "second smallest"})
+    EXTREME_INDICES.update({sizes[params]: "small" for params in sorted(sizes)[:2]})
     arguments.n_trials = 2
     arguments.log.unlink(missing_ok=True)
     say(f"smoke test: log in {arguments.log}")
@@ -247,9 +245,6 @@ def print_result(path: Path, study: LoggedStudy) -> None:
 def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int:
     """Do what the command line asks; return the exit code."""
     try:
-        if arguments.status:
-            print_result(arguments.log, read_log(arguments.log).study)
-            return 0
         return run(arguments, task, search)
     except KeyboardInterrupt:
         return 130
@@ -266,6 +261,9 @@ def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int
 
 def run(arguments: Namespace, task: Task, search: type[Search]) -> int:
     """Check, repeat a trial, or search; return the exit code."""
+    if arguments.status:
+        print_result(arguments.log, read_log(arguments.log).study)
+        return 0
     device = choose_device(arguments.device)
     task.load(device)
     if arguments.smoke:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 import traceback
 from argparse import Namespace
@@ -129,13 +130,14 @@ class Search:
             known = None if number is None else study.trials.get(number)
             self.resumed = known is not None and known.datetime_start is not None
             if number is not None and not self.resumed:
-                self.start_trial(number, study)
+                self.start_trial(number, study, *self.given_params(number, study))
         self.sync()
         return number
 
-    def start_trial(self, number: int, study: LoggedStudy) -> None:
+    def start_trial(
+        self, number: int, study: LoggedStudy, params: Mapping[str, Any], about: dict[str, Any]
+    ) -> None:
         """Choose the configuration of a trial and claim it."""
-        params, about = self.given_params(number, study)
         config = self.memory.ask(number, params)
         arch_idx = SPACE.decode(config)
         row, cost = ARCHITECTURES[arch_idx], self.costs[arch_idx]
@@ -175,6 +177,8 @@ class Search:
     def run_trial(self, number: int) -> None:
         """Train one trial, from its checkpoint if it has one, and write its end."""
         self.number, self.config = number, dict(self.log.study.trials[number].attributes)
+        spared = self.config["kind"] in ("extreme", "smoke")
+        self.prunable_from = math.inf if spared else first_prunable(self.task, self.config)
         self.curve: list[dict[str, Any]] = []
         self.began = time.monotonic()
         if self.device.type == "cuda":
@@ -303,9 +307,7 @@ class Search:
         (unit, step), *metrics = point.items()
         self.memory.update()
         self.memory.report(self.number, step, point[METRIC])
-        spared = self.config["kind"] in ("extreme", "smoke")
-        spared = spared or step < first_prunable(self.task, self.config)
-        pruned = not spared and self.memory.prunes(self.number)
+        pruned = step >= self.prunable_from and self.memory.prunes(self.number)
         self.write("evaluation", {"unit": unit, "step": step, **dict(metrics)})
         if time.monotonic() > self.next_round:
             self.sync()
