@@ -44,8 +44,8 @@ from children import shell
 from docs_reference import code, markdown_table
 from hpo_script.machinery.log_fields import EVENT_MEANINGS, FIELD_MEANINGS
 from hpo_script.machinery.trial_log import FIELDS, LOG_EVENTS, format_event
-from hpogen.families import DEFAULT_TASK, FAMILIES, MACHINERY
-from hpogen.family import Constant, Family, Param
+from hpogen.families import DEFAULT_TASK, FAMILIES
+from hpogen.families.family import Constant, Family, Param
 from hpogen.render import render
 from hpogen.spec import Spec, make_spec
 
@@ -456,9 +456,7 @@ def families() -> str:
         ),
         "options": lambda f: choices_of(f.options, f.default_options),
         "switches": switches_of,
-        "parts of the experiment": lambda f: " ".join(
-            code(name) for name in f.parts if name not in MACHINERY
-        ),
+        "parts of the experiment": lambda f: " ".join(map(code, f.parts)),
     }
     table = [[name, *(row(family) for family in FAMILIES)] for name, row in rows.items()]
     return markdown_table(["", *(code(family.name) for family in FAMILIES)], table)
@@ -483,7 +481,7 @@ def script_constants() -> str:
     rows: dict[tuple[str, ...], list[str]] = {}
     for family in FAMILIES:
         for item in family.constants:
-            cells = (code(item.name.upper()), *declared(item, f"{item.section}.{item.name}"))
+            cells = (code(item.name.upper()), *declared(item, f"{item.group}.{item.name}"))
             rows.setdefault(cells, []).append(code(family.name))
     table = [[*cells, ", ".join(names)] for cells, names in rows.items()]
     return markdown_table(["constant", "in YAML", "default", "what it is", "family"], table)

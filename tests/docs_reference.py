@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from hpogen.families import FAMILIES
-from hpogen.family import Family
+from hpogen.families.family import Family
 from hpogen.plan import Match, Plan, PlanException
 from hpogen.render import render
 from hpogen.samplers import Method
@@ -105,7 +105,7 @@ def top_level() -> str:
     return "\n\n".join([
         keys({"properties": plain}),
         "Under `study:`",
-        keys(SCHEMA["$defs"]["StudySection"]),
+        keys(SCHEMA["$defs"]["StudyConfig"]),
     ])  # fmt: skip
 
 

@@ -1,8 +1,9 @@
-"""Parameter budgets: 350K, 2M, 1.5B, 2_000_000."""
+"""Parameter budgets: 350K, 2M, 1.5B, 2_000_000; the architectures within ± 25 % of one."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
 
@@ -11,6 +12,8 @@ from hpogen.yaml_file import shown
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}
 LARGEST = 10**15
+
+Architecture = dict[str, int]
 
 
 def parse_budget(text: str) -> int:
@@ -37,3 +40,26 @@ def format_budget(budget: int) -> str:
         if budget >= size
     ]
     return min(forms, key=len)
+
+
+def within_budget(
+    candidates: Iterable[Architecture], *, budget: int, tolerance: float
+) -> list[Architecture]:
+    """Return the candidates whose exact parameter count is within budget ± tolerance.
+
+    Rows are in the order in which a search walks them: by aspect, d_model / n_layers, from deep
+    and narrow to shallow and wide, then by d_ff, then by the other axes. Within a budget the
+    aspect is nearly all there is to a shape.
+    """
+    low, high = Fraction(budget) * (1 - Fraction(tolerance)), budget * (1 + Fraction(tolerance))
+    fitting = [row for row in candidates if low <= row["params"] <= high]
+    return sorted(
+        fitting,
+        key=lambda row: (Fraction(row["d_model"], row["n_layers"]), row["d_ff"], *row.values()),
+    )
+
+
+def nearest_budgets(counts: Iterable[int], budget: int, n: int = 3) -> list[int]:
+    """Return the n parameter counts nearest to a budget, by ratio."""
+    distinct = sorted(set(counts), key=lambda count: max(count / budget, budget / count))
+    return sorted(distinct[:n])

@@ -53,9 +53,30 @@ def lazy(name: str) -> Any:
     return complete
 
 
+def add_families(_context: click.Context, _option: click.Parameter, folders: Any) -> None:
+    """Add the families of --family."""
+    for folder in folders:
+        from hpogen.families import add_family
+
+        add_family(folder)
+
+
+family_option = click.option(
+    "--family",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    callback=add_families,
+    expose_value=False,
+    is_eager=True,
+    help="Add the family of a folder: models, data and tasks of your own.",
+)
+
+
 def spec_options(function: Any) -> Any:
-    """Add the options that say which script is meant."""
+    """Add the options that define a script."""
     for option in (
+        family_option,
         click.option(
             "--option",
             "-o",
@@ -104,8 +125,8 @@ def parse_options(options: tuple[str, ...]) -> dict[str, str]:
     return pairs
 
 
-def said_spec(options: tuple[str, ...], *, config_path: Path | None, **said: Any) -> Any:
-    """Return (specification of a command line, findings); print its notes on stderr."""
+def spec_from_cli(options: tuple[str, ...], *, config_path: Path | None, **said: Any) -> Any:
+    """Return (specification, findings) of a command line; print the notes on stderr."""
     from hpogen.load import load_config
     from hpogen.spec import Findings, make_spec
 
@@ -125,6 +146,7 @@ def said_spec(options: tuple[str, ...], *, config_path: Path | None, **said: Any
         "hpogen render --config study.yaml --n-trials 100",
         "hpogen render --config study.yaml --set fixed.epochs=5 --set sampler.type=gp",
         "hpogen render --budget 2B --horizon 1 --with guards --with slurm",
+        "hpogen render --family families/lstm --budget 60K --horizon 1 --task lstm_up",
         "hpogen render --plan plan.yaml --dry-run",
     )
 )
@@ -211,7 +233,7 @@ def render_one(
     from hpogen.render import render as render_script
     from hpogen.render_command import print_search, write_script
 
-    spec, findings = said_spec(options, **said)
+    spec, findings = spec_from_cli(options, **said)
     if stdout:
         click.echo(render_script(spec), nl=False)
     else:
@@ -220,6 +242,7 @@ def render_one(
 
 
 @main.command(epilog=examples("hpogen check hpo_2B_h1.py", "hpogen check experiments/**/*.py"))
+@family_option
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 def check(files: tuple[Path, ...]) -> None:
     """Tell whether scripts are what their specification renders to.
@@ -255,11 +278,12 @@ def grid(as_json: bool, options: tuple[str, ...], horizon: int | None, **said: A
     """Show every architecture within a budget."""
     from hpogen.grid_report import grid_json, grid_table
 
-    spec, _ = said_spec(options, horizon=horizon, any_horizon=True, **said)
+    spec, _ = spec_from_cli(options, horizon=horizon, any_horizon=True, **said)
     click.echo(grid_json(spec) if as_json else grid_table(spec))
 
 
 @main.command(epilog=examples("hpogen schema > hpogen.schema.json"))
+@family_option
 def schema() -> None:
     """Print the JSON Schema of configuration files, for editors."""
     import json

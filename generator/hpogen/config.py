@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
-import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -18,9 +17,15 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
+from hpogen.aliases import closest_name, did_you_mean
+from hpogen.budget import parse_budget
+from hpogen.errors import UsageError
+from hpogen.families import find_family
 from hpogen.samplers import PrunerArguments, SamplerArguments, Strict
-from hpogen.yaml_file import Problem, shown
+from hpogen.validation_messages import value_message
+from hpogen.yaml_file import Problem, plain_text, shown
 
 
 def finite_number(value: object) -> int | float:
@@ -29,14 +34,6 @@ def finite_number(value: object) -> int | float:
     if number is None or not abs(number) <= sys.float_info.max:  # isfinite fails for 10**400
         raise ValueError("not a number")
     return number
-
-
-def plain_text(text: str) -> str:
-    """Return a text as it is. Raises ValueError if it holds what cannot be seen."""
-    hidden = [c for c in text if unicodedata.category(c)[0] == "C" or c in "\u2028\u2029"]
-    if hidden:
-        raise ValueError(f"holds the invisible character U+{ord(hidden[0]):04X}")
-    return text
 
 
 def scalar(value: object) -> int | float | str:
@@ -61,16 +58,28 @@ def one_or_more(value: object) -> list[int | float | str]:
     return [scalar(item) for item in values]
 
 
-def budget_text(value: object) -> str:
-    """Return a budget as text. Raises ValueError for what is neither text nor whole number."""
+def budget(value: object) -> int:
+    """Return the number of parameters of a budget. Raises ValueError."""
     if isinstance(value, (str, int)) and not isinstance(value, bool):
-        return str(value)
+        with suppress(UsageError):
+            return parse_budget(str(value))
     raise ValueError("write a number of parameters like 350K, 2M, 1.5B")
 
 
+def known_task(name: str) -> str:
+    """Return the name of a task as it is. Raises ValueError if no family has it."""
+    try:
+        find_family(name)
+    except UsageError as error:
+        raise PydanticCustomError("unknown_task", "{message}", {"message": str(error)}) from None
+    return name
+
+
 Budget = Annotated[
-    str, PlainValidator(budget_text), WithJsonSchema({"type": ["string", "integer"]})
-]
+    int, PlainValidator(budget), WithJsonSchema({"type": ["string", "integer"]})
+]  # fmt: skip
+Horizon = Annotated[int, Field(ge=1, le=1000)]
+Task = Annotated[str, AfterValidator(known_task)]
 Number = Annotated[float, PlainValidator(finite_number), WithJsonSchema({"type": "number"})]
 Scalar = Annotated[  # Any, because a number and a text have no common form to be written in
     Any, PlainValidator(scalar), WithJsonSchema({"type": ["number", "string"]})
@@ -166,7 +175,7 @@ class Bound(Strict):
 Axis = Annotated[list[Number], Field(min_length=1, max_length=1000)]
 
 
-class ArchitectureSection(BaseModel):
+class ArchitectureConfig(BaseModel):
     """The axes of the architecture space by name, and what is left out of it."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
@@ -183,7 +192,7 @@ class ArchitectureSection(BaseModel):
     )
 
 
-class StudySection(Strict):
+class StudyConfig(Strict):
     """The study: its name, how long it goes on, where it is stored."""
 
     name: Text | None = Field(
@@ -206,11 +215,9 @@ class StudySection(Strict):
 class Config(Strict):
     """What a user says; everything may be left out, and gets the default of the task."""
 
-    task: str | None = Field(default=None, description="What is predicted")
+    task: Task | None = Field(default=None, description="What is predicted")
     budget: Budget | None = Field(default=None, description="Number of parameters: 350K, 2M")
-    horizon: Annotated[int, Field(ge=1, le=1000)] | None = Field(
-        default=None, description="Trading days ahead"
-    )
+    horizon: Horizon | None = Field(default=None, description="Trading days ahead")
     tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=0.25, description="Share of the budget, up and down"
     )
@@ -218,26 +225,17 @@ class Config(Strict):
     direction: Literal["minimize", "maximize"] | None = Field(
         default=None, description="That of the metric; anything else is refused"
     )
-    study: StudySection = StudySection()
+    study: StudyConfig = StudyConfig()
     options: dict[str, str] = Field(default={}, description="Parts to use")
     sections: list[str] = Field(default=[], description="Parts that not every script has")
     data: dict[str, Any] = Field(default={}, description="What is read")
     splits: dict[str, Any] = Field(default={}, description="Training, validation, test")
     model: dict[str, Any] = Field(default={}, description="Sizes besides the architecture")
-    architecture: ArchitectureSection = Field(default={}, validate_default=True)
+    architecture: ArchitectureConfig = Field(default={}, validate_default=True)
     search: dict[str, Entry] = Field(default={}, description="Parameters that are searched")
     fixed: dict[str, Scalar] = Field(default={}, description="Parameters that are not searched")
     sampler: SamplerArguments = Field(default={"type": "tpe"}, validate_default=True)
     pruner: PrunerArguments = Field(default={"type": "median"}, validate_default=True)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a hint for a word that is not known."""
-    known = list(known)
-    close = difflib.get_close_matches(word[:100], known, n=1)
-    if close:
-        return f"did you mean {close[0]}?"
-    return f"known: {', '.join(known)}" if known else "there is none"
 
 
 def explain(error: Mapping[str, Any], model: type[BaseModel]) -> Problem:
@@ -246,7 +244,7 @@ def explain(error: Mapping[str, Any], model: type[BaseModel]) -> Problem:
     place = tuple(step for index, step in enumerate(loc) if not is_tag(loc, index))
     if error["type"] == "extra_forbidden":
         known = known_keys(model, loc[:-1])
-        if len(loc) == 1 and loc[0] in StudySection.model_fields:
+        if len(loc) == 1 and loc[0] in StudyConfig.model_fields:
             return place, f"unknown key; did you mean study.{loc[0]}?"
         return place, f"unknown key; {did_you_mean(str(place[-1]), known)}"
     if error["type"] == "union_tag_invalid":
@@ -255,10 +253,18 @@ def explain(error: Mapping[str, Any], model: type[BaseModel]) -> Problem:
         return (*place, "type"), f"unknown type {shown(given)!r}; {did_you_mean(given, tags)}"
     if error["type"] == "union_tag_not_found":
         return place, "no type; say for example type: float"
-    message = error["msg"].removeprefix("Value error, ")
-    given = error["input"]
-    told = f" (got {shown(repr(given))})" if not isinstance(given, (dict, list)) else ""
-    return place, message[0].lower() + message[1:] + told
+    if place in (("sampler",), ("pruner",)):
+        return place, f"write {type_example(str(error['input']), str(place[0]))}"
+    if len(place) == 2 and place[0] == "search" and error["type"].endswith("_type"):
+        return place, "write {type: float, low: A, high: B}, or type int or categorical"
+    return place, value_message(error)
+
+
+def type_example(word: str, group: str) -> str:
+    """Return the mapping of a sampler or pruner that a word names, else of each that exists."""
+    tags = list(Config.model_json_schema()["properties"][group]["discriminator"]["mapping"])
+    name = closest_name(word, tags)
+    return f"{{type: {name}}}" if name else " or ".join(f"{{type: {tag}}}" for tag in tags)
 
 
 def is_tag(loc: tuple[int | str, ...], index: int) -> bool:

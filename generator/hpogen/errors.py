@@ -1,9 +1,10 @@
-"""Errors that are told to the user; anything else is a bug and keeps its traceback.
+"""Errors of the user, shown as a message; any other exception is a bug with a traceback.
 
 HpogenError            exit code 2
 ├── UsageError         a wrong value on the command line
 ├── ConfigError        a configuration file, all its errors at once
 ├── DataError          a data file that cannot be searched on
+├── FamilyError        a family of the user, all its errors at once
 ├── PartError          a part of the script breaks the rules of inlining
 └── MissingDependencyError  exit code 3, with the command that installs it
 """
@@ -18,7 +19,7 @@ class HpogenError(Exception):
 
 
 class UsageError(HpogenError):
-    """A value that cannot be used."""
+    """A value of the command line that cannot be used."""
 
 
 class ConfigError(HpogenError):
@@ -27,6 +28,10 @@ class ConfigError(HpogenError):
 
 class DataError(HpogenError):
     """A data file that cannot be used."""
+
+
+class FamilyError(HpogenError):
+    """A folder that holds no usable family; one line per error."""
 
 
 class PartError(HpogenError):

@@ -1,9 +1,9 @@
 """Inlining: parts of the script, checked and joined into one file.
 
-A part has a docstring (first line the title of its section, the rest a note), imports, and
-definitions. Refused, with path and line: no docstring, an import after a definition, a statement
-that defines nothing, an import of a part by its name, a name from a part that is not above, and
-two parts that define one name.
+A part has a docstring (first line its title, the rest a note), imports, and definitions. Refused,
+with path and line: no docstring, an import after a definition, a statement that defines nothing,
+an import of a part by its name, a name from a part that is not above, and two parts that define
+one name.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
+from pathlib import Path
 
 from hpogen.errors import PartError
+from hpogen.files import shown_path
 
 PACKAGE = "hpo_script"
 WIDTH = 99
@@ -84,7 +86,7 @@ def isort_key(name: str) -> tuple[int, str]:
 class Part:
     """A part, read and checked on its own."""
 
-    name: str
+    where: str  # its file, for messages
     title: str
     note: str
     body: str
@@ -95,24 +97,35 @@ class Part:
     opens_with_definition: bool
 
 
-def path_of(name: str) -> str:
-    """Return how a part is called in messages."""
-    return f"{PACKAGE}/{name}.py"
+def find_part(name: str, folder: Path | None = None) -> Path | None:
+    """Return the file of a part: in a family's own folder, else in hpo_script; None if in neither.
+
+    `name` is the path below the folder, without .py.
+    """
+    places = [folder / f"{name}.py"] if folder else []
+    places.append(Path(str(resources.files(PACKAGE).joinpath(f"{name}.py"))))
+    return next((place for place in places if place.is_file()), None)
 
 
 @functools.cache
-def read_part(name: str) -> Part:
-    """Read a part by its path below the package, without .py."""
-    source = resources.files(PACKAGE).joinpath(f"{name}.py").read_text(encoding="utf-8")
-    return parse_part(name, source)
+def read_part(name: str, folder: Path | None = None) -> Part:
+    """Read a part. Raises PartError."""
+    path = find_part(name, folder)
+    if path is None:
+        raise PartError(f"part {name}: there is no {name}.py in {folder or PACKAGE}")
+    where = f"{PACKAGE}/{name}.py" if folder not in path.parents else shown_path(path)
+    return parse_part(where, path.read_text(encoding="utf-8"))
 
 
-def parse_part(name: str, source: str) -> Part:
-    """Check the source of a part and take it apart. Raises PartError."""
-    tree = ast.parse(source)
+def parse_part(where: str, source: str) -> Part:
+    """Check the source of a part and take it apart; `where` is its file. Raises PartError."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        raise PartError(f"{where}:{error.lineno}: {error.msg}") from None
     docstring = ast.get_docstring(tree)
     if not docstring:
-        raise PartError(f"{path_of(name)}:1: no docstring; its first line titles the section")
+        raise PartError(f"{where}:1: no docstring; its first line is the title of the part")
     title, _, note = docstring.partition("\n\n")
     stdlib, third_party = Imports(), Imports()
     siblings: list[tuple[str, int]] = []
@@ -121,18 +134,18 @@ def parse_part(name: str, source: str) -> Part:
     while body_from < len(statements) and is_import(statements[body_from]):
         node = statements[body_from]
         assert isinstance(node, (ast.Import, ast.ImportFrom))  # noqa: S101  narrowed above
-        siblings += sort_import(name, node, stdlib, third_party)
+        siblings += sort_import(where, node, stdlib, third_party)
         body_from += 1
     definitions = statements[body_from:]
     if not definitions:
-        raise PartError(f"{path_of(name)}:1: defines nothing")
+        raise PartError(f"{where}:1: defines nothing")
     for node in definitions:
-        check_definition(name, node)
+        check_definition(where, node)
     first = statements[body_from - 1] if body_from else tree.body[0]
     lines = source.splitlines()
     body = "\n".join(lines[first.end_lineno or 0 :]).strip("\n")
     return Part(
-        name=name,
+        where=where,
         title=title.rstrip("."),
         note=note,
         body=body,
@@ -151,30 +164,31 @@ def is_import(node: ast.stmt) -> bool:
 
 
 def sort_import(
-    name: str, node: ast.Import | ast.ImportFrom, stdlib: Imports, third_party: Imports
+    where: str, node: ast.Import | ast.ImportFrom, stdlib: Imports, third_party: Imports
 ) -> list[tuple[str, int]]:
     """Put an import where it belongs; return the names it takes from other parts."""
     module = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
     root = (module or "").split(".")[0]
+    is_part = root == PACKAGE or (isinstance(node, ast.ImportFrom) and node.level > 0)
     if module == "__future__":
         return []
-    if root != PACKAGE:
+    if not is_part:
         (stdlib if root in sys.stdlib_module_names else third_party).add(node)
         return []
     if isinstance(node, ast.Import) or any(alias.asname for alias in node.names):
         raise PartError(
-            f"{path_of(name)}:{node.lineno}: write `from {module} import name`: in one file there"
+            f"{where}:{node.lineno}: write `from {module} import name`: in one file there"
             " is no module to look a name up in"
         )
     return [(alias.name, node.lineno) for alias in node.names]
 
 
-def check_definition(name: str, node: ast.stmt) -> None:
+def check_definition(where: str, node: ast.stmt) -> None:
     """Refuse a statement that is no definition."""
     if is_import(node):
-        raise PartError(f"{path_of(name)}:{node.lineno}: import after a definition")
+        raise PartError(f"{where}:{node.lineno}: import after a definition")
     if not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)):
-        raise PartError(f"{path_of(name)}:{node.lineno}: a part holds definitions only")
+        raise PartError(f"{where}:{node.lineno}: a part holds definitions only")
 
 
 def defined_names(node: ast.stmt) -> list[str]:
@@ -191,16 +205,15 @@ def check_parts(parts: Sequence[Part], constants: Iterable[str]) -> None:
     for part in parts:
         for taken, line in part.siblings:
             if taken not in owner:
-                raise PartError(f"{path_of(part.name)}:{line}: {taken} is in no part above")
+                raise PartError(f"{part.where}:{line}: {taken} is in no part above")
         for defined in part.defines:
             if defined in owner:
-                where = owner[defined]
-                raise PartError(f"{path_of(part.name)}: {defined} is also defined in {where}")
-            owner[defined] = path_of(part.name)
+                raise PartError(f"{part.where}: {defined} is also defined in {owner[defined]}")
+            owner[defined] = part.where
 
 
-def section(part: Part) -> str:
-    """Return a part as a section of the script: a rule with its title, its note, its body."""
+def part_text(part: Part) -> str:
+    """Return a part as it stands in the script: a rule with its title, its note, its body."""
     lines = [heading(part.title)]
     for paragraph in part.note.split("\n\n") if part.note else []:
         if len(lines) > 1:

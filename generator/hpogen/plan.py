@@ -16,35 +16,15 @@ from pydantic import (
     model_validator,
 )
 
-from hpogen.budget import format_budget, parse_budget
-from hpogen.config import Text, validate
-from hpogen.errors import ConfigError, UsageError
-from hpogen.families import find_family
+from hpogen.budget import format_budget
+from hpogen.config import Budget, Horizon, Task, Text, validate
+from hpogen.errors import ConfigError
 from hpogen.load import load_config
 from hpogen.samplers import Strict
 from hpogen.yaml_file import ConfigFile, Place, Problem, format_problems, read_config, shown
 
 # What an exception may not say of a script: it is what exceptions find the script by.
 IDENTITY = ("task", "budget", "horizon")
-
-
-def budget(value: object) -> int:
-    """Return the number of parameters of a budget. Raises ValueError."""
-    try:
-        if isinstance(value, (str, int)) and not isinstance(value, bool):
-            return parse_budget(str(value))
-    except UsageError:
-        pass
-    raise ValueError("write a number of parameters like 350K, 2M, 1.5B")
-
-
-def task(value: str) -> str:
-    """Return the name of a task as it is. Raises ValueError if there is none of that name."""
-    try:
-        find_family(value)
-    except UsageError as error:
-        raise ValueError(str(error)) from None
-    return value
 
 
 def folder_below(text: str) -> str:
@@ -75,11 +55,6 @@ def distinct(show: Callable[[Any], str]) -> AfterValidator:
     return AfterValidator(check)
 
 
-Budget = Annotated[
-    int, PlainValidator(budget), WithJsonSchema({"type": ["string", "integer"]})
-]  # fmt: skip
-Horizon = Annotated[int, Field(ge=1, le=1000)]
-Task = Annotated[str, AfterValidator(task)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 AtLeastOne = Field(min_length=1, max_length=1000)
 Configuration = Annotated[

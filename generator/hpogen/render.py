@@ -6,7 +6,7 @@ import functools
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -15,9 +15,10 @@ import jinja2
 from hpogen import __version__
 from hpogen.budget import format_budget
 from hpogen.errors import PartError
-from hpogen.inline import WIDTH, Imports, Part, check_parts, heading, read_part, section
+from hpogen.inline import WIDTH, Imports, Part, check_parts, heading, part_text, read_part
+from hpogen.part_order import part_names
 from hpogen.samplers import written_out
-from hpogen.sections import SCRIPT_SECTIONS, Section
+from hpogen.sections import Section, chosen_sections
 from hpogen.spec import Spec
 
 MARK = "#:hpogen:"  # one word, so that linters let it be long, and kept by formatters
@@ -34,36 +35,26 @@ REQUIREMENTS = {
 
 def render(spec: Spec) -> str:
     """Return the script of a specification. Raises UsageError when no architecture fits."""
-    family = spec.family
-    names = part_names(spec)
-    parts = [read_part(name) for name in names]
-    stdlib, third_party = merged(parts)
+    family, sections = spec.family, chosen_sections(spec.sections)
+    blocks = [[read_part(name, family.folder) for name in names] for names in part_names(spec)]
+    command_line, experiment, machinery = blocks
+    parts = [*command_line, *experiment, *machinery]
     constants = script_constants(spec)
     tables = function_tables(spec)
-    defined = [name.split(":")[0] for _, group in constants for name, _, _ in group]
-    check_parts(parts, [*defined, *(name.split(":")[0] for name in tables), "MODULES"])
-    sections = chosen_sections(spec)
-    first = 1 + sum(chosen.arguments is not None for chosen in sections)  # of the experiment
-    if early := [part.name for part in parts[:first] if part.third_party.roots()]:
-        raise PartError(f"{early[0]}: needs a package before the command line is read")
-    packages = sorted({*third_party.roots(), *spec.sampler.requires})
-    half = next(
-        at for at, name in enumerate(names) if name.startswith("machinery/") and at >= first
-    )
-    first_stdlib, first_packages = merged(parts[:half])
+    check_names(parts, constants, tables)
+    stdlib, third_party = merged(parts)
+    first_stdlib, first_packages = merged([*command_line, *experiment])
     first_stdlib.modules.add("sys")
     first_stdlib.names.setdefault("typing", set()).update({"Any", "Literal"})
-    if unknown := set(packages) - REQUIREMENTS.keys():
-        raise PartError(f"a part imports {', '.join(sorted(unknown))}; add it to REQUIREMENTS")
+    packages = required_packages(command_line, third_party, spec.sampler.requires)
     return template().render(
         spec=spec,
         budget=format_budget(spec.budget),
         horizon="" if spec.horizon is None else f", horizon {spec.horizon}",
         title=family.kind(spec.task).title,
         version=__version__,
-        command=render_command(spec),
         mark=f"{MARK}{__version__}:{spec.sha256()}:{spec.to_json()}",
-        requirements=[REQUIREMENTS[package] for package in packages],
+        requirements=[REQUIREMENTS.get(package, package) for package in packages],
         packages=packages,
         stdlib=first_stdlib.lines(),
         third_party=first_packages.lines(indent="    "),
@@ -74,28 +65,35 @@ def render(spec: Spec) -> str:
             (about, [constant_line(*constant) for constant in group]) for about, group in constants
         ],
         modules=constant_line("MODULES", third_party.all_modules(), ""),
-        command_line=[section(part) for part in parts[:first]],
+        command_line=[part_text(part) for part in command_line],
         more_arguments="".join(f", {s.arguments[1]}" for s in sections if s.arguments),
-        experiment=[section(part) + tables_after(part, tables) for part in parts[first:half]],
-        machinery=[section(part) for part in parts[half:]],
+        experiment=[part_text(part) + tables_after(part, tables) for part in experiment],
+        machinery=[part_text(part) for part in machinery],
         guards=", ".join(chosen.guards for chosen in sections if chosen.guards),
         search="".join(f", search={chosen.search}" for chosen in sections if chosen.search),
     )
 
 
-def part_names(spec: Spec) -> list[str]:
-    """Return the parts of a script, in reading order."""
-    sampler = "sections/grid_sampler" if spec.sampler.type == "grid" else "machinery/sampler"
-    sections = [chosen.part for chosen in chosen_sections(spec)]
-    arguments = [chosen.arguments[0] for chosen in chosen_sections(spec) if chosen.arguments]
-    slots = {"accumulate": ["experiment/accumulate_mean"], "sampler": [sampler]}
-    names = spec.family.part_names(spec.task, spec.used, **slots, sections=sections)
-    return ["machinery/command_line", *arguments, *names]
+def check_names(
+    parts: Sequence[Part],
+    constants: Iterable[tuple[str, list[tuple[str, Any, str]]]],
+    tables: Iterable[str],
+) -> None:
+    """Check that each part uses names of parts above it only. Raises PartError."""
+    defined = [name.split(":")[0] for _, group in constants for name, _, _ in group]
+    check_parts(parts, [*defined, *(name.split(":")[0] for name in tables), "MODULES"])
 
 
-def chosen_sections(spec: Spec) -> list[Section]:
-    """Return the sections that a script has and not every script."""
-    return [SCRIPT_SECTIONS[name] for name in spec.sections]
+def required_packages(
+    command_line: Sequence[Part], third_party: Imports, more: Iterable[str]
+) -> list[str]:
+    """Return the third-party packages of a script. Raises PartError.
+
+    The command line is read before any of them is imported.
+    """
+    if early := [part.where for part in command_line if part.third_party.roots()]:
+        raise PartError(f"{early[0]}: needs a package before the command line is read")
+    return sorted({*third_party.roots(), *more})
 
 
 @functools.cache
@@ -121,25 +119,6 @@ def merged(parts: Iterable[Part]) -> tuple[Imports, Imports]:
     return stdlib, third_party
 
 
-def render_command(spec: Spec) -> str | None:
-    """Return the command that renders this script again, if its defaults say all but the flags."""
-    from hpogen.spec import make_spec
-
-    mention = spec.name.count("_") > (1 if spec.horizon is None else 2)
-    again = make_spec(
-        budget=str(spec.budget),
-        horizon=spec.horizon,
-        task=spec.task if mention or not spec.family.default_task else None,
-        with_sections=spec.sections,
-    )
-    if again != spec:
-        return None
-    horizon = "" if spec.horizon is None else f" --horizon {spec.horizon}"
-    task = f" --task {spec.task}" if mention else ""
-    sections = "".join(f" --with {name}" for name in spec.sections)
-    return f"hpogen render --budget {format_budget(spec.budget)}{horizon}{task}{sections}"
-
-
 def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]:
     """Return the constants in groups: (what the group is, [(NAME, value, comment)])."""
     family = spec.family
@@ -154,7 +133,7 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
                     c.about + comments_beside(c.name, spec),
                 )
                 for c in family.constants
-                if c.section == name and not c.beside
+                if c.group == name and not c.beside
             ],
         )
         for name, title in groups.items()
@@ -189,7 +168,7 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
                 ("HPOGEN", f"{__version__} {spec.sha256()[:12]}", "its version and specification"),
             ],
         ),
-        *((s.title, section_constants(s, spec)) for s in chosen_sections(spec)),
+        *((s.title, section_constants(s, spec)) for s in chosen_sections(spec.sections)),
         *own,
         (
             "Searched parameters, besides the architecture",

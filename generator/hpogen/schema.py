@@ -9,9 +9,9 @@ from pydantic import TypeAdapter
 
 from hpogen.config import Config
 from hpogen.families import DEFAULT_TASK, FAMILIES
-from hpogen.family import Choice, Constant, Family, Param
-from hpogen.resolve import DERIVED_COLUMNS, SECTIONS
+from hpogen.families.family import Choice, Constant, Family, Param
 from hpogen.sections import SCRIPT_SECTIONS
+from hpogen.spec.resolve import DERIVED_COLUMNS, GROUPS
 
 Node = dict[str, Any]
 
@@ -33,8 +33,8 @@ def json_schema() -> Node:
     """Return the JSON Schema (draft 2020-12) of a configuration."""
     schema = without_noise(Config.model_json_schema())
     definitions, properties = schema["$defs"], schema["properties"]
-    definitions["StudySection"]["properties"]["timeout_hours"] |= ABOVE_ZERO
-    architecture = definitions.pop("ArchitectureSection")
+    definitions["StudyConfig"]["properties"]["timeout_hours"] |= ABOVE_ZERO
+    architecture = definitions.pop("ArchitectureConfig")
     architecture["properties"]["max_memory_gb"] |= ABOVE_ZERO
     about = architecture["description"]
     properties["architecture"] = {"type": "object", "default": {}, "description": about}
@@ -99,7 +99,7 @@ def family_schema(family: Family, architecture: Node) -> Node:
     """Return the schema of the configurations of one family."""
     params = list(params_of(family))
     names = list(dict.fromkeys(param.name for param in params))
-    found = {name: section(family, name) for name in SECTIONS}
+    found = {name: section(family, name) for name in GROUPS}
     found["options"] = named(
         {name: choices(table, family.default_options[name]) for name, table in
          family.options.items()}
@@ -130,7 +130,7 @@ def named(properties: Node) -> Node:
 
 def section(family: Family, name: str) -> Node:
     """Return the schema of the constants of a section."""
-    return named({c.name: described(c) for c in family.constants if c.section == name})
+    return named({c.name: described(c) for c in family.constants if c.group == name})
 
 
 def described(item: Constant | Param) -> Node:

@@ -1,4 +1,4 @@
-"""Sections: parts that only some scripts have, by `--with` or `sections`."""
+"""Sections: optional parts of a script, added by `--with` or `sections`."""
 
 from __future__ import annotations
 
@@ -67,6 +67,11 @@ REPLACED = {"multi-host": "storage"}
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Return sections once each, in the order in which a script has them."""
+    """Return the names of sections once each, in the order in which a script has them."""
     wanted = set(names)
     return [name for name in SCRIPT_SECTIONS if name in wanted]
+
+
+def chosen_sections(names: Iterable[str]) -> list[Section]:
+    """Return sections by their names."""
+    return [SCRIPT_SECTIONS[name] for name in names]

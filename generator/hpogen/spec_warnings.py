@@ -8,7 +8,7 @@ from typing import Any
 
 from hpogen.budget import format_budget
 from hpogen.config import CategoricalEntry
-from hpogen.family import Schedule
+from hpogen.families.family import Schedule
 from hpogen.spec import Spec
 
 FEW_SHAPES = 5

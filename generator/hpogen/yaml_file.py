@@ -100,6 +100,14 @@ def is_plain(character: str) -> bool:
     return character == " " or unicodedata.category(character)[0] not in "CZ"
 
 
+def plain_text(text: str) -> str:
+    """Return a text as it is. Raises ValueError if it holds an invisible character."""
+    hidden = [c for c in text if unicodedata.category(c)[0] == "C" or c in "\u2028\u2029"]
+    if hidden:
+        raise ValueError(f"holds the invisible character U+{ord(hidden[0]):04X}")
+    return text
+
+
 def read_config(path: Path) -> ConfigFile:
     """Read a YAML file. Raises ConfigError."""
     source = shown(str(path), 200)

@@ -1,4 +1,4 @@
-"""Studies rebuilt from their logs.
+"""Recovery of studies from their logs.
 
 from recover_trials import read_trials
 

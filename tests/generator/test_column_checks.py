@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpogen.column_checks import MAX_SHIFT, column_warnings
+from hpogen.families.market.column_checks import MAX_SHIFT, column_warnings
 
 PRICES = ("Open", "High", "Low", "Close")
 N_ROWS = 3 * MAX_SHIFT

@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 
 import hpogen
 from hpo_script.experiment.shared import UnusableError
-from hpo_script.language.data import read_text
-from hpo_script.market import data
-from hpogen.data_files import read_market, read_text_digest
+from hpo_script.families.language.data import read_text
+from hpo_script.families.market import data
 from hpogen.errors import DataError, HpogenError, MissingDependencyError
-from hpogen.families import read_market_data
+from hpogen.families.language.text_file import read_text_digest
+from hpogen.families.market.data_file import read_market
+from hpogen.families.market.read_data import read_market_data
 
 HEADER = "Date,Open,High,Low,Close,Volume"
 ROWS = [f"1999-01-{day:02d},10,12,9,11,{day * 100}" for day in range(4, 9)]
@@ -425,7 +426,8 @@ def test_a_folder_without_text_is_refused(pattern: str, tmp_path: Path) -> None:
 
 def test_reading_imports_no_package_for_numbers(sp500: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from hpogen.data_files import read_market\n"
+        "import sys; from pathlib import Path\n"
+        "from hpogen.families.market.data_file import read_market\n"
         "read_market(Path(sys.argv[1]), min_rows=1)\n"
         "print({'pandas', 'numpy', 'torch', 'pyarrow'} & sys.modules.keys())\n"
     )

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hpogen.aliases import ALIASES
 from hpogen.config import validate
 from hpogen.dialects import Converted, convert
 from hpogen.dialects.catalogue import DIALECTS
-from hpogen.dialects.names import ALIASES, ALWAYS, NATIVE, WAYS_OUT
+from hpogen.dialects.names import ALWAYS, NATIVE, WAYS_OUT
 from hpogen.errors import ConfigError
 from hpogen.families import FAMILIES
 from hpogen.load import load_config
@@ -473,7 +474,7 @@ def test_every_alias_leads_to_a_name_of_the_native_schema() -> None:
         switches = {name: list(switch.choices) for name, switch in family.switches.items()}
         names |= {(name,) for name in family.all_params(switches)}
         names |= {("architecture", axis) for axis in family.axes}
-        names |= {(constant.section, constant.name) for constant in family.constants}
+        names |= {(constant.group, constant.name) for constant in family.constants}
     assert set(ALIASES) <= names
     assert set(NATIVE).isdisjoint({*WAYS_OUT, *ALWAYS})
     assert len(NATIVE) == sum(map(len, ALIASES.values()))

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from hpogen.config import ArchitectureSection, Config, StudySection
+from hpogen.config import ArchitectureConfig, Config, StudyConfig
 from hpogen.families import FAMILIES
-from hpogen.family import Family
+from hpogen.families.family import Family
 from hpogen.render import MARK, render
 from hpogen.samplers import CmaEs, Gp, Hyperband, Median, Percentile, SuccessiveHalving, Tpe
 from scripts import MARKET, TEXT, changed, spec_of
@@ -123,9 +123,9 @@ def assert_reaches(folder: Path, base: dict[str, Any], changes: dict[str, Any]) 
 
 def test_the_tables_below_have_every_key_there_is() -> None:
     assert TOP.keys() == Config.model_fields.keys() - {"direction"}  # only ever confirms
-    assert STUDY.keys() == StudySection.model_fields.keys()
+    assert STUDY.keys() == StudyConfig.model_fields.keys()
     axes = {axis for family in FAMILIES for axis in family.axes}
-    assert ARCHITECTURE.keys() == ArchitectureSection.model_fields.keys() | axes
+    assert ARCHITECTURE.keys() == ArchitectureConfig.model_fields.keys() | axes
     constants = {constant.name for family in FAMILIES for constant in family.constants}
     assert CONSTANTS.keys() == constants
     known = {

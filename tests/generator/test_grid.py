@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hpogen.budget import nearest_budgets, within_budget
 from hpogen.errors import ConfigError, UsageError
 from hpogen.extremes import extreme_indices
-from hpogen.families import AXES as MARKET_AXES
-from hpogen.grid import nearest_budgets, within_budget
+from hpogen.families.shared import AXES as MARKET_AXES
 from hpogen.grid_report import grid_report
 from hpogen.spec import Spec, make_spec
 from hpogen.spec_warnings import spec_warnings

@@ -486,7 +486,7 @@ def test_a_script_with_hostile_texts_answers_help_and_checks_its_data(
     helped = run(script, "--help")
     assert helped.returncode == 0, helped.stderr
     assert "".join(data.name.split()) in "".join(helped.stdout.split())
-    assert "holds the specification" in helped.stdout
+    assert "Rendered by hpogen" in helped.stdout
     done = run(script, "--dry-run")
     assert done.returncode == 0, done.stderr
     assert data.name in done.stdout

@@ -218,7 +218,7 @@ exceptions:
         "plan.yaml:1:15: budgets.1: write a number",
         "plan.yaml:1:19: budgets.2: write a number",
         "plan.yaml:2:15: horizons.1: ",
-        "plan.yaml:3:9: tasks.0: task 'nope' is unknown",
+        "plan.yaml:3:9: tasks.0: unknown task 'nope'",
         "plan.yaml:4:9: seeds.0: ",
         "plan.yaml:4:13: seeds.1: ",
         "plan.yaml:5:1: sedes: unknown key; did you mean seeds?",
@@ -239,9 +239,9 @@ exceptions:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "plan.yaml:1:1: budgets: field required"),
-        ("- 2M\n", "plan.yaml:1:1: file: input should be"),
-        ("budgets: []\nhorizons: [1]\n", "plan.yaml:1:1: budgets: list should have at least 1"),
+        ("", "plan.yaml:1:1: budgets: is missing"),
+        ("- 2M\n", "plan.yaml:1:1: file: write a mapping"),
+        ("budgets: []\nhorizons: [1]\n", "plan.yaml:1:1: budgets: needs 1 or more items"),
         ("budgets: [2M, 2_000_000]\nhorizons: [1]\n", "plan.yaml:1:1: budgets: 2M is given twice"),
         ("budgets: [2M]\nhorizons: [1, 1]\n", "plan.yaml:2:1: horizons: 1 is given twice"),
         ("budgets: [2M]\n", "plan.yaml:1:1: horizons: task threshold_1pct needs some"),

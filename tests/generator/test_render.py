@@ -67,27 +67,6 @@ def test_the_header_line_holds_the_specification() -> None:
     assert next(line for line in render(spec).splitlines() if line.startswith(MARK)).isascii()
 
 
-@pytest.mark.parametrize(
-    ("said", "command"),
-    [
-        ({"budget": "2B", "horizon": 1}, "hpogen render --budget 2B --horizon 1\n"),
-        (
-            {"budget": "2B", "horizon": 1, "task": "threshold_1pct"},
-            "hpogen render --budget 2B --horizon 1 --task threshold_1pct\n",
-        ),
-        ({"budget": "2M", "task": "byte_lm"}, "hpogen render --budget 2M --task byte_lm\n"),
-    ],
-)
-def test_a_script_says_the_command_that_renders_it(said: dict[str, Any], command: str) -> None:
-    assert command in render(make_spec(**said))
-
-
-def test_a_script_that_no_short_command_renders_does_not_say_one() -> None:
-    script = render(make_spec(budget="2B", horizon=1, seed=7))
-    assert "hpogen render" not in script
-    assert "holds the specification" in script
-
-
 def test_constants_have_the_value_of_the_specification(tmp_path: Path) -> None:
     config = changed(MARKET, study={"seed": 11, "n_trials": 9}, horizon=3, tolerance=0.3)
     spec, names = spec_of(tmp_path, config), load(render_to(tmp_path, config))

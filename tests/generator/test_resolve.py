@@ -87,7 +87,7 @@ def test_conditions_may_form_a_chain_in_any_order(tmp_path: Path) -> None:
         ({"batch_size": "64"}, "search.clip_norm.when.batch_size: batch_size is never '64'"),
         ({"batch_size": []}, "search.clip_norm.when.batch_size: no value is given"),
         ({"batch_size": True}, "search.clip_norm.when.batch_size: not a number"),
-        (3, "search.clip_norm.when: input should be a valid dictionary"),
+        (3, "search.clip_norm.when: write a mapping, KEY: VALUE"),
     ],
 )
 def test_a_condition_that_cannot_be_met_is_refused(
@@ -113,7 +113,7 @@ def test_conditions_that_go_in_a_circle_are_refused(tmp_path: Path) -> None:
         },
     )
     assert len(found) == 1
-    assert "goes in a circle: " in found[0]
+    assert "conditions depend on each other: " in found[0]
 
 
 def test_a_parameter_without_a_default_value_must_have_one_beside_its_condition(
@@ -122,7 +122,7 @@ def test_a_parameter_without_a_default_value_must_have_one_beside_its_condition(
     rate = {"type": "float", "low": 1e-3, "high": 1e-2, "when": {"loss": "bce"}}
     found = problems(tmp_path, search={"learning_rate": rate, "loss": LOSSES})
     assert found == [
-        "search.learning_rate.when: say in fixed.learning_rate what it is where this fails"
+        "search.learning_rate.when: set fixed.learning_rate to its value where the condition fails"
     ]
 
 
@@ -136,7 +136,7 @@ def test_a_parameter_of_a_loss_that_is_not_in_use_is_refused(tmp_path: Path) -> 
 def test_a_direction_is_that_of_the_metric(tmp_path: Path) -> None:
     assert spec_of(tmp_path, changed(MARKET, metric="auc", direction="maximize")).metric == "auc"
     found = problems(tmp_path, metric="auc", direction="minimize")
-    assert found == ["direction: auc is better the other way: maximize"]
+    assert found == ["direction: auc has the direction maximize; leave direction out"]
 
 
 def test_group_is_on_where_there_are_conditions_and_parameters_are_drawn_together(
@@ -172,7 +172,7 @@ def test_a_grid_holds_countable_values_without_conditions(tmp_path: Path) -> Non
     [
         ({"type": "tpee"}, "sampler.type: unknown type 'tpee'; did you mean tpe?"),
         ({"type": "cmaes", "n_ei_candidates": 3}, "sampler.n_ei_candidates: unknown key; known:"),
-        ({"n_startup_trials": -1}, "sampler.n_startup_trials: input should be greater than or"),
+        ({"n_startup_trials": -1}, "sampler.n_startup_trials: must be at least 0"),
         ({"group": True, "multivariate": False}, "sampler: group needs multivariate: true"),
     ],
 )

@@ -18,11 +18,12 @@ from jsonschema import Draft202012Validator
 from hpogen.cli import main
 from hpogen.config import Config
 from hpogen.errors import HpogenError
-from hpogen.families import FAMILIES, LOSSES
-from hpogen.family import Family
-from hpogen.resolve import Resolver
+from hpogen.families import FAMILIES
+from hpogen.families.family import Family
+from hpogen.families.market.losses import LOSSES
 from hpogen.schema import json_schema
 from hpogen.spec import make_spec
+from hpogen.spec.resolve import Resolver
 from hpogen.yaml_file import ConfigFile, Loader
 from scripts import MARKET, TEXT, changed
 
@@ -222,7 +223,7 @@ def good_values(family: Family) -> dict[str, dict[str, list[Any]]]:
     """Return values that are good on their own, by section and name."""
     found = copy.deepcopy(FEW)
     for item in family.constants:
-        found.setdefault(item.section, {})[item.name] = accepted(item.type)
+        found.setdefault(item.group, {})[item.name] = accepted(item.type)
     params = [*family.params, *(p for c in LOSSES.values() for p in c.params)]
     found["fixed"] = {param.name: accepted(param.type) for param in params}
     return found

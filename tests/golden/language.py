@@ -5,7 +5,7 @@
 # ///
 # ruff: noqa: E402  each half imports what it uses
 #:hpogen:0.2.0:c315072833f73d0bf805d837cc6fb3da8d3f6bd08ddf76b4d6f9d39f281352ff:{"name":"hpo_50K_byte_lm","study_name":"hpo_50K_byte_lm","task":"byte_lm","budget":50000,"horizon":null,"tolerance":0.3,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"bits_per_byte","options":{},"sections":[],"constants":{"data_path":"text","data_sha256":null,"file_pattern":"**/*.txt","train_fraction":0.8,"val_fraction":0.1,"train_subset":1.0,"val_bytes":262144,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16],"d_ff_ratio":[4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"steps":{"type":"categorical","choices":[200,400],"when":{}},"learning_rate":{"type":"float","low":0.0003,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.01,"high":0.3,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.2,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[50,100,200],"when":{}},"beta2":{"type":"float","low":0.9,"high":0.999,"log":false,"when":{"steps":[400]}}},"fixed":{"eval_interval":50,"batch_size":256,"clip_norm":1.0,"beta1":0.9,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"beta2":0.999},"sampler":{"type":"gp","n_startup_trials":10,"deterministic_objective":false,"warn_independent_sampling":false},"pruner":{"type":"percentile","percentile":40.0,"n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
-"""Search the best 50K transformer for byte_lm.
+"""Search the best 50K model for byte_lm.
 
 Which byte of a text comes next?
 
@@ -16,7 +16,7 @@ Which byte of a text comes next?
 
 The experiment comes first: constants, data, model, training, search space. The machinery after it
 keeps the study in its log, so that a killed run continues.
-Rendered by hpogen 0.2.0; the line that begins with #:hpogen: holds the specification.
+Rendered by hpogen 0.2.0 from the line #:hpogen: above; `hpogen check` renders again and compares.
 """
 
 from __future__ import annotations

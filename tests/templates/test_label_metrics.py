@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_script.market.metrics import auc, calibration_error, label_metrics, log_loss
+from hpo_script.families.market.metrics import auc, calibration_error, label_metrics, log_loss
 
 
 def pairs(scores: list[float], targets: list[int]) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hpo_script.market import labels_direction, labels_threshold
+from hpo_script.families.market import labels_direction, labels_threshold
 
 #                     t:  0      1      2      3      4      5
 TABLE = pd.DataFrame({

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from hpo_script.experiment.shared import UnusableError
-from hpo_script.market import data
-from hpo_script.market.data import read_prices
+from hpo_script.families.market import data
+from hpo_script.families.market.data import read_prices
 from scripts import MARKET, changed, load, load_task, render_to
 
 COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from hpo_script.market.sizes import input_sizes
+from hpo_script.families.market.sizes import input_sizes
 from hpogen.render import render
 from hpogen.spec import Spec, make_spec
 from scripts import MARKET, TEXT, changed, load, load_task, render_to, spec_of

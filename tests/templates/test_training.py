@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpo_script.experiment.training import evals_without_gain, learning_rate, stream_seed
+from hpo_script.families.market.losses import bce, focal, soft_auc, weighted_bce
 from hpo_script.machinery.checkpoint import Checkpoint
-from hpo_script.market.losses import bce, focal, soft_auc, weighted_bce
 from scripts import MARKET, TEXT, changed, curve_of, load_task, render_to
 
 CPU = torch.device("cpu")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hpogen.config import did_you_mean
+from hpogen.aliases import did_you_mean
 from hpogen.dialects.names import WAYS_OUT
 from hpogen.yaml_file import Place, Problem, shown
 

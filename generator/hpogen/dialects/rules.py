@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hpogen.config import did_you_mean
+from hpogen.aliases import did_you_mean
 from hpogen.dialects.names import METRICS
 from hpogen.dialects.reader import Reader, dotted
-from hpogen.resolve import holds_password
+from hpogen.spec.resolve import holds_password
 from hpogen.yaml_file import Place, shown
 
 Rule = Callable[[Reader, Place], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from hpogen.config import did_you_mean
+from hpogen.aliases import did_you_mean
 from hpogen.dialects.names import ALWAYS, NATIVE, native_place
 from hpogen.dialects.reader import MISSING, Reader, dotted
 from hpogen.yaml_file import Place, shown

@@ -1,0 +1,46 @@
+"""Families: the tasks that scripts can be rendered for, built in or added from a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hpogen.errors import FamilyError, UsageError
+from hpogen.families.family import Family
+from hpogen.families.language import LANGUAGE
+from hpogen.families.market import MARKET
+from hpogen.yaml_file import shown
+
+FAMILIES = [MARKET, LANGUAGE]  # `add_family` appends
+DEFAULT_TASK = "threshold_1pct"
+
+
+def find_family(task: str | None) -> Family:
+    """Return the family of a task; None stands for the default task. Raises UsageError."""
+    wanted = DEFAULT_TASK if task is None else task
+    for family in FAMILIES:
+        if any(kind.matches(wanted) for kind in family.tasks):
+            return family
+    known = ", ".join(kind.example for family in FAMILIES for kind in family.tasks)
+    raise UsageError(
+        f"unknown task {shown(wanted)!r}; there are {known}, and those of --family FOLDER"
+    )
+
+
+def add_family(folder: Path) -> Family:
+    """Add the family of a folder, in place of an earlier version of it. Raises FamilyError."""
+    from hpogen.families.own_family import load_family
+
+    family = load_family(folder)
+    others = [other for other in FAMILIES if other.folder != family.folder]
+    for other in others:
+        if other.name == family.name:
+            raise FamilyError(f"{shown(str(folder), 200)}: a family {family.name} exists already")
+        for kind in other.tasks:
+            example = kind.example.replace("<x>", "1")
+            if any(own.matches(example) for own in family.tasks):
+                message = (
+                    f"task {example} belongs to the family {other.name}; give it another name"
+                )
+                raise FamilyError(f"{shown(str(folder), 200)}: {message}")
+    FAMILIES[:] = [*others, family]
+    return family

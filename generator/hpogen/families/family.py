@@ -1,0 +1,162 @@
+"""Family: everything that a group of tasks declares about data, model, search and script."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class DataFacts(NamedTuple):
+    """Properties of a data file."""
+
+    constants: dict[str, Any]  # values of the script's constants
+    notes: list[str]
+    warnings: list[str]
+    n_train_rows: int | None = None  # rows of the training split, for a file of rows
+
+
+class Schedule(NamedTuple):
+    """Length of a trial; steps are in the unit of the pruner: epochs or optimizer steps."""
+
+    n_evaluations: int
+    step: int  # between two evaluations
+    last_step: int
+    n_batches: int | None  # optimizer steps between two evaluations; None if unknown
+    n_optimizer_steps: int | None  # of the whole trial; None if unknown
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A constant of the script that is not a hyper-parameter: NAME in the script, name in YAML."""
+
+    name: str
+    group: str  # the key in YAML that it stands below: data, splits or model
+    default: Any
+    type: Any
+    about: str
+    beside: str = ""  # the constant in whose comment it stands, instead of a line of its own
+
+
+@dataclass(frozen=True)
+class Param:
+    """A hyper-parameter: searched where its default is a search entry, else fixed."""
+
+    name: str
+    default: Any  # a value, or a search entry such as {"type": "float", "low": …, "high": …}
+    type: Any
+    about: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way to fill slots of the script, with the parameters it brings."""
+
+    parts: Mapping[str, str]
+    about: str
+    params: tuple[Param, ...] = ()
+    metric: str | None = None  # the default metric of a search with this choice
+    extra: Mapping[str, str] = field(default_factory=dict)  # slots that this choice alone fills
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A hyper-parameter whose values name functions; a script holds those that it may use.
+
+    The script has a table of them in the constant `argument`, in capitals. A function is named
+    by its value and `suffix`: `focal_loss`.
+    """
+
+    argument: str
+    suffix: str
+    choices: Mapping[str, Choice]
+
+
+@dataclass(frozen=True)
+class TaskKind:
+    """A set of task names and the parts they bring."""
+
+    pattern: str
+    example: str
+    title: str
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    def matches(self, task: str) -> bool:
+        """Tell whether a task is of this kind."""
+        return re.fullmatch(self.pattern, task, re.ASCII) is not None
+
+
+@dataclass(frozen=True)
+class Family:
+    """Tasks that share data, model, axes and constants."""
+
+    name: str
+    tasks: tuple[TaskKind, ...]
+    default_task: str | None  # the task that needs no mention in a file name
+    has_horizon: bool
+    axes: Mapping[str, tuple[float, ...]]
+    small_axes: Mapping[str, tuple[float, ...]]  # in place of `axes` below
+    small_below: int  # parameters
+    candidates: Callable[[Mapping[str, Any]], Iterator[dict[str, int]]]
+    count_params: Callable[[Mapping[str, int], Mapping[str, Any], Mapping[str, str]], int]
+    sample_bytes: Callable[[Mapping[str, int], Mapping[str, Any], Mapping[str, str]], int]
+    free_axes: tuple[str, ...]
+    extreme_axes: tuple[str, ...]
+    constants: tuple[Constant, ...]
+    check: Callable[[Mapping[str, Any]], list[tuple[str, str]]]
+    params: tuple[Param, ...]
+    options: Mapping[str, Mapping[str, Choice]]
+    default_options: Mapping[str, str]
+    metrics: Mapping[str, str]
+    default_metric: str
+    parts: tuple[str, ...]  # of the experiment, in reading order; {slot}: filled by a choice
+    read_data: Callable[[str, Mapping[str, Any]], DataFacts]
+    describe_inputs: Callable[[Mapping[str, Any], Mapping[str, str]], str]
+    count_samples: Callable[[Mapping[str, Any], int | None, int | None], int | None]
+    schedule: Callable[[Mapping[str, Any], int | None], Schedule]
+    length_params: tuple[str, ...]  # hyper-parameters that `schedule` looks up
+    switches: Mapping[str, Switch] = field(default_factory=dict)
+    folder: Path | None = None  # of parts of its own, looked up before those of hpo_script
+
+    def kind(self, task: str) -> TaskKind:
+        """Return the kind of a task of this family."""
+        return next(kind for kind in self.tasks if kind.matches(task))
+
+    def default_axes(self, budget: int | None) -> Mapping[str, Sequence[float]]:
+        """Return the architecture axes that are searched at a budget by default."""
+        return self.small_axes if (budget or self.small_below) < self.small_below else self.axes
+
+    def choices(self, used: Mapping[str, Sequence[str]]) -> list[Choice]:
+        """Return the choices of the options and switches in use, {name: values}."""
+        tables = {**self.options, **{name: s.choices for name, s in self.switches.items()}}
+        return [tables[name][value] for name, values in used.items() for value in values]
+
+    def all_params(self, used: Mapping[str, Sequence[str]]) -> dict[str, Param]:
+        """Return the hyper-parameters where some options and values of switches are in use."""
+        chosen = [choice.params for choice in self.choices(used)]
+        return {param.name: param for group in (self.params, *chosen) for param in group}
+
+    def owners(self) -> dict[str, dict[str, list[str]]]:
+        """Return {parameter: {switch: values}} for parameters that only those values use."""
+        owners: dict[str, dict[str, list[str]]] = {}
+        for name, switch in self.switches.items():
+            for value, choice in switch.choices.items():
+                for param in choice.params:
+                    owners.setdefault(param.name, {}).setdefault(name, []).append(value)
+        return owners
+
+    def part_names(self, task: str, used: Mapping[str, Sequence[str]]) -> list[str]:
+        """Return the parts of the experiment in reading order, every slot filled."""
+        slots = {"accumulate": ["experiment/accumulate_mean"]}
+        slots |= {slot: [part] for slot, part in self.kind(task).parts.items()}
+        for choice in self.choices(used):
+            for slot, part in choice.parts.items():
+                slots.setdefault(slot, []).append(part)
+        for choice in self.choices(used):
+            slots |= {slot: [part] for slot, part in choice.extra.items()}
+        names: list[str] = []
+        for name in self.parts:
+            names += slots[name[1:-1]] if name.startswith("{") else [name]
+        return names

@@ -1,0 +1,84 @@
+"""The language family: the next byte of a text, predicted by GPT."""
+
+from __future__ import annotations
+
+from hpogen.families.family import Constant, Family, Param, TaskKind
+from hpogen.families.language.text import (
+    DEFAULT_PATTERN,
+    check_text,
+    count_text_params,
+    count_text_samples,
+    describe_text_inputs,
+    read_text_data,
+    text_sample_bytes,
+    text_schedule,
+)
+from hpogen.families.shared import (
+    AXES,
+    SMALL_AXES,
+    Digest,
+    Name,
+    Positive,
+    Share,
+    UpTo,
+    categorical,
+    log_float,
+    optimizer_params,
+    shapes,
+    uniform,
+)
+
+LANGUAGE = Family(
+    name="language",
+    tasks=(TaskKind("byte_lm", "byte_lm", "Which byte of a text comes next?"),),
+    default_task=None,
+    has_horizon=False,
+    axes={**AXES, "d_ff_ratio": (4,)},
+    small_axes={**SMALL_AXES, "d_ff_ratio": (4,)},
+    small_below=3_000_000,
+    candidates=shapes,
+    count_params=count_text_params,
+    sample_bytes=text_sample_bytes,
+    free_axes=("n_heads",),
+    extreme_axes=("d_model", "n_layers", "n_heads"),
+    read_data=read_text_data,
+    describe_inputs=describe_text_inputs,
+    count_samples=count_text_samples,
+    schedule=text_schedule,
+    length_params=("steps", "eval_interval"),
+    constants=(
+        Constant("data_path", "data", "data/stdlib.txt", Name, "text file or folder"),
+        Constant("data_sha256", "data", None, Digest | None, "of the text; checked if given"),
+        Constant("file_pattern", "data", DEFAULT_PATTERN, Name, "which files of a folder"),
+        Constant("train_fraction", "splits", 0.8, Share, "of all bytes, from the start"),
+        Constant("val_fraction", "splits", 0.1, Share, "the rest is test: nothing is made of it"),
+        Constant("train_subset", "splits", 1.0, UpTo, "of the training bytes, from the end"),
+        Constant("val_bytes", "splits", 262_144, Positive, "most that an evaluation reads"),
+        Constant("context_length", "model", 256, Positive, "bytes the model sees"),
+    ),
+    check=check_text,
+    params=(
+        Param("steps", categorical(500, 1000, 2000), Positive, "optimizer steps"),
+        Param("eval_interval", 50, Positive, "optimizer steps between evaluations"),
+        *optimizer_params(
+            learning_rate=log_float(3e-4, 3e-3),
+            weight_decay=log_float(1e-2, 3e-1),
+            dropout=uniform(0.0, 0.2),
+            warmup_steps=categorical(50, 100, 200),
+        ),
+    ),
+    options={},
+    default_options={},
+    metrics={"val_loss": "minimize", "bits_per_byte": "minimize"},
+    default_metric="bits_per_byte",
+    parts=(
+        "experiment/shared",
+        "experiment/transformer",
+        "families/language/model",
+        "families/language/data",
+        "experiment/accumulate_mean",
+        "experiment/training",
+        "experiment/arch_space",
+        "experiment/space",
+    ),
+)

@@ -1,0 +1,127 @@
+"""The market family: yes-or-no labels of daily prices, predicted by PatchTST."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from hpogen.families.family import Constant, Family, Param, Switch, TaskKind
+from hpogen.families.market.checks import check_market
+from hpogen.families.market.inputs import (
+    INPUTS,
+    count_market_params,
+    describe_market_inputs,
+    market_sample_bytes,
+)
+from hpogen.families.market.losses import LOSSES, Loss
+from hpogen.families.market.read_data import read_market_data
+from hpogen.families.market.schedule import DEMO_PATH, count_market_samples, market_schedule
+from hpogen.families.shared import (
+    AXES,
+    SMALL_AXES,
+    Columns,
+    Digest,
+    Name,
+    Positive,
+    Share,
+    UpTo,
+    categorical,
+    log_float,
+    optimizer_params,
+    shapes,
+    uniform,
+)
+from hpogen.validation_messages import DATE_PATTERN
+
+Date = Annotated[str, Field(pattern=DATE_PATTERN)]
+DateRange = Annotated[list[Date], Field(min_length=2, max_length=2)]
+SP500_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
+
+MARKET = Family(
+    name="market",
+    tasks=(
+        TaskKind(
+            r"threshold_(?!0+(\.0+)?pct)\d{1,3}(\.\d{0,3}[1-9])?pct",
+            "threshold_<x>pct",
+            "Will the High reach Close + x % within the horizon, in trading days?",
+            {"labels": "families/market/labels_threshold"},
+        ),
+        TaskKind(
+            "direction",
+            "direction",
+            "Will the Close be higher at the horizon, in trading days, than today?",
+            {"labels": "families/market/labels_direction"},
+        ),
+    ),
+    default_task="threshold_1pct",
+    has_horizon=True,
+    axes=AXES,
+    small_axes=SMALL_AXES,
+    small_below=1_000_000,
+    candidates=shapes,
+    count_params=count_market_params,
+    sample_bytes=market_sample_bytes,
+    free_axes=("n_heads",),
+    extreme_axes=("d_model", "n_layers", "n_heads"),
+    read_data=read_market_data,
+    describe_inputs=describe_market_inputs,
+    count_samples=count_market_samples,
+    schedule=market_schedule,
+    length_params=("epochs", "batch_size"),
+    constants=(
+        Constant("data_path", "data", DEMO_PATH, Name, "CSV or Parquet"),
+        Constant("data_sha256", "data", None, Digest | None, "of that file; checked if given"),
+        Constant(
+            "data_range", "data", None, DateRange | None, "its first and last date", "data_path"
+        ),
+        Constant("feature_columns", "data", SP500_COLUMNS, Columns, "columns the model sees"),
+        Constant("train_fraction", "splits", 0.7, Share, "of all rows, in the order of dates"),
+        Constant("val_fraction", "splits", 0.15, Share, "the rest is test: nothing is made of it"),
+        Constant("train_subset", "splits", 1.0, UpTo, "of the training days, evenly spread"),
+        Constant("train_end", "splits", None, Date | None, "last training date, if given"),
+        Constant("val_end", "splits", None, Date | None, "last validation date, if given"),
+        Constant(
+            "min_val_samples",
+            "splits",
+            100,
+            Positive,
+            "fewer, or fewer training samples, are refused",
+        ),
+        Constant("min_class_samples", "splits", 10, Positive, "fewer of a class are refused"),
+        Constant("context_length", "model", 60, Positive, "days the model sees"),
+        Constant("max_context_length", "model", 60, Positive, "trims the label days"),
+        Constant("patch_length", "model", 10, Positive, "days per patch"),
+        Constant("stride", "model", 5, Positive, "days between patches"),
+    ),
+    check=check_market,
+    params=(
+        Param("epochs", categorical(50, 75, 100), Positive, "passes over the training days"),
+        *optimizer_params(
+            learning_rate=log_float(1e-4, 1e-3),
+            weight_decay=log_float(1e-4, 5e-3),
+            dropout=uniform(0.1, 0.3),
+            warmup_steps=categorical(50, 100, 200, 300),
+        ),
+        Param("loss", "bce", Loss, "what is minimised"),
+    ),
+    options={"inputs": INPUTS},
+    switches={"loss": Switch("losses", "_loss", LOSSES)},
+    default_options={"inputs": "scale_free"},
+    metrics={"val_loss": "minimize", "auc": "maximize", "brier": "minimize"},
+    default_metric="val_loss",
+    parts=(
+        "experiment/shared",
+        "{labels}",
+        "experiment/transformer",
+        "families/market/model",
+        "{inputs}",
+        "families/market/metrics",
+        "{loss}",
+        "families/market/data",
+        "{accumulate}",
+        "experiment/training",
+        "experiment/arch_space",
+        "experiment/space",
+    ),
+)

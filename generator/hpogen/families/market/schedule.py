@@ -1,0 +1,34 @@
+"""Length of a trial of the market family."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from hpogen.families.family import Schedule
+
+DEMO_PATH, DEMO_ROWS = "data/sp500.csv", 5031  # of `hpogen demo-data sp500`
+
+
+def count_market_samples(
+    constants: Mapping[str, Any], horizon: int | None, n_train_rows: int | None
+) -> int | None:
+    """Return the number of training samples; None if the file is unknown."""
+    rows = n_train_rows
+    if rows is None and constants["data_path"] == DEMO_PATH and not constants["train_end"]:
+        rows = round(DEMO_ROWS * constants["train_fraction"])
+    if rows is None:
+        return None
+    days: int = rows - (horizon or 0) - (constants["max_context_length"] - 1)
+    subset: float = constants["train_subset"]
+    return max(round(days * subset), 0)
+
+
+def market_schedule(config: Mapping[str, Any], n_samples: int | None) -> Schedule:
+    """Return the length of a trial: one evaluation per epoch."""
+    epochs = config["epochs"]
+    if not n_samples:
+        return Schedule(epochs, 1, epochs, None, None)
+    n_batches = math.ceil(n_samples / config["batch_size"])
+    return Schedule(epochs, 1, epochs, n_batches, epochs * n_batches)

@@ -1,0 +1,109 @@
+"""Value types, architecture axes and parameters that families share."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from hpogen.families.family import Param
+from hpogen.validation_messages import DIGEST_PATTERN
+from hpogen.yaml_file import plain_text
+
+Positive = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Zero = Annotated[float, Field(ge=0)]
+AboveZero = Annotated[float, Field(gt=0)]
+UpToOne = Annotated[float, Field(ge=0, le=1)]
+BelowOne = Annotated[float, Field(ge=0, lt=1)]
+UpTo = Annotated[float, Field(gt=0, le=1)]
+Name = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(plain_text)]
+Column = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(plain_text)]
+Columns = Annotated[list[Column], Field(min_length=1)]
+Digest = Annotated[str, Field(pattern=DIGEST_PATTERN)]
+
+
+def log_float(low: float, high: float) -> dict[str, Any]:
+    """Return the search entry of a float on a log scale."""
+    return {"type": "float", "low": low, "high": high, "log": True}
+
+
+def uniform(low: float, high: float) -> dict[str, Any]:
+    """Return the search entry of a float."""
+    return {"type": "float", "low": low, "high": high, "log": False}
+
+
+def categorical(*choices: float) -> dict[str, Any]:
+    """Return the search entry of a few values."""
+    return {"type": "categorical", "choices": list(choices)}
+
+
+def optimizer_params(
+    *,
+    learning_rate: dict[str, Any],
+    weight_decay: dict[str, Any],
+    dropout: dict[str, Any],
+    warmup_steps: dict[str, Any],
+) -> tuple[Param, ...]:
+    """Return the parameters every family trains with; only the searched ranges differ."""
+    return (
+        Param("learning_rate", learning_rate, AboveZero, "its peak"),
+        Param("weight_decay", weight_decay, Zero, "matrices only"),
+        Param("dropout", dropout, BelowOne, "of each branch"),
+        Param("warmup_steps", warmup_steps, Count, "of linear warm-up"),
+        Param("batch_size", 256, Positive, "samples per optimizer step, whatever fits at once"),
+        Param("clip_norm", 1.0, AboveZero, "largest norm of the gradient"),
+        Param("beta1", 0.9, BelowOne, "AdamW"),
+        Param("beta2", 0.999, BelowOne, "AdamW"),
+        Param("min_lr_ratio", 0.1, UpToOne, "end of the cosine, as a share of the peak"),
+        Param("patience", 10, Positive, "evaluations without a gain before a trial stops"),
+        Param("prune_from", 0.2, UpToOne, "share of its schedule before which none is pruned"),
+        Param("min_delta", 0.001, Zero, "smallest gain that counts for patience"),
+    )
+
+
+def shapes(axes: Mapping[str, Any]) -> Iterator[dict[str, int]]:
+    """Yield every combination of axes whose heads divide the width."""
+    combinations = itertools.product(*(axes[name] for name in AXES))
+    for d_model, n_layers, n_heads, d_ff_ratio in combinations:
+        d_ff = d_model * d_ff_ratio
+        if d_model % n_heads == 0 and d_ff == int(d_ff):
+            yield {
+                "d_model": d_model,
+                "n_layers": n_layers,
+                "n_heads": n_heads,
+                "d_ff": int(d_ff),
+            }
+
+
+AXES: dict[str, tuple[float, ...]] = {
+    "d_model": (64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048),
+    "n_layers": (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 160, 180, 192, 256),
+    "n_heads": (2, 4, 8, 16, 32),
+    "d_ff_ratio": (2, 4),
+}
+
+# In place of AXES at budgets for which those give fewer than five shapes.
+SMALL_AXES: dict[str, tuple[float, ...]] = {
+    "d_model": (16, 24, 32, 48, 64, 96, 128, 192, 256),
+    "n_layers": (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24),
+    "n_heads": (2, 4, 8, 16),
+    "d_ff_ratio": (2, 4),
+}
+
+
+def local_path(path: str) -> str:
+    """Return the name of a file in a script: its path below the working folder, or its name.
+
+    A script holds no folder of the machine it was rendered on.
+    """
+    if not Path(path).is_absolute():
+        return Path(path).as_posix()
+    try:
+        return Path(path).resolve().relative_to(Path.cwd().resolve()).as_posix()
+    except ValueError:
+        return Path(path).name

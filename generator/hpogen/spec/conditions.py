@@ -1,0 +1,108 @@
+"""Conditions: `when:` of a searched parameter, completed, checked and put in order."""
+
+from __future__ import annotations
+
+import graphlib
+from collections.abc import Mapping
+from typing import Any
+
+from hpogen.aliases import did_you_mean
+from hpogen.families.family import Param
+from hpogen.yaml_file import Problem, shown
+
+
+class Conditions:
+    """The `when:` of each searched parameter, with the conditions that switches imply."""
+
+    def __init__(
+        self,
+        known: Mapping[str, Param],
+        used: Mapping[str, list[str]],
+        owners: Mapping[str, Mapping[str, list[str]]],
+    ) -> None:
+        self.known, self.used, self.owners = known, used, owners
+        self.problems: list[Problem] = []
+
+    def resolve(
+        self, searched: Mapping[str, dict[str, Any]], fixed: dict[str, Any]
+    ) -> dict[str, dict[str, Any]]:
+        """Return the searched parameters, each after those that its condition depends on."""
+        found = {}
+        for name, entry in searched.items():
+            wanted = {**self.implied(name), **entry["when"]}
+            when = {
+                other: list(values)
+                for other, values in wanted.items()
+                if self.is_open(name, other, values, searched, fixed)
+            }
+            found[name] = {**entry, "when": when}
+            if when and name not in fixed and name not in self.owners:
+                self.fall_back(name, fixed)
+        return found if self.problems else self.ordered(found)
+
+    def implied(self, name: str) -> dict[str, list[str]]:
+        """Return the condition of a parameter that only some values of a switch use."""
+        owners = self.owners.get(name, {})
+        return {
+            switch: [value for value in values if value in self.used[switch]]
+            for switch, values in owners.items()
+            if not set(self.used[switch]) <= set(values)
+        }
+
+    def is_open(
+        self,
+        name: str,
+        other: str,
+        values: list[Any],
+        searched: Mapping[str, Mapping[str, Any]],
+        fixed: Mapping[str, Any],
+    ) -> bool:
+        """Return whether a condition can both hold and fail; one that never holds is a problem."""
+        place = ("search", name, "when", other)
+        if other not in self.known or other == name:
+            others = [known for known in self.known if known != name]
+            self.problems.append((place, f"unknown parameter; {did_you_mean(other, others)}"))
+        elif other not in searched:
+            if fixed[other] in values:
+                return False
+            message = f"never holds: {other} is fixed at {shown(repr(fixed[other]))}"
+            self.problems.append((place, message))
+        elif searched[other]["type"] == "float":
+            message = f"{other} is a float; a condition needs countable values"
+            self.problems.append((place, message))
+        elif wrong := [value for value in values if not may_be(value, searched[other])]:
+            self.problems.append((place, f"{other} is never {shown(repr(wrong[0]))}"))
+        return True
+
+    def fall_back(self, name: str, fixed: dict[str, Any]) -> None:
+        """Fix a parameter at its default where its condition fails."""
+        default = self.known[name].default
+        if isinstance(default, dict):
+            message = f"set fixed.{name} to its value where the condition fails"
+            self.problems.append((("search", name, "when"), message))
+        else:
+            fixed[name] = default
+
+    def ordered(self, searched: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Return each parameter after those that its condition depends on, else in given order."""
+        graph = {name: [o for o in e["when"] if o in searched] for name, e in searched.items()}
+        try:
+            graphlib.TopologicalSorter(graph).prepare()
+        except graphlib.CycleError as error:
+            cycle = " → ".join(error.args[1])
+            place = ("search", error.args[1][0], "when")
+            self.problems.append((place, f"conditions depend on each other: {cycle}"))
+            return searched
+        placed: dict[str, dict[str, Any]] = {}
+        while len(placed) < len(searched):
+            ready = [n for n in searched if n not in placed and set(graph[n]) <= placed.keys()]
+            placed |= {name: searched[name] for name in ready}
+        return placed
+
+
+def may_be(value: Any, entry: Mapping[str, Any]) -> bool:
+    """Return whether a search may draw a value."""
+    if entry["type"] == "categorical":
+        return value in entry["choices"]
+    inside = isinstance(value, int) and entry["low"] <= value <= entry["high"]
+    return inside and (value - entry["low"]) % entry["step"] == 0

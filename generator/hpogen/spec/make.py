@@ -1,0 +1,157 @@
+"""Making a specification: settings, defaults and the properties of the data file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hpogen.aliases import did_you_mean
+from hpogen.config import CategoricalEntry, Config, IntEntry
+from hpogen.errors import UsageError
+from hpogen.families import DEFAULT_TASK, find_family
+from hpogen.families.family import DataFacts, Family
+from hpogen.grid_filters import skip_indices
+from hpogen.naming import ScriptName
+from hpogen.spec.resolve import Resolver
+from hpogen.spec.settings import Settings
+from hpogen.spec.spec import Spec
+from hpogen.yaml_file import ConfigFile, Place, Problem, shown
+
+MAX_GRID_POINTS = 100_000
+
+
+@dataclass
+class Findings:
+    """Messages about a specification, and the number of training rows of its data file."""
+
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    n_train_rows: int | None = None
+
+    def add(self, facts: DataFacts) -> None:
+        """Add the properties of a data file."""
+        self.notes += facts.notes
+        self.warnings += facts.warnings
+        self.n_train_rows = facts.n_train_rows
+
+
+def make_spec(
+    *,
+    budget: int | str | None = None,
+    horizon: int | None = None,
+    task: str | None = None,
+    data: str | None = None,
+    n_trials: int | None = None,
+    seed: int | None = None,
+    tolerance: float | None = None,
+    options: Mapping[str, str] | None = None,
+    with_sections: Sequence[str] = (),
+    without_sections: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+    config: ConfigFile | None = None,
+    any_horizon: bool = False,
+    seed_in_name: bool = False,
+    findings: Findings | None = None,
+) -> Spec:
+    """Return the specification of a command line; its values replace those of the file.
+
+    `data` is read: its columns, digest and dates become part of the specification, and its
+    messages are added to `findings`. `overrides` are KEY=VALUE as in --set. With `any_horizon` a
+    missing horizon counts as 1, for output that does not depend on it.
+
+    Raises UsageError, ConfigError or DataError.
+    """
+    settings = Settings(config)
+    settings.override(overrides)
+    settings.set_flag("--task", "task", value=task)
+    settings.set_flag("--budget", "budget", value=budget)
+    settings.set_flag("--horizon", "horizon", value=horizon)
+    settings.set_flag("--tolerance", "tolerance", value=tolerance)
+    settings.set_flag("--n-trials", "study", "n_trials", value=n_trials)
+    settings.set_flag("--seed", "study", "seed", value=seed)
+    settings.choose(options or {})
+    settings.choose_sections(with_sections, without_sections)
+    checked, problems = settings.validate()
+    family = find_family(checked.task)
+    if checked.budget is None and not problems:
+        raise UsageError("no budget; give --budget, for example --budget 2M")
+    if not (any_horizon or problems):
+        require_horizon(checked, family)
+    problems += horizon_problems(checked, family)
+    if data is not None and not problems:
+        facts = family.read_data(data, checked.data)
+        checked = checked.model_copy(update={"data": {**checked.data, **facts.constants}})
+        (findings or Findings()).add(facts)
+    resolver = Resolver(checked, family)
+    values = resolver.values()
+    problems += resolver.problems
+    if problems:
+        raise settings.error(problems)
+    assert checked.budget is not None  # noqa: S101  refused above
+    named_task = checked.task or DEFAULT_TASK
+    mention = named_task if checked.task or named_task != family.default_task else None
+    days = (checked.horizon or 1) if family.has_horizon else None
+    name = str(
+        ScriptName(checked.budget, days, mention, checked.study.seed if seed_in_name else None)
+    )
+    spec = Spec.model_validate(
+        {
+            **values,
+            "name": name,
+            "study_name": checked.study.name or name,
+            "task": named_task,
+            "budget": checked.budget,
+            "horizon": days,
+        }
+    )
+    if problems := [*skip_problems(spec), *grid_problems(spec)]:
+        raise settings.error(problems)
+    return spec
+
+
+def require_horizon(config: Config, family: Family) -> None:
+    """Raise UsageError if a task needs a horizon and has none."""
+    if family.has_horizon and config.horizon is None:
+        raise UsageError("no horizon; give --horizon, for example --horizon 1")
+
+
+def horizon_problems(config: Config, family: Family) -> list[Problem]:
+    """Return the fault of a horizon that the task does not have."""
+    if family.has_horizon or config.horizon is None:
+        return []
+    return [(("horizon",), f"task {config.task} has no horizon; leave it out")]
+
+
+def skip_problems(spec: Spec) -> list[Problem]:
+    """Return the faults in the list of skipped architectures."""
+    problems: list[Problem] = []
+    for index, item in enumerate(spec.skip):
+        place: Place = ("architecture", "skip", index)
+        if isinstance(item, int):
+            if item >= len(spec.architectures):
+                last = len(spec.architectures) - 1
+                problems.append((place, f"there is no arch_idx {item}; the last is {last}"))
+        elif unknown := [name for name in item if name not in spec.architectures[0]]:
+            hint = did_you_mean(unknown[0], spec.architectures[0])
+            problems.append(((*place, unknown[0]), f"unknown column; {hint}"))
+        elif not skip_indices(spec.architectures, [item]):
+            problems.append((place, f"no architecture of the grid is {shown(repr(item))}"))
+    return problems
+
+
+def grid_problems(spec: Spec) -> list[Problem]:
+    """Return the fault of a grid search with too many combinations."""
+    if spec.sampler.type != "grid":
+        return []
+    n_points = 1
+    for size in spec.space().sizes().values():
+        n_points *= size
+    for entry in spec.search.values():
+        if isinstance(entry, CategoricalEntry):
+            n_points *= len(entry.choices)
+        elif isinstance(entry, IntEntry):
+            n_points *= (entry.high - entry.low) // entry.step + 1
+    if n_points <= MAX_GRID_POINTS:
+        return []
+    message = f"a grid of {n_points:,} combinations; at most {MAX_GRID_POINTS:,} are searched"
+    return [(("sampler",), message)]

@@ -1,0 +1,129 @@
+"""Data: the bytes of a text file, or of all files of a folder in the order of their names.
+
+Training, validation and test are contiguous stretches; the bytes of the test stretch are dropped
+on reading.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+import math
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, EvalInterval, UnusableError
+from hpo_script.families.language.constants import (
+    CONTEXT_LENGTH,
+    FILE_PATTERN,
+    TRAIN_FRACTION,
+    TRAIN_SUBSET,
+    VAL_BYTES,
+    VAL_FRACTION,
+)
+from hpo_script.families.language.model import GPT
+
+
+def read_text(path: Path, pattern: str) -> bytes:
+    """Return the bytes of a file, or of a folder's files that match the pattern."""
+    files = [path] if path.is_file() else sorted(f for f in path.glob(pattern) if f.is_file())
+    return b"\n".join(file.read_bytes() for file in files)
+
+
+class Task:
+    """The next byte of a text, predicted from the bytes before it."""
+
+    unit = "step"
+
+    def __init__(self, data_path: str, data_sha256: str | None) -> None:
+        self.data_path, self.data_sha256 = data_path, data_sha256
+
+    def load(self, device: torch.device) -> None:
+        """Read the text; keep training and validation bytes on the device."""
+        text = read_text(Path(self.data_path), FILE_PATTERN)
+        self.digest = hashlib.sha256(text).hexdigest()
+        if self.data_sha256 not in (None, self.digest):
+            raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
+        n_train = int(len(text) * TRAIN_FRACTION)
+        first = n_train - int(n_train * TRAIN_SUBSET)
+        n_bytes = min(int(len(text) * VAL_FRACTION), VAL_BYTES + 1)
+        n_val = max(n_bytes - 1, 0) // CONTEXT_LENGTH * CONTEXT_LENGTH
+        if min(n_val, n_train - first) < 100 * CONTEXT_LENGTH:
+            raise UnusableError(
+                f"{self.data_path}: {len(text):,} bytes leave {n_train - first:,} for training and"
+                f" {n_val:,} for validation; at least {100 * CONTEXT_LENGTH:,} of each are needed"
+            )
+        self.val_text = text[n_train : n_train + n_val + 1]  # one more, for the last target
+        self.val = torch.frombuffer(bytearray(self.val_text), dtype=torch.uint8).to(device)
+        self.train = torch.frombuffer(bytearray(text[first:n_train]), dtype=torch.uint8).to(device)
+        self.windows = self.train.unfold(0, CONTEXT_LENGTH + 1, 1)
+
+    def limit_for_smoke(self) -> dict[str, int]:
+        """Keep 16 validation windows; return the parameters of a short training."""
+        n_bytes = 16 * CONTEXT_LENGTH + 1
+        self.val_text, self.val = self.val_text[:n_bytes], self.val[:n_bytes]
+        return {"steps": 2, "eval_interval": 1}
+
+    def describe(self) -> dict[str, Any]:
+        """Return digest and sizes."""
+        about = {"data": self.data_path, "data_sha256": self.digest}
+        return {**about, "train_bytes": len(self.train), "val_bytes": len(self.val) - 1}
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """Return the baselines: two compressors on the validation bytes."""
+        text = self.val_text
+        sizes = {"zlib": len(zlib.compress(text, 9)), "xz": len(lzma.compress(text, preset=9))}
+        return {name: {"bits_per_byte": 8 * n / len(text)} for name, n in sizes.items()}
+
+    def build_model(self, arch: Arch, dropout: float) -> nn.Module:
+        """Return an untrained model."""
+        return GPT(arch, dropout)
+
+    def sample(self, n: int, device: torch.device) -> Tensor:
+        """Return n windows, for measuring memory."""
+        return torch.zeros(n, CONTEXT_LENGTH, dtype=torch.long, device=device)
+
+    def intervals(self, config: Config) -> Iterator[EvalInterval]:
+        """Yield an interval per `eval_interval` steps; the last may be shorter."""
+        steps, size = config["steps"], config["eval_interval"]
+        starts = range(0, steps, size)
+        return (EvalInterval(min(s + size, steps), min(size, steps - s)) for s in starts)
+
+    def training_length(self, config: Config) -> dict[str, int]:
+        """Return how much is trained: passes over the text, and bytes."""
+        tokens = config["steps"] * config["batch_size"] * CONTEXT_LENGTH
+        return {"epochs": math.ceil(tokens / len(self.train)), "tokens": tokens}
+
+    def batches(self, config: Config, interval: EvalInterval, seed: int) -> list[Tensor]:
+        """Return where the windows of each batch start, drawn with replacement."""
+        shape = (interval.n_batches, config["batch_size"])
+        generator = torch.Generator().manual_seed(seed)
+        starts = torch.randint(len(self.windows), shape, generator=generator)
+        return list(starts.to(self.windows.device))
+
+    def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Return windows and the same windows one byte later, both (batch, tokens)."""
+        window = self.windows[indices].long()
+        return window[:, :-1], window[:, 1:]
+
+    def loss(self, outputs: Tensor, targets: Tensor, _config: Config) -> Tensor:
+        """Return the mean loss in nats per byte."""
+        return F.cross_entropy(outputs.float().flatten(0, 1), targets.flatten())
+
+    def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
+        """Return loss and bits per byte over the validation bytes, from a model in eval mode."""
+        inputs = self.val[:-1].view(-1, CONTEXT_LENGTH).long()
+        targets = self.val[1:].view(-1, CONTEXT_LENGTH).long()
+        total, hits = 0.0, 0
+        for x, y in zip(inputs.split(micro_batch), targets.split(micro_batch), strict=True):
+            logits = model(x).float().flatten(0, 1)
+            total += float(F.cross_entropy(logits, y.flatten(), reduction="sum").double())
+            hits += int((logits.argmax(1) == y.flatten()).sum())
+        loss, accuracy = total / targets.numel(), hits / targets.numel()
+        return {"val_loss": loss, "bits_per_byte": loss / math.log(2), "accuracy": accuracy}

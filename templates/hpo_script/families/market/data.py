@@ -1,0 +1,168 @@
+"""Data: daily rows, labels from the days ahead, contiguous splits by date.
+
+The rows of the test split are dropped on reading: this script cannot use a test label. The days of
+a label never cross a boundary, and which days have labels depends on MAX_CONTEXT_LENGTH only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from hpo_script.constants import TASK
+from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, EvalInterval, UnusableError
+from hpo_script.families.market.constants import (
+    CONTEXT_LENGTH,
+    FEATURE_COLUMNS,
+    HORIZON,
+    MAX_CONTEXT_LENGTH,
+    MIN_CLASS_SAMPLES,
+    MIN_VAL_SAMPLES,
+    TRAIN_END,
+    TRAIN_FRACTION,
+    TRAIN_SUBSET,
+    VAL_END,
+    VAL_FRACTION,
+)
+from hpo_script.families.market.inputs_scale_free import Model, input_features
+from hpo_script.families.market.labels_threshold import make_labels
+from hpo_script.families.market.losses import LOSSES
+from hpo_script.families.market.metrics import auc, label_metrics, log_loss
+
+PRICES = ("Open", "High", "Low", "Close")
+
+
+def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
+    """Return Date, prices and features, checked, of a CSV or Parquet file, and its SHA-256."""
+    wanted = list(dict.fromkeys((*PRICES, *FEATURE_COLUMNS)))
+    try:
+        if path.suffix == ".parquet":
+            cells = pd.read_parquet(path).reset_index().astype(str)
+        else:
+            cells = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
+        cells = cells[["Date", *wanted]]
+    except (ValueError, KeyError, OSError) as error:  # those of pandas and pyarrow, too
+        raise UnusableError(f"{path}: {ascii(str(error))[1:200]}") from None
+    local = cells["Date"].str.replace(r"[+-]\d\d:\d\d$", "", regex=True)  # midnight in New York
+    dates = pd.to_datetime(local, errors="coerce", format="ISO8601", utc=True).dt.tz_localize(None)
+    columns = {name: pd.to_numeric(cells[name], errors="coerce") for name in wanted}
+    prices = (*PRICES, *({"Adj Close"} & columns.keys()))
+    faults = [
+        ("Date", dates.isna(), "is not a date such as 1999-01-04"),
+        ("Date", dates.diff() <= pd.Timedelta(0), "is not after the row before"),
+        *((n, ~(v.abs() < np.inf), "is not a finite number") for n, v in columns.items()),
+        *((name, columns[name] <= 0, "is not above 0") for name in prices),
+        ("High", columns["High"] < columns["Low"], "is below Low"),
+    ]
+    for name, wrong, fault in faults:
+        if wrong.any():
+            index = int(wrong.argmax())
+            cell, row = str(cells[name].iloc[index])[:60], index + 2  # the header is row 1
+            raise UnusableError(f"{path}: row {row}: {name} {cell!r} {fault}")
+    return pd.DataFrame({"Date": dates, **columns}), hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class Task:
+    """A yes-or-no label of each day, predicted from the days up to it."""
+
+    unit = "epoch"
+
+    def __init__(self, data_path: str, data_sha256: str | None) -> None:
+        self.data_path, self.data_sha256 = data_path, data_sha256
+
+    def load(self, device: torch.device) -> None:
+        """Read the file; keep windows and labels of training and validation on the device."""
+        frame, self.digest = read_prices(Path(self.data_path))
+        if self.data_sha256 not in (None, self.digest):
+            raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
+        n_train = round(len(frame) * TRAIN_FRACTION)
+        n_seen = round(len(frame) * (TRAIN_FRACTION + VAL_FRACTION))
+        if TRAIN_END and VAL_END:
+            n_train, n_seen = (int((frame["Date"] <= end).sum()) for end in (TRAIN_END, VAL_END))
+        self.frame = frame = frame.iloc[:n_seen]  # from here on there is no test split
+        days = np.arange(MAX_CONTEXT_LENGTH - 1, n_train - HORIZON)
+        kept = np.linspace(0, len(days) - 1, round(len(days) * TRAIN_SUBSET)).astype(np.int64)
+        labels = make_labels(frame, task=TASK, horizon=HORIZON)
+        self.labels = torch.tensor(labels, dtype=torch.float32, device=device)
+        self.train_days = torch.tensor(days[kept], device=device)
+        self.val_days = torch.arange(n_train, n_seen - HORIZON, device=device)
+        for split, index in (("training", self.train_days), ("validation", self.val_days)):
+            n, n_positive = len(index), int(self.labels[index].sum())
+            if n < MIN_VAL_SAMPLES or min(n_positive, n - n_positive) < MIN_CLASS_SAMPLES:
+                found = f"{self.data_path}: {n} {split} samples, {n_positive} of them positive"
+                raise UnusableError(f"{found}; see MIN_VAL_SAMPLES and MIN_CLASS_SAMPLES")
+        self.train_rate = float(labels[days[kept]].mean())
+        table = input_features(frame, FEATURE_COLUMNS, n_train)
+        features = torch.tensor(table, dtype=torch.float32, device=device)
+        self.windows = features.unfold(0, CONTEXT_LENGTH, 1)  # (rows, channels, days), a view
+
+    def limit_for_smoke(self) -> dict[str, int]:
+        """Keep 300 training days; return the parameters of a short training."""
+        self.train_days = self.train_days[-300:]
+        return {"epochs": 2}
+
+    def describe(self) -> dict[str, Any]:
+        """Return digest, dates, sizes and label rates."""
+        about: dict[str, Any] = {"data": self.data_path, "data_sha256": self.digest}
+        for split, days in (("train", self.train_days), ("val", self.val_days)):
+            first, last = (self.frame["Date"][int(days[end])].date() for end in (0, -1))
+            about[f"{split}_days"] = f"{first} to {last}"
+            about[f"{split}_samples"] = len(days)
+            about[f"{split}_rate"] = float(self.labels[days].double().mean())
+        return about
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """Return the baselines: the training rate as prediction, and one untrained feature."""
+        labels = self.labels[self.val_days].cpu()
+        ranges = (self.frame["High"] / self.frame["Low"]).map(np.log).ewm(span=10).mean()
+        scores = torch.tensor(ranges.to_numpy())[self.val_days.cpu()]
+        prior = {"val_loss": log_loss(self.train_rate, labels)}
+        return {"class prior": prior, "daily range": {"auc": auc(scores, labels)}}
+
+    def build_model(self, arch: Arch, dropout: float) -> nn.Module:
+        """Return an untrained model."""
+        return Model(arch, dropout, self.training_batch(self.train_days)[0])
+
+    def sample(self, n: int, device: torch.device) -> Tensor:
+        """Return n windows, for measuring memory."""
+        return torch.zeros(n, CONTEXT_LENGTH, self.windows.shape[1], device=device)
+
+    def intervals(self, config: Config) -> Iterator[EvalInterval]:
+        """Yield one interval per epoch."""
+        n_batches = math.ceil(len(self.train_days) / config["batch_size"])
+        return (EvalInterval(epoch + 1, n_batches) for epoch in range(config["epochs"]))
+
+    def training_length(self, config: Config) -> dict[str, int]:
+        """Return how much is trained."""
+        return {"epochs": config["epochs"]}
+
+    def batches(self, config: Config, _interval: EvalInterval, seed: int) -> list[Tensor]:
+        """Return the days of an epoch in random order, cut into batches; the last is smaller."""
+        days, generator = self.train_days, torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(days), generator=generator)
+        return list(days[order.to(days.device)].split(config["batch_size"]))
+
+    def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the windows that end on some days, (days, context, channels), and the labels."""
+        return self.windows[indices - CONTEXT_LENGTH + 1].transpose(1, 2), self.labels[indices]
+
+    def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
+        """Return the mean training loss."""
+        label_loss = LOSSES[config["loss"]]
+        return label_loss(outputs.float(), targets, train_rate=self.train_rate, config=config)
+
+    def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
+        """Return the metrics on the validation days, from a model in evaluation mode."""
+        batches = map(self.training_batch, self.val_days.split(micro_batch))
+        logits = torch.cat([model(windows) for windows, _ in batches])
+        targets = self.labels[self.val_days]
+        prior_loss = log_loss(self.train_rate, targets.cpu())
+        return {**label_metrics(logits.float(), targets), "prior_loss": prior_loss}

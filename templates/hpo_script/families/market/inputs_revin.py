@@ -1,0 +1,38 @@
+"""Inputs: raw columns under reversible instance normalisation.
+
+RevIN (Kim et al. 2022): each window loses its own mean and spread, then gets a learned scale and
+shift per column. A label is no forecast of the column, so nothing is reversed at the output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from hpo_script.experiment.shared import Arch
+from hpo_script.families.market.model import PatchTST
+
+
+def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int) -> np.ndarray:
+    """Return the model's inputs, (rows, channels): the columns as they are."""
+    del train_rows
+    return frame[list(columns)].to_numpy(np.float64)
+
+
+class Model(PatchTST):
+    """PatchTST with instance normalisation of a window."""
+
+    def __init__(self, arch: Arch, dropout: float, windows: Tensor) -> None:
+        super().__init__(arch, dropout, windows)
+        self.scale = nn.Parameter(torch.ones(windows.shape[2]))
+        self.shift = nn.Parameter(torch.zeros(windows.shape[2]))
+
+    def patches(self, x: Tensor) -> Tensor:
+        """Cut normalised windows into patches."""
+        mean = x.mean(1, keepdim=True)
+        spread = x.std(1, keepdim=True, unbiased=False) + 1e-5 * mean.abs() + 1e-12
+        return super().patches((x - mean) / spread * self.scale + self.shift)
