@@ -37,14 +37,14 @@ from typing import Any, Literal, NamedTuple
 
 NAME = "hpo_50K_byte_lm"
 BUDGET = 50_000  # parameters
-TOLERANCE = 0.3  # of the budget, up and down
+TOLERANCE = 0.3  # largest relative difference from the budget
 TASK = "byte_lm"
-METRIC = "bits_per_byte"  # a trial's value: its best evaluation (if pruned, its last)
+METRIC = "bits_per_byte"  # value of a trial: its best evaluation (if pruned, its last)
 DIRECTION: Literal["minimize", "maximize"] = "minimize"
-N_TRIALS = 50  # in all, over every run of this script
-TIMEOUT_HOURS: float | None = None  # a run stops after these, even in a trial
-SEED = 42  # of every random stream
-HPOGEN = "0.2.0 c315072833f7"  # its version and specification
+N_TRIALS = 50  # total over all runs of this script
+TIMEOUT_HOURS: float | None = None  # a run stops after this time, even during a trial
+SEED = 42  # of all random streams
+HPOGEN = "0.2.0 c315072833f7"  # version, digest of the specification
 
 # Data
 DATA_PATH = "text"  # text file or folder
@@ -60,7 +60,7 @@ VAL_BYTES = 262144  # most that an evaluation reads
 # Model
 CONTEXT_LENGTH = 64  # bytes the model sees
 
-# Searched parameters, besides the architecture
+# Search space, besides the architecture
 SEARCH_SPACE: dict[str, dict[str, Any]] = {
     "steps": {"type": "categorical", "choices": [200, 400]},  # optimizer steps
     "learning_rate": {"type": "float", "low": 0.0003, "high": 0.003, "log": True},  # its peak
@@ -110,11 +110,11 @@ ARCHITECTURES = [
     {"d_model": 48, "n_layers": 1, "n_heads": 8, "d_ff": 192, "params": 43728},
     {"d_model": 48, "n_layers": 1, "n_heads": 16, "d_ff": 192, "params": 43728},
 ]
-EXTREME_INDICES: dict[int, str] = {  # tried in any case
+EXTREME_INDICES: dict[int, str] = {  # tried first
     5: "min d_model", 9: "max d_model, min n_layers", 1: "max n_layers", 4: "min n_heads",
     7: "max n_heads",
 }  # fmt: skip
-SKIP_INDICES: list[int] = []  # never tried
+SKIP_INDICES: list[int] = []  # used by no trial
 
 # --- Command line: read before the packages are imported, so that --help needs none of them ------
 
@@ -187,28 +187,28 @@ except ModuleNotFoundError as missing:
 
 # === The experiment ==============================================================================
 
-# --- Names that the sections share ---------------------------------------------------------------
+# --- Names that all parts share ------------------------------------------------------------------
 
 Arch = Mapping[str, int]  # a row of ARCHITECTURES
 Config = Mapping[str, Any]  # every hyper-parameter of a trial, searched or fixed
-OTHER_DATA = "{}: sha256 {:.12}… is not the data this script was rendered for; see --new-data"
+OTHER_DATA = "{}: sha256 {:.12}… differs from DATA_SHA256; give that file, or add --new-data"
 
 
 class EvalInterval(NamedTuple):
-    """Training between two evaluations: its batches, and the epoch or step that they reach."""
+    """Training between two evaluations: number of batches, and the epoch or step at its end."""
 
     step: int
     n_batches: int
 
 
 class UnusableError(Exception):
-    """Data, log or device cannot be used; the message names the value and the way out."""
+    """Unusable data, log or device; the message names the value and the way out."""
 
 
 # --- Transformer block: pre-norm, fused projections, scaled-dot-product attention ----------------
-# Pre-norm as in Xiong et al. 2020 (arXiv:2002.04745); weights start at N(0, 0.02), those that
-# write to the residual stream at 0.02 / sqrt(2 n_layers) (Radford et al. 2019), so that depth does
-# not grow the variance.
+# Pre-norm as in Xiong et al. 2020 (arXiv:2002.04745). Weights are initialised from N(0, 0.02),
+# those that write to the residual stream with 0.02 / sqrt(2 n_layers) (Radford et al. 2019), so
+# that the variance does not grow with depth.
 
 
 class Block(nn.Module):
@@ -236,7 +236,7 @@ class Block(nn.Module):
 
 
 def init_weights(model: nn.Module, n_layers: int) -> None:
-    """Draw the starting weights from the current random stream."""
+    """Initialise the weights from the current random stream."""
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             nn.init.zeros_(parameter)
@@ -246,11 +246,11 @@ def init_weights(model: nn.Module, n_layers: int) -> None:
             nn.init.normal_(parameter, std=0.02 / math.sqrt(depth))
 
 
-# --- Model: GPT (Radford et al. 2019) over bytes, learned positions, head tied to the embedding --
+# --- Model: GPT (Radford et al. 2019) on bytes, with learned positions and tied embeddings -------
 
 
 class GPT(nn.Module):
-    """Causal transformer; at each place, one logit for each value of the next byte."""
+    """Causal transformer with a logit per value of the next byte at each position."""
 
     def __init__(self, arch: Arch, dropout: float) -> None:
         super().__init__()
@@ -268,9 +268,8 @@ class GPT(nn.Module):
         return self.norm(self.blocks(x)) @ self.embed.weight.T
 
 
-# --- Data: the bytes of a text file, or of all files of a folder in the order of their names -----
-# Training, validation and test are contiguous stretches; the bytes of the test stretch are dropped
-# on reading.
+# --- Data: the bytes of a text file, or of all files in a folder sorted by name ------------------
+# The splits are contiguous. The bytes of the test split are dropped after reading.
 
 
 def read_text(path: Path, pattern: str) -> bytes:
@@ -280,7 +279,7 @@ def read_text(path: Path, pattern: str) -> bytes:
 
 
 class Task:
-    """The next byte of a text, predicted from the bytes before it."""
+    """Prediction of the next byte of a text from the bytes before it."""
 
     unit = "step"
 
@@ -288,7 +287,7 @@ class Task:
         self.data_path, self.data_sha256 = data_path, data_sha256
 
     def load(self, device: torch.device) -> None:
-        """Read the text; keep training and validation bytes on the device."""
+        """Read the text; move training and validation bytes to the device."""
         text = read_text(Path(self.data_path), FILE_PATTERN)
         self.digest = hashlib.sha256(text).hexdigest()
         if self.data_sha256 not in (None, self.digest):
@@ -299,10 +298,10 @@ class Task:
         n_val = max(n_bytes - 1, 0) // CONTEXT_LENGTH * CONTEXT_LENGTH
         if min(n_val, n_train - first) < 100 * CONTEXT_LENGTH:
             raise UnusableError(
-                f"{self.data_path}: {len(text):,} bytes leave {n_train - first:,} for training and"
-                f" {n_val:,} for validation; at least {100 * CONTEXT_LENGTH:,} of each are needed"
+                f"{self.data_path}: {len(text):,} bytes give {n_train - first:,} for training and"
+                f" {n_val:,} for validation, fewer than {100 * CONTEXT_LENGTH:,}; use more text"
             )
-        self.val_text = text[n_train : n_train + n_val + 1]  # one more, for the last target
+        self.val_text = text[n_train : n_train + n_val + 1]  # with the last target
         self.val = torch.frombuffer(bytearray(self.val_text), dtype=torch.uint8).to(device)
         self.train = torch.frombuffer(bytearray(text[first:n_train]), dtype=torch.uint8).to(device)
         self.windows = self.train.unfold(0, CONTEXT_LENGTH + 1, 1)
@@ -319,7 +318,7 @@ class Task:
         return {**about, "train_bytes": len(self.train), "val_bytes": len(self.val) - 1}
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Return the baselines: two compressors on the validation bytes."""
+        """Return the bits per byte of two compressors on the validation bytes."""
         text = self.val_text
         sizes = {"zlib": len(zlib.compress(text, 9)), "xz": len(lzma.compress(text, preset=9))}
         return {name: {"bits_per_byte": 8 * n / len(text)} for name, n in sizes.items()}
@@ -329,7 +328,7 @@ class Task:
         return GPT(arch, dropout)
 
     def sample(self, n: int, device: torch.device) -> Tensor:
-        """Return n windows, for measuring memory."""
+        """Return n windows of zeros, for the measurement of memory."""
         return torch.zeros(n, CONTEXT_LENGTH, dtype=torch.long, device=device)
 
     def intervals(self, config: Config) -> Iterator[EvalInterval]:
@@ -339,19 +338,19 @@ class Task:
         return (EvalInterval(min(s + size, steps), min(size, steps - s)) for s in starts)
 
     def training_length(self, config: Config) -> dict[str, int]:
-        """Return how much is trained: passes over the text, and bytes."""
+        """Return the length of a training in passes over the text and in bytes."""
         tokens = config["steps"] * config["batch_size"] * CONTEXT_LENGTH
         return {"epochs": math.ceil(tokens / len(self.train)), "tokens": tokens}
 
     def batches(self, config: Config, interval: EvalInterval, seed: int) -> list[Tensor]:
-        """Return where the windows of each batch start, drawn with replacement."""
+        """Return the starts of the windows in each batch, drawn with replacement."""
         shape = (interval.n_batches, config["batch_size"])
         generator = torch.Generator().manual_seed(seed)
         starts = torch.randint(len(self.windows), shape, generator=generator)
         return list(starts.to(self.windows.device))
 
     def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Return windows and the same windows one byte later, both (batch, tokens)."""
+        """Return windows, and the same windows one byte later, both (batch, tokens)."""
         window = self.windows[indices].long()
         return window[:, :-1], window[:, 1:]
 
@@ -372,24 +371,24 @@ class Task:
         return {"val_loss": loss, "bits_per_byte": loss / math.log(2), "accuracy": accuracy}
 
 
-# --- Gradient accumulation: micro-batches that add up to the gradient of the whole batch ---------
+# --- Gradient accumulation: the gradients of micro-batches add up to the batch gradient ----------
 
 
 def accumulate(model: nn.Module, task: Task, batch: Tensor, config: Config, size: int) -> Tensor:
-    """Add the gradient of the mean loss, in micro-batches of a size; return the loss, no sync."""
+    """Add the gradient of the mean loss in micro-batches of `size`; return the loss, unsynced."""
     total = batch.new_zeros((), dtype=next(model.parameters()).dtype)
     for indices in batch.split(size):
         inputs, targets = task.training_batch(indices)
-        share = len(indices) / len(batch)  # of this micro-batch: the last may be smaller
+        share = len(indices) / len(batch)  # the last micro-batch may be smaller
         loss = share * task.loss(model(inputs), targets, config)
         loss.backward()
         total += loss.detach()
     return total
 
 
-# --- Training: one configuration, evaluated along the way ----------------------------------------
-# Random streams are keyed by (seed, trial, interval, purpose): a resumed or repeated trial draws
-# the same numbers.
+# --- Training of one configuration, with evaluations ---------------------------------------------
+# Random streams are keyed by (seed, trial, interval, purpose), so that a resumed or repeated trial
+# draws the same numbers.
 
 
 class DivergedError(Exception):
@@ -403,7 +402,7 @@ def stream_seed(seed: int, *key: int | str) -> int:
 
 
 def learning_rate(step: int, total: float, config: Config) -> float:
-    """Return the rate of an optimizer step (from 0): linear warm-up, then half a cosine."""
+    """Return the learning rate of a step, counted from 0: linear warm-up, then half a cosine."""
     peak, warmup, floor = config["learning_rate"], config["warmup_steps"], config["min_lr_ratio"]
     if step < warmup:
         return float(peak * (step + 1) / warmup)
@@ -412,18 +411,18 @@ def learning_rate(step: int, total: float, config: Config) -> float:
 
 
 def evals_without_gain(values: Iterable[float], min_delta: float) -> int:
-    """Return how many values, lower being better, follow the last gain above `min_delta`."""
-    best, waited = math.inf, 0
+    """Return the number of values since the last decrease by more than `min_delta`."""
+    best, n_since = math.inf, 0
     for value in values:
-        best, waited = (value, 0) if value < best - min_delta else (best, waited + 1)
-    return waited
+        best, n_since = (value, 0) if value < best - min_delta else (best, n_since + 1)
+    return n_since
 
 
 COUNTERS = ("interval", "batch", "step", "samples", "seconds", "losses")
 
 
 class Training:
-    """A model in training, which can be saved after any batch; `key` is (seed, trial)."""
+    """State of a training, which can be saved after each batch; `key` is (seed, trial)."""
 
     def __init__(
         self, task: Task, arch: Arch, config: Config, key: tuple[int, int], device: torch.device
@@ -437,15 +436,15 @@ class Training:
         groups = [{"params": matrices, "weight_decay": config["weight_decay"]}, {"params": others}]
         betas = (config["beta1"], config["beta2"])
         self.optimizer = torch.optim.AdamW(groups, betas=betas, weight_decay=0.0)
-        kind = "cuda" if device.type == "cuda" else "cpu"  # elsewhere bfloat16 is slower
+        kind = "cuda" if device.type == "cuda" else "cpu"  # bfloat16 is slower on others
         self.autocast = torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda")
         self.streams = torch if device.type == "cpu" else getattr(torch, device.type)
-        self.interval, self.batch, self.step = 0, 0, 0  # how many of each are done
-        self.samples, self.seconds = 0, 0.0  # trained so far; evaluations apart
-        self.losses = torch.zeros((), device=device)  # summed over the interval
+        self.interval, self.batch, self.step = 0, 0, 0  # numbers of each that are finished
+        self.samples, self.seconds = 0, 0.0  # of training, without evaluations
+        self.losses = torch.zeros((), device=device)  # sum over the interval
 
     def state(self) -> dict[str, Any]:
-        """Return everything that the next batches depend on, as tensors and numbers."""
+        """Return everything that later batches depend on, as tensors and numbers."""
         return {
             **{name: getattr(self, name) for name in COUNTERS},
             "model": self.model.state_dict(),
@@ -455,7 +454,7 @@ class Training:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state; on another kind of device, dropout draws other numbers."""
+        """Load a state; on another type of device, dropout draws other numbers than before."""
         for name in COUNTERS:
             setattr(self, name, state[name])
         self.losses = self.losses.to(self.device)
@@ -479,9 +478,9 @@ class Training:
         self.seconds += time.monotonic() - began
 
     def evaluate(self, interval: EvalInterval, micro_batch: int) -> dict[str, Any]:
-        """End an interval; return the epoch or step, then the metrics. Raises DivergedError."""
+        """End an interval; return its epoch or step and the metrics. Raises DivergedError."""
         began = time.monotonic()
-        train_loss = float(self.losses) / self.batch  # waits for the device
+        train_loss = float(self.losses) / self.batch  # waits until the device is done
         self.seconds += time.monotonic() - began
         self.model.eval()
         with torch.inference_mode(), self.autocast:
@@ -501,10 +500,13 @@ def train(
     after_batch: Callable[[float], None],
     trial_seconds: float | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Train to the end, or for some seconds; yield evaluations, give shares to `after_batch`."""
+    """Train to the end, or for `trial_seconds`, and yield each evaluation.
+
+    `after_batch` is called with the finished share of the training, from 0 to 1.
+    """
     task, config, share = training.task, dict(training.config), 0.0
     total: float = sum(interval.n_batches for interval in task.intervals(config))
-    if trial_seconds:  # the schedule is stretched to the steps that these seconds allow
+    if trial_seconds:  # below, `total` follows from the speed so far
         config |= {"epochs": sys.maxsize, "steps": sys.maxsize}
     for interval in itertools.islice(task.intervals(config), training.interval, None):
         if training.batch == 0:
@@ -525,10 +527,11 @@ def train(
             return
 
 
-# --- Architecture space: how the sampler sees ARCHITECTURES --------------------------------------
-# Rows that differ only in FREE_AXES are one shape. The sampler draws `shape_idx`, from deep and
-# narrow to shallow and wide, and one index per free axis: in both, neighbours are alike. A shape
-# may lack a value of a free axis: 6 heads do not divide a width of 64.
+# --- Architecture space: ARCHITECTURES as parameters that the sampler draws ----------------------
+# Rows that differ only in FREE_AXES have one shape. The sampler draws `shape_idx`, from deep and
+# narrow to shallow and wide, and an index per free axis, so that similar architectures have
+# neighbouring indices. A shape may lack a value of a free axis: 6 heads do not divide a width of
+# 64.
 
 
 class ArchSpace:
@@ -537,16 +540,16 @@ class ArchSpace:
     def __init__(self, rows: Sequence[Arch], free_axes: Sequence[str], skip: Sequence[int]):
         self.rows = rows
         self.choices = {axis: sorted({row[axis] for row in rows}) for axis in free_axes}
-        kinds = [tuple(n for axis, n in row.items() if axis not in free_axes) for row in rows]
-        shapes: dict[tuple[int, ...], list[int]] = {kind: [] for kind in kinds}
-        for arch_idx, kind in enumerate(kinds):
-            shapes[kind].append(arch_idx)
+        shapes: dict[tuple[int, ...], list[int]] = {}
+        for arch_idx, row in enumerate(rows):
+            shape = tuple(value for axis, value in row.items() if axis not in free_axes)
+            shapes.setdefault(shape, []).append(arch_idx)
         self.shapes = list(shapes.values())
         self.shape_of = {row: shape for shape, rows in enumerate(self.shapes) for row in rows}
         self.allowed = [row for row in self.shape_of if row not in skip]
 
     def sizes(self) -> dict[str, int]:
-        """Return the search parameters, integers from 0, and how many values each has."""
+        """Return {search parameter: number of values}; the values are integers from 0."""
         free = {f"{axis}_idx": len(sizes) for axis, sizes in self.choices.items()}
         return {"shape_idx": len(self.shapes), **free}
 
@@ -557,7 +560,7 @@ class ArchSpace:
         return {"shape_idx": self.shape_of[arch_idx], **free}
 
     def decode(self, params: Mapping[str, int]) -> int:
-        """Return the row of search parameters, or the nearest allowed: by shape, then in log2."""
+        """Return the row of search parameters, or the nearest allowed row by shape, then log2."""
 
         def distance(arch_idx: int) -> tuple[int, float]:
             row, gap = self.rows[arch_idx], 0.0
@@ -568,44 +571,44 @@ class ArchSpace:
         return min(self.allowed, key=distance)
 
 
-# --- Search space: the architecture and SEARCH_SPACE, and what a trial gets of them --------------
+# --- Search space: the architecture and SEARCH_SPACE, and the configuration of a trial -----------
 
 SPACE = ArchSpace(ARCHITECTURES, FREE_AXES, SKIP_INDICES)
 
 
 def searched() -> dict[str, dict[str, Any]]:
-    """Return every searched parameter: those of the architecture, then SEARCH_SPACE."""
+    """Return every searched parameter: shape and free axes, then SEARCH_SPACE."""
     sizes = SPACE.sizes().items()
     return {**{n: {"type": "int", "low": 0, "high": k - 1} for n, k in sizes}, **SEARCH_SPACE}
 
 
 def split_type(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the type in a table of Optuna, and its arguments."""
+    """Return (type, arguments) of a search entry, a sampler or a pruner."""
     return table["type"], {name: value for name, value in table.items() if name != "type"}
 
 
 def distributions() -> dict[str, optuna.distributions.BaseDistribution]:
-    """Return the distribution of each searched parameter."""
-    found = {}
+    """Return Optuna's distribution of each searched parameter."""
+    by_name = {}
     for name, table in searched().items():
         kind, arguments = split_type(table)
-        make = getattr(optuna.distributions, f"{kind.capitalize()}Distribution")
-        found[name] = make(**arguments)
-    return found
+        distribution = getattr(optuna.distributions, f"{kind.capitalize()}Distribution")
+        by_name[name] = distribution(**arguments)
+    return by_name
 
 
 def is_searched(name: str, config: Config) -> bool:
-    """Return whether a parameter is searched where the others have these values."""
+    """Return whether the condition of a parameter holds for the values in `config`."""
     return all(config.get(other) in values for other, values in CONDITIONS.get(name, {}).items())
 
 
 def searched_params(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a trial that were searched."""
+    """Return the searched parameters among the attributes of a trial."""
     return {n: attributes[n] for n in searched() if n in attributes and is_searched(n, attributes)}
 
 
 def suggest(trial: optuna.Trial) -> dict[str, Any]:
-    """Return the configuration of a trial; where a condition fails, the fixed value counts."""
+    """Return the configuration of a trial; a parameter whose condition fails is fixed."""
     config = dict(FIXED_PARAMS)
     for name, table in searched().items():
         if is_searched(name, config):
@@ -617,7 +620,6 @@ def suggest(trial: optuna.Trial) -> dict[str, Any]:
 # === The machinery ===============================================================================
 
 import ast
-import copy
 import errno
 import fcntl
 import io
@@ -1084,32 +1086,53 @@ class MemoryStudy:
     def rebuild(self) -> None:
         self.storage: Any = optuna.storages.InMemoryStorage()
         self.study = optuna.create_study(
-            storage=self.storage,
-            study_name=NAME,
-            direction=DIRECTION,
-            sampler=self.sampler,
-            pruner=self.pruner,
+            storage=self.storage, study_name=NAME, direction=DIRECTION, pruner=self.pruner
         )
         for known in self.logged.history:
-            self.storage.create_new_trial(self.study._study_id, as_optuna(known))
+            self.add(as_optuna(known))
         self.offset = self.sampler.offset = len(self.logged.history)
+        self.size = 0
         self.logged.changed.update(self.logged.trials)
         self.update()
 
-    def update(self, size: int = 0) -> None:
-        """Take the changed trials of the log; add running ones, which have no line yet, to a size.
+    def add(self, trial: FrozenTrial) -> None:
+        self.storage.create_new_trial(self.study._study_id, trial)
 
-        A trial is replaced as a whole: one that starts again loses evaluations.
-        """
-        named = [n for n in self.logged.changed if self.logged.trials[n].datetime_start]
-        size = max(size, *(number + 1 for number in named), 0)
-        while self.storage.get_n_trials(self.study._study_id) < size + self.offset:
-            self.storage.create_new_trial(self.study._study_id)
-        for number in named:
-            trial = as_optuna(self.logged.trials[number])
-            trial.number = trial._trial_id = number + self.offset
-            self.storage._set_trial(trial._trial_id, trial)
+    def update(self, size: int = 0) -> None:
+        """Add the new events of the log to the study, and running trials up to a size."""
+        for number in sorted(self.logged.changed):
+            known = self.logged.trials[number]
+            if known.datetime_start and not self.take(number, as_optuna(known)):
+                self.rebuild()
+                break
         self.logged.changed.clear()
+        self.fill(size)
+
+    def fill(self, size: int) -> None:
+        """Add running trials up to a size: those that no line has named yet."""
+        while self.size < size:
+            self.add(optuna.trial.create_trial(state=TrialState.RUNNING))
+            self.size += 1
+
+    def take(self, number: int, new: FrozenTrial) -> bool:
+        """Add a trial, or what is new of it; return False if it was started again."""
+        self.fill(number)
+        if number == self.size:
+            self.add(new)
+            self.size += 1
+            return True
+        trial_id = number + self.offset
+        known = self.storage.get_trial(trial_id)
+        void = known.intermediate_values.keys() - new.intermediate_values.keys()
+        if void or known.params != new.params:
+            return False
+        for name, value in new.system_attrs.items():
+            self.storage.set_trial_system_attr(trial_id, name, value)
+        for step, value in new.intermediate_values.items():
+            self.storage.set_trial_intermediate_value(trial_id, step, value)
+        if new.state.is_finished():
+            self.storage.set_trial_state_values(trial_id, new.state, new.values)
+        return True
 
     def ask(self, number: int, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the configuration of a trial; `params` are given, the sampler draws the rest."""
@@ -1117,7 +1140,12 @@ class MemoryStudy:
         trial_id = number + self.offset
         if params:
             self.storage.set_trial_system_attr(trial_id, "fixed_params", dict(params))
-        study = copy.copy(self.study)  # a study caches its trials; a copy begins without
+        study = optuna.load_study(
+            study_name=self.study.study_name,
+            storage=self.storage,
+            sampler=self.sampler,
+            pruner=self.pruner,
+        )
         return suggest(optuna.Trial(study, trial_id))
 
     def kept(self, number: int) -> dict[str, Any]:

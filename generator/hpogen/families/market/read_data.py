@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hpogen.aliases import did_you_mean
 from hpogen.errors import DataError
 from hpogen.families.family import DataFacts
 from hpogen.families.market.column_checks import column_warnings
@@ -23,11 +24,11 @@ def read_market_data(path: str, said: Mapping[str, Any]) -> DataFacts:
     columns = said.get("feature_columns", numeric)
     for name in columns if isinstance(columns, list) else []:
         if name not in numeric:
-            wrong = "holds text" if name in found.left_out else "is not there"
-            raise DataError(
-                f"{shown(path)}: column {shown(str(name))} {wrong}; numeric are"
-                f" {shown(', '.join(numeric), 300)}"
-            )
+            if name in found.left_out:
+                problem = f"holds text; choose from {', '.join(numeric)}"
+            else:
+                problem = f"is not in the file; {did_you_mean(str(name), numeric)}"
+            raise DataError(f"{shown(path)}: column {shown(str(name))} {shown(problem, 300)}")
     constants = {
         "feature_columns": columns,
         "data_path": local_path(path),
