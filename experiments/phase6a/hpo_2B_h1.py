@@ -853,6 +853,7 @@ import zlib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from statistics import fmean
 from typing import IO, BinaryIO
 
 from optuna.trial import FrozenTrial, TrialState
@@ -1016,7 +1017,7 @@ class LoggedStudy:
     def __init__(self) -> None:
         self.study_id: str | None = None
         self.runs: dict[str, dict[str, Any]] = {}  # fields of each run line
-        self.ended_runs: set[str] = set()
+        self.gone: set[str] = set()  # runs that ended, or whose trial another run took
         self.trials: dict[int, LoggedTrial] = {}
         self.enqueued: dict[str, dict[str, Any]] = {}  # parameters by id
         self.history: list[LoggedTrial] = []
@@ -1031,14 +1032,13 @@ class LoggedStudy:
         if event == "run_start":
             self.runs.setdefault(run, fields)
         elif event == "run_end":
-            self.ended_runs.add(run)
+            self.gone.add(run)
         elif event == "enqueued":
             self.enqueued.setdefault(fields["enqueued_id"], fields["trial_params"])
         elif event == "history":
             about = {"from_study": fields["from_study"], **fields["trial_params"]}
-            known = LoggedTrial(fields["from_trial"], attributes=about)
-            known.curve, known.state = fields["learning_curve"], fields["state"]
-            known.value = fields["value"]
+            known = LoggedTrial(fields["from_trial"], attributes=about, state=fields["state"])
+            known.curve, known.value = fields["learning_curve"], fields["value"]
             self.history.append(known)
         else:
             self.take_trial(event, fields)
@@ -1052,6 +1052,8 @@ class LoggedStudy:
         if trial.finished or (lost and not claims):
             return
         if claims:
+            self.gone.update(trial.claims[-1:])
+            self.gone.discard(run)
             trial.claims.append(run)
         trial.take(event, fields)
         self.changed.add(number)
@@ -1212,26 +1214,19 @@ def mount_of(path: Path, table: Path = Path("/proc/self/mountinfo")) -> tuple[st
     """Return the kind of a path's file system, and its mount options; "" if unknown."""
     device = path.stat().st_dev
     place = f"{os.major(device)}:{os.minor(device)}"
-    for line in table.read_text().splitlines() if table.exists() else ():
-        mount, _, system = line.partition(" - ")
-        if mount.split()[2] == place:
-            kind, _, options = system.split(" ", 2)
-            return kind, options
-    return "", ""
+    lines = table.read_text().splitlines() if table.exists() else []
+    mounts = (line.partition(" - ")[2] for line in lines if line.split()[2] == place)
+    kind, _, options = next(mounts, "  ").split(" ", 2)
+    return kind, options
 
 
 def unreachable_worker(study: LoggedStudy, kind: str, options: str) -> str | None:
     """Return the run of another machine whose locks may not be visible here, if any."""
     if kind in LOCAL or (kind in SHARED_LOCKS and not LOCAL_LOCKS.search(options)):
         return None
-    # A run that was killed has no end; it is gone where another run took its trial.
-    lost = ({*trial.claims} - {*trial.claims[-1:]} for trial in study.trials.values())
-    open_runs = study.runs.keys() - study.ended_runs.union(*lost)
-    for run in open_runs:
-        host = study.runs[run]["worker"]["host"]
-        if host != platform.node():
-            return f"run {run} on {host} (file system {kind})"
-    return None
+    hosts = {run: study.runs[run]["worker"]["host"] for run in study.runs.keys() - study.gone}
+    others = (run for run, host in hosts.items() if host != platform.node())
+    return next((f"run {run} on {hosts[run]} (file system {kind})" for run in others), None)
 
 
 # --- Sampler: draws that depend on seed, trial number and history only ---------------------------
@@ -1284,6 +1279,17 @@ def as_optuna(trial: LoggedTrial) -> FrozenTrial:
     )
 
 
+def first_prunable(task: Task, config: Config) -> float:
+    """Return the epoch or step from which a trial may be pruned: a share of its schedule.
+
+    Not during its warm-up: trials with a shorter one are ahead until then.
+    """
+    intervals = list(task.intervals(config))
+    done = itertools.accumulate(interval.n_batches for interval in intervals)
+    warm = (i.step for i, n in zip(intervals, done, strict=True) if n > config["warmup_steps"])
+    return max(config["prune_from"] * intervals[-1].step, next(warm, float("inf")))
+
+
 class MemoryStudy:
     """An Optuna study that follows a log."""
 
@@ -1294,7 +1300,7 @@ class MemoryStudy:
         self.sampler = StudySampler(seed)
 
     def rebuild(self) -> None:
-        self.storage: optuna.storages.BaseStorage = optuna.storages.InMemoryStorage()
+        self.storage: Any = optuna.storages.InMemoryStorage()
         self.study = optuna.create_study(
             storage=self.storage, study_name=NAME, direction=DIRECTION, pruner=self.pruner
         )
@@ -1537,23 +1543,24 @@ def measure(task: Task, arch: Arch) -> ShapeCost:
     return ShapeCost(params, sample_bytes, 3 * counter.get_total_flops() // 2)
 
 
-def measure_shapes(task: Task, free: int) -> dict[int, ShapeCost]:
-    """Return the cost of each architecture, of its shape with the most heads.
-
-    Raises UnusableError if none fits.
-    """
+def measure_shapes(task: Task) -> dict[int, ShapeCost]:
+    """Return the cost of each architecture: of its shape, with the most heads."""
     costs: dict[int, ShapeCost] = {}
     for rows in SPACE.shapes:
-        arch = ARCHITECTURES[rows[-1]]
-        cost = measure(task, arch)
-        costs |= dict.fromkeys(rows, cost)
+        costs |= dict.fromkeys(rows, measure(task, ARCHITECTURES[rows[-1]]))
+    return costs
+
+
+def check_shapes(costs: Mapping[int, ShapeCost], free: int) -> None:
+    """Say what does not fit, and which counts differ. Raises UnusableError if none fits."""
+    for rows in SPACE.shapes:
+        arch, cost = ARCHITECTURES[rows[-1]], costs[rows[-1]]
         if cost.params != arch["params"]:
             say(f"{arch}: the model has {cost.params:,} parameters; the log has this number")
         if not cost.micro_batch(free, 1):
             say(f"warning: {arch} does not fit into {free:,} bytes: its trials will fail (oom)")
     if not any(cost.micro_batch(free, 1) for cost in costs.values()):
         raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
-    return costs
 
 
 def out_of_memory(error: Exception) -> bool:
@@ -1573,8 +1580,10 @@ STOPPED = 75  # exit code: stopped before the total, run again to continue
 class Stops:
     """Everything that may end the run; a guard returns a reason to end it, or None."""
 
-    def __init__(self, file: Path, guards: Sequence[Callable[[Stops], str | None]]) -> None:
-        self.file, self.guards = file, guards
+    guards: tuple[Callable[[Stops], str | None], ...] = ()  # of sections such as `slurm`
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
         self.end = time.monotonic() + (math.inf if TIMEOUT_HOURS is None else 3600 * TIMEOUT_HOURS)
         self.reserve = 0.0  # seconds of it for the last checkpoint
         self.stop: Interrupted | None = None
@@ -1721,23 +1730,98 @@ def say_result(study: LoggedStudy) -> None:
 
 # --- Dry run: everything that can be known before training ---------------------------------------
 
+LENGTHS = ("epochs", "steps", "batch_size", "warmup_steps")
 
-def dry_run(task: Task, device: torch.device) -> int:
-    """Print data, baselines, every shape and its memory; return 1 if a count is wrong."""
+
+def length_ends() -> list[Config]:
+    """Return the configurations at the ends of each range that decides how long a trial is."""
+    ends = {}
+    for name, table in SEARCH_SPACE.items():
+        values = table.get("choices") or (table["low"], table["high"])
+        ends[name] = (min(values), max(values)) if name in LENGTHS else values[:1]
+    return [
+        {**FIXED_PARAMS, **dict(zip(ends, values, strict=True))}
+        for values in itertools.product(*ends.values())
+    ]
+
+
+def count_steps(task: Task, config: Config) -> int:
+    return sum(interval.n_batches for interval in task.intervals(config))
+
+
+def say_length_warnings(task: Task, configs: Sequence[Config]) -> None:
+    """Say which trial has too much warm-up, and which one cannot be pruned: the first of each."""
+    found: dict[str, str] = {}
+    for config in configs:
+        trial = ", ".join(f"{name}={config[name]}" for name in LENGTHS if name in config)
+        if 2 * config["warmup_steps"] > count_steps(task, config):
+            found.setdefault("the warm-up is longer than half of a trial", trial)
+        *before_end, _ = (interval.step for interval in task.intervals(config))
+        first = max(first_prunable(task, config), PRUNER.get("n_warmup_steps", 0))
+        if PRUNER["type"] != "NopPruner" and max(before_end, default=0) < first:
+            found.setdefault("a trial ends before the pruner may act", trial)
+    for what, trial in found.items():
+        say(f"warning: {what}, with {trial}")
+
+
+def sample_seconds(
+    task: Task, device: torch.device, arch: Arch, cost: ShapeCost, config: Config
+) -> tuple[float, str]:
+    """Return the training time of one sample, and the source of this estimate."""
+    free, flops = free_memory(device), 10**10 if device.type == "cpu" else 10**12  # < 1 second
+    source, timed = "timed", cost
+    if not cost.micro_batch(free, 1) or cost.sample_flops > flops:
+        arch, source = {**arch, "n_layers": 1}, "from FLOPs, at the speed of one timed layer"
+        timed = measure(task, arch)
+    batch = task.batches(config, next(task.intervals(config)), SEED)[0]
+    batch = batch[: max(1, min(timed.micro_batch(free, len(batch)), flops // timed.sample_flops))]
+    training = Training(task, arch, config, (SEED, 0), device)
+    for _ in range(2):  # the first step loads and tunes kernels
+        began = time.monotonic()
+        training.learn(batch, 0.0, len(batch))
+        training.losses.item()  # waits for the device
+    seconds = (time.monotonic() - began) / len(batch)
+    return seconds * cost.sample_flops / timed.sample_flops, source
+
+
+def estimate_time(
+    task: Task, device: torch.device, costs: Mapping[int, ShapeCost], n_trials: int
+) -> None:
+    """Print how long trials and the study may take, and say what may spoil them."""
+    configs = length_ends()
+    say_length_warnings(task, configs)
+    n_samples = fmean(count_steps(task, config) * config["batch_size"] for config in configs)
+    by_cost = sorted(SPACE.allowed, key=lambda arch_idx: costs[arch_idx].sample_flops)
+    study = timedelta()
+    for name, arch_idx in (("largest", by_cost[-1]), ("median", by_cost[len(by_cost) // 2])):
+        arch, cost = ARCHITECTURES[arch_idx], costs[arch_idx]
+        seconds, source = sample_seconds(task, device, arch, cost, configs[0])
+        trial = timedelta(seconds=round(seconds * n_samples))
+        study = n_trials * trial
+        print(f"{name} trial: arch_idx {arch_idx}, {trial} of training, {source}")
+    print(f"{n_trials} median trials: {study}, without evaluations, early stops and pruning")
+    if TIMEOUT_HOURS and study > timedelta(hours=TIMEOUT_HOURS):
+        say(f"warning: the study may take longer than TIMEOUT_HOURS, {TIMEOUT_HOURS}")
+
+
+def dry_run(
+    task: Task, device: torch.device, costs: Mapping[int, ShapeCost], arguments: Namespace
+) -> int:
+    """Print data, baselines, every shape, its memory and times; return 1 if a count is wrong."""
     free, batch_size = free_memory(device), FIXED_PARAMS.get("batch_size", 256)
     about = {
         **task.describe(),
         "baselines": task.baselines(),
         "never tried": SKIP_INDICES or "none",
+        "device": f"{device}, {free / 1e9:.1f} GB free",
     }
-    about["device"] = f"{device}, {free / 1e9:.1f} GB free"
     for name, value in about.items():
         print(f"{name:15} {value}")
-    wrong, unfit, shapes = 0, 0, []
+    wrong, shapes = 0, []
     for shape_idx, rows in enumerate(SPACE.shapes):
-        members = [ARCHITECTURES[arch_idx] for arch_idx in rows]
-        wrong += sum(build_on_meta(task, row)[1] != row["params"] for row in members)
-        cost = measure(task, members[-1])  # with the most heads
+        members, cost = [ARCHITECTURES[row] for row in rows], costs[rows[-1]]
+        counts = [*(build_on_meta(task, row)[1] for row in members[:-1]), cost.params]
+        wrong += sum(n != row["params"] for n, row in zip(counts, members, strict=True))
         shape: dict[str, object] = {"shape": shape_idx, **members[0]}
         shape["n_heads"] = ",".join(str(member["n_heads"]) for member in members)
         shape["params"] = f"{cost.params:,}"
@@ -1745,10 +1829,12 @@ def dry_run(task: Task, device: torch.device) -> int:
         shape["model GB"] = f"{cost.params * BYTES_PER_PARAMETER / 1e9:.2f}"
         shape["MB/sample"] = f"{cost.sample_bytes / 1e6:.2f}"
         shape["micro-batch"] = cost.micro_batch(free, batch_size) or "does not fit"
-        unfit += shape["micro-batch"] == "does not fit"
         shapes.append(shape)
     print(f"\n{pd.DataFrame(shapes).to_string(index=False)}\n")
+    if arguments.trial_seconds is None:
+        estimate_time(task, device, costs, arguments.n_trials)
     outside = sum(abs(row["params"] / BUDGET - 1) > TOLERANCE for row in ARCHITECTURES)
+    unfit = sum(shape["micro-batch"] == "does not fit" for shape in shapes)
     print(
         f"{len(ARCHITECTURES)} architectures, {len(shapes)} shapes: {wrong} parameter counts"
         f" differ from their model's; {outside} outside ±{TOLERANCE:.0%} of {BUDGET:,};"
@@ -1813,42 +1899,27 @@ def failure(error: Exception) -> dict[str, Any]:
     }
 
 
-def first_prunable(task: Task, config: Config) -> float:
-    """Return the epoch or step from which a trial may be pruned: a share of its schedule.
-
-    Not during its warm-up: trials with a shorter one are ahead until then.
-    """
-    intervals = list(task.intervals(config))
-    done = itertools.accumulate(interval.n_batches for interval in intervals)
-    warm = (i.step for i, n in zip(intervals, done, strict=True) if n > config["warmup_steps"])
-    return max(config["prune_from"] * intervals[-1].step, next(warm, float("inf")))
-
-
 @dataclass
 class Search:
     """The trials of one run, and the one that is in training."""
 
     task: Task
     log: LogFile
-    memory: MemoryStudy
-    stops: Stops
     costs: Mapping[int, ShapeCost]  # of each row of ARCHITECTURES
     device: torch.device
     arguments: Namespace
 
     def __post_init__(self) -> None:
+        self.memory = MemoryStudy(self.log.study, self.arguments.seed)
         self.free_at_start = free_memory(self.device)
         self.progress = Progress(self.arguments.n_trials)
-        self.round_cost, self.last_round = 0.0, time.monotonic()
-        self.results_cost, self.last_results = 0.0, 0.0
-
-    @staticmethod
-    def open_study(log: LogFile, _about: Mapping[str, Any], arguments: Namespace) -> MemoryStudy:
-        """Return the study that the sampler sees; `--with storage` has another."""
-        return MemoryStudy(log.study, arguments.seed)
+        self.next_round, self.next_results = 0.0, 0.0  # so that each takes 1 % of the time
 
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none is complete."""
+        self.memory.rebuild()
+        self.arguments.out.mkdir(parents=True, exist_ok=True)
+        self.stops = Stops(self.arguments.out / "STOP")
         reason, code = "error", 2
         try:
             while (number := self.next_trial()) is not None:
@@ -1866,9 +1937,9 @@ class Search:
     def close_run(self, reason: str) -> None:
         """Write how the run ended, and the results of the study."""
         with suppress(Interrupted), self.log.round() as study:
-            best = study.best(DIRECTION)
-            lead = {"best_trial": best and best.number, "best_value": best and best.value}
-            self.log.write("run_end", {"reason": reason, **study.counts(), **lead})
+            found = summary(study)
+            results = {name: found[name] for name in (*STATES, "best_trial", "best_value")}
+            self.log.write("run_end", {"reason": reason, **results})
         self.write_results()
 
     def sync(self) -> None:
@@ -1882,8 +1953,8 @@ class Search:
             if stop := self.stops.asked():
                 raise stop
             time.sleep(5)
-        self.last_round = time.monotonic()
-        self.round_cost = self.last_round - began
+        now = time.monotonic()
+        self.next_round = now + 100 * (now - began)
         self.log.report_damage()
 
     def next_trial(self) -> int | None:
@@ -1897,13 +1968,14 @@ class Search:
             known = None if number is None else study.trials.get(number)
             self.resumed = known is not None and known.datetime_start is not None
             if number is not None and not self.resumed:
-                self.start_trial(number, study)
+                self.start_trial(number, study, *self.given_params(number, study))
         self.sync()
         return number
 
-    def start_trial(self, number: int, study: LoggedStudy) -> None:
+    def start_trial(
+        self, number: int, study: LoggedStudy, params: Mapping[str, Any], about: dict[str, Any]
+    ) -> None:
         """Choose the configuration of a trial and claim it."""
-        params, about = self.given_params(number, study)
         config = self.memory.ask(number, params)
         arch_idx = SPACE.decode(config)
         row, cost = ARCHITECTURES[arch_idx], self.costs[arch_idx]
@@ -1943,6 +2015,8 @@ class Search:
     def run_trial(self, number: int) -> None:
         """Train one trial, from its checkpoint if it has one, and write its end."""
         self.number, self.config = number, dict(self.log.study.trials[number].attributes)
+        spared = self.config["kind"] in ("extreme", "smoke")
+        self.prunable_from = math.inf if spared else first_prunable(self.task, self.config)
         self.curve: list[dict[str, Any]] = []
         self.began = time.monotonic()
         if self.device.type == "cuda":
@@ -1967,7 +2041,7 @@ class Search:
     def write(self, event: str, fields: Mapping[str, Any], level: str = "I") -> None:
         """Add a line of the trial in training, with its architecture."""
         same = {"trial": self.number, **{name: self.config[name] for name in ARCHITECTURE}}
-        self.log.write(event, {**same, **fields}, level=level)
+        self.log.write(event, {**same, **self.memory.kept(self.number), **fields}, level=level)
 
     def resume_trial(self) -> Mapping[str, Any] | None:
         """Claim a trial of a run that is gone; return the state of its checkpoint."""
@@ -2071,12 +2145,9 @@ class Search:
         (unit, step), *metrics = point.items()
         self.memory.update()
         self.memory.report(self.number, step, point[METRIC])
-        spared = self.config["kind"] in ("extreme", "smoke")
-        spared = spared or step < first_prunable(self.task, self.config)
-        pruned = not spared and self.memory.prunes(self.number)
-        fields = {"unit": unit, "step": step, **dict(metrics), **self.memory.kept(self.number)}
-        self.write("evaluation", fields)
-        if time.monotonic() - self.last_round > 100 * self.round_cost:
+        pruned = step >= self.prunable_from and self.memory.prunes(self.number)
+        self.write("evaluation", {"unit": unit, "step": step, **dict(metrics)})
+        if time.monotonic() > self.next_round:
             self.sync()
         return pruned
 
@@ -2085,17 +2156,17 @@ class Search:
         with self.log.round() as study:
             trial = study.trials[self.number]
             owner = trial.claims[-1]
-            ours = owner == self.log.run and not trial.finished
-            ours = self.log.lock_trial(self.number) and ours
+            locked = self.log.lock_trial(self.number)
+            ours = locked and owner == self.log.run and not trial.finished
             if ours:
                 times = {"datetime_start": trial.datetime_start}
                 times["datetime_complete"] = str(datetime.now())
-                fields = {**trial.attributes, **found, **times, **self.memory.kept(self.number)}
-                self.write("trial_end", fields, level="W" if "error" in found else "I")
+                level = "W" if "error" in found else "I"
+                self.write("trial_end", {**trial.attributes, **found, **times}, level)
         self.sync()
         if not ours:
             say(f"trial {self.number} was claimed by run {owner}; this result is discarded")
-        elif time.monotonic() - self.last_results > 100 * self.results_cost:
+        elif time.monotonic() > self.next_results:
             self.write_results()
         return ours
 
@@ -2106,8 +2177,8 @@ class Search:
             write_results(self.arguments.out, self.log.study)
         except OSError as error:
             say(f"results not written: {error}")
-        self.last_results = time.monotonic()
-        self.results_cost = self.last_results - began
+        now = time.monotonic()
+        self.next_results = now + 100 * (now - began)
 
 
 # --- Main: what the command line asks for --------------------------------------------------------
@@ -2118,7 +2189,6 @@ SAME_SPACE = ("architectures_sha256", "search_space", "conditions", "skip_indice
 REMARKED = ("seed", "device", "threads", "torch", "optuna", "sampler", "pruner", "trial_seconds")
 # Constants that the experiment uses and that a run line has beside its `settings`.
 NO_SETTINGS = {*SAME_SPACE, "task", "horizon", "architectures", "free_axes", "data_path"}
-Guards = Sequence[Callable[[Stops], str | None]]
 
 
 def read_source(source: str) -> tuple[dict[str, Any], str]:
@@ -2295,11 +2365,9 @@ def make_smoke(task: Task, arguments: Namespace) -> None:
     for name in params:
         SEARCH_SPACE.pop(name, None)
     FIXED_PARAMS.update(params)
-    by_size = sorted(SPACE.allowed, key=lambda arch_idx: ARCHITECTURES[arch_idx]["params"])
-    smallest = ARCHITECTURES[by_size[0]]["params"]
-    larger = (i for i in by_size if ARCHITECTURES[i]["params"] != smallest)
+    sizes = {ARCHITECTURES[row]["params"]: row for row in SPACE.allowed}
     EXTREME_INDICES.clear()
-    EXTREME_INDICES.update({by_size[0]: "smallest", next(larger, by_size[-1]): "second smallest"})
+    EXTREME_INDICES.update({sizes[params]: "small" for params in sorted(sizes)[:2]})
     arguments.n_trials = 2
     arguments.log.unlink(missing_ok=True)
     say(f"smoke test: log in {arguments.log}")
@@ -2314,15 +2382,10 @@ def print_result(path: Path, study: LoggedStudy) -> None:
         raise UnusableError(f"stdout: {error.strerror}; --status prints RESULT again") from None
 
 
-def main(
-    arguments: Namespace, task: Task, guards: Guards = (), search: type[Search] = Search
-) -> int:
+def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int:
     """Do what the command line asks; return the exit code."""
     try:
-        if arguments.status:
-            print_result(arguments.log, read_log(arguments.log).study)
-            return 0
-        return run(arguments, task, guards, search)
+        return run(arguments, task, search)
     except KeyboardInterrupt:
         return 130
     except Interrupted as stop:
@@ -2336,26 +2399,26 @@ def main(
         return 3 if isinstance(error, ImportError) else 2
 
 
-def run(arguments: Namespace, task: Task, guards: Guards, search: type[Search]) -> int:
+def run(arguments: Namespace, task: Task, search: type[Search]) -> int:
     """Check, repeat a trial, or search; return the exit code."""
+    if arguments.status:
+        print_result(arguments.log, read_log(arguments.log).study)
+        return 0
     device = choose_device(arguments.device)
     task.load(device)
     if arguments.smoke:
         make_smoke(task, arguments)
-    if arguments.dry_run:
-        return dry_run(task, device)
     if arguments.repeat is not None:
         return repeat_trial(arguments.log, arguments.repeat, task, device)
+    costs = measure_shapes(task)
+    if arguments.dry_run:
+        return dry_run(task, device, costs, arguments)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    costs = measure_shapes(task, free_memory(device))
+    check_shapes(costs, free_memory(device))
     log = LogFile(arguments.log, uuid.uuid4().hex[:8])
-    about = run_fields(task, arguments, device)
-    memory = search.open_study(log, about, arguments)
-    open_run(log, about, arguments)
-    memory.rebuild()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    stops = Stops(arguments.out / "STOP", guards)
-    code = search(task, log, memory, stops, costs, device, arguments).run()
+    trials = search(task, log, costs, device, arguments)
+    open_run(log, run_fields(task, arguments, device), arguments)
+    code = trials.run()
     say_result(log.study)
     print_result(arguments.log, log.study)
     return code
