@@ -16,7 +16,6 @@ Assignment = tuple[str, Any, str]  # NAME, with a type where it needs one, value
 Group = tuple[str, list[Assignment]]  # title, constants
 
 TITLES = {"data": "Data", "splits": "Splits, contiguous and in order", "model": "Model"}
-OPTIONAL = {"data_sha256", "train_end", "val_end"}  # constants that a user may set to None
 
 
 def script_constants(spec: Spec) -> list[Group]:
@@ -86,9 +85,8 @@ def family_constants(spec: Spec, group: str) -> list[Assignment]:
 
 
 def annotated(name: str, spec: Spec) -> str:
-    """Return the name of a constant, with a type if it is or may be None."""
-    optional = spec.constants[name] is None or name in OPTIONAL
-    return f"{name.upper()}: str | None" if optional else name.upper()
+    """Return the name of a constant, with a type if its value is None."""
+    return f"{name.upper()}: str | None" if spec.constants[name] is None else name.upper()
 
 
 def beside(constant: Constant, spec: Spec) -> str:
