@@ -67,7 +67,10 @@ def render(spec: Spec) -> str:
         modules=constant_line("MODULES", third_party.all_modules(), ""),
         command_line=[part_text(part) for part in command_line],
         more_arguments="".join(f", {s.arguments[1]}" for s in sections if s.arguments),
-        experiment=[part_text(part) + tables_after(part, tables) for part in experiment],
+        experiment=[
+            part_text(part, before) + tables_after(part, tables)
+            for before, part in zip([None, *experiment], experiment, strict=False)
+        ],
         machinery=[part_text(part) for part in machinery],
         guards=", ".join(chosen.guards for chosen in sections if chosen.guards),
         search="".join(f", search={chosen.search}" for chosen in sections if chosen.search),
@@ -133,7 +136,7 @@ def script_constants(spec: Spec) -> list[tuple[str, list[tuple[str, Any, str]]]]
                     c.about + comments_beside(c.name, spec),
                 )
                 for c in family.constants
-                if c.group == name and not c.beside
+                if c.group == name and not c.beside and c.name in spec.constants
             ],
         )
         for name, title in groups.items()
@@ -229,7 +232,7 @@ def annotated(name: str, value: Any) -> str:
     return f"{name.upper()}: str | None" if optional else name.upper()
 
 
-OPTIONAL = {"data_sha256", "train_end", "val_end"}
+OPTIONAL = {"data_sha256", "date_format", "train_end", "val_end"}
 
 
 class Expression(str):

@@ -100,10 +100,19 @@ class Resolver:
         return in_order([*self.config.sections, *stored])
 
     def constants(self) -> dict[str, Any]:
-        """Return every constant of the family."""
+        """Return the constants of the family, without optional ones that are not used."""
+        n_problems = len(self.problems)
+        values = self.typed_constants()
+        if len(self.problems) == n_problems:
+            groups = {constant.name: constant.group for constant in self.family.constants}
+            for name, message in self.family.check(values):
+                self.refuse((groups[name], name), message)
+        return self.family.without_unused(values)
+
+    def typed_constants(self) -> dict[str, Any]:
+        """Return every constant of the family, each checked on its own."""
         known = {constant.name: constant for constant in self.family.constants}
         values = {name: constant.default for name, constant in known.items()}
-        n_problems = len(self.problems)
         for group in GROUPS:
             names = [name for name in known if known[name].group == group]
             for name, value in getattr(self.config, group).items():
@@ -113,9 +122,6 @@ class Resolver:
                     continue
                 self.check_value(place, value, known[name].type)
                 values[name] = value
-        if len(self.problems) == n_problems:
-            for name, message in self.family.check(values):
-                self.refuse((known[name].group, name), message)
         return values
 
     def axes(self) -> dict[str, list[Any]]:

@@ -27,8 +27,9 @@ def check_text(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
     return wrong
 
 
-def read_text_data(path: str, said: Mapping[str, Any]) -> DataFacts:
+def read_text_data(path: str, said: Mapping[str, Any], task: str) -> DataFacts:
     """Return the properties of a text. Raises DataError."""
+    del task
     pattern = said.get("file_pattern", DEFAULT_PATTERN)
     digest = read_text_digest(Path(path), str(pattern))
     return DataFacts({"data_path": local_path(path), "data_sha256": digest}, [], [])

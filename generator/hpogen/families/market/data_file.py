@@ -1,40 +1,31 @@
-"""Data files, read when rendering: their columns, digest and dates, or what is wrong and where.
+"""Data files, read when rendering: their columns, digest and dates, or all of their problems.
 
-The script reads its file again, by the same rules. Neither pandas nor numpy is imported here:
-rendering must not wait for them.
+The script reads its file again, by the constants that are recognised here. Neither pandas nor
+numpy is imported: rendering must not wait for them.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import math
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import import_module
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from hpogen.errors import DataError, MissingDependencyError
-from hpogen.yaml_file import is_plain, shown
+from hpo_script.families.market.cells import MISSING, PER_SECOND, parse_date, parse_number
+from hpogen.errors import DataError
+from hpogen.families.market.column_names import check_names, find_names, is_unnamed
+from hpogen.families.market.constants import PRICE_COLUMNS, PRICES, READING
+from hpogen.families.market.date_formats import fitting_formats, is_date
+from hpogen.families.market.number_marks import Marks, find_marks, is_text
+from hpogen.families.market.problems import Cell, Problems
+from hpogen.families.market.row_order import Rows, arranged, is_newest_first
+from hpogen.families.market.table_file import Table, read_bytes, read_csv, read_parquet
+from hpogen.yaml_file import shown
 
-PRICES = ("Open", "High", "Low", "Close")
-PRICE_COLUMNS = (*PRICES, "Adj Close")
-MAX_NAME = 100
-# What pandas, float() and people all read as a number: no 1_000, no 0x10, no digits but ours.
-NUMBER = re.compile(r" *[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)? *")
-INFINITE = re.compile(r" *[+-]?inf(inity)? *", re.IGNORECASE)
-MISSING = {"", "nan", "na", "n/a", "<na>", "null", "none"}
-DATE = re.compile(
-    r"([0-9]{4})(?:-([0-9]{2})-([0-9]{2})|([0-9]{2})([0-9]{2}))"
-    r"(?:[ T]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?)?"
-)
-FIRST_YEAR, LAST_YEAR = 1700, 2199  # pandas 2 holds no dates far outside
-INDEX_LEVEL = re.compile(r"__index_level_[0-9]+__")  # how pandas writes an index without a name
+ALL_NEEDED = ("High", "Low", "Close")  # of a task that does not say less
 
 
 @dataclass(frozen=True)
@@ -44,220 +35,295 @@ class MarketFile:
     feature_columns: list[str]
     sha256: str
     dates: list[str]
-    values: dict[str, list[float]]  # of each feature column
-    still: dict[str, int]  # how many rows each column keeps its first value
+    values: dict[str, list[float]]  # of each column of numbers
+    form: dict[str, Any]  # the constants by which the script reads the file
     left_out: dict[str, str]  # columns that hold no numbers, each with its first value
+    notes: list[str]
 
 
-class Table(NamedTuple):
-    """The cells of a file as text, by column, and the number of each row in the file."""
+def read_market(
+    path: Path,
+    said: Mapping[str, Any] | None = None,
+    *,
+    needed: Sequence[str] = ALL_NEEDED,
+    min_rows: int,
+) -> MarketFile:
+    """Read a CSV or Parquet file of daily prices.
 
-    names: list[str]
-    columns: Sequence[Sequence[str]]
-    numbers: Sequence[int]
-
-    def column(self, name: str) -> Sequence[str]:
-        """Return the cells of a column."""
-        return self.columns[self.names.index(name)]
-
-    def refuse(self, name: str, index: int, what: str) -> DataError:
-        """Return the error about a cell."""
-        value = shown(self.column(name)[index])
-        return DataError(f"row {self.numbers[index]}: {shown(name)} is '{value}', {what}")
-
-
-def read_market(path: Path, *, min_rows: int) -> MarketFile:
-    """Read a CSV or Parquet file of daily prices. Raises DataError."""
+    `said` holds constants of the configuration; `needed` the prices that the task cannot do
+    without. Raises DataError with all problems of the file.
+    """
     try:
         content = read_bytes(path)
-        table = read_parquet(content) if path.suffix == ".parquet" else read_csv(content)
-        return check_market(table, hashlib.sha256(content).hexdigest(), min_rows)
+        said = said or {}
+        table = read_parquet(content) if path.suffix == ".parquet" else read_csv(content, said)
     except DataError as error:
         raise DataError(f"{shown(str(path), 200)}: {error}") from None
+    reader = Reader(shown(str(path), 200), table, said, needed)
+    return reader.read(hashlib.sha256(content).hexdigest(), min_rows)
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return the content of a file. Raises DataError."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(
-            "no such file. Give a CSV with Date, Open, High, Low, Close and more columns by"
-            " --data; `hpogen demo-data sp500` writes one with real prices."
-        ) from None
-    except IsADirectoryError:
-        raise DataError("a folder; give a CSV or Parquet file") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise unreadable(error) from None
+class Reader:
+    """What is recognised in a table, step by step, and the problems that are found."""
 
+    def __init__(
+        self, path: str, table: Table, said: Mapping[str, Any], needed: Sequence[str]
+    ) -> None:
+        self.path, self.table, self.said, self.needed = path, table, said, needed
+        defaults = {constant.name: constant.default for constant in READING}
+        self.form = {**defaults, **table.form, **{n: said[n] for n in defaults if n in said}}
+        self.notes, self.problems = list(table.notes), Problems()
+        self.left_out: dict[str, str] = {}
+        self.names: dict[str, str] = {}  # of each column in the script: its name in the file
 
-def unreadable(error: Exception) -> DataError:
-    """Return the error about a file or folder that cannot be read."""
-    reason = getattr(error, "strerror", None) or str(error)
-    return DataError(f"cannot be read: {shown(reason, 200)}")
+    def read(self, sha256: str, min_rows: int) -> MarketFile:
+        """Return the contents of the table. Raises DataError."""
+        self.check_table(min_rows)
+        self.find_columns()
+        features = self.feature_columns()
+        wanted = list(dict.fromkeys((*self.form["price_columns"], *features)))
+        values = self.numbers(wanted)
+        moments = self.dates()
+        rows = self.rows(values, moments)
+        self.problems.raise_any(self.path)
+        if len(rows.dates) < min_rows:
+            raise DataError(f"{self.path}: {too_few(len(rows.dates), min_rows)}")
+        dates = [moment.date().isoformat() for moment in rows.dates]
+        form = self.form
+        return MarketFile(features, sha256, dates, rows.values, form, self.left_out, self.notes)
 
+    def cells(self, name: str) -> Sequence[str]:
+        """Return the cells of a column by its name in the script."""
+        return self.table.column(self.names[name])
 
-def read_csv(content: bytes) -> Table:
-    """Return the table of a CSV file; empty lines are skipped. Raises DataError."""
-    try:
-        text = content.decode("utf-8-sig")
-        lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-        names = next(lines, [])
-        rows = [(lines.line_num, row) for row in lines if row]
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"line {line}: not UTF-8; save the file as UTF-8, or call a Parquet file .parquet"
-        ) from None
-    except csv.Error as error:
-        raise DataError(f"line {lines.line_num}: not CSV: {shown(str(error), 200)}") from None
-    if not names:
-        raise DataError("no header; the first line names the columns, Date first")
-    for number, row in rows:
-        if len(row) != len(names):
-            raise DataError(f"row {number}: {len(row)} fields, the header has {len(names)}")
-    columns = [[row[index] for _, row in rows] for index in range(len(names))]
-    return Table(names, columns, [number for number, _ in rows])
-
-
-def read_parquet(content: bytes) -> Table:
-    """Return the table of a Parquet file. Raises DataError, MissingDependencyError."""
-    try:
-        arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
-    except ImportError:
-        raise MissingDependencyError(
-            "a Parquet file needs pyarrow: python -m pip install pyarrow"
-        ) from None
-    try:
-        found = parquet.ParquetFile(arrow.BufferReader(content)).read()
-        columns = [cells(arrow, column) for column in found.columns]
-    except Exception as error:  # whatever pyarrow raises at a damaged file
-        raise DataError(f"not Parquet: {shown(str(error), 200)}") from None
-    return Table(list(found.column_names), columns, range(1, found.num_rows + 1))
-
-
-def cells(arrow: Any, column: Any) -> list[str]:
-    """Return the values of an Arrow column as text; a missing one is empty."""
-    types = arrow.types
-    if types.is_timestamp(column.type) or types.is_date(column.type):
-        column = column.cast(arrow.string())
-    kinds = ("integer", "floating", "decimal", "string", "large_string", "dictionary")
-    if any(getattr(types, f"is_{kind}")(column.type) for kind in kinds):
-        return ["" if value is None else str(value) for value in column.to_pylist()]
-    return [f"({column.type})"] * len(column)
-
-
-def check_market(table: Table, sha256: str, min_rows: int) -> MarketFile:
-    """Return the contents of a table. Raises DataError at the first fault."""
-    check_names(table.names)
-    n_rows = len(table.numbers)
-    if n_rows == 0:
-        raise DataError("no row below the header")
-    if n_rows < min_rows:
-        raise DataError(f"{n_rows:,} rows; at least {min_rows:,} are needed. Use a longer file.")
-    left_out = {
-        name: shown(column[0])
-        for name, column in zip(table.names, table.columns, strict=True)
-        if name not in (*PRICES, "Date") and (INDEX_LEVEL.fullmatch(name) or is_text(column))
-    }
-    features = [name for name in table.names if name != "Date" and name not in left_out]
-    values = {name: check_numbers(table, name) for name in features}
-    check_prices(table, values)
-    still = {
-        name: next((n for n, value in enumerate(column) if value != column[0]), n_rows)
-        for name, column in values.items()
-    }
-    dates = check_dates(table)
-    return MarketFile(features, sha256, dates, values, still, left_out)
-
-
-def check_names(names: Sequence[str]) -> None:
-    """Refuse names that cannot be told apart or shown, and missing ones. Raises DataError."""
-    seen: set[str] = set()
-    for number, name in enumerate(names, 1):
-        if not name.strip():
-            raise DataError(
-                f"column {number} has no name; name it, or write the table without its index"
+    def check_table(self, min_rows: int) -> None:
+        """Find faults of the table as a whole; raise DataError for those that hide all others."""
+        check_names(self.table.names, self.form["columns"], self.problems)
+        if broken := self.table.broken:
+            number, size = broken[0]
+            several = f" ({len(broken):,} rows)" if len(broken) > 1 else ""
+            self.problems.add(
+                f"row {number}: {size} fields, the header has {len(self.table.names)}{several}"
             )
-        if len(name) > MAX_NAME:
-            raise DataError(
-                f"column {number}: the name {shown(name)} has {len(name):,} characters;"
-                f" at most {MAX_NAME}"
+        n_rows = len(self.table.numbers)
+        if n_rows + len(broken) == 0:
+            self.problems.add("no row below the header")
+        elif n_rows + len(broken) < min_rows:
+            self.problems.add(too_few(n_rows, min_rows))
+        if n_rows == 0:
+            self.problems.raise_any(self.path)
+
+    def find_columns(self) -> None:
+        """Recognise dates, prices and volume by their names. Raises DataError."""
+        said = self.form["columns"]
+        free = [name for name in self.table.names if name not in said.values()]
+        found = find_names(self.table.names, said, self.first_is_date, self.problems)
+        others = [name for name in free if name not in found.values()]
+        self.names = {**found, **{name: name for name in others if name not in found}}
+        if "Close" not in found and (only := self.only_numbers(others)):
+            self.names["Close"] = found["Close"] = only
+            del self.names[only]
+            self.notes.append(f"{shown(only)}, the only column of numbers, is read as Close")
+        renamed = {here: there for here, there in found.items() if here != there}
+        if new := [f"{n}: {shown(there)}" for n, there in renamed.items() if n not in said]:
+            self.notes.append(f"columns by well-known names: {', '.join(new)}")
+        self.form["columns"] = renamed
+        if "price_columns" not in self.said:
+            self.form["price_columns"] = [name for name in PRICES if name in self.names]
+        self.check_missing()
+
+    def check_missing(self) -> None:
+        """Raise DataError if a column is missing that the task needs."""
+        has = [name for name in ("Date", *self.form["price_columns"]) if name in self.names]
+        missing = [name for name in ("Date", *PRICES) if name not in self.names]
+        needed = [name for name in ("Date", *self.needed) if name not in has]
+        if not needed and ("High" in has) != ("Low" in has):
+            needed = ["High" if "Low" in has else "Low"]
+        if not needed:
+            return
+        there = shown(", ".join(map(shown, self.table.names)), 200)
+        example = ", ".join(f"{name}: ..." for name in missing)
+        only_close = needed and not {"Date", "Close"} & {*needed}
+        self.problems.add(
+            f"no column {', '.join(missing)}; it has {there}",
+            "" if only_close else f"columns: {{{example}}}  # their names in the file",
+        )
+        if only_close:
+            self.problems.add(
+                "the task needs High and Low; without them only direction can be predicted",
+                "task: direction",
+                section="",
             )
-        if not all(map(is_plain, name)):
-            raise DataError(
-                f"column {number}: the name {shown(name)} holds a control character; rename it"
+        self.problems.raise_any(self.path)
+
+    def first_is_date(self, name: str) -> bool:
+        """Return whether the first value of a column is a date."""
+        return any(map(is_date, self.table.column(name)[:1]))
+
+    def only_numbers(self, names: Sequence[str]) -> str | None:
+        """Return the one column of numbers; None if there are several, or the task needs more."""
+        if self.needed != ("Close",):
+            return None
+        found = [n for n in names if not is_unnamed(n) and not is_text(self.table.column(n))]
+        return found[0] if len(found) == 1 else None
+
+    def feature_columns(self) -> list[str]:
+        """Return the columns that the model may see: those of numbers, or those that were said."""
+        numeric = []
+        for here, there in self.names.items():
+            column = self.table.column(there)
+            if here == "Date":
+                continue
+            if here in self.form["price_columns"]:
+                numeric.append(here)
+            elif is_unnamed(here):
+                self.notes.append(f"column {shown(here)} is an index and is left out")
+            elif is_text(column):
+                first = next((cell for cell in column if cell.strip()), "")
+                self.left_out[here] = shown(first)
+            else:
+                numeric.append(here)
+        order = {name: index for index, name in enumerate(self.table.names)}
+        numeric.sort(key=lambda name: order[self.names[name]])
+        return self.chosen(numeric)
+
+    def chosen(self, numeric: list[str]) -> list[str]:
+        """Return the columns of numbers that were said, by either of their names, else all."""
+        said = self.said.get("feature_columns")
+        if said is None:
+            return numeric
+        here = {there: name for name, there in self.names.items()}
+        columns = [name if name in self.names else here.get(name, name) for name in said]
+        for name in columns:
+            if name not in numeric:
+                wrong = "holds text" if name in self.left_out else "is not there"
+                self.problems.add(
+                    f"column {shown(str(name))} {wrong}; numeric are"
+                    f" {shown(', '.join(numeric), 300)}"
+                )
+        return [name for name in columns if name in numeric]
+
+    def numbers(self, wanted: Sequence[str]) -> dict[str, list[float]]:
+        """Return the numbers of columns, NaN where none is given."""
+        marks = self.marks(wanted)
+        form = self.form
+        found = {
+            name: [parse_number(cell, *marks) for cell in self.cells(name)] for name in wanted
+        }
+        wrong = self.faulty(found, math.isinf)
+        self.problems.add_cells(wrong, "is not a finite number")
+        if form["fill"] == "refuse":
+            self.problems.add_cells(
+                self.faulty(found, math.isnan),
+                "is no value",
+                "fill: previous  # the value of the row before; or drop: these rows are left out",
             )
-        if name in seen:
-            raise DataError(f"column {number}: the name {shown(name)} is given twice; rename one")
-        seen.add(name)
-    missing = [name for name in ("Date", *PRICES) if name not in seen]
-    if missing:
-        found = shown(", ".join(shown(name) for name in names), 200)
-        raise DataError(f"no column {', '.join(missing)}; it has {found}")
+        return found
+
+    def marks(self, wanted: Sequence[str]) -> Marks:
+        """Return the marks of the numbers in some columns."""
+        found = find_marks(cell for name in wanted for cell in self.cells(name))
+        if any(name in self.said for name in ("decimal", "thousands", "units")):
+            form = self.form
+            return Marks(form["decimal"], form["thousands"], form["units"])
+        if found is None:
+            self.problems.add(
+                "a comma in numbers may be a decimal mark or a mark of thousands; no cell decides",
+                'thousands: ","  # or decimal: ","',
+            )
+            found = Marks(thousands=",")
+        self.form.update(found._asdict())
+        if found.decimal != ".":
+            self.notes.append("the decimal mark is a comma")
+        if found.thousands:
+            self.notes.append(f"'{found.thousands}' in numbers is a mark of thousands")
+        if found.units:
+            self.notes.append("units and currency signs in numbers: 1.2M is 1200000, 5% is 5")
+        return found
+
+    def faulty(self, values: Mapping[str, Sequence[float]], fault: Any) -> list[Cell]:
+        """Return the cells whose number has a fault."""
+        return [
+            Cell(self.table.numbers[index], self.names[name], self.cells(name)[index])
+            for name, column in values.items()
+            for index, value in enumerate(column)
+            if fault(value)
+        ]
+
+    def dates(self) -> list[datetime | None]:
+        """Return the dates, None where a cell holds none."""
+        cells = self.cells("Date")
+        date_format = self.said.get("date_format") or self.date_format(cells)
+        self.form["date_format"] = date_format
+        found = [parse_date(cell, date_format) for cell in cells]
+        like = "1999-01-04" if date_format in (None, "iso") else date_format
+        wrong = [
+            Cell(self.table.numbers[index], self.names["Date"], cells[index])
+            for index, moment in enumerate(found)
+            if moment is None and not (self.form["fill"] == "drop" and is_missing(cells[index]))
+        ]
+        self.problems.add_cells(wrong, f"is not a date such as {like}")
+        return found
+
+    def date_format(self, cells: Sequence[str]) -> str | None:
+        """Return the format of the dates; one that no cell decides is a problem."""
+        formats = fitting_formats(cells)
+        if len(formats) > 1:
+            first = Cell(self.table.numbers[0], self.names["Date"], cells[0])
+            self.problems.add_cells(
+                [first],
+                "may begin with the month or with the day; no row decides",
+                f'date_format: "{formats[0]}"  # or "{formats[1]}"',
+            )
+        found = formats[0] if formats else None
+        since = " since 1970" if found in PER_SECOND else ""
+        if found not in (None, "iso"):
+            self.notes.append(f"dates such as {shown(cells[0])} are read as {found}{since}")
+        return found
+
+    def rows(self, values: dict[str, list[float]], moments: Sequence[datetime | None]) -> Rows:
+        """Return the rows by date, with the faults that are seen then."""
+        known = [index for index, moment in enumerate(moments) if moment is not None]
+        texts = self.cells("Date")
+        rows = Rows(
+            [self.table.numbers[index] for index in known],
+            [moment for moment in moments if moment is not None],
+            [texts[index] for index in known],
+            {name: [column[index] for index in known] for name, column in values.items()},
+        )
+        if "sort" not in self.said and is_newest_first(rows.dates):
+            self.form["sort"] = True
+            self.notes.append("the newest row is first; rows are sorted by date")
+        n_rows = len(rows.dates)
+        rows = arranged(rows, self.form, self.problems)
+        if len(rows.dates) < n_rows:
+            self.notes.append(f"{n_rows - len(rows.dates):,} of {n_rows:,} rows are left out")
+        self.check_prices(rows)
+        return rows
+
+    def check_prices(self, rows: Rows) -> None:
+        """Find prices that cannot be. Open or Close outside Low to High is in real data."""
+        logs = [name for name, form in self.form["transforms"].items() if form == "log_ratio"]
+        positive = [name for name in rows.values if name in (*PRICE_COLUMNS, *logs)]
+        for name in positive:
+            low = [index for index, value in enumerate(rows.values[name]) if value <= 0]
+            self.problems.add_cells(self.cells_of(rows, name, low), "is not above 0")
+        if "High" in rows.values and "Low" in rows.values:
+            pairs = zip(rows.values["High"], rows.values["Low"], strict=True)
+            below = [index for index, (high, low) in enumerate(pairs) if high < low < math.inf]
+            self.problems.add_cells(self.cells_of(rows, "High", below), "is below Low")
+
+    def cells_of(self, rows: Rows, name: str, indices: Sequence[int]) -> list[Cell]:
+        """Return cells of a column by the indices of their rows."""
+        values = rows.values[name]
+        return [Cell(rows.numbers[i], self.names[name], f"{values[i]:.12g}") for i in indices]
 
 
-def is_text(column: Sequence[str]) -> bool:
-    """Tell whether the first value that is given is no number; so also if there is none.
-
-    A column of an indicator often starts with rows that have none: missing, not text.
-    """
-    first = next((value for value in column if value.strip().lower() not in MISSING), "")
-    return not (NUMBER.fullmatch(first) or INFINITE.fullmatch(first))
+def is_missing(cell: str) -> bool:
+    """Return whether a cell has no value."""
+    return cell.strip().lower() in MISSING
 
 
-def check_numbers(table: Table, name: str) -> list[float]:
-    """Return the values of a column. Raises DataError at the first that is no finite number."""
-    values = []
-    for index, text in enumerate(table.column(name)):
-        value = float(text) if NUMBER.fullmatch(text) else math.nan
-        if not math.isfinite(value):
-            raise table.refuse(name, index, "not a finite number; correct it or leave it out")
-        values.append(value)
-    return values
-
-
-def check_prices(table: Table, values: dict[str, list[float]]) -> None:
-    """Refuse prices that cannot be. Open or Close outside Low to High is in real data."""
-    for name in PRICES:
-        for index, value in enumerate(values[name]):
-            if value <= 0:
-                raise table.refuse(name, index, "not above 0")
-    for index, (high, low) in enumerate(zip(values["High"], values["Low"], strict=True)):
-        if high < low:
-            raise table.refuse("High", index, f"below Low, {shown(table.column('Low')[index])}")
-
-
-def check_dates(table: Table) -> list[str]:
-    """Return the dates, YYYY-MM-DD. Raises DataError where they do not rise."""
-    moments = []
-    for index, text in enumerate(table.column("Date")):
-        moment = parse_date(text)
-        if moment is None:
-            raise table.refuse("Date", index, "not a date such as 1999-01-04, without a zone")
-        moments.append(moment)
-    pairs = list(enumerate(pairwise(moments), 1))
-    for index, (before, after) in pairs:
-        if after < before:
-            raise table.refuse("Date", index, "earlier than the row before; sort by Date")
-    for index, (before, after) in pairs:
-        if after == before:
-            raise table.refuse("Date", index, "the date of the row before; keep one of them")
-    return [moment.date().isoformat() for moment, _ in moments]
-
-
-def parse_date(text: str) -> tuple[datetime, str] | None:
-    """Return an ISO date, to the second, and its fraction of a second; None if it is none."""
-    match = DATE.fullmatch(text)
-    if not match:
-        return None
-    year, *days, hour, minute, second, fraction = match.groups()
-    month, day = (part for part in days if part)
-    hour, minute, second = (part or "00" for part in (hour, minute, second))
-    try:
-        moment = datetime.fromisoformat(f"{year}-{month}-{day} {hour}:{minute}:{second}")
-    except ValueError:
-        return None
-    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        return None
-    return moment, (fraction or "").ljust(9, "0")
+def too_few(n_rows: int, min_rows: int) -> str:
+    """Return the fault of a file with too few rows."""
+    return f"{n_rows:,} rows; at least {min_rows:,} are needed. Use a longer file."
