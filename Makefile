@@ -3,13 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/ready
+PAGES := PYTHONPATH=docs $(BIN)/python -m page_tools
+# On PyPI, torch for Linux needs gigabytes of CUDA packages; PyTorch's own index has the CPU build.
+# A pip that is configured with an index of its own finds torch there.
+TORCH_CPU := https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test faults fault-table fuzz bench-recover bench-overhead fuzz-recover versions golden lint check docs phase6a clean
+.PHONY: demo test faults fault-table fuzz bench-recover bench-overhead fuzz-recover versions golden lint check docs pages phase6a clean
 
 $(READY): pyproject.toml constraints-cpu.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints-cpu.txt -e '.[dev]'
+	$(BIN)/python -m pip config list | grep index-url > /dev/null || export PIP_EXTRA_INDEX_URL=$(TORCH_CPU); \
+	  $(BIN)/python -m pip install --quiet -c constraints-cpu.txt -e '.[dev]'
 	touch $@
 
 # Real prices, a rendered script, a real study, and its table from the log alone.
@@ -35,7 +40,7 @@ bench-recover: $(READY)
 # CPU and memory of a study besides its training; the second table of docs/faults.md.
 bench-overhead: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/overhead.py --json docs/overhead.json
-	$(BIN)/python tests/docs_blocks.py --write
+	$(PAGES) --write
 
 # A search for logs that cannot be read, guided by the branches they take.
 fuzz-recover: $(READY)
@@ -63,7 +68,7 @@ faults: $(READY)
 # The same, and the table of docs/faults.md.
 fault-table: $(READY)
 	$(FAULTS) --json ../docs/fault-table.json
-	$(BIN)/python tests/docs_blocks.py --write
+	$(PAGES) --write
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -77,6 +82,10 @@ check: $(READY)
 # The scripts of experiments/phase6a, rendered again.
 phase6a: $(READY)
 	$(BIN)/hpogen render --plan experiments/phase6a/plan.yaml --force
+
+# The generated blocks of the pages, written again.
+pages: $(READY)
+	$(PAGES) --write
 
 # The site, in site/; any warning is an error.
 docs: $(READY)

@@ -30,6 +30,10 @@ class Bad(NamedTuple):
 
 
 RENDER = "hpogen render --budget 2M --horizon 1"
+FINISHED = (
+    "[I 2026-11-21 10:15:00,123] Trial 0 finished with value: 0.5 and parameters: {'x': 1}."
+    " Best is trial 0 with value: 0.5.\n"
+)
 
 
 def config(what: str, content: str, message: str) -> Bad:
@@ -210,7 +214,7 @@ ROWS: tuple[Bad, ...] = (
         "an unknown task",
         "task: treshold_1pct",
         "error: x.yaml:1:1: task: unknown task 'treshold_1pct'; there are threshold_<x>pct,"
-        " direction, byte_lm",
+        " direction, byte_lm, and those of --family FOLDER",
     ),
     Bad(
         "a budget that is none",
@@ -717,18 +721,19 @@ ROWS: tuple[Bad, ...] = (
         "a threshold of 0",
         f"{RENDER} --task threshold_0pct",
         "error: --task: unknown task 'threshold_0pct'; there are threshold_<x>pct, direction,"
-        " byte_lm",
+        " byte_lm, and those of --family FOLDER",
     ),
     Bad(
         "a threshold with a needless digit",
         f"{RENDER} --task threshold_0.50pct",
         "error: --task: unknown task 'threshold_0.50pct'; there are threshold_<x>pct,"
-        " direction, byte_lm",
+        " direction, byte_lm, and those of --family FOLDER",
     ),
     Bad(
         "a path as a task",
         f"{RENDER} --task ../x",
-        "error: --task: unknown task '../x'; there are threshold_<x>pct, direction, byte_lm",
+        "error: --task: unknown task '../x'; there are threshold_<x>pct, direction, byte_lm,"
+        " and those of --family FOLDER",
     ),
     Bad(
         "an option without a choice",
@@ -1110,6 +1115,39 @@ ROWS: tuple[Bad, ...] = (
         "hpo_2M_h1.py: differs",
         1,
         files={SCRIPT: edited},
+    ),
+    # Logs to report on
+    Bad(
+        "a report on a log that is not there",
+        "hpogen report none.log",
+        "error: none.log: No such file or directory",
+    ),
+    Bad(
+        "a report on a file without trials",
+        "hpogen report file",
+        "error: no trials were found",
+        1,
+        files={"file": "mine\n"},
+    ),
+    Bad(
+        "a report on trials that have not finished",
+        "hpogen report a.log",
+        "error: no trial has finished (a.log: 1 PRUNED)",
+        1,
+        files={"a.log": "[I 2026-11-21 10:15:00,123] Trial 0 pruned. \n"},
+    ),
+    Bad(
+        "a page in the place of another file",
+        "hpogen report a.log --html file",
+        "error: file exists and is not a report; choose another file",
+        files={"a.log": FINISHED, "file": "mine\n"},
+    ),
+    Bad(
+        "a list without architectures",
+        "hpogen report a.log --arch-list file",
+        "error: --arch-list file: not a list of architectures: the script does not assign"
+        " ARCHITECTURES",
+        files={"a.log": FINISHED, "file": "x = 1\n"},
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Log lines for the tests of recover-trials: small studies, told by the real line table."""
+"""Log lines for the tests of recover-trials: small studies, formatted by the real tables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SEARCH_SPACE = {
     "dropout": {"name": "FloatDistribution", "attributes": {"low": 0.0, "high": 0.5}},
 }
 PARAMS = {"shape_idx": 3, "learning_rate": 0.00012520653814659472, "dropout": 0.1}
-# Text that a careless reader or writer of lines takes for something else.
+# Texts that look like parts of lines.
 HOSTILE_TEXTS = (
     'it\'s "x" {a}, b: }',
     ". Best is trial 3 with value: 0.1.",
@@ -49,7 +49,7 @@ HOSTILE_TEXTS = (
 
 
 def moment(seconds: float) -> datetime:
-    """Return a time so many seconds after the study began."""
+    """Return the time `seconds` after the start of the study."""
     return EPOCH + timedelta(seconds=seconds)
 
 
@@ -71,9 +71,9 @@ class SampleLog:
 
     def open_run(self, **about: Any) -> str:
         """Append the line that opens a run."""
-        known = {"name": "hpo_2M_h1", "metric": "val_loss", "direction": "minimize"}
-        known |= {"search_space": SEARCH_SPACE, "unit": "epoch"}
-        return self.add("run_start", {**dict.fromkeys(self.experiment), **known, **about})
+        fields = {"name": "hpo_2M_h1", "metric": "val_loss", "direction": "minimize"}
+        fields |= {"search_space": SEARCH_SPACE, "unit": "epoch"}
+        return self.add("run_start", {**dict.fromkeys(self.experiment), **fields, **about})
 
     def start(self, trial: int, **more: Any) -> str:
         """Append the line of a trial that starts `trial` minutes after the study."""
@@ -118,8 +118,8 @@ class SampleLog2(SampleLog):
 
     def open_run(self, **about: Any) -> str:
         """Append the line that opens a run."""
-        known = {"log_version": 2, "budget": 2_000_000, "horizon": 1, "task": "threshold_1pct"}
-        return super().open_run(**{**known, **about})
+        fields = {"log_version": 2, "budget": 2_000_000, "horizon": 1, "task": "threshold_1pct"}
+        return super().open_run(**{**fields, **about})
 
     def evaluate(self, trial: int, epoch: int, **metrics: Any) -> str:
         """Append a point of the learning curve."""
@@ -176,7 +176,7 @@ def sample_log2() -> SampleLog2:
 
 
 def recover(*logs: str | bytes | list[str]) -> Recovery:
-    """Return what is read from logs that are given as text, bytes or lines."""
+    """Return the recovery from logs, each given as text, bytes or lines."""
     return read_trials([io.BytesIO(as_bytes(log)) for log in logs])
 
 
@@ -193,8 +193,8 @@ def as_bytes(log: str | bytes | list[str]) -> bytes:
     return log.encode() if isinstance(log, str) else log
 
 
-def known_of(recovery: Recovery) -> dict[str, list[dict[str, Any]]]:
-    """Return everything that is known of the trials of each study, comparable also where NaN."""
+def contents_of(recovery: Recovery) -> dict[str, list[dict[str, Any]]]:
+    """Return all fields of the trials of each study as text, which is equal for NaN."""
     return {
         study.key: [{f.name: repr(getattr(t, f.name)) for f in fields(t)} for t in study.rows]
         for study in recovery.studies

@@ -9,17 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from docs_blocks import (
-    ROOT,
-    Block,
-    blocks,
-    commands,
-    expected_output,
-    file_of,
-    pages,
-    refreshed,
-    run_page,
-)
+from children import shell
+from page_tools.execute import commands, expected_output, file_of, run_page
+from page_tools.generate import GENERATED, content
+from page_tools.pages import ROOT, Block, blocks, pages
 from scripts import warm
 from warm import __file__ as WARM
 
@@ -58,13 +51,13 @@ def test_every_command_of_a_page_says_what_the_page_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    run_page(page, tmp_path)
+    run_page(page, tmp_path, shell)
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_generated_blocks_are_current(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    assert refreshed(text) == text, "stale: python tests/docs_blocks.py --write"
+    for _, source, block, _ in GENERATED.findall(page.read_text(encoding="utf-8")):
+        assert block.strip() == content(source), f"{source} is stale: run `make pages`"
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -121,10 +114,12 @@ def test_a_command_goes_on_while_a_shell_would_ask_for_more() -> None:
 def test_the_pages_are_there() -> None:
     assert {page.stem for page in pages() if page.parent == ROOT / "docs"} >= {
         *("getting-started", "script", "log-format", "families", "decisions", "cli", "config"),
-        *("index", "runbook", "supplemental-tests", "errors"),
+        *("index", "runbook", "supplemental-tests", "errors", "glossary", "recover", "faults"),
     }
 
 
-def test_yaml_with_a_name_is_a_file() -> None:
+def test_a_block_with_a_name_is_a_file() -> None:
     text = "```yaml\n# study.yaml\na: 1\n```\n```yaml\nb: 2\n```\n```text\n# study.yaml\n```\n"
-    assert [file_of(block) for block in blocks(text)] == ["study.yaml", None, None]
+    text += "```python\n# lstm/model.py\nX = 1\n```\n```python\nX = 1\n```\n"
+    files = ["study.yaml", None, None, "lstm/model.py", None]
+    assert [file_of(block) for block in blocks(text)] == files

@@ -4,7 +4,7 @@
 # dependencies = ["numpy", "optuna>=4,<6", "pandas", "torch>=2.4"]
 # ///
 # ruff: noqa: E402  each half imports what it uses
-#:hpogen:0.2.0:b32f9e8ee7a49125c91886110010f6ea307d869c0f4fa84c7a48a1d8155326fd:{"name":"hpo_20M_h3","study_name":"hpo_20M_h3","task":"threshold_1pct","budget":20000000,"horizon":3,"tolerance":0.25,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free"},"sections":[],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[100,200,300,500],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":false,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
+#:hpogen:0.2.0:7ff98192ab4d1fabd8e872bf08907eb305827cecd24cac471073489eceb01b0a:{"name":"hpo_20M_h3","study_name":"hpo_20M_h3","task":"threshold_1pct","budget":20000000,"horizon":3,"tolerance":0.25,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free"},"sections":[],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[50,100,200,300],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":false,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
 """Search the best 20M model for threshold_1pct, horizon 3.
 
 Will the High reach Close + x % within the horizon, in trading days?
@@ -43,7 +43,7 @@ DIRECTION: Literal["minimize", "maximize"] = "minimize"
 N_TRIALS = 50  # in all, over every run of this script
 TIMEOUT_HOURS: float | None = None  # a run stops after these, even in a trial
 SEED = 42  # of every random stream
-HPOGEN = "0.2.0 b32f9e8ee7a4"  # its version and specification
+HPOGEN = "0.2.0 7ff98192ab4d"  # its version and specification
 
 # Data
 DATA_PATH = "data/sp500.csv"  # CSV or Parquet
@@ -71,7 +71,7 @@ SEARCH_SPACE: dict[str, dict[str, Any]] = {
     "learning_rate": {"type": "float", "low": 0.0001, "high": 0.001, "log": True},  # its peak
     "weight_decay": {"type": "float", "low": 0.0001, "high": 0.005, "log": True},  # matrices only
     "dropout": {"type": "float", "low": 0.1, "high": 0.3, "log": False},  # of each branch
-    "warmup_steps": {"type": "categorical", "choices": [100, 200, 300, 500]},  # of linear warm-up
+    "warmup_steps": {"type": "categorical", "choices": [50, 100, 200, 300]},  # of linear warm-up
 }
 CONDITIONS: dict[str, dict[str, list[Any]]] = {}
 FIXED_PARAMS: dict[str, Any] = {  # not searched

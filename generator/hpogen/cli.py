@@ -36,7 +36,9 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="hpogen")
 def main() -> None:
     """Render standalone hyper-parameter-search scripts."""
@@ -280,6 +282,42 @@ def grid(as_json: bool, options: tuple[str, ...], horizon: int | None, **said: A
 
     spec, _ = spec_from_cli(options, horizon=horizon, any_horizon=True, **said)
     click.echo(grid_json(spec) if as_json else grid_table(spec))
+
+
+@main.command(
+    epilog=examples(
+        "hpogen report logs/hpo_2M_h1.log",
+        "hpogen report logs/*.log --html report.html",
+        "hpogen report logs/hpo_2M_h1.log --png pictures --text",
+        "zcat old.log.gz | hpogen report - --arch-list old_search.py",
+    )
+)
+@click.argument("logs", nargs=-1, required=True, metavar="LOG...")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Page to write.")
+@click.option(
+    "--png",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the pictures as files.",
+)
+@click.option("--text", is_flag=True, help="Print the text as well; the default without files.")
+@click.option(
+    "--arch-list",
+    type=CONFIG,
+    help="A script, CSV or JSON with the ARCHITECTURES of arch_idx, for the coverage.",
+)
+def report(logs: tuple[str, ...], **options: Any) -> None:
+    """Report on studies from their logs: verdict, pictures, coverage, costs.
+
+    Reads what recover-trials reads, also logs of other programs that use Optuna; "-" is standard
+    input. The page is one file and loads nothing. --html and --png need the packages of
+    hpogen[report], --png a Chromium or Chrome, too.
+
+    Exit code 0: done; 1: no trial has finished; 2: a file cannot be read, the others are
+    reported; 3: a package is missing.
+    """
+    import hpogen.report.command
+
+    sys.exit(hpogen.report.command.report(logs, **options))
 
 
 @main.command(epilog=examples("hpogen schema > hpogen.schema.json"))

@@ -1,4 +1,4 @@
-"""Studies rebuilt from their logs.
+"""Recovery of studies from their logs.
 
 from recover_trials import read_trials
 
@@ -8,8 +8,18 @@ for study in recovery.studies:
 """
 
 from recover_trials.errors import MissingReaderError, UnreadableError
+from recover_trials.legacy.architectures import complete_from_list, read_architectures
 from recover_trials.model import Study, Trial
 from recover_trials.read import read_trials
 from recover_trials.recovery import Recovery
 
-__all__ = ["MissingReaderError", "Recovery", "Study", "Trial", "UnreadableError", "read_trials"]
+__all__ = [
+    "MissingReaderError",
+    "Recovery",
+    "Study",
+    "Trial",
+    "UnreadableError",
+    "complete_from_list",
+    "read_architectures",
+    "read_trials",
+]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -10,12 +9,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from recover_trials.errors import (
-    MissingPackageError,
-    NoBestError,
-    RebuildError,
-    RepairError,
-    SeveralStudiesError,
+from recover_trials.console import (
+    EXIT_CODES,
+    exit_code,
+    print_error,
+    print_report,
+    print_steps,
+    printable,
+    write_output,
 )
 
 if TYPE_CHECKING:
@@ -33,17 +34,6 @@ Examples:
   recover-trials logs/hpo_2B_h1.log outputs/hpo_2B_h1/trials/*.json --strict
   recover-trials logs/hpo_2B_h1.log --follow
   zcat old.log.gz | recover-trials - --format json"""
-
-
-# Exit codes of errors.
-EXIT_CODES: dict[type[Exception], int] = {
-    NoBestError: 1,
-    RebuildError: 2,
-    RepairError: 2,
-    SeveralStudiesError: 2,
-    MissingPackageError: 3,
-}
-FILE_ERRORS: tuple[type[Exception], ...] = (OSError, *EXIT_CODES)
 
 
 class Command(click.Command):
@@ -64,15 +54,16 @@ class Command(click.Command):
     "--format",
     "format_",
     type=click.Choice(FORMATS),
-    help="Default: a table on a terminal, CSV in a pipe or a file. The last two hold one study.",
+    help="Default: a table on a terminal, CSV in a pipe or a file. all_trials and best_config hold"
+    " one study.",
 )
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
 @click.option("--force", is_flag=True, help="Overwrite the output file.")
-@click.option("--study", metavar="NAME", help="Take this one of several studies.")
+@click.option("--study", metavar="NAME", help="Write only the study of this name.")
 @click.option(
     "--arch-list",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="A script, CSV or JSON with the ARCHITECTURES of arch_idx: completes old logs.",
+    help="Script, CSV or JSON with the architectures that arch_idx of an old log counts.",
 )
 @click.option(
     "--patch-model",
@@ -80,7 +71,7 @@ class Command(click.Command):
     metavar="FEATURES CONTEXT PATCH STRIDE",
     default=(25, 60, 16, 8),
     show_default=True,
-    help="Sizes of the model in the parameter counts of old logs.",
+    help="Sizes of the model in the parameter counts of an old log.",
 )
 @click.option(
     "--to-storage",
@@ -90,14 +81,27 @@ class Command(click.Command):
 @click.option(
     "--direction",
     type=click.Choice(["minimize", "maximize"]),
-    help="With --to-storage: for logs that do not show it.",
+    help="With --to-storage: direction of the objective, where the log does not state it.",
 )
 @click.option(
     "--repair",
     is_flag=True,
-    help="Drop the damaged lines of Optuna journals, given as LOG, after a backup.",
+    help="Back up the Optuna journals LOG, then remove their damaged lines.",
 )
-@click.option("--follow", is_flag=True, help="Show studies while they run, until all are over.")
+@click.option(
+    "--follow",
+    is_flag=True,
+    help="Show studies while they run, and wait for the next run of an interrupted study; end"
+    " when all trials are done.",
+)
+@click.option(
+    "--pid",
+    "pids",
+    type=click.IntRange(min=1),
+    multiple=True,
+    metavar="PID",
+    help="With --follow: end also when this process, or each of several, has ended.",
+)
 @click.option(
     "--strict", is_flag=True, help="Exit with 4 if a line is damaged or conflicts with another."
 )
@@ -113,86 +117,93 @@ def main(
     direction: str | None,
     repair: bool,
     follow: bool,
+    pids: tuple[int, ...],
     strict: bool,
 ) -> None:
     """Rebuild the trial tables of studies from their logs ("-" is standard input).
 
     One row per started trial, with its state. A report on standard error names damaged, missing
     and conflicting lines. The command also reads compressed logs, notebooks, Optuna's own storages
-    and files of results (JSON, CSV). Exit code 0: it found trials; 1: none, or no best one to
-    write; 2: a file cannot be read; 3: a package is missing; 4: --strict found damage.
+    and files of results (JSON, CSV). Exit code 0: trials recovered; 1: no trial, or no finite best
+    value; 2: a file cannot be read or an option is wrong; 3: a package is missing; 4: damage or a
+    conflict under --strict.
     """
     if repair:
-        repair_all(logs, format_ or output or to_storage)
+        repair_journals(logs, format_ or output or to_storage)
+    if pids and not follow:
+        raise click.UsageError("--pid ends --follow; give both options")
     if follow:
         check_follow(logs, format_, output, study, arch_list)
-        if to_storage:
-            mirror(logs, to_storage, direction)
-        else:
-            watch(logs)
-        return
+        paths = [Path(name) for name in logs]
+        sys.exit(
+            follow_into_storage(paths, to_storage, direction, pids)
+            if to_storage
+            else follow_on_screen(paths, pids)
+        )
     check_output(output, format_, force=force)
-    recovery, unreadable = read(logs)
+    recovery, unreadable = read_logs(logs)
     select_study(recovery, study)
     if arch_list:
-        complete(recovery, arch_list, patch_model)
-    report(recovery, unreadable)
-    if not recovery.studies:
-        click.echo("no trials were found", err=True)
-        sys.exit(exit_code(recovery, unreadable, strict=strict))
-    if to_storage:
-        store(recovery.studies, to_storage, direction)
-    if format_ or output or not to_storage:
-        shown = "table" if sys.stdout.isatty() and not output else "csv"
-        write(format_recovery(recovery, format_ or shown), output)
+        add_architectures(recovery, arch_list, patch_model)
+    print_report(recovery, unreadable)
+    if recovery.studies and to_storage:
+        write_storage(recovery.studies, to_storage, direction)
+    if recovery.studies and (format_ or output or not to_storage):
+        default = "table" if sys.stdout.isatty() and not output else "csv"
+        write_output(format_recovery(recovery, format_ or default), output)
     sys.exit(exit_code(recovery, unreadable, strict=strict))
 
 
 def check_follow(logs: tuple[str, ...], *others: object) -> None:
     """Refuse options that --follow cannot honour."""
     if "-" in logs:
-        raise click.UsageError("--follow reads files as they grow; give the path of the log")
+        raise click.UsageError(
+            "--follow cannot read standard input; give the path of the log that grows"
+        )
     if any(others):
         raise click.UsageError(
-            "--follow shows a study, or keeps a storage up to date; use --format, --output,"
-            " --study and --arch-list without it"
+            "--follow takes no --format, --output, --study or --arch-list; run the command"
+            " without --follow to use them"
         )
 
 
-def watch(logs: tuple[str, ...]) -> None:
-    """Show studies until they are over."""
+def follow_on_screen(paths: list[Path], pids: tuple[int, ...]) -> int:
+    """Show studies until they are finished; return the exit code."""
     from rich.console import Console
 
     from recover_trials.follow.show import follow
 
     try:
         console = Console(highlight=False, force_terminal=sys.stdout.isatty())
-        follow([Path(name) for name in logs], console)
+        follow(paths, console, pids)
     except BrokenPipeError:
         raise  # click handles it: the reader of the pipe has exited
     except OSError as error:
-        reason = error.strerror or str(error)
-        place = f"{error.filename}: " if error.filename else ""
-        click.echo(f"error: {printable(f'{place}{reason}')}", err=True)
-        sys.exit(2)
+        return print_error(error)
+    return 0
 
 
 def check_output(output: Path | None, format_: str | None, *, force: bool) -> None:
     """Refuse to overwrite a file, and to print bytes on a terminal."""
     if output and output.is_file() and not force:
-        raise click.UsageError(f"{output} exists; --force overwrites it")
+        raise click.UsageError(f"{output} exists; add --force to overwrite it")
     if format_ == "parquet" and not output and sys.stdout.isatty():
-        raise click.UsageError("Parquet is binary; give --output or a pipe")
+        raise click.UsageError(
+            "Parquet is binary and cannot be shown on a terminal; add --output FILE"
+        )
 
 
-def repair_all(names: tuple[str, ...], other_options: object) -> NoReturn:
-    """Repair journals, then end."""
+def repair_journals(names: tuple[str, ...], other_options: object) -> NoReturn:
+    """Repair journals, then exit with the highest of their exit codes."""
     if other_options:
-        raise click.UsageError("--repair changes files in place; use the other options without it")
+        raise click.UsageError(
+            "--repair changes the journals in place and takes no --format, --output or"
+            " --to-storage; run the command without --repair to use them"
+        )
     sys.exit(max(map(repair_one, names)))
 
 
-def read(logs: tuple[str, ...]) -> tuple[Recovery, dict[str, OSError]]:
+def read_logs(logs: tuple[str, ...]) -> tuple[Recovery, dict[str, OSError]]:
     """Return the recovery, and the errors of unreadable logs."""
     from recover_trials.progress import progress_of
     from recover_trials.read import read_trials
@@ -205,7 +216,7 @@ def read(logs: tuple[str, ...]) -> tuple[Recovery, dict[str, OSError]]:
 
 
 def select_study(recovery: Recovery, name: str | None) -> None:
-    """Remove the studies of other names. Raises UsageError if none is left."""
+    """Remove the studies of other names. Raises UsageError if no study has this name."""
     if name is None:
         return
     selected = [study for study in recovery.studies if study.name == name]
@@ -215,126 +226,49 @@ def select_study(recovery: Recovery, name: str | None) -> None:
     recovery.studies[:] = selected
 
 
-def complete(recovery: Recovery, path: Path, patch_model: tuple[int, int, int, int]) -> None:
+def add_architectures(
+    recovery: Recovery, path: Path, patch_model: tuple[int, int, int, int]
+) -> None:
     """Complete old logs from a list of architectures."""
     from recover_trials.legacy import architectures
 
     try:
-        rows = architectures.read_list(path)
+        rows = architectures.read_architectures(path)
     except OSError as error:
         raise click.UsageError(f"{path}: {error.strerror or error}") from None
     for study in recovery.studies:
-        architectures.complete(study, rows, architectures.PatchModel(*patch_model))
+        architectures.complete_from_list(study, rows, architectures.PatchModel(*patch_model))
 
 
-def report(recovery: Recovery, unreadable: dict[str, OSError]) -> None:
-    """Print the integrity report on standard error."""
-    for name, error in unreadable.items():
-        click.echo(
-            f"error: {printable(name)}: {printable(error.strerror or str(error))}", err=True
-        )
-    for line in recovery.report():
-        click.echo(printable(line), err=True)
-
-
-def mirror(logs: tuple[str, ...], url: str, direction: str | None) -> None:
-    """Keep a storage up to date with logs, until every study is over."""
-    from recover_trials.files.optuna_storages import import_optuna
+def follow_into_storage(
+    paths: list[Path], url: str, direction: str | None, pids: tuple[int, ...]
+) -> int:
+    """Keep a storage up to date until every study is finished; return the exit code."""
     from recover_trials.follow.mirror import mirror
 
-    try:
-        import_optuna(silenced=True)
-        for line in mirror([Path(name) for name in logs], url, direction):
-            click.echo(printable(line))
-            sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except FILE_ERRORS as error:
-        name = getattr(error, "filename", None) or logs[0]
-        sys.exit(print_error(error, name))
+    return print_steps(lambda: mirror(paths, url, direction, pids))
 
 
-def store(studies: list[Study], url: str, direction: str | None) -> None:
-    """Write every study to a storage; print a summary of each."""
-    from recover_trials.files.optuna_storages import import_optuna
+def write_storage(studies: list[Study], url: str, direction: str | None) -> None:
+    """Write every study to a storage; print a summary of each; exit after an error."""
     from recover_trials.output.to_storage import rebuild_all
 
-    try:
-        import_optuna(silenced=True)
-        for line in rebuild_all(studies, url, direction=direction):
-            click.echo(printable(line))
-    except tuple(EXIT_CODES) as error:
-        sys.exit(print_error(error))
+    if code := print_steps(lambda: rebuild_all(studies, url, direction=direction)):
+        sys.exit(code)
 
 
 def repair_one(name: str) -> int:
-    """Repair a journal; return the exit code."""
-    from recover_trials.files.optuna_storages import import_optuna
+    """Repair a journal; print a summary of the repair; return the exit code."""
     from recover_trials.files.repair import repair_file
 
-    try:
-        import_optuna(silenced=True)
-        for line in repair_file(Path(name)):
-            click.echo(printable(line))
-    except FILE_ERRORS as error:
-        return print_error(error, name)
-    return 0
-
-
-def print_error(error: Exception, name: object = "") -> int:
-    """Print an error, with the name of its file; return the exit code."""
-    text = f"{name}: {error.strerror}" if isinstance(error, OSError) else str(error)
-    click.echo(f"error: {printable(text)}", err=True)
-    return EXIT_CODES.get(type(error), 2)
+    return print_steps(lambda: repair_file(Path(name)), name)
 
 
 def format_recovery(recovery: Recovery, format_: str) -> str | bytes:
-    """Return a recovery in a format; exit if it cannot be written in that format."""
+    """Return the content of a file in a format; exit if the format cannot hold the studies."""
     from recover_trials.output import WRITERS
 
     try:
         return WRITERS[format_](recovery)
     except tuple(EXIT_CODES) as error:
         sys.exit(print_error(error))
-
-
-def exit_code(recovery: Recovery, unreadable: dict[str, OSError], *, strict: bool) -> int:
-    from recover_trials.errors import MissingReaderError
-
-    missing = any(isinstance(error, MissingReaderError) for error in unreadable.values())
-    others = any(not isinstance(error, MissingReaderError) for error in unreadable.values())
-    flagged = strict and bool(recovery.conflicts)
-    codes = {2: others, 3: missing, 4: flagged, 1: not recovery.studies}
-    return next((code for code, applies in codes.items() if applies), 0)
-
-
-def write(content: str | bytes, output: Path | None) -> None:
-    """Write to standard output, or to a file as a whole."""
-    if output is None:
-        if isinstance(content, str) and sys.stdout.isatty():
-            content = printable(content, keep="\n")
-        click.echo(as_bytes(content), nl=False)
-        return
-    part = output.with_name(f".{output.name}.part")
-    try:
-        if output.exists() and not output.is_file():  # a device or a pipe
-            output.write_bytes(as_bytes(content))
-            click.echo(output)
-            return
-        part.write_bytes(as_bytes(content))
-        part.replace(output)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise click.UsageError(f"{output}: {error.strerror}") from None
-    click.echo(output)
-
-
-def as_bytes(content: str | bytes) -> bytes:
-    """Return text in UTF-8, and bytes unchanged."""
-    return content.encode() if isinstance(content, str) else content
-
-
-def printable(text: str, keep: str = "") -> str:
-    """Return text without characters that move the cursor or set colours."""
-    return "".join(c if c.isprintable() or c in keep else "\ufffd" for c in text)

@@ -1,4 +1,4 @@
-"""Dispatch of lines to the parser of the program that wrote them, without quotations."""
+"""Dispatch of lines to the parser of the program that wrote them; quotations are left out."""
 
 from __future__ import annotations
 
@@ -34,13 +34,19 @@ class Dispatcher:
         self.has_hpogen_lines = False  # whole or damaged ones
         self.error = ""  # text of the last failure: its traceback may quote lines
         self.may_stop_early = False  # lines about early stopping may follow
-        self.printed: dict[str, Any] | None = None  # takes the parameters on the next lines
+        self.printed: dict[str, Any] | None = None  # receives the parameters on the next lines
 
     def read_line(self, line: str, between: Callable[[], bytes], *, ended: bool) -> None:
-        """Read a line; `between` returns the text before it, `ended` if a line end follows it."""
+        """Read a line.
+
+        Args:
+            line: without its line end.
+            between: returns the text since the line before.
+            ended: whether a line end follows; otherwise the line may be cut.
+        """
         if self.may_stop_early:
             self.read_early_stop(between())
-        events, damaged, text = hpogen_lines.read_line(line, foreign=not self.has_hpogen_lines)
+        events, damaged, text = hpogen_lines.parse_events(line, foreign=not self.has_hpogen_lines)
         if not events and hpogen_lines.LINE_END.search(text):
             damaged, text = damaged + 1, ""  # a line of hpogen with a damaged time stamp
         self.findings.damaged += damaged
@@ -52,19 +58,19 @@ class Dispatcher:
             self.findings.later.update(hpogen_lines.later_heads(line))
         if not text.strip() or self.is_quotation(text):
             return
-        statements = optuna_lines.read_line(text, ended=ended)
+        statements = optuna_lines.parse_statements(text, ended=ended)
         for content, start, stamped in statements:
             self.add_statement(content, text, start, stamped=stamped)
         if not statements:
             self.read_other(text, between, ended=ended)
 
     def read_early_stop(self, between: bytes) -> None:
-        """Read the line about early stopping, if the text between two lines holds one."""
+        """Read a line about early stopping from the text between two lines."""
         if stop := end_lines.EARLY_STOP.search(between):
             self.runs.stop_early(int(stop[1]))
 
     def is_quotation(self, text: str) -> bool:
-        """Tell whether a line is part of the error text of the last failure."""
+        """Return whether a line is part of the error text of the last failure."""
         if not self.error:
             return False
         if " failed with value " in text:
@@ -81,7 +87,7 @@ class Dispatcher:
         """Add a line of Optuna to its study, unless it is a quotation."""
         if is_quoted_by(text[:start]):
             return
-        if self.has_hpogen_lines:  # elsewhere it is a text inside of a damaged line
+        if self.has_hpogen_lines:  # elsewhere it is part of a damaged line
             stamped = follows_stamp(text, start)
         if not stamped and (self.has_stamps or not may_precede(text[:start])):
             if isinstance(content, Result):
@@ -100,19 +106,19 @@ class Dispatcher:
     def read_other(self, text: str, between: Callable[[], bytes], *, ended: bool) -> None:
         """Read a line of a predecessor, or count a line that mentions a trial."""
         foreign = not self.has_hpogen_lines
-        if started := start_lines.read_line(text, ended=ended):
+        if started := start_lines.parse_start(text, ended=ended):
             start, position = started
             if "arch_idx=" in text and not hpogen_lines.is_legacy_start(text, foreign=foreign):
-                self.findings.damaged += 1  # hpogen's; its time stamp or checksum is damaged
+                self.findings.damaged += 1  # a line of hpogen, with a damaged stamp or checksum
                 return
             if self.may_start_at(text, position):
                 self.start(start, between)
                 return
-        elif over := end_lines.read_line(text, ended=ended):
+        elif over := end_lines.parse_end(text, ended=ended):
             result, position = over
             self.add_statement(result, text, position, stamped=is_stamped(text, position))
             return
-        elif banner := banners.read_line(text):
+        elif banner := banners.parse_banner(text):
             if may_precede(text[: banner[1]]):
                 self.runs.add_banner(banner[0])
                 self.hpogen.in_file.clear()
@@ -121,7 +127,7 @@ class Dispatcher:
             self.findings.unmatched.add(text)
 
     def may_start_at(self, text: str, position: int) -> bool:
-        """Tell whether a start at a position in a line is no quotation."""
+        """Return whether a start line may begin at a position, and is not a quotation."""
         stamped = is_stamped(text, position)
         if self.has_hpogen_lines and stamped:
             return follows_stamp(text, position)

@@ -4,32 +4,35 @@ from __future__ import annotations
 
 
 class UnreadableError(OSError):
-    """A file that cannot be read as a log; an OSError, like other faults of one file."""
+    """The file cannot be read as a log."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, filename: str | None = None) -> None:
         super().__init__(reason)
-        self.strerror = reason
+        self.strerror, self.filename = reason, filename
+
+    def __str__(self) -> str:
+        return str(self.strerror)
 
 
 class MissingReaderError(UnreadableError):
-    """A package that is needed to read a file is not installed."""
+    """The package that reads a file is not installed."""
 
 
 class RebuildError(Exception):
-    """A study that cannot be written to a storage; nothing was written."""
+    """The study cannot be written to the storage."""
 
 
 class RepairError(Exception):
-    """A journal that cannot be repaired; it is left as it is."""
+    """The journal cannot be repaired; the file is unchanged."""
 
 
 class MissingPackageError(Exception):
-    """A package is needed that is not installed."""
+    """A required package is not installed."""
 
 
 class SeveralStudiesError(Exception):
-    """A format that holds one study is asked for several, or for none."""
+    """The format holds exactly one study, and the recovery has several or none."""
 
 
 class NoBestError(Exception):
-    """There is no finite best value."""
+    """The study has no finite best value."""

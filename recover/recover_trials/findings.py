@@ -1,4 +1,4 @@
-"""Counts of everything in a file that is no trial."""
+"""Counts of the lines of a file that are not trials."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Findings:
 
     Attributes:
         damaged: lines of hpogen scripts or journals whose checksum or syntax is wrong.
-        refused: the numbers of such lines, in a log of version 2.
+        refused: numbers of the damaged lines, in a log of version 2.
         unmatched: lines that name a trial in an unknown form.
-        unstamped: ends of trials without a time stamp in a log whose lines have one: quotations.
-        later: kinds of lines that only a later version writes, with their counts.
-        dry_runs: trials of dry runs, which train nothing.
+        unstamped: end lines without a time stamp in a log with time stamps, which are quotations.
+        later: kinds of lines that only a later version of hpogen writes, with their counts.
+        dry_runs: trials of dry runs, which are not trained.
         problems: other faults of the file, a sentence each.
     """
 

@@ -18,7 +18,7 @@ FORCED = "dropout was forced to another value than the study has"
 UNCERTAIN = "may belong to another study of this file: their lines are mixed"
 SHARED_COLUMNS = ("budget", "horizon", "task")  # the same for all trials of a study
 
-# Flags for limits of a format: nothing is damaged, no line contradicts another.
+# Flags for limits of a format: they mean neither damage nor a conflict.
 REMARKS = frozenset({ONLY_BEST_SHOWN, NUMBERED_BY_ORDER, FORCED})
 
 
@@ -38,7 +38,7 @@ class Trial:
         curve: metrics of each evaluation, by step, while the log is read.
         flags: damage, conflicts and uncertainties.
         run: id of the run that trained it last.
-        end: digest of its end line, which tells a duplicate from a conflict.
+        end: digest of its end line, which distinguishes a duplicate from a conflict.
         distributions: in JSON; only storages hold them.
         system_attrs: attributes that samplers and pruners set.
     """
@@ -60,12 +60,12 @@ class Trial:
 
     @property
     def value(self) -> float | None:
-        """Return the only value; None if there are none or several."""
+        """The value of a trial with one objective; otherwise None."""
         return self.values[0] if len(self.values) == 1 else None
 
     @property
     def conflicts(self) -> list[str]:
-        """Return the flags that mean damage or a conflict."""
+        """Flags that mean damage or a conflict."""
         return [flag for flag in self.flags if flag not in REMARKS]
 
 
@@ -80,11 +80,11 @@ class Study:
         about: fields of the run line of an hpogen script; empty for other logs.
         runs: the same for each run, by its id.
         trials: by number; more than one row where lines conflict.
-        named_bests: trials that lines call the best, with their values, in log order.
+        named_bests: best trials that lines name, with their values, in the order of the log.
         experiment: script or experiment that a runner's banner names.
         flags: damage and conflicts of the study as a whole.
-        remarks: facts worth knowing that are no fault.
-        resumed: the log says that trials before its own exist.
+        remarks: facts for the report that are not faults.
+        resumed: the log shows that earlier trials exist.
         optuna_name: name in Optuna's line, or empty.
         resumes_experiment: a script of its own resumes an experiment.
         lower_is_better: seen in lines that name the best trial.
@@ -109,12 +109,12 @@ class Study:
 
     @property
     def rows(self) -> list[Trial]:
-        """Return every trial, by number; a number with a conflict has several."""
+        """Every trial, by number; a number with a conflict has several rows."""
         return [trial for number in sorted(self.trials) for trial in self.trials[number]]
 
     @property
     def direction(self) -> str | None:
-        """Return `minimize` or `maximize`; None if the log does not show it."""
+        """`minimize` or `maximize`; None if the log does not show it."""
         if stated := self.about.get("direction"):
             return str(stated)
         if self.lower_is_better == self.higher_is_better:
@@ -123,12 +123,12 @@ class Study:
 
     @property
     def direction_inferred(self) -> bool:
-        """Tell whether the direction is inferred from the trials that lines call the best."""
+        """Whether the direction comes from the best trials that lines name, not from a field."""
         return self.direction is not None and not self.about.get("direction")
 
     @property
     def named_best(self) -> tuple[int, float] | None:
-        """Return number and value of the best trial by the lines that name one.
+        """Number and value of the best trial, from the lines that name one.
 
         The trial's own line may be missing.
         """
@@ -141,7 +141,7 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        """Return the best finished trial.
+        """The best finished trial.
 
         None if no trial finished, if trials have several values, if the direction is unknown, or
         if the best trial's own line is missing: see `named_best`.
@@ -173,17 +173,12 @@ class Study:
 
     @property
     def starts_at(self) -> int:
-        """Return the first number of the log; above 0 if earlier trials are in no log."""
+        """The lowest number of the logs; above 0 if no log holds the earlier trials."""
         first = min(self.trials, default=0)
         return first if self.resumed or not self.about else 0
 
-    @property
-    def unfinished(self) -> list[int]:
-        """Return the numbers of trials without an end line."""
-        return [trial.number for trial in self.rows if trial.state == "RUNNING"]
-
     def trial(self, number: int, start: datetime | None, run: str | None = None) -> Trial:
-        """Return the row of a trial, added if no row has this start and run."""
+        """Return the row of a trial; add it if no row has this start and run."""
         rows = self.trials.setdefault(number, [])
         for trial in rows:
             if compatible(trial.datetime_start, start) and compatible(trial.run, run):
@@ -192,16 +187,15 @@ class Study:
         return rows[-1]
 
     def counts(self) -> dict[str, int]:
-        """Return the number of trials in each state."""
         return dict(Counter(trial.state for trial in self.rows))
 
     def gaps(self) -> list[range]:
-        """Return the numbers, from the first to the highest, that have no line."""
+        """Return the numbers without a line, from the first to the highest."""
         numbers = sorted(self.trials)
         between = zip([self.starts_at - 1, *numbers], numbers, strict=False)
         return [range(low + 1, high) for low, high in between if high - low > 1]
 
 
 def compatible(one: object, other: object) -> bool:
-    """Tell whether two values are equal, or one of them is unknown."""
+    """Return whether two values are equal, or one of them is unknown (None)."""
     return one is None or other is None or one == other

@@ -1,4 +1,4 @@
-"""A bar for large logs on a terminal: megabytes per second and the time left."""
+"""Progress bar for large logs on a terminal: megabytes per second and the time left."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def size_of(names: tuple[str, ...]) -> int:
 
 @contextmanager
 def progress_of(names: tuple[str, ...]) -> Iterator[Callable[[int], None] | None]:
-    """Yield a function that takes the number of bytes read; None where no bar is wanted."""
+    """Yield a function that takes the number of bytes read; None for small logs or no terminal."""
     total = size_of(names)
     if total < LARGE or not sys.stderr.isatty():
         yield None

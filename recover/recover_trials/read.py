@@ -1,4 +1,4 @@
-"""Reading: from files and streams to studies."""
+"""Reading of sources in any format, and the join of their studies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from recover_trials.files.streams import Source
 
 SHOWN = 20  # numbers of lines
-DATABASE = "a SQLite file, not a log; give it by its path, or use optuna.load_study"
+DATABASE = "a stream cannot be read as a SQLite file; give the path of the file"
 
 
 def read_trials(
@@ -45,7 +45,7 @@ def read_trials(
             files are recognised by their content.
         unreadable: receives the sources that cannot be read, with their errors; without it the
             first one raises OSError.
-        progress: called with the number of bytes of each chunk that was read.
+        progress: called with the size of each chunk in bytes.
     """
     reader = Reader(progress)
     with collector_paused():
@@ -56,7 +56,7 @@ def read_trials(
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Pause Python's collector of reference cycles, which would search all trials repeatedly."""
+    """Pause the garbage collector, which would search all trials repeatedly for cycles."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -78,10 +78,10 @@ def read_source(reader: Reader, source: Source, unreadable: dict[str, OSError] |
 
 
 def as_sources(sources: Any) -> Iterable[Source]:
-    """Return sources one by one, the files of one study by time."""
+    """Return an iterable of sources, with the files of one study in the order of their runs."""
     is_one = isinstance(sources, (*PATH, bytes)) or hasattr(sources, "read")
     several: Iterable[Source] = [sources] if is_one else sources
-    if isinstance(several, Sequence) and len(several) > 1:  # an iterator is not waited for
+    if isinstance(several, Sequence) and len(several) > 1:  # an iterator may be endless
         return by_time(several)
     return several
 
@@ -91,12 +91,12 @@ class Reader:
 
     def __init__(self, progress: Callable[[int], None] | None = None) -> None:
         self.hpogen, self.runs, self.results = HpogenStudies(), OptunaRuns(), ResultFiles()
-        self.stored: list[Study] = []  # from storages, complete by themselves
+        self.stored: list[Study] = []  # studies of storages
         self.files: dict[str, Findings] = {}
         self.progress = progress
 
     def read(self, source: Source, name: str) -> None:
-        """Read a source. Raises OSError if that is impossible."""
+        """Read a source. Raises OSError if it cannot be read."""
         findings = Findings()
         self.hpogen.open_source(name)
         self.runs.open_source(name)
@@ -129,7 +129,7 @@ class Reader:
             studies, findings.damaged = journal.read_journal(whole_lines(chunks), name)
             self.stored += studies
             return
-        if not signatures.is_plainly_log(head, name):
+        if not signatures.is_certainly_log(head, name):
             log = self.read_results(chunks, head, name, findings)
             if log is None:
                 return
@@ -148,7 +148,7 @@ class Reader:
     def read_results(
         self, chunks: Iterator[bytes], head: bytes, name: str, findings: Findings
     ) -> Iterator[bytes] | None:
-        """Read a file of results; return the chunks of a log instead."""
+        """Read a file of results; return None, or the chunks if the file is a log."""
         is_csv = csv_results.is_csv_results(head)
         if not (json_results.is_json_results(head, name) or is_csv):
             return chunks
@@ -179,7 +179,7 @@ class Reader:
 
 
 def damage_report(file: Findings) -> str:
-    """Return the count of damaged lines, with their numbers where they are known."""
+    """Return the count of damaged lines, and in logs of version 2 their numbers."""
     shown = ", ".join(map(str, file.refused[:SHOWN]))
     more = ", …" if len(file.refused) > SHOWN else ""
     numbers = f" (line {shown}{more})" if file.refused else ""

@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from recover_trials.findings import Findings
 from recover_trials.model import CUT, REMARKS, Study
 
-BEST_DIFFERS = "best trial {0}: {1} here, {2} in a line that names it"
-BEST_BEATEN = "lines call trial {0} the best with {1}, but trial {2} has {3}"
-SAME_NAME = "another study here has this name"
-DIRECTIONS_CONFLICT = "lines disagree about the direction; studies with constraints may do that"
+BEST_DIFFERS = "best trial {0}: {1} in its end line, {2} in a line that names it as the best"
+BEST_BEATEN = "lines name trial {0} with {1} as the best, but trial {2} has {3}"
+SAME_NAME = "another study of these logs has the same name"
+DIRECTIONS_CONFLICT = (
+    "the best trials that lines name imply both directions; studies with constraints can do so"
+)
 
 
 @dataclass
 class Recovery:
-    """All studies, and all faults.
+    """All studies, and the damage of the files.
 
     Attributes:
         studies: in the order of their first lines.
@@ -31,22 +33,22 @@ class Recovery:
 
     @property
     def damaged(self) -> int:
-        """Return the number of damaged lines, which are left out."""
+        """Number of damaged lines, which are left out."""
         return sum(file.damaged for file in self.files.values())
 
     @property
     def unmatched(self) -> int:
-        """Return the number of lines that name a trial in an unknown form."""
+        """Number of lines that name a trial in an unknown form."""
         return sum(file.unmatched.count + file.unstamped.count for file in self.files.values())
 
     @property
     def later(self) -> Counter[str]:
-        """Return the kinds of lines that only a later version writes, with their counts."""
+        """Kinds of lines that only a later version of hpogen writes, with their counts."""
         return sum((file.later for file in self.files.values()), Counter())
 
     @property
     def conflicts(self) -> list[str]:
-        """Return all damage and conflicts: the reasons why a strict run fails."""
+        """All damage and conflicts, which make `--strict` fail."""
         conflicts = list(self.problems)
         for study in self.studies:
             conflicts += [f"{study.name}: {flag}" for flag in study.flags]
@@ -66,7 +68,7 @@ class Recovery:
 
 
 def check_names(studies: Iterable[Study]) -> None:
-    """Remark studies of hpogen scripts that share a name."""
+    """Add a remark to studies of hpogen scripts with the same name."""
     by_name: dict[str, list[Study]] = defaultdict(list)
     for study in studies:
         if study.about:
@@ -77,7 +79,7 @@ def check_names(studies: Iterable[Study]) -> None:
 
 
 def check_best(study: Study) -> None:
-    """Flag a study whose trials differ from the best trial that its lines name."""
+    """Flag a study if its trials conflict with the best trial that its lines name."""
     if study.lower_is_better and study.higher_is_better:
         study.flags.append(DIRECTIONS_CONFLICT)
     for number, value in study.named_bests.items():
@@ -101,20 +103,24 @@ def study_report(study: Study) -> list[str]:
     best, named = study.best, study.named_best
     text = f"; best trial {best.number}: {best.value}" if best else ""
     if best is None and named:
-        text = f"; best trial {named[0]}: {named[1]}, named by other lines; its own is missing"
+        text = (
+            f"; best trial {named[0]}: {named[1]}, named by other lines; its end line is missing"
+        )
     lines = [f"{study.name} ({study.source}): {counts}{text}"]
     if study.starts_at:
-        lines.append(f"  starts at {study.starts_at}: no log holds the trials before")
+        lines.append(f"  starts at trial {study.starts_at}: no log holds the earlier trials")
     if gaps := study.gaps():
-        lines.append(f"  no line of {spans(gaps)}")
+        lines.append(f"  no line about {spans(gaps)}")
     if study.direction_inferred:
-        lines.append(f"  {study.direction}: inferred from the trials that lines call the best")
+        lines.append(
+            f"  direction {study.direction}, inferred from the best trials that lines name"
+        )
     lines += [f"  {text}" for text in (*study.flags, *study.remarks)]
     return lines + flag_report(study)
 
 
 def flag_report(study: Study) -> list[str]:
-    """Return the flags of trials, a line for each flag."""
+    """Return a line for each flag, with the numbers of its trials."""
     flagged: dict[str, list[int]] = defaultdict(list)
     for trial in study.rows:
         for flag in trial.flags:

@@ -1,12 +1,12 @@
-"""The scanner: finds the lines about trials in any text, without decoding the rest of a log.
+"""Search for the lines about trials in any text, without decoding the rest of a log.
 
 It searches each block for a few literals and decodes only the lines that hold one. A search for a
-single byte reads ten gigabytes a second, a regular expression that begins with a literal two, any
-other a thirtieth of that. A block whose only lines about trials are regular ones takes the fast
-path: each `T` in it begins such a line, and each brace is in one.
+single byte reads 10 GB/s, a regular expression that begins with a literal 2 GB/s; others are about
+30 times slower. A block takes the fast path if all its lines about trials are regular: each `T` in
+the block begins such a line, and each brace is in such a line.
 
 The scanner searches for opening lines (of runs, studies and runners) only before a line that may
-belong to another study. A line that names the current study's best trial cannot.
+belong to another study. A line that names the best trial of the current study does not need it.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ LOOSE = (re.compile(rb"study (?:created|with )"), re.compile(rb"unning HPO: "))
 LINE_END = re.compile(rb"[\r\n]|\Z")
 LINE_ENDS = (b"", b"\n", b"\r")  # b"": a block begins with a line
 LONGEST_BETWEEN = 64 * 1024
-KEPT = 4 << 20  # bytes of blocks that are kept to be searched for opening lines
+KEPT = 4 << 20  # bytes of the blocks that may still be searched for opening lines
 
-# Fields that only version 2 has: the run line has most of them, an end line the last one.
+# Fields of version 2 only: the run line has most of them, an end line the last one.
 VERSION2_FIELDS = re.compile(
     rb"[:,] (?:log_version|trial_seconds|code_sha256|baselines|learning_curve)="
 )
@@ -49,7 +49,7 @@ HEAD = 4096
 def reader_of(
     head: bytes, findings: Findings, hpogen: HpogenStudies, runs: OptunaRuns
 ) -> Scanner | Version2Reader:
-    """Return the reader of a text, by its beginning."""
+    """Return the reader for a text that begins with `head`."""
     scanner = Scanner(findings, hpogen, runs)
     field = VERSION2_FIELDS.search(head, 0, HEAD)
     begin = head.rfind(b"\n", 0, field.start()) + 1 if field else 0
@@ -83,7 +83,7 @@ class Scanner:
             self.search(block, final=final)
 
     def read_regular(self, block: bytes, lines: list[re.Match[bytes]]) -> bytes:
-        """Read regular lines of the current study; return the rest from the first other one on."""
+        """Read regular lines of the current study; return the block from the first other line."""
         rows = rows_of(lines) if lines else []
         if rows is None:
             return block
@@ -120,7 +120,7 @@ class Scanner:
         self.keep(block, self.seen)
 
     def keep(self, block: bytes, seen: int) -> None:
-        """Keep a block to be searched for opening lines; blocks before regular lines need none."""
+        """Keep a block that may have opening lines; blocks before regular lines are skipped."""
         self.unseen.append((self.index, block, seen, len(block)))
         self.index, self.kept = self.index + 1, self.kept + len(block)
         while self.kept > KEPT and self.unseen:
@@ -130,7 +130,7 @@ class Scanner:
                 self.open_in(block, start, end)
 
     def read_common(self, start: int) -> bool:
-        """Read a line of the commonest kinds at a position; tell whether there is one."""
+        """Read a line of the most frequent kinds at a position; return whether there is one."""
         begin = start - 1 - LENGTH
         if begin < self.position or self.block[begin - 1 : begin] not in LINE_ENDS:
             return False
@@ -139,7 +139,7 @@ class Scanner:
         return not (self.dispatcher.error or self.hpogen.in_file) and self.read_finished(begin)
 
     def read_evaluation(self, begin: int) -> bool:
-        """Read the evaluation of an hpogen script at a position; tell whether there is one."""
+        """Read an evaluation of an hpogen script at a position; return whether there is one."""
         evaluation = hpogen_lines.find_evaluation(self.block, begin)
         if evaluation is None:
             return False
@@ -149,7 +149,7 @@ class Scanner:
         return True
 
     def read_finished(self, begin: int) -> bool:
-        """Read a regular line at a position; tell whether there is one."""
+        """Read a regular line at a position; return whether there is one."""
         match = REGULAR.match(self.block, begin)
         row = row_of(match) if match else None
         if not match or not row:

@@ -94,7 +94,7 @@ def seeds() -> Iterator[bytes]:
 def known(pieces: list[bytes]) -> Any:
     """Return what is read of a log that comes in pieces."""
     recovery = read_trials([pieces])
-    return recover_samples.known_of(recovery), recovery.report()
+    return recover_samples.contents_of(recovery), recovery.report()
 
 
 def one_input(data: bytes) -> None:

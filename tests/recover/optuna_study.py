@@ -55,7 +55,7 @@ VALUES = (0.5, -0.25, 1e-05, 1.5e300, math.inf, -math.inf, 3, 0.1 + 0.2)
 
 
 def objective(trial: Any) -> Any:
-    """Draw parameters; end in one of all ways."""
+    """Draw parameters; finish, fail or prune, by the number of the trial."""
     for name in NAMES[: trial.number % 8]:
         trial.suggest_categorical(name, CHOICES)
     trial.suggest_float("x", 1e-7, 1.0, log=True)
@@ -87,8 +87,8 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def told(study: Any) -> dict[str, Any]:
-    """Return what a study holds; values as text, so that nothing is rounded."""
+def contents_of(study: Any) -> dict[str, Any]:
+    """Return the fields of a study, with values as text, which is not rounded."""
     single = len(study.directions) == 1
     return {
         "best": study.best_trial.number if single else None,
@@ -114,7 +114,7 @@ def studies() -> list[Any]:
     both = {"directions": ["minimize", "maximize"], "sampler": sampler}
     two = optuna.create_study(study_name="two", **both)
     two.optimize(two_values, n_trials=15)
-    found = [one, down, two]
+    finished = [one, down, two]
     if VERSION >= (3, 2):
         named = optuna.create_study(study_name="named", sampler=sampler)
         named.set_metric_names(["it's {loss}"])
@@ -122,17 +122,17 @@ def studies() -> list[Any]:
         pair = optuna.create_study(study_name="pair", **both)
         pair.set_metric_names(["loss", "acc"])
         pair.optimize(two_values, n_trials=5)
-        found += [named, pair]
+        finished += [named, pair]
     if VERSION >= (4, 0):
         tpe = optuna.samplers.TPESampler(
             seed=0, constraints_func=lambda trial: (float(trial.number < 3),)
         )
         bound = optuna.create_study(study_name="bound", sampler=tpe)
         bound.optimize(lambda trial: trial.suggest_float("x", 0.0, 1.0), n_trials=8)
-        found.append(bound)
-    return found
+        finished.append(bound)
+    return finished
 
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    json.dump({study.study_name: told(study) for study in studies()}, sys.stdout)
+    json.dump({study.study_name: contents_of(study) for study in studies()}, sys.stdout)

@@ -1,4 +1,4 @@
-"""Old logs completed by a list of architectures: by what the log proves, never by a guess."""
+"""Sizes from a list of architectures, added to old logs that confirm the list."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from recover_samples import recover_one
 from recover_trials import Study, UnreadableError
-from recover_trials.legacy.architectures import PatchModel, complete, read_list
+from recover_trials.legacy.architectures import PatchModel, complete_from_list, read_architectures
 
 ROWS = [
     {"d_model": 64, "n_layers": 2, "n_heads": heads, "d_ff": ratio * 64}
@@ -42,7 +42,7 @@ def test_the_count_is_that_of_the_predecessor() -> None:
 def test_heads_and_widths_come_from_the_row_of_the_list() -> None:
     study = started((1, counted(ROWS[1])), (2, counted(ROWS[2])))
 
-    complete(study, ROWS)
+    complete_from_list(study, ROWS)
 
     assert [(t.user_attrs["n_heads"], t.user_attrs["d_ff"], t.flags) for t in study.rows] == [
         (4, 128, []),
@@ -53,7 +53,7 @@ def test_heads_and_widths_come_from_the_row_of_the_list() -> None:
 def test_the_exact_count_of_a_list_proves_a_row_too() -> None:
     study = started((0, 12345))
 
-    complete(study, [{**ROWS[0], "params": 12345}])
+    complete_from_list(study, [{**ROWS[0], "params": 12345}])
 
     assert study.rows[0].user_attrs["n_heads"] == 2
 
@@ -61,7 +61,7 @@ def test_the_exact_count_of_a_list_proves_a_row_too() -> None:
 def test_a_row_that_does_not_fit_is_flagged_and_nothing_is_filled() -> None:
     study = started((0, counted(ROWS[2])), (2, counted(ROWS[2])))
 
-    complete(study, ROWS)
+    complete_from_list(study, ROWS)
 
     assert [("n_heads" in t.user_attrs, len(t.flags)) for t in study.rows] == [
         (False, 1),
@@ -72,30 +72,32 @@ def test_a_row_that_does_not_fit_is_flagged_and_nothing_is_filled() -> None:
 def test_an_index_outside_of_the_list_is_flagged() -> None:
     study = started((4, 1))
 
-    complete(study, ROWS)
+    complete_from_list(study, ROWS)
 
-    assert study.rows[0].flags == ["arch_idx is not in the list of architectures"]
+    assert study.rows[0].flags == ["arch_idx is outside the list of architectures"]
 
 
 def test_without_an_index_only_a_unique_architecture_is_filled() -> None:
     alone = {**ROWS[0], "d_ff": 512}
     study = started((None, counted(ROWS[0])), (None, counted(alone)), (None, 7))
 
-    complete(study, [*ROWS, alone])
+    complete_from_list(study, [*ROWS, alone])
 
     first, second, third = study.rows
-    assert first.flags == ["not completed: several architectures of the list match"]
+    assert first.flags == ["sizes not added: several rows of the list of architectures match"]
     assert (second.user_attrs["n_heads"], second.user_attrs["d_ff"]) == (2, 512)
-    assert third.flags == ["not completed: no architecture of the list matches"]
+    assert third.flags == ["sizes not added: no row of the list of architectures matches"]
 
 
-def test_a_list_that_nothing_proves_is_not_believed() -> None:
+def test_a_list_without_a_matching_parameter_count_is_ignored() -> None:
     study = recover_one(["Trial 0: arch_idx=1, d_model=64, lr=0.1"])
 
-    complete(study, ROWS)
+    complete_from_list(study, ROWS)
 
     assert "n_heads" not in study.rows[0].user_attrs
-    assert study.rows[0].flags == ["not completed: no parameter count in the log proves the list"]
+    assert study.rows[0].flags == [
+        "sizes not added: no parameter count in the log confirms the list of architectures"
+    ]
 
 
 @pytest.mark.parametrize("suffix", [".py", ".json", ".csv"])
@@ -109,7 +111,7 @@ def test_a_list_is_read_from_each_kind_of_file(tmp_path: Path, suffix: str) -> N
     path = tmp_path / f"list{suffix}"
     path.write_text(texts[suffix])
 
-    assert read_list(path) == ROWS
+    assert read_architectures(path) == ROWS
 
 
 @pytest.mark.parametrize(
@@ -125,11 +127,11 @@ def test_a_list_is_read_from_each_kind_of_file(tmp_path: Path, suffix: str) -> N
         ("a.csv", "arch_idx,d_model,n_layers\n1,64,2\n"),
     ],
 )
-def test_what_holds_no_list_is_an_error_and_never_run(
+def test_a_file_without_a_list_is_an_error_and_never_run(
     tmp_path: Path, name: str, text: str
 ) -> None:
     (tmp_path / name).write_text(text)
 
     with pytest.raises(UnreadableError):
-        read_list(tmp_path / name)
+        read_architectures(tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == [name]

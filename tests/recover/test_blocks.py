@@ -35,9 +35,9 @@ def test_a_file_is_given_whole_in_blocks_that_end_with_a_line(
         patch.setattr(blocks, "BLOCK", block)
         patch.setattr(blocks, "LINE", line)
         file.seek(min(skip, len(content)))
-        found = list(blocks.whole_lines(blocks.file_chunks(file)))
-    assert b"".join(found) == content[skip:]
-    assert all(part.endswith((b"\n", b"\r")) for part in found[:-1])
+        blocks_read = list(blocks.whole_lines(blocks.file_chunks(file)))
+    assert b"".join(blocks_read) == content[skip:]
+    assert all(part.endswith((b"\n", b"\r")) for part in blocks_read[:-1])
 
 
 def test_a_chunk_that_ends_with_a_line_is_not_copied() -> None:
@@ -58,9 +58,9 @@ def test_chunks_of_a_file_end_with_its_lines(tmp_path: Path) -> None:
 def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    told = b"".join(RESULT % number for number in range(5000))
+    content = b"".join(RESULT % number for number in range(5000))
     write = f"open({str(pipe)!r}, 'wb').write(open({str(tmp_path / 'log')!r}, 'rb').read())"
-    (tmp_path / "log").write_bytes(told)
+    (tmp_path / "log").write_bytes(content)
     with subprocess.Popen([sys.executable, "-c", write]):
         (study,) = read_trials([pipe]).studies
     assert [*study.trials] == [*range(5000)]

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from recover_samples import HOSTILE_TEXTS, OTHER_STUDY, SampleLog, as_bytes, sample_log
 from recover_trials.cli import main
+from recover_trials.console import NO_TRIALS
 
 COMMAND = (sys.executable, "-m", "recover_trials")
 
@@ -36,7 +37,7 @@ def run(*arguments: str | Path, stdin: bytes | None = None) -> Result:
 
 
 def on_terminal(*arguments: str | Path) -> str:
-    """Run the command on a terminal of its own; return what reaches the screen."""
+    """Run the command on a terminal; return the text on the screen."""
     screen, terminal = pty.openpty()
     with subprocess.Popen(
         [*COMMAND, *map(str, arguments)], stdout=terminal, stderr=terminal, stdin=terminal
@@ -46,7 +47,7 @@ def on_terminal(*arguments: str | Path) -> str:
         try:
             while block := os.read(screen, 4096):
                 shown += block
-        except OSError:  # how Linux tells that the other end was closed
+        except OSError:  # Linux raises it after the other end was closed
             pass
         os.close(screen)
     return shown.decode()
@@ -101,7 +102,7 @@ def test_text_of_a_log_cannot_control_the_terminal(tmp_path: Path, format_: str)
 
 
 def test_parquet_is_not_shown_on_a_terminal(log: Path) -> None:
-    assert "give --output or a pipe" in on_terminal(log, "--format", "parquet")
+    assert "add --output FILE" in on_terminal(log, "--format", "parquet")
 
 
 def test_json_is_one_document(log: Path) -> None:
@@ -148,15 +149,13 @@ def test_one_of_several_studies_can_be_chosen(log: Path, tmp_path: Path) -> None
     ran = run(*logs, "--study", "other")
 
     assert [json.loads(line)["trial_number"] for line in ran.stdout.splitlines()] == [7]
-    assert len(ran.stderr.splitlines()) == 2  # of the other study, nothing
+    assert len(ran.stderr.splitlines()) == 2  # no line about the other study
     wrong = run(*logs, "--study", "third")
     assert wrong.exit_code == 2
     assert "no study has the name third; the logs hold: hpo_2M_h1, other" in wrong.stderr
 
 
-def test_a_bad_file_among_good_ones_is_said_and_the_rest_processed(
-    log: Path, tmp_path: Path
-) -> None:
+def test_an_unreadable_file_is_reported_and_the_others_are_read(log: Path, tmp_path: Path) -> None:
     ran = run(tmp_path / "none.log", log, tmp_path)
 
     assert ran.exit_code == 2
@@ -165,13 +164,13 @@ def test_a_bad_file_among_good_ones_is_said_and_the_rest_processed(
     assert f"error: {tmp_path}: Is a directory" in ran.stderr
 
 
-def test_a_log_without_trials_is_a_no(tmp_path: Path) -> None:
+def test_a_log_without_trials_has_exit_code_1(tmp_path: Path) -> None:
     (tmp_path / "empty.log").write_text("nothing\nto see\n")
 
     ran = run(tmp_path / "empty.log", "--output", tmp_path / "trials.csv")
 
     assert (ran.exit_code, ran.stdout) == (1, "")
-    assert ran.stderr == "no trials were found\n"
+    assert ran.stderr == f"{NO_TRIALS}\n"
     assert not (tmp_path / "trials.csv").exists()
 
 
@@ -213,9 +212,7 @@ def test_an_output_that_cannot_be_written_is_wrong_usage(log: Path, tmp_path: Pa
     assert "No such file or directory" in ran.stderr
 
 
-def test_an_output_that_cannot_be_replaced_leaves_nothing_behind(
-    log: Path, tmp_path: Path
-) -> None:
+def test_an_output_that_cannot_be_replaced_leaves_no_file(log: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
 
     ran = run(log, "--output", f"{tmp_path}/out/{'x' * 255}", "--force")
@@ -225,7 +222,7 @@ def test_an_output_that_cannot_be_replaced_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize(("arguments", "code"), [([], 0), (["--strict"], 4)])
-@pytest.mark.parametrize("damage", ["torn", "told twice"])
+@pytest.mark.parametrize("damage", ["torn", "repeated"])
 def test_damage_fails_only_a_strict_run(
     tmp_path: Path, damage: str, arguments: list[str], code: int
 ) -> None:
@@ -270,7 +267,7 @@ def test_an_interrupt_ends_with_the_code_shells_expect() -> None:
     assert process.stdin is not None
     process.stdin.write("a line\n")
     process.stdin.flush()
-    time.sleep(1.5)  # it waits for more of its input
+    time.sleep(1.5)  # the command waits for more input
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -292,12 +289,12 @@ def test_a_list_of_architectures_completes_an_old_log(tmp_path: Path) -> None:
 
     ran = run(tmp_path / "a.log", "--arch-list", tmp_path / "list.json")
 
-    (found,) = csv.DictReader(io.StringIO(ran.stdout))
-    assert (found["user_attrs_n_heads"], found["user_attrs_d_ff"]) == ("4", "128")
+    (row,) = csv.DictReader(io.StringIO(ran.stdout))
+    assert (row["user_attrs_n_heads"], row["user_attrs_d_ff"]) == ("4", "128")
     assert run(tmp_path / "a.log", "--arch-list", tmp_path / "a.log").exit_code == 2
 
 
-def test_a_missing_package_is_said_with_the_command_that_installs_it(
+def test_a_missing_package_is_reported_with_the_command_that_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "zstandard", None)
@@ -313,9 +310,9 @@ def test_a_missing_package_is_said_with_the_command_that_installs_it(
 BEST = "Trial {} finished with value: {} and parameters: {{}}. Best is trial {} with value: {}."
 
 
-def test_a_strict_run_fails_where_the_best_is_another_than_lines_say(tmp_path: Path) -> None:
-    told = [(0, 0.5, 0, 0.5), (1, 0.75, 0, 0.5), (2, 0.25, 0, 0.5)]
-    lines = [f"[I 2026-11-21 10:15:0{row[0]},123] {BEST.format(*row)}\n" for row in told]
+def test_strict_fails_where_lines_name_another_best_trial(tmp_path: Path) -> None:
+    results = [(0, 0.5, 0, 0.5), (1, 0.75, 0, 0.5), (2, 0.25, 0, 0.5)]
+    lines = [f"[I 2026-11-21 10:15:0{row[0]},123] {BEST.format(*row)}\n" for row in results]
     (tmp_path / "a.log").write_text("".join(lines))
 
     assert run(tmp_path / "a.log", "--strict").exit_code == 4

@@ -1,4 +1,4 @@
-"""Compressed, encoded and wrapped logs, and files that are no logs."""
+"""Compressed, encoded and wrapped logs, and files that are not logs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import optuna
 import pytest
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 
-from recover_samples import STAMP, as_bytes, known_of, recover, sample_log
+from recover_samples import STAMP, as_bytes, contents_of, recover, sample_log
 from recover_trials import MissingReaderError, Recovery, UnreadableError, read_trials
 
 LINES = sample_log().lines
@@ -21,7 +21,7 @@ TOLD = "finished with value: 0.5 and parameters: {'x': 1}. Best is trial 0 with 
 
 
 def of_bytes(data: bytes) -> Recovery:
-    """Return what is read from the bytes of one file."""
+    """Return the recovery from the bytes of one file."""
     return read_trials([io.BytesIO(data)])
 
 
@@ -29,7 +29,7 @@ def of_bytes(data: bytes) -> Recovery:
 def test_an_encoding_does_not_matter(encoding: str) -> None:
     text = "\r\n".join(["Prüfung", *LINES, ""])
 
-    assert known_of(of_bytes(text.encode(encoding))) == known_of(recover(LINES))
+    assert contents_of(of_bytes(text.encode(encoding))) == contents_of(recover(LINES))
 
 
 def test_members_of_gzip_are_read_one_after_the_other() -> None:
@@ -37,21 +37,21 @@ def test_members_of_gzip_are_read_one_after_the_other() -> None:
 
     recovery = of_bytes(b"".join(map(gzip.compress, parts)) + bytes(512))
 
-    assert known_of(recovery) == known_of(recover(LINES))
+    assert contents_of(recovery) == contents_of(recover(LINES))
     assert recovery.problems == []
 
 
 @pytest.mark.parametrize("cut", [20, 400, -9, -1])
-def test_what_stands_before_the_end_of_a_truncated_gzip_is_read(cut: int) -> None:
+def test_lines_before_the_end_of_a_truncated_gzip_are_read(cut: int) -> None:
     recovery = of_bytes(gzip.compress(as_bytes(LINES))[:cut])
 
     assert recovery.problems[0] == (
-        "stream: compressed data end too early; the part before is read"
+        "stream: the compressed data are truncated; all lines before the end were read"
     )
     assert sum(len(study.rows) for study in recovery.studies) <= 3
 
 
-def test_damaged_gzip_is_a_problem_and_no_crash() -> None:
+def test_damaged_gzip_is_reported() -> None:
     data = bytearray(gzip.compress(as_bytes(LINES)))
     data[60:70] = bytes(10)
 
@@ -71,11 +71,11 @@ def test_zstd_is_read_if_a_package_is_there() -> None:
     make = zstandard.ZstdCompressor().compress
     data = make(as_bytes(LINES[:3])) + make(as_bytes(LINES[3:]))
 
-    assert known_of(of_bytes(data)) == known_of(recover(LINES))
+    assert contents_of(of_bytes(data)) == contents_of(recover(LINES))
     assert of_bytes(data[:-5]).problems
 
 
-def test_without_a_package_zstd_is_an_error_that_says_what_to_do(
+def test_without_a_package_zstd_is_an_error_with_advice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "zstandard", None)
@@ -115,7 +115,7 @@ def test_each_cell_of_a_notebook_may_hold_a_study() -> None:
     assert [(study.name, len(study.rows)) for study in studies] == [("a", 1), ("b", 2)]
 
 
-def test_a_notebook_that_is_cut_gives_what_is_whole() -> None:
+def test_a_truncated_notebook_gives_its_whole_strings() -> None:
     text = json.dumps(notebook_of([[f"{STAMP}Trial 0 {TOLD}\n"]] * 2), indent=1)
 
     (study,) = of_bytes(text[:-60].encode()).studies
@@ -174,28 +174,28 @@ def stored(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, optuna
     return path, study
 
 
-def test_a_storage_that_is_called_a_log_is_read_as_the_study_it_is(
+def test_a_storage_with_the_name_of_a_log_is_read(
     stored: tuple[Path, optuna.Study],
 ) -> None:
     path, study = stored
 
-    (found,) = read_trials(path).studies
+    (recovered,) = read_trials(path).studies
 
-    known = [t for t in study.trials if t.state != optuna.trial.TrialState.WAITING]
-    assert (found.name, found.direction, found.flags) == ("s", "maximize", [])
-    assert [row.number for row in found.rows] == [trial.number for trial in known]
-    for row, trial in zip(found.rows, known, strict=True):
+    started = [t for t in study.trials if t.state != optuna.trial.TrialState.WAITING]
+    assert (recovered.name, recovered.direction, recovered.flags) == ("s", "maximize", [])
+    assert [row.number for row in recovered.rows] == [trial.number for trial in started]
+    for row, trial in zip(recovered.rows, started, strict=True):
         assert (row.state, list(row.values)) == (trial.state.name, trial.values or [])
         assert (row.params, row.user_attrs) == (trial.params, trial.user_attrs)
         assert row.intermediate_values == trial.intermediate_values
         assert row.datetime_start == trial.datetime_start
         assert row.datetime_complete == trial.datetime_complete
         for name, distribution in trial.distributions.items():
-            told = optuna.distributions.json_to_distribution(json.dumps(row.distributions[name]))
-            assert told == distribution
+            stored = optuna.distributions.json_to_distribution(json.dumps(row.distributions[name]))
+            assert stored == distribution
 
 
-def test_a_torn_journal_is_read_and_its_damage_counted(
+def test_a_truncated_journal_is_read_and_its_damage_counted(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "optuna.log"
@@ -208,15 +208,15 @@ def test_a_torn_journal_is_read_and_its_damage_counted(
     assert recovery.problems == ["stream: damaged lines left out: 1"]
 
 
-def test_a_sqlite_file_from_a_stream_is_an_error_that_says_what_to_do() -> None:
-    with pytest.raises(UnreadableError, match="give it by its path"):
+def test_a_sqlite_file_from_a_stream_is_an_error_with_advice() -> None:
+    with pytest.raises(UnreadableError, match="give the path of the file"):
         of_bytes(b"SQLite format 3\0" + bytes(100))
 
 
 def test_a_sqlite_file_of_other_programs_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "other.log").write_bytes(b"SQLite format 3\0" + bytes(100))
 
-    with pytest.raises(UnreadableError, match="without Optuna studies"):
+    with pytest.raises(UnreadableError, match="without readable Optuna studies"):
         read_trials(tmp_path / "other.log")
 
 
@@ -225,11 +225,11 @@ def test_an_iterable_of_bytes_is_a_source(size: int) -> None:
     data = as_bytes(LINES)
     pieces = (data[start : start + size] for start in range(0, len(data), size))
 
-    assert known_of(read_trials([pieces])) == known_of(recover(LINES))
+    assert contents_of(read_trials([pieces])) == contents_of(recover(LINES))
 
 
 def test_a_text_stream_is_a_source() -> None:
-    assert known_of(read_trials([io.StringIO("\n".join(LINES))])) == known_of(recover(LINES))
+    assert contents_of(read_trials([io.StringIO("\n".join(LINES))])) == contents_of(recover(LINES))
 
 
 def test_progress_counts_every_byte() -> None:

@@ -1,4 +1,4 @@
-"""A study shown while it runs, from its log alone."""
+"""Studies that are shown while they run, from their logs."""
 
 from __future__ import annotations
 
@@ -26,10 +26,14 @@ from children import child
 from recover_samples import LATER_RUN, SampleLog, as_bytes, sample_log, sample_log2
 from recover_trials import UnreadableError, read_trials
 from recover_trials.cli import main
-from recover_trials.follow.live import LiveLog, LiveStudies, Rhythm, Status, status_of
-from recover_trials.follow.show import changes_of, follow, picture, span, statuses
+from recover_trials.follow.lines import changes_of
+from recover_trials.follow.live import LiveLog, LiveStudies, Rhythm
+from recover_trials.follow.picture import picture
+from recover_trials.follow.show import follow
+from recover_trials.follow.status import Status, status_of, statuses
+from recover_trials.follow.status_text import duration
 from recover_trials.follow.tail import Tail
-from scripts import MARKET, changed, render_to, run
+from scripts import MARKET, changed, mortal, render_to, run
 
 COMMAND = (sys.executable, "-m", "recover_trials", "--follow")
 
@@ -52,14 +56,14 @@ def append(path: Path, data: str | bytes | list[str]) -> None:
 
 
 def everything(tail: Tail) -> bytes:
-    """Return what a tail gives until nothing is new."""
+    """Return all new lines of a tail."""
     return b"".join(iter(tail.read, b""))
 
 
-# --- What is new in a file -----------------------------------------------------------------------
+# --- New lines of a file -------------------------------------------------------------------------
 
 
-def test_only_what_is_new_is_read(tmp_path: Path) -> None:
+def test_only_new_lines_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     append(path, "one\n")
     tail = Tail(path)
@@ -142,12 +146,14 @@ def test_a_compressed_file_is_not_followed(tmp_path: Path) -> None:
 
     with pytest.raises(UnreadableError, match="does not grow"):
         Tail(tmp_path / "a.gz").read()
-    assert CliRunner().invoke(main, ["--follow", str(tmp_path / "a.gz")]).exit_code == 2
+    done = CliRunner().invoke(main, ["--follow", str(tmp_path / "a.gz")])
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"error: {tmp_path / 'a.gz'}: a compressed file does not grow")
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 5000])
 @pytest.mark.parametrize("sample", [sample_log, sample_log2])
-def test_a_log_in_pieces_tells_the_same_as_the_whole(
+def test_a_log_read_in_pieces_gives_the_study_of_the_whole_log(
     tmp_path: Path, size: int, sample: Callable[[], SampleLog]
 ) -> None:
     data = as_bytes(sample().lines)
@@ -157,8 +163,8 @@ def test_a_log_in_pieces_tells_the_same_as_the_whole(
         log.poll()
 
     (study,) = log.studies()
-    (known,) = read_trials([io.BytesIO(data)]).studies
-    assert (study.trials, study.about, study.flags) == (known.trials, known.about, [])
+    (whole,) = read_trials([io.BytesIO(data)]).studies
+    assert (study.trials, study.about, study.flags) == (whole.trials, whole.about, [])
 
 
 RESULT = "[I 2026-11-21 1{0}:00:0{1},123] Trial {1} finished with value: {2} and parameters: "
@@ -174,29 +180,31 @@ RUNNER = "".join(
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 5000])
-def test_a_runners_log_in_pieces_tells_the_same_as_the_whole(tmp_path: Path, size: int) -> None:
+def test_a_log_of_a_runner_read_in_pieces_gives_the_studies_of_the_whole_log(
+    tmp_path: Path, size: int
+) -> None:
     data = RUNNER.encode()
     log = LiveLog(tmp_path / "a.log", LiveStudies())
     for start in range(0, len(data), size):
         append(log.path, data[start : start + size])
         log.poll()
 
-    known = read_trials(io.BytesIO(data)).studies
-    assert [study.experiment for study in known] == ["hpo_2M_h0", "hpo_2M_h1"]
+    studies = read_trials(io.BytesIO(data)).studies
+    assert [study.experiment for study in studies] == ["hpo_2M_h0", "hpo_2M_h1"]
     assert [(s.experiment, s.trials) for s in log.runs.studies if s.trials] == [
-        (study.experiment, study.trials) for study in known
+        (study.experiment, study.trials) for study in studies
     ]
 
 
-# --- How a study stands --------------------------------------------------------------------------
+# --- Status of a study ---------------------------------------------------------------------------
 
 
 def live(tmp_path: Path, log: SampleLog) -> LiveLog:
     """Return a log that was read once."""
-    found = LiveLog(tmp_path / "live.log", LiveStudies())
-    append(found.path, log.lines)
-    found.poll()
-    return found
+    live_log = LiveLog(tmp_path / "live.log", LiveStudies())
+    append(live_log.path, log.lines)
+    live_log.poll()
+    return live_log
 
 
 def status(log: LiveLog, now: datetime | None = None) -> Status:
@@ -218,30 +226,30 @@ def running_log(n_trials: int | None = 4) -> SampleLog:
     return log
 
 
-def test_a_status_has_what_is_done_and_what_runs(tmp_path: Path) -> None:
-    found = status(live(tmp_path, running_log()))
+def test_a_status_has_finished_and_running_trials(tmp_path: Path) -> None:
+    now = status(live(tmp_path, running_log()))
 
-    assert (found.done, found.total, found.best) == (2, 4, (0, 0.5))
-    assert found.counts == {"COMPLETE": 1, "PRUNED": 1, "RUNNING": 1}
-    (trial,) = found.running
+    assert (now.done, now.total, now.best) == (2, 4, (0, 0.5))
+    assert now.counts == {"COMPLETE": 1, "PRUNED": 1, "RUNNING": 1}
+    (trial,) = now.running
     assert (trial.number, trial.step, trial.steps, trial.unit) == (2, 2, 5, "epoch")
-    assert trial.about == "d_model=64 n_layers=48 n_heads=8"
+    assert trial.architecture == "d_model=64 n_layers=48 n_heads=8"
     # The last line came at 10:15:07.123, two epochs after the start: three are left.
     assert trial.elapsed == timedelta(seconds=11, milliseconds=123)
     assert trial.left == trial.elapsed / 2 * 3
     # And one more trial, at the mean of the two that are done.
-    assert found.left == trial.left + timedelta(seconds=30)
-    assert not found.over
+    assert now.left == trial.left + timedelta(seconds=30)
+    assert not now.finished
 
 
-def test_a_total_that_no_line_tells_is_unknown(tmp_path: Path) -> None:
-    found = status(live(tmp_path, running_log(None)))
+def test_a_log_without_a_total_has_an_unknown_total(tmp_path: Path) -> None:
+    now = status(live(tmp_path, running_log(None)))
 
-    assert (found.total, found.left, found.over) == (None, None, False)
-    assert next(changes_of(None, found)).startswith("2/? done (1 pruned), best trial 0: 0.5")
+    assert (now.total, now.left, now.finished) == (None, None, False)
+    assert next(changes_of(None, now)).startswith("2/? done (1 pruned), best trial 0: 0.5")
 
 
-def test_trials_that_a_dead_run_left_are_not_at_work(tmp_path: Path) -> None:
+def test_unfinished_trials_of_a_killed_run_are_not_running(tmp_path: Path) -> None:
     log = running_log()
     log.identity["run"] = LATER_RUN
     log.open_run(n_trials=4)
@@ -250,7 +258,7 @@ def test_trials_that_a_dead_run_left_are_not_at_work(tmp_path: Path) -> None:
     assert [trial.number for trial in status(live(tmp_path, log)).running] == [3]
 
 
-def test_a_worker_that_goes_on_beside_a_new_one_is_at_work(tmp_path: Path) -> None:
+def test_trials_of_two_active_workers_are_running(tmp_path: Path) -> None:
     log = running_log()
     first = dict(log.identity)
     log.identity["run"] = LATER_RUN
@@ -262,22 +270,41 @@ def test_a_worker_that_goes_on_beside_a_new_one_is_at_work(tmp_path: Path) -> No
     assert [trial.number for trial in status(live(tmp_path, log)).running] == [2, 3]
 
 
-def test_a_study_is_over_when_its_trials_are_done_or_its_run_has_ended(tmp_path: Path) -> None:
+def end_run(log: SampleLog, reason: str) -> str:
+    """Append the last line of a run; return it."""
+    counts = dict.fromkeys(("complete", "pruned", "failed", "running"), 1)
+    return log.add("run_end", {**counts, "reason": reason, "best_trial": 0, "best_value": 0.5})
+
+
+def test_a_study_is_finished_when_its_total_is_done(tmp_path: Path) -> None:
     log = running_log(3)
-    found = live(tmp_path, log)
-    assert not status(found).over
+    live_log = live(tmp_path, log)
+    assert not status(live_log).finished
 
-    append(found.path, [log.end(2)])
-    found.poll()
-    assert status(found).over
+    append(live_log.path, [log.end(2)])
+    live_log.poll()
 
-    ended = running_log(9)
-    ended.add("run_end", {**dict.fromkeys(("complete", "pruned", "failed", "running"), 1),
-                          "reason": "timeout", "best_trial": 0, "best_value": 0.5})  # fmt: skip
-    (tmp_path / "other").mkdir()
-    assert [*changes_of(None, status(live(tmp_path / "other", ended)))][-1] == (
-        "over, its run ended: timeout"
-    )
+    assert status(live_log).finished
+    assert [*changes_of(None, status(live_log))][-1] == "finished: all trials are done"
+
+
+def test_a_run_that_ends_before_the_total_does_not_finish_the_study(tmp_path: Path) -> None:
+    log = running_log(9)
+    live_log = live(tmp_path, log)
+    running = status(live_log)
+    append(live_log.path, [end_run(log, "timeout")])
+    live_log.poll()
+    stopped = status(live_log, datetime.now() + timedelta(days=1))
+    log.identity["run"] = LATER_RUN
+    append(live_log.path, [log.open_run(n_trials=9)])
+    live_log.poll()
+    continued = status(live_log)
+
+    assert (stopped.finished, stopped.interrupted, stopped.stalled) == (False, True, False)
+    assert [*changes_of(running, stopped)] == [
+        "run ended before the total: timeout; waiting for the next run"
+    ]
+    assert [*changes_of(stopped, continued)] == ["a run continues the study"]
 
 
 def test_a_study_is_stalled_after_three_times_its_longest_pause(tmp_path: Path) -> None:
@@ -286,13 +313,13 @@ def test_a_study_is_stalled_after_three_times_its_longest_pause(tmp_path: Path) 
     written = datetime.fromtimestamp(log.path.stat().st_mtime)  # noqa: DTZ006
 
     assert not status(log, written + timedelta(minutes=14)).stalled
-    found = status(log, written + timedelta(minutes=16))
-    assert found.stalled
+    stalled_now = status(log, written + timedelta(minutes=16))
+    assert stalled_now.stalled
     before = status(log, written)
-    assert [*changes_of(before, found)] == [
+    assert [*changes_of(before, stalled_now)] == [
         "stalled: no line for 16m; more than 3 times the longest pause before, 5m"
     ]
-    assert [*changes_of(found, before)] == ["continues"]
+    assert [*changes_of(stalled_now, before)] == ["continues"]
 
 
 def test_pauses_of_a_few_seconds_do_not_make_a_minute_a_stall(tmp_path: Path) -> None:
@@ -303,7 +330,7 @@ def test_pauses_of_a_few_seconds_do_not_make_a_minute_a_stall(tmp_path: Path) ->
     assert not status(log, written + timedelta(seconds=59)).stalled
 
 
-def test_the_time_between_two_runs_is_no_pause() -> None:
+def test_the_time_between_two_runs_is_not_a_pause() -> None:
     rhythm = Rhythm()
     for stamp, text in (
         ("10:00:00,000", "Trial 0: x"),
@@ -325,9 +352,9 @@ def test_lines_of_optuna_are_followed_as_well(tmp_path: Path) -> None:
     append(log.path, line.format(1, 0.7) + " Best is trial 0 with value: 0.5.\n")
     log.poll()
 
-    (found,) = statuses([log]).values()
+    (now,) = statuses([log]).values()
 
-    assert (found.name, found.done, found.best, found.over) == ("x", 2, (0, 0.5), False)
+    assert (now.name, now.done, now.best, now.finished) == ("x", 2, (0, 0.5), False)
 
 
 @pytest.mark.parametrize(
@@ -335,7 +362,7 @@ def test_lines_of_optuna_are_followed_as_well(tmp_path: Path) -> None:
     [(0, "0s"), (0.6, "1s"), (59, "59s"), (60, "1m"), (3605, "1h"), (97_200, "1d 3h")],
 )
 def test_a_duration_has_two_sizes_at_most(seconds: float, text: str) -> None:
-    assert span(timedelta(seconds=seconds)) == text
+    assert duration(timedelta(seconds=seconds)) == text
 
 
 def test_text_of_a_log_cannot_control_the_terminal(tmp_path: Path) -> None:
@@ -344,19 +371,18 @@ def test_text_of_a_log_cannot_control_the_terminal(tmp_path: Path) -> None:
     log.open_run(name=evil, metric=evil, unit=evil, n_trials=9)
     log.start(0, d_model=evil)
     log.end(1)
-    log.add("run_end", {**dict.fromkeys(("complete", "pruned", "failed", "running"), 1),
-                        "reason": evil, "best_trial": 0, "best_value": 0.5})  # fmt: skip
-    found = live(tmp_path, log)
+    end_run(log, evil)
+    live_log = live(tmp_path, log)
     text = io.StringIO()
     console = Console(file=text, width=200, force_terminal=False)
 
-    console.print(picture([found], statuses([found])))
+    console.print(picture([live_log], statuses([live_log])))
 
     assert "[bold]" in text.getvalue()
     assert all(line.isprintable() for line in text.getvalue().split("\n"))
 
 
-# --- As users run it -----------------------------------------------------------------------------
+# --- Command -------------------------------------------------------------------------------------
 
 
 def lines_of(log: Path, act: Any) -> list[str]:
@@ -394,12 +420,14 @@ def test_a_pipe_gets_a_line_per_change(tmp_path: Path) -> None:
         "hpo_2M_h1: trial 0 COMPLETE 0.5 | 1/2 done, best trial 0: 0.5, about 30s left",
         "hpo_2M_h1: trial 1 started | 1/2 done, best trial 0: 0.5, running 1, about 30s left",
         "hpo_2M_h1: trial 1 FAIL | 2/2 done (1 failed), best trial 0: 0.5",
-        "hpo_2M_h1: over, all trials are done",
+        "hpo_2M_h1: finished: all trials are done",
     ]
 
 
-@pytest.mark.parametrize("arguments", [["-"], ["a.log", "--format", "csv"]])
-def test_what_cannot_be_followed_is_wrong_usage(arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    "arguments", [["-"], ["a.log", "--format", "csv"], ["a.log", "--pid", "0"]]
+)
+def test_options_that_do_not_go_with_follow_are_refused(arguments: list[str]) -> None:
     assert CliRunner().invoke(main, ["--follow", *arguments]).exit_code == 2
 
 
@@ -409,7 +437,7 @@ def test_a_folder_cannot_be_followed(tmp_path: Path) -> None:
     assert (ran.exit_code, ran.stderr) == (2, f"error: {tmp_path}: Is a directory\n")
 
 
-def test_an_interrupt_ends_it_with_the_code_shells_expect(tmp_path: Path) -> None:
+def test_an_interrupt_ends_with_128_plus_the_signal(tmp_path: Path) -> None:
     append(tmp_path / "a.log", running_log().lines)
     process = subprocess.Popen(
         child(*COMMAND, tmp_path / "a.log"),
@@ -425,7 +453,7 @@ def test_an_interrupt_ends_it_with_the_code_shells_expect(tmp_path: Path) -> Non
     assert (process.returncode, errors) == (130, "")
 
 
-def test_a_terminal_gets_a_picture(tmp_path: Path) -> None:
+def test_a_terminal_shows_a_picture(tmp_path: Path) -> None:
     log = running_log(3)
     append(tmp_path / "a.log", log.lines)
     screen, terminal = pty.openpty()
@@ -441,12 +469,12 @@ def test_a_terminal_gets_a_picture(tmp_path: Path) -> None:
         try:
             while block := os.read(screen, 1 << 16):
                 shown += block
-        except OSError:  # how Linux tells that the other end was closed
+        except OSError:  # Linux raises it after the other end was closed
             pass
         os.close(screen)
     text = shown.decode()
     assert process.returncode == 0
-    for part in ("2/3 done", "best: trial 0, val_loss 0.5", "epoch 2/5", "over, all trials"):
+    for part in ("2/3 done", "best: trial 0, val_loss 0.5", "epoch 2/5", "finished: all trials"):
         assert part in text
 
 
@@ -463,6 +491,70 @@ def test_a_real_study_is_followed_to_its_end(sp500_file: Path, tmp_path: Path) -
     lines = [line[20:] for line in shown.splitlines()]
     assert follower.returncode == 0
     assert lines[0] == f"waiting for {log}"
-    assert lines[-1] == f"{script.stem}: over, all trials are done"
+    assert lines[-1] == f"{script.stem}: finished: all trials are done"
     best = json.loads((tmp_path / "outputs" / script.stem / "best_params.json").read_text())
     assert f"3/3 done, best trial {best['best_trial']}: {best['best_value']}" in shown
+
+
+def test_pid_needs_follow() -> None:
+    done = CliRunner().invoke(main, ["a.log", "--pid", "7"])
+
+    assert (done.exit_code, "--pid ends --follow" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("more", [(), ("--to-storage", "sqlite:///s.db")])
+def test_pid_ends_after_the_last_line_of_the_process(
+    tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    log = running_log(9)
+    lines = tmp_path / "lines"
+    append(lines, log.lines)
+    # Like a script that is killed: it writes lines and ends without the last line of a run.
+    program = "import sys; sys.stdin.read(); open('a.log', 'wb').write(open('lines', 'rb').read())"
+    writer = subprocess.Popen(
+        child(sys.executable, "-c", program), stdin=subprocess.PIPE, cwd=tmp_path
+    )
+    follower = subprocess.Popen(
+        child(*COMMAND, "a.log", "--pid", str(writer.pid), *more),
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert follower.stdout is not None
+    assert follower.stdout.readline().endswith("waiting for a.log\n")
+    writer.communicate()
+    shown = follower.stdout.read()  # unlike communicate, it returns buffered lines, too
+
+    follower.stdout.close()
+    assert follower.wait(timeout=60) == 0
+    assert ("3 trials written" if more else "2/9 done") in shown
+
+
+@pytest.mark.study
+def test_a_study_is_followed_through_a_stop_and_a_kill(sp500_file: Path, tmp_path: Path) -> None:
+    shutil.copy(sp500_file, tmp_path / "sp500.csv")
+    script = mortal(render_to(tmp_path, changed(MARKET, study={"n_trials": 3})), [(1, 2)])
+    stop = tmp_path / "outputs" / script.stem / "STOP"
+    stop.parent.mkdir(parents=True)
+    stop.touch()
+    log = tmp_path / "logs" / f"{script.stem}.log"
+    follower = subprocess.Popen(child(*COMMAND, log), stdout=subprocess.PIPE, text=True)
+    assert follower.stdout is not None
+    shown = [follower.stdout.readline()]
+
+    assert run(script).returncode == 75
+    while "run ended before the total: STOP" not in shown[-1]:
+        shown.append(follower.stdout.readline())
+    stop.unlink()
+    assert run(script).returncode == 9
+    while "trial 0 COMPLETE" not in shown[-1]:
+        shown.append(follower.stdout.readline())
+    assert follower.poll() is None
+    assert run(script).returncode == 0
+    shown += follower.stdout  # unlike communicate, it returns buffered lines, too
+
+    assert follower.wait(timeout=60) == 0
+    changes = [line[20:].rstrip() for line in shown]
+    assert f"{script.stem}: a run continues the study" in changes
+    follower.stdout.close()
+    assert changes[-1] == f"{script.stem}: finished: all trials are done"

@@ -1,4 +1,4 @@
-"""Any history, told in any way, damaged in any way: no crash, no false row, nothing lost.
+"""Random studies, logged by any version and damaged anywhere: no crash, no false or lost row.
 
 RECOVER_FUZZ=100000 python -m pytest tests/recover/test_histories.py
 """
@@ -49,8 +49,8 @@ NOISE = (
 
 
 @dataclass
-class Told:
-    """What a history says of a trial, and its lines."""
+class WrittenTrial:
+    """A trial of a random study, and the lines about it."""
 
     number: int
     state: str
@@ -58,22 +58,22 @@ class Told:
     params: dict[str, Any] | None = None
     lines: list[str] = field(default_factory=list)
 
-    def agrees(self, row: Trial) -> bool:
-        """Tell whether a row says nothing that was not written."""
+    def matches(self, row: Trial) -> bool:
+        """Return whether a row has the state and values of the trial, and no other parameters."""
         if (row.number, row.state) != (self.number, self.state):
             return False
-        known = row.params.items() if row.params else ()
         params = self.params or {}
-        return row.values == self.values and all(repr(params.get(k)) == repr(v) for k, v in known)
+        same_params = all(repr(params.get(k)) == repr(v) for k, v in row.params.items())
+        return row.values == self.values and same_params
 
 
-def history(chance: random.Random, version: str, after: float = 0.0) -> list[Told]:
-    """Return a study's trials with the lines that a version of Optuna prints.
+def history(chance: random.Random, version: str, after: float = 0.0) -> list[WrittenTrial]:
+    """Return a random study with the lines that a version of Optuna prints.
 
-    They end `after` so many seconds of each minute.
+    Trial n ends between `after` and `after` + 1 seconds of minute n.
     """
     best: tuple[int, float] | None = None
-    found = []
+    trials = []
     for number in range(chance.randint(1, 6)):
         params = {f"p{i} 'x": chance.choice(ANY) for i in range(chance.randint(0, 3))}
         stamp = time_stamp(moment(60 * number + after + chance.random()), "I")
@@ -81,16 +81,16 @@ def history(chance: random.Random, version: str, after: float = 0.0) -> list[Tol
         if state == "COMPLETE":
             value = chance.choice(VALUES)
             best = min(best or (number, value), (number, value), key=lambda pair: pair[1])
-            told = Told(number, state, (value,), params)
-            told.lines = [stamp + finished(version, number, value, params, best)]
+            trial = WrittenTrial(number, state, (value,), params)
+            trial.lines = [stamp + finished(version, number, value, params, best)]
         elif state == "PRUNED":
-            told = Told(number, state, lines=[f"{stamp}{PRUNED[version].format(number)}"])
+            trial = WrittenTrial(number, state, lines=[f"{stamp}{PRUNED[version].format(number)}"])
         else:
             error = repr(RuntimeError(chance.choice(HOSTILE_TEXTS)))
-            told = Told(number, state, (), params if version == "5" else None)
-            told.lines = [stamp + line for line in failed(version, number, params, error)]
-        found.append(told)
-    return found
+            trial = WrittenTrial(number, state, (), params if version == "5" else None)
+            trial.lines = [stamp + line for line in failed(version, number, params, error)]
+        trials.append(trial)
+    return trials
 
 
 PRUNED = {
@@ -105,10 +105,10 @@ def finished(
 ) -> str:
     """Return the message on a finished trial."""
     if version == "1.5":
-        told = f"Finished trial#{number} with value: {value} with parameters: {params}."
-        return f"{told} Best is trial#{best[0]} with value: {best[1]}."
-    told = f"Trial {number} finished with value: {value} and parameters: {params}."
-    return f"{told} Best is trial {best[0]} with value: {best[1]}."
+        message = f"Finished trial#{number} with value: {value} with parameters: {params}."
+        return f"{message} Best is trial#{best[0]} with value: {best[1]}."
+    message = f"Trial {number} finished with value: {value} and parameters: {params}."
+    return f"{message} Best is trial {best[0]} with value: {best[1]}."
 
 
 def failed(version: str, number: int, params: dict[str, Any], error: str) -> Iterator[str]:
@@ -124,12 +124,12 @@ def failed(version: str, number: int, params: dict[str, Any], error: str) -> Ite
 
 
 def noisy(chance: random.Random, lines: list[str]) -> list[str]:
-    """Return lines amid others."""
-    found = []
+    """Return lines mixed with lines of other programs."""
+    mixed = []
     for line in lines:
-        found += chance.choices(NOISE, k=chance.randint(0, 2))
-        found.append(line)
-    return found
+        mixed += chance.choices(NOISE, k=chance.randint(0, 2))
+        mixed.append(line)
+    return mixed
 
 
 def created(name: str) -> str:
@@ -142,11 +142,11 @@ def rows_of(recovery: Recovery) -> list[Trial]:
     return [row for study in recovery.studies for row in study.rows]
 
 
-def assert_told(rows: list[Trial], told: list[Told]) -> None:
-    """Compare rows with what was written, in order, exactly."""
-    assert [row.number for row in rows] == [trial.number for trial in told]
-    for row, trial in zip(rows, told, strict=True):
-        assert trial.agrees(row), (row, trial)
+def assert_same(rows: list[Trial], trials: list[WrittenTrial]) -> None:
+    """Assert that rows equal the written trials, in their order."""
+    assert [row.number for row in rows] == [trial.number for trial in trials]
+    for row, trial in zip(rows, trials, strict=True):
+        assert trial.matches(row), (row, trial)
         assert row.flags == []
         if trial.params is not None:
             assert repr(row.params) == repr(trial.params)
@@ -154,71 +154,71 @@ def assert_told(rows: list[Trial], told: list[Told]) -> None:
 
 @settings(max_examples=EXAMPLES)
 @given(SEEDS, st.sampled_from(sorted(PRUNED)))
-def test_what_optuna_says_amid_other_output_is_read_as_it_was(seed: int, version: str) -> None:
+def test_lines_of_optuna_among_other_output_are_read_exactly(seed: int, version: str) -> None:
     chance = random.Random(seed)  # noqa: S311
-    told = history(chance, version)
-    lines = [line for trial in told for line in trial.lines]
+    trials = history(chance, version)
+    lines = [line for trial in trials for line in trial.lines]
 
-    assert_told(rows_of(recover(noisy(chance, lines))), told)
-    assert_told(rows_of(recover(lines, lines)), told)
+    assert_same(rows_of(recover(noisy(chance, lines))), trials)
+    assert_same(rows_of(recover(lines, lines)), trials)
 
 
 @settings(max_examples=EXAMPLES)
 @given(SEEDS, st.sampled_from(sorted(PRUNED)))
 def test_a_log_that_is_cut_anywhere_has_no_false_row(seed: int, version: str) -> None:
     chance = random.Random(seed)  # noqa: S311
-    told = history(chance, version)
-    text = "".join(f"{line}\n" for line in noisy(chance, [ln for t in told for ln in t.lines]))
+    trials = history(chance, version)
+    text = "".join(f"{line}\n" for line in noisy(chance, [ln for t in trials for ln in t.lines]))
     cut = chance.randint(0, len(text))
 
     rows = rows_of(recover(text[:cut]))
 
-    whole = [t.number for t in told if all(f"{line}\n" in text[:cut] for line in t.lines)]
+    whole = [t.number for t in trials if all(f"{line}\n" in text[:cut] for line in t.lines)]
     assert {*whole} <= {row.number for row in rows}
     assert len({row.number for row in rows}) == len(rows)
     for row in rows:
-        assert any(trial.agrees(row) for trial in told), row
+        assert any(trial.matches(row) for trial in trials), row
 
 
 @settings(max_examples=EXAMPLES)
 @given(SEEDS)
-def test_a_torn_line_does_not_hide_the_next(seed: int) -> None:
+def test_a_cut_line_does_not_hide_the_next_one(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
-    told = history(chance, "5")
+    trials = history(chance, "5")
     torn = history(chance, "5")[0].lines[0].replace("Trial 0", "Trial 99")
-    lines = [line for trial in told for line in trial.lines]
+    lines = [line for trial in trials for line in trial.lines]
     lines[0] = torn[: chance.randint(0, len(torn) - 3)] + lines[0]
 
     rows = {row.number: row for row in rows_of(recover(lines)) if row.number != 99}
 
-    assert [*rows] == [trial.number for trial in told]
-    assert all(trial.agrees(rows[trial.number]) for trial in told)
+    assert [*rows] == [trial.number for trial in trials]
+    assert all(trial.matches(rows[trial.number]) for trial in trials)
 
 
 @settings(max_examples=EXAMPLES)
 @given(SEEDS)
-def test_logs_one_behind_the_other_are_studies_of_their_own(seed: int) -> None:
+def test_concatenated_logs_are_separate_studies(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
-    told = [history(chance, "5") for _ in range(2)]
+    histories = [history(chance, "5") for _ in range(2)]
     lines = [
         [created(name), *(line for trial in trials for line in trial.lines)]
-        for name, trials in zip("ab", told, strict=True)
+        for name, trials in zip("ab", histories, strict=True)
     ]
 
     for recovery in (recover(lines[0] + lines[1]), recover(*lines)):
         assert [study.name for study in recovery.studies] == ["a", "b"]
-        for study, trials in zip(recovery.studies, told, strict=True):
-            assert_told(study.rows, trials)
+        for study, trials in zip(recovery.studies, histories, strict=True):
+            assert_same(study.rows, trials)
 
 
 @settings(max_examples=EXAMPLES)
 @given(SEEDS)
-def test_lines_of_two_writers_lose_no_trial_and_make_none(seed: int) -> None:
+def test_lines_of_two_writers_keep_every_trial(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
-    told = [history(chance, "5", after) for after in (0.0, 30.0)]
+    histories = [history(chance, "5", after) for after in (0.0, 30.0)]
     queues = [
         [created(name), *(line for trial in trials for line in trial.lines)]
-        for name, trials in zip("ab", told, strict=True)
+        for name, trials in zip("ab", histories, strict=True)
     ]
     lines = []
     while queues[0] or queues[1]:
@@ -226,20 +226,20 @@ def test_lines_of_two_writers_lose_no_trial_and_make_none(seed: int) -> None:
 
     rows = rows_of(recover(noisy(chance, lines)))
 
-    every = told[0] + told[1]
+    every = histories[0] + histories[1]
     assert len(rows) == len(every)
     for trial in every:
-        assert any(trial.agrees(row) for row in rows), trial
+        assert any(trial.matches(row) for row in rows), trial
     for row in rows:
-        assert any(trial.agrees(row) for trial in every), row
+        assert any(trial.matches(row) for trial in every), row
 
 
 @settings(max_examples=EXAMPLES)
 @given(SEEDS)
-def test_changed_bytes_crash_nothing_and_hide_no_other_line(seed: int) -> None:
+def test_changed_bytes_do_not_hide_other_lines(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
-    told = history(chance, chance.choice(sorted(PRUNED)))
-    lines = [line.encode() for trial in told for line in trial.lines]
+    trials = history(chance, chance.choice(sorted(PRUNED)))
+    lines = [line.encode() for trial in trials for line in trial.lines]
     changed = chance.randrange(len(lines))
     line = bytearray(lines[changed])
     for _ in range(chance.randint(1, 5)):
@@ -248,14 +248,14 @@ def test_changed_bytes_crash_nothing_and_hide_no_other_line(seed: int) -> None:
 
     rows = rows_of(recover(b"\n".join(damaged) + b"\n"))
 
-    for trial in told:
+    for trial in trials:
         if lines[changed].decode() not in trial.lines:
-            assert any(trial.agrees(row) for row in rows), trial
+            assert any(trial.matches(row) for row in rows), trial
 
 
 @settings(max_examples=EXAMPLES)
 @given(SEEDS)
-def test_our_own_lines_damaged_anywhere_tell_nothing_false(seed: int) -> None:
+def test_damaged_lines_of_hpogen_give_no_false_row(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     log, values = SampleLog(), {}
     log.open_run()

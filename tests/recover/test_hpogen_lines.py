@@ -17,7 +17,7 @@ from hpo_script.machinery import trial_log
 from hpo_script.machinery.trial_log import FIELDS, LOG_EVENTS, LONG_NAMES
 from recover_samples import HOSTILE_TEXTS, STAMP, SampleLog, SampleLog2, sample_log
 from recover_trials import read_trials
-from recover_trials.hpogen_log.hpogen_lines import parse_event, read_line
+from recover_trials.hpogen_log.hpogen_lines import parse_event, parse_events
 from recover_trials.output import WRITERS
 from version1 import closing_mark
 
@@ -31,7 +31,7 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 NAMES = st.from_regex(r"[^\W\d]\w{0,8}", fullmatch=True) | st.just("optimizer.lr")
-# Every kind of line of both versions: what writes it, and its fields under their long names.
+# Every kind of line of both versions: table, event, head, and fields under their long names.
 KINDS: list[tuple[Any, str, str, tuple[str, ...]]] = [
     *((trial_log, event, row[0], FIELDS[event]) for event, row in LOG_EVENTS.items()),
     *(
@@ -51,8 +51,8 @@ TIMES = st.datetimes(min_value=datetime.fromisoformat("1000-01-01"))
 LEVELS = st.sampled_from("IWE")
 
 
-class Told(NamedTuple):
-    """An event, and what writes its line."""
+class WrittenEvent(NamedTuple):
+    """An event, and the version of the table that formats its line."""
 
     table: Any
     event: str
@@ -61,7 +61,6 @@ class Told(NamedTuple):
     level: str
 
     def line(self) -> str:
-        """Return the line."""
         line: str = self.table.format_event(
             self.event, self.fields, time=self.time, level=self.level
         )
@@ -69,8 +68,8 @@ class Told(NamedTuple):
 
 
 @st.composite
-def told_events(draw: st.DrawFn, events: Collection[str] = ()) -> Told:
-    """Draw an event of any kind, or of one of these."""
+def written_events(draw: st.DrawFn, events: Collection[str] = ()) -> WrittenEvent:
+    """Draw an event of any kind, or of one of the given kinds."""
     kinds = [kind for kind in KINDS if kind[1] in events or not events]
     table, event, head, names = draw(st.sampled_from(kinds))
     in_head = [name for name in VALUES_OF if f"{{{name}}}" in head]
@@ -79,36 +78,37 @@ def told_events(draw: st.DrawFn, events: Collection[str] = ()) -> Told:
     fields = {name: value for name, value in extra.items() if name not in reserved}
     for name in (*names, *in_head):
         fields[name] = draw(VALUES_OF.get(name, VALUES))
-    return Told(table, event, fields, draw(TIMES), draw(LEVELS))
+    return WrittenEvent(table, event, fields, draw(TIMES), draw(LEVELS))
 
 
-LINES = told_events(["trial_end", "enqueued", "note"]).map(Told.line)
+LINES = written_events(["trial_end", "enqueued", "note"]).map(WrittenEvent.line)
 
 
 def written(value: dict[str, Any]) -> dict[str, str]:
-    """Return fields in a form that tells NaN, -0.0 and 1 from True, in any order of names."""
+    """Return fields as text, which distinguishes 1 from True and is equal for NaN."""
     return {name: repr(item) for name, item in value.items()}
 
 
 @settings(max_examples=300)
-@given(told_events())
-def test_every_event_is_read_as_it_was_written(told: Told) -> None:
-    event = parse_event(told.line())
+@given(written_events())
+def test_every_event_is_read_as_it_was_written(written_event: WrittenEvent) -> None:
+    event = parse_event(written_event.line())
+    milliseconds = written_event.time.microsecond // 1000
 
     assert event is not None
-    assert event.name == told.event
-    assert event.time == told.time.replace(microsecond=told.time.microsecond // 1000 * 1000)
-    assert written(event.fields) == written(told.fields)
+    assert event.name == written_event.event
+    assert event.time == written_event.time.replace(microsecond=milliseconds * 1000)
+    assert written(event.fields) == written(written_event.fields)
 
 
 @settings(max_examples=100)
-@given(told_events())
-def test_every_event_is_one_line_that_begins_only_once(told: Told) -> None:
-    line = told.line()
+@given(written_events())
+def test_every_event_is_one_line_that_begins_only_once(written_event: WrittenEvent) -> None:
+    line = written_event.line()
 
     assert "\n" not in line
     assert "\r" not in line
-    events, damaged, rest = read_line(line)
+    events, damaged, rest = parse_events(line)
     assert (len(events), damaged, rest) == (1, 0, "")
 
 
@@ -117,7 +117,7 @@ def test_every_event_is_one_line_that_begins_only_once(told: Told) -> None:
 def test_a_line_cut_short_is_not_an_event(line: str) -> None:
     for length in range(len(line)):
         assert parse_event(line[:length]) is None
-        assert read_line(line[:length])[0] == []
+        assert parse_events(line[:length])[0] == []
 
 
 @settings(max_examples=25)
@@ -127,13 +127,13 @@ def test_a_line_with_one_character_changed_is_refused(line: str, other: str) -> 
         if char != other:
             changed = line[:index] + other + line[index + 1 :]
             assert parse_event(changed) is None
-            assert read_line(changed)[0] == []
+            assert parse_events(changed)[0] == []
 
 
 @settings(max_examples=50)
 @given(LINES, LINES)
 def test_two_lines_without_a_line_end_between_are_both_found(first: str, second: str) -> None:
-    events, damaged, rest = read_line(first + second)
+    events, damaged, rest = parse_events(first + second)
 
     assert list(map(repr, events)) == [repr(parse_event(first)), repr(parse_event(second))]
     assert (damaged, rest) == (0, "")
@@ -141,16 +141,16 @@ def test_two_lines_without_a_line_end_between_are_both_found(first: str, second:
 
 @settings(max_examples=25)
 @given(LINES, LINES)
-def test_a_whole_line_behind_a_torn_one_is_found(torn: str, whole: str) -> None:
+def test_a_whole_line_after_a_cut_one_is_read(torn: str, whole: str) -> None:
     for length in range(0, len(torn), 7):
-        events, _, _ = read_line(torn[:length] + whole)
+        events, _, _ = parse_events(torn[:length] + whole)
         assert list(map(repr, events)) == [repr(parse_event(whole))]
 
 
 def test_a_whole_line_before_the_tail_of_another_is_found() -> None:
     log = sample_log()
 
-    events, _, _ = read_line(log.lines[0] + log.lines[1][20:])
+    events, _, _ = parse_events(log.lines[0] + log.lines[1][20:])
 
     assert [event.name for event in events] == ["run_start"]
 
@@ -161,30 +161,30 @@ def test_a_damaged_line_is_counted_once(cut: str) -> None:
         line for line in sample_log().lines if getattr(parse_event(line), "name", "") == cut
     )
 
-    assert read_line(line[:-3]) == ([], 1, "")
+    assert parse_events(line[:-3]) == ([], 1, "")
 
 
-def test_the_text_before_a_line_of_ours_is_the_rest() -> None:
+def test_the_text_before_a_line_of_hpogen_is_the_rest() -> None:
     line = sample_log().lines[0]
 
-    assert read_line(f"[rank0]: {line}")[2] == "[rank0]: "
+    assert parse_events(f"[rank0]: {line}")[2] == "[rank0]: "
 
 
-def test_a_line_that_is_not_ours_is_the_rest() -> None:
+def test_a_line_of_another_program_is_the_rest() -> None:
     line = f"{STAMP}Trial 3 finished with value: 0.1 and parameters: {{}}."
 
-    assert read_line(f"{line}{line}") == ([], 0, f"{line}{line}")
+    assert parse_events(f"{line}{line}") == ([], 0, f"{line}{line}")
 
 
 def test_a_line_without_a_time_stamp_is_the_rest() -> None:
-    assert read_line("Trial 3: arch_idx=1") == ([], 0, "Trial 3: arch_idx=1")
+    assert parse_events("Trial 3: arch_idx=1") == ([], 0, "Trial 3: arch_idx=1")
 
 
 @pytest.mark.parametrize("head", ["Run 1a2b3c4d paused", "Trial 3 moved", "Trial 3 epoch 2 saved"])
 def test_a_line_of_a_later_version_is_neither_an_event_nor_damaged(head: str) -> None:
     line = f'{STAMP}{head}: arch_idx=1, study="a", run="1a2b3c4d"'
 
-    assert read_line(line + closing_mark(line)) == ([], 0, "")
+    assert parse_events(line + closing_mark(line)) == ([], 0, "")
 
 
 @pytest.mark.parametrize(
@@ -202,13 +202,13 @@ def test_a_line_of_a_later_version_is_neither_an_event_nor_damaged(head: str) ->
 def test_a_whole_line_that_cannot_be_understood_is_damaged(fields: str) -> None:
     line = f"{STAMP}Run 1a2b3c4d note: {fields}"
 
-    assert read_line(line + closing_mark(line)) == ([], 1, "")
+    assert parse_events(line + closing_mark(line)) == ([], 1, "")
 
 
 def test_a_whole_line_at_an_impossible_time_is_damaged() -> None:
     line = '[I 2026-13-41 10:15:00,123] Run 1a2b3c4d note: study="a", run="b"'
 
-    assert read_line(line + closing_mark(line)) == ([], 1, "")
+    assert parse_events(line + closing_mark(line)) == ([], 1, "")
 
 
 def test_the_mark_is_the_checksum_of_everything_before_it() -> None:
@@ -228,7 +228,7 @@ def test_a_count_is_read_with_its_thousands_separators(log: SampleLog) -> None:
 
 
 @pytest.mark.parametrize("kind", [SampleLog, SampleLog2])
-def test_a_run_of_digits_stays_text(kind: type[SampleLog]) -> None:
+def test_a_long_run_of_digits_remains_text(kind: type[SampleLog]) -> None:
     event = parse_event(kind("123", "12345678").open_run())
 
     assert event is not None
@@ -239,15 +239,15 @@ def test_a_run_of_digits_stays_text(kind: type[SampleLog]) -> None:
 def test_a_line_full_of_wrong_marks_takes_linear_time() -> None:
     line = f"{STAMP}Run 1a2b3c4d note: text=" + " ;deadbeef" * 500_000
 
-    assert read_line(line) == ([], 1, "")
+    assert parse_events(line) == ([], 1, "")
 
 
 @settings(max_examples=100)
-@given(st.lists(told_events(), min_size=1, max_size=8))
-def test_no_value_of_a_whole_line_ends_a_recovery(told: list[Told]) -> None:
-    for event in told:
+@given(st.lists(written_events(), min_size=1, max_size=8))
+def test_any_value_of_a_whole_line_is_accepted(events: list[WrittenEvent]) -> None:
+    for event in events:
         event.fields.update({"study": "a", "trial": event.fields.get("trial", 0) % 3})
-    lines = "".join(f"{event.line()}\n" for event in told)
+    lines = "".join(f"{event.line()}\n" for event in events)
 
     recovery = read_trials([[lines.encode("utf-8", "surrogatepass")]])
 

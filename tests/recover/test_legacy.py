@@ -1,4 +1,4 @@
-"""Logs of other programs: a small one of each kind."""
+"""Logs of predecessors and of old versions of Optuna."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ def test_a_forced_dropout_belongs_to_the_next_start_only() -> None:
 @pytest.mark.parametrize("cut", range(len(START), len(START) + len(ROUNDED) + 13))
 def test_a_start_line_cut_short_has_no_wrong_value(cut: int) -> None:
     whole = f"{START}{ROUNDED}batch_size=64"
-    known = {**SHAPE, "learning_rate": 0.000342, "epochs": 50, "batch_size": 64}
+    expected = {**SHAPE, "learning_rate": 0.000342, "epochs": 50, "batch_size": 64}
 
     (trial,) = recover_one(whole[:cut]).rows
 
-    assert {**trial.params, **trial.user_attrs}.items() <= known.items()
+    assert {**trial.params, **trial.user_attrs}.items() <= expected.items()
     assert trial.flags == ["start line cut short"]
 
 
@@ -127,7 +127,7 @@ def test_each_experiment_of_a_runners_log_is_a_study() -> None:
     ]
 
 
-def test_a_trial_behind_the_end_of_an_experiment_is_in_none() -> None:
+def test_a_trial_after_the_end_of_an_experiment_has_no_experiment() -> None:
     lines = [BANNER, STAMP + TOLD, "[10/12] PASSED: hpo_2B_h1_threshold_1pct.py"]
     lines += [STAMP + TOLD.replace("0.5", "0.25")]
 
@@ -138,7 +138,7 @@ def test_a_trial_behind_the_end_of_an_experiment_is_in_none() -> None:
     assert second.flags == ["no banner names the experiment of these trials"]
 
 
-def test_what_is_skipped_changes_nothing() -> None:
+def test_a_banner_of_a_skip_is_ignored() -> None:
     lines = [BANNER, STAMP + TOLD, "[11/12] Skipping: hpo_2B_h3_threshold_1pct.py (done)"]
     lines += [STAMP + TOLD.replace("Trial 0", "Trial 1").replace("0.5 and", "0.75 and")]
 
@@ -217,7 +217,7 @@ def test_an_early_stop_belongs_to_the_trial_that_runs() -> None:
     assert [row.user_attrs["stopped_epoch"] for row in rows] == [7, 9]
 
 
-def test_a_dry_run_is_no_trial() -> None:
+def test_a_dry_run_is_not_a_trial() -> None:
     recovery = recover(["[DRY RUN] Trial 0: {'x': 1}", "[DRY RUN] Trial 1: {'x': 2}"])
 
     assert recovery.studies == []
@@ -300,8 +300,8 @@ def test_the_lines_of_every_version_of_optuna_are_read(
 
 def old_line(number: int, value: float, best: float, params: str) -> str:
     """Return a line of Optuna 0.9 to 1.2."""
-    told = f"Finished trial#{number} resulted in value: {value}. Current best value is {best}"
-    return f"{STAMP}{told} with parameters: {params}."
+    message = f"Finished trial#{number} resulted in value: {value}. Current best value is {best}"
+    return f"{STAMP}{message} with parameters: {params}."
 
 
 def test_parameters_of_the_best_trial_are_not_those_of_another() -> None:
@@ -330,7 +330,7 @@ def test_lines_that_the_root_logger_prints_again_are_the_same_trials() -> None:
     assert [(row.number, row.state) for row in study.rows] == [(0, "COMPLETE"), (1, "PRUNED")]
 
 
-def test_a_line_quoted_in_the_text_of_an_error_is_no_trial() -> None:
+def test_a_line_quoted_in_the_text_of_an_error_is_ignored() -> None:
     quoted = f"{STAMP}{TOLD.replace('Trial 0', 'Trial 9').replace('trial 0', 'trial 9')}"
     error = f"RuntimeError({f'first{chr(10)}{quoted}'!r})"
     lines = [
@@ -342,10 +342,10 @@ def test_a_line_quoted_in_the_text_of_an_error_is_no_trial() -> None:
     assert [row.number for row in recover_one(lines).rows] == [0, 2]
 
 
-def test_lines_of_two_writers_are_told_apart_by_the_best_they_name() -> None:
+def test_lines_of_two_writers_are_separated_by_their_best_trials() -> None:
     def line(number: int, value: float, best: int, best_value: float) -> str:
-        told = f"Trial {number} finished with value: {value} and parameters: {{'x': {value}}}."
-        return f"{STAMP}{told} Best is trial {best} with value: {best_value}."
+        message = f"Trial {number} finished with value: {value} and parameters: {{'x': {value}}}."
+        return f"{STAMP}{message} Best is trial {best} with value: {best_value}."
 
     lines = [line(0, 0.5, 0, 0.5), line(0, 0.25, 0, 0.25), line(1, 0.75, 0, 0.25)]
     lines += [line(1, 0.625, 0, 0.5), line(2, 0.875, 0, 0.5), line(2, 0.375, 0, 0.25)]

@@ -20,13 +20,13 @@ BEST = ". Best is trial 0 with value: 0.5.\n"
 
 
 def log_of(*params: str) -> bytes:
-    """Return the log of a trial for each text of parameters, behind a first one."""
-    told = enumerate(["{'x': 0}", *params])
-    return "".join(STAMP.format(number) + text + BEST for number, text in told).encode()
+    """Return a log with a first trial and one trial for each text of parameters."""
+    texts = enumerate(["{'x': 0}", *params])
+    return "".join(STAMP.format(number) + text + BEST for number, text in texts).encode()
 
 
 def trials_of(*params: str) -> list[Trial]:
-    """Return the trials behind the first one."""
+    """Return the trials after the first one."""
     (study,) = read_trials([[log_of(), log_of(*params)[len(log_of()) :]]]).studies
     return study.rows[1:]
 

@@ -18,13 +18,12 @@ from optuna.trial import Trial, TrialState
 import recover_trials
 from recover_samples import HOSTILE_TEXTS, STAMP, recover, recover_one
 from recover_trials.optuna_log.literals import parse_literal
-from recover_trials.optuna_log.optuna_lines import Opened, Result
-from recover_trials.optuna_log.optuna_lines import read_line as read_statements
+from recover_trials.optuna_log.optuna_lines import Opened, Result, parse_statements
 
 
-def read_line(text: str) -> list[Result | Opened]:
-    """Return what a line says, without where."""
-    return [statement.content for statement in read_statements(text)]
+def contents_in(text: str) -> list[Result | Opened]:
+    """Return the contents of the statements in a line."""
+    return [statement.content for statement in parse_statements(text)]
 
 
 CHOICES = (*HOSTILE_TEXTS, None, True, False, 3, -0.5, float("inf"), float("nan"), 1e-05)
@@ -63,7 +62,7 @@ def run_study(
     logger = logging.getLogger("optuna")
     logger.addHandler(handler)
     optuna.logging.disable_default_handler()
-    optuna.logging.set_verbosity(optuna.logging.INFO)  # a command before may have silenced it
+    optuna.logging.set_verbosity(optuna.logging.INFO)  # an earlier command may have silenced it
     try:
         sampler = optuna.samplers.RandomSampler(seed=7)
         study = optuna.create_study(sampler=sampler, directions=[direction] * n_values)
@@ -80,13 +79,13 @@ def run_study(
 
 
 def assert_same(recovered: recover_trials.Study, study: optuna.Study) -> None:
-    """Compare everything that Optuna's lines tell."""
+    """Compare all fields that Optuna logs."""
     assert [row.number for row in recovered.rows] == [trial.number for trial in study.trials]
     for row, trial in zip(recovered.rows, study.trials, strict=True):
         assert row.state == trial.state.name
         if trial.state == TrialState.COMPLETE:
             assert list(row.values) == trial.values
-        if trial.state != TrialState.PRUNED:  # of these Optuna tells the number only
+        if trial.state != TrialState.PRUNED:  # Optuna logs only the number of a pruned trial
             assert repr(row.params) == repr(
                 {
                     name: float(v) if isinstance(v, np.float64) else v
@@ -110,7 +109,7 @@ def test_a_study_is_recovered_as_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
-def test_the_best_is_the_one_that_optuna_tells(tmp_path: Path, direction: str) -> None:
+def test_the_best_trial_is_the_one_that_optuna_names(tmp_path: Path, direction: str) -> None:
     study = run_study(
         tmp_path / "study.log",
         lambda trial: float((trial.number - 4) ** 2 % 7),
@@ -194,24 +193,24 @@ FINISHED = f"{STAMP}Trial 3 finished with value: 0.25 and parameters: {{'x': 1, 
         "}.",
     ],
 )
-def test_a_line_quoted_within_a_line_tells_nothing(line: str) -> None:
-    assert [said.number for said in read_line(line) if isinstance(said, Result)] == [3]
+def test_a_line_quoted_within_a_line_is_ignored(line: str) -> None:
+    assert [content.number for content in contents_in(line) if isinstance(content, Result)] == [3]
 
 
 @pytest.mark.parametrize("cut", range(len(STAMP) + len("Trial 3 "), len(FINISHED) - 1))
 def test_a_line_cut_short_gives_its_value_whole_or_not_at_all(cut: int) -> None:
-    for said in read_line(FINISHED[:cut]):
-        assert isinstance(said, Result)
-        assert said.values == (0.25,)
-        assert not said.params
-        assert not said.params_whole
+    for content in contents_in(FINISHED[:cut]):
+        assert isinstance(content, Result)
+        assert content.values == (0.25,)
+        assert not content.params
+        assert not content.params_whole
 
 
 @pytest.mark.parametrize("cut", range(len(FINISHED) + 1))
-def test_a_line_behind_a_torn_one_is_found(cut: int) -> None:
+def test_a_line_after_a_cut_one_is_read(cut: int) -> None:
     whole = f"{STAMP}Trial 4 finished with value: 0.5 and parameters: {{'x': 2}}."
 
-    last = read_line(FINISHED[:cut] + whole)[-1]
+    last = contents_in(FINISHED[:cut] + whole)[-1]
 
     assert isinstance(last, Result)
     assert (last.number, last.values, last.params) == (4, (0.5,), {"x": 2})
@@ -224,22 +223,22 @@ def test_a_trial_whose_parameters_are_cut_is_flagged() -> None:
     assert study.rows[0].flags == ["parameters cut short"]
 
 
-def test_a_result_quoted_in_a_traceback_is_not_believed() -> None:
+def test_a_result_quoted_in_a_traceback_is_ignored() -> None:
     study = recover_one([FINISHED, "RuntimeError: Trial 9 pruned."])
 
     assert [row.number for row in study.rows] == [3]
 
 
 def test_a_result_without_a_time_stamp_is_read() -> None:
-    assert read_line(FINISHED.removeprefix(STAMP)) == [
+    assert contents_in(FINISHED.removeprefix(STAMP)) == [
         Result(3, "COMPLETE", None, (0.25,), {"x": 1, "y": "a"})
     ]
 
 
-def test_an_impossible_time_is_no_time() -> None:
-    (said,) = read_line("[I 2026-13-41 10:15:00,123] Trial 3 pruned.")
+def test_an_invalid_time_is_none() -> None:
+    (content,) = contents_in("[I 2026-13-41 10:15:00,123] Trial 3 pruned.")
 
-    assert said == Result(3, "PRUNED", None)
+    assert content == Result(3, "PRUNED", None)
 
 
 @pytest.mark.parametrize(
@@ -254,8 +253,8 @@ def test_an_impossible_time_is_no_time() -> None:
         "Trial three pruned.",
     ],
 )
-def test_a_result_that_cannot_be_read_is_none(line: str) -> None:
-    assert read_line(line) == []
+def test_a_result_that_cannot_be_parsed_is_left_out(line: str) -> None:
+    assert contents_in(line) == []
 
 
 @pytest.mark.parametrize(
@@ -274,7 +273,7 @@ def test_a_result_that_cannot_be_read_is_none(line: str) -> None:
     ],
 )
 def test_a_study_is_opened_by_name(message: str, opened: Opened) -> None:
-    assert read_line(STAMP + message) == [opened]
+    assert contents_in(STAMP + message) == [opened]
 
 
 def test_a_study_that_is_created_begins_a_new_table() -> None:
@@ -297,14 +296,14 @@ def test_a_study_that_is_continued_keeps_its_table() -> None:
     assert [(study.name, len(study.rows)) for study in studies] == [("a", 2), ("b", 1)]
 
 
-def test_the_same_line_told_twice_is_one_trial() -> None:
+def test_a_duplicate_line_is_one_trial() -> None:
     study = recover_one([FINISHED, FINISHED])
 
     assert [(row.number, row.flags) for row in study.rows] == [(3, [])]
 
 
 @pytest.mark.parametrize("change", [("0.25", "0.5"), ("'x': 1", "'x': 2"), ("10:15", "10:16")])
-def test_a_number_told_in_two_ways_is_kept_twice_and_flagged(change: tuple[str, str]) -> None:
+def test_two_lines_in_conflict_are_two_rows_with_a_flag(change: tuple[str, str]) -> None:
     study = recover_one([FINISHED, FINISHED.replace(*change), FINISHED])
 
     assert [row.flags for row in study.rows] == [[], ["two lines about this trial differ"]]
@@ -354,7 +353,7 @@ def test_nan_is_a_literal() -> None:
         "9" * 10_000,
     ],
 )
-def test_what_is_no_literal_is_none_and_never_evaluated(
+def test_a_text_that_is_not_a_literal_is_none_and_never_evaluated(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -59,9 +59,9 @@ def test_a_csv_has_the_columns_of_optunas_dataframe() -> None:
         user_attrs={"y": 1, "x": 2},
     )
     study.add_trial(trial)
-    known: dict[str, Any] = {"params": trial.params, "user_attrs": trial.user_attrs}
+    fields: dict[str, Any] = {"params": trial.params, "user_attrs": trial.user_attrs}
 
-    text = to_csv(recovery_of(Trial(0, "COMPLETE", (0.5,), **known)))
+    text = to_csv(recovery_of(Trial(0, "COMPLETE", (0.5,), **fields)))
 
     assert text.splitlines()[0].split(",") == list(study.trials_dataframe().columns)
 
@@ -111,7 +111,7 @@ def test_a_csv_keeps_floats_to_the_last_digit() -> None:
     assert [repr(float(row["value"])) for row in rows] == list(map(repr, values))
 
 
-def test_a_csv_of_text_that_is_no_text_can_be_written() -> None:
+def test_lone_surrogates_can_be_written_as_csv() -> None:
     log = SampleLog()
     log.end(0, error="no such file: caf\udce9.csv")
 
@@ -131,11 +131,11 @@ def test_a_csv_has_lists_but_not_the_learning_curve() -> None:
     assert "user_attrs_learning_curve" not in row
 
 
-def test_json_has_everything_that_is_known_of_a_trial() -> None:
-    found = json.loads(to_json(recover(sample_log().lines)))
+def test_json_has_every_field_of_a_trial() -> None:
+    document = json.loads(to_json(recover(sample_log().lines)))
 
-    assert found["generated_from"] == "log_recovery"
-    (study,) = found["studies"]
+    assert document["generated_from"] == "log_recovery"
+    (study,) = document["studies"]
     assert (study["study"], study["best_trial"], study["about"]["metric"]) == (
         "hpo_2M_h1",
         0,
@@ -159,15 +159,17 @@ def test_json_lines_are_the_trials_of_the_json() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"), [(float("nan"), None), (float("inf"), "inf"), (-float("inf"), "-inf")]
+    ("value", "stored"), [(float("nan"), None), (float("inf"), "inf"), (-float("inf"), "-inf")]
 )
-def test_strict_json_has_null_for_nan_and_text_for_infinity(value: float, told: object) -> None:
+def test_strict_json_has_null_for_nan_and_text_for_infinity(value: float, stored: object) -> None:
     trial = Trial(0, "COMPLETE", (value,), params={"a": [value]}, intermediate_values={1: value})
 
-    found = json.loads(to_jsonl(recovery_of(trial)), parse_constant=pytest.fail)
+    document = json.loads(to_jsonl(recovery_of(trial)), parse_constant=pytest.fail)
 
-    assert (found["value"], found["values"], found["state"]) == (told, [told], "COMPLETE")
-    assert (found["params"], found["intermediate_values"]) == ({"a": [told]}, {"1": told})
+    assert (document["value"], document["values"]) == (stored, [stored])
+    assert document["state"] == "COMPLETE"
+    assert document["params"] == {"a": [stored]}
+    assert document["intermediate_values"] == {"1": stored}
 
 
 def test_json_keeps_text_as_it_is() -> None:
@@ -244,7 +246,7 @@ def test_text_in_a_table_cannot_control_the_terminal(
     assert len(table.splitlines()) == 3
 
 
-def test_text_in_a_table_is_no_markup() -> None:
+def test_text_in_a_table_is_not_markup() -> None:
     table = to_table(recovery_of(Trial(0, params={"text": "[bold]x[/bold] :smile:"})))
 
     assert "[bold]x[/bold] :smile:" in table

@@ -1,4 +1,4 @@
-"""Parquet, all_trials.json and best_config.py of recovered trials; what all formats agree on."""
+"""Parquet, all_trials.json and best_config.py of recovered trials, and all formats compared."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def recovery_of(*trials: Trial, **about: Any) -> Recovery:
     return Recovery([study])
 
 
-def complete(number: int, value: float = 0.5, **known: Any) -> Trial:
+def complete(number: int, value: float = 0.5, **fields: Any) -> Trial:
     """Return a finished trial."""
-    return Trial(number, "COMPLETE", (value,), **known)
+    return Trial(number, "COMPLETE", (value,), **fields)
 
 
 def parquet_table(recovery: Recovery) -> pa.Table:
@@ -88,8 +88,8 @@ def settings_of(recovery: Recovery, folder: Path) -> dict[str, Any]:
     """Return the names that a best_config.py defines."""
     path = folder / "best_config.py"
     path.write_text(to_best_config(recovery), encoding="ascii")
-    found = runpy.run_path(str(path))
-    return {name: value for name, value in found.items() if not name.startswith("__")}
+    names = runpy.run_path(str(path))
+    return {name: value for name, value in names.items() if not name.startswith("__")}
 
 
 def test_no_depth_of_a_value_is_a_crash(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_parquet_has_the_columns_of_the_csv_and_the_curves() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cells", "told"),
+    ("cells", "expected"),
     [
         ([1, 2.5, None], [1.0, 2.5, None]),
         ([1, "a", None], [1, "a", None]),
@@ -145,17 +145,17 @@ def test_parquet_has_the_columns_of_the_csv_and_the_curves() -> None:
         (["caf\udce9", "[1]"], ["caf\\udce9", "[1]"]),
     ],
 )
-def test_parquet_loses_no_value_of_a_mixed_column(cells: list[Any], told: list[Any]) -> None:
+def test_parquet_loses_no_value_of_a_mixed_column(cells: list[Any], expected: list[Any]) -> None:
     trials = [complete(number, params={"a": cell}) for number, cell in enumerate(cells)]
 
-    found = parquet_cells(recovery_of(*trials), "params_a")
+    stored = parquet_cells(recovery_of(*trials), "params_a")
 
-    assert list(map(repr, found)) == list(map(repr, told))
+    assert list(map(repr, stored)) == list(map(repr, expected))
 
 
 @given(st.lists(st.dictionaries(st.text(), VALUES, max_size=3), min_size=1, max_size=4))
 def test_every_format_can_hold_any_parameters(params: list[dict[str, Any]]) -> None:
-    recovery = recovery_of(*(complete(n, params=known) for n, known in enumerate(params)))
+    recovery = recovery_of(*(complete(n, params=values) for n, values in enumerate(params)))
 
     assert parquet_table(recovery).num_rows == len(params)
     assert len(to_jsonl(recovery).splitlines()) == len(params)
@@ -179,32 +179,32 @@ def mixed_log() -> SampleLog:
     return log
 
 
-def test_all_formats_of_one_recovery_tell_the_same() -> None:
+def test_all_formats_of_one_recovery_agree() -> None:
     recovery = recover(mixed_log().lines)
     table = parquet_table(recovery)
     rows = list(csv.DictReader(io.StringIO(to_csv(recovery), newline="")))
     lines = [json.loads(line) for line in to_jsonl(recovery).splitlines()]
-    (study,) = json.loads(to_json(recovery))["studies"]
-    (known,) = recovery.studies
+    (document,) = json.loads(to_json(recovery))["studies"]
+    (study,) = recovery.studies
 
-    assert study["trials"] == lines
-    numbers = [trial.number for trial in known.rows]
+    assert document["trials"] == lines
+    numbers = [trial.number for trial in study.rows]
     assert [line["trial_number"] for line in lines] == numbers
     assert [int(row["number"]) for row in rows] == table["number"].to_pylist() == numbers
-    states = [trial.state for trial in known.rows]
+    states = [trial.state for trial in study.rows]
     assert [line["state"] for line in lines] == states
     assert [row["state"] for row in rows] == table["state"].to_pylist() == states
-    values = [repr(trial.value) for trial in known.rows]
+    values = [repr(trial.value) for trial in study.rows]
     from_json = [line["value"] for line in lines]
     assert [repr(v if v is None else float(v)) for v in from_json] == values
     assert [repr(float(row["value"]) if row["value"] else None) for row in rows] == values
     assert list(map(repr, table["value"].to_pylist())) == values
     for name in ("learning_rate", "dropout", "shape_idx"):
-        told = [trial.params.get(name) for trial in known.rows]
-        assert [line["params"].get(name) for line in lines] == told
-        assert table[f"params_{name}"].to_pylist() == told
-        assert [row[f"params_{name}"] for row in rows] == list(map(str, told))
-    starts = [str(trial.datetime_start) for trial in known.rows]
+        expected = [trial.params.get(name) for trial in study.rows]
+        assert [line["params"].get(name) for line in lines] == expected
+        assert table[f"params_{name}"].to_pylist() == expected
+        assert [row[f"params_{name}"] for row in rows] == list(map(str, expected))
+    starts = [str(trial.datetime_start) for trial in study.rows]
     assert [line["datetime_start"] for line in lines] == starts
     assert list(map(str, table["datetime_start"].to_pylist())) == starts
     assert [row["datetime_start"] for row in rows] == starts
@@ -214,11 +214,11 @@ def test_all_formats_of_one_recovery_tell_the_same() -> None:
 
 
 def test_all_trials_has_the_names_that_earlier_tools_read() -> None:
-    found = json.loads(to_all_trials(recover(sample_log().lines)))
+    document = json.loads(to_all_trials(recover(sample_log().lines)))
 
-    assert (found["experiment"], found["n_trials"]) == ("hpo_2M_h1", 3)
-    assert found["generated_from"] == "log_recovery"
-    first = found["trials"][0]
+    assert (document["experiment"], document["n_trials"]) == ("hpo_2M_h1", 3)
+    assert document["generated_from"] == "log_recovery"
+    first = document["trials"][0]
     assert {*first} == {
         *("start_time", "arch_idx", "d_model", "n_layers", "n_heads", "param_count", "lr"),
         *("epochs", "batch_size", "trial_number", "end_time", "val_loss", "params", "state"),
@@ -232,12 +232,12 @@ def test_all_trials_has_the_names_that_earlier_tools_read() -> None:
 def test_all_trials_makes_no_value_up() -> None:
     line = f"{STAMP}Trial 3 finished with value: 0.5 and parameters: {{'arch_idx': 7}}."
 
-    found = json.loads(to_all_trials(recover(line)))
+    document = json.loads(to_all_trials(recover(line)))
 
-    (trial,) = found["trials"]
-    told = {name: value for name, value in trial.items() if value is not None}
-    assert {*told} == {"arch_idx", "trial_number", "end_time", "val_loss", "params", "state"}
-    assert found["budget"] is None
+    (trial,) = document["trials"]
+    expected = {name: value for name, value in trial.items() if value is not None}
+    assert {*expected} == {"arch_idx", "trial_number", "end_time", "val_loss", "params", "state"}
+    assert document["budget"] is None
 
 
 def test_only_a_finished_trial_has_a_loss_in_all_trials() -> None:
@@ -250,7 +250,7 @@ def test_only_a_finished_trial_has_a_loss_in_all_trials() -> None:
     ]
 
 
-def test_the_budget_is_told_by_the_name_of_an_old_experiment() -> None:
+def test_the_budget_comes_from_the_name_of_an_old_experiment() -> None:
     text = (
         "[3/12] Starting: hpo_2B_h3_threshold_1pct.py\n"
         f"{STAMP}Trial 0 finished with value: 0.5 and parameters: {{'a': 1}}."
@@ -278,11 +278,11 @@ def test_a_best_config_is_python_with_the_parameters_of_the_best_trial(tmp_path:
     log.end(1, value=0.25, dropout=0.3)
 
     recovery = recover(log.lines)
-    found = settings_of(recovery, tmp_path)
+    values = settings_of(recovery, tmp_path)
 
-    assert (found["dropout"], found["learning_rate"]) == (0.3, 0.00012520653814659472)
-    assert (found["patience"], found["weight_decay"]) == (4, 0.01)
-    assert (found["d_model"], found["n_layers"], found["n_heads"]) == (64, 48, 8)
+    assert (values["dropout"], values["learning_rate"]) == (0.3, 0.00012520653814659472)
+    assert (values["patience"], values["weight_decay"]) == (4, 0.01)
+    assert (values["d_model"], values["n_layers"], values["n_heads"]) == (64, 48, 8)
     lines = to_best_config(recovery).splitlines()
     assert lines[:2] == ["# Best HPO Configuration - Trial 1", "# val_loss: 0.25"]
     assert [line for line in lines[3:] if line.startswith("#")] == [
@@ -298,18 +298,20 @@ def test_a_best_config_is_python_with_the_parameters_of_the_best_trial(tmp_path:
         ([Trial(0, "COMPLETE", (0.5, 0.25))], "several values"),
     ],
 )
-def test_there_is_no_best_config_without_a_finite_best(trials: list[Trial], reason: str) -> None:
+def test_best_config_is_refused_without_a_finite_best_value(
+    trials: list[Trial], reason: str
+) -> None:
     with pytest.raises(NoBestError, match=reason):
         to_best_config(recovery_of(*trials))
 
 
-def test_there_is_no_best_config_where_the_line_of_the_best_is_lost() -> None:
+def test_best_config_is_refused_where_the_line_of_the_best_trial_is_lost() -> None:
     line = (
         f"{STAMP}Trial 5 finished with value: 0.5 and parameters: {{'a': 1}}."
         " Best is trial 3 with value: 0.25."
     )
 
-    with pytest.raises(NoBestError, match="the line of the best trial, 3, is missing"):
+    with pytest.raises(NoBestError, match="the end line of the best trial, 3, is missing"):
         to_best_config(recover(line))
 
 
@@ -320,23 +322,23 @@ EVIL_NAMES = (
 )
 
 
-def test_hostile_names_and_values_stay_data(tmp_path: Path) -> None:
+def test_hostile_names_and_values_remain_data(tmp_path: Path) -> None:
     params = {**dict.fromkeys(EVIL_NAMES, 1), "text": "".join(EVIL_NAMES), "f": [NAN, (INF,), {}]}
     recovery = recovery_of(
         complete(0, params=params, flags=["flag\nimport os"]), metric="val\nimport os"
     )
     recovery.studies[0].name = "study\nimport os\u2028"
 
-    found = settings_of(recovery, tmp_path)
+    values = settings_of(recovery, tmp_path)
 
-    assert {*found} == {"text", "f", "OTHER_NAMES"}
-    assert found["text"] == params["text"]
-    assert repr(found["f"]) == repr(params["f"])
-    assert found["OTHER_NAMES"] == dict.fromkeys(EVIL_NAMES, 1)
+    assert {*values} == {"text", "f", "OTHER_NAMES"}
+    assert values["text"] == params["text"]
+    assert repr(values["f"]) == repr(params["f"])
+    assert values["OTHER_NAMES"] == dict.fromkeys(EVIL_NAMES, 1)
 
 
 @given(st.dictionaries(st.text() | st.sampled_from(EVIL_NAMES), VALUES))
-def test_a_best_config_says_what_the_trial_says(params: dict[str, Any]) -> None:
+def test_a_best_config_has_the_values_of_the_trial(params: dict[str, Any]) -> None:
     text = to_best_config(recovery_of(complete(0, params=params)))
 
     names: dict[str, Any] = {}
@@ -354,7 +356,7 @@ def test_every_format_is_written_to_a_file(tmp_path: Path) -> None:
         out = tmp_path / f"out.{format_}"
         arguments = [str(tmp_path / "a.log"), "--format", format_]
         assert CliRunner().invoke(main, [*arguments, "--output", str(out)]).exit_code == 0
-        if format_ != "all_trials":  # it has the time of its writing
+        if format_ != "all_trials":  # it contains the current time
             assert CliRunner().invoke(main, arguments).stdout_bytes == out.read_bytes()
     assert pq.read_table(tmp_path / "out.parquet").num_rows == 3
 
@@ -363,14 +365,14 @@ def test_every_format_is_written_to_a_file(tmp_path: Path) -> None:
     ("format_", "logs", "code"),
     [("best_config", "none", 1), ("all_trials", "two", 2), ("parquet", "package", 3)],
 )
-def test_what_cannot_be_written_is_an_exit_code(
+def test_a_format_that_cannot_be_written_has_an_exit_code(
     tmp_path: Path, format_: str, logs: str, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = SampleLog()
     log.open_run()
     log.start(0)
-    found = {"none": [log], "two": [sample_log(), sample_log(OTHER_STUDY)], "package": [log]}
-    for number, one in enumerate(found[logs]):
+    samples = {"none": [log], "two": [sample_log(), sample_log(OTHER_STUDY)], "package": [log]}
+    for number, one in enumerate(samples[logs]):
         (tmp_path / f"{number}.log").write_bytes(as_bytes(one.lines))
     if logs == "package":
         monkeypatch.setitem(sys.modules, "pyarrow", None)
@@ -384,7 +386,7 @@ def test_what_cannot_be_written_is_an_exit_code(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_metric_with_the_name_of_a_setting_is_no_setting(tmp_path: Path) -> None:
+def test_a_metric_with_the_name_of_a_setting_is_left_out(tmp_path: Path) -> None:
     measured = {"precision": 0.25, "learning_curve": [{"epoch": 1, "precision": 0.25}]}
     recovery = recovery_of(complete(0, params={"a": 1}, user_attrs={"dropout": 0.5, **measured}))
 

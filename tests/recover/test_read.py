@@ -1,4 +1,4 @@
-"""Whole logs: what a study did is what is read, whatever else stands in the files."""
+"""Whole logs, in any order and with any other text: all trials are read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from recover_samples import (
     OTHER_STUDY,
     SampleLog,
     as_bytes,
-    known_of,
+    contents_of,
     moment,
     recover,
     recover_one,
@@ -102,7 +102,7 @@ def test_a_history_is_read_as_it_was() -> None:
 
 
 def without_notes(trial: Trial) -> Trial:
-    """Return a trial without what the reader notes for itself."""
+    """Return a trial without the fields that only the reader uses."""
     return replace(trial, curve={}, run=None, end=None)
 
 
@@ -114,22 +114,22 @@ def test_the_lines_of_two_studies_may_be_mixed(seed: int) -> None:
     random.Random(seed).shuffle(whose)  # noqa: S311
     rests = [iter(lines) for lines in logs]
 
-    mixed = known_of(recover([next(rests[index]) for index in whose]))
+    mixed = contents_of(recover([next(rests[index]) for index in whose]))
 
-    assert mixed == known_of(recover(*logs))
+    assert mixed == contents_of(recover(*logs))
 
 
 def test_two_logs_in_one_file_are_two_studies() -> None:
     logs = [sample_log().lines, sample_log(OTHER_STUDY).lines]
 
-    assert known_of(recover(logs[0] + logs[1])) == known_of(recover(*logs))
+    assert contents_of(recover(logs[0] + logs[1])) == contents_of(recover(*logs))
 
 
 def test_a_log_read_twice_is_read_once() -> None:
     lines = sample_log().lines
 
-    assert known_of(recover(lines, lines)) == known_of(recover(lines))
-    assert known_of(recover([line for line in lines for _ in range(2)])) == known_of(
+    assert contents_of(recover(lines, lines)) == contents_of(recover(lines))
+    assert contents_of(recover([line for line in lines for _ in range(2)])) == contents_of(
         recover(lines)
     )
 
@@ -147,25 +147,25 @@ def test_a_log_read_twice_is_read_once() -> None:
         pytest.param(lambda line: f"{line}\n\nTrial and error. Run for your life.", id="prose"),
     ],
 )
-def test_what_stands_around_lines_does_not_matter(dress: Callable[[str], str]) -> None:
+def test_text_around_lines_does_not_matter(dress: Callable[[str], str]) -> None:
     lines = sample_log().lines
 
     recovery = recover([dress(line) for line in lines])
 
-    assert known_of(recovery) == known_of(recover(lines))
+    assert contents_of(recovery) == contents_of(recover(lines))
     assert recovery.problems == []
 
 
 def test_carriage_returns_end_lines_too() -> None:
     lines = sample_log().lines
 
-    assert known_of(recover("\r".join(lines))) == known_of(recover(lines))
+    assert contents_of(recover("\r".join(lines))) == contents_of(recover(lines))
 
 
 def test_bytes_that_are_no_text_do_not_matter() -> None:
     lines = as_bytes(sample_log().lines)
 
-    assert known_of(recover(b"\xff\xfe\x80\n" + lines + b"\xc3")) == known_of(recover(lines))
+    assert contents_of(recover(b"\xff\xfe\x80\n" + lines + b"\xc3")) == contents_of(recover(lines))
 
 
 def test_damaged_lines_are_counted_and_reported(tmp_path: Path) -> None:
@@ -185,13 +185,13 @@ def test_a_stream_is_named_in_the_report() -> None:
     assert read_trials([stream]).problems == ["<stdin>: damaged lines left out: 1"]
 
 
-def test_a_line_of_a_later_version_is_no_problem() -> None:
+def test_a_line_of_a_later_version_is_not_a_conflict() -> None:
     log = sample_log()
-    known = known_of(recover(log.lines))
+    expected = contents_of(recover(log.lines))
 
     recovery = recover([*log.lines, later_version(log.lines[0])])
 
-    assert known_of(recovery) == known
+    assert contents_of(recovery) == expected
     assert recovery.problems == []
 
 
@@ -214,7 +214,7 @@ def test_a_result_lost_in_our_line_is_taken_from_the_line_optuna_would_print() -
     ]
 
 
-def test_the_line_optuna_would_print_is_found_behind_a_torn_line_of_ours() -> None:
+def test_a_line_of_optuna_is_read_after_a_cut_line_of_hpogen() -> None:
     lines = sample_log().lines
 
     study = recover_one("\n".join(lines[:4]) + "\n" + lines[4][:60] + lines[5])
@@ -226,10 +226,11 @@ def test_the_line_optuna_would_print_is_found_behind_a_torn_line_of_ours() -> No
 def test_a_line_across_blocks_is_read_whole(size: int) -> None:
     lines = sample_log().lines
 
-    assert known_of(recover("x" * size + "\n" + "\n".join(lines))) == known_of(recover(lines))
+    text = "\n".join(lines)
+    assert contents_of(recover("x" * size + "\n" + text)) == contents_of(recover(lines))
 
 
-def test_what_has_no_line_end_is_read_in_constant_memory() -> None:
+def test_a_text_without_line_ends_is_read_in_constant_memory() -> None:
     class Zeros(io.RawIOBase):
         """A hole in a file, as a crash of the machine leaves it."""
 
@@ -282,5 +283,5 @@ def test_a_long_stream_takes_memory_for_its_rows_only() -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert known_of(recovery) == known_of(recover(lines))
+    assert contents_of(recovery) == contents_of(recover(lines))
     assert peak < 20e6

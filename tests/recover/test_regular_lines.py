@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recover_samples import OTHER_STUDY, SampleLog, SampleLog2, known_of, moment
+from recover_samples import OTHER_STUDY, SampleLog, SampleLog2, contents_of, moment
 from recover_trials import read_trials, scan
 from recover_trials.hpogen_log import hpogen_lines
 from recover_trials.optuna_log.regular_lines import regular_lines, rows_of
@@ -41,7 +41,7 @@ OTHERS = (
 
 
 def log_of(chance: random.Random) -> bytes:
-    """Return a log of finished trials amid other lines."""
+    """Return a log of finished trials among other lines."""
     best, lines = (0, 9.0), []
     choices = PARAMS if chance.random() < 0.8 else PARAMS + HOSTILE
     for number in range(chance.randint(1, 20)):
@@ -49,9 +49,9 @@ def log_of(chance: random.Random) -> bytes:
             lines.append(chance.choice(OTHERS).format(number))
         value = chance.choice((0.5, 0.25, 1e-07, chance.random()))
         best = min(best, (number, value), key=lambda pair: pair[1])
-        told = f"Trial {number} finished with value: {value} and parameters: "
-        told += f"{chance.choice(choices)}. Best is trial {best[0]} with value: {best[1]}."
-        lines.append(time_stamp(moment(number), "I") + told)
+        message = f"Trial {number} finished with value: {value} and parameters: "
+        message += f"{chance.choice(choices)}. Best is trial {best[0]} with value: {best[1]}."
+        lines.append(time_stamp(moment(number), "I") + message)
     return chance.choice(("\n", "\n", "\r\n")).join([*lines, ""]).encode()
 
 
@@ -69,10 +69,10 @@ def test_the_fast_path_gives_the_same_trials_as_each_line(seed: int) -> None:
     text = log_of(chance)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scan, "regular_lines", lambda _: None)
-        expected = known_of(read_trials([[text]]))
+        expected = contents_of(read_trials([[text]]))
 
-    assert known_of(read_trials([[text]])) == expected
-    assert known_of(read_trials([pieces(chance, text)])) == expected
+    assert contents_of(read_trials([[text]])) == expected
+    assert contents_of(read_trials([pieces(chance, text)])) == expected
 
 
 LINE = (
@@ -82,10 +82,10 @@ LINE = (
 
 
 def test_a_block_of_finished_trials_alone_is_regular() -> None:
-    found = regular_lines(b"epoch 1\n" + LINE + b"T\n" + LINE)
+    lines = regular_lines(b"epoch 1\n" + LINE + b"T\n" + LINE)
 
-    assert found is not None
-    assert [row[:2] for row in rows_of(found) or ()] == [(7, 0.5)] * 2
+    assert lines is not None
+    assert [row[:2] for row in rows_of(lines) or ()] == [(7, 0.5)] * 2
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_block_of_finished_trials_alone_is_regular() -> None:
         b"x" + LINE,
     ],
 )
-def test_a_block_in_which_other_lines_may_tell_of_trials_is_not(other: bytes) -> None:
+def test_a_block_with_other_lines_about_trials_is_not_regular(other: bytes) -> None:
     assert regular_lines(LINE + other) is None
 
 
@@ -150,7 +150,7 @@ def own_log_of(chance: random.Random) -> bytes:
 
 @settings(max_examples=300)
 @given(st.integers(0, 2**64 - 1))
-def test_evaluations_found_in_a_block_are_those_read_line_by_line(seed: int) -> None:
+def test_evaluations_in_a_block_equal_those_read_line_by_line(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     text = own_log_of(chance)
     with pytest.MonkeyPatch.context() as patch:
@@ -158,5 +158,5 @@ def test_evaluations_found_in_a_block_are_those_read_line_by_line(seed: int) -> 
         slowly = read_trials([[text]])
 
     for recovery in (read_trials([[text]]), read_trials([pieces(chance, text)])):
-        assert known_of(recovery) == known_of(slowly)
+        assert contents_of(recovery) == contents_of(slowly)
         assert recovery.problems == slowly.problems

@@ -1,4 +1,4 @@
-"""A damaged journal is read on by Optuna itself, with every trial whose lines were whole.
+"""Optuna reads a repaired journal, with every trial whose lines were whole.
 
 REPAIR_FLIPS=4096 python -m pytest tests/recover/test_repair.py changes each byte once.
 """
@@ -32,7 +32,7 @@ CREATION = b'{"op_code":4,'
 
 
 def objective(trial: optuna.Trial) -> float:
-    """Return a value, or fail, or prune; say something hostile."""
+    """Return a value, fail or prune; set an attribute that looks like a line of a journal."""
     x = trial.suggest_float("x", 0.0, 1.0)
     kind = trial.suggest_categorical("kind", ["a", "b", None])
     trial.set_user_attr("text", f'{{"op_code":4,"study_id":0,"datetime_start":{kind}}}\n')
@@ -46,7 +46,7 @@ def objective(trial: optuna.Trial) -> float:
 
 
 def open_study(path: Path) -> optuna.Study:
-    """Create a study in a journal, or go on with it."""
+    """Create a study in a journal, or resume it."""
     return optuna.create_study(
         study_name="s",
         storage=JournalStorage(JournalFileBackend(str(path))),
@@ -80,16 +80,16 @@ def numbers_at(journal: bytes, position: int) -> set[int]:
     """Return the trial that the line at a position is about; several if it ends there."""
     begin = journal.rfind(b"\n", 0, position) + 1
     end = journal.find(b"\n", position + 1)
-    found = set()
+    numbers = set()
     for line in journal[begin:end].splitlines():
-        if told := re.search(rb'"trial_id":(\d+)', line):
-            found.add(int(told[1]))
+        if trial_id := re.search(rb'"trial_id":(\d+)', line):
+            numbers.add(int(trial_id[1]))
         elif line.startswith(CREATION):
-            found.add(journal[:begin].count(CREATION))
-    return found
+            numbers.add(journal[:begin].count(CREATION))
+    return numbers
 
 
-def test_an_intact_journal_stays_as_it_is(journal: bytes) -> None:
+def test_an_intact_journal_is_unchanged(journal: bytes) -> None:
     done = repair(journal)
     assert (done.text, done.dropped) == (journal, {})
 
@@ -107,29 +107,28 @@ def test_a_journal_that_was_cut_keeps_every_whole_line(journal: bytes, tmp_path:
     assert load(repair(journal[:-100]).text, tmp_path / "s") != load(journal, tmp_path / "s")
 
 
-def test_whatever_byte_is_changed_all_other_trials_stay_as_they_are(
-    journal: bytes, tmp_path: Path
-) -> None:
-    chance, known, silent = random.Random(7), load(journal, tmp_path / "s"), 0  # noqa: S311
+def test_a_changed_byte_leaves_all_other_trials_unchanged(journal: bytes, tmp_path: Path) -> None:
+    chance, original, silent = random.Random(7), load(journal, tmp_path / "s"), 0  # noqa: S311
     for position in sorted(chance.sample(range(len(journal) - LAST, len(journal)), FLIPS)):
         changed = bytearray(journal)
         changed[position] ^= 1 << chance.randrange(8)
         done = repair(bytes(changed))
         assert repair(done.text).text == done.text
         silent += not done.dropped
-        found = load(done.text, tmp_path / "s")
+        repaired = load(done.text, tmp_path / "s")
         touched = numbers_at(journal, position)
-        for ours, theirs in zip(found, known, strict=False):
+        for ours, theirs in zip(repaired, original, strict=False):
             if ours.number not in touched:
                 assert ours == theirs, (position, done.dropped)
-        last = {known[-1].number, known[-2].number}
-        assert len(found) == len(known) or (touched & last and len(found) >= len(known) - 2)
+        last = {original[-1].number, original[-2].number}
+        lost = len(original) - len(repaired)
+        assert lost == 0 or (touched & last and lost <= 2)
     assert silent < FLIPS / 2
 
 
-def test_damage_of_any_kind_leaves_what_optuna_reads(journal: bytes, tmp_path: Path) -> None:
+def test_a_repaired_journal_is_readable_after_any_damage(journal: bytes, tmp_path: Path) -> None:
     chance = random.Random(11)  # noqa: S311
-    known = {repr(trial.values) for trial in load(journal, tmp_path / "s")}
+    original = {repr(trial.values) for trial in load(journal, tmp_path / "s")}
     for _ in range(FLIPS // 4):
         damaged = bytearray(journal)
         for _ in range(chance.randint(1, 3)):
@@ -141,9 +140,9 @@ def test_damage_of_any_kind_leaves_what_optuna_reads(journal: bytes, tmp_path: P
         except RepairError:
             continue
         assert repair(done.text).text == done.text
-        known |= {repr(None)}
+        original |= {repr(None)}
         values = {repr(trial.values) for trial in load(done.text, tmp_path / "s")}
-        assert len(values - known) <= 2  # a digit that changed is seen by nobody
+        assert len(values - original) <= 2  # a changed digit cannot be recognised
 
 
 @pytest.mark.parametrize(
@@ -175,43 +174,41 @@ def lines_of(journal: bytes, beginning: bytes) -> Iterator[tuple[int, int]]:
         yield match.span()
 
 
-def test_a_lost_creation_moves_no_number(journal: bytes, tmp_path: Path) -> None:
-    known = load(journal, tmp_path / "s")
+def test_a_lost_creation_does_not_shift_numbers(journal: bytes, tmp_path: Path) -> None:
+    original = load(journal, tmp_path / "s")
     for number, (begin, end) in enumerate(lines_of(journal, CREATION)):
         if b"system_attr" in journal[begin:end]:
-            continue  # an added or queued trial: what its line tells is lost
+            continue  # the line of an added or queued trial has fields that are lost
         done = repair(journal[: begin + 3] + b"###" + journal[begin + 6 :])
-        found = load(done.text, tmp_path / "s")
-        assert found == known
+        repaired = load(done.text, tmp_path / "s")
+        assert repaired == original
         assert len(done.replaced) == 1
-        assert number < len(known)
+        assert number < len(original)
 
 
-def test_an_added_trial_whose_line_is_damaged_is_told_as_lost(
-    journal: bytes, tmp_path: Path
-) -> None:
-    known = load(journal, tmp_path / "s")
+def test_a_damaged_added_trial_becomes_a_lost_one(journal: bytes, tmp_path: Path) -> None:
+    original = load(journal, tmp_path / "s")
     *_, (begin, end) = (s for s in lines_of(journal, CREATION) if b'"text"' in journal[slice(*s)])
     done = repair(journal[: end - 9] + b"#" + journal[end - 8 :])
-    found = load(done.text, tmp_path / "s")
+    repaired = load(done.text, tmp_path / "s")
     number = journal[:begin].count(CREATION)
-    assert found[:number] == known[:number]
-    assert found[number + 1 :] == known[number + 1 :]
-    assert found[number].state == TrialState.FAIL
-    assert found[number].user_attrs["fail_reason"] == "lost"
+    assert repaired[:number] == original[:number]
+    assert repaired[number + 1 :] == original[number + 1 :]
+    assert repaired[number].state == TrialState.FAIL
+    assert repaired[number].user_attrs["fail_reason"] == "lost"
 
 
 def test_the_creation_of_a_study_is_taken_from_a_run_that_resumed_it(
     journal: bytes, tmp_path: Path
 ) -> None:
-    known = load(journal, tmp_path / "s")
+    original = load(journal, tmp_path / "s")
     for place in (journal.index(b'study_name"'), journal.index(b'":"s"'), journal.index(b'":[1')):
         done = repair(journal[:place] + b"\xce" + journal[place + 1 :])
         assert (done.replaced, list(done.dropped)) == ([1], [1])
-        assert load(done.text, tmp_path / "s") == known
+        assert load(done.text, tmp_path / "s") == original
 
 
-def test_what_a_hole_hides_is_not_guessed(journal: bytes) -> None:
+def test_trials_in_a_hole_of_zeros_are_ambiguous(journal: bytes) -> None:
     first, second = list(lines_of(journal, CREATION))[1:3]
     for size in (30, second[0] - first[1] + 30):
         hole = journal[: first[1] - 9] + b"\0" * size
@@ -219,7 +216,7 @@ def test_what_a_hole_hides_is_not_guessed(journal: bytes) -> None:
             repair(hole + journal[len(hole) :])
 
 
-def test_a_riddle_is_refused(journal: bytes) -> None:
+def test_an_ambiguous_journal_is_refused(journal: bytes) -> None:
     begin, end = list(lines_of(journal, CREATION))[1]
     with pytest.raises(RepairError, match=r"line \d+ may have created a trial, and line "):
         repair(journal[:begin] + b"\0" * (end - begin) + journal[end:])
@@ -227,8 +224,8 @@ def test_a_riddle_is_refused(journal: bytes) -> None:
 
 @settings(max_examples=300)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-def test_no_text_is_taken_for_a_journal(text: bytes) -> None:
-    with pytest.raises(RepairError, match="no line is one of a journal of Optuna"):
+def test_a_text_is_not_a_journal(text: bytes) -> None:
+    with pytest.raises(RepairError, match="no line is a record of an Optuna journal"):
         repair(text)
 
 
@@ -237,7 +234,9 @@ def call(*names: object) -> Result:
     return CliRunner().invoke(main, ["--repair", *map(str, names)])
 
 
-def test_the_file_is_backed_up_and_the_study_goes_on(journal: bytes, tmp_path: Path) -> None:
+def test_the_file_is_backed_up_and_the_study_can_be_resumed(
+    journal: bytes, tmp_path: Path
+) -> None:
     path = tmp_path / "s.journal"
     for number in range(3):
         path.write_bytes(journal[: -40 - number])
@@ -247,7 +246,7 @@ def test_the_file_is_backed_up_and_the_study_goes_on(journal: bytes, tmp_path: P
         assert backup.read_bytes() == journal[: -40 - number]
         assert (done.exit_code, done.stderr) == (0, "")
         first, second, last = done.stdout.splitlines()
-        assert first == f"{path}: 1 damaged lines dropped, at its end"
+        assert first == f"{path}: 1 damaged lines removed, at its end"
         assert re.fullmatch(r"  line \d+: \d+ bytes, '\{\"op_code\":.*'", second)
         assert last == f"{path}: backup: {backup}"
         assert path.stat().st_mode & 0o777 == 0o640
@@ -263,9 +262,7 @@ def test_the_file_is_backed_up_and_the_study_goes_on(journal: bytes, tmp_path: P
 
 
 @pytest.mark.parametrize("lock", [JournalFileSymlinkLock, JournalFileOpenLock])
-def test_a_journal_that_is_locked_is_left_as_it_is(
-    journal: bytes, tmp_path: Path, lock: type[Any]
-) -> None:
+def test_a_locked_journal_is_unchanged(journal: bytes, tmp_path: Path, lock: type[Any]) -> None:
     path = tmp_path / "s.journal"
     path.write_bytes(journal[:-40])
     held = lock(str(path))
@@ -282,17 +279,17 @@ def test_a_journal_that_is_locked_is_left_as_it_is(
     assert not Path(f"{path}.lock").is_symlink()
 
 
-def test_a_repair_does_nothing_else(journal: bytes, tmp_path: Path) -> None:
+def test_repair_refuses_other_options(journal: bytes, tmp_path: Path) -> None:
     path = tmp_path / "s.journal"
     path.write_bytes(journal[:-40])
     for option in (["--format", "csv"], ["--output", "x.csv"], ["--to-storage", "sqlite:///x.db"]):
         done = call(*option, path)
         assert done.exit_code == 2
-        assert "--repair changes files in place" in done.stderr
+        assert "--repair changes the journals in place" in done.stderr
     assert path.read_bytes() == journal[:-40]
 
 
-def test_what_is_no_journal_is_left_as_it_is(journal: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_unchanged(journal: bytes, tmp_path: Path) -> None:
     text, whole, damaged = tmp_path / "x.log", tmp_path / "s.db", tmp_path / "d.db"
     text.write_text("[I 2026-11-21 10:15:00,123] Trial 3 pruned. \n")
     optuna.create_study(study_name="s", storage=f"sqlite:///{whole}")
@@ -300,10 +297,10 @@ def test_what_is_no_journal_is_left_as_it_is(journal: bytes, tmp_path: Path) -> 
     before = {path: path.read_bytes() for path in (text, whole, damaged)}
     done = call(text, whole, damaged, tmp_path / "none")
     assert done.exit_code == 2
-    assert done.stdout == f"{whole}: a SQLite file, whole: nothing to repair\n"
+    assert done.stdout == f"{whole}: SQLite file without damage: nothing to repair\n"
     errors = done.stderr.splitlines()
-    assert "no line is one of a journal of Optuna. Nothing was changed" in errors[0]
-    assert f"{damaged}: a SQLite file, damaged: " in errors[1]
+    assert "no line is a record of an Optuna journal. The file was not changed" in errors[0]
+    assert f"{damaged}: damaged SQLite file: " in errors[1]
     assert "recover-trials LOG --to-storage sqlite:///NEW.db" in errors[1]
     assert errors[2] == f"error: {tmp_path / 'none'}: No such file or directory"
     assert {path: path.read_bytes() for path in before} == before

@@ -1,4 +1,4 @@
-"""The integrity report: what is missing, damaged or contradicts."""
+"""The integrity report: missing lines, damage and conflicts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from recover_samples import LATER_RUN, STAMP, SampleLog, recover, recover_one
 
 def line(number: int, value: float, best: int, best_value: float) -> str:
     """Return Optuna's line on a finished trial."""
-    told = f"Trial {number} finished with value: {value} and parameters: {{'x': {number}}}."
-    return f"{STAMP}{told} Best is trial {best} with value: {best_value}."
+    message = f"Trial {number} finished with value: {value} and parameters: {{'x': {number}}}."
+    return f"{STAMP}{message} Best is trial {best} with value: {best_value}."
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_the_direction_is_inferred_from_the_best_that_lines_name(
     assert (study.direction, study.direction_inferred) == (direction, direction is not None)
 
 
-def test_a_best_whose_own_line_is_lost_is_told_all_the_same() -> None:
+def test_a_best_trial_without_an_end_line_is_reported() -> None:
     recovery = recover([line(0, 0.5, 0, 0.5), line(9, 0.75, 7, 0.25)])
 
     (study,) = recovery.studies
@@ -41,7 +41,7 @@ def test_a_best_whose_own_line_is_lost_is_told_all_the_same() -> None:
     assert "best trial 7: 0.25, named by other lines" in recovery.report()[0]
 
 
-def test_lines_that_contradict_each_other_about_the_direction_are_flagged() -> None:
+def test_lines_that_imply_both_directions_are_flagged() -> None:
     study = recover_one([line(0, 0.5, 0, 0.5), line(1, 0.75, 0, 0.5), line(2, 0.25, 0, 0.5)])
 
     assert study.direction is None
@@ -51,7 +51,9 @@ def test_lines_that_contradict_each_other_about_the_direction_are_flagged() -> N
 def test_a_best_that_has_another_value_is_flagged() -> None:
     study = recover_one([line(0, 0.5, 0, 0.5), line(1, 0.75, 0, 0.25)])
 
-    assert study.flags == ["best trial 0: 0.5 here, 0.25 in a line that names it"]
+    assert study.flags == [
+        "best trial 0: 0.5 in its end line, 0.25 in a line that names it as the best"
+    ]
 
 
 def test_the_best_that_the_end_of_a_run_names_is_compared() -> None:
@@ -65,7 +67,7 @@ def test_the_best_that_the_end_of_a_run_names_is_compared() -> None:
     assert recover_one(log.lines).flags == []
     log.add("run_end", {**end, "best_trial": 0, "best_value": 0.5})
     assert recover_one(log.lines[:-2] + log.lines[-1:]).flags == [
-        "lines call trial 0 the best with 0.5, but trial 1 has 0.25"
+        "lines name trial 0 with 0.5 as the best, but trial 1 has 0.25"
     ]
 
 
@@ -92,7 +94,7 @@ def test_a_script_that_was_rendered_again_is_a_remark() -> None:
     assert recovery.studies[0].remarks == ["runs of different scripts"]
 
 
-def test_a_resumed_log_of_ours_may_begin_later() -> None:
+def test_a_log_of_a_resumed_study_may_begin_later() -> None:
     log = SampleLog()
     log.open_run()
     log.add("study_resumed", {"complete": 5, "pruned": 0, "failed": 0, "running": 0})
@@ -103,7 +105,7 @@ def test_a_resumed_log_of_ours_may_begin_later() -> None:
     assert (study.starts_at, study.gaps()) == (5, [])
 
 
-def test_lines_in_no_known_form_are_counted_with_a_sample() -> None:
+def test_lines_in_an_unknown_form_are_counted_with_a_sample() -> None:
     recovery = recover([line(0, 0.5, 0, 0.5), "Trial 1 \x07 went well", "Trial 2 went on"])
 
     assert recovery.unmatched == 2

@@ -19,7 +19,7 @@ from recover_trials.files.csv_results import is_csv_results
 from recover_trials.files.json_results import is_json_results
 from recover_trials.files.merge_results import SEVERAL
 from recover_trials.files.result_entries import cell_value
-from recover_trials.files.signatures import is_plainly_log
+from recover_trials.files.signatures import is_certainly_log
 from recover_trials.model import CONFLICTING, NUMBERED_BY_ORDER
 from recover_trials.output import to_csv, to_json, to_jsonl
 from scripts import MARKET, changed, render_to, run
@@ -105,7 +105,7 @@ def test_the_trial_files_of_a_folder_are_one_study(tmp_path: Path) -> None:
     assert [(study.name, len(study.trials)) for study in studies] == [("exp", 3), ("exp2", 1)]
 
 
-def test_a_list_of_finished_trials_tells_no_states(tmp_path: Path) -> None:
+def test_a_list_of_finished_trials_has_no_states(tmp_path: Path) -> None:
     study = only(read_trials(write(tmp_path / "a_all_trials.json", ALL_TRIALS)))
 
     assert study.name == "phase6a_2B_h1"
@@ -136,14 +136,14 @@ def test_a_best_file_is_a_trial(tmp_path: Path, number: str) -> None:
     assert study.named_bests == {7: 0.25}
 
 
-def test_a_best_value_without_a_number_is_no_trial(tmp_path: Path) -> None:
+def test_a_best_value_without_a_number_is_not_a_trial(tmp_path: Path) -> None:
     best = {"experiment": "phase6a_2B_h1", "best_params": PARAMS, "best_value": 0.25}
     alone = write(tmp_path / "best.json", best)
     beside = write(tmp_path / "a_all_trials.json", ALL_TRIALS)
 
     assert read_trials(alone).studies == []
     study = only(read_trials([beside, alone]))
-    assert study.remarks == ["a file names the best value 0.25, but not its trial"]
+    assert study.remarks == ["a file of results has the best value 0.25 without its trial number"]
     assert len(study.trials) == 2
 
 
@@ -181,8 +181,8 @@ def test_a_metrics_table_has_parameters_in_one_cell(tmp_path: Path) -> None:
     assert study.rows[0].user_attrs["extreme_type"] == "min_d_model"
 
 
-def told(study: Study) -> list[tuple[Any, ...]]:
-    """Return what files can tell of each trial, curves apart."""
+def trials_of(study: Study) -> list[tuple[Any, ...]]:
+    """Return the fields of each trial that every kind of file has."""
     return [
         (t.number, t.state, t.values, t.datetime_start, t.datetime_complete, t.params)
         for t in study.rows
@@ -190,18 +190,18 @@ def told(study: Study) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("write_as", [to_json, to_jsonl, to_csv])
-def test_what_was_recovered_is_read_again(tmp_path: Path, write_as: Any) -> None:
+def test_recovered_trials_can_be_read_again(tmp_path: Path, write_as: Any) -> None:
     recovery = recover(sample_log().lines)
     path = write(tmp_path / "hpo_2M_h1" / "recovered", write_as(recovery))
 
     again = read_trials(path)
 
-    # A trial that runs has no value, and the one that was pruned keeps its last.
-    assert told(only(again)) == told(only(recovery))
+    # A running trial has no value, a pruned one its last value.
+    assert trials_of(only(again)) == trials_of(only(recovery))
 
 
 @pytest.mark.parametrize("write_as", [to_json, to_jsonl, to_csv])
-def test_studies_of_one_file_stay_apart(tmp_path: Path, write_as: Any) -> None:
+def test_studies_of_one_file_are_not_merged(tmp_path: Path, write_as: Any) -> None:
     other = LOG.replace("Trial 3", "Trial 4").replace("trial 3", "trial 4")
     logs = [write(tmp_path / "a.log", LOG), write(tmp_path / "b.log", other)]
     path = write(tmp_path / "recovered", write_as(read_trials(logs)))
@@ -213,13 +213,13 @@ def test_studies_of_one_file_stay_apart(tmp_path: Path, write_as: Any) -> None:
 
 
 @pytest.mark.parametrize("state", ["2", 2, "TrialState.PRUNED"])
-def test_a_state_may_be_told_as_optunas_number(tmp_path: Path, state: Any) -> None:
+def test_a_state_may_be_the_number_of_optuna(tmp_path: Path, state: Any) -> None:
     entry = {"number": 0, "value": None, "params": {}, "state": state}
 
     assert brief(only(read_trials(write(tmp_path / "a.json", [entry])))) == [(0, "PRUNED", None)]
 
 
-def test_a_document_tells_only_what_can_be_of_a_study(tmp_path: Path) -> None:
+def test_fields_of_the_wrong_type_are_left_out(tmp_path: Path) -> None:
     evil = {"metric": [], "direction": "up", "search_space": 3, "n_trials": "x", "name": {}}
     document = {**evil, "about": {**evil, "unit": 1}, "trials": [TRIAL], "budget": "2B"}
 
@@ -241,7 +241,7 @@ def test_a_document_tells_only_what_can_be_of_a_study(tmp_path: Path) -> None:
         '{"trial_number": ' + "9" * 10_000 + "}",
     ],
 )
-def test_a_torn_file_is_unreadable_and_the_rest_goes_on(tmp_path: Path, text: str) -> None:
+def test_a_truncated_file_is_unreadable_and_the_others_are_read(tmp_path: Path, text: str) -> None:
     torn, good = write(tmp_path / "a/trial_0003.json", text), write(tmp_path / "b.json", TRIAL)
     unreadable: dict[str, OSError] = {}
 
@@ -269,7 +269,7 @@ def test_a_torn_file_is_unreadable_and_the_rest_goes_on(tmp_path: Path, text: st
         {"datetime_start": "yesterday"},
     ],
 )
-def test_an_entry_that_is_no_trial_is_left_out_and_said(
+def test_an_entry_that_is_not_a_trial_is_left_out_and_reported(
     tmp_path: Path, change: dict[str, Any]
 ) -> None:
     trials = [{**TRIAL, **change}, {**TRIAL, "trial_number": 4}]
@@ -280,7 +280,7 @@ def test_an_entry_that_is_no_trial_is_left_out_and_said(
     assert "entries left out: 1, such as" in recovery.problems[0]
 
 
-def test_values_that_json_has_no_name_for_are_told_as_they_are(tmp_path: Path) -> None:
+def test_infinite_values_are_read_from_json(tmp_path: Path) -> None:
     text = json.dumps([{"number": 0, "state": "COMPLETE", "params": {}, "value": float("inf")}])
     text = text.replace("}]", '}, {"number": 1, "state": "FAIL", "params": {}, "value": NaN}]')
 
@@ -331,12 +331,12 @@ def test_no_document_is_a_crash(text: str) -> None:
 
 
 @given(st.integers() | st.floats() | st.booleans())
-def test_a_cell_is_what_it_was(value: float) -> None:
+def test_a_cell_keeps_its_value(value: float) -> None:
     assert repr(cell_value(str(value))) == repr(value)
 
 
 @pytest.mark.parametrize("text", ["__import__('os')", "a, b", "1_000", "0x10", "1e", "hello 1"])
-def test_a_cell_of_text_stays_text(text: str) -> None:
+def test_a_cell_of_text_remains_text(text: str) -> None:
     assert cell_value(text) == text
 
 
@@ -344,7 +344,7 @@ def test_a_cell_of_text_stays_text(text: str) -> None:
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_a_trial_told_by_log_and_file_is_one(tmp_path: Path, order: tuple[int, int]) -> None:
+def test_a_trial_of_log_and_file_is_one_row(tmp_path: Path, order: tuple[int, int]) -> None:
     paths = [write(tmp_path / "a.log", LOG), write(tmp_path / "e_all_trials.json", ALL_TRIALS)]
 
     study = only(read_trials([paths[index] for index in order]))
@@ -374,7 +374,7 @@ def test_a_trial_that_differs_is_kept_and_flagged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change", [{"value": 0.5}, {"params": {**PARAMS, "epochs": 50}}, {"params": {}}]
 )
-def test_another_study_with_the_same_numbers_stays_apart(
+def test_another_study_with_the_same_numbers_is_not_merged(
     tmp_path: Path, change: dict[str, Any]
 ) -> None:
     other = {**ALL_TRIALS, "trials": [{**ALL_TRIALS["trials"][0], **change}]}
@@ -385,7 +385,7 @@ def test_another_study_with_the_same_numbers_stays_apart(
     assert [trial.flags for study in studies.studies for trial in study.rows] == [[], []]
 
 
-def test_files_that_several_studies_could_have_written_stay_apart(tmp_path: Path) -> None:
+def test_files_that_match_several_studies_are_not_merged(tmp_path: Path) -> None:
     logs = [write(tmp_path / "a.log", LOG)]
     logs.append(write(tmp_path / "b.log", LOG.replace("2025-12-13", "2025-12-14")))
     files = write(tmp_path / "e.json", {**ALL_TRIALS, "trials": ALL_TRIALS["trials"][:1]})
@@ -396,7 +396,7 @@ def test_files_that_several_studies_could_have_written_stay_apart(tmp_path: Path
     assert studies[2].flags == [SEVERAL]
 
 
-def test_files_of_two_studies_in_one_folder_stay_apart(tmp_path: Path) -> None:
+def test_files_of_two_studies_in_one_folder_are_not_merged(tmp_path: Path) -> None:
     one = write(tmp_path / "a_all_trials.json", ALL_TRIALS)
     two = write(tmp_path / "b_all_trials.json", {**ALL_TRIALS, "experiment": "other"})
     entries = [{"number": n, "value": 9.5, "params": {"x": n}, "state": "FAIL"} for n in (3, 4)]
@@ -420,13 +420,13 @@ def finished(sp500_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.mark.study
-def test_every_file_of_a_script_tells_the_study_of_its_log(finished: Path) -> None:
+def test_every_file_of_a_script_has_the_study_of_its_log(finished: Path) -> None:
     log = finished.parent / "logs" / f"{finished.stem}.log"
     out = finished.parent / "outputs" / finished.stem
-    known = told(only(read_trials(log)))
-    assert told(only(read_trials(out / "trials.csv"))) == known
-    assert told(only(read_trials(out / "best_params.json")))[0] in [
-        (*row[:3], None, None, *row[5:]) for row in known
+    expected = trials_of(only(read_trials(log)))
+    assert trials_of(only(read_trials(out / "trials.csv"))) == expected
+    assert trials_of(only(read_trials(out / "best_params.json")))[0] in [
+        (*row[:3], None, None, *row[5:]) for row in expected
     ]
 
 
@@ -438,12 +438,12 @@ def test_a_log_with_the_files_of_its_script_is_one_study_without_a_flag(finished
 
     for order in ([log, *files], [*reversed(files), log]):
         recovery = read_trials(order)
-        assert told(only(recovery)) == told(only(read_trials(log)))
+        assert trials_of(only(recovery)) == trials_of(only(read_trials(log)))
         assert recovery.conflicts == []
 
 
 @pytest.mark.study
-def test_what_a_cut_log_lost_comes_from_the_files(finished: Path, tmp_path: Path) -> None:
+def test_files_complete_a_cut_log(finished: Path, tmp_path: Path) -> None:
     whole = (finished.parent / "logs" / f"{finished.stem}.log").read_bytes()
     lines = whole.splitlines(keepends=True)
     cut = tmp_path / "cut.log"
@@ -452,7 +452,7 @@ def test_what_a_cut_log_lost_comes_from_the_files(finished: Path, tmp_path: Path
 
     recovery = read_trials([cut, table])
 
-    assert told(only(recovery)) == told(only(read_trials(io_of(whole))))
+    assert trials_of(only(recovery)) == trials_of(only(read_trials(io_of(whole))))
     assert recovery.conflicts == []
 
 
@@ -473,13 +473,13 @@ WORDS = ("{", "[", "]", "}", '"', ",", "\n", " ", "\ufeff", "number", "trial", "
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=8), st.sampled_from(["a.log", "a.json"]))
-def test_what_is_plainly_no_result_is_none(words: list[str], name: str) -> None:
+def test_a_plain_log_is_not_a_file_of_results(words: list[str], name: str) -> None:
     head = "".join([*words, '"params":']).encode()
 
     may_be_results = is_csv_results(head) or is_json_results(head, name)
-    assert not (is_plainly_log(head, name) and may_be_results)
+    assert not (is_certainly_log(head, name) and may_be_results)
 
 
 def test_a_log_is_plainly_no_result() -> None:
-    assert is_plainly_log(LOG.encode(), "a.log")
-    assert is_plainly_log(as_bytes(sample_log().lines), "a.log")
+    assert is_certainly_log(LOG.encode(), "a.log")
+    assert is_certainly_log(as_bytes(sample_log().lines), "a.log")

@@ -32,7 +32,7 @@ CURVE = [{"epoch": epoch, "val_loss": loss} for epoch, loss in LOSSES.items()]
 
 
 def first_run(epochs: int = 3, trial: int = 0) -> SampleLog:
-    """Return the log of a run that died within a trial, so many epochs evaluated."""
+    """Return the log of a run that was killed within a trial, after some epochs."""
     log = SampleLog()
     log.open_run()
     log.start(trial)
@@ -44,7 +44,7 @@ def first_run(epochs: int = 3, trial: int = 0) -> SampleLog:
 def later_run(
     reached: int, trial: int = 0, run: str = LATER_RUN, end: bool = True, since: float = 0
 ) -> SampleLog:
-    """Return the log of a run that took the trial up after an epoch and ended it."""
+    """Return the log of a run that resumed the trial after an epoch and ended it."""
     log = SampleLog(run=run, since=since)
     log.open_run()
     log.add("study_resumed", {"complete": 0, "pruned": 0, "failed": 0, "running": 1})
@@ -57,14 +57,14 @@ def later_run(
 
 
 def take_up(log: SampleLog, reached: int, trial: int = 0) -> str:
-    """Append the line of a trial that goes on."""
+    """Append the line of a resumed trial."""
     return log.add(
         "trial_resumed", {"trial": trial, **ARCHITECTURE, "d_ff": 256, "epoch": reached}
     )
 
 
-def told(trial: Trial) -> dict[str, Any]:
-    """Return what a trial is known to be, whoever ran it."""
+def fields_of(trial: Trial) -> dict[str, Any]:
+    """Return the fields of a trial without its run."""
     return {
         name: getattr(trial, name)
         for name in (
@@ -75,32 +75,32 @@ def told(trial: Trial) -> dict[str, Any]:
 
 
 def uninterrupted() -> dict[str, Any]:
-    """Return the trial when nothing interrupts it."""
+    """Return the fields of the trial of a run that was not killed."""
     log = first_run(5)
     log.end(0, value=0.5)
     (trial,) = recover_one(log.lines).rows
-    return told(trial)
+    return fields_of(trial)
 
 
 def whole(recovery: Recovery) -> bool:
-    """Tell whether a recovery is the one trial, as if nothing had interrupted it."""
+    """Return whether a recovery is the trial of `uninterrupted`, without conflicts."""
     (study,) = recovery.studies
-    return list(map(told, study.rows)) == [uninterrupted()] and not recovery.conflicts
+    return list(map(fields_of, study.rows)) == [uninterrupted()] and not recovery.conflicts
 
 
 @pytest.mark.parametrize("reached", [0, 1, 2, 3])
-def test_a_trial_that_was_taken_up_is_one_with_a_whole_curve(reached: int) -> None:
+def test_a_resumed_trial_is_one_row_with_a_whole_curve(reached: int) -> None:
     assert whole(recover(first_run(3).lines + later_run(reached).lines))
 
 
-def test_the_curve_of_a_trial_that_was_taken_up_has_each_epoch_once() -> None:
+def test_the_curve_of_a_resumed_trial_has_each_epoch_once() -> None:
     (trial,) = recover_one(first_run(3).lines + later_run(1).lines).rows
 
     assert trial.user_attrs["learning_curve"] == CURVE
     assert trial.intermediate_values == LOSSES
 
 
-def test_a_trial_may_be_taken_up_many_times() -> None:
+def test_a_trial_may_be_resumed_many_times() -> None:
     lines = first_run(1).lines
     for reached, run in ((1, "5e6f7a8b"), (0, "6e6f7a8b"), (1, "7e6f7a8b")):
         lines += later_run(reached, run=run, end=False).lines[: 4 + reached]
@@ -108,18 +108,18 @@ def test_a_trial_may_be_taken_up_many_times() -> None:
     assert whole(recover(lines + later_run(2).lines))
 
 
-def test_a_trial_that_was_taken_up_and_not_ended_still_runs() -> None:
+def test_a_resumed_trial_without_an_end_line_is_running() -> None:
     (trial,) = recover_one(first_run(2).lines + later_run(1, end=False).lines).rows
 
     assert (trial.state, trial.run) == ("RUNNING", LATER_RUN)
     assert [*trial.curve] == [1, 2, 3, 4, 5]
 
 
-def test_a_trial_may_be_taken_up_in_another_file() -> None:
+def test_a_trial_may_be_resumed_in_another_file() -> None:
     assert whole(recover(first_run(3).lines, later_run(2).lines))
 
 
-def test_the_order_of_two_files_does_not_matter_where_one_begins_anew() -> None:
+def test_the_order_of_two_files_does_not_matter_if_one_repeats_the_start() -> None:
     """The script writes the start and the curve again where its log does not have them."""
     later = SampleLog(run=LATER_RUN)
     later.open_run()
@@ -131,7 +131,7 @@ def test_the_order_of_two_files_does_not_matter_where_one_begins_anew() -> None:
     assert whole(recover(first_run(3).lines, later.lines))
 
 
-def test_a_trial_whose_start_line_is_lost_has_what_its_other_lines_tell() -> None:
+def test_a_trial_without_a_start_line_has_the_fields_of_its_other_lines() -> None:
     (trial,) = recover_one(later_run(2).lines).rows
 
     assert (trial.number, trial.state, trial.value) == (0, "COMPLETE", 0.5)
@@ -140,7 +140,7 @@ def test_a_trial_whose_start_line_is_lost_has_what_its_other_lines_tell() -> Non
     assert [*trial.intermediate_values] == [3, 4, 5]
 
 
-def test_a_line_that_takes_a_trial_up_alone_tells_of_it() -> None:
+def test_a_resume_line_without_other_lines_is_a_trial() -> None:
     log = SampleLog()
     log.open_run()
     take_up(log, 3, trial=4)
@@ -153,7 +153,7 @@ def test_a_line_that_takes_a_trial_up_alone_tells_of_it() -> None:
     }  # fmt: skip
 
 
-def test_other_trials_are_not_taken_up_with_it() -> None:
+def test_other_trials_are_not_resumed_with_it() -> None:
     log = first_run(5)
     log.end(0, value=0.5)
     log.start(1)
@@ -161,14 +161,14 @@ def test_other_trials_are_not_taken_up_with_it() -> None:
 
     first, second = recover_one(log.lines + later_run(1, trial=1).lines).rows
 
-    assert told(first) == uninterrupted()
+    assert fields_of(first) == uninterrupted()
     assert (second.number, second.state) == (1, "COMPLETE")
     assert second.intermediate_values == {**LOSSES, 1: 0.9}
 
 
 @settings(max_examples=60)
 @given(st.data())
-def test_a_first_run_that_is_cut_anywhere_is_gone_on_with(data: st.DataObject) -> None:
+def test_a_first_run_cut_anywhere_can_be_resumed(data: st.DataObject) -> None:
     log = first_run(3)
     begin = len("\n".join(log.lines[:2])) + 1  # the start is synced before the trial is trained
     text = "\n".join([*log.lines, ""])
@@ -178,7 +178,7 @@ def test_a_first_run_that_is_cut_anywhere_is_gone_on_with(data: st.DataObject) -
 
     (trial,) = recover_one([text[:cut], *later_run(reached).lines]).rows
 
-    assert {**told(trial), "flags": []} == uninterrupted()
+    assert {**fields_of(trial), "flags": []} == uninterrupted()
 
 
 @settings(max_examples=60)
@@ -196,11 +196,11 @@ def test_lines_that_are_lost_make_no_second_trial(lost: int, reached: int) -> No
 
 
 def without_resumed(log: SampleLog) -> list[str]:
-    """Return the lines of a log that has lost the one by which a trial goes on."""
+    """Return the lines of a log without the line of the resumed trial."""
     return [line for line in log.lines if "Trial 0 resumed" not in line]
 
 
-def test_what_two_runs_tell_of_one_number_is_one_trial_as_nothing_contradicts() -> None:
+def test_lines_of_two_runs_without_a_conflict_are_one_trial() -> None:
     for reached in range(4):
         lines = first_run(3).lines + without_resumed(later_run(reached))
 
@@ -208,7 +208,7 @@ def test_what_two_runs_tell_of_one_number_is_one_trial_as_nothing_contradicts() 
         assert whole(recover(lines, lines))
 
 
-def test_a_trial_that_goes_on_and_does_not_end_is_one_without_the_line_that_says_so() -> None:
+def test_an_unfinished_resumed_trial_is_one_row_without_its_resume_line() -> None:
     lines = first_run(3).lines + without_resumed(later_run(2, end=False))
 
     (trial,) = recover_one(lines).rows
@@ -217,7 +217,7 @@ def test_a_trial_that_goes_on_and_does_not_end_is_one_without_the_line_that_says
 
 
 def contradicting(**more: Any) -> list[str]:
-    """Return the lines of a later run of the same number that say something else."""
+    """Return the lines of a later run that conflict with the first run."""
     log = SampleLog(run=LATER_RUN)
     log.open_run()
     for epoch in (3, 4):
@@ -239,7 +239,7 @@ OTHER_END = SampleLog(run=LATER_RUN).end(0, datetime_start=str(moment(99)))
     ],
     ids=["architecture", "start", "by-turns", "after-its-end", "left-to-another"],
 )
-def test_runs_that_contradict_each_other_about_a_number_are_two_rows_with_a_flag(
+def test_runs_in_conflict_about_a_number_are_two_rows_with_a_flag(
     lines: list[str],
 ) -> None:
     first, second = recover_one(lines).rows
@@ -249,16 +249,16 @@ def test_runs_that_contradict_each_other_about_a_number_are_two_rows_with_a_flag
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(1, 2))
-def test_a_run_that_is_told_twice_is_told_once(times: int, again: int, all_of_it: int) -> None:
+def test_a_duplicate_run_adds_nothing(times: int, again: int, all_of_it: int) -> None:
     first, later = first_run(3).lines, later_run(2).lines
 
     assert whole(recover((first * times + later * again) * all_of_it))
 
 
-def test_files_in_the_order_of_their_runs_are_right_whatever_their_clocks_say(
+def test_files_in_the_order_of_their_runs_need_no_clock(
     tmp_path: Path,
 ) -> None:
-    logs = [first_run(), later_run(3, since=-3000)]  # the second machine's zone is another
+    logs = [first_run(), later_run(3, since=-3000)]  # the second machine has another time zone
     paths = [tmp_path / "a.log", tmp_path / "b.log"]
     for path, log in zip(paths, logs, strict=True):
         path.write_bytes(as_bytes(log.lines))
@@ -274,14 +274,14 @@ def test_files_of_one_study_may_be_given_in_any_order(zipped: bool, tmp_path: Pa
         path.write_bytes(gzip.compress(text) if zipped else text)
     (other := tmp_path / "a.log").write_bytes(as_bytes(sample_log(OTHER_STUDY).lines))
     missing = tmp_path / "missing.log"
-    known = {STUDY: told(recover_one(*(log.lines for log in logs)).trials[0][0])}
+    expected = {STUDY: fields_of(recover_one(*(log.lines for log in logs)).trials[0][0])}
     for order in itertools.permutations([*paths, other, missing]):
         unreadable: dict[str, OSError] = {}
         recovery = read_trials(order, unreadable)
-        found = {study.key: study for study in recovery.studies}
-        assert len(found[OTHER_STUDY].rows) == 3
-        (trial,) = found[STUDY].rows
-        assert {STUDY: told(trial)} == known
+        studies = {study.key: study for study in recovery.studies}
+        assert len(studies[OTHER_STUDY].rows) == 3
+        (trial,) = studies[STUDY].rows
+        assert {STUDY: fields_of(trial)} == expected
         assert trial.user_attrs["learning_curve"] == CURVE
         assert not recovery.conflicts
         assert [*unreadable] == [f"{missing}"]

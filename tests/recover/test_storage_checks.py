@@ -43,8 +43,8 @@ def two_runs(one: dict[str, Any], other: dict[str, Any], study: str = STUDY) -> 
 
 def finished(number: int, value: float, best: int, best_value: float, seconds: float) -> str:
     """Return Optuna's line on a finished trial."""
-    told = f"Trial {number} finished with value: {value} and parameters: {{'x': {value}}}."
-    return f"{stamp(seconds)}{told} Best is trial {best} with value: {best_value}."
+    message = f"Trial {number} finished with value: {value} and parameters: {{'x': {value}}}."
+    return f"{stamp(seconds)}{message} Best is trial {best} with value: {best_value}."
 
 
 def stamp(seconds: float) -> str:
@@ -58,12 +58,12 @@ def opened(name: str, seconds: float) -> str:
 
 
 def write_back(recovery: Recovery, folder: Path) -> list[str]:
-    """Write studies to a database of the test's own."""
-    return list(rebuild_all(recovery.studies, f"sqlite:///{folder}/s.db"))
+    """Write studies to a new database."""
+    return list(map(str, rebuild_all(recovery.studies, f"sqlite:///{folder}/s.db")))
 
 
 def refusal(recovery: Recovery, folder: Path) -> str:
-    """Return why studies are not written; nothing must be."""
+    """Return the reason why studies are not written; assert that no file is."""
     with pytest.raises(RebuildError) as caught:
         write_back(recovery, folder)
     assert [path for path in folder.iterdir() if path.suffix == ".db"] == []
@@ -71,7 +71,7 @@ def refusal(recovery: Recovery, folder: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "flag", "told"),
+    ("one", "other", "flag", "difference"),
     [
         (
             {"data_sha256": "a" * 64},
@@ -113,15 +113,15 @@ def refusal(recovery: Recovery, folder: Path) -> str:
         ({}, {"direction": "maximize"}, "runs with different directions", "(direction minimize"),
     ],
 )
-def test_runs_of_one_study_that_do_not_compare_are_refused_by_what_differs(
-    one: dict[str, Any], other: dict[str, Any], flag: str, told: str, tmp_path: Path
+def test_runs_with_different_settings_are_refused_with_the_difference(
+    one: dict[str, Any], other: dict[str, Any], flag: str, difference: str, tmp_path: Path
 ) -> None:
     recovery = recover(two_runs(one, other))
 
     assert f"hpo_2M_h1: {flag}" in recovery.conflicts
     assert f"  {flag}" in recovery.report()
     reason = refusal(recovery, tmp_path)
-    assert reason.startswith(f"hpo_2M_h1 is not written: {flag} {told}")
+    assert reason.startswith(f"study hpo_2M_h1 was not written: {flag} {difference}")
     assert reason.count(flag) == 1
     assert "grep 'run=" in reason
 
@@ -135,7 +135,7 @@ def test_runs_of_one_study_that_do_not_compare_are_refused_by_what_differs(
         {"search_space": dict(reversed(SEARCH_SPACE.items()))},
     ],
 )
-def test_a_run_that_only_has_other_arguments_is_no_conflict(
+def test_runs_with_other_arguments_are_not_in_conflict(
     other: dict[str, Any], tmp_path: Path
 ) -> None:
     recovery = recover(two_runs({}, other))
@@ -174,7 +174,7 @@ def test_two_studies_of_one_name_are_refused_and_can_be_kept_apart(tmp_path: Pat
     assert "hpo_2M_h1 is the name of two studies" in reason
     assert f"""grep 'study="{STUDY}"' or 'study="{OTHER_STUDY}"' LOG""" in reason
     (remark,) = {line for line in recovery.report() if "another study" in line}
-    assert remark == "  another study here has this name"
+    assert remark == "  another study of these logs has the same name"
     kept = [line for line in lines if f'study="{STUDY}"' in line]
     assert write_back(recover(kept), tmp_path) == ["hpo_2M_h1: 1 trials written"]
 
@@ -185,10 +185,12 @@ def test_a_second_study_that_is_refused_keeps_the_first_from_being_written(
     lines = [opened("a", 0), finished(0, 0.5, 0, 0.5, 1), finished(1, 0.25, 1, 0.25, 2)]
     lines += [opened("b", 3), finished(0, 0.5, 0, 0.5, 4)]
 
-    assert refusal(recover(lines), tmp_path).startswith("b: the log does not show the direction")
+    assert refusal(recover(lines), tmp_path).startswith(
+        "study b: the log does not show the direction"
+    )
 
 
-def test_writers_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
+def test_writers_that_cannot_be_separated_are_refused(tmp_path: Path) -> None:
     lines = [opened("a", 0), finished(0, 0.5, 0, 0.5, 1), opened("b", 2)]
     lines += [finished(0, 0.5, 0, 0.5, 3), finished(1, 0.7, 0, 0.5, 4)]
     lines += [finished(1, 0.8, 0, 0.5, 5), finished(2, 0.9, 0, 0.5, 6)]
@@ -199,7 +201,7 @@ def test_writers_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
     assert UNCERTAIN in refusal(recovery, tmp_path)
 
 
-def test_writers_whose_best_trials_differ_are_told_apart(tmp_path: Path) -> None:
+def test_writers_with_different_best_trials_are_separated(tmp_path: Path) -> None:
     lines = [opened("a", 0), finished(0, 0.5, 0, 0.5, 1), opened("b", 2)]
     lines += [finished(0, 0.6, 0, 0.6, 3), finished(1, 0.7, 0, 0.5, 4)]
     lines += [finished(1, 0.8, 0, 0.6, 5), finished(2, 0.9, 0, 0.5, 6)]
@@ -212,7 +214,7 @@ def test_writers_whose_best_trials_differ_are_told_apart(tmp_path: Path) -> None
     assert [trial.value for trial in study.trials] == [0.5, 0.7, 0.9]
 
 
-def test_a_refusal_ends_with_2_and_one_line(tmp_path: Path) -> None:
+def test_a_refusal_has_exit_code_2_and_one_line(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     log.write_text("\n".join(two_runs({"data_sha256": "a"}, {"data_sha256": "b"})))
     command = [sys.executable, "-m", "recover_trials", log.name, "--to-storage"]

@@ -1,4 +1,4 @@
-"""Tables of trials: what is told twice, in two ways, or not at all."""
+"""Rows of trials: duplicate, conflicting and missing lines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def log() -> SampleLog:
     return log
 
 
-def test_an_end_told_again_is_one_end(log: SampleLog) -> None:
+def test_a_duplicate_end_line_is_one_end(log: SampleLog) -> None:
     log.start(0)
     log.end(0, value=float("nan"))
     log.identity["run"] = LATER_RUN
@@ -67,7 +67,7 @@ def test_a_number_started_again_is_another_trial(log: SampleLog) -> None:
     assert [row.flags for row in rows] == [[], ["number started twice"]]
 
 
-def test_a_start_told_again_after_the_end_changes_nothing(log: SampleLog) -> None:
+def test_a_duplicate_start_line_after_the_end_is_ignored(log: SampleLog) -> None:
     start = log.start(0)
     log.end(0)
 
@@ -76,7 +76,7 @@ def test_a_start_told_again_after_the_end_changes_nothing(log: SampleLog) -> Non
     assert (trial.state, trial.value, trial.flags) == ("COMPLETE", 0.5, [])
 
 
-def test_a_trial_without_a_start_line_is_known_by_its_end(log: SampleLog) -> None:
+def test_a_trial_without_a_start_line_comes_from_its_end_line(log: SampleLog) -> None:
     log.end(0)
 
     (trial,) = recover_one(log.lines).rows
@@ -84,7 +84,7 @@ def test_a_trial_without_a_start_line_is_known_by_its_end(log: SampleLog) -> Non
     assert (trial.datetime_start, trial.params["dropout"]) == (moment(0), 0.1)
 
 
-def test_a_trial_without_start_and_end_is_known_by_its_curve(log: SampleLog) -> None:
+def test_a_trial_without_start_and_end_comes_from_its_evaluations(log: SampleLog) -> None:
     log.evaluate(3, 1, val_loss=0.75)
 
     (trial,) = recover_one(log.lines).rows
@@ -104,7 +104,7 @@ def test_a_curve_begun_anew_replaces_the_old_one(log: SampleLog) -> None:
     assert curve == [(1, 0.6), (2, 0.5)]
 
 
-def test_the_last_report_of_a_step_stays_as_in_the_study(log: SampleLog) -> None:
+def test_the_last_value_of_a_step_counts_as_in_the_study(log: SampleLog) -> None:
     log.start(0)
     log.evaluate(0, 1, val_loss=0.9)
     log.evaluate(0, 1, val_loss=0.6)
@@ -138,7 +138,7 @@ def test_the_short_names_of_the_log_are_the_long_ones_of_the_study(log: SampleLo
     ("field", "value"),
     [("datetime_start", "None"), ("datetime_complete", None), ("value", "high"), ("state", 7)],
 )
-def test_an_end_that_says_nonsense_ends_the_trial_all_the_same(
+def test_an_end_line_with_invalid_fields_ends_the_trial(
     log: SampleLog, field: str, value: object
 ) -> None:
     log.end(0, **{field: value})
@@ -155,7 +155,7 @@ def test_gaps_are_reported_as_spans(log: SampleLog) -> None:
 
     report = recover(log.lines).report()
 
-    assert report == ["hpo_2M_h1 (stream): 4 RUNNING", "  no line of trials 0, 3-4, 6-8"]
+    assert report == ["hpo_2M_h1 (stream): 4 RUNNING", "  no line about trials 0, 3-4, 6-8"]
 
 
 def test_a_huge_number_is_one_gap() -> None:
@@ -164,14 +164,14 @@ def test_a_huge_number_is_one_gap() -> None:
     assert study.gaps() == [range(1, 999_999_999)]
 
 
-def test_what_is_before_the_first_number_of_a_log_is_no_gap() -> None:
+def test_numbers_before_the_first_one_of_a_log_are_not_a_gap() -> None:
     recovery = recover(f"{STAMP}Trial 220 pruned. ")
 
     assert (recovery.studies[0].starts_at, recovery.studies[0].gaps()) == (220, [])
-    assert "  starts at 220: no log holds the trials before" in recovery.report()
+    assert "  starts at trial 220: no log holds the earlier trials" in recovery.report()
 
 
-def test_a_study_told_whole_has_no_gaps(log: SampleLog) -> None:
+def test_a_complete_log_has_no_gaps(log: SampleLog) -> None:
     log.start(0)
     log.start(1)
 
@@ -188,7 +188,7 @@ def test_the_report_counts_states_and_names_the_best(log: SampleLog) -> None:
     ]
 
 
-def test_the_report_tells_flags(log: SampleLog) -> None:
+def test_the_report_has_all_flags(log: SampleLog) -> None:
     log.end(0)
     log.end(0, value=0.25)
 
@@ -202,10 +202,10 @@ def test_the_best_follows_the_direction(direction: str, best: int) -> None:
     for number, value in enumerate([0.5, -float("inf"), float("inf")]):
         log.end(number, value=value)
 
-    found = recover_one(log.lines).best
+    best_trial = recover_one(log.lines).best
 
-    assert found is not None
-    assert found.number == best
+    assert best_trial is not None
+    assert best_trial.number == best
 
 
 def test_a_pruned_trial_is_never_the_best(log: SampleLog) -> None:
@@ -224,7 +224,7 @@ def test_without_a_finished_trial_there_is_no_best(log: SampleLog) -> None:
     assert recover_one(log.lines).best is None
 
 
-def test_the_line_optuna_would_print_adds_nothing_to_ours(log: SampleLog) -> None:
+def test_a_line_of_optuna_adds_nothing_to_a_line_of_hpogen(log: SampleLog) -> None:
     log.end(0)
     log.plain("Trial 0 finished with value: 0.5 and parameters: {'dropout': 0.1}.")
 
@@ -234,9 +234,7 @@ def test_the_line_optuna_would_print_adds_nothing_to_ours(log: SampleLog) -> Non
 
 
 @pytest.mark.parametrize("other", ["0.75 and parameters: {}", "0.5 and parameters: {'x': 1}"])
-def test_a_line_of_optunas_that_contradicts_ours_is_of_another_study(
-    log: SampleLog, other: str
-) -> None:
+def test_a_line_of_optuna_in_conflict_is_of_another_study(log: SampleLog, other: str) -> None:
     log.end(0)
     log.plain(f"Trial 0 finished with value: {other}.")
 
@@ -246,7 +244,7 @@ def test_a_line_of_optunas_that_contradicts_ours_is_of_another_study(
     assert [(row.number, row.flags) for row in second.rows] == [(0, [])]
 
 
-def test_our_line_outweighs_what_only_optunas_line_told(log: SampleLog) -> None:
+def test_a_line_of_hpogen_replaces_a_line_of_optuna(log: SampleLog) -> None:
     log.start(0)
     log.plain("Trial 0 pruned. ")
     log.end(0, "PRUNED", 0.75)

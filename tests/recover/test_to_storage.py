@@ -64,7 +64,7 @@ class Place(NamedTuple):
 
     def trials(self) -> list[dict[str, Any]]:
         """Return everything that its trials have, comparable between storages."""
-        return [known(trial) for trial in trials_in(self.url)]
+        return [fields_of(trial) for trial in trials_in(self.url)]
 
     def start(self, log: str = "x.log", *more: str) -> subprocess.Popen[str]:
         """Write a log to the storage, as a user would."""
@@ -78,13 +78,13 @@ class Place(NamedTuple):
         )
 
     def write(self, log: str = "x.log") -> tuple[int, str, str]:
-        """Write a log to the storage; return the exit code and what is printed."""
+        """Write a log to the storage; return the exit code, the output and the last error line."""
         running = self.start(log)
         out, error = running.communicate()
         return running.returncode, out, error.splitlines()[-1]
 
 
-def known(trial: FrozenTrial, *left_out: str) -> dict[str, Any]:
+def fields_of(trial: FrozenTrial, *left_out: str) -> dict[str, Any]:
     """Return everything that a trial has in any storage."""
     own = {"_trial_id", "trial_id", *left_out}
     return {name: value for name, value in vars(trial).items() if name not in own}
@@ -112,7 +112,7 @@ def text_of(n_trials: int, value: float = 0.0) -> bytes:
 def place(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Place]:
-    """Return an empty storage of each kind, and a log beside it."""
+    """Return an empty storage of each kind, with a log in its folder."""
     (tmp_path / "x.log").write_bytes(text_of(N_TRIALS))
     monkeypatch.chdir(tmp_path)
     urls = {"sqlite": "sqlite:///new/s.db", "journal": "journal://new/s.journal"}
@@ -173,10 +173,12 @@ def test_killed_at_any_moment_and_run_again_the_storage_is_whole(place: Place) -
             time.sleep(0.001)
         running.send_signal(signal.SIGKILL)
         running.communicate()
-        (place.folder / "new" / "s.journal.lock").unlink(missing_ok=True)  # else it waits 30 s
-        found = place.trials()
-        assert found == expected[: len(found)]
-        seen.append(len(found))
+        (place.folder / "new" / "s.journal.lock").unlink(
+            missing_ok=True
+        )  # otherwise Optuna waits 30 s
+        trials = place.trials()
+        assert trials == expected[: len(trials)]
+        seen.append(len(trials))
     code, out, _ = place.write()
     assert (code, out.startswith(f"{NAME}: ")) == (0, True)
     assert place.trials() == expected
@@ -201,7 +203,7 @@ def written(place: Place) -> int:
         return 0
 
 
-def test_a_storage_that_has_more_or_other_trials_is_left_as_it_is(place: Place) -> None:
+def test_a_storage_with_more_or_other_trials_is_unchanged(place: Place) -> None:
     logs = {"whole": text_of(5), "short": text_of(4), "other": text_of(5, 1.0)}
     for name, text in logs.items():
         (place.folder / f"{name}.log").write_bytes(text)
@@ -214,7 +216,9 @@ def test_a_storage_that_has_more_or_other_trials_is_left_as_it_is(place: Place) 
         code, out, error = place.write(f"{name}.log")
         assert (code, out) == (2, "")
         assert wrong in error
-        assert error.endswith("; nothing was written. Give another storage, or delete that study")
+        assert error.endswith(
+            "; nothing was written. Give another storage, or delete the study in this one"
+        )
     assert place.trials() == before
 
 
@@ -251,7 +255,7 @@ def optuna_log(folder: Path, *results: tuple[int, float, str], best: bool = True
     return path
 
 
-def test_a_log_of_optuna_gives_ranges_as_far_as_values_were_tried(tmp_path: Path) -> None:
+def test_a_log_of_optuna_gives_the_ranges_of_the_tried_values(tmp_path: Path) -> None:
     log = optuna_log(
         tmp_path,
         (0, 0.1, "{'x': 0.5, 'n': 3, 'act': 'gelu'}"),
@@ -260,21 +264,21 @@ def test_a_log_of_optuna_gives_ranges_as_far_as_values_were_tried(tmp_path: Path
     (study,) = read_trials([log]).studies
     done = rebuild(study, f"sqlite:///{tmp_path}/s.db")
     assert done.remarks == ["ranges inferred from the tried values: act, n, x"]
-    found = trials_in(f"sqlite:///{tmp_path}/s.db", "s")
-    assert found[0].distributions["x"] == optuna.distributions.FloatDistribution(0.5, 1.0)
-    assert found[1].distributions["n"] == optuna.distributions.IntDistribution(3, 7)
-    assert [trial.params["act"] for trial in found] == ["gelu", None]
+    trials = trials_in(f"sqlite:///{tmp_path}/s.db", "s")
+    assert trials[0].distributions["x"] == optuna.distributions.FloatDistribution(0.5, 1.0)
+    assert trials[1].distributions["n"] == optuna.distributions.IntDistribution(3, 7)
+    assert [trial.params["act"] for trial in trials] == ["gelu", None]
 
 
 def test_a_number_without_a_line_keeps_its_place(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/s.db"
     (study,) = read_trials([optuna_log(tmp_path, (0, 0.1, "{}"), (2, 0.4, "{}"))]).studies
     assert rebuild(study, url).lost == [1]
-    found = trials_in(url, "s")
-    assert [trial.state.name for trial in found] == ["COMPLETE", "FAIL", "COMPLETE"]
-    assert found[1].user_attrs["fail_reason"] == "lost"
+    trials = trials_in(url, "s")
+    assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert trials[1].user_attrs["fail_reason"] == "lost"
 
-    log = SampleLog2()  # its script runs such a trial again
+    log = SampleLog2()  # its script runs a trial without a line again
     log.open_run()
     log.end(1)
     rebuild(recover_one(log.lines), url)
@@ -286,7 +290,7 @@ def test_a_number_without_a_line_keeps_its_place(tmp_path: Path) -> None:
     assert (first.params, first.value) == (second.params, 0.5)
 
 
-def test_a_log_that_tells_no_direction_needs_one(tmp_path: Path) -> None:
+def test_a_log_without_a_direction_needs_the_option(tmp_path: Path) -> None:
     log = optuna_log(tmp_path, (0, 0.1, "{'x': 0.5}"), best=False)
     (study,) = read_trials([log]).studies
     with pytest.raises(RebuildError, match="give --direction"):
@@ -297,7 +301,7 @@ def test_a_log_that_tells_no_direction_needs_one(tmp_path: Path) -> None:
         assert loaded.direction.name == "MAXIMIZE"
 
 
-def test_a_study_that_contradicts_itself_is_not_written(tmp_path: Path) -> None:
+def test_a_study_with_conflicts_is_not_written(tmp_path: Path) -> None:
     log = optuna_log(tmp_path, (0, 0.1, "{'x': 0.5}"), (1, 0.2, "{'x': 0.6}"))
     (study,) = read_trials([log]).studies
     study.trials[0].append(Trial(0, "FAIL", flags=[CONFLICTING]))
@@ -320,22 +324,22 @@ def test_two_studies_of_one_name_are_not_mixed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("nonsense", "storage nonsense cannot be used: "),
-        ("sqlite:///x.log", "no SQLite file (file is not a database); it is left as it is"),
+        ("sqlite:///x.log", "not a SQLite file (file is not a database); it was not changed"),
         ("postgresql+psycopg://me:secret@127.0.0.1:1/x", "me:***@127.0.0.1:1/x cannot be used"),
     ],
 )
 @pytest.mark.parametrize("more", [(), ("--follow",)])
-def test_a_storage_that_cannot_be_used_is_named_and_left_alone(
-    tmp_path: Path, url: str, said: str, more: tuple[str, ...]
+def test_a_storage_that_cannot_be_used_is_named_and_unchanged(
+    tmp_path: Path, url: str, message: str, more: tuple[str, ...]
 ) -> None:
     (tmp_path / "x.log").write_bytes(text_of(3))
     running = Place(url, tmp_path, {}).start("x.log", *more)
     out, errors = running.communicate()
     assert (running.returncode, out) == (2, "")
-    assert said in errors.splitlines()[-1]
+    assert message in errors.splitlines()[-1]
     assert "secret" not in errors
     assert (tmp_path / "x.log").read_bytes() == text_of(3)
 
@@ -351,7 +355,7 @@ def test_a_damaged_database_is_never_overwritten(tmp_path: Path) -> None:
     before = path.read_bytes()
     code, _, error = place.write()
     assert code == 2
-    assert "s.db is damaged or no SQLite file (" in error
+    assert "s.db is damaged or not a SQLite file (" in error
     assert path.read_bytes() == before
     assert place._replace(url="sqlite:///new.db").write()[0] == 0
 
@@ -360,10 +364,13 @@ def test_a_package_that_a_storage_needs_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(MissingPackageError) as caught:
         open_storage("postgresql+psycopg://x@127.0.0.1:1/x")
-    assert str(caught.value) == "psycopg is needed: python -m pip install 'psycopg[binary]'"
+    assert (
+        str(caught.value)
+        == "psycopg is not installed; run: python -m pip install 'psycopg[binary]'"
+    )
 
 
-def test_writing_in_a_program_leaves_optunas_lines_as_they_were(tmp_path: Path) -> None:
+def test_rebuild_does_not_silence_the_logger_of_optuna(tmp_path: Path) -> None:
     program = f"""
 import optuna
 from recover_trials import read_trials
@@ -371,8 +378,8 @@ from recover_trials.output.to_storage import rebuild
 
 study = optuna.create_study(storage="sqlite:///{tmp_path}/a.db", study_name="a")
 study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
-(found,) = read_trials(["{tmp_path}/a.db"]).studies
-rebuild(found, "sqlite:///{tmp_path}/b.db")
+(recovered,) = read_trials(["{tmp_path}/a.db"]).studies
+rebuild(recovered, "sqlite:///{tmp_path}/b.db")
 study.optimize(lambda trial: 0.5, n_trials=1)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -438,8 +445,8 @@ def test_a_storage_follows_a_log_that_grows(tmp_path: Path) -> None:
     at_once = f"sqlite:///{tmp_path}/once.db"
     rebuild(read_trials(path).studies[0], at_once)
     # Optuna itself sets the time at which a running trial of a storage ends.
-    assert [known(trial, "datetime_complete") for trial in trials_in(url)] == [
-        known(trial, "datetime_complete") for trial in trials_in(at_once)
+    assert [fields_of(trial, "datetime_complete") for trial in trials_in(url)] == [
+        fields_of(trial, "datetime_complete") for trial in trials_in(at_once)
     ]
 
 

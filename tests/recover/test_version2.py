@@ -20,7 +20,7 @@ from recover_samples import (
     STAMP,
     SampleLog2,
     as_bytes,
-    known_of,
+    contents_of,
     moment,
     recover,
     recover_one,
@@ -82,7 +82,7 @@ def states(recovery: Recovery) -> list[tuple[int, str, Any, list[str]]]:
     return [(t.number, t.state, t.value, t.flags) for t in study.rows]
 
 
-# --- What lines mean -----------------------------------------------------------------------------
+# --- Meaning of lines ----------------------------------------------------------------------------
 
 
 def test_an_end_line_alone_has_everything() -> None:
@@ -207,23 +207,23 @@ def test_a_row_has_budget_horizon_and_task_of_its_study() -> None:
 def test_copies_in_any_order_are_one_study() -> None:
     whole = first_run().lines + later_run().lines
     older = whole[: len(first_run().lines) - 1]
-    expected = known_of(recover(whole))
+    expected = contents_of(recover(whole))
 
     for logs in itertools.permutations([whole, older, whole]):
         recovery = recover(*logs)
-        assert known_of(recovery) == expected
+        assert contents_of(recovery) == expected
         assert recovery.conflicts == []
-    assert known_of(recover(whole + older + whole)) == expected
+    assert contents_of(recover(whole + older + whole)) == expected
     running = first_run().lines
-    assert known_of(recover(running, older)) == known_of(recover(running))
+    assert contents_of(recover(running, older)) == contents_of(recover(running))
 
 
 def test_a_log_in_two_files_is_one_study() -> None:
     lines = first_run().lines + later_run().lines
-    expected = known_of(recover(lines))
+    expected = contents_of(recover(lines))
 
     for cut in range(1, len(lines)):
-        assert known_of(recover(lines[:cut], lines[cut:])) == expected
+        assert contents_of(recover(lines[:cut], lines[cut:])) == expected
 
 
 def test_two_ends_of_copies_that_were_continued_are_two_rows_with_a_flag() -> None:
@@ -237,7 +237,7 @@ def test_two_ends_of_copies_that_were_continued_are_two_rows_with_a_flag() -> No
             (2, "COMPLETE", 0.125, [ENDED_TWICE]),
         ]
         assert len(recovery.conflicts) == 1
-        assert known_of(recover(*logs, *logs)) == known_of(recovery)
+        assert contents_of(recover(*logs, *logs)) == contents_of(recovery)
 
 
 @pytest.mark.parametrize("ends", [False, True])
@@ -282,15 +282,15 @@ def test_runs_of_an_edited_experiment_are_flagged() -> None:
     ]
 
 
-def test_logs_of_both_versions_and_of_optuna_behind_each_other_are_read() -> None:
+def test_logs_of_both_versions_and_of_optuna_can_be_concatenated() -> None:
     optuna = ["[I 2026-11-21 10:15:00,123] A new study created in memory with name: x", FINISHED]
     parts = [first_run().lines, optuna, sample_log(OTHER_STUDY).lines]
-    expected = {name: rows for part in parts for name, rows in known_of(recover(part)).items()}
+    expected = {name: rows for part in parts for name, rows in contents_of(recover(part)).items()}
 
     for order in itertools.permutations(parts):
         recovery = recover([*itertools.chain(*order)])
-        found = known_of(recovery)
-        assert sorted(map(repr, found.values())) == sorted(map(repr, expected.values()))
+        rows = contents_of(recovery)
+        assert sorted(map(repr, rows.values())) == sorted(map(repr, expected.values()))
         assert recovery.conflicts == []
 
 
@@ -311,22 +311,22 @@ def damaged_log() -> bytes:
 def truths() -> set[str]:
     """Return every row that some beginning of the log may show, lines left out or not."""
     lines = damaged_log().decode().splitlines()
-    found = set()
+    rows = set()
     for lost in [None, *range(len(lines))]:
         kept = [line for index, line in enumerate(lines) if index != lost]
         for length in range(len(kept) + 1):
-            found |= rows_of(recover(kept[:length]))
-    return found
+            rows |= rows_of(recover(kept[:length]))
+    return rows
 
 
 def rows_of(recovery: Recovery) -> set[str]:
     """Return the rows of a recovery, comparable."""
-    return {repr((key, row)) for key, rows in known_of(recovery).items() for row in rows}
+    return {repr((key, row)) for key, rows in contents_of(recovery).items() for row in rows}
 
 
 @settings(max_examples=700)
 @given(st.data())
-def test_a_log_that_is_cut_at_any_byte_has_no_false_row_and_says_so(data: st.DataObject) -> None:
+def test_a_log_cut_at_any_byte_has_no_false_row_and_reports_damage(data: st.DataObject) -> None:
     whole = damaged_log()
     cut = data.draw(st.integers(0, len(whole)))
 
@@ -338,13 +338,15 @@ def test_a_log_that_is_cut_at_any_byte_has_no_false_row_and_says_so(data: st.Dat
     if b"log_version=" in whole[:cut]:
         (file,) = recovery.files.values()
         assert file.refused == ([] if complete else [number])
-        said = f"damaged lines left out: 1 (line {number})"
-        assert complete or any(said in problem for problem in recovery.problems)
+        message = f"damaged lines left out: 1 (line {number})"
+        assert complete or any(message in problem for problem in recovery.problems)
 
 
 @settings(max_examples=700)
 @given(st.data())
-def test_a_log_with_any_byte_changed_has_no_false_row_and_says_so(data: st.DataObject) -> None:
+def test_a_log_with_any_byte_changed_has_no_false_row_and_reports_damage(
+    data: st.DataObject,
+) -> None:
     whole = damaged_log()
     place = data.draw(st.integers(0, len(whole) - 1))
     byte = data.draw(st.integers(0, 255).filter(lambda byte: byte != whole[place]))
@@ -355,7 +357,7 @@ def test_a_log_with_any_byte_changed_has_no_false_row_and_says_so(data: st.DataO
     assert rows_of(recovery) <= truths()
     (file,) = recovery.files.values()
     number = whole[:place].count(b"\n") + 1
-    glued = whole[place : place + 1] == b"\n"  # two whole lines that can be told apart
+    glued = whole[place : place + 1] == b"\n"  # two whole lines on one physical line
     if byte == ord("\n"):
         assert {*file.refused} <= {number, number + 1}
         assert file.refused or whole[place + 1 : place + 2] == b"\n"
@@ -396,4 +398,4 @@ def test_a_hole_and_empty_lines_are_no_damage() -> None:
     text = as_bytes(lines[:3]) + b"\n" + b"\0" * 5000 + b"\n\r\n" + as_bytes(lines[3:])
 
     recovery = recover(text)
-    assert (recovery.conflicts, known_of(recovery)) == ([], known_of(recover(lines)))
+    assert (recovery.conflicts, contents_of(recovery)) == ([], contents_of(recover(lines)))

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.versions
 
 
 def run(version: str, **environment: str) -> tuple[bytes, dict[str, Any]]:
-    """Return the log of the studies under a version of Optuna, and what they hold."""
+    """Return the log of the studies under a version of Optuna, and their contents."""
     python = FOLDER / f"optuna-{version}" / "bin" / "python"
     if not python.exists():
         pytest.skip(f"Optuna {version} is not installed: make versions")
@@ -37,7 +37,7 @@ def run(version: str, **environment: str) -> tuple[bytes, dict[str, Any]]:
 
 
 def table_of(study: Study) -> list[dict[str, Any]]:
-    """Return the rows of a recovered study; values as text, so that nothing is rounded."""
+    """Return the rows of a recovered study, with values as text, which is not rounded."""
     return [
         {
             "number": trial.number,
@@ -50,7 +50,7 @@ def table_of(study: Study) -> list[dict[str, Any]]:
 
 
 def expected(trials: list[dict[str, Any]], version: str) -> list[dict[str, Any]]:
-    """Return what lines tell: of a pruned trial no parameters, of a failed one from 3.1 on."""
+    """Return the logged fields: no parameters of pruned trials, nor of failed ones before 3.1."""
     silent = {"PRUNED", "FAIL"} if version < "3.1" else {"PRUNED"}
     return [
         {
@@ -64,15 +64,15 @@ def expected(trials: list[dict[str, Any]], version: str) -> list[dict[str, Any]]
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_log_of_a_version_gives_back_its_studies(version: str) -> None:
-    log, told = run(version)
+    log, contents = run(version)
 
     recovery = read_trials([io.BytesIO(log)])
 
-    assert [study.name for study in recovery.studies] == [*told]
+    assert [study.name for study in recovery.studies] == [*contents]
     for study in recovery.studies:
-        assert table_of(study) == expected(told[study.name]["trials"], version)
+        assert table_of(study) == expected(contents[study.name]["trials"], version)
         assert study.flags == []
-        if told[study.name]["best"] is not None and study.name != "bound":
+        if contents[study.name]["best"] is not None and study.name != "bound":
             assert study.best is not None
-            assert study.best.number == told[study.name]["best"]
+            assert study.best.number == contents[study.name]["best"]
     assert recovery.unmatched == 0

@@ -38,9 +38,9 @@ def add_family(folder: Path) -> Family:
         for kind in other.tasks:
             example = kind.example.replace("<x>", "1")
             if any(own.matches(example) for own in family.tasks):
-                raise FamilyError(
-                    f"{shown(str(folder), 200)}: task {example} belongs to the family {other.name};"
-                    " give tasks of your own"
+                message = (
+                    f"task {example} belongs to the family {other.name}; give it another name"
                 )
+                raise FamilyError(f"{shown(str(folder), 200)}: {message}")
     FAMILIES[:] = [*others, family]
     return family

@@ -1,1 +1,1 @@
-"""What a file may be: text, compressed text, notebook, journal, SQLite, CSV or JSON."""
+"""Formats of files: text, compressed text, notebook, journal, SQLite, CSV and JSON."""

@@ -9,12 +9,12 @@ from typing import Any
 from recover_trials.errors import MissingReaderError
 
 PIECE = 1 << 20
-TRUNCATED = "compressed data end too early; the part before is read"
-DAMAGED = "compressed data are damaged; the part before is read"
+TRUNCATED = "the compressed data are truncated; all lines before the end were read"
+DAMAGED = "the compressed data are damaged; all lines before the damage were read"
 
 
-def gunzip(chunks: Iterable[bytes], complain: Callable[[str], None]) -> Iterator[bytes]:
-    """Yield the text of gzip members; `complain` is called with a sentence about damage."""
+def gunzip(chunks: Iterable[bytes], report: Callable[[str], None]) -> Iterator[bytes]:
+    """Yield the text of gzip members; call `report` with a sentence about damage."""
     member = zlib.decompressobj(wbits=31)
     fresh = True
     for chunk in chunks:
@@ -26,7 +26,7 @@ def gunzip(chunks: Iterable[bytes], complain: Callable[[str], None]) -> Iterator
             try:
                 yield member.decompress(data, PIECE)
             except zlib.error:
-                complain(DAMAGED)
+                report(DAMAGED)
                 return
             data = member.unconsumed_tail
             if member.eof:
@@ -34,11 +34,14 @@ def gunzip(chunks: Iterable[bytes], complain: Callable[[str], None]) -> Iterator
                 member, fresh = zlib.decompressobj(wbits=31), True
     if not fresh:
         yield member.flush()
-        complain(TRUNCATED)
+        report(TRUNCATED)
 
 
-def unzstd(chunks: Iterable[bytes], complain: Callable[[str], None]) -> Iterator[bytes]:
-    """Yield the text of zstd frames. Raises MissingReaderError without a package for it."""
+def unzstd(chunks: Iterable[bytes], report: Callable[[str], None]) -> Iterator[bytes]:
+    """Yield the text of zstd frames; call `report` as `gunzip` does.
+
+    Raises MissingReaderError if no package for zstd is installed.
+    """
     make, error = zstd_reader()
     frame: Any = make()
     fresh = True
@@ -49,13 +52,13 @@ def unzstd(chunks: Iterable[bytes], complain: Callable[[str], None]) -> Iterator
             try:
                 yield frame.decompress(data)
             except error:
-                complain(DAMAGED)
+                report(DAMAGED)
                 return
             data = b""
             if frame.eof:
                 data, frame, fresh = frame.unused_data, make(), True
     if not fresh:
-        complain(TRUNCATED)
+        report(TRUNCATED)
 
 
 def zstd_reader() -> tuple[Callable[[], Any], type[Exception]]:

@@ -19,17 +19,16 @@ HEADER = re.compile(
 
 
 def is_csv_results(head: bytes) -> bool:
-    """Tell whether a file begins with the header of a table of trials."""
     return HEADER.match(head) is not None
 
 
 def read_csv(data: bytes) -> list[ResultStudy]:
-    """Return the trials of a CSV, by study. Raises UnreadableError if it is no CSV."""
+    """Return the trials of a CSV, by study. Raises UnreadableError for an invalid CSV."""
     text = data.decode("utf-8-sig", "replace")
     try:
         header, *rows = csv.reader(io.StringIO(text, newline=""))
     except (csv.Error, ValueError) as error:
-        raise UnreadableError(f"a CSV that cannot be read: {error}") from None
+        raise UnreadableError(f"invalid CSV: {error}") from None
     studies: dict[str, ResultStudy] = {}
     cut = bool(rows) and not text.endswith(("\n", "\r"))
     for place, row in enumerate(rows):

@@ -10,9 +10,9 @@ ZEROS = {"utf-16-le": 1, "utf-16-be": 0}  # the half of each character that is z
 
 
 def encoding_of(head: bytes) -> str | None:
-    """Return the kind of UTF-16 of a text; None for other encodings.
+    """Return the name of the UTF-16 encoding of a text; None for other encodings.
 
-    A byte order mark alone proves nothing in a log after a crash: the zeros are required.
+    A log after a crash can begin with the bytes of a byte order mark: the zeros are required.
     """
     sample = head[: len(head) // 2 * 2]
     half = len(sample) // 2

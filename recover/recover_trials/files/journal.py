@@ -1,4 +1,4 @@
-"""Optuna's journals: files of operations, often named .log, that hold whole studies."""
+"""Optuna's journals: files of operations that hold whole studies, often named .log."""
 
 from __future__ import annotations
 
@@ -11,46 +11,39 @@ from recover_trials.model import Study, Trial
 
 STATES = ("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING")
 DIRECTIONS = {1: "minimize", 2: "maximize"}
-WHOLE = {"IntDistribution", "IntUniformDistribution", "IntLogUniformDistribution"}
+INTEGERS = {"IntDistribution", "IntUniformDistribution", "IntLogUniformDistribution"}
 
 
 class Journal:
-    """Replays operations as Optuna does: late and repeated ones have no effect."""
+    """Replays operations as Optuna does: an operation on an ended trial has no effect."""
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.studies: dict[int, Study] = {}
-        self.directions: dict[int, list[str]] = {}
         self.trials: list[tuple[int, Trial]] = []
         self.created = self.damaged = 0
         self.cache: dict[str, dict[str, Any]] = {}
-        self.steps: dict[int, Callable[[dict[str, Any]], None]] = {
+        self.operations: dict[int, Callable[[dict[str, Any]], None]] = {
             0: self.create_study,
             1: lambda operation: ignore(self.studies.pop(operation["study_id"], None)),
-            2: lambda operation: self.describe_study(
-                operation, "user_attrs", operation["user_attr"]
-            ),
-            3: lambda operation: self.describe_study(
-                operation, "system_attrs", operation["system_attr"]
-            ),
+            2: lambda operation: self.set_study_attributes(operation, "user_attr"),
+            3: lambda operation: self.set_study_attributes(operation, "system_attr"),
             4: self.create_trial,
             5: self.set_parameter,
             6: self.set_state,
-            7: self.report,
-            8: lambda operation: self.describe(operation, "user_attrs", operation["user_attr"]),
-            9: lambda operation: self.describe(
-                operation, "system_attrs", operation["system_attr"]
-            ),
+            7: self.set_intermediate_value,
+            8: lambda operation: self.set_attributes(operation, "user_attr"),
+            9: lambda operation: self.set_attributes(operation, "system_attr"),
             10: ignore,
         }
 
     def feed(self, line: bytes) -> None:
-        """Apply the operation of a line; an invalid line is counted as damaged."""
+        """Apply the operation of a line; count an invalid line as damaged."""
         if not line.strip():
             return
         try:
             operation = json.loads(line)
-            self.steps[operation["op_code"]](operation)
+            self.operations[operation["op_code"]](operation)
         except (
             LookupError,
             ValueError,
@@ -62,7 +55,7 @@ class Journal:
             self.damaged += 1
 
     def finish(self) -> list[Study]:
-        """Return the studies, without waiting trials, which have not started."""
+        """Return the studies without the waiting trials, which have not started."""
         for study in self.studies.values():
             study.trials = {
                 number: rows for number, rows in study.trials.items() if rows[0].state != "WAITING"
@@ -82,14 +75,12 @@ class Journal:
         self.studies[self.created] = study
         self.created += 1
 
-    def describe_study(
-        self, operation: dict[str, Any], kind: str, attributes: dict[str, Any]
-    ) -> None:
-        """Set attributes of a study."""
-        self.studies[operation["study_id"]].about.setdefault(kind, {}).update(attributes)
+    def set_study_attributes(self, operation: dict[str, Any], kind: str) -> None:
+        study, attributes = self.studies[operation["study_id"]], operation[kind]
+        study.about.setdefault(f"{kind}s", {}).update(attributes)
 
     def create_trial(self, operation: dict[str, Any]) -> None:
-        """Create a trial; one that was added whole has its end, too."""
+        """Create a trial; `study.add_trial` creates one that has ended."""
         study = self.studies.get(operation["study_id"])
         if study is None:
             return
@@ -99,7 +90,7 @@ class Journal:
         for name, text in operation.get("distributions", {}).items():
             trial.distributions[name] = self.distribution(study, name, text)
         for name, internal in operation.get("params", {}).items():
-            trial.params[name] = external(trial.distributions[name], internal)
+            trial.params[name] = external_repr(trial.distributions[name], internal)
         trial.user_attrs = dict(operation.get("user_attrs") or {})
         trial.system_attrs = dict(operation.get("system_attrs") or {})
         curve = operation.get("intermediate_values") or {}
@@ -111,24 +102,23 @@ class Journal:
         study.trials[trial.number] = [trial]
         self.trials.append((operation["study_id"], trial))
 
-    def running(self, operation: dict[str, Any]) -> Trial | None:
+    def unfinished_trial(self, operation: dict[str, Any]) -> Trial | None:
         """Return the trial of an operation; None if it has ended."""
         _, trial = self.trials[operation["trial_id"]]
         return trial if trial.state in ("RUNNING", "WAITING") else None
 
     def set_parameter(self, operation: dict[str, Any]) -> None:
-        """Set a parameter of a trial."""
-        trial = self.running(operation)
+        trial = self.unfinished_trial(operation)
         if trial:
             study = self.studies[self.trials[operation["trial_id"]][0]]
             name = operation["param_name"]
             distribution = self.distribution(study, name, operation["distribution"])
             trial.distributions[name] = distribution
-            trial.params[name] = external(distribution, operation["param_value_internal"])
+            trial.params[name] = external_repr(distribution, operation["param_value_internal"])
 
     def set_state(self, operation: dict[str, Any]) -> None:
         """Start or end a trial."""
-        trial, state = self.running(operation), STATES[operation["state"]]
+        trial, state = self.unfinished_trial(operation), STATES[operation["state"]]
         if trial is None or (state == trial.state == "RUNNING"):
             return
         if state == "RUNNING":
@@ -139,18 +129,17 @@ class Journal:
         if operation.get("values") is not None:
             trial.values = tuple(operation["values"])
 
-    def report(self, operation: dict[str, Any]) -> None:
-        """Add an intermediate value of a trial."""
-        if trial := self.running(operation):
+    def set_intermediate_value(self, operation: dict[str, Any]) -> None:
+        if trial := self.unfinished_trial(operation):
             trial.intermediate_values[operation["step"]] = operation["intermediate_value"]
 
-    def describe(self, operation: dict[str, Any], kind: str, attributes: dict[str, Any]) -> None:
-        """Set attributes of a trial."""
-        if trial := self.running(operation):
-            getattr(trial, kind).update(attributes)
+    def set_attributes(self, operation: dict[str, Any], kind: str) -> None:
+        attributes = operation[kind]
+        if trial := self.unfinished_trial(operation):
+            getattr(trial, f"{kind}s").update(attributes)
 
     def distribution(self, study: Study, name: str, text: str) -> dict[str, Any]:
-        """Return a distribution, one object for all trials that have it."""
+        """Return the distribution of a JSON text; equal texts share one object."""
         if text not in self.cache:
             self.cache[text] = json.loads(text)
         study.about["search_space"][name] = self.cache[text]
@@ -158,23 +147,23 @@ class Journal:
 
 
 def ignore(_: object) -> None:
-    """Ignore an operation that changes no study."""
+    """Accept an operation without an effect on trials."""
 
 
-def external(distribution: dict[str, Any], internal: float) -> Any:
-    """Return a parameter as the objective got it."""
+def external_repr(distribution: dict[str, Any], internal: float) -> Any:
+    """Return the value of a parameter for the objective, from the number in the storage."""
     if distribution["name"] == "CategoricalDistribution":
         return distribution["attributes"]["choices"][int(internal)]
-    return int(internal) if distribution["name"] in WHOLE else internal
+    return int(internal) if distribution["name"] in INTEGERS else internal
 
 
 def local_time(text: str | None) -> datetime | None:
-    """Return a time as Optuna has it: local, without a zone."""
+    """Return a time as Optuna has it: local, without a time zone."""
     return datetime.fromisoformat(text).astimezone().replace(tzinfo=None) if text else None
 
 
 def read_journal(blocks: Iterable[bytes], source: str) -> tuple[list[Study], int]:
-    """Return the studies of a journal, and how many of its lines could not be read."""
+    """Return the studies of a journal, and the number of its damaged lines."""
     journal = Journal(source)
     for block in blocks:
         for line in block.split(b"\n"):

@@ -14,7 +14,7 @@ BEGIN = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:\"|\}|\Z)|\[\s*[{\]]|\[\s*\
 KEYS = re.compile(
     rb'"(?:trial_number|best_params|best_value|trials|params|rank|experiment|studies)"\s*:'
 )
-EMPTY = "an empty file"
+EMPTY = "the file is empty"
 # The keys by which each kind of document is recognised.
 ENTRY = ({"trial_number", "params"}, {"number", "params", "state"}, {"trial_number", "val_loss"})
 RANKED = {"rank", "params"}
@@ -23,7 +23,7 @@ RANKED_METRICS = ("f1_macro",)  # higher is better
 
 
 def is_json_results(head: bytes, name: str) -> bool:
-    """Tell whether a file begins as JSON results do. Raises UnreadableError if it is empty."""
+    """Return whether a file begins as JSON results do. Raises UnreadableError if it is empty."""
     named = name.lower().endswith(".json")
     if named and not head.strip(b"\xef\xbb\xbf \t\r\n\0"):
         raise UnreadableError(EMPTY)
@@ -32,7 +32,7 @@ def is_json_results(head: bytes, name: str) -> bool:
 
 
 def is_json_log(head: bytes) -> bool:
-    """Tell whether the first line is a whole document that holds no results: a log does that."""
+    """Return whether the first line is a JSON document without results, as in a log."""
     line, _, rest = head.partition(b"\n")
     if not rest.strip():
         return False
@@ -43,23 +43,23 @@ def is_json_log(head: bytes) -> bool:
 
 
 def read_json(data: bytes) -> list[ResultStudy] | None:
-    """Return the studies of a file; None if it holds no results, as a log of JSON lines.
+    """Return the studies of a file; None for a log of JSON lines.
 
-    Raises UnreadableError for a document that is cut.
+    Raises UnreadableError for an invalid document.
     """
     try:
         document = json.loads(data.decode("utf-8-sig", "replace"))
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
             return read_json_lines(data)
-        raise UnreadableError(f"JSON that is not whole: {error}") from None
+        raise UnreadableError(f"invalid or truncated JSON: {error}") from None
     except (ValueError, RecursionError) as error:
-        raise UnreadableError(f"JSON that cannot be read: {str(error)[:100]}") from None
+        raise UnreadableError(f"invalid JSON: {str(error)[:100]}") from None
     return read_document(document)
 
 
 def read_json_lines(data: bytes) -> list[ResultStudy] | None:
-    """Return the studies of JSON lines; None if the first line is no trial."""
+    """Return the studies of JSON lines; None if the first line is not a trial."""
     entries: list[Any] = []
     for line in data.decode("utf-8-sig", "replace").split("\n"):
         if line.strip():
@@ -73,7 +73,7 @@ def read_json_lines(data: bytes) -> list[ResultStudy] | None:
 def read_document(document: Any) -> list[ResultStudy] | None:
     """Return the studies of a JSON document; None if it holds no results."""
     if isinstance(document, list):
-        return read_list(document)
+        return read_json_list(document)
     if not isinstance(document, dict):
         return None
     if isinstance(document.get("studies"), list):
@@ -92,7 +92,7 @@ def read_document(document: Any) -> list[ResultStudy] | None:
 
 
 def read_records(entries: list[Any]) -> list[ResultStudy] | None:
-    """Return the trials of entries, by study; None if the first is no trial."""
+    """Return the trials of entries, by study; None if the first is not a trial."""
     if read_document(entries[0]) is None or "trials" in entries[0]:
         return None
     studies: dict[str, ResultStudy] = {}
@@ -103,7 +103,7 @@ def read_records(entries: list[Any]) -> list[ResultStudy] | None:
     return list(studies.values())
 
 
-def read_list(entries: list[Any]) -> list[ResultStudy] | None:
+def read_json_list(entries: list[Any]) -> list[ResultStudy] | None:
     """Return the trials of a list: a history, or the best ones by rank."""
     if not entries or not isinstance(entries[0], dict):
         return None
@@ -120,7 +120,7 @@ def read_list(entries: list[Any]) -> list[ResultStudy] | None:
 
 
 def read_best(document: dict[str, Any]) -> ResultStudy:
-    """Return the best trial of a study; only its value where an old file has no number."""
+    """Return the best trial of a study, or its value if the file has no trial number."""
     study = ResultStudy(study_fields(document))
     try:
         value = None if document["best_value"] is None else number_of(document["best_value"])

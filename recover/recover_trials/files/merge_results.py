@@ -1,7 +1,7 @@
-"""Which files of results are one study, and which study of the logs that is.
+"""Merge of files of results: with each other, and with the studies of logs.
 
-Numbers alone prove nothing, for every study has a trial 0. A study id proves it, and so does a
-trial that is the same in both.
+Two files belong to one study if they have the same study id, or the same trial. Equal numbers do
+not suffice, for every study has a trial 0.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from recover_trials.model import CONFLICTING, NUMBERED_BY_ORDER, Study, Trial
 
 # Optuna logs a line shortly after the end time in the storage.
 TOLERANCE = timedelta(seconds=60)
-SEVERAL = "several studies have these trials; which one these belong to is unknown"
-BEST_WITHOUT_NUMBER = "a file names the best value {0}, but not its trial"
-BEST_CONFLICTS = "a file calls trial {0} the best with {1}"
+SEVERAL = "several studies of the logs have these trials; the file does not name its study"
+BEST_WITHOUT_NUMBER = "a file of results has the best value {0} without its trial number"
+BEST_CONFLICTS = (
+    "a file of results names trial {0} as the best with {1}; the trial has another value"
+)
 
 
 class ResultFiles:
@@ -31,7 +33,7 @@ class ResultFiles:
         self.by_folder: dict[str, list[Study]] = {}
 
     def add(self, results: Iterable[ResultStudy], source: str) -> None:
-        """Add the studies of a file, each to another study."""
+        """Add the studies of a file; two of them never become one study."""
         used: list[Study] = []
         for result in results:
             study = self.study_of(result, source, used)
@@ -39,7 +41,7 @@ class ResultFiles:
             add_result(study, result)
 
     def study_of(self, result: ResultStudy, source: str, used: list[Study]) -> Study:
-        """Return the study that a result belongs to, a new one if there is none."""
+        """Return the study that a result belongs to; create it if there is none."""
         folder = folder_of(source)
         if result.numbered:
             same = [s for s in self.studies if same_id(s.about, result.about)]
@@ -56,7 +58,7 @@ class ResultFiles:
         return study
 
     def in_folder(self, result: ResultStudy, folder: str) -> list[Study]:
-        """Return the study of a folder that a result belongs to, if there is only one."""
+        """Return the studies of a folder that a result may belong to: one, or unnamed ones."""
         here = [
             s for s in self.by_folder.get(folder, ()) if may_share_study(s.about, result.about)
         ]
@@ -65,7 +67,7 @@ class ResultFiles:
         return here if len(here) == 1 else unnamed
 
     def merge_into(self, studies: list[Study]) -> list[Study]:
-        """Return the studies of the logs, completed, and the studies of files alone."""
+        """Return the studies of the logs, with the results added, and the remaining studies."""
         merged = list(studies)
         for result in self.studies:
             if not result.trials:
@@ -73,7 +75,7 @@ class ResultFiles:
             same = [s for s in studies if same_id(s.about, result.about)]
             same = same or [s for s in studies if Comparison.of(s, result.rows).is_one_study()]
             if len(same) == 1:
-                merge(same[0], result)
+                merge_result(same[0], result)
                 continue
             result.flags += [SEVERAL] * bool(same)
             merged.append(result)
@@ -81,10 +83,9 @@ class ResultFiles:
 
 
 def add_result(study: Study, result: ResultStudy) -> None:
-    """Add the trials and the best trial of a result to its study."""
     study.about = {**result.about, **study.about}
     for trial in result.trials:
-        add_row(study, trial)
+        add_result_row(study, trial)
     if result.best is None:
         return
     number, value = result.best
@@ -101,26 +102,25 @@ def folder_of(source: str) -> str:
 
 
 def same_id(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Tell whether two files name the same study id."""
     return one.get("study") is not None and one.get("study") == other.get("study")
 
 
 def may_share_study(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Tell whether the fields of two files of a folder allow them to be one study."""
+    """Return whether no field of two files of a folder differs."""
     names = ("study", "name", "study_name", "budget", "horizon")
     return all(one[n] == other[n] for n in names if n in one and n in other)
 
 
 @dataclass
 class Comparison:
-    """The trials of two studies compared: how many are proven to be the same, how many differ."""
+    """Comparison of two studies: number of trials proven equal, and of trials that differ."""
 
     proven: int = 0
     differ: int = 0
 
     @classmethod
     def of(cls, study: Study, trials: Iterable[Trial]) -> Comparison:
-        """Compare the trials of the same numbers."""
+        """Compare the trials with equal numbers."""
         comparison = cls()
         for trial in trials:
             others = study.trials.get(trial.number, ())
@@ -130,32 +130,30 @@ class Comparison:
         return comparison
 
     def is_one_study(self) -> bool:
-        """Tell whether the two are proven to be one study."""
         return self.proven > self.differ
 
     def may_be_one_study(self) -> bool:
-        """Tell whether the two may be one study: a single conflict is no proof against it."""
+        """Return whether the two may be one study, despite a single conflict."""
         return self.differ <= max(self.proven, 1)
 
 
 def may_be_same(one: Trial, other: Trial) -> bool:
-    """Tell whether two rows may be one trial."""
-    return is_duplicate(one, other) or is_beginning(one, other) or is_beginning(other, one)
+    return are_compatible(one, other) or is_beginning(one, other) or is_beginning(other, one)
 
 
 def is_proven_same(one: Trial, other: Trial) -> bool:
-    """Tell whether two rows can only be one trial."""
+    """Return whether two rows have the same start, or the same end and equal parameters."""
     if NUMBERED_BY_ORDER in (*one.flags, *other.flags):
         return False
     if one.datetime_start is not None and one.datetime_start == other.datetime_start:
         return True
     shared = one.params.keys() & other.params.keys()
     ended = one.values and one.values == other.values and one.state == other.state
-    return bool(shared and ended and is_duplicate(one, other))
+    return bool(shared and ended and are_compatible(one, other))
 
 
-def is_duplicate(one: Trial, other: Trial) -> bool:
-    """Tell whether two rows agree in everything that both hold."""
+def are_compatible(one: Trial, other: Trial) -> bool:
+    """Return whether all fields that both rows have are equal."""
     if (one.state, one.values) != (other.state, other.values):
         return one.state == other.state and not (one.values and other.values)
     times = (
@@ -166,44 +164,44 @@ def is_duplicate(one: Trial, other: Trial) -> bool:
 
 
 def is_beginning(one: Trial, other: Trial) -> bool:
-    """Tell whether a row was written while the trial of another row was running."""
+    """Return whether a row was written while the trial of another row was running."""
     same_start = same_time(one.datetime_start, other.datetime_start)
     return one.state == "RUNNING" and same_params(one, other) and same_start
 
 
 def same_time(one: datetime | None, other: datetime | None) -> bool:
-    """Tell whether two times, of a storage and of a log, may be the same."""
+    """Return whether two times, of a storage and of a log, may be the same."""
     return one is None or other is None or abs(one - other) <= TOLERANCE
 
 
 def same_params(one: Trial, other: Trial) -> bool:
-    """Tell whether the parameters that both rows have are equal."""
+    """Return whether the parameters that both rows have are equal."""
     shared = one.params.keys() & other.params.keys()
     return all(as_text(one.params[name]) == as_text(other.params[name]) for name in shared)
 
 
 def as_text(value: Any) -> str:
-    """Return a value as text that every format can hold: CSV has text alone, JSON no NaN."""
+    """Return a value as text for the comparison of formats: CSV has only text, JSON has no NaN."""
     is_lost = isinstance(value, float) and not math.isfinite(value)
     return "None" if is_lost else str(value)
 
 
-def add_row(study: Study, trial: Trial) -> None:
-    """Add a row: a duplicate completes the other row, a conflict is kept with a flag."""
+def add_result_row(study: Study, trial: Trial) -> None:
+    """Add a row: a duplicate adds fields to the other row, a conflict is kept with a flag."""
     rows = study.trials.setdefault(trial.number, [])
     for index, other in enumerate(rows):
-        if is_duplicate(other, trial) or is_beginning(trial, other):
-            complete(other, trial)
+        if are_compatible(other, trial) or is_beginning(trial, other):
+            add_missing_fields(other, trial)
             return
         if is_beginning(other, trial):
-            complete(trial, other)
+            add_missing_fields(trial, other)
             rows[index] = trial
             return
     trial.flags += [CONFLICTING] if rows else []
     rows.append(trial)
 
 
-def complete(trial: Trial, other: Trial) -> None:
+def add_missing_fields(trial: Trial, other: Trial) -> None:
     """Add the fields that only another row of the trial has."""
     trial.values = trial.values or (other.values if other.state == trial.state else ())
     trial.datetime_start = trial.datetime_start or other.datetime_start
@@ -213,10 +211,10 @@ def complete(trial: Trial, other: Trial) -> None:
     trial.intermediate_values = trial.intermediate_values or other.intermediate_values
 
 
-def merge(study: Study, result: Study) -> None:
-    """Merge the study of result files into that of the logs."""
+def merge_result(study: Study, result: Study) -> None:
+    """Merge a study of files of results into a study of the logs."""
     for trial in result.rows:
-        add_row(study, trial)
+        add_result_row(study, trial)
     study.about = {**result.about, **study.about}
     study.remarks += result.remarks
     for number, value in result.named_bests.items():
@@ -225,6 +223,6 @@ def merge(study: Study, result: Study) -> None:
 
 
 def damage_problems(results: Iterable[ResultStudy]) -> list[str]:
-    """Return a sentence about the entries of a file that are no trials."""
+    """Return a sentence about the entries of a file that are not trials."""
     damaged = [reason for result in results for reason in result.damaged]
     return [f"entries left out: {len(damaged)}, such as {damaged[0]!r}"] if damaged else []

@@ -11,7 +11,7 @@ STRING = re.compile(rb'^\s*("(?:[^"\\]|\\.)*"),?\s*$', re.MULTILINE)
 
 
 def outputs(text: bytes) -> Iterator[bytes]:
-    """Yield the outputs of each cell; of a cut notebook, each whole string."""
+    """Yield the outputs of each cell; of a truncated notebook, each whole string."""
     try:
         notebook = json.loads(text.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 SQLITE, JOURNAL, GRPC = "sqlite:///", "journal://", "grpc://"
-INSTALL = "{0} is needed: python -m pip install {1}"
+INSTALL = "{0} is not installed; run: python -m pip install {1}"
 
 
 def import_optuna(*, silenced: bool = False) -> Any:
@@ -86,16 +86,16 @@ def open_journal(name: str) -> BaseStorage:
 
 
 def check_sqlite(path: Path) -> None:
-    """Make the folder of a database; refuse a damaged file, or one of another format."""
+    """Create the folder of a database; refuse a damaged file, or a file of another format."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size and (wrong := damage(path)):
+    if path.exists() and path.stat().st_size and (reason := sqlite_damage(path)):
         raise RebuildError(
-            f"{path} is damaged or no SQLite file ({wrong}); it is left as it is. Give the name"
-            " of a new file: the log holds the whole study"
+            f"{path} is damaged or not a SQLite file ({reason}); it was not changed. Give the"
+            " name of a new file: the log holds the whole study"
         )
 
 
-def damage(path: Path) -> str | None:
+def sqlite_damage(path: Path) -> str | None:
     """Return the first fault that SQLite finds in a file; None if it is whole."""
     try:
         # Not read-only: opening it rolls back the unfinished transaction of a killed process.
@@ -107,7 +107,7 @@ def damage(path: Path) -> str | None:
 
 
 def unusable(url: str, error: Exception) -> RebuildError:
-    """Return the error for a storage that cannot be used, without its password."""
+    """Return the error for a storage that cannot be used; it hides the password in the URL."""
     shown = re.sub(r"(?<=:)[^/:@]*(?=@)|(?<=\?).*", "***", url)
     reason = next(iter(str(error).splitlines()), "")
     return RebuildError(f"storage {shown} cannot be used: {type(error).__name__}: {reason}")

@@ -13,16 +13,16 @@ from pathlib import Path
 from recover_trials.errors import RepairError
 from recover_trials.files import signatures
 from recover_trials.files.journal_repair import Repaired, repair
-from recover_trials.files.optuna_storages import damage, import_optuna
+from recover_trials.files.optuna_storages import import_optuna, sqlite_damage
 
 SHOWN, WIDTH = 5, 60
 REBUILD = "recover-trials LOG --to-storage sqlite:///NEW.db"
 
 
 def repair_file(path: Path) -> list[str]:
-    """Drop the damaged lines of a journal; return the lines of a report.
+    """Remove the damaged lines of a journal after a backup; return the lines of a report.
 
-    Raises RepairError, and changes nothing, if the file is no journal, if another process holds
+    Raises RepairError, and changes nothing, if the file is not a journal, if another process holds
     its lock, or if its lines are ambiguous; OSError if it cannot be read or written;
     MissingPackageError without Optuna.
     """
@@ -38,38 +38,38 @@ def repair_file(path: Path) -> list[str]:
             done = repair(content)
         except RepairError as error:
             raise RepairError(
-                f"{path}: {error}. Nothing was changed; the log of the script holds the whole"
-                f" study: {REBUILD}"
+                f"{path}: {error}. The file was not changed. Rebuild the study from the log of the"
+                f" script: {REBUILD}"
             ) from None
         if done.text == content:
             return [f"{path}: nothing to repair"]
         backup = back_up(path, content)
         replace(path, done.text)
-    return [*summary(path, done), f"{path}: backup: {backup}"]
+    return [*repair_summary(path, done), f"{path}: backup: {backup}"]
 
 
 def check_database(path: Path) -> list[str]:
-    """Return a report on a whole database. Raises RepairError, with advice, if it is damaged."""
-    if wrong := damage(path):
+    """Return a report on an intact database. Raises RepairError for a damaged one."""
+    if reason := sqlite_damage(path):
         raise RepairError(
-            f"{path}: a SQLite file, damaged: {wrong}. Nothing was changed; rebuild the study"
+            f"{path}: damaged SQLite file: {reason}. The file was not changed. Rebuild the study"
             f" from the log of the script, into a new file: {REBUILD}"
         )
-    return [f"{path}: a SQLite file, whole: nothing to repair"]
+    return [f"{path}: SQLite file without damage: nothing to repair"]
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold Optuna's lock for writing. Raises RepairError if another process holds it."""
+    """Hold Optuna's lock of a journal. Raises RepairError if another process holds it."""
     lock = Path(f"{path}.lock")
     try:
         lock.symlink_to(path)
     except FileExistsError:
         age = time.time() - lock.lstat().st_mtime
         raise RepairError(
-            f"{path}: {lock.name} exists, {age:.0f} seconds old: a process writes to the journal,"
-            " or was killed while it did. Stop the processes that use it; if there are none:"
-            f" rm {lock}"
+            f"{path}: {lock.name} exists, {age:.0f} seconds old: a process is writing to the"
+            " journal, or was killed during a write. Stop the processes that use the journal; if"
+            f" there are none, remove the lock: rm {lock}"
         ) from None
     try:
         yield
@@ -94,7 +94,7 @@ def back_up(path: Path, content: bytes) -> Path:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Replace a file by a new one, after that is on the disk."""
+    """Replace a file by a new one, which is on the disk before the rename."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
@@ -112,16 +112,16 @@ def replace(path: Path, content: bytes) -> None:
         os.close(folder)
 
 
-def summary(path: Path, done: Repaired) -> list[str]:
-    """Return a report on the dropped lines."""
+def repair_summary(path: Path, done: Repaired) -> list[str]:
+    """Return a report on the removed lines."""
     if not done.dropped:
         return [f"{path}: no line was damaged; line ends corrected"]
     where = "at its end" if done.tail else "not only at its end"
-    lines = [f"{path}: {len(done.dropped)} damaged lines dropped, {where}"]
+    lines = [f"{path}: {len(done.dropped)} damaged lines removed, {where}"]
     for number, text in itertools.islice(done.dropped.items(), SHOWN):
         shown = text[:WIDTH].decode("utf-8", "replace")
-        rest = "; the whole line in it was kept" if number in done.kept else ""
-        rest += "; a trial takes its place" if number in done.replaced else ""
+        rest = "; the intact record on this line was kept" if number in done.kept else ""
+        rest += "; a placeholder trial replaces it" if number in done.replaced else ""
         lines.append(f"  line {number}: {len(text)} bytes, {shown!r}{rest}")
     if len(done.dropped) > SHOWN:
         lines.append(f"  and {len(done.dropped) - SHOWN} more")

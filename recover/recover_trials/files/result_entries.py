@@ -1,4 +1,4 @@
-"""Entries: one trial of a file of results, under any of the known names."""
+"""Entries of files of results: one trial each, under the field names of several programs."""
 
 from __future__ import annotations
 
@@ -30,17 +30,21 @@ BRACKETS = ("{", "[", "(", "'", '"')
 def trial_of(entry: Any, *, number: int | None = None) -> Trial | None:
     """Return the trial of an entry; None for a waiting one.
 
-    `number` is for files without numbers. Raises ValueError if the entry is no trial.
+    `number` is the trial number, for files without numbers. Raises ValueError for an invalid
+    entry.
     """
     if not isinstance(entry, dict):
-        raise ValueError("an entry is no mapping")
+        raise ValueError("the entry is not a mapping")
     trial_number = whole_number(first(entry, NUMBER) if number is None else number)
     values = values_of(entry)
     state = state_of(entry, values)
     if state == "WAITING":
         return None
     trial = Trial(trial_number, state, () if state == "RUNNING" else values)
-    trial.datetime_start, trial.datetime_complete = time_of(entry, START), time_of(entry, COMPLETE)
+    trial.datetime_start, trial.datetime_complete = (
+        entry_time(entry, START),
+        entry_time(entry, COMPLETE),
+    )
     trial.params = dict(mapping(entry.get("params")))
     trial.user_attrs = attributes_of(entry, trial)
     curve = mapping(entry.get("intermediate_values"))
@@ -59,24 +63,24 @@ def first(entry: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 def whole_number(value: Any) -> int:
     """Return the number of a trial. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < LARGEST_NUMBER:
-        raise ValueError(f"no trial number: {str(value)[:40]!r}")
+        raise ValueError(f"invalid trial number: {str(value)[:40]!r}")
     return value
 
 
 def number_of(value: Any) -> float:
-    """Return an objective value. Raises ValueError if it is no number."""
+    """Return an objective value. Raises ValueError if it is not a number."""
     if isinstance(value, str) and value in INFINITE:
         return INFINITE[value]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"no value: {str(value)[:40]!r}")
+        raise ValueError(f"invalid value: {str(value)[:40]!r}")
     try:
         return float(value)
     except OverflowError:
-        raise ValueError("a value beyond all floats") from None
+        raise ValueError("the value exceeds the range of floats") from None
 
 
 def values_of(entry: Mapping[str, Any]) -> tuple[float, ...]:
-    """Return the objective values; null is none. Raises ValueError."""
+    """Return the objective values without nulls and NaN. Raises ValueError."""
     listing = entry.get("values")
     several = isinstance(listing, list) and len(listing) > 1
     items = (listing or []) if several else [first(entry, VALUE)]
@@ -93,11 +97,11 @@ def state_of(entry: Mapping[str, Any], values: tuple[float, ...]) -> str:
     if len(state) == 1 and state in "01234":
         return STATES[int(state)]
     if state not in STATES:
-        raise ValueError(f"no state: {state[:40]!r}")
+        raise ValueError(f"invalid state: {state[:40]!r}")
     return state
 
 
-def time_of(entry: Mapping[str, Any], names: tuple[str, ...]) -> datetime | None:
+def entry_time(entry: Mapping[str, Any], names: tuple[str, ...]) -> datetime | None:
     """Return a time as Optuna has it: local, without a zone. Raises ValueError."""
     text = first(entry, names)
     if text is None:
@@ -107,7 +111,7 @@ def time_of(entry: Mapping[str, Any], names: tuple[str, ...]) -> datetime | None
 
 
 def attributes_of(entry: Mapping[str, Any], trial: Trial) -> dict[str, Any]:
-    """Return everything in an entry that is no parameter and has no meaning of its own."""
+    """Return the fields of an entry that are neither parameters nor in STRUCTURE."""
     attributes = dict(mapping(entry.get("user_attrs")))
     others = {LONG_NAMES.get(name, name): v for name, v in entry.items() if name not in STRUCTURE}
     for name, value in [*mapping(entry.get("architecture")).items(), *others.items()]:
@@ -121,7 +125,7 @@ def mapping(value: Any) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ValueError("a mapping is missing")
+        raise ValueError("a field is not a mapping")
     return value
 
 
@@ -131,7 +135,7 @@ def listed(value: Any) -> list[Any]:
 
 
 def cell_value(text: str) -> Any:
-    """Return the value of a CSV cell; text that is no Python literal stays text."""
+    """Return the value of a CSV cell; text that is not a Python literal is returned unchanged."""
     words = {"True": True, "False": False, "None": None, "nan": math.nan, **INFINITE}
     if text in words:
         return words[text]

@@ -1,4 +1,4 @@
-"""A study as a file of results holds it."""
+"""Studies of files of results: their fields, their trials, their damage."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class ResultStudy:
         about: fields of the study, under the names of the log's run line.
         trials: in the order of the file.
         best: number and value of the best trial; the number is None if the file has none.
-        damaged: entries that are no trials, with a reason each.
-        numbered: the numbers are in the file; otherwise they are places in a list.
+        damaged: entries that are not trials, with a reason each.
+        numbered: whether the file has trial numbers; otherwise they are places in a list.
     """
 
     about: dict[str, Any] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class ResultStudy:
     numbered: bool = True
 
     def add(self, entries: Iterable[Any]) -> None:
-        """Add the trials of entries; other entries are counted as damaged."""
+        """Add the trials of entries; an entry that is not a trial is damaged."""
         for place, entry in enumerate(entries):
             try:
                 trial = trial_of(entry, number=None if self.numbered else place)
@@ -50,7 +50,7 @@ def is_scalar(value: Any) -> bool:
 
 
 def is_search_space(value: Any) -> bool:
-    """Tell whether a mapping holds distributions as Optuna writes them."""
+    """Return whether a mapping holds distributions as Optuna writes them."""
     return isinstance(value, dict) and all(
         isinstance(entry, dict) and {"name", "attributes"} <= entry.keys()
         for entry in value.values()

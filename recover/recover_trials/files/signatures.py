@@ -10,13 +10,12 @@ CELLS = (b'"cells"', b'"nbformat"', b'"worksheets"')
 
 
 def is_notebook(head: bytes) -> bool:
-    """Tell whether a file is a Jupyter notebook."""
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     return start[:1] == b"{" and any(key in start for key in CELLS)
 
 
-def is_plainly_log(head: bytes, name: str) -> bool:
-    """Tell whether a file is plainly no file of results."""
+def is_certainly_log(head: bytes, name: str) -> bool:
+    """Return whether the beginning of a file excludes a file of results."""
     if name.lower().endswith(".json"):
         return False
     start = head.removeprefix(MARK).lstrip()

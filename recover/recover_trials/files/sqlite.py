@@ -1,4 +1,4 @@
-"""Optuna's SQLite files, which are opened for reading only."""
+"""Optuna's SQLite files, opened read-only."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from datetime import datetime
 from pathlib import Path
 
 from recover_trials.errors import UnreadableError
-from recover_trials.files.journal import external
+from recover_trials.files.journal import external_repr
 from recover_trials.model import Study, Trial
 
-OTHER = "a SQLite file without Optuna studies that this program can read"
+NO_STUDIES = "SQLite file without readable Optuna studies"
 SPECIAL = {"INF_POS": float("inf"), "INF_NEG": float("-inf"), "NAN": float("nan")}
 
 
@@ -27,7 +27,7 @@ def read_database(path: Path) -> list[Study]:
                 for row in database.execute("SELECT * FROM studies ORDER BY study_id")
             ]
     except (sqlite3.Error, IndexError, KeyError, ValueError, TypeError) as error:
-        raise UnreadableError(f"{OTHER}: {error}") from None
+        raise UnreadableError(f"{NO_STUDIES}: {error}") from None
 
 
 def read_study(database: sqlite3.Connection, key: int, name: str, source: str) -> Study:
@@ -45,18 +45,17 @@ def read_study(database: sqlite3.Connection, key: int, name: str, source: str) -
 
 
 def read_trial(database: sqlite3.Connection, row: sqlite3.Row, study: Study) -> Trial:
-    """Return a trial with its parameters, values and attributes."""
     trial = Trial(row["number"], row["state"])
-    trial.datetime_start = time_of(row["datetime_start"])
-    trial.datetime_complete = time_of(row["datetime_complete"])
+    trial.datetime_start = stored_time(row["datetime_start"])
+    trial.datetime_complete = stored_time(row["datetime_complete"])
     values = children(database, "trial_values", row, "objective")
-    trial.values = tuple(special(r["value"], r["value_type"]) for r in values)
+    trial.values = tuple(stored_float(r["value"], r["value_type"]) for r in values)
     for child in children(database, "trial_params", row, "param_id"):
         name, distribution = child["param_name"], json.loads(child["distribution_json"])
         trial.distributions[name] = study.about["search_space"][name] = distribution
-        trial.params[name] = external(distribution, child["param_value"])
+        trial.params[name] = external_repr(distribution, child["param_value"])
     for child in children(database, "trial_intermediate_values", row, "step"):
-        value = special(child["intermediate_value"], child["intermediate_value_type"])
+        value = stored_float(child["intermediate_value"], child["intermediate_value_type"])
         trial.intermediate_values[child["step"]] = value
     for table, attributes in (("user", trial.user_attrs), ("system", trial.system_attrs)):
         for child in children(database, f"trial_{table}_attributes", row, "1"):
@@ -67,15 +66,15 @@ def read_trial(database: sqlite3.Connection, row: sqlite3.Row, study: Study) -> 
 def children(
     database: sqlite3.Connection, table: str, row: sqlite3.Row, order: str
 ) -> list[sqlite3.Row]:
-    """Return the rows of a table for one trial; all table names are constants of this file."""
+    """Return the rows of a table for one trial; `table` is a constant of this file."""
     chosen = f"SELECT * FROM {table} WHERE trial_id = ? ORDER BY {order}"  # noqa: S608
     return database.execute(chosen, (row["trial_id"],)).fetchall()
 
 
-def special(value: float, kind: str) -> float:
-    """Return a value; NaN and infinities are stored by name."""
+def stored_float(value: float, kind: str) -> float:
+    """Return a value; Optuna stores NaN and infinities by name."""
     return SPECIAL.get(kind, value)
 
 
-def time_of(text: str | None) -> datetime | None:
+def stored_time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None

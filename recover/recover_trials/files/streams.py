@@ -22,14 +22,14 @@ DEEPEST = 4  # nested compressions and encodings
 
 
 def open_source(source: Source) -> Any:
-    """Return a context with the stream of a path; an open stream stays open afterwards."""
+    """Return a context with the stream of a path; the context does not close an open stream."""
     if isinstance(source, PATH):
         return io.FileIO(source)
     return nullcontext(source)
 
 
 def chunks_of(stream: Any) -> Iterator[bytes]:
-    """Yield the bytes of a stream or an iterable; text of a text stream in UTF-8."""
+    """Yield the bytes of a stream or an iterable; a text stream is encoded in UTF-8."""
     if isinstance(stream, bytes):
         yield stream
         return
@@ -44,7 +44,7 @@ def chunks_of(stream: Any) -> Iterator[bytes]:
 
 
 def take_head(chunks: Iterator[bytes]) -> bytes:
-    """Return the first chunks, long enough to show a format."""
+    """Return the first chunks as one, long enough to recognise a format."""
     head = b""
     for chunk in chunks:
         head += chunk

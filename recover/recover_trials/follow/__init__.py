@@ -1,1 +1,1 @@
-"""Following a log while its study runs: on a terminal, in a pipe, into a storage."""
+"""Output while a study runs: on a terminal, in a pipe, into a storage."""

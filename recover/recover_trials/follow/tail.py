@@ -18,7 +18,7 @@ COMPRESSED = "a compressed file does not grow; read it without --follow"
 
 
 class Tail:
-    """Reads a file from its last end on."""
+    """Reads the lines that were appended since the last read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -28,17 +28,17 @@ class Tail:
         self.restart()
 
     def restart(self) -> None:
-        """Continue at the beginning, as with another file."""
+        """Continue at the beginning of the file."""
         self.offset, self.head, self.rest = 0, b"", b""
         self.decoder: codecs.IncrementalDecoder | None = None
 
     @property
     def exists(self) -> bool:
-        """Tell whether the file has been opened."""
+        """Whether the file has been opened."""
         return self.file is not None
 
     def read(self) -> bytes:
-        """Return new whole lines, a few megabytes at most; nothing at the end of the file.
+        """Return new whole lines, a few megabytes at most; b"" at the end of the file.
 
         Raises OSError if the file exists and cannot be read.
         """
@@ -62,7 +62,7 @@ class Tail:
         return datetime.fromtimestamp(os.fstat(self.file.fileno()).st_mtime)  # noqa: DTZ006
 
     def open(self) -> bool:
-        """Open the file at the path; tell whether there is one."""
+        """Open the file at the path; return whether it exists."""
         try:
             file = self.path.open("rb", buffering=0)
         except FileNotFoundError:
@@ -79,7 +79,7 @@ class Tail:
             self.file = None
 
     def was_replaced(self) -> bool:
-        """Tell whether another file is at the path, for example after a rotation."""
+        """Return whether another file is at the path, for example after a rotation."""
         try:
             state = self.path.stat()
         except FileNotFoundError:
@@ -87,7 +87,7 @@ class Tail:
         return (state.st_dev, state.st_ino) != self.identity
 
     def was_rewritten(self) -> bool:
-        """Tell whether the file was truncated and rewritten."""
+        """Return whether the file was truncated, and possibly written again."""
         assert self.file is not None  # noqa: S101
         if os.fstat(self.file.fileno()).st_size < self.offset:
             return True
@@ -98,7 +98,7 @@ class Tail:
         """Return text in UTF-8. Raises UnreadableError for a compressed file."""
         if self.offset == len(data) and data:
             if data.startswith((signatures.GZIP, signatures.ZSTD)):
-                raise UnreadableError(COMPRESSED)
+                raise UnreadableError(COMPRESSED, str(self.path))
             if name := encoding.encoding_of(data[:4096]):
                 self.decoder = codecs.getincrementaldecoder(name)("replace")
         if self.decoder is None:
@@ -106,7 +106,7 @@ class Tail:
         return self.decoder.decode(data).encode("utf-8", "replace")
 
     def whole_lines(self, data: bytes) -> bytes:
-        """Return the whole lines; the rest is kept until its line ends."""
+        """Return the whole lines; keep the rest until its line ends."""
         text = self.rest + data
         end = text.rfind(b"\n") + 1 or text.rfind(b"\r", 0, -1) + 1
         if not end and len(text) > LONGEST_LINE:

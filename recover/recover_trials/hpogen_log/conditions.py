@@ -1,4 +1,4 @@
-"""Conditions: which parameters a trial searches, given its other parameters."""
+"""Conditions of a search space: a parameter is searched only for some values of others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def applies(conditions: Mapping[str, Any], name: str, config: Mapping[str, Any]) -> bool:
-    """Tell whether a configuration searches a parameter."""
+    """Return whether a trial with this configuration searches a parameter."""
     wanted = conditions.get(name)
     if not isinstance(wanted, Mapping):
         return True

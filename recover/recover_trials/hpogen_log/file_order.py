@@ -1,8 +1,8 @@
-"""The order of the files of one study: that of their runs, not that of their names.
+"""Order of the files of one study: by the time of their first lines.
 
-The newest file of a rotated log has the first name, and a shell sorts by name: the run that
-resumed a trial would be read before the run that started it. Where time stamps put a resuming run
-before the run that created the study, the clocks have different zones, and the given order counts.
+A shell sorts rotated logs by name, with the newest file first: the run that resumed a trial would
+be read before the run that started it. If the time stamps put a resuming run before the run that
+created the study, the clocks had different time zones, and the files keep the given order.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LONGEST_HEAD = 64 * 1024  # the first line of a run holds its search space
 
 
 def by_time(sources: Sequence[Source]) -> list[Source]:
-    """Return sources; the files of one study swap places so that the earliest comes first."""
+    """Return the sources; the files of one study swap places so that the earliest comes first."""
     places: dict[str, list[int]] = defaultdict(list)
     times: dict[int, datetime] = {}
     creating: set[int] = set()
@@ -45,10 +45,10 @@ def by_time(sources: Sequence[Source]) -> list[Source]:
 
 
 def first_event(path: str | os.PathLike[str]) -> tuple[str, datetime, bool] | None:
-    """Return study and time of a file's first whole line, and whether it creates the study.
+    """Return study and time of the first event of a file, and whether it creates the study.
 
-    None if no line of an hpogen script is near the beginning, or if the file cannot be read: the
-    reader reports that. Pipes are skipped, for they cannot be read twice.
+    None if the first 64 KB hold no event, or if the file cannot be read, which the reader reports
+    later. None also for pipes, which cannot be read twice.
     """
     try:
         if not Path(path).is_file():
@@ -58,7 +58,7 @@ def first_event(path: str | os.PathLike[str]) -> tuple[str, datetime, bool] | No
     except (OSError, EOFError, ValueError):
         return None
     lines = head.decode("utf-8", "replace").splitlines() if STUDY in head else []
-    events = (event for line in lines for event in hpogen_lines.read_line(line)[0])
+    events = (event for line in lines for event in hpogen_lines.parse_events(line)[0])
     first, second = next(events, None), next(events, None)
     if first is None:
         return None

@@ -1,6 +1,6 @@
-"""The fold of version 1: its scripts kept studies in a database, and logged each step.
+"""Fold of the events of version 1, whose scripts kept their study in a database.
 
-Lines of studies whose version no line shows are folded in the same way.
+Studies whose version no line shows are folded in the same way.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from hpo_script.machinery.trial_log import ARCHITECTURE, IDENTITY
 from recover_trials.hpogen_log.conditions import applies
-from recover_trials.hpogen_log.hpogen_lines import Event, time_of
+from recover_trials.hpogen_log.hpogen_lines import Event, field_time
 from recover_trials.hpogen_log.killed_trials import RunOrder, join_resumed
 from recover_trials.hpogen_log.run_lines import close_run, open_run
 from recover_trials.hpogen_log.version1_lines import (
@@ -37,9 +37,9 @@ CURVE_STRUCTURE = {*IDENTITY, "trial", "unit", "step", *ARCHITECTURE}
 
 
 def resumed_trial(study: Study, fields: Mapping[str, Any]) -> Trial | None:
-    """Return the trial that a start line resumes: same number, same configuration, other run.
+    """Return the trial that a start line resumes: same number and configuration, another run.
 
-    None if there is none, or if nothing proves that it is the same one.
+    None if there is no such trial, or if a configuration id is missing.
     """
     rows = study.trials.get(fields["trial"])
     if not rows or rows[-1].state != "RUNNING" or rows[-1].run == fields["run"]:
@@ -53,8 +53,8 @@ def resumed_trial(study: Study, fields: Mapping[str, Any]) -> Trial | None:
 def searched_in(about: Mapping[str, Any], fields: Mapping[str, Any]) -> Container[str]:
     """Return the parameters that were searched in one trial.
 
-    A line may also hold values of parameters that were not searched: the fixed value where a
-    condition fails, or a value outside of the space that the trial was moved to.
+    A line may also hold parameters that the trial did not search: fixed values, where a condition
+    does not hold, and values outside the space of the study that the trial was moved to.
     """
     space, conditions = about.get("search_space") or (), about.get("conditions") or {}
     outside = fields.get(OUTSIDE) if "from_study" in fields else ()
@@ -90,7 +90,7 @@ class Version1:
         join_resumed(study, self.order[study.key])
 
     def resume_study(self, study: Study, _: Mapping[str, Any]) -> None:
-        """Mark a study whose first trials are in no log: a run resumes it before any trial."""
+        """Mark a study whose first line resumes it: no log holds its earlier trials."""
         study.resumed |= not study.trials
 
     def retry(self, study: Study, fields: Mapping[str, Any]) -> None:
@@ -101,20 +101,22 @@ class Version1:
             trial.user_attrs["micro_batch"] = fields["micro_batch"]
 
     def resume_trial(self, study: Study, fields: Mapping[str, Any]) -> None:
-        """Hand a trial of a killed run over to the run that resumes it."""
+        """Assign a trial of a killed run to the run that resumes it."""
         rows = study.trials.get(fields["trial"])
         trial = rows[-1] if rows else study.trial(fields["trial"], None, fields["run"])
         if trial.run != fields["run"]:
             self.order[study.key].handed_over.add((trial.number, trial.run))
         trial.run = fields["run"]
         reached = fields.get(str(study.about.get("unit")))
-        if isinstance(reached, int):  # the checkpoint; reported values stay in the study
+        if isinstance(
+            reached, int
+        ):  # the step of the checkpoint; the database keeps reported values
             trial.curve = {step: point for step, point in trial.curve.items() if step <= reached}
         self.describe(study, trial, {k: fields[k] for k in ARCHITECTURE if k in fields})
 
     def start(self, study: Study, fields: Mapping[str, Any]) -> None:
         """Start a trial, unless the line is a duplicate or resumes the trial."""
-        start = time_of(fields, "datetime_start")
+        start = field_time(fields, "datetime_start")
         if duplicate := self.duplicate_start(study, fields, start):
             repeated = Trial(duplicate.number)
             self.describe(study, repeated, fields)
@@ -154,8 +156,8 @@ class Version1:
     def evaluate(self, study: Study, fields: Mapping[str, Any]) -> None:
         """Add an evaluation to the curve of its trial.
 
-        A repeated step drops the curve from there on: the script retried the trial with a smaller
-        micro-batch. Values reported at later steps stay in the study.
+        A repeated step removes the later part of the curve: the script retried the trial with a
+        smaller micro-batch. The database keeps the values that were reported at later steps.
         """
         number, run, step = fields["trial"], fields["run"], fields["step"]
         point = {fields["unit"]: step}
@@ -177,7 +179,7 @@ class Version1:
 
     def end(self, study: Study, fields: Mapping[str, Any]) -> None:
         """End a trial; a duplicate changes nothing, a conflict becomes a row with a flag."""
-        trial = study.trial(fields["trial"], time_of(fields, "datetime_start"))
+        trial = study.trial(fields["trial"], field_time(fields, "datetime_start"))
         end = hash(repr(sorted((name, fields[name]) for name in fields if name != "run")))
         rows = study.trials[trial.number]
         if not compatible(trial.end, end):
@@ -192,8 +194,8 @@ class Version1:
         value = fields.get("value") if valid and fields["state"] != "FAIL" else None
         trial.state, trial.end = fields["state"] if valid else "FAIL", end
         trial.values = (value,) if isinstance(value, (int, float)) else ()
-        trial.datetime_start = time_of(fields, "datetime_start")
-        trial.datetime_complete = time_of(fields, "datetime_complete")
+        trial.datetime_start = field_time(fields, "datetime_start")
+        trial.datetime_complete = field_time(fields, "datetime_complete")
         self.describe(study, trial, fields)
         if isinstance(system_attrs := fields.get("system_attrs"), dict):
             trial.system_attrs = system_attrs
@@ -204,7 +206,7 @@ class Version1:
 
 
 def reported_values(mapping: object) -> dict[int, float]:
-    """Return intermediate values by step; items that are none are left out."""
+    """Return intermediate values by step; invalid items are left out."""
     items = mapping.items() if isinstance(mapping, dict) else ()
     return {
         int(step): value

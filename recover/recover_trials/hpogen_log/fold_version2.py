@@ -1,8 +1,8 @@
-"""The fold of version 2, with the code by which a search script reads its own log.
+"""Fold of the events of version 2, with the code by which a search script reads its own log.
 
-That code also resumes the trials of killed runs. The first branch of a study is the study as its
-script reads it. A log that was copied and resumed in two places has two starts or two ends of one
-trial: the second one goes to the next branch, and becomes a row with a flag.
+The first branch of a study is the study as its script reads it. A log that was copied and resumed
+in two places has two starts or two ends of one trial: the second one is folded into the next
+branch, and becomes a row with a flag.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from hpo_script.machinery.logged_study import NOT_ATTRIBUTES, LoggedStudy, LoggedTrial
 from hpo_script.machinery.trial_log import ARCHITECTURE, FIELDS, LOG_EVENTS
 from recover_trials.hpogen_log.conditions import applies
-from recover_trials.hpogen_log.hpogen_lines import Event, UnparsedEvaluation, time_of
+from recover_trials.hpogen_log.hpogen_lines import Event, UnparsedEvaluation, field_time
 from recover_trials.hpogen_log.run_lines import close_run, open_run
 from recover_trials.model import ENDED_TWICE, STARTED_TWICE, Study, Trial
 
@@ -26,13 +26,12 @@ END = ("state", "value", "datetime_start", "datetime_complete")
 
 
 def is_version2(event: Event) -> bool:
-    """Tell whether only a script of version 2 can have written a line."""
+    """Return whether only a script of version 2 can have written a line."""
     has_curve = isinstance(event.fields.get("learning_curve"), list)
     return has_curve or "log_version" in event.fields or event.name in ("enqueued", "history")
 
 
 def is_curve(value: object) -> bool:
-    """Tell whether a value is a learning curve."""
     return isinstance(value, list) and all(
         isinstance(point, dict) and point and isinstance(next(iter(point.values())), int)
         for point in value
@@ -40,7 +39,7 @@ def is_curve(value: object) -> bool:
 
 
 def is_valid(event: Event) -> bool:
-    """Tell whether a line has the fields of the table, with values of the right types."""
+    """Return whether a line has the fields of LOG_EVENTS, with values of the right types."""
     name, fields = event.name, event.fields
     if name not in TRIAL_EVENTS:
         return name in LOG_EVENTS
@@ -50,14 +49,13 @@ def is_valid(event: Event) -> bool:
     return (
         is_curve(fields.get("learning_curve", []))
         and isinstance(fields.get("system_attrs", {}), dict)
-        and not (starts and time_of(fields, "datetime_start") is None)
+        and not (starts and field_time(fields, "datetime_start") is None)
         and not (ends and fields["state"] not in ENDED)
         and not (ends and type(fields["value"]) not in (int, float, type(None)))
     )
 
 
-def is_duplicate_end(trial: LoggedTrial, fields: Mapping[str, Any]) -> bool:
-    """Tell whether an end line repeats the end line of a trial."""
+def is_duplicate_end_line(trial: LoggedTrial, fields: Mapping[str, Any]) -> bool:
     attributes = {name: value for name, value in fields.items() if name not in NOT_ATTRIBUTES}
     ours = [getattr(trial, name) for name in END], trial.curve, trial.attributes
     return repr(ours) == repr(
@@ -77,7 +75,7 @@ class Version2:
         self.changed: set[int] = set()  # trials whose rows are out of date
 
     def add(self, event: Event) -> None:
-        """Fold an event; flag the study if its fields are not those of the table."""
+        """Fold an event; flag the study if the event has other fields than LOG_EVENTS."""
         if not is_valid(event):
             if UNKNOWN_FIELDS not in self.study.flags:
                 self.study.flags.append(UNKNOWN_FIELDS)
@@ -92,14 +90,14 @@ class Version2:
             close_run(self.study, event.fields)
 
     def evaluate(self, number: int, run: str, line: Event | UnparsedEvaluation) -> None:
-        """Keep an evaluation until its trial ends or its row is needed."""
+        """Keep an evaluation unparsed until its trial ends or its row is needed."""
         index = self.branch_of_run(number, run)
         if index is not None and self.is_new(number, line):
             self.unparsed[index, number].append(line)
             self.changed.add(number)
 
     def is_new(self, number: int, line: Event | UnparsedEvaluation) -> bool:
-        """Tell whether a line of an unfinished trial is no duplicate from a copy of the log."""
+        """Return False for a line of an unfinished trial that a copy of the log repeats."""
         lines = self.lines[number]
         before = len(lines)
         if isinstance(line, UnparsedEvaluation):
@@ -120,9 +118,8 @@ class Version2:
         branch = self.branches[index]
         branch.changed.discard(number)
         branch.take(event.name, fields)
-        if (
-            number in branch.changed
-        ):  # the line counted: the trial was neither finished nor resumed by another run
+        # A finished trial, or one that another run resumed, ignores the line.
+        if number in branch.changed:
             self.unparsed.pop((index, number), None)
             self.changed.add(number)
             self.describe(branch.trials[number], fields)
@@ -131,7 +128,7 @@ class Version2:
             self.study.named_bests.clear()  # this trial may be the best now
 
     def branch_of_run(self, number: int, run: str) -> int | None:
-        """Return the branch in which a run claimed a trial, or can claim it."""
+        """Return the index of the branch in which a run claimed a trial, or can claim it."""
         rows = [branch.trials.get(number) for branch in self.branches]
         if all(trial is None for trial in rows):
             return 0
@@ -143,7 +140,7 @@ class Version2:
         return None if trial is None or trial.finished else index
 
     def branch_of_start(self, event: Event) -> int | None:
-        """Return the branch of a start or an end line, a new one for a conflict.
+        """Return the index of the branch of a start or an end line; add a branch for a conflict.
 
         None for a duplicate of an end line.
         """
@@ -153,7 +150,7 @@ class Version2:
             if trial is None:
                 return index
             if event.name == "trial_end" and trial.finished:
-                if is_duplicate_end(trial, fields):
+                if is_duplicate_end_line(trial, fields):
                     return None
             elif trial.datetime_start in (None, fields["datetime_start"]):
                 return index
@@ -188,7 +185,6 @@ class Version2:
 
 
 def as_row(trial: LoggedTrial, about: Mapping[str, Any]) -> Trial:
-    """Return the row of a trial."""
     config, conditions = trial.attributes, about.get("conditions") or {}
     searched = [name for name in about.get("search_space") or () if name in config]
     params = {name: config[name] for name in searched if applies(conditions, name, config)}
@@ -214,4 +210,4 @@ def as_row(trial: LoggedTrial, about: Mapping[str, Any]) -> Trial:
 
 
 def as_time(text: str | None) -> datetime | None:
-    return None if text is None else time_of({"": text}, "")
+    return None if text is None else field_time({"": text}, "")

@@ -1,6 +1,6 @@
-"""Lines of hpogen scripts, parsed by the table with which the scripts write them.
+"""Lines of hpogen scripts, parsed by the table of events with which the scripts write them.
 
-A line counts only if it is whole: it ends with the checksum of everything before it.
+A whole line ends with the checksum of everything before it; other lines are damaged.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ EVALUATION = re.compile(
 
 
 class Event(NamedTuple):
-    """A whole line: one kind of LOG_EVENTS, with its fields."""
+    """The content of a whole line; `name` is a key of LOG_EVENTS."""
 
     name: str
     time: datetime
@@ -73,12 +73,11 @@ def find_evaluation(block: bytes, begin: int) -> tuple[UnparsedEvaluation, int] 
     ), match.end()
 
 
-def read_line(text: str, *, foreign: bool = False) -> tuple[list[Event], int, str]:
+def parse_events(text: str, *, foreign: bool = False) -> tuple[list[Event], int, str]:
     """Return the events in a physical line, the number of damaged lines in it, and the rest.
 
     A line that a crash cut has no line end, so that the next line follows it directly. In a
-    `foreign` log, without a line of hpogen so far, a start line may be a whole one of the
-    predecessor.
+    `foreign` log, which has no line of hpogen so far, a predecessor may have written a start line.
     """
     starts = [0, *(match.start() for match in START.finditer(text))]
     events, damaged, rest = [], 0, ""
@@ -112,14 +111,14 @@ def whole_line(piece: str) -> re.Match[str] | None:
 
 
 def is_legacy_start(piece: str, *, foreign: bool) -> bool:
-    """Tell whether a start line is the predecessor's: whole, or cut in a log without hpogen."""
+    """Return whether a predecessor wrote a start line, which in a `foreign` log may be cut."""
     if ONLY_HPOGEN.search(piece) or FULL_PRECISION.search(piece):
         return False
     return foreign or LEGACY_START.search(piece) is not None
 
 
 def later_heads(text: str) -> list[str]:
-    """Return the heads of whole lines that only a later version writes."""
+    """Return the heads of whole lines that only a later version of hpogen writes."""
     pieces = (text[match.start() :] for match in START.finditer(text))
     lines = (whole_line(piece) for piece in pieces if CHECKSUM.search(piece))
     return [line["head"] for line in lines if line and not find_head(line["head"])]
@@ -150,8 +149,8 @@ def event_of(line: re.Match[str]) -> Event | None:
     return Event(name, time, {**fields, **counters})
 
 
-def time_of(fields: Mapping[str, Any], name: str) -> datetime | None:
-    """Return the time in a field, without its zone; None if the field holds none."""
+def field_time(fields: Mapping[str, Any], name: str) -> datetime | None:
+    """Return the time in a field, without its time zone; None for another value."""
     try:
         return datetime.fromisoformat(fields[name]).replace(tzinfo=None)
     except (KeyError, TypeError, ValueError):

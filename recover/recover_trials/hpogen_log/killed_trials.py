@@ -1,4 +1,4 @@
-"""Trials of a killed run that a later run resumed, where the line about the resume is lost.
+"""Trials of a killed run that a later run resumed, without a line about the resume.
 
 Study and number identify a trial. Lines of two runs about one number are one trial, unless they
 conflict: different starts, different configurations, or two runs whose lines alternate.
@@ -18,9 +18,9 @@ class RunOrder:
     """Facts about the runs of a study that only the order of its lines shows.
 
     Attributes:
-        ended_elsewhere: trials that ended in another run than they started in.
-        handed_over: trials and the runs that lost them to a run that resumed them.
-        alternating: trials with lines of one run behind lines of another.
+        ended_elsewhere: numbers of trials that started in one run and ended in another.
+        handed_over: numbers of resumed trials, each with the run that another run replaced.
+        alternating: numbers of trials with lines of one run after lines of another.
     """
 
     ended_elsewhere: set[int] = field(default_factory=set)
@@ -29,11 +29,11 @@ class RunOrder:
 
 
 def join_resumed(study: Study, order: RunOrder) -> None:
-    """Join the rows that several runs left of one number, as far as nothing conflicts."""
+    """Join the rows that several runs left of one trial; rows in conflict remain."""
     for number, rows in study.trials.items():
         joined = rows[:1]
         for part in rows[1:]:
-            if is_duplicate(joined[-1], part):
+            if is_duplicate_part(joined[-1], part):
                 continue
             if is_resumed(joined[-1], part, order):
                 append_curve(joined[-1], part)
@@ -43,18 +43,18 @@ def join_resumed(study: Study, order: RunOrder) -> None:
 
 
 def is_part(trial: Trial) -> bool:
-    """Tell whether a row comes from evaluations alone, without a start or an end line."""
+    """Return whether a row comes from evaluations, without a start or an end line."""
     return trial.state == "RUNNING" and trial.datetime_start is None
 
 
-def is_duplicate(trial: Trial, part: Trial) -> bool:
-    """Tell whether a trial has all evaluations of a part."""
+def is_duplicate_part(trial: Trial, part: Trial) -> bool:
+    """Return whether a trial has all evaluations of a part."""
     same = all(trial.curve.get(step) == point for step, point in part.curve.items())
     return is_part(part) and same_architecture(trial, part) and bool(part.curve) and same
 
 
 def is_resumed(trial: Trial, part: Trial, order: RunOrder) -> bool:
-    """Tell whether a part can only be the rest of a trial that another run started."""
+    """Return whether a part is the rest of a trial that another run started."""
     number = trial.number
     unfinished = trial.state == "RUNNING" or number in order.ended_elsewhere
     conflict = number in order.alternating or (number, part.run) in order.handed_over
@@ -62,7 +62,7 @@ def is_resumed(trial: Trial, part: Trial, order: RunOrder) -> bool:
 
 
 def same_architecture(trial: Trial, part: Trial) -> bool:
-    """Tell whether two rows have one architecture, which every evaluation line repeats."""
+    """Return whether two rows have one architecture, which is on every evaluation line."""
     ours, theirs = ({**t.params, **t.user_attrs} for t in (trial, part))
     return all(compatible(ours.get(name), theirs.get(name)) for name in ARCHITECTURE)
 

@@ -1,4 +1,4 @@
-"""Reader of logs of version 2: every line is a whole event, or it is refused and reported."""
+"""Reader of logs of version 2: every line is a whole event, or it is reported as damaged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Version2Reader:
 
     def __init__(self, findings: Findings, hpogen: HpogenStudies, scanner: Scanner) -> None:
         self.findings, self.hpogen, self.scanner = findings, hpogen, scanner
-        self.mixed = False  # a line of another program was found
+        self.mixed = False  # whether a line of another program was read
         self.line_number = 0
 
     def feed(self, block: bytes, *, final: bool = False) -> None:
@@ -46,26 +46,26 @@ class Version2Reader:
             self.scanner.feed(block[position:], final=final)
 
     def read_line(self, text: str) -> None:
-        """Read a line that is no whole evaluation."""
-        events, damaged, rest = hpogen_lines.read_line(text)
+        """Read a line that is not a whole evaluation."""
+        events, damaged, rest = hpogen_lines.parse_events(text)
         for event in events:
             self.hpogen.add(event)
         if not (events or damaged or rest.strip(EMPTY)):
             self.findings.later.update(hpogen_lines.later_heads(text))
         rest = rest.strip(f"{EMPTY}\n")
-        if not (events or damaged) and is_foreign(rest):
+        if not (events or damaged) and is_line_of_other_program(rest):
             self.mixed = self.scanner.dispatcher.has_hpogen_lines = True
         elif damaged or rest:
             self.findings.damaged += 1
             self.findings.refused.append(self.line_number)
 
 
-def is_foreign(text: str) -> bool:
-    """Tell whether another program wrote a line: its words are at the right place."""
+def is_line_of_other_program(text: str) -> bool:
+    """Return whether a line is a whole line of Optuna or a banner, which hpogen does not write."""
     if hpogen_lines.LINE_END.search(text):
         return False
-    statements = optuna_lines.read_line(text, ended=True)
+    statements = optuna_lines.parse_statements(text, ended=True)
     if any(follows_stamp(text, statement.start) for statement in statements):
         return True
-    banner = banners.read_line(text)
+    banner = banners.parse_banner(text)
     return banner is not None and banner[1] == 0

@@ -1,4 +1,4 @@
-"""Lines of runs: the settings that all runs of a study share, and the best trial they name."""
+"""Start and end lines of runs: settings that all runs of a study share, and the best trial."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from recover_trials.model import Study, compatible
 
-# Fields that all runs of a study share, and the flag where they do not.
+# Fields that all runs of a study share, and the flag of a study whose runs differ.
 SHARED = {
     "data_sha256": "runs with different data",
     "architectures_sha256": "runs with different architectures under one arch_idx",
@@ -33,7 +33,7 @@ KINDS: dict[str, type] = {
 
 
 def open_run(study: Study, fields: Mapping[str, Any]) -> None:
-    """Add the first line of a run; flag the fields that differ from earlier runs."""
+    """Add the fields of a run; flag the fields that differ from earlier runs."""
     for shared, flags in ((SHARED, study.flags), (USUALLY_SHARED, study.remarks)):
         for name, meaning in shared.items():
             if not compatible(study.about.get(name), fields.get(name)) and meaning not in flags:
@@ -45,7 +45,7 @@ def open_run(study: Study, fields: Mapping[str, Any]) -> None:
 
 
 def close_run(study: Study, fields: Mapping[str, Any]) -> None:
-    """Add the last line of a run, which names the best trial."""
+    """Add the best trial that the last line of a run names."""
     number, value = fields.get("best_trial"), fields.get("best_value")
     if isinstance(number, int) and isinstance(value, (int, float)):
         study.named_bests.pop(number, None)

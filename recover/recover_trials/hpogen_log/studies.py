@@ -1,4 +1,4 @@
-"""Studies of hpogen scripts: every line names its study, run and trial."""
+"""Studies of hpogen scripts, from lines that each name their study, run and trial."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ class HpogenStudies:
             self.add(event)
 
     def update(self) -> None:
-        """Bring the rows of all studies up to date."""
+        """Update the rows of all studies."""
         for version2 in self.version2.values():
             version2.update()
 
     def finished(self) -> list[Study]:
-        """Return the studies that have trials, after the last line."""
+        """Return the studies that have trials; call it after the last line."""
         self.update()
         for key, study in self.studies.items():
             if key not in self.version2:
@@ -74,10 +74,10 @@ class HpogenStudies:
         return [study for study in self.studies.values() if study.trials]
 
     def claims(self, result: Result) -> bool:
-        """Tell whether Optuna's line belongs to a study of this file; complete its trial if so.
+        """Return whether Optuna's line belongs to a study of this file; if so, end its trial.
 
         Scripts of version 1 logged Optuna's line besides their own: it replaces a lost end line.
-        In a log of several studies nothing shows which study it belongs to.
+        In a log of several studies, the line does not show which study it belongs to.
         """
         if len(self.in_file) > 1:
             return True
@@ -86,7 +86,8 @@ class HpogenStudies:
             return False
         study = self.studies[key]
         if any(
-            is_duplicate_end(trial, result) for trial in study.trials.get(result.number or 0, ())
+            matches_optuna_line(trial, result)
+            for trial in study.trials.get(result.number or 0, ())
         ):
             return True
         space = study.about.get("search_space")
@@ -96,21 +97,20 @@ class HpogenStudies:
         if not rows:
             rows.append(Trial(result.number or 0))
         if rows[-1].state == "RUNNING":
-            complete(rows[-1], result)
+            end_by_optuna_line(rows[-1], result)
             return True
         return any(
             trial.state == result.state and result.values in ((), trial.values) for trial in rows
         )
 
 
-def is_duplicate_end(trial: Trial, result: Result) -> bool:
-    """Tell whether Optuna's line repeats the end of a trial."""
+def matches_optuna_line(trial: Trial, result: Result) -> bool:
     end = (result.state, result.values, result.params)
     return (trial.state, trial.values, trial.params) == end
 
 
-def complete(trial: Trial, result: Result) -> None:
-    """End a trial whose own end line is lost by Optuna's line."""
+def end_by_optuna_line(trial: Trial, result: Result) -> None:
+    """End a trial, whose own end line is missing, by Optuna's line."""
     trial.state, trial.values = result.state, result.values
     trial.datetime_complete = result.time
     trial.params.update(result.params or {})

@@ -10,10 +10,10 @@ HEADS = {
     "note": re.compile(r"Run (?P<run>\w+) note"),
     "trial_retry": re.compile(r"Trial (?P<trial>\d+) retried"),
 }
-# Mappings in a field of their own: attributes and parameters of trials that other programs added
-# to the database, and the values reported to the pruner.
+# Fields that hold a mapping: attributes and parameters of trials that other programs added to the
+# database, and the values reported to the pruner.
 OTHERS = "attributes"
 OTHER_PARAMS = "trial_params"
 REPORTED = "intermediate_values"
-# Names of parameters whose values lie outside of the search space.
+# Names of the parameters with a value outside the search space.
 OUTSIDE = "outside_space"

@@ -1,1 +1,1 @@
-"""Lines of hpogen's predecessors and their runners, and the lists that complete such logs."""
+"""Lines of hpogen's predecessors and their runners, and the lists that add missing sizes."""

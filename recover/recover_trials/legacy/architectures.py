@@ -17,16 +17,16 @@ from recover_trials.model import Study, Trial
 
 FIELDS = ("d_model", "n_layers", "n_heads", "d_ff")
 COUNTS = ("params", "param_count")
-OUTSIDE = "arch_idx is not in the list of architectures"
+OUTSIDE = "arch_idx is outside the list of architectures"
 DIFFERS = "its row in the list of architectures has another architecture"
 ELSEWHERE = "its row in the list of architectures has another architecture; row {0} matches"
-UNPROVEN = "not completed: no parameter count in the log proves the list"
-SEVERAL = "not completed: several architectures of the list match"
-NONE_MATCHES = "not completed: no architecture of the list matches"
+UNPROVEN = "sizes not added: no parameter count in the log confirms the list of architectures"
+SEVERAL = "sizes not added: several rows of the list of architectures match"
+NONE_MATCHES = "sizes not added: no row of the list of architectures matches"
 
 
 class Match(IntEnum):
-    """How well a row of the list matches a trial."""
+    """Result of the comparison of a row of the list with a trial."""
 
     CONFLICT = 0
     POSSIBLE = 1  # the log holds no parameter count
@@ -35,7 +35,7 @@ class Match(IntEnum):
 
 @dataclass(frozen=True)
 class PatchModel:
-    """The sizes, besides the architecture, in the predecessor's parameter count."""
+    """Sizes in the predecessor's formula for the parameter count, besides the architecture."""
 
     features: int = 25
     context: int = 60
@@ -50,28 +50,29 @@ class PatchModel:
         return embedding + n_layers * layer + 2 * d + d * patches + 1
 
 
-def read_list(path: Path) -> list[dict[str, int]]:
+def read_architectures(path: Path) -> list[dict[str, int]]:
     """Return the architectures of a script, a CSV or a JSON file.
 
-    Raises UnreadableError if there are none. Nothing in the file is evaluated.
+    Raises UnreadableError for an invalid list. No code of the file is run.
     """
     try:
         items = parse_list(path.read_text(encoding="utf-8-sig"), path.suffix.lower())
         rows = [{str(k): int(v) for k, v in item.items() if str(v).strip()} for item in items]
     except (ValueError, TypeError, AttributeError, SyntaxError, RecursionError) as error:
-        raise UnreadableError(f"no list of architectures: {error}") from None
+        raise UnreadableError(f"not a list of architectures: {error}") from None
     if not rows or any(not {"d_model", "n_layers"} <= row.keys() for row in rows):
-        raise UnreadableError("no list of architectures: every row needs d_model and n_layers")
+        raise UnreadableError("not a list of architectures: every row needs d_model and n_layers")
     if all("arch_idx" in row for row in rows):
         by_index = {row["arch_idx"]: row for row in rows}
         if sorted(by_index) != list(range(len(rows))):
-            raise UnreadableError("arch_idx of the list must count from 0 without a gap")
+            raise UnreadableError(
+                "the arch_idx values of the list must count from 0 without a gap"
+            )
         rows = [by_index[index] for index in range(len(rows))]
     return rows
 
 
 def parse_list(text: str, suffix: str) -> Iterable[Mapping[str, Any]]:
-    """Return the rows of a list of architectures."""
     if suffix == ".csv":
         return list(csv.DictReader(io.StringIO(text)))
     if suffix == ".json":
@@ -81,13 +82,16 @@ def parse_list(text: str, suffix: str) -> Iterable[Mapping[str, Any]]:
         return list(document)
     if constants := constants_of(text, {"ARCHITECTURES"}):
         return list(constants["ARCHITECTURES"])
-    raise ValueError("the script assigns no ARCHITECTURES")
+    raise ValueError("the script does not assign ARCHITECTURES")
 
 
-def complete(study: Study, rows: list[dict[str, int]], model: PatchModel | None = None) -> None:
-    """Add the sizes that the log lacks; flag trials that conflict with the list.
+def complete_from_list(
+    study: Study, rows: list[dict[str, int]], model: PatchModel | None = None
+) -> None:
+    """Add the sizes that the log does not hold; flag trials that conflict with the list.
 
-    The list counts only if the parameter count of a trial proves it and no trial conflicts.
+    Sizes are added only if the parameter count of a trial confirms the list and no trial conflicts
+    with it. Trials without arch_idx are matched by their parameter count.
     """
     model = model or PatchModel()
     proven = conflicting = False
@@ -124,7 +128,7 @@ def conflict_flag(config: dict[str, Any], rows: list[dict[str, int]], model: Pat
 def complete_by_shape(
     trial: Trial, config: dict[str, Any], rows: list[dict[str, int]], model: PatchModel
 ) -> None:
-    """Complete a trial without an index if only one architecture has its size."""
+    """Add sizes to a trial without arch_idx if one row has its parameter count."""
     if not {"d_model", "n_layers", "param_count"} <= config.keys():
         return
     matches = [row for row in rows if match_row(row, config, model) is Match.PROVEN]
@@ -150,7 +154,7 @@ def match_row(row: dict[str, int], config: dict[str, Any], model: PatchModel) ->
 
 
 def add_sizes(trial: Trial, row: dict[str, int]) -> None:
-    """Add the sizes of a row that the trial lacks."""
+    """Add the sizes of a row that the trial does not have."""
     for name in FIELDS:
         if name in row and name not in trial.params:
             trial.user_attrs.setdefault(name, row[name])

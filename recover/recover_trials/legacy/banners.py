@@ -16,15 +16,15 @@ SKIPS = {"Skipping", "Skipped", "SKIP"}
 
 
 class Banner(NamedTuple):
-    """The begin or end of an experiment; `resumes` if a script of its own resumes it."""
+    """The start or end of an experiment; `resumes` if a separate script resumes it."""
 
     experiment: str
     begins: bool
     resumes: bool = False
 
 
-def read_line(text: str) -> tuple[Banner, int] | None:
-    """Return the banner in a line and its position; None for others, such as a skip."""
+def parse_banner(text: str) -> tuple[Banner, int] | None:
+    """Return the banner in a line, and its position; None for other lines, such as a skip."""
     match = LINE.search(text)
     if match is None or match["verb"] in SKIPS:
         return None

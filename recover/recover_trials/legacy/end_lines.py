@@ -15,8 +15,8 @@ LINE = re.compile(
 EARLY_STOP = re.compile(rb"arly ?[Ss]topping triggered (?:at|after) epoch (\d{1,9})\b")
 
 
-def read_line(text: str, *, ended: bool = True) -> tuple[Result, int] | None:
-    """Return the end that a line logs, and its position in the line."""
+def parse_end(text: str, *, ended: bool = True) -> tuple[Result, int] | None:
+    """Return the end of a trial in a line, and its position; `ended` if a line end follows."""
     match = LINE.search(text)
     if match is None:
         return None

@@ -17,7 +17,7 @@ LINE = re.compile(
 FORCED = re.compile(
     rb"Forced dropout=(\d*\.\d+|\d+) for diversity \(was (\d*\.\d+|\d+)(?:, prev=[\d.]+)?\)"
 )
-# `  learning_rate: 0.0003`, also behind the prefix of a logger.
+# `  learning_rate: 0.0003`, also after the prefix of a logger.
 PRINTED = re.compile(r"(?:.*(?: [-|]|\]|:) )?[ \t]+([A-Za-z_][\w.]*): (\S.*?)[ \t]*")
 SIZES = re.compile(r"(\d{1,9})x(\d{1,9})")
 LONG_NAMES = {"lr": "learning_rate", "params": "param_count"}
@@ -25,7 +25,7 @@ SEARCHED = {"learning_rate", "epochs", "dropout", "weight_decay", "warmup_steps"
 
 
 class Start(NamedTuple):
-    """A trial that starts; `params` is None where they follow on lines of their own."""
+    """A start line; `params` is None if the parameters follow on their own lines."""
 
     number: int
     time: datetime | None
@@ -35,8 +35,8 @@ class Start(NamedTuple):
     dry: bool = False
 
 
-def read_line(text: str, *, ended: bool = True) -> tuple[Start, int] | None:
-    """Return the start that a line logs, and its position in the line."""
+def parse_start(text: str, *, ended: bool = True) -> tuple[Start, int] | None:
+    """Return the start of a trial in a line, and its position; `ended` if a line end follows."""
     match = LINE.search(text)
     if match is None:
         return None
@@ -48,13 +48,13 @@ def read_line(text: str, *, ended: bool = True) -> tuple[Start, int] | None:
         params, _ = read_literal(text, match.end())
         whole = isinstance(params, dict)
         return Start(number, time, params if whole else {}, {}, whole, dry), match.start()
-    pairs, whole, _ = assignments.read(text, match.end(), ended=ended)
-    params, attrs = sort_names(pairs)
+    pairs, whole, _ = assignments.parse_assignments(text, match.end(), ended=ended)
+    params, attrs = split_params(pairs)
     return Start(number, time, params, attrs, whole, dry), match.start()
 
 
-def sort_names(pairs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return searched parameters and attributes, under their long names."""
+def split_params(pairs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the searched parameters and the attributes, under their long names."""
     named = {LONG_NAMES.get(name, name): value for name, value in pairs.items()}
     sizes = SIZES.fullmatch(str(named.get("batch", "")))
     if sizes:
@@ -66,6 +66,6 @@ def sort_names(pairs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def read_parameter(text: str) -> tuple[str, Any] | None:
-    """Return the name and value on a line of its own; None if it holds no parameter."""
+    """Return name and value of the parameter that fills a line; None for other lines."""
     match = PRINTED.fullmatch(text)
     return (match[1], assignments.parse_value(match[2])) if match else None

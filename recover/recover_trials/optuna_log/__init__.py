@@ -1,1 +1,1 @@
-"""Logs of Optuna's own logger: their lines, and which study each line belongs to."""
+"""Logs of Optuna's own logger: their lines, and the assignment of lines to studies."""

@@ -1,4 +1,4 @@
-"""Parameters in the form `a=1 b='x', c=2.5`, of start lines and of users' own printers."""
+"""Parameters in the form `a=1 b='x', c=2.5`, in start lines and in lines of users' code."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ BETWEEN = re.compile(r",? +|,|;")
 COUNT = re.compile(r"\d{1,3}(?:,\d{3}){1,5}")
 
 
-def read(text: str, start: int, *, ended: bool) -> tuple[dict[str, Any], bool, int]:
-    """Return the pairs behind a position, whether they are whole, and where they end.
+def parse_assignments(text: str, start: int, *, ended: bool) -> tuple[dict[str, Any], bool, int]:
+    """Return the pairs after a position, whether they are complete, and where they end.
 
-    The last pair of a cut line is left out, for its value may be cut.
+    The last pair of a cut line is left out, for its value may be cut, too.
     """
     pairs: dict[str, Any] = {}
     position, last = start, None
@@ -37,7 +37,7 @@ def read(text: str, start: int, *, ended: bool) -> tuple[dict[str, Any], bool, i
 
 
 def parse_value(text: str) -> Any:
-    """Return a number, a quoted text or a truth value; any other text stays text."""
+    """Return the value of a Python literal or of a number such as 1,000; otherwise the text."""
     if COUNT.fullmatch(text):
         return int(text.replace(",", ""))
     value = parse_literal(text)

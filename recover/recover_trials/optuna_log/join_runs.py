@@ -1,4 +1,4 @@
-"""Which runs are one study: duplicates merge, resumed runs join, all others stay apart."""
+"""Join of runs to studies: copies and resumed runs are merged, other runs remain apart."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from recover_trials.model import (
     compatible,
 )
 
-AMBIGUOUS = "several experiments could be the one that this run resumes"
+AMBIGUOUS = "this run resumes one of several experiments, and its lines do not show which"
 
 
 def join_runs(runs: Iterable[Study]) -> list[Study]:
-    """Return studies, from runs in the order of their files."""
+    """Return the studies of runs, which are in the order of their files."""
     studies: list[Study] = []
     by_trial: dict[tuple[Any, ...], Study] = {}
     runs = list(runs)
@@ -33,7 +33,7 @@ def join_runs(runs: Iterable[Study]) -> list[Study]:
             studies.append(run)
             study = run
         else:
-            merge(study, run)
+            merge_run(study, run)
         if len(runs) > 1:
             by_trial.update((key, study) for trial in run.rows for key in identities(trial))
     number_names(studies)
@@ -41,7 +41,7 @@ def join_runs(runs: Iterable[Study]) -> list[Study]:
 
 
 def name_resumed(run: Study, experiments: set[str]) -> None:
-    """Name the experiment that a script of its own resumes, by the beginning of its name."""
+    """Set the name of a resumed experiment, of which a resuming script has the first part."""
     name = run.experiment or ""
     candidates = {e for e in experiments if e == name or e.startswith(f"{name}_")}
     if len(candidates) == 1:
@@ -52,7 +52,7 @@ def name_resumed(run: Study, experiments: set[str]) -> None:
 
 
 def identities(trial: Trial) -> Iterator[tuple[Any, ...]]:
-    """Yield keys that two rows share only if they are one trial."""
+    """Yield keys; two rows with a common key are one trial."""
     if trial.datetime_start:
         yield trial.number, "start", trial.datetime_start
     if trial.datetime_complete:
@@ -64,7 +64,7 @@ def identities(trial: Trial) -> Iterator[tuple[Any, ...]]:
 def study_of(
     run: Study, studies: list[Study], by_trial: dict[tuple[Any, ...], Study]
 ) -> Study | None:
-    """Return the study that a run is part of; None if it is a new one."""
+    """Return the study that a run is part of; None if it starts a new study."""
     for trial in run.rows:
         for key in identities(trial):
             study = by_trial.get(key)
@@ -81,26 +81,25 @@ def study_of(
 
 
 def same_names(study: Study, run: Study) -> bool:
-    """Tell whether the names of two runs allow them to be one study."""
+    """Return whether the names of two runs do not differ; generated names match any name."""
     unnamed = (study.optuna_name + run.optuna_name).count("no-name-")
     names = unnamed or compatible(study.optuna_name or None, run.optuna_name or None)
     return bool(names and compatible(study.experiment, run.experiment))
 
 
 def resumes_numbers(study: Study, run: Study) -> bool:
-    """Tell whether the numbers of a run resume behind the ended trials of a study."""
+    """Return whether the numbers of a run are above those of the ended trials of a study."""
     ended = [number for number, rows in study.trials.items() if rows[-1].state != "RUNNING"]
     return min(run.trials) > max(ended, default=-1) and min(run.trials) > 0
 
 
-def merge(study: Study, run: Study) -> None:
-    """Add the trials of a run to its study."""
+def merge_run(study: Study, run: Study) -> None:
     for number, rows in run.trials.items():
         if number not in study.trials:
             study.trials[number] = rows
             continue
         for trial in rows:
-            add_row(study.trials[number], trial)
+            add_run_row(study.trials[number], trial)
     for best, value in run.named_bests.items():
         study.named_bests.pop(best, None)
         study.named_bests[best] = value
@@ -110,8 +109,8 @@ def merge(study: Study, run: Study) -> None:
     study.experiment = study.experiment or run.experiment
 
 
-def add_row(rows: list[Trial], trial: Trial) -> None:
-    """Add a row of a trial: a duplicate is dropped, a more complete one replaces the other."""
+def add_run_row(rows: list[Trial], trial: Trial) -> None:
+    """Add a row of a trial: a duplicate is left out, a more complete row replaces the other."""
     for index, other in enumerate(rows):
         if {*identities(other)} & {*identities(trial)}:
             has_end = trial.state != "RUNNING" and other.state == "RUNNING"
@@ -127,7 +126,7 @@ def add_row(rows: list[Trial], trial: Trial) -> None:
 
 
 def number_names(studies: list[Study]) -> None:
-    """Number the later ones of several runs of one name."""
+    """Append `(run 2)`, `(run 3)` to the names of later studies with the same name."""
     seen: dict[str, int] = defaultdict(int)
     for study in studies:
         seen[study.name] += 1

@@ -1,4 +1,4 @@
-"""Values as Python prints them, parsed and never evaluated."""
+"""Parsers of values that Python printed with `repr`; no text is evaluated as code."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ QUOTED = {
 }
 NAMES = {"nan": math.nan, "inf": math.inf, "True": True, "False": False, "None": None}
 LONGEST_INT = 14_000  # bits; Python refuses to print a longer one
-# The scanner itself: the methods around it would take a quarter of the time.
+# The scanner without the methods of JSONDecoder, which take a quarter of the time.
 scan_json = json.scanner.make_scanner(cast("Any", json.JSONDecoder()))
 
 
 def parse_mapping(text: str) -> dict[str, Any] | None:
-    """Return the dict whose `repr` a text is; None if it is no dict, or a key is no string."""
+    """Return the dict of a `repr`; None for other texts, and for a key that is not a string."""
     if '"' not in text and "\\" not in text:
         mapping = parse_json(text)
         if isinstance(mapping, dict):
@@ -37,7 +37,7 @@ def parse_mapping(text: str) -> dict[str, Any] | None:
 
 
 def parse_json(text: str) -> Any:
-    """Return the value whose `repr` a text without double quotes and backslashes is, or None.
+    """Return the value of a `repr` without double quotes and backslashes; None if it is invalid.
 
     Such a text differs from JSON in its quotes and some words only, and JSON is parsed seventeen
     times faster than Python.
@@ -57,7 +57,7 @@ def whole_json(text: str) -> Any:
 
 
 def in_json(match: re.Match[str]) -> str:
-    """Return a word as JSON spells it; strings stay as they are."""
+    """Return a word as JSON spells it, and a string unchanged."""
     return match[1] or IN_JSON.get(match[0], match[0])
 
 
@@ -91,32 +91,32 @@ def read_literal(text: str, start: int) -> tuple[Any, int]:
 
 
 def parse_literal(text: str) -> Any:
-    """Return the value of a Python literal, also of nan, inf and np.float64(x); None otherwise."""
+    """Return the value of a Python literal, of nan, inf or np.float64(x); otherwise None."""
     try:
-        with warnings.catch_warnings():  # Python warns of syntax that it would not print itself
+        with warnings.catch_warnings():  # Python warns of syntax that `repr` does not produce
             warnings.simplefilter("ignore")
-            return value_of(ast.parse(text.strip(), mode="eval").body)
+            return literal_value(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         return None
 
 
-def value_of(node: ast.expr) -> Any:
-    """Return the value of a node. Raises ValueError if it is no literal."""
+def literal_value(node: ast.expr) -> Any:
+    """Return the value of a node. Raises ValueError if it is not a literal."""
     if isinstance(node, ast.Constant):
         return constant(node.value)
     if isinstance(node, ast.Name) and node.id in NAMES:
         return NAMES[node.id]
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return -value_of(node.operand)
+        return -literal_value(node.operand)
     if isinstance(node, ast.Tuple):
-        return tuple(value_of(item) for item in node.elts)
+        return tuple(literal_value(item) for item in node.elts)
     if isinstance(node, ast.List):
-        return [value_of(item) for item in node.elts]
+        return [literal_value(item) for item in node.elts]
     if isinstance(node, ast.Dict) and None not in node.keys:
         pairs = zip(node.keys, node.values, strict=True)
-        return {value_of(key): value_of(value) for key, value in pairs if key}
+        return {literal_value(key): literal_value(value) for key, value in pairs if key}
     if isinstance(node, ast.Call) and is_numpy_scalar(node):
-        return value_of(node.args[0])
+        return literal_value(node.args[0])
     raise ValueError(ast.dump(node))
 
 
@@ -128,7 +128,6 @@ def constant(value: Any) -> Any:
 
 
 def is_numpy_scalar(node: ast.Call) -> bool:
-    """Tell whether a call is the repr of a numpy scalar."""
     return (
         isinstance(node.func, ast.Attribute)
         and isinstance(node.func.value, ast.Name)

@@ -1,7 +1,7 @@
 """Matching of a line with the trials of a study: duplicates, conflicts, and the best trial.
 
-A duplicate repeats a line about a trial, a conflict differs from it. Where several processes write
-into one file, the best trial that a line names shows which study the line belongs to.
+A duplicate is equal to an earlier line about the trial, a conflict differs from it. If several
+processes write into one file, the best trial that a line names shows the study of the line.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ SOON = timedelta(seconds=1)
 
 
 def is_duplicate_start(trial: Trial, start: Start) -> bool:
-    """Tell whether a start line repeats the start of a trial."""
     config = {**trial.params, **trial.user_attrs}
     same_time = trial.datetime_start == start.time and start.time is not None
     if trial.state != "RUNNING":  # its end line has replaced the rounded parameters
@@ -28,12 +27,10 @@ def is_duplicate_start(trial: Trial, start: Start) -> bool:
 
 
 def has_duplicate(study: Study, result: Result, number: int) -> bool:
-    """Tell whether an end line repeats the end of a trial of a study."""
     return any(is_duplicate_end(trial, result) for trial in study.trials.get(number, ()))
 
 
 def is_duplicate_end(trial: Trial, result: Result) -> bool:
-    """Tell whether an end line repeats the end of a trial."""
     if trial.state == result.state == "FAIL" and is_second_line(result):
         return True
     if trial.state != result.state or trial.values != result.values:
@@ -49,12 +46,12 @@ def is_duplicate_end(trial: Trial, result: Result) -> bool:
 
 
 def is_second_line(result: Result) -> bool:
-    """Tell whether a line is the second of the two that Optuna logs for a failure."""
+    """Return whether a line is the second of the two that Optuna logs for a failure."""
     return result.params is None and result.error is None
 
 
 def closes_failure(study: Study, result: Result, number: int) -> bool:
-    """Tell whether a line is the second one of a failure, logged directly behind the first."""
+    """Return whether a line is the second one of a failure, logged directly after the first."""
     if result.state != "FAIL" or not is_second_line(result):
         return False
     failed = [trial for trial in study.trials.get(number, ()) if trial.state == "FAIL"]
@@ -63,18 +60,17 @@ def closes_failure(study: Study, result: Result, number: int) -> bool:
 
 
 def is_unended(study: Study, number: int) -> bool:
-    """Tell whether the trial of a number has no end line yet."""
+    """Return whether a number has no trial, or its trial has no end line."""
     rows = study.trials.get(number)
     return not rows or rows[-1].state == "RUNNING"
 
 
 def may_belong(study: Study, result: Result, number: int) -> bool:
-    """Tell whether an end line may belong to a study."""
     return is_unended(study, number) and names_best_of(study, result, number) is not False
 
 
 def names_best_of(study: Study, result: Result, number: int) -> bool | None:
-    """Tell whether the best trial that a line names is one of a study; None if unknown."""
+    """Return whether the best trial that a line names is one of a study; None if unknown."""
     if not is_unended(study, number):
         return False
     if result.best is None or not study.trials:
@@ -90,16 +86,17 @@ def names_best_of(study: Study, result: Result, number: int) -> bool | None:
 
 
 def last_best(study: Study) -> int | None:
-    """Return the number that a line named last as the best one."""
+    """Return the number of the best trial in the last line that names one."""
     return next(reversed(study.named_bests), None)
 
 
 def became_best(
     study: Study, number: int, value: float | None, best: tuple[int | None, float] | None
 ) -> bool:
-    """Tell whether an old line, which shows the parameters of the best trial, shows its own.
+    """Return whether a trial became the best one, so that its line shows its own parameters.
 
-    The trial's value is the best one, and no earlier trial had it.
+    Lines of old versions show the parameters of the best trial. The value of the trial must be the
+    best one, and no earlier trial may have it.
     """
     if best is None or value is None or value != best[1]:
         return False
@@ -112,7 +109,7 @@ def became_best(
 def set_exact_params(trial: Trial, params: dict[str, Any]) -> None:
     """Replace the rounded parameters of a start line by the exact ones of the end line.
 
-    A forced dropout stays: the trial was trained with it, whatever the study has.
+    A forced dropout remains: the trial was trained with it, while the study has another value.
     """
     trial.params = {**trial.params, **params}
     forced = trial.user_attrs.get("forced_dropout")
@@ -123,7 +120,7 @@ def set_exact_params(trial: Trial, params: dict[str, Any]) -> None:
 
 
 def add_named_best(study: Study, number: int, value: float, best: int, best_value: float) -> None:
-    """Add the best trial that the line of a trial names, and the direction that it implies."""
+    """Add the best trial that an end line names, and the direction that follows from it."""
     if value != best_value:
         lower_is_better = value > best_value
     else:

@@ -22,23 +22,24 @@ LINE = re.compile(
     r"|Using an existing study with (?:name |`study_name=)(?P<existing>'[^']*'|\"[^\"]*\")"
 )
 NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|inf)"
-PRINTED_FLOAT = r"-?(?:\d+\.\d+(?:e[-+]\d+)?|\d+e[-+]\d+|inf)"  # no beginning of one is another
+# As `repr` prints a float.
+PRINTED_FLOAT = r"-?(?:\d+\.\d+(?:e[-+]\d+)?|\d+e[-+]\d+|inf)"
 VALUE = re.compile(NUMBER)
 PARAMETERS = re.compile(r" (?:and|with) parameters: ")
 NAMES_BEST = rf"\. Best is trial[ #](\d{{1,9}}) with value: ({PRINTED_FLOAT})(\.)"
 BEST = re.compile(NAMES_BEST)
-# A whole line whose braces hold no mapping.
+# A whole line with braces that do not hold a mapping.
 UNREADABLE = re.compile(rf"\{{[^{{}}\"\\]*\}}{NAMES_BEST}\s*\Z")
 CLOSED = re.compile(rf"(?:\. Best is trial[ #]\d{{1,9}} with value: {PRINTED_FLOAT})?\.?\s*")
 OLD_BEST = re.compile(rf"\. Current best value is ({PRINTED_FLOAT}) with parameters: ")
 CAUSE = re.compile(r",? because (?:of the following error: )?(.*?)\.?$", re.DOTALL)
-BEHIND = re.compile(r" ?(?=\[[A-Z] \d{4}-)")  # the next line, directly behind a cut one
+BEHIND = re.compile(r" ?(?=\[[A-Z] \d{4}-)")  # the next line, directly after a cut one
 QUOTED_STAMP = re.compile(rf"['\"]{STAMPED}[^'\"\[\]{{}}]*\Z")
 ONLY_COUNT = re.compile(r" \(params: (\d{1,18}|\d{1,3}(?:,\d{3}){1,5})\)")
 
 
 class Result(NamedTuple):
-    """The end of a trial as Optuna logs it; the first versions logged no number."""
+    """The end of a trial as Optuna logs it; `number` is None in logs of the first versions."""
 
     number: int | None
     state: str
@@ -48,26 +49,26 @@ class Result(NamedTuple):
     error: str | None = None
     params_whole: bool = True
     best: tuple[int | None, float] | None = None
-    # Up to 1.2 a line shows the parameters of the best trial, whichever trial ended.
+    # Up to Optuna 1.2, a line shows the parameters of the best trial, not of the ended one.
     shows_best: bool = False
 
 
 class Opened(NamedTuple):
-    """A study that was created or, if it is an existing one, resumed."""
+    """A line about a study that a run creates or, if it is `existing`, resumes."""
 
     name: str
     existing: bool
 
 
 class Statement(NamedTuple):
-    """A line of Optuna, its position, and whether a time stamp precedes it."""
+    """A statement of Optuna, its position in the line, and whether a time stamp precedes it."""
 
     content: Result | Opened
     start: int
     stamped: bool
 
 
-def read_line(text: str, *, ended: bool = True) -> list[Statement]:
+def parse_statements(text: str, *, ended: bool = True) -> list[Statement]:
     """Return the statements in a physical line; `ended` if a line end follows it.
 
     Any text may precede the first one. A line that a crash cut has no line end, so that the next
@@ -91,10 +92,10 @@ def read_line(text: str, *, ended: bool = True) -> list[Statement]:
 
 
 def is_closed(text: str, content: Result | Opened, start: int, end: int) -> bool:
-    """Tell whether a statement reaches the end of its line.
+    """Return whether a statement reaches the end of its line.
 
-    A statement behind cut parameters may be a quotation inside of a parameter: other text follows
-    it then.
+    A statement after cut parameters may be a quotation within a parameter, which other text
+    follows.
     """
     complete = isinstance(content, Result) and content.state == "COMPLETE"
     begin = end if complete else start
@@ -112,7 +113,7 @@ def is_closed(text: str, content: Result | Opened, start: int, end: int) -> bool
 def read_match(
     text: str, match: re.Match[str], *, ended: bool
 ) -> tuple[Result | Opened | None, int]:
-    """Return the statement at a match, None if it is cut, and where the next may begin."""
+    """Return the statement at a match (None if it is cut), and where the next may begin."""
     if match["existing"]:
         return Opened(parse_literal(match["existing"]) or "", existing=True), len(text)
     number = match["number"] or match["old_number"] or match["set_number"]
@@ -232,6 +233,6 @@ def read_values(text: str, start: int) -> tuple[tuple[float, ...] | None, int]:
 
 def with_assignments(text: str, start: int, result: Result, ended: bool) -> tuple[Result, int]:
     """Read parameters in the form `a=1 b='x'`."""
-    params, whole, end = assignments.read(text, start, ended=ended)
+    params, whole, end = assignments.parse_assignments(text, start, ended=ended)
     named = best_in(BEST.match(text, end))
     return result._replace(params=params, params_whole=whole, best=named), end

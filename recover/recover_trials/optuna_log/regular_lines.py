@@ -1,7 +1,7 @@
-"""A fast path for regular lines: finished trials in the commonest form, read a block at a time.
+"""Fast path for regular lines: finished trials in the most frequent form, read by blocks.
 
-Nearly every result of nearly every log is one. The parameters of a block are parsed as one JSON
-text: the JSON parser is written in C, starts once, and keeps one object per name.
+Most results in most logs have this form. The parameters of a block are parsed as one JSON text:
+the JSON parser is written in C, starts once per block, and keeps one object per name.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ IRREGULAR = b'{"\\\x1b\r\n'  # characters that regular parameters do not hold
 REGULAR = re.compile(LINE % b"[^}%b]*" % re.escape(IRREGULAR))
 # The same without the check for IRREGULAR, which is faster over a whole block.
 FAST = re.compile(LINE % b"[^}]*")
-# A block is no longer regular if it has more capital Ts that begin no trial: 8, and one per 8 KB.
+# Largest number of capital Ts in a block that do not begin `Trial`: 8, and one per 8 KB.
 MOST_OTHERS, ONE_MORE = 8, 8192
 
-# Number, value, time, parameters (None if they are no mapping), number and value of the best.
+# Number, value, time, parameters (None if they are not a mapping), number and value of the best.
 Row = tuple[int, float, datetime, dict[str, Any] | None, tuple[int, float]]
 
 
@@ -69,7 +69,7 @@ def rows_of(lines: Sequence[re.Match[bytes]]) -> list[Row] | None:
         times = [*map(datetime.fromisoformat, iso_times.decode().split("\n"))]
     except ValueError:
         return None
-    # Equal texts share one tuple: the caller compares consecutive ones by identity.
+    # Equal texts share one tuple, so that the caller compares consecutive tuples by identity.
     parsed_bests = {best: parse_best(best) for best in {*bests}}
     columns = map(int, numbers), map(float, values), times, parse_parameters(params)
     return [*zip(*columns, map(parsed_bests.__getitem__, bests), strict=True)]
@@ -82,13 +82,13 @@ def parse_best(text: bytes) -> tuple[int, float]:
 
 
 def row_of(match: re.Match[bytes]) -> Row | None:
-    """Return the row of one regular line; None as for several."""
+    """Return the row of one regular line; None as in `rows_of`."""
     rows = rows_of([match])
     return rows[0] if rows else None
 
 
 def parse_parameters(texts: Sequence[bytes]) -> list[dict[str, Any] | None]:
-    """Return the mappings whose contents are given; None for a text that is no mapping."""
+    """Return the mappings whose contents are given; None for a text that is not a mapping."""
     lines = ["{" + text.decode("utf-8", "replace") + "}" for text in texts]
     mappings = parse_json(f"[{','.join(lines)}]")
     if mappings is None or len(mappings) != len(lines):

@@ -1,4 +1,4 @@
-"""Runs of Optuna studies: banners, names and numbers decide which line belongs to which.
+"""Runs of Optuna studies, to which lines are assigned by banners, names and numbers.
 
 A run is the part of a study that one process logs in one file. A `Study` holds it until all files
 are read; then `join_runs` decides which runs are one study.
@@ -66,7 +66,7 @@ class OptunaRuns:
         self.close()
 
     def open_study(self, opened: Opened) -> None:
-        """Create or resume a study, perhaps beside the run of another process."""
+        """Create or resume a study; runs of other processes remain open."""
         same_name = [study for study in self.open if study.optuna_name == opened.name]
         if opened.existing and same_name:
             self.current = same_name[-1]
@@ -90,8 +90,8 @@ class OptunaRuns:
     def add_regular(self, rows: list[Row]) -> int:
         """Add the rows that can only belong to the current run; return their count.
 
-        Each is a new trial there, and names one of the run's own trials as the best. The first
-        other row ends the addition.
+        Such a row is a new trial of the run, and names a trial of the run as the best. The
+        addition stops at the first other row.
         """
         study = self.current
         if study is None or self.mixed:
@@ -154,7 +154,7 @@ class OptunaRuns:
         return trial
 
     def stop_early(self, epoch: int) -> None:
-        """Mark the trial that started last as stopped at an epoch."""
+        """Mark the trial that started last as stopped early."""
         if self.current and self.current.trials:
             trial = next(reversed(self.current.trials.values()))[-1]
             trial.user_attrs |= {"stopped_early": True, "stopped_epoch": epoch}
@@ -209,12 +209,12 @@ class OptunaRuns:
                 add_named_best(study, trial.number, value, best, best_value)
 
     def is_uncertain(self, result: Result, number: int) -> bool:
-        """Tell whether an end line may belong to several runs, and names the best of not one."""
+        """Return whether an end line may belong to several runs despite its best trial."""
         proved = sum(names_best_of(study, result, number) is True for study in self.open)
         return proved != 1 and sum(may_belong(study, result, number) for study in self.open) > 1
 
     def flag_exchange(self, study: Study, other: Study, result: Result, number: int) -> None:
-        """Flag the trial that keeps an end line out of a run, if the two may be exchanged."""
+        """Flag the trial that may own the end line, if both runs have the same best trial."""
         rows = study.trials.get(number)
         best = result.best[0] if result.best else None
         if (
@@ -227,8 +227,8 @@ class OptunaRuns:
     def run_of(self, result: Result, number: int) -> Study:
         """Return the run that an end line belongs to.
 
-        With several processes in one file, the best trial that the line names must be one of the
-        run.
+        If several processes write into one file, the run must have the best trial that the line
+        names.
         """
         current = self.current
         if current is None:

@@ -18,7 +18,7 @@ PREFIX = re.compile(r"(?:[\s#>|*/%;│┃-]|\d+[.)])*|.*(?:[:\])>|-]\s*|\s{2,})"
 
 
 def parse_time(text: str) -> datetime | None:
-    """Return the time of a stamp; None if it is no valid time."""
+    """Return the time of a stamp; None if it is invalid."""
     try:
         return datetime.fromisoformat(text.replace(",", "."))
     except ValueError:
@@ -26,30 +26,30 @@ def parse_time(text: str) -> datetime | None:
 
 
 def time_before(text: str, position: int) -> datetime | None:
-    """Return the last time before a position, of any logger."""
+    """Return the last time stamp before a position, in the format of any logger."""
     times = ANY_TIME.findall(text, 0, position)
     return parse_time(times[-1]) if times else None
 
 
 def is_stamped(text: str, position: int) -> bool:
-    """Tell whether a time stamp of Optuna's logger precedes a position anywhere in its line."""
+    """Return whether a time stamp of Optuna's logger precedes a position in its line."""
     return STAMP.search(text, 0, position) is not None
 
 
 def follows_stamp(text: str, position: int) -> bool:
-    """Tell whether a position directly follows such a stamp."""
+    """Return whether a position directly follows a time stamp of Optuna's logger."""
     return position >= LENGTH and STAMP.match(text, position - LENGTH) is not None
 
 
 def is_quoted_by(prefix: str) -> bool:
-    """Tell whether a prefix names an exception, whose text quotes the line behind it."""
+    """Return whether a prefix names an exception, whose text quotes the line after it."""
     return EXCEPTION.fullmatch(STAMP.sub("", prefix)) is not None
 
 
 def may_precede(prefix: str) -> bool:
-    """Tell whether a line without a stamp may begin behind a prefix.
+    """Return whether a line without a stamp may begin after a prefix.
 
-    Indentation, the sign of a comment and the prefix of another logger may precede a line. Behind
-    an exception or a quotation mark, the line is a quotation.
+    Indentation, a comment sign and the prefix of another logger may precede a line. After an
+    exception or a quotation mark, the line is a quotation.
     """
     return PREFIX.fullmatch(prefix) is not None and QUOTING.search(prefix) is None

@@ -9,7 +9,7 @@ from typing import Any
 
 from recover_trials.errors import SeveralStudiesError
 from recover_trials.model import Study, Trial
-from recover_trials.output.rows import plain
+from recover_trials.output.rows import json_value
 from recover_trials.recovery import Recovery
 
 ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "param_count")
@@ -17,9 +17,9 @@ BUDGET = re.compile(r"(?:^|_)(\d+(?:\.\d+)?[KMB])_h\d+(?:_|$)")
 
 
 def to_all_trials(recovery: Recovery) -> str:
-    """Return the only study of a recovery as JSON; values that the log lacks are null.
+    """Return the only study of a recovery as JSON; values that the log does not hold are null.
 
-    Raises SeveralStudiesError if there is not one study.
+    Raises SeveralStudiesError if the recovery does not have exactly one study.
     """
     study = only_study(recovery, "all_trials")
     trials = [trial_entry(trial) for trial in study.rows]
@@ -31,14 +31,16 @@ def to_all_trials(recovery: Recovery) -> str:
         "generated_from": "log_recovery",
         "timestamp": datetime.now().isoformat(timespec="seconds"),
     }
-    return json.dumps(plain(document), indent=2) + "\n"
+    return json.dumps(json_value(document), indent=2) + "\n"
 
 
 def only_study(recovery: Recovery, format_: str) -> Study:
     """Return the only study. Raises SeveralStudiesError."""
     if len(recovery.studies) != 1:
         names = ", ".join(study.name for study in recovery.studies)
-        raise SeveralStudiesError(f"{format_} holds one study; choose one by --study: {names}")
+        raise SeveralStudiesError(
+            f"format {format_} holds one study; select one with --study NAME: {names}"
+        )
     return recovery.studies[0]
 
 
@@ -51,7 +53,7 @@ def budget_of(study: Study) -> Any:
 
 
 def trial_entry(trial: Trial) -> dict[str, Any]:
-    """Return a trial under the names of that file, and its state."""
+    """Return a trial under the field names of the file, and its state."""
     config = {**trial.user_attrs, **trial.params}
     return {
         "start_time": trial.datetime_start,
@@ -61,7 +63,7 @@ def trial_entry(trial: Trial) -> dict[str, Any]:
         "batch_size": config.get("batch_size"),
         "trial_number": trial.number,
         "end_time": trial.datetime_complete,
-        # Readers of this file regard every trial with a value as finished.
+        # Readers of this file take every trial with a value for a finished one.
         "val_loss": trial.value if trial.state == "COMPLETE" else None,
         "params": trial.params,
         "state": trial.state,

@@ -28,10 +28,10 @@ GROUPS = {
     "Hardware": ("device", "precision", "compile", "num_workers", "threads"),
 }
 OTHER = "Other parameters"
-# Attributes that belong to a configuration; all others are results.
+# Attributes of the configuration; all other attributes are results.
 CONFIGURED = {name for names in GROUPS.values() for name in names}
 NAME = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*")
-NOT_NAMES = "OTHER_NAMES"  # holds the parameters whose names are no identifiers
+NOT_NAMES = "OTHER_NAMES"  # holds the parameters whose names are not identifiers
 
 
 def to_best_config(recovery: Recovery) -> str:
@@ -44,8 +44,8 @@ def to_best_config(recovery: Recovery) -> str:
     study = only_study(recovery, "best_config")
     best = study.best
     if best is None or best.value is None or not math.isfinite(best.value):
-        raise NoBestError(f"{study.name}: {why_none(study, best)}; no best_config is written")
-    names, others = sort_names(configuration(study, best))
+        raise NoBestError(f"{study.name}: {why_none(study, best)}; no best_config was written")
+    names, others = split_names(configuration(study, best))
     lines = heading(study, best)
     for title in (*GROUPS, OTHER):
         group = [name for name in names if group_of(name) == title]
@@ -57,11 +57,11 @@ def to_best_config(recovery: Recovery) -> str:
 
 
 def why_none(study: Study, best: Trial | None) -> str:
-    """Return why there is no best trial to write."""
+    """Return the reason why a study has no finite best value."""
     if best is not None:
         return f"the best value, of trial {best.number}, is {best.value}"
     if study.named_best:
-        return f"the line of the best trial, {study.named_best[0]}, is missing"
+        return f"the end line of the best trial, {study.named_best[0]}, is missing"
     finished = [trial for trial in study.rows if trial.state == "COMPLETE"]
     if not finished:
         return "no trial has finished"
@@ -75,23 +75,22 @@ def configuration(study: Study, best: Trial) -> dict[str, Any]:
     fixed = study.about.get("fixed_params")
     curve = best.user_attrs.get("learning_curve")
     point = curve[0] if isinstance(curve, list) and curve else {}
-    measured = (
-        point if isinstance(point, dict) else {}
-    )  # a metric may have the name of a setting, such as precision
+    # A metric may have the name of a setting, such as precision.
+    measured = point if isinstance(point, dict) else {}
     attributes = {
         k: v for k, v in best.user_attrs.items() if k in CONFIGURED and k not in measured
     }
     return {**(fixed if isinstance(fixed, dict) else {}), **attributes, **best.params}
 
 
-def sort_names(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def split_names(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the values whose names are identifiers, and the others."""
     variables = {name: v for name, v in values.items() if is_name(name)}
     return variables, {str(name): v for name, v in values.items() if name not in variables}
 
 
 def is_name(name: object) -> bool:
-    """Tell whether a text is an identifier that Python and this file do not reserve."""
+    """Return whether a text is an identifier that neither Python nor this file reserves."""
     if not isinstance(name, str) or NAME.fullmatch(name) is None:
         return False
     return not keyword.iskeyword(name) and name != NOT_NAMES

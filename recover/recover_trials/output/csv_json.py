@@ -6,7 +6,7 @@ import csv
 import io
 import json
 
-from recover_trials.output.rows import as_record, plain, table_of
+from recover_trials.output.rows import as_record, json_value, table_of
 from recover_trials.recovery import Recovery
 
 CURVE = "learning_curve"
@@ -28,7 +28,7 @@ def to_json(recovery: Recovery) -> str:
         {
             "study": study.name,
             "source": study.source,
-            "about": plain(study.about),
+            "about": json_value(study.about),
             "best_trial": study.best.number if study.best else None,
             "trials": [as_record(study, trial) for trial in study.rows],
         }

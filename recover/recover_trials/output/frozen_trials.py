@@ -19,7 +19,7 @@ LOST = {"kind": "lost", "fail_reason": "lost", "error": "the log has no line of 
 
 @dataclass
 class Frozen:
-    """The trials of a study from number 0 on, with everything that had to be inferred.
+    """The trials of a study from number 0 on, and the facts that the log does not hold.
 
     Attributes:
         trials: one per number, in order.
@@ -33,7 +33,6 @@ class Frozen:
 
 
 def freeze(study: Study) -> Frozen:
-    """Return every trial from number 0 on."""
     result = Frozen()
     distributions = distributions_of(study, result)
     last = next((t.datetime_start for t in study.rows if t.datetime_start), datetime.now())
@@ -48,7 +47,7 @@ def freeze(study: Study) -> Frozen:
 
 
 def missing_trial(study: Study, number: int) -> Trial:
-    """Return a trial without a line; a script of version 2 will run it, others will not."""
+    """Return a trial for a number without a line; a script of version 2 will still run it."""
     if "log_version" in study.about:
         return Trial(number)
     return Trial(number, "FAIL", user_attrs=dict(LOST))
@@ -63,7 +62,7 @@ def distributions_of(study: Study, result: Frozen) -> dict[str, Any]:
             if name not in logged and name not in trial.distributions:
                 values.setdefault(name, []).append(value)
     result.inferred = sorted(values)
-    return {**logged, **{name: infer(tried) for name, tried in values.items()}}
+    return {**logged, **{name: infer_distribution(tried) for name, tried in values.items()}}
 
 
 def from_json(entries: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,7 +72,7 @@ def from_json(entries: Mapping[str, Any]) -> dict[str, Any]:
     return {name: json_to_distribution(json.dumps(entry)) for name, entry in entries.items()}
 
 
-def infer(values: list[Any]) -> Any:
+def infer_distribution(values: list[Any]) -> Any:
     """Return the narrowest distribution of the given values."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -111,12 +110,12 @@ def freeze_trial(trial: Trial, time: datetime, distributions: Mapping[str, Any])
 
 
 def contains(distribution: Any, value: object) -> bool:
-    """Tell whether a value is in the range of a parameter."""
+    """Return whether a value is in the range of a parameter."""
     from optuna.distributions import CategoricalDistribution
 
     number = isinstance(value, (int, float))
     if not number and not isinstance(distribution, CategoricalDistribution):
-        return False  # Optuna would accept the text of a number
+        return False  # Optuna accepts a text that holds a number
     try:
         return bool(distribution._contains(distribution.to_internal_repr(value)))
     except (ValueError, OverflowError):
@@ -124,16 +123,16 @@ def contains(distribution: Any, value: object) -> bool:
 
 
 def same_trial(one: FrozenTrial, other: FrozenTrial) -> bool:
-    """Tell whether two records may be one trial; a running one may lack parameters."""
+    """Return whether two records may be one trial; a running trial may lack parameters."""
     if not other.state.is_finished():
-        return plain(other.params) == plain({n: one.params.get(n) for n in other.params})
-    return plain(one.state.name, one.values, one.params) == plain(
+        return comparable(other.params) == comparable({n: one.params.get(n) for n in other.params})
+    return comparable(one.state.name, one.values, one.params) == comparable(
         other.state.name, other.values, other.params
     )
 
 
-def plain(*values: Any) -> str:
-    """Return text that is the same before and after values went through a storage."""
+def comparable(*values: Any) -> str:
+    """Return a text that is equal for values before and after a storage converted them."""
     return repr(normalized(values))
 
 

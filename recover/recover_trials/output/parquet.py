@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from recover_trials.errors import MissingPackageError
-from recover_trials.output.rows import plain, table_of
+from recover_trials.output.rows import json_value, table_of
 from recover_trials.recovery import Recovery
 
 LARGEST = 2**63 - 1
@@ -28,7 +28,7 @@ def to_parquet(recovery: Recovery) -> bytes:
         import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
     except ModuleNotFoundError:
         raise MissingPackageError(
-            "--format parquet needs pyarrow: python -m pip install pyarrow"
+            "--format parquet needs pyarrow; run: python -m pip install pyarrow"
         ) from None
     names, rows = table_of(recovery)
     fields, arrays = [], []
@@ -68,7 +68,7 @@ def column(name: str, cells: list[Any]) -> tuple[str, list[Any]]:
         return kind, cells
     if all(isinstance(cell, str) for cell in present):
         return "text", [cell if cell is None else encodable(cell) for cell in cells]
-    return "json", [cell if cell is None else json.dumps(plain(cell)) for cell in cells]
+    return "json", [cell if cell is None else json.dumps(json_value(cell)) for cell in cells]
 
 
 def empty_kind(name: str) -> str:
@@ -78,7 +78,7 @@ def empty_kind(name: str) -> str:
 
 
 def is_value(name: str) -> bool:
-    """Tell whether a column holds objective values, which are floats."""
+    """Return whether a column holds objective values, which are floats."""
     return name == "value" or name.startswith("values_")
 
 

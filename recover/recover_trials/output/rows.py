@@ -14,8 +14,8 @@ DEEPEST = 50  # levels; ordinary parameters have two or three
 def table_of(recovery: Recovery, *, without: str = "") -> tuple[list[str], list[list[Any]]]:
     """Return the columns of Optuna's `trials_dataframe` and a row per trial of all studies.
 
-    The column `study` exists if there are several studies, those of SHARED_COLUMNS if a study has
-    them. The attribute `without` is left out.
+    The column `study` exists if there are several studies, a column of SHARED_COLUMNS if a study
+    has it. The attribute `without` is left out.
     """
     trials = [(study, trial) for study in recovery.studies for trial in study.rows]
     several = len(recovery.studies) > 1
@@ -66,7 +66,7 @@ def time_cells(trial: Trial) -> tuple[Any, Any, Any]:
     return start, complete, complete - start if start and complete else None
 
 
-def plain(value: Any, depth: int = 0) -> Any:
+def json_value(value: Any, depth: int = 0) -> Any:
     """Return a value in the types of strict JSON.
 
     NaN is null. Infinity, which a finished trial may have, is the text "inf" or "-inf", so that it
@@ -75,9 +75,9 @@ def plain(value: Any, depth: int = 0) -> Any:
     if depth > DEEPEST:
         return text_of(value)
     if isinstance(value, dict):
-        return {str(key): plain(item, depth + 1) for key, item in value.items()}
+        return {str(key): json_value(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item, depth + 1) for item in value]
+        return [json_value(item, depth + 1) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
@@ -107,5 +107,5 @@ def as_record(study: Study, trial: Trial) -> dict[str, Any]:
         "intermediate_values": trial.intermediate_values,
         "flags": trial.flags,
     }
-    as_json: dict[str, Any] = plain(record)
+    as_json: dict[str, Any] = json_value(record)
     return as_json

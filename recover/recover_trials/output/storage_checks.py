@@ -1,4 +1,4 @@
-"""Checks before a study is written to a storage: one with conflicts is refused."""
+"""Checks before a study is written to a storage: a study with conflicts is refused."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SHOWN = 5
 
 
 def check_all(studies: Iterable[Study]) -> dict[str, Study]:
-    """Return studies by their names in a storage. Raises RebuildError."""
+    """Return checked studies by their names in a storage. Raises RebuildError."""
     by_name: dict[str, Study] = {}
     for study in studies:
-        check(study)
+        check_study(study)
         name = storage_name(study)
         other = by_name.setdefault(name, study)
         if other is not study:
@@ -36,28 +36,31 @@ def storage_name(study: Study) -> str:
 
 
 def advice_for_two(one: Study, other: Study) -> str:
-    """Return how to give only one of two studies."""
+    """Return the advice for two studies with one name."""
     if "study" in one.about and "study" in other.about:
         ids = f'study="{one.about["study"]}"\' or \'study="{other.about["study"]}"\''
-        return f"Keep the lines of one: grep '{ids} LOG > ONE.log"
-    return "Give the logs of one"
+        return f"Give a log with the lines of one study: grep '{ids} LOG > ONE.log"
+    return "Give the logs of one study only"
 
 
-def check(study: Study) -> None:
+def check_study(study: Study) -> None:
     """Refuse a study with conflicts. Raises RebuildError, with advice."""
     if not study.trials:
-        raise RebuildError(f"{study.name} is not written: it has no trials")
-    wrong = [*differences(study), *(flag for flag in study.flags if flag not in SHARED.values())]
-    wrong += [
+        raise RebuildError(f"study {study.name} was not written: it has no trials")
+    conflicts = [
+        *differences(study),
+        *(flag for flag in study.flags if flag not in SHARED.values()),
+    ]
+    conflicts += [
         f"trial {number}: {conflict_in(rows)}"
         for number, rows in sorted(study.trials.items())
         if any(trial.conflicts for trial in rows)
     ]
-    if wrong:
-        more = f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+    if conflicts:
+        more = f"; and {len(conflicts) - SHOWN} more" if len(conflicts) > SHOWN else ""
         raise RebuildError(
-            f"{study.name} is not written: " + "; ".join(wrong[:SHOWN]) + f"{more}."
-            f" {advice_for_one(study)}, and give that"
+            f"study {study.name} was not written: {'; '.join(conflicts[:SHOWN])}{more}."
+            f" {advice_for_one(study)}"
         )
 
 
@@ -82,7 +85,7 @@ def runs_by(study: Study, name: str) -> dict[str, str]:
 
 
 def shown(text: str, others: Iterable[str]) -> str:
-    """Return the part of a value that differs from others: the beginning of a digest."""
+    """Return the part of a value that differs from others; a digest is shortened."""
     value = json.loads(text)
     if not isinstance(value, dict):
         return str(value)[:12]
@@ -91,7 +94,7 @@ def shown(text: str, others: Iterable[str]) -> str:
 
 
 def conflict_in(rows: list[Trial]) -> str:
-    """Return the flags of a trial, and its ends where they differ."""
+    """Return the flags of a trial, and its end lines if they differ."""
     flags = ", ".join(dict.fromkeys(flag for trial in rows for flag in trial.conflicts))
     if len(rows) == 1:
         return flags
@@ -104,7 +107,7 @@ def in_run(trial: Trial) -> list[str]:
 
 
 def advice_for_one(study: Study) -> str:
-    """Return how to keep the lines of runs that belong together."""
+    """Return the advice for a study with conflicts."""
     if study.runs:
-        return "Keep the lines of runs that belong together (grep 'run=\"...\"' LOG > ONE.log)"
-    return "Keep the lines that are right in a file of their own"
+        return "Give a log with the lines of runs that agree: grep 'run=\"...\"' LOG > ONE.log"
+    return "Give a log from which the wrong lines are removed"

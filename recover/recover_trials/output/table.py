@@ -31,7 +31,7 @@ def searched_names(study: Study) -> list[str]:
 
 
 def study_table(study: Study) -> Table:
-    """Return a study as an aligned table, the best trial marked."""
+    """Return a study as an aligned table with a mark at the best trial."""
     attributes = [
         name for name in SHOWN_ATTRIBUTES if any(name in t.user_attrs for t in study.rows)
     ]

@@ -2,9 +2,9 @@
 
 Trials keep their numbers, states, parameters with distributions, values, attributes and
 intermediate values. A number without a line becomes a failed trial with the reason `lost`, or a
-running one if its script will still run it, so that later numbers do not move. Every study is
-checked, in itself and against the storage, before the first write. Running trials of the storage
-are updated.
+running trial if its script will still run it, so that later numbers do not move. Before the first
+write, every study is checked for conflicts within its logs and with the storage. Running trials of
+the storage are updated.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 from recover_trials.errors import RebuildError
 from recover_trials.files.optuna_storages import import_optuna, open_storage, unusable
 from recover_trials.model import Study
-from recover_trials.output.frozen_trials import Frozen, freeze, plain, same_trial
+from recover_trials.output.frozen_trials import Frozen, comparable, freeze, same_trial
 from recover_trials.output.storage_checks import check_all
 
-OTHER_STORAGE = "nothing was written. Give another storage, or delete that study"
+OTHER_STORAGE = "nothing was written. Give another storage, or delete the study in this one"
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Rebuilt:
     name: str
     added: list[int] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)  # equal trials that the storage already had
-    updated: list[int] = field(default_factory=list)  # those of them that were running and changed
+    updated: list[int] = field(default_factory=list)  # kept trials that were running and changed
     lost: list[int] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
@@ -44,7 +44,7 @@ class Rebuilt:
 
 @dataclass
 class Plan:
-    """A checked study, before it is written."""
+    """A study that was checked and can be written."""
 
     name: str
     directions: list[Any]
@@ -64,23 +64,17 @@ def rebuild(study: Study, storage: str, *, direction: str | None = None) -> Rebu
     Raises RebuildError, before the first write, for conflicts within the log or with the storage;
     MissingPackageError without Optuna.
     """
-    (done,) = write_all([study], storage, direction)
-    return done
+    (rebuilt,) = rebuild_all([study], storage, direction=direction)
+    return rebuilt
 
 
 def rebuild_all(
     studies: Iterable[Study], storage: str, *, direction: str | None = None
-) -> Iterator[str]:
-    """Write studies to a storage; yield a summary of each. Raises RebuildError."""
-    for done in write_all(studies, storage, direction):
-        yield str(done)
-
-
-def write_all(studies: Iterable[Study], url: str, direction: str | None) -> Iterator[Rebuilt]:
-    """Check all studies, then write one after the other."""
+) -> Iterator[Rebuilt]:
+    """Check all studies, then write one after the other. Raises RebuildError as `rebuild`."""
     import_optuna()
     plans = make_plans(studies, direction)
-    yield from Mirror(url).write(plans)
+    yield from Mirror(storage).write(plans)
 
 
 class Mirror:
@@ -92,18 +86,18 @@ class Mirror:
     def write(self, plans: list[Plan]) -> Iterator[Rebuilt]:
         """Compare all studies with the storage, then write one after the other."""
         for plan in plans:
-            compare(plan, self.storage)
+            check_stored_study(plan, self.storage)
         for plan in plans:
             yield self.write_whole(plan)
 
     def write_whole(self, plan: Plan) -> Rebuilt:
-        """Write a study. Raises RebuildError if that fails half-way."""
+        """Write a study. Raises RebuildError if the storage fails."""
         try:
             return write(plan, self.storage)
         except Exception as error:  # each kind of storage has its own
             raise RebuildError(
-                f"{plan.name} is written in part: {unusable(self.url, error)}. Run the command"
-                " again once the storage can be written: it continues where it stopped"
+                f"study {plan.name} was written in part: {unusable(self.url, error)}. Run the"
+                " command again when the storage is available; it adds the missing trials"
             ) from None
 
 
@@ -127,15 +121,19 @@ def directions_of(study: Study, direction: str | None) -> list[str]:
     n_values = max((len(trial.values) for trial in study.rows), default=1) or 1
     if n_values > 1:
         if direction is None:
-            raise RebuildError(f"{study.name} has {n_values} values per trial; give --direction")
+            raise RebuildError(
+                f"study {study.name} has {n_values} values per trial; give --direction"
+            )
         return [direction] * n_values
     chosen = direction or study.direction
     if chosen is None:
-        raise RebuildError(f"{study.name}: the log does not show the direction; give --direction")
+        raise RebuildError(
+            f"study {study.name}: the log does not show the direction; give --direction"
+        )
     return [chosen]
 
 
-def compare(plan: Plan, storage: Any) -> None:
+def check_stored_study(plan: Plan, storage: Any) -> None:
     """Refuse a storage with another study of this name, or with more trials than the log."""
     try:
         study_id = storage.get_study_id_from_name(plan.name)
@@ -153,11 +151,11 @@ def compare(plan: Plan, storage: Any) -> None:
                 f"study {plan.name} exists with {name} {attributes[name]}, the log has {value};"
                 f" {OTHER_STORAGE}"
             )
-    compare_trials(plan, storage.get_all_trials(study_id, deepcopy=False))
+    check_stored_trials(plan, storage.get_all_trials(study_id, deepcopy=False))
 
 
-def compare_trials(plan: Plan, stored: list[Any]) -> None:
-    """Refuse a storage whose trials differ from those of the log, or are more."""
+def check_stored_trials(plan: Plan, stored: list[Any]) -> None:
+    """Refuse a storage whose trials differ from the trials of the log, or outnumber them."""
     for ours, theirs in zip(plan.frozen.trials, stored, strict=False):
         if not same_trial(ours, theirs):
             raise RebuildError(
@@ -173,7 +171,7 @@ def compare_trials(plan: Plan, stored: list[Any]) -> None:
 
 
 def write(plan: Plan, storage: Any) -> Rebuilt:
-    """Write the trials and attributes that a storage lacks."""
+    """Write the trials and attributes that a storage does not have."""
     import optuna
 
     study = optuna.create_study(
@@ -187,7 +185,7 @@ def write(plan: Plan, storage: Any) -> Rebuilt:
     updated = [
         ours.number
         for ours, theirs in pairs
-        if not theirs.state.is_finished() and update(storage, theirs, ours)
+        if not theirs.state.is_finished() and update_trial(storage, theirs, ours)
     ]
     for trial in plan.frozen.trials[plan.n_stored :]:
         study.add_trial(trial)
@@ -202,7 +200,7 @@ def write(plan: Plan, storage: Any) -> Rebuilt:
     )
 
 
-def update(storage: Any, stored: Any, trial: Any) -> bool:
+def update_trial(storage: Any, stored: Any, trial: Any) -> bool:
     """Update a running trial of a storage from the log; return whether it changed."""
     trial_id = stored._trial_id
     params = {n: trial.distributions[n] for n in trial.params.keys() - stored.params}
@@ -222,5 +220,7 @@ def update(storage: Any, stored: Any, trial: Any) -> bool:
 
 
 def new_items(ours: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return the items of a mapping that another lacks or has with another value."""
-    return {n: v for n, v in ours.items() if n not in theirs or plain(theirs[n]) != plain(v)}
+    """Return the items of `ours` that `theirs` does not have, or has with another value."""
+    return {
+        n: v for n, v in ours.items() if n not in theirs or comparable(theirs[n]) != comparable(v)
+    }

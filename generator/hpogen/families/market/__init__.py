@@ -65,7 +65,7 @@ MARKET = Family(
             learning_rate=log_float(1e-4, 1e-3),
             weight_decay=log_float(1e-4, 5e-3),
             dropout=uniform(0.1, 0.3),
-            warmup_steps=categorical(100, 200, 300, 500),
+            warmup_steps=categorical(50, 100, 200, 300),
         ),
         Param("loss", "bce", Loss, "what is minimised"),
     ),

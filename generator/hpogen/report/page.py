@@ -1,0 +1,88 @@
+"""The report as one page in HTML, with everything that it needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from hpogen.errors import MissingDependencyError
+from hpogen.report.costs import cost_lines
+from hpogen.report.importance import importances_of
+from hpogen.report.pictures import pictures
+from hpogen.report.tables import best_table, comparison
+from hpogen.report.verdict import verdicts
+from hpogen.report.view import StudyView, progress_of
+
+INSTALL = "python -m pip install 'hpogen[report]'"
+GENERATOR = '<meta name="generator" content="hpogen report">'
+
+
+def page_of(views: Sequence[StudyView], findings: Sequence[str], plotly: str) -> str:
+    """Return the page; `plotly` is the source of plotly.js."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    studies = [study_parts(index, view) for index, view in enumerate(views)]
+    figures = {
+        f"{study['id']}-{picture.key}": {"data": picture.data, "layout": picture.layout}
+        for study in studies
+        for picture in study["pictures"]
+    }
+    return environment.from_string(part("page.html")).render(
+        generator=own(GENERATOR),
+        title=views[0].name if len(views) == 1 else f"{len(views)} studies",
+        studies=studies,
+        comparison=comparison(views) if len(views) > 1 else None,
+        findings=findings,
+        css=own(part("page.css")),
+        js=own(part("page.js")),
+        plotly=own(plotly),
+        figures=script_json(figures),
+    )
+
+
+def part(name: str) -> str:
+    """Return a file of this package."""
+    return resources.files("hpogen.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def plotly_js() -> str:
+    """Return the source of plotly.js. Raises MissingDependencyError."""
+    try:
+        from plotly.offline import get_plotlyjs
+    except ImportError:
+        raise MissingDependencyError(f"--html needs plotly; install it with: {INSTALL}") from None
+    return str(get_plotlyjs())
+
+
+def script_json(value: Any) -> Markup:
+    """Return JSON that cannot end the script element which holds it."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return own(text)
+
+
+def own(text: str) -> Markup:
+    """Return text that the page holds as it is: it is not of a log, or made safe."""
+    return Markup(text)  # noqa: S704
+
+
+def study_parts(index: int, view: StudyView) -> dict[str, Any]:
+    """Return what the page shows of a study."""
+    importances, no_importance = importances_of(view)
+    return {
+        "id": f"study-{index}",
+        "name": view.name,
+        "about": [*view.about, progress_of(view)],
+        "verdicts": verdicts(view),
+        "states": view.states,
+        "integrity": view.integrity,
+        "best": best_table(view) if view.ranking and view.sign else None,
+        "costs": cost_lines(view),
+        "pictures": pictures(view, importances),
+        "no_importance": no_importance if len(view.finished) > 1 else "",
+    }

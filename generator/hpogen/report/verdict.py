@@ -1,0 +1,141 @@
+"""Sentences on a study; faults of its best trial come first."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hpogen.report.view import Baseline, StudyView
+from hpogen.report.words import finite, listed, plural, text_of
+from recover_trials import Trial
+
+
+class Verdict(NamedTuple):
+    """A sentence; `kind` is bad, good or note."""
+
+    kind: str
+    sentence: str
+
+
+def verdicts(view: StudyView) -> list[Verdict]:
+    """Return the sentences on a study, the gravest first."""
+    best = view.best
+    if best is None:
+        return [Verdict("note", without_best(view))]
+    missed = [baseline for baseline in view.baselines if not baseline.beaten]
+    found = []
+    if best.user_attrs.get("collapsed") is True:
+        found.append(Verdict("bad", COLLAPSED.format(best.number)))
+    if missed:
+        found.append(Verdict("bad", below(best, missed)))
+    is_good = not found and any(baseline.reached is not None for baseline in view.baselines)
+    found.append(Verdict("good" if is_good else "note", lead(view, best)))
+    if not view.baselines:
+        found.append(Verdict("note", "The log holds no baseline to compare with."))
+    found.append(Verdict("note", seed_noise(view, best)))
+    return found + [Verdict("note", text) for text in (*collapsed_others(view), *unfinished(view))]
+
+
+COLLAPSED = (
+    "Trial {0}, the best, is collapsed: it predicts one class, or nearly the same number, for"
+    " every sample."
+)
+
+
+def without_best(view: StudyView) -> str:
+    """Say why there is no best trial."""
+    if not view.has_results:
+        return f"No trial has finished: {', '.join(view.states)}."
+    if any(len(trial.values) > 1 for trial in view.study.rows):
+        return "The trials have several objectives: there is no single best one."
+    if not view.finished:
+        return "No trial has a finite value."
+    if named := view.study.named_best:
+        number, value = named
+        return f"Trial {number} is the best with {text_of(value)}, but its own line is missing."
+    return "The log does not show whether a lower or a higher value is better."
+
+
+def below(best: Trial, missed: list[Baseline]) -> str:
+    """Say which baselines the best trial does not beat."""
+    return f"Trial {best.number}, the best, is not better than {beside(missed)}."
+
+
+def lead(view: StudyView, best: Trial) -> str:
+    """Say how good the best trial is, and which baselines it beats."""
+    of = plural(len(view.finished), "complete trial")
+    text = f"Trial {best.number} is the best of {of}: {view.metric} {text_of(best.value)}"
+    beaten = [b for b in view.baselines if b.beaten and b.reached is not None]
+    return f"{text}, better than {beside(beaten)}." if beaten else f"{text}."
+
+
+def beside(baselines: list[Baseline]) -> str:
+    """Return baselines with the best trial's metrics beside theirs."""
+    parts = [
+        f"{b.name} ({b.metric} {text_of(b.reached)} against {text_of(b.value)})" for b in baselines
+    ]
+    return listed(parts)
+
+
+def seed_noise(view: StudyView, best: Trial) -> str:
+    """Say how large the noise of the seed is beside the lead of the best trial."""
+    noise, lead = view.noise, lead_over_next(view, best)
+    if noise is None:
+        return f"{view.why_no_noise} Trials with close values may differ by chance."
+    text = (
+        f"Seed noise: SD {text_of(noise.deviation)} over"
+        f" {plural(noise.configurations, 'configuration')} trained {noise.trials} times"
+    )
+    if lead is None:
+        return f"{text}."
+    word = "within" if lead < 2 * noise.deviation else "beyond"
+    return f"{text}; the lead over the next configuration, {text_of(lead)}, is {word} two SD."
+
+
+def lead_over_next(view: StudyView, best: Trial) -> float | None:
+    """Return how far the best trial is ahead of the best one of another configuration."""
+    config = best.user_attrs.get("config_id")
+    others = (t for t in view.ranking if t.user_attrs.get("config_id") != config)
+    following = next(others, None)
+    return None if following is None else abs(following.values[0] - best.values[0])
+
+
+def collapsed_others(view: StudyView) -> list[str]:
+    """Say how many complete trials are collapsed."""
+    number = sum(trial.user_attrs.get("collapsed") is True for trial in view.finished)
+    return (
+        [f"{number} of {plural(len(view.finished), 'complete trial')} collapsed."]
+        if number
+        else []
+    )
+
+
+def unfinished(view: StudyView) -> list[str]:
+    """Say how far a study is that has not ended."""
+    ended = sum(trial.state != "RUNNING" for trial in view.study.rows)
+    if view.total is None or ended >= view.total:
+        return []
+    return [f"The study is not finished: {ended} of {view.total} trials have ended."]
+
+
+def short_verdict(view: StudyView) -> tuple[str, str]:
+    """Return (kind, a few words) for a table of studies."""
+    if view.best is None:
+        return "note", "no best trial"
+    if view.best.user_attrs.get("collapsed") is True:
+        return "bad", "collapsed"
+    missed = [baseline.name for baseline in view.baselines if not baseline.beaten]
+    if missed:
+        return "bad", f"not better than {' and '.join(missed)}"
+    if not view.baselines:
+        return "note", "no baseline"
+    return "good", "better than its baselines"
+
+
+def margin(view: StudyView) -> tuple[str, float, float] | None:
+    """Return (name, value, lead) of the hardest baseline in the study's metric."""
+    same = [b for b in view.baselines if b.metric == view.metric and b.reached is not None]
+    if not same or view.best is None:
+        return None
+    hardest = min(same, key=lambda baseline: view.sign * baseline.value)
+    best = finite(view.best.value) or 0.0
+    return hardest.name, hardest.value, view.sign * (hardest.value - best)

@@ -1,0 +1,161 @@
+"""Stand-ins for damaged lines of an Optuna journal that created a trial or a study.
+
+Later lines refer to a trial by its place in the order of creation. Without a stand-in, the trials
+of later lines would be others.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from recover_trials.errors import RepairError
+from recover_trials.files.journal_pieces import BEGIN, Piece
+
+TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?\+00:00")
+CREATES_TRIAL = re.compile(rb'"op_code":4,|"study_id":\d+,"datetime_start":')
+HOLE = re.compile(rb"[^ -~]{2,}")  # journals are ASCII; a hole may have been many lines
+BARE = re.compile(rb'"datetime_start":"[^"]*"\}\s*\Z')  # creates a running trial
+CREATES_STUDY = re.compile(rb'"study_name":|"directions":\[')
+# Keys that a line without `op_code: 4` has.
+OTHERS = (b'"trial_id":', b'"user_attr":', b'"system_attr":', b'"study_name":')
+CREATE_STUDY, DELETE_STUDY, CREATE_TRIAL = 0, 1, 4
+FAIL = 3
+LOST = {"fail_reason": "lost", "error": "the line of this trial was damaged"}
+AMBIGUOUS = (
+    "line {0} may have created a trial, and line {1} belongs to a trial that no whole line"
+    " creates: the trials of later lines are ambiguous"
+)
+
+
+class Numbers:
+    """Numbers of studies and trials, which are their places in the order of creation."""
+
+    def __init__(self) -> None:
+        self.studies: dict[int, str] = {}
+        self.n_studies = self.n_trials = 0
+
+    def apply(self, record: dict[str, Any]) -> None:
+        """Apply a record as Optuna does: a used name or a deleted study has no effect."""
+        if record["op_code"] == CREATE_STUDY:
+            if record["study_name"] not in self.studies.values():
+                self.studies[self.n_studies] = record["study_name"]
+                self.n_studies += 1
+        elif record["op_code"] == DELETE_STUDY:
+            self.studies.pop(record["study_id"], None)
+        elif record["op_code"] == CREATE_TRIAL:
+            self.n_trials += record["study_id"] in self.studies
+
+    def is_changed(self, record: dict[str, Any], *, has_all_studies: bool) -> bool:
+        """Return whether damage changed a record into another one that Optuna accepts.
+
+        Such a record would delete the study or skip the creation of a trial, which would shift
+        later numbers.
+        """
+        if record["op_code"] == DELETE_STUDY:
+            return record.keys() > {"op_code", "worker_id", "study_id"}
+        if record["op_code"] == CREATE_TRIAL:
+            study = record.get("study_id")
+            return not isinstance(study, int) or (has_all_studies and study >= self.n_studies)
+        return False
+
+    def precedes_creation(self, record: dict[str, Any]) -> bool:
+        """Return whether a record is about a trial that is not created yet."""
+        trial = record.get("trial_id", -1)
+        return isinstance(trial, int) and trial >= self.n_trials
+
+
+def stand_ins(pieces: list[Piece]) -> dict[int, list[bytes]]:
+    """Return the stand-ins of damaged lines that created a trial or study, by index of the piece.
+
+    Raises RepairError if the trials of later lines are ambiguous.
+    """
+    made: dict[int, list[bytes]] = {}
+    named = {p.record["trial_id"] for p in pieces if p.record and "trial_id" in p.record}
+    numbers, suspect = Numbers(), 0
+    for index, piece in enumerate(pieces):
+        if piece.record is not None:
+            if numbers.precedes_creation(piece.record) and suspect:
+                raise RepairError(AMBIGUOUS.format(suspect, piece.line))
+            numbers.apply(piece.record)
+        elif piece.alone and not (index and continues(pieces[index - 1], piece)):
+            text = b"".join(damage_from(pieces, index))
+            lines = [stand_in(segment, numbers, named, pieces) for segment in BEGIN.split(text)]
+            made[index] = [line for line in lines if line]
+            plain = is_of_other_program(text) or (made[index] and not HOLE.search(text))
+            suspect = suspect or (0 if plain else piece.line)
+        elif HOLE.search(piece.text):
+            suspect = suspect or piece.line
+    return {index: lines for index, lines in made.items() if lines}
+
+
+def continues(before: Piece, piece: Piece) -> bool:
+    """Return whether the damage of the line before continues: it may have added a line end."""
+    damaged = all(item.record is None and item.alone for item in (before, piece))
+    return damaged and before.line == piece.line - 1
+
+
+def damage_from(pieces: list[Piece], index: int) -> Iterator[bytes]:
+    """Yield a damaged line and the damaged lines that directly follow it."""
+    yield pieces[index].text
+    while index + 1 < len(pieces) and continues(pieces[index], pieces[index + 1]):
+        index += 1
+        yield pieces[index].text
+
+
+def stand_in(
+    segment: bytes, numbers: Numbers, named: set[int], pieces: list[Piece]
+) -> bytes | None:
+    """Return the stand-in of a damaged line; None if the line created nothing."""
+    record: dict[str, Any] | None = None
+    if CREATES_STUDY.search(segment) and b'"trial_id":' not in segment:
+        record = study_stand_in(pieces)
+    elif CREATES_TRIAL.search(segment) and not any(other in segment for other in OTHERS):
+        is_used = numbers.n_trials in named or BARE.search(segment) is not None
+        record = trial_stand_in(segment, numbers, is_used=is_used)
+    if record is None:
+        return None
+    numbers.apply(record)
+    return json.dumps(record, separators=(",", ":")).encode()
+
+
+def study_stand_in(pieces: list[Piece]) -> dict[str, Any] | None:
+    """Return the record of the only study, which a run that resumed the study wrote again."""
+    records = [p.record for p in pieces if p.record and p.record["op_code"] == CREATE_STUDY]
+    names = {record["study_name"] for record in records}
+    return records[0] if len(names) == 1 else None
+
+
+def trial_stand_in(segment: bytes, numbers: Numbers, *, is_used: bool) -> dict[str, Any] | None:
+    """Return the record of a running trial if later lines use it, otherwise of a failed one."""
+    match = re.search(rb'"study_id":(\d+)', segment)
+    study = int(match[1]) if match else -1
+    if study not in numbers.studies:
+        if len(numbers.studies) != 1:
+            return None
+        (study,) = numbers.studies
+    start = time_in(segment)
+    record = {"op_code": CREATE_TRIAL, "worker_id": "repair", "study_id": study}
+    record["datetime_start"] = start
+    if not is_used:
+        record |= {"state": FAIL, "value": None, "values": None, "user_attrs": LOST}
+        record |= {"datetime_complete": start} if start else {}
+    return record
+
+
+def time_in(segment: bytes) -> str | None:
+    """Return the first time in a text; None if it is invalid."""
+    match = TIME.search(segment)
+    try:
+        return match and datetime.fromisoformat(match[0].decode()).isoformat("T", "microseconds")
+    except ValueError:
+        return None
+
+
+def is_of_other_program(text: bytes) -> bool:
+    """Return whether a text has no field of a journal, so that another program wrote it."""
+    fields = (b"op_code", b"worker_id", b"study_id", b"trial_id", b'":')
+    return text.isascii() and b"\0" not in text and not any(field in text for field in fields)
