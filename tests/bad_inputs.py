@@ -945,7 +945,7 @@ ROWS: tuple[Bad, ...] = (
     Bad(
         "no text for a language model",
         "hpogen render --budget 2M --task byte_lm --data text",
-        "error: text: no such file, or no file **/*.py in it. Give any text file or"
+        "error: text: no such file, or no file **/* in it. Give any text file or"
         " folder by --data; `hpogen demo-data stdlib` writes the sources of Python's"
         " standard library.",
     ),

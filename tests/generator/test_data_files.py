@@ -21,12 +21,11 @@ from hypothesis import strategies as st
 
 import hpogen
 from hpo_script.experiment.shared import UnusableError
-from hpo_script.families.language.data import read_text
 from hpo_script.families.market import prices
 from hpogen.errors import DataError, HpogenError, MissingDependencyError
-from hpogen.families.language.text_file import read_text_digest
+from hpogen.families.family import with_defaults
 from hpogen.families.market import MARKET
-from hpogen.families.market.constants import reader_parts, with_defaults
+from hpogen.families.market.constants import CONSTANTS, reader_parts
 from hpogen.families.market.data_file import MarketFile, read_market
 from hpogen.families.market.read_data import read_market_data
 
@@ -268,7 +267,7 @@ def assert_read_alike(path: Path, found: MarketFile) -> None:
 
 def read_as_recognised(path: Path, found: MarketFile) -> tuple[pd.DataFrame, str]:
     """Return what a script reads that has the constants of a file."""
-    constants = {**with_defaults(found.form), "feature_columns": found.feature_columns}
+    constants = {**with_defaults(CONSTANTS, found.form), "feature_columns": found.feature_columns}
     *_, part = reader_parts(MARKET.without_unused(constants))["prices"]
     module = import_module(f"hpo_script.{part.replace('/', '.')}")
     with pytest.MonkeyPatch.context() as patch:
@@ -433,27 +432,6 @@ def test_whatever_a_file_holds_it_is_read_alike_or_refused_in_one_line(
     except UnusableError as error:
         refused.append(error)
     assert all(is_line(str(error)) for error in refused)
-
-
-def test_the_digest_of_a_text_is_the_script_s(text: Path) -> None:
-    for path, pattern in ((text, "**/*.py"), (text, "*.py"), (text / "utils.py", "ignored")):
-        expected = hashlib.sha256(read_text(path, pattern)).hexdigest()
-        assert read_text_digest(path, pattern) == expected
-
-
-def test_a_digest_does_not_depend_on_the_size_of_pieces(tmp_path: Path) -> None:
-    for name, size in (("a.py", 0), ("b.py", 3_000_000), ("c.py", 1 << 20)):
-        (tmp_path / name).write_bytes(b"x\n" * (size // 2))
-    expected = hashlib.sha256(read_text(tmp_path, "*.py")).hexdigest()
-    assert read_text_digest(tmp_path, "*.py") == expected
-
-
-@pytest.mark.parametrize("pattern", ["*.none", "", "/etc/*", "a\x00", "\x1b[31m"])
-def test_a_folder_without_text_is_refused(pattern: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError) as caught:
-        read_text_digest(tmp_path, pattern)
-    assert str(caught.value).startswith(str(tmp_path))
-    assert is_line(str(caught.value))
 
 
 def test_reading_imports_no_package_for_numbers(sp500: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,6 +87,11 @@ class TaskKind:
     def matches(self, task: str) -> bool:
         """Tell whether a task is of this kind."""
         return re.fullmatch(self.pattern, task, re.ASCII) is not None
+
+
+def with_defaults(constants: Iterable[Constant], said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the value of each constant: one that was said, else its default."""
+    return {constant.name: said.get(constant.name, constant.default) for constant in constants}
 
 
 def no_slots(constants: Mapping[str, Any]) -> Mapping[str, list[str]]:

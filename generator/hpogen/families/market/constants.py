@@ -75,11 +75,6 @@ CONSTANTS = (
 )
 
 
-def with_defaults(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the value of every constant: one that was said, else its default."""
-    return {constant.name: said.get(constant.name, constant.default) for constant in CONSTANTS}
-
-
 def reader_parts(constants: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return the parts that read the data file of a script."""
     if "columns" in constants:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hpogen.families.family import DataFacts
+from hpogen.families.family import DataFacts, with_defaults
 from hpogen.families.market.column_checks import idle_columns, leaks
-from hpogen.families.market.constants import with_defaults
+from hpogen.families.market.constants import CONSTANTS
 from hpogen.families.market.data_file import ALL_NEEDED, MarketFile, read_market
 from hpogen.families.market.problems import Problems, in_yaml
 from hpogen.families.shared import local_path
@@ -44,7 +44,7 @@ def count_train_rows(found: MarketFile, said: Mapping[str, Any]) -> int:
     """Return the number of rows in the training split."""
     if train_end := said.get("train_end"):
         return sum(day <= train_end for day in found.dates)
-    share: float = with_defaults(said)["train_fraction"]
+    share: float = with_defaults(CONSTANTS, said)["train_fraction"]
     return round(len(found.dates) * share)
 
 
