@@ -806,12 +806,11 @@ ROWS: tuple[Bad, ...] = (
     data(
         "no header",
         table().partition("\n")[2],
-        "error: x.csv: no column Date, Open, High, Low, Close; it has 2000-01-01, 10,"
+        "error: x.csv: no column Date, High, Low, Close; it has 2000-01-01, 10,"
         " 12, 9, 11, 0\n"
         "mended by these lines in a file for --config:\n"
         "data:\n"
-        "  columns: {Date: ..., Open: ..., High: ..., Low: ..., Close: ...}  # their names in the"
-        " file",
+        "  columns: {Date: ..., High: ..., Low: ..., Close: ...}  # their names in the file",
     ),
     data(
         "no date",
@@ -824,8 +823,8 @@ ROWS: tuple[Bad, ...] = (
     data(
         "one price where the task needs more",
         table().replace("High", "Up", 1).replace("Low", "Down", 1),
-        "error: x.csv: no column High, Low; it has Date, Open, Up, Down, Close, Volume\n"
-        "x.csv: the task needs High and Low; without them only direction can be predicted\n"
+        "error: x.csv: no column High, Low; it has Date, Open, Up, Down, Close, Volume; without"
+        " High and Low only direction can be predicted\n"
         "mended by these lines in a file for --config:\n"
         "task: direction",
     ),

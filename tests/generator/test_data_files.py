@@ -26,7 +26,7 @@ from hpogen.errors import DataError, HpogenError, MissingDependencyError
 from hpogen.families.family import with_defaults
 from hpogen.families.market import MARKET
 from hpogen.families.market.constants import CONSTANTS, reader_parts
-from hpogen.families.market.data_file import MarketFile, read_market
+from hpogen.families.market.data.read import MarketFile, read_market
 from hpogen.families.market.read_data import read_market_data
 
 HEADER = "Date,Open,High,Low,Close,Volume"
@@ -61,7 +61,7 @@ BAD = {
     "empty": ("", "no header|no column Date"),
     "blank": ("\n\n", "no header|no column Date"),
     "header_only": (HEADER + "\n", "no row"),
-    "no_header": ("\n".join(ROWS), "no column Date, Open, High, Low, Close"),
+    "no_header": ("\n".join(ROWS), "no column Date, High, Low, Close"),
     "no_date": (table(header=HEADER.replace("Date", "When")), "no column Date"),
     "no_close": (table(header=HEADER.replace("Close", "End")), "no column Close"),
     "twice": (
@@ -207,7 +207,7 @@ def test_the_real_file_is_read_alike(sp500: Path) -> None:
     found = read_market(sp500, min_rows=100)
     assert found.feature_columns == ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
     assert (found.dates[0], found.dates[-1]) == ("1999-01-04", "2018-12-31")
-    assert (len(found.dates), found.left_out) == (5031, {})
+    assert (len(found.dates), found.notes) == (5031, [])
     frame, digest = read_prices(sp500, found.feature_columns)
     assert found.sha256 == digest == hashlib.sha256(sp500.read_bytes()).hexdigest()
     assert list(frame.columns) == ["Date", *found.feature_columns]
@@ -285,7 +285,10 @@ def test_columns_of_text_are_left_out_and_told(tmp_path: Path) -> None:
     path.write_text("\n".join([f"{HEADER},region,note,none,rank", *rows]))
     found = read_market(path, min_rows=1)
     assert found.feature_columns == [*VALUES, "rank"]
-    assert found.left_out == {"region": "NA", "note": r"a\x1b[31m", "none": ""}
+    texts = {"region": "NA", "note": r"a\x1b[31m", "none": ""}
+    assert found.notes == [
+        f"column {name} holds text ('{text}') and is left out" for name, text in texts.items()
+    ]
     accepted_by_both(path, [*VALUES, "rank"])
 
 
@@ -437,7 +440,7 @@ def test_whatever_a_file_holds_it_is_read_alike_or_refused_in_one_line(
 def test_reading_imports_no_package_for_numbers(sp500: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from hpogen.families.market.data_file import read_market\n"
+        "from hpogen.families.market.data.read import read_market\n"
         "read_market(Path(sys.argv[1]), min_rows=1)\n"
         "print({'pandas', 'numpy', 'torch', 'pyarrow'} & sys.modules.keys())\n"
     )

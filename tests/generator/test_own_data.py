@@ -106,7 +106,7 @@ def test_a_series_of_one_price_is_refused_for_a_threshold(tmp_path: Path) -> Non
     ).encode())  # fmt: skip
     with pytest.raises(DataError) as caught:
         rendered(tmp_path, file)
-    assert "without them only direction can be predicted" in str(caught.value)
+    assert "without High and Low only direction can be predicted" in str(caught.value)
     assert yaml.safe_load(mended_by(caught.value)) == {"task": "direction"}
 
 

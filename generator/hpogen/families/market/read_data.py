@@ -9,8 +9,8 @@ from typing import Any
 from hpogen.families.family import DataFacts, with_defaults
 from hpogen.families.market.column_checks import idle_columns, leaks
 from hpogen.families.market.constants import CONSTANTS
-from hpogen.families.market.data_file import ALL_NEEDED, MarketFile, read_market
-from hpogen.families.market.problems import Problems, in_yaml
+from hpogen.families.market.data.problems import Problems, in_yaml
+from hpogen.families.market.data.read import ALL_NEEDED, MarketFile, read_market
 from hpogen.families.shared import local_path
 from hpogen.yaml_file import shown
 
@@ -32,12 +32,7 @@ def read_market_data(path: str, said: Mapping[str, Any], task: str) -> DataFacts
         "data_sha256": found.sha256,
         "data_range": [found.dates[0], found.dates[-1]],
     }
-    texts = [
-        f"column {shown(name)} holds text ('{value}') and is left out"
-        for name, value in found.left_out.items()
-    ]
-    notes = [*found.notes, *texts, *chosen.notes]
-    return DataFacts(constants, notes, chosen.warnings, n_train)
+    return DataFacts(constants, [*found.notes, *chosen.notes], chosen.warnings, n_train)
 
 
 def count_train_rows(found: MarketFile, said: Mapping[str, Any]) -> int:

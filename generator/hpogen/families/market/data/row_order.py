@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from hpogen.families.market.problems import Cell, Problems
+from hpogen.families.market.data.problems import Cell, Problems
 
 Values = dict[str, list[float]]
 

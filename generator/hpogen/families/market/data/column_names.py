@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from hpogen.aliases import did_you_mean
-from hpogen.families.market.problems import Problems, in_yaml
+from hpogen.families.market.data.problems import Problems, in_yaml
 from hpogen.yaml_file import is_plain, shown
 
 MAX_NAME = 100

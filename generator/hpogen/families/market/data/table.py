@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hpogen.errors import DataError, MissingDependencyError
-from hpogen.families.market.date_formats import is_date
-from hpogen.families.market.number_marks import looks_like_number
+from hpogen.families.market.data.date_formats import is_date
+from hpogen.families.market.data.number_marks import looks_like_number
 from hpogen.yaml_file import shown
 
 SEPARATORS = (",", ";", "\t", "|")
