@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import os
 import re
 import subprocess
 import sys
 import unicodedata
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 import hpogen
@@ -28,6 +30,7 @@ from hpogen.families.market import MARKET
 from hpogen.families.market.constants import CONSTANTS, reader_parts
 from hpogen.families.market.data.read import MarketFile, read_market
 from hpogen.families.market.read_data import read_market_data
+from own_files import days
 
 HEADER = "Date,Open,High,Low,Close,Volume"
 ROWS = [f"1999-01-{day:02d},10,12,9,11,{day * 100}" for day in range(4, 9)]
@@ -435,6 +438,126 @@ def test_whatever_a_file_holds_it_is_read_alike_or_refused_in_one_line(
     except UnusableError as error:
         refused.append(error)
     assert all(is_line(str(error)) for error in refused)
+
+
+FORMATS = ["%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y", "%Y%m%d", "%b %d, %Y", "%d-%b-%y", "seconds"]
+FORMATS += ["%Y-%m-%d %H:%M:%S-05:00", "%Y-%m-%dT%H:%M:%SZ", "%d/%m/%Y %H:%M"]
+NAMES = [
+    ["Date", "Open", "High", "Low", "Close", "Volume"],
+    ["timestamp", "1. open", "2. high", "3. low", "4. close", "5. volume"],
+    ["Trade Date", "OPEN", "HIGH", "LOW", "Last", "Vol."],
+    ["", "open", "high", "low", "close", "volume"],
+]
+
+
+class People(NamedTuple):
+    """How a person writes a file, and what is said when it is rendered."""
+
+    names: list[str]
+    date_format: str
+    separator: str
+    decimal: str
+    thousands: str
+    encoding: str
+    newest_first: bool
+    suffix: str  # of volumes
+    missing: list[tuple[int, int, str]]  # row, column, text
+    repeated: list[int]
+    footer: list[str]
+    said: dict[str, str]
+
+
+def date_text(day: date, date_format: str) -> str:
+    """Return a date as it stands in a file."""
+    if date_format == "seconds":
+        return str((day - date(1970, 1, 1)).days * 86400)
+    return datetime(day.year, day.month, day.day).strftime(date_format)
+
+
+def number_text(value: float, people: People) -> str:
+    """Return a number as it stands in a file."""
+    text = f"{value:,.2f}".replace(",", "\0").replace(".", people.decimal)
+    return text.replace("\0", people.thousands)
+
+
+people = st.builds(
+    People,
+    names=st.sampled_from(NAMES),
+    date_format=st.sampled_from(FORMATS),
+    separator=st.sampled_from([",", ";", "\t", "|"]),
+    decimal=st.sampled_from([".", ","]),
+    thousands=st.sampled_from(["", ".", ",", " ", "'"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"]),
+    newest_first=st.booleans(),
+    suffix=st.sampled_from(["", "", "K", "M", "%"]),
+    missing=st.lists(
+        st.tuples(
+            st.integers(0, 59),
+            st.integers(1, 5),
+            st.sampled_from(["", "-", "null", "N/A", "NaN", "."]),
+        ),
+        max_size=3,
+    ),
+    repeated=st.lists(st.integers(0, 59), max_size=2),
+    footer=st.sampled_from([[], ["Source: exchange"], ["", "All rights reserved", ""]]),
+    said=st.fixed_dictionaries(
+        {},
+        optional={
+            "fill": st.sampled_from(["previous", "drop"]),
+            "duplicates": st.just("last"),
+            "transforms": st.just({}),
+        },
+    ),
+)
+
+
+def written(found: People) -> bytes:
+    """Return the file that a person writes, of 60 days."""
+    table: list[list[str]] = []
+    for n, day in enumerate(days(60)):
+        prices = [1000 * price for price in (day.open, day.high, day.low, day.close)]
+        cells = [number_text(price, found) for price in prices]
+        volume = number_text(day.volume, found) + found.suffix
+        table.append([date_text(day.date, found.date_format), *cells, volume])
+        for row, column, text in found.missing:
+            if row == n:
+                table[-1][column] = text
+    for row in found.repeated:
+        table.insert(row, [*table[row][:5], "77"])
+    if found.newest_first:
+        table.reverse()
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=found.separator, lineterminator="\n")
+    writer.writerows([found.names, *table])
+    return (text.getvalue() + "\n".join(found.footer)).encode(found.encoding)
+
+
+def read_or_reasons(path: Path, said: dict[str, str]) -> tuple[MarketFile | None, list[str]]:
+    """Return what render reads, or the reasons why it refuses the file."""
+    try:
+        return read_market(path, said, min_rows=1), []
+    except DataError as error:
+        return None, str(error).partition("mended by")[0].splitlines()
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(people)
+def test_files_of_people_are_read_alike_or_refused_for_what_only_they_can_decide(
+    tmp_path: Path, found: People
+) -> None:
+    assume(found.thousands != found.decimal)
+    path = tmp_path / "x.csv"
+    path.write_bytes(written(found))
+    file, reasons = read_or_reasons(path, found.said)
+    allowed = ("is no value", "is the date of an earlier row", "is below Low")
+    assert all(any(text in reason for text in allowed) for reason in reasons), reasons
+    if file is None:
+        return
+    assert_read_alike(path, file)
+    if not (found.missing or found.repeated):
+        closes = [1000 * day.close for day in days(60)]
+        assert file.values["Close"] == pytest.approx(closes)
+        assert file.dates == [day.date.isoformat() for day in days(60)]
 
 
 def test_reading_imports_no_package_for_numbers(sp500: Path) -> None:
