@@ -45,7 +45,7 @@ def fitting_formats(cells: Sequence[str]) -> list[str | None]:
     More than one: every date has a day that could be a month.
     """
     given = [text for cell in cells if (text := cell.strip()).lower() not in MISSING]
-    if all(map(PLAIN.fullmatch, given)) and parse_all(given, "iso") == len(given):
+    if all(map(PLAIN.fullmatch, given)):
         return [None]
     counts = {found: parse_all(given, found) for found in candidates(given)}
     most = max(counts.values(), default=0)

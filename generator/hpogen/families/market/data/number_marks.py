@@ -29,20 +29,20 @@ def find_marks(cells: Iterable[str]) -> Marks | None:
 
     A mark is decisive where it repeats, stands beside another, or has not three digits behind it.
     """
-    texts = [" ".join(cell.split()) for cell in cells]
-    if all(PLAIN.fullmatch(text) or not looks_like_number(text) for text in texts):
+    cells = list(cells)
+    odd = [cell for cell in cells if not PLAIN.fullmatch(cell)]
+    if not any(map(looks_like_number, odd)):
         return Marks()
-    numbers = [(text, UNIT.sub("", text).lstrip(CURRENCIES)) for text in texts
-               if looks_like_number(text)]  # fmt: skip
-    units = any(text != bare for text, bare in numbers)
-    found = Counter(mark for _, bare in numbers for mark in shown_marks(bare))
+    numbers = [" ".join(cell.split()) for cell in cells if looks_like_number(cell)]
+    bare = [UNIT.sub("", text).lstrip(CURRENCIES) for text in numbers]
+    found = Counter(mark for text in bare for mark in shown_marks(text))
     points, commas = found["decimal", "."], found["decimal", ","]
     if not (points or commas) and found["either", ","] and not found["thousands", ","]:
         return None
     decimal = "," if commas > points or (not points and found["thousands", "."]) else "."
-    groups = [mark for mark in ",.' " if mark != decimal
-              and (found["thousands", mark] or found["either", mark])]  # fmt: skip
-    return Marks(decimal, groups[0] if groups else "", units)
+    others = [mark for mark in ",.' " if mark != decimal]
+    groups = [mark for mark in others if found["thousands", mark] or found["either", mark]]
+    return Marks(decimal, groups[0] if groups else "", units=bare != numbers)
 
 
 def shown_marks(text: str) -> list[tuple[str, str]]:
