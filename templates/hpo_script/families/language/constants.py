@@ -1,4 +1,4 @@
-"""Constants of a script of the language family, for the parts to be checked on their own."""
+"""Default constants of the language family, so that its parts can be imported and tested."""
 
 from __future__ import annotations
 

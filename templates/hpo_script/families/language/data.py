@@ -1,6 +1,6 @@
 """Data: contiguous stretches of a text for training, validation and test.
 
-The bytes of the test stretch are dropped on reading.
+The bytes of the test stretch are dropped after reading.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SPLITS = {
 
 
 class Task:
-    """The next byte of a text, predicted from the bytes before it."""
+    """Prediction of the next byte of a text from the bytes before it."""
 
     unit = "step"
 
@@ -46,7 +46,7 @@ class Task:
         self.data_path, self.data_sha256 = data_path, data_sha256
 
     def load(self, device: torch.device) -> None:
-        """Read the text; keep training and validation bytes on the device."""
+        """Read the text; move training and validation bytes to the device."""
         files, _ = text_files(Path(self.data_path), FILE_PATTERN)
         text = b"\n".join(file.read_bytes() for file in files)
         self.digest = hashlib.sha256(text).hexdigest()
@@ -55,7 +55,7 @@ class Task:
         first, _, n_train, n_val = found = stretches(len(text), SPLITS, CONTEXT_LENGTH)
         if fault := too_small(len(text), found, CONTEXT_LENGTH):
             raise UnusableError(f"{self.data_path}: {fault}")
-        self.val_text = text[n_train : n_train + n_val + 1]  # one more, for the last target
+        self.val_text = text[n_train : n_train + n_val + 1]  # with the last target
         self.val = torch.frombuffer(bytearray(self.val_text), dtype=torch.uint8).to(device)
         self.train = torch.frombuffer(bytearray(text[first:n_train]), dtype=torch.uint8).to(device)
         self.windows = self.train.unfold(0, CONTEXT_LENGTH + 1, 1)
@@ -72,7 +72,7 @@ class Task:
         return {**about, "train_bytes": len(self.train), "val_bytes": len(self.val) - 1}
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Return the baselines: two compressors on the validation bytes."""
+        """Return the bits per byte of two compressors on the validation bytes."""
         text = self.val_text
         sizes = {"zlib": len(zlib.compress(text, 9)), "xz": len(lzma.compress(text, preset=9))}
         return {name: {"bits_per_byte": 8 * n / len(text)} for name, n in sizes.items()}
@@ -82,7 +82,7 @@ class Task:
         return GPT(arch, dropout)
 
     def sample(self, n: int, device: torch.device) -> Tensor:
-        """Return n windows, for measuring memory."""
+        """Return n windows of zeros, for the measurement of memory."""
         return torch.zeros(n, CONTEXT_LENGTH, dtype=torch.long, device=device)
 
     def intervals(self, config: Config) -> Iterator[EvalInterval]:
@@ -92,19 +92,19 @@ class Task:
         return (EvalInterval(min(s + size, steps), min(size, steps - s)) for s in starts)
 
     def training_length(self, config: Config) -> dict[str, int]:
-        """Return how much is trained: passes over the text, and bytes."""
+        """Return the length of a training in passes over the text and in bytes."""
         tokens = config["steps"] * config["batch_size"] * CONTEXT_LENGTH
         return {"epochs": math.ceil(tokens / len(self.train)), "tokens": tokens}
 
     def batches(self, config: Config, interval: EvalInterval, seed: int) -> list[Tensor]:
-        """Return where the windows of each batch start, drawn with replacement."""
+        """Return the starts of the windows in each batch, drawn with replacement."""
         shape = (interval.n_batches, config["batch_size"])
         generator = torch.Generator().manual_seed(seed)
         starts = torch.randint(len(self.windows), shape, generator=generator)
         return list(starts.to(self.windows.device))
 
     def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Return windows and the same windows one byte later, both (batch, tokens)."""
+        """Return windows, and the same windows one byte later, both (batch, tokens)."""
         window = self.windows[indices].long()
         return window[:, :-1], window[:, 1:]
 

@@ -34,7 +34,7 @@ from hpo_script.families.market.prices import read_prices
 
 
 class Task:
-    """A yes-or-no label of each day, predicted from the days up to it."""
+    """Prediction of a binary label of each day from the days up to it."""
 
     unit = "epoch"
 
@@ -42,7 +42,7 @@ class Task:
         self.data_path, self.data_sha256 = data_path, data_sha256
 
     def load(self, device: torch.device) -> None:
-        """Read the file; keep windows and labels of training and validation on the device."""
+        """Read the file; move the windows and labels of training and validation to the device."""
         frame, self.digest = read_prices(Path(self.data_path))
         if self.data_sha256 not in (None, self.digest):
             raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
@@ -50,7 +50,7 @@ class Task:
         n_seen = round(len(frame) * (TRAIN_FRACTION + VAL_FRACTION))
         if TRAIN_END and VAL_END:
             n_train, n_seen = (int((frame["Date"] <= end).sum()) for end in (TRAIN_END, VAL_END))
-        self.frame = frame = frame.iloc[:n_seen]  # from here on there is no test split
+        self.frame = frame = frame.iloc[:n_seen]  # without the test split
         days = np.arange(MAX_CONTEXT_LENGTH - 1, n_train - HORIZON)
         kept = np.linspace(0, len(days) - 1, round(len(days) * TRAIN_SUBSET)).astype(np.int64)
         labels = make_labels(frame, task=TASK, horizon=HORIZON)
@@ -60,8 +60,10 @@ class Task:
         for split, index in (("training", self.train_days), ("validation", self.val_days)):
             n, n_positive = len(index), int(self.labels[index].sum())
             if n < MIN_VAL_SAMPLES or min(n_positive, n - n_positive) < MIN_CLASS_SAMPLES:
-                found = f"{self.data_path}: {n} {split} samples, {n_positive} of them positive"
-                raise UnusableError(f"{found}; see MIN_VAL_SAMPLES and MIN_CLASS_SAMPLES")
+                raise UnusableError(
+                    f"{self.data_path}: {n} {split} samples, {n_positive} of them positive, fewer"
+                    " than MIN_VAL_SAMPLES or MIN_CLASS_SAMPLES; use more rows or another task"
+                )
         self.train_rate = float(labels[days[kept]].mean())
         table = input_features(frame, FEATURE_COLUMNS, n_train)
         features = torch.tensor(table, dtype=torch.float32, device=device)
@@ -83,7 +85,7 @@ class Task:
         return about
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Return the baselines: the training rate as prediction, and one untrained feature."""
+        """Return the metrics of a constant prediction, and of the daily range as a score."""
         labels = self.labels[self.val_days].cpu()
         ranges = (self.frame["High"] / self.frame["Low"]).map(np.log).ewm(span=10).mean()
         scores = torch.tensor(ranges.to_numpy())[self.val_days.cpu()]
@@ -95,16 +97,16 @@ class Task:
         return Model(arch, dropout, self.training_batch(self.train_days)[0])
 
     def sample(self, n: int, device: torch.device) -> Tensor:
-        """Return n windows, for measuring memory."""
+        """Return n windows of zeros, for the measurement of memory."""
         return torch.zeros(n, CONTEXT_LENGTH, self.windows.shape[1], device=device)
 
     def intervals(self, config: Config) -> Iterator[EvalInterval]:
-        """Yield one interval per epoch."""
+        """Yield an interval per epoch."""
         n_batches = math.ceil(len(self.train_days) / config["batch_size"])
         return (EvalInterval(epoch + 1, n_batches) for epoch in range(config["epochs"]))
 
     def training_length(self, config: Config) -> dict[str, int]:
-        """Return how much is trained."""
+        """Return the length of a training in epochs."""
         return {"epochs": config["epochs"]}
 
     def batches(self, config: Config, _interval: EvalInterval, seed: int) -> list[Tensor]:
@@ -114,7 +116,7 @@ class Task:
         return list(days[order.to(days.device)].split(config["batch_size"]))
 
     def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the windows that end on some days, (days, context, channels), and the labels."""
+        """Return the windows that end on days, (days, context, channels), and their labels."""
         return self.windows[indices - CONTEXT_LENGTH + 1].transpose(1, 2), self.labels[indices]
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:

@@ -1,7 +1,8 @@
 """Data: daily rows, labels from the days ahead, contiguous splits by date.
 
-The rows of the test split are dropped on reading: this script cannot use a test label. The days of
-a label never cross a boundary, and which days have labels depends on MAX_CONTEXT_LENGTH only.
+The rows of the test split are dropped after reading, so that the script cannot use test labels. A
+label never depends on rows of the next split. The first day with a label depends on
+MAX_CONTEXT_LENGTH, so that scripts with different context lengths use the same days.
 """
 
 from __future__ import annotations
