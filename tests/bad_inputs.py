@@ -826,13 +826,35 @@ ROWS: tuple[Bad, ...] = (
     data(
         "no header",
         table().partition("\n")[2],
-        "error: x.csv: no column Date, Open, High, Low, Close; it has 2000-01-01, 10,"
-        " 12, 9, 11, 0",
+        "error: x.csv: no column Date, High, Low, Close; it has 2000-01-01, 10,"
+        " 12, 9, 11, 0\n"
+        "mended by these lines in a file for --config:\n"
+        "data:\n"
+        "  columns: {Date: ..., High: ..., Low: ..., Close: ...}  # their names in the file",
     ),
     data(
         "no date",
-        table().replace("Date", "Day", 1),
-        "error: x.csv: no column Date; it has Day, Open, High, Low, Close, Volume",
+        table().replace("Date", "When", 1),
+        "error: x.csv: no column Date; it has When, Open, High, Low, Close, Volume\n"
+        "mended by these lines in a file for --config:\n"
+        "data:\n"
+        "  columns: {Date: ...}  # their names in the file",
+    ),
+    data(
+        "one price where the task needs more",
+        table().replace("High", "Up", 1).replace("Low", "Down", 1),
+        "error: x.csv: no column High, Low; it has Date, Open, Up, Down, Close, Volume; without"
+        " High and Low only direction can be predicted\n"
+        "mended by these lines in a file for --config:\n"
+        "task: direction",
+    ),
+    data(
+        "two columns that may be Close",
+        table().replace("Close", "Last", 1).replace("Volume", "Price", 1),
+        "error: x.csv: Last, Price: any of these could be Close\n"
+        "mended by these lines in a file for --config:\n"
+        "data:\n"
+        "  columns: {Close: Last}  # or another",
     ),
     Bad(
         "no volume where it is asked for",
@@ -849,15 +871,18 @@ ROWS: tuple[Bad, ...] = (
         "error: x.csv: column 6: the name Close is given twice; rename one",
     ),
     data(
-        "a column without a name",
-        table().replace("Volume", "", 1),
-        "error: x.csv: column 6 has no name; name it, or write the table without its index",
+        "a comma that may be a decimal mark",
+        with_row('2000-02-01,10,12,9,11,"1,234"'),
+        "error: x.csv: a comma in numbers may be a decimal mark or a mark of thousands; no cell"
+        " decides\n"
+        "mended by these lines in a file for --config:\n"
+        "data:\n"
+        '  thousands: ","  # or decimal: ","',
     ),
     data(
-        "semicolons",
-        table().replace(",", ";"),
-        "error: x.csv: no column Date, Open, High, Low, Close; it has"
-        " Date;Open;High;Low;Close;Volume",
+        "no column that changes",
+        table(),
+        "error: x.csv: no column is left for the model",
     ),
     data(
         "a row that is cut",
@@ -867,47 +892,66 @@ ROWS: tuple[Bad, ...] = (
     data(
         "a number that is missing",
         with_row("2000-02-01,10,12,9,,500"),
-        "error: x.csv: row 30: Close is '', not a finite number; correct it or leave it out",
+        "error: x.csv: row 30, column Close: '' is no value\n"
+        "mended by these lines in a file for --config:\n"
+        "data:\n"
+        "  fill: previous  # the value of the row before; or drop: these rows are left out",
     ),
     data(
         "a price that is text",
         with_row("2000-02-01,10,12,9,ten,500"),
-        "error: x.csv: row 30: Close is 'ten', not a finite number; correct it or leave it out",
+        "error: x.csv: row 30, column Close: 'ten' is not a finite number",
     ),
     data(
-        "not a number",
-        with_row("2000-02-01,10,12,9,11,NaN"),
-        "error: x.csv: row 30: Volume is 'NaN', not a finite number; correct it or leave it out",
+        "an infinite number",
+        with_row("2000-02-01,10,12,9,11,inf"),
+        "error: x.csv: row 30, column Volume: 'inf' is not a finite number",
     ),
     data(
         "a price of 0",
         with_row("2000-02-01,10,12,0,11,500"),
-        "error: x.csv: row 30: Low is '0', not above 0",
+        "error: x.csv: row 30, column Low: '0' is not above 0",
     ),
     data(
         "a High below its Low",
         with_row("2000-02-01,10,8,9,11,500"),
-        "error: x.csv: row 30: High is '8', below Low, 9",
+        "error: x.csv: row 30, column High: '8' is below Low",
     ),
     data(
         "a date in another form",
         with_row("02/01/2000,10,12,9,11,500"),
-        "error: x.csv: row 30: Date is '02/01/2000', not a date such as 1999-01-04,"
-        " without a zone",
+        "error: x.csv: row 30, column Date: '02/01/2000' is not a date such as 1999-01-04",
     ),
     data(
         "a date given twice",
         table().replace("2000-02-01", "2000-01-28"),
-        "error: x.csv: row 30: Date is '2000-01-28', the date of the row before; keep one of them",
+        "error: x.csv: row 30, column Date: '2000-01-28' is the date of an earlier row, too\n"
+        "mended by these lines in a file for --config:\n"
+        "data:\n"
+        "  duplicates: last  # keeps the last row of each date",
     ),
     data(
         "dates that are not sorted",
         table().replace("2000-02-01", "1999-02-01"),
-        "error: x.csv: row 30: Date is '1999-02-01', earlier than the row before; sort by Date",
+        "error: x.csv: row 30, column Date: '1999-02-01' is earlier than the row before\n"
+        "mended by these lines in a file for --config:\n"
+        "data:\n"
+        "  sort: true",
     ),
     data(
-        "Latin-1",
-        table().replace("Volume", "Volumen \xe4").encode("latin-1"),
+        "several problems",
+        with_row("2000-02-01,-,null,9,11,500\n2000-02-01,10,12,9,ten,500"),
+        "error: x.csv: row 31, column Close: 'ten' is not a finite number\n"
+        "x.csv: row 30, column Open: '-' is no value\n"
+        "x.csv: row 31, column Date: '2000-02-01' is the date of an earlier row, too\n"
+        "mended by these lines in a file for --config:\n"
+        "data:\n"
+        "  fill: previous  # the value of the row before; or drop: these rows are left out\n"
+        "  duplicates: last  # keeps the last row of each date",
+    ),
+    data(
+        "no text",
+        table().replace("Volume", "Volumen \x81").encode("latin-1"),
         "error: x.csv: line 1: not UTF-8; save the file as UTF-8, or call a Parquet file .parquet",
     ),
     Bad(
@@ -920,7 +964,7 @@ ROWS: tuple[Bad, ...] = (
     Bad(
         "no text for a language model",
         "hpogen render --budget 2M --task byte_lm --data text",
-        "error: text: no such file, or no file **/*.py in it. Give any text file or"
+        "error: text: no such file, or no file **/* in it. Give any text file or"
         " folder by --data; `hpogen demo-data stdlib` writes the sources of Python's"
         " standard library.",
     ),

@@ -214,8 +214,13 @@ def check_parts(parts: Sequence[Part], constants: Iterable[str]) -> None:
             owners[name] = part.where
 
 
-def part_text(part: Part) -> str:
-    """Return a part as a block of the script: a heading, its note, its body."""
+def part_text(part: Part, before: Part | None = None) -> str:
+    """Return a part as a block of the script: a heading, its note, its body.
+
+    A part with the title of the part before it continues that one: it is only its body.
+    """
+    if before is not None and before.title == part.title:
+        return part.body
     lines = [heading(part.title)]
     for paragraph in part.note.split("\n\n") if part.note else []:
         if len(lines) > 1:

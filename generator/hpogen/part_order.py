@@ -46,6 +46,6 @@ def part_names(spec: Spec) -> PartNames:
     slots = {"{sampler}": [sampler], "{sections}": [section.part for section in sections]}
     return PartNames(
         ["machinery/command_line", *arguments],
-        spec.family.part_names(spec.task, spec.used),
+        spec.family.part_names(spec.task, spec.used, spec.constants),
         [part for name in MACHINERY for part in slots.get(name, [name])],
     )

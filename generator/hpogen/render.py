@@ -67,7 +67,10 @@ def render(spec: Spec) -> str:
         modules=constant_line("MODULES", third_party.all_modules(), ""),
         command_line=[part_text(part) for part in command_line],
         more_arguments="".join(f", {s.arguments[1]}" for s in sections if s.arguments),
-        experiment=[part_text(part) + tables_after(part, tables) for part in experiment],
+        experiment=[
+            part_text(part, before) + tables_after(part, tables)
+            for before, part in zip([None, *experiment], experiment, strict=False)
+        ],
         machinery=[part_text(part) for part in machinery],
         guards=", ".join(section.guards for section in sections if section.guards),
         search="".join(f", search={section.search}" for section in sections if section.search),

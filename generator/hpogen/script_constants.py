@@ -80,7 +80,7 @@ def family_constants(spec: Spec, group: str) -> list[Assignment]:
     return [
         (annotated(item.name, spec), spec.constants[item.name], item.about + beside(item, spec))
         for item in spec.family.constants
-        if item.group == group and not item.beside
+        if item.group == group and not item.beside and item.name in spec.constants
     ]
 
 

@@ -506,7 +506,9 @@ def test_a_study_with_hostile_texts_is_trained_and_read_back_with_them(
     data = tmp_path / "[I 2026-11-21 10:15:00,123] Trial 3: {x}.csv"
     data.write_text(table.getvalue())
     study_name = "[I 2026-11-21 10:15:00,123] Trial 3 ended: \"'{{ }}\\n ;1a2b3c4d"
-    config = changed(MARKET, study={"name": study_name}, data={"data_path": None})
+    columns = [*names[1:-2], *hostile]
+    chosen = {"data_path": None, "feature_columns": columns}
+    config = changed(MARKET, study={"name": study_name}, data=chosen)
     path = tmp_path / "x.yaml"
     path.write_text(yaml_text(config))
     done = CliRunner().invoke(
@@ -515,7 +517,7 @@ def test_a_study_with_hostile_texts_is_trained_and_read_back_with_them(
     )
     assert done.exit_code == 0, done.output
     script = tmp_path / "hpo_9K_h1.py"
-    assert load(script)["FEATURE_COLUMNS"] == [*names[1:-2], *hostile]
+    assert load(script)["FEATURE_COLUMNS"] == columns
     assert run(script, "--smoke").returncode == 0
     recovery = read_trials([tmp_path / "logs" / "hpo_9K_h1-smoke.log"])
     assert recovery.problems == []

@@ -49,7 +49,7 @@ HPOGEN = "0.2.0 c315072833f7"  # version, digest of the specification
 # Data
 DATA_PATH = "text"  # text file or folder
 DATA_SHA256: str | None = None  # of the text; checked if given
-FILE_PATTERN = "**/*.txt"  # which files of a folder
+FILE_PATTERN = "**/*.txt"  # which files of a folder, if they are text
 
 # Splits, contiguous and in order
 TRAIN_FRACTION = 0.8  # of all bytes, from the start
@@ -268,14 +268,66 @@ class GPT(nn.Module):
         return self.norm(self.blocks(x)) @ self.embed.weight.T
 
 
-# --- Data: the bytes of a text file, or of all files in a folder sorted by name ------------------
-# The splits are contiguous. The bytes of the test split are dropped after reading.
+# --- Text: the bytes of a file, or of all text files of a folder in the order of their paths -----
 
 
-def read_text(path: Path, pattern: str) -> bytes:
-    """Return the bytes of a file, or of a folder's files that match the pattern."""
-    files = [path] if path.is_file() else sorted(f for f in path.glob(pattern) if f.is_file())
-    return b"\n".join(file.read_bytes() for file in files)
+class Stretches(NamedTuple):
+    """Where the bytes for training and for validation begin, and how many there are."""
+
+    train_from: int
+    n_train: int
+    val_from: int
+    n_val: int
+
+
+def text_files(path: Path, pattern: str) -> tuple[list[Path], list[Path]]:
+    """Return the files of a text, and files that match but hold a byte of 0: those are no text.
+
+    Of a folder, hidden files and those in hidden folders are left out.
+    """
+    if path.is_file():
+        return [path], []
+    found = sorted(file for file in path.glob(pattern) if file.is_file())
+    seen = [f for f in found if not any(p.startswith(".") for p in f.relative_to(path).parts)]
+    others = [file for file in seen if is_binary(file)]
+    return [file for file in seen if file not in {*others}], others
+
+
+def is_binary(file: Path) -> bool:
+    """Return whether one of the first bytes of a file is 0."""
+    with file.open("rb") as stream:
+        return b"\0" in stream.read(8192)
+
+
+def stretches(n_bytes: int, splits: Mapping[str, Any], context_length: int) -> Stretches:
+    """Return the contiguous stretches of a text; validation is whole windows."""
+    val_from = int(n_bytes * splits["train_fraction"])
+    n_train = int(val_from * splits["train_subset"])
+    most = min(int(n_bytes * splits["val_fraction"]), splits["val_bytes"] + 1)
+    n_val = max(most - 1, 0) // context_length * context_length  # one more, for the last target
+    return Stretches(val_from - n_train, n_train, val_from, n_val)
+
+
+def too_small(n_bytes: int, found: Stretches, context_length: int) -> str | None:
+    """Return how a text is too small, None if it is large enough."""
+    needed = 100 * context_length
+    if min(found.n_val, found.n_train) >= needed:
+        return None
+    return (
+        f"{n_bytes:,} bytes leave {found.n_train:,} for training and {found.n_val:,} for"
+        f" validation; at least {needed:,} of each are needed"
+    )
+
+
+# --- Data: contiguous stretches of a text for training, validation and test ----------------------
+# The bytes of the test stretch are dropped after reading.
+
+SPLITS = {
+    "train_fraction": TRAIN_FRACTION,
+    "val_fraction": VAL_FRACTION,
+    "train_subset": TRAIN_SUBSET,
+    "val_bytes": VAL_BYTES,
+}
 
 
 class Task:
@@ -288,19 +340,14 @@ class Task:
 
     def load(self, device: torch.device) -> None:
         """Read the text; move training and validation bytes to the device."""
-        text = read_text(Path(self.data_path), FILE_PATTERN)
+        files, _ = text_files(Path(self.data_path), FILE_PATTERN)
+        text = b"\n".join(file.read_bytes() for file in files)
         self.digest = hashlib.sha256(text).hexdigest()
         if self.data_sha256 not in (None, self.digest):
             raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
-        n_train = int(len(text) * TRAIN_FRACTION)
-        first = n_train - int(n_train * TRAIN_SUBSET)
-        n_bytes = min(int(len(text) * VAL_FRACTION), VAL_BYTES + 1)
-        n_val = max(n_bytes - 1, 0) // CONTEXT_LENGTH * CONTEXT_LENGTH
-        if min(n_val, n_train - first) < 100 * CONTEXT_LENGTH:
-            raise UnusableError(
-                f"{self.data_path}: {len(text):,} bytes give {n_train - first:,} for training and"
-                f" {n_val:,} for validation, fewer than {100 * CONTEXT_LENGTH:,}; use more text"
-            )
+        first, _, n_train, n_val = found = stretches(len(text), SPLITS, CONTEXT_LENGTH)
+        if fault := too_small(len(text), found, CONTEXT_LENGTH):
+            raise UnusableError(f"{self.data_path}: {fault}")
         self.val_text = text[n_train : n_train + n_val + 1]  # with the last target
         self.val = torch.frombuffer(bytearray(self.val_text), dtype=torch.uint8).to(device)
         self.train = torch.frombuffer(bytearray(text[first:n_train]), dtype=torch.uint8).to(device)

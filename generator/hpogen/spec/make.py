@@ -78,9 +78,7 @@ def make_spec(
         require_size(checked, family, any_horizon=any_horizon)
     problems += horizon_problems(checked, family)
     if data is not None and not problems:
-        facts = family.read_data(data, checked.data)
-        checked = checked.model_copy(update={"data": {**checked.data, **facts.constants}})
-        (findings or Findings()).add(facts)
+        checked = with_data(checked, family, data, findings or Findings())
     resolver = Resolver(checked, family)
     values = resolver.values()
     problems += resolver.problems
@@ -90,6 +88,18 @@ def make_spec(
     if problems := [*skip_problems(spec), *grid_problems(spec)]:
         raise settings.error(problems)
     return spec
+
+
+def with_data(config: Config, family: Family, data: str, findings: Findings) -> Config:
+    """Return a configuration with the properties of its data file. Raises DataError."""
+    early = Resolver(config, family)
+    early.typed_constants()
+    if early.problems:
+        return config  # the problems are reported later, all together
+    said = {**config.data, **config.splits, **config.model}
+    facts = family.read_data(data, said, config.task or DEFAULT_TASK)
+    findings.add(facts)
+    return config.model_copy(update={"data": {**config.data, **facts.constants}})
 
 
 def require_size(config: Config, family: Family, *, any_horizon: bool) -> None:

@@ -104,10 +104,19 @@ class Resolver:
         return in_order([*self.config.sections, *stored])
 
     def constants(self) -> dict[str, Any]:
-        """Return the value of every constant of the family."""
+        """Return the constants of the family, without optional ones that are not used."""
+        n_problems = len(self.problems)
+        values = self.typed_constants()
+        if len(self.problems) == n_problems:
+            groups = {constant.name: constant.group for constant in self.family.constants}
+            for name, message in self.family.check(values):
+                self.refuse((groups[name], name), message)
+        return self.family.without_unused(values)
+
+    def typed_constants(self) -> dict[str, Any]:
+        """Return the value of every constant of the family, each checked on its own."""
         constants = {constant.name: constant for constant in self.family.constants}
         values = {name: constant.default for name, constant in constants.items()}
-        n_problems = len(self.problems)
         for group in GROUPS:
             names = [name for name in constants if constants[name].group == group]
             for name, value in getattr(self.config, group).items():
@@ -117,9 +126,6 @@ class Resolver:
                     continue
                 self.check_value(place, value, constants[name].type)
                 values[name] = value
-        if len(self.problems) == n_problems:
-            for name, message in self.family.check(values):
-                self.refuse((constants[name].group, name), message)
         return values
 
     def axes(self) -> dict[str, list[Any]]:

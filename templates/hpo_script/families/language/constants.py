@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FILE_PATTERN = "**/*.py"
+FILE_PATTERN = "**/*"
 TRAIN_FRACTION = 0.8
 VAL_FRACTION = 0.1
 TRAIN_SUBSET = 1.0

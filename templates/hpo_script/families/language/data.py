@@ -1,6 +1,6 @@
-"""Data: the bytes of a text file, or of all files in a folder sorted by name.
+"""Data: contiguous stretches of a text for training, validation and test.
 
-The splits are contiguous. The bytes of the test split are dropped after reading.
+The bytes of the test stretch are dropped after reading.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ from hpo_script.families.language.constants import (
     VAL_FRACTION,
 )
 from hpo_script.families.language.model import GPT
+from hpo_script.families.language.text import stretches, text_files, too_small
 
-
-def read_text(path: Path, pattern: str) -> bytes:
-    """Return the bytes of a file, or of a folder's files that match the pattern."""
-    files = [path] if path.is_file() else sorted(f for f in path.glob(pattern) if f.is_file())
-    return b"\n".join(file.read_bytes() for file in files)
+SPLITS = {
+    "train_fraction": TRAIN_FRACTION,
+    "val_fraction": VAL_FRACTION,
+    "train_subset": TRAIN_SUBSET,
+    "val_bytes": VAL_BYTES,
+}
 
 
 class Task:
@@ -45,19 +47,14 @@ class Task:
 
     def load(self, device: torch.device) -> None:
         """Read the text; move training and validation bytes to the device."""
-        text = read_text(Path(self.data_path), FILE_PATTERN)
+        files, _ = text_files(Path(self.data_path), FILE_PATTERN)
+        text = b"\n".join(file.read_bytes() for file in files)
         self.digest = hashlib.sha256(text).hexdigest()
         if self.data_sha256 not in (None, self.digest):
             raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
-        n_train = int(len(text) * TRAIN_FRACTION)
-        first = n_train - int(n_train * TRAIN_SUBSET)
-        n_bytes = min(int(len(text) * VAL_FRACTION), VAL_BYTES + 1)
-        n_val = max(n_bytes - 1, 0) // CONTEXT_LENGTH * CONTEXT_LENGTH
-        if min(n_val, n_train - first) < 100 * CONTEXT_LENGTH:
-            raise UnusableError(
-                f"{self.data_path}: {len(text):,} bytes give {n_train - first:,} for training and"
-                f" {n_val:,} for validation, fewer than {100 * CONTEXT_LENGTH:,}; use more text"
-            )
+        first, _, n_train, n_val = found = stretches(len(text), SPLITS, CONTEXT_LENGTH)
+        if fault := too_small(len(text), found, CONTEXT_LENGTH):
+            raise UnusableError(f"{self.data_path}: {fault}")
         self.val_text = text[n_train : n_train + n_val + 1]  # with the last target
         self.val = torch.frombuffer(bytearray(self.val_text), dtype=torch.uint8).to(device)
         self.train = torch.frombuffer(bytearray(text[first:n_train]), dtype=torch.uint8).to(device)
