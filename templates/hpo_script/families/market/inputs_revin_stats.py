@@ -1,4 +1,4 @@
-"""Inputs: raw columns under instance normalisation, the removed statistics given back.
+"""Inputs: raw columns under instance normalisation, with the removed statistics as inputs.
 
 RevIN (Kim et al. 2022) takes the spread out of every window, and with it the volatility, which is
 most of what a threshold label depends on, and where in the window the last day lies. The model
@@ -21,7 +21,7 @@ from hpo_script.families.market.model import PatchTST
 
 
 def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int) -> np.ndarray:
-    """Return the model's inputs, (rows, channels): the columns as they are."""
+    """Return the inputs of the model, (rows, channels): the columns unchanged."""
     del train_rows
     return frame[list(columns)].to_numpy(np.float64)
 
@@ -48,7 +48,7 @@ class Model(PatchTST):
         return torch.cat([(spread / (mean.abs() + 1e-8)).log(), (x[:, -1] - mean) / spread], 1)
 
     def patches(self, x: Tensor) -> Tensor:
-        """Cut normalised windows into patches, and add the standardised statistics."""
+        """Normalise windows, cut them into patches, and append the standardised statistics."""
         mean = x.mean(1, keepdim=True)
         spread = x.std(1, keepdim=True, unbiased=False) + 1e-5 * mean.abs() + 1e-12
         patches = super().patches((x - mean) / spread * self.scale + self.shift)
