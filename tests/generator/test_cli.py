@@ -110,7 +110,7 @@ def test_check_accepts_what_was_rendered(script: Path) -> None:
     [
         ("HORIZON = 1 ", "HORIZON = 3 ", "+HORIZON = 3 "),
         ("SEED = 42", "SEED = 43", "+SEED = 43"),
-        ('"params": 2148289', '"params": 2148288', '"params": 2148288'),
+        ('"params": 2147653', '"params": 2147652', '"params": 2147652'),
         ("class StudySampler", "class StudySampler2", "+class StudySampler2"),
         ("    return auc", "    return auc", None),
     ],

@@ -67,6 +67,7 @@ FACTORS: dict[str, dict[str, list[dict[str, Any]]]] = {
         "task": [{}, {"task": "direction"}, {"task": "threshold_0.5pct", "horizon": 20}],
         "inputs": [{"options": {"inputs": inputs}}
                    for inputs in ("revin", "revin_stats", "scale_free", "zscore")],
+        "start": [{}, {"options": {"start": "none"}}],
         "loss": [{}, *({"fixed": {"loss": loss}} for loss in LOSSES),
                  *(searched(*pair) for pair in itertools.combinations(LOSSES, 2)),
                  searched(*LOSSES[1:]), searched(*LOSSES)],

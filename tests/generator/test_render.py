@@ -88,7 +88,7 @@ def test_there_is_one_architecture_per_line() -> None:
     rows = [line for line in script.splitlines() if line.startswith('    {"d_model": ')]
     assert len(rows) == 80
     assert rows[0] == (
-        '    {"d_model": 64, "n_layers": 64, "n_heads": 2, "d_ff": 128, "params": 2148289},'
+        '    {"d_model": 64, "n_layers": 64, "n_heads": 2, "d_ff": 128, "params": 2147653},'
     )
 
 

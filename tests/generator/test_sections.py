@@ -131,7 +131,7 @@ def test_the_url_of_a_storage_asks_for_its_section(tmp_path: Path) -> None:
 
 def test_guards_of_several_sections_are_joined(tmp_path: Path) -> None:
     script = rendered(tmp_path, "--with", "slurm", "--with", "guards")
-    assert "    Stops.guards = (*make_guards(ARGUMENTS.out), slurm_guard,)\n" in script
+    assert "    Stops.guards = [*make_guards(ARGUMENTS.out), slurm_guard]\n" in script
     assert "Stops.guards" not in rendered(tmp_path)
 
 

@@ -85,9 +85,9 @@ def describe_market_inputs(constants: Mapping[str, Any], options: Mapping[str, s
         form = own_forms.get(name) or TRANSFORMS.get(transforms.get(name), unchanged)
         forms.setdefault(form, []).append(name)
     texts = [f"{', '.join(names)} {form}".rstrip() for form, names in forms.items()]
+    start = "; start: logistic regression" if options["start"] == "linear" else ""
     if not own_forms:
-        return f"{'; '.join(texts)}: {INPUTS[inputs].about}"
+        return f"{'; '.join(texts)}: {INPUTS[inputs].about}{start}"
     has_range = "High" in constants.get("price_columns", PRICE_COLUMNS)
     span = "ln(High / Low)" if has_range else "absolute log return"
-    start = "; start: logistic regression" if options["start"] == "linear" else ""
     return f"{'; '.join([*texts, span])}; standardised on training rows{start}"

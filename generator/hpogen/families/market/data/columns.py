@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hpogen.aliases import did_you_mean
 from hpogen.families.market.constants import PRICES
 from hpogen.families.market.data.column_names import find_names, is_unnamed
 from hpogen.families.market.data.date_formats import is_date
@@ -95,14 +96,14 @@ def is_number_column(reading: Reading, name: str) -> bool:
     return False
 
 
-def chosen(reading: Reading, said: Sequence[str], numeric: Sequence[str]) -> list[str]:
-    """Return the columns that were said, by either of their names."""
-    here = {there: name for name, there in reading.names.items()}
-    columns = [name if name in reading.names else here.get(name, name) for name in said]
+def chosen(reading: Reading, names: Sequence[str], numeric: Sequence[str]) -> list[str]:
+    """Return the named columns, each given by its name in the script or in the file."""
+    of_file = {in_file: name for name, in_file in reading.names.items()}
+    columns = [name if name in reading.names else of_file.get(name, name) for name in names]
     for name in columns:
-        if name not in numeric:
-            wrong = "holds no numbers" if name in reading.names else "is not there"
-            reading.problems.add(
-                f"column {shown(name)} {wrong}; numeric are {shown(', '.join(numeric), 300)}"
-            )
+        if name in reading.names and name not in numeric:
+            reading.problems.add(f"column {shown(name)} holds no numbers; leave it out")
+        elif name not in numeric:
+            hint = did_you_mean(name, numeric)
+            reading.problems.add(f"column {shown(name)} is not in the file; {hint}")
     return [name for name in columns if name in numeric]
