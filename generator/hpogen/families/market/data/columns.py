@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hpogen.aliases import did_you_mean
 from hpogen.families.market.constants import PRICES
 from hpogen.families.market.data.column_names import find_names, is_unnamed
 from hpogen.families.market.data.date_formats import is_date
@@ -101,8 +102,9 @@ def chosen(reading: Reading, said: Sequence[str], numeric: Sequence[str]) -> lis
     columns = [name if name in reading.names else here.get(name, name) for name in said]
     for name in columns:
         if name not in numeric:
-            wrong = "holds no numbers" if name in reading.names else "is not there"
-            reading.problems.add(
-                f"column {shown(name)} {wrong}; numeric are {shown(', '.join(numeric), 300)}"
-            )
+            if name in reading.names:
+                fault = f"holds no numbers; choose from {', '.join(numeric)}"
+            else:
+                fault = f"is not in the file; {did_you_mean(name, numeric)}"
+            reading.problems.add(f"column {shown(name)} {shown(fault, 300)}")
     return [name for name in columns if name in numeric]
