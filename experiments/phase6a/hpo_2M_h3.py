@@ -1585,7 +1585,7 @@ STOPPED = 75  # exit code: stopped before the total, run again to continue
 class Stops:
     """Everything that may end the run; a guard returns a reason to end it, or None."""
 
-    guards: tuple[Callable[[Stops], str | None], ...] = ()  # of sections such as `slurm`
+    guards: Sequence[Callable[[Stops], str | None]] = ()  # of sections such as `slurm`
 
     def __init__(self, file: Path) -> None:
         self.file = file

@@ -18,7 +18,7 @@ MAX_CONSTANTS = 10  # lines about changed constants
 
 
 def read_script(path: Path) -> str:
-    """Return a script's text, line ends untouched. Raises UsageError."""
+    """Return a script's text with its line ends. Raises UsageError."""
     try:
         return path.read_bytes().decode("utf-8")
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a NUL in the path

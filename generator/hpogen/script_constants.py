@@ -16,12 +16,6 @@ Assignment = tuple[str, Any, str]  # NAME, with a type where it needs one, value
 Group = tuple[str, list[Assignment]]  # title, constants
 
 TITLES = {"data": "Data", "splits": "Splits, contiguous and in order", "model": "Model"}
-OPTIONAL = {
-    "data_sha256",
-    "date_format",
-    "train_end",
-    "val_end",
-}  # constants that a user may set to None
 
 
 def script_constants(spec: Spec) -> list[Group]:
@@ -91,9 +85,11 @@ def family_constants(spec: Spec, group: str) -> list[Assignment]:
 
 
 def annotated(name: str, spec: Spec) -> str:
-    """Return the name of a constant, with a type if it is or may be None."""
-    optional = spec.constants[name] is None or name in OPTIONAL
-    return f"{name.upper()}: str | None" if optional else name.upper()
+    """Return the name of a constant, with a type if its value does not show it."""
+    value = spec.constants[name]
+    if isinstance(value, dict):
+        return f"{name.upper()}: dict[str, str]"
+    return f"{name.upper()}: str | None" if value is None else name.upper()
 
 
 def beside(constant: Constant, spec: Spec) -> str:

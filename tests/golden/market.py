@@ -48,7 +48,7 @@ HPOGEN = "0.2.0 de3c822d2d0a"  # version, digest of the specification
 # Data
 DATA_PATH = "prices/sp500.csv"  # CSV or Parquet, 1999-01-04 to 2018-12-31
 # of that file; checked if given
-DATA_SHA256: str | None = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+DATA_SHA256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 FEATURE_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]  # columns the model sees
 
 # Splits, contiguous and in order
@@ -1524,7 +1524,7 @@ STOPPED = 75  # exit code: stopped before the total, run again to continue
 class Stops:
     """Everything that may end the run; a guard returns a reason to end it, or None."""
 
-    guards: tuple[Callable[[Stops], str | None], ...] = ()  # of sections such as `slurm`
+    guards: Sequence[Callable[[Stops], str | None]] = ()  # of sections such as `slurm`
 
     def __init__(self, file: Path) -> None:
         self.file = file
