@@ -84,6 +84,8 @@ def constant_line(name: str, value: Any, about: str) -> str:
     text = f"{name} = {literal(value)}"
     if len(text) > WIDTH and isinstance(value, list):
         text = f"{name} = {list_rows(value)}"
+    if len(text) > WIDTH and isinstance(value, dict):
+        text = f"{name} = {dict_rows(value)}"
     if not about:
         return text
     first, *rest = text.split("\n")

@@ -85,8 +85,11 @@ def family_constants(spec: Spec, group: str) -> list[Assignment]:
 
 
 def annotated(name: str, spec: Spec) -> str:
-    """Return the name of a constant, with a type if its value is None."""
-    return f"{name.upper()}: str | None" if spec.constants[name] is None else name.upper()
+    """Return the name of a constant, with a type if its value does not show it."""
+    value = spec.constants[name]
+    if isinstance(value, dict):
+        return f"{name.upper()}: dict[str, str]"
+    return f"{name.upper()}: str | None" if value is None else name.upper()
 
 
 def beside(constant: Constant, spec: Spec) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from hpogen.families.market.constants import PRICES
 from hpogen.render import read_mark, render
 from hpogen.spec import Spec
 from scripts import MARKET, TEXT, changed, spec_of
@@ -78,6 +79,10 @@ FACTORS: dict[str, dict[str, list[dict[str, Any]]]] = {
                     {"data": {"feature_columns": ["Close", 'a "b"', "c'd", "{e}", "f\\g", "é"]}},
                     {"data": {"feature_columns": [f"indicator {i}" for i in range(12)]}}],
         "dates": [{}, {"data": {"data_range": ["1999-01-04", "2018-12-31"]}}],
+        "reader": [{}, {"data": {"fill": "previous", "separator": "\t", "encoding": "utf-16",
+                                 "columns": {name: f"name of {name}" for name in PRICES}}},
+                   {"data": {"columns": {"Close": 'a "b"'}, "date_format": "%d.%m.%y",
+                             "units": True}}],
     },
     "language": {
         **COMMON,

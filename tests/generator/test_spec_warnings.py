@@ -162,7 +162,8 @@ def test_warnings_of_a_data_file_are_printed_by_render(tmp_path: Path, sp500: Pa
         "\n".join(f"{n},{line}" for n, line in enumerate(lines)).replace("0,", "Row,", 1)
     )
     arguments = ["render", "--budget", "2M", "--horizon", "1", "--out", str(tmp_path)]
-    done = CliRunner().invoke(main, [*arguments, "--data", str(path), "-q"])
+    columns = "data.feature_columns=[Close, Row]"
+    done = CliRunner().invoke(main, [*arguments, "--data", str(path), "-q", "--set", columns])
     assert done.exit_code == 0, done.output
     assert done.stdout == f"{tmp_path}/hpo_2M_h1.py\n"
     told = done.stderr.splitlines()

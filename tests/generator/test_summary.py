@@ -50,10 +50,12 @@ def test_features_are_told_in_the_form_in_which_the_model_sees_them() -> None:
 
     assert features("scale_free") == (
         "Close as log ratio to the previous close; Volume as log ratio to its 20-day mean;"
-        " Mood unchanged; ln(High / Low); standardised on training rows; start: logistic regression"
+        " Mood unchanged; ln(High / Low); standardised on training rows;"
+        " start: logistic regression"
     )
     assert features("zscore") == (
-        "Close, Volume, Mood: raw columns, standardised on training rows; start: logistic regression"
+        "Close, Volume, Mood: raw columns, standardised on training rows;"
+        " start: logistic regression"
     )
 
 

@@ -25,7 +25,8 @@ FIRST_YEAR, LAST_YEAR = 1700, 2199  # pandas 2 holds no dates far outside
 def number_pattern(decimal: str, thousands: str) -> re.Pattern[str]:
     """Return the pattern of a number with these marks."""
     mark, group = re.escape(decimal), re.escape(thousands)
-    whole = rf"(?:[0-9]{{1,3}}(?:{group}[0-9]{{3}})+|[0-9]+)" if thousands else "[0-9]+"
+    grouped = f"[0-9][0-9]?[0-9]?(?:{group}[0-9][0-9][0-9])+|"
+    whole = f"(?:{grouped if thousands else ''}[0-9]+)"
     return re.compile(rf"[+-]?(?:{whole}(?:{mark}[0-9]*)?|{mark}[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
