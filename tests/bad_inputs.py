@@ -447,7 +447,7 @@ ROWS: tuple[Bad, ...] = (
         "a grid that holds no such budget",
         "hpogen render --budget 2K --horizon 1",
         "error: budget 2K ± 25% fits 0 architectures, and a search needs two; the nearest"
-        " parameter counts are 3,745, 4,801, 5,969. Change the budget, raise tolerance or"
+        " parameter counts are 3,589, 4,645, 5,813. Change the budget, raise tolerance or"
         " give the axes below architecture more values",
     ),
     config(

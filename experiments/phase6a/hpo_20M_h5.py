@@ -319,7 +319,7 @@ def init_weights(model: nn.Module, n_layers: int) -> None:
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             nn.init.zeros_(parameter)
-        elif parameter.ndim > 1 and name != "positions":
+        elif parameter.ndim > 1 and not name.endswith("positions"):
             writes_residual = name.endswith(("attention_out.weight", "ff_out.weight"))
             depth = 2 * n_layers if writes_residual else 1
             nn.init.normal_(parameter, std=0.02 / math.sqrt(depth))
@@ -729,8 +729,8 @@ class Training:
         torch.manual_seed(stream_seed(*key, "weights"))
         self.model = task.build_model(arch, config["dropout"]).to(device)
         named = list(self.model.named_parameters())
-        matrices = [p for name, p in named if p.ndim > 1 and name != "positions"]
-        others = [p for name, p in named if p.ndim < 2 or name == "positions"]  # not decayed
+        matrices = [p for name, p in named if p.ndim > 1 and not name.endswith("positions")]
+        others = [p for name, p in named if p.ndim < 2 or name.endswith("positions")]  # no decay
         groups = [{"params": matrices, "weight_decay": config["weight_decay"]}, {"params": others}]
         betas = (config["beta1"], config["beta2"])
         self.optimizer = torch.optim.AdamW(groups, betas=betas, weight_decay=0.0)

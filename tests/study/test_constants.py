@@ -234,4 +234,5 @@ def test_no_decay_on_norms_biases_positions_and_scales(
         assert groups[1]["weight_decay"] == 0.0
         assert decayed | spared == set(by_id.values())
         assert all(name.endswith(".weight") and "norm" not in name for name in decayed)
-        assert {"positions", "norm.weight", "norm.bias"} <= spared
+        kinds = {name.removeprefix("model.") for name in spared}
+        assert {"positions", "norm.weight", "norm.bias"} <= kinds

@@ -141,7 +141,7 @@ def test_a_log_of_version_1_is_refused_with_a_way_on(sp500: Path, tmp_path: Path
 
 EDITS = {
     "schedule": ("math.cos(math.pi", "math.cos(3.1"),
-    "model": ("self.norm(self.blocks(x)).flatten(1)", "self.blocks(x).flatten(1)"),
+    "model": ("self.norm(self.blocks(x)).mean(1)", "self.blocks(x).mean(1)"),
 }
 
 
@@ -160,7 +160,7 @@ def test_edited_machinery_continues_a_log(script: Path) -> None:
 
 
 def test_an_edited_model_with_other_counts_is_counted_anew(script: Path) -> None:
-    edit(script, ("nn.Linear(n_patches * d_model, 1)", "nn.Linear(n_patches * d_model, 1, False)"))
+    edit(script, ("nn.Linear(d_model, 1)", "nn.Linear(d_model, 1, False)"))
     found = run(script, *APART)
     assert found.returncode == 0, found.stderr
     rows = [json.loads(line.rstrip(",")) for line in script.read_text().splitlines()

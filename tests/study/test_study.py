@@ -42,6 +42,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, sp500_file: Path) -> Path
     config = changed(
         MARKET,
         study={"n_trials": 9},
+        options={"start": "none"},
         data={"data_path": str(sp500_file)},
         splits={"train_subset": 0.3},
         fixed={"epochs": 3},
@@ -315,6 +316,7 @@ def learning_rate("""
 def test_recorded_parameters_are_those_trained_with(sp500: Path, tmp_path: Path) -> None:
     config = changed(
         QUICK,
+        options={"start": "none"},
         search={
             "weight_decay": {"type": "float", "low": 0.001, "high": 0.1, "log": True},
             "warmup_steps": {"type": "int", "low": 2, "high": 4},

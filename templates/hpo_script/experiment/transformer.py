@@ -44,7 +44,7 @@ def init_weights(model: nn.Module, n_layers: int) -> None:
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             nn.init.zeros_(parameter)
-        elif parameter.ndim > 1 and name != "positions":
+        elif parameter.ndim > 1 and not name.endswith("positions"):
             writes_residual = name.endswith(("attention_out.weight", "ff_out.weight"))
             depth = 2 * n_layers if writes_residual else 1
             nn.init.normal_(parameter, std=0.02 / math.sqrt(depth))
