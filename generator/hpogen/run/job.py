@@ -10,6 +10,7 @@ from datetime import timedelta
 from hpogen.run.scripts import Script
 from hpogen.run.table import Row, ended_below, row_of, statuses_of
 from hpogen.run.worker import Worker
+from hpogen.yaml_file import shown
 from recover_trials.follow.lines import summary
 from recover_trials.follow.live import LiveLog
 from recover_trials.follow.status import Status
@@ -25,7 +26,8 @@ class Job:
         place: position among all jobs, such as [2/12].
         status: of the study, as of the last read; None before its first trial.
         end: finished, failed or stopped, once no worker will be started any more.
-        reason: of the end.
+        reason: of the end, in a few words.
+        detail: the last line of output of a process that failed.
         closed: whether it has an end and its last worker has ended.
         crashes: how many workers have crashed.
         began: time of the first start, by the monotonic clock.
@@ -39,6 +41,7 @@ class Job:
     workers: list[Worker] = field(default_factory=list)
     end: str = ""
     reason: str = ""
+    detail: str = ""
     closed: bool = False
     crashes: int = 0
     stalled: bool = False
@@ -68,9 +71,9 @@ class Job:
         logs = [self.script.log] if len(self.workers) == 1 else []
         return worker.silence([worker.output, *logs])
 
-    def give_up(self, end: str, reason: str) -> None:
+    def give_up(self, end: str, reason: str, detail: str = "") -> None:
         """Start no more workers; those at work may still finish the study."""
-        self.end, self.reason = end, reason
+        self.end, self.reason, self.detail = end, reason, detail
 
     def close(self) -> None:
         """Set the end by the log, which decides whatever the processes did."""
@@ -85,10 +88,10 @@ class Job:
         if self.began is None:
             return f"{self.place} Skipping: {self.script.path.name}  {self.end}"
         duration = timedelta(seconds=round(time.monotonic() - self.began))
-        about = [f"duration {duration}", *([self.reason] if self.reason else [])]
+        about = [f"duration {duration}", self.reason]
         about += [summary(self.status)] if self.status else []
-        verb = BANNERS[self.end]
-        return f"{self.place} {verb}: {self.script.path.name}  {', '.join(about)}"
+        text = ", ".join(filter(None, about)) + (f": {self.detail}" if self.detail else "")
+        return f"{self.place} {BANNERS[self.end]}: {self.script.path.name}  {text}"
 
     def row(self, *, is_waiting: bool) -> Row:
         """Return the row of the table; `is_waiting`: a job without workers will get some."""
@@ -105,12 +108,13 @@ class Job:
 
 
 def last_line(worker: Worker) -> str:
-    """Return the last line of a worker's output, with a separator; empty if there is none."""
+    """Return the last line that a worker wrote since its start, empty if there is none."""
     try:
         with worker.output.open("rb") as file:
             file.seek(max(file.seek(0, os.SEEK_END) - 4096, 0))
-            lines = file.read().decode("utf-8", "replace").split("\n")
+            text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""
-    said = [line.strip() for line in lines if line.strip() and not line.startswith("RESULT ")]
-    return f": {said[-1]}" if said else ""
+    _, banner, said = text.rpartition(" Starting: ")
+    lines = [line.strip() for line in (said or text).splitlines()[bool(banner) :]]
+    return shown(next((line for line in reversed(lines) if line), ""), 200)

@@ -182,23 +182,23 @@ class Runner:
         elif code == LOST or worker.told or job.complete:
             return
         elif code in UNUSABLE:
-            job.give_up("failed", f"exit code {code}{last_line(worker)}")
+            job.give_up("failed", f"exit code {code}", last_line(worker))
         elif code == STOPPED:
-            job.give_up("stopped", last_line(worker).removeprefix(": "))
+            job.give_up("stopped", "exit code 75", last_line(worker))
         elif code not in (0, 1):
-            self.crashed(job, f"exit code {code}{last_line(worker)}")
+            self.crashed(job, f"exit code {code}", last_line(worker))
         elif not job.workers:
             job.give_up("stopped", "other processes train its last trials")
 
-    def crashed(self, job: Job, reason: str) -> None:
+    def crashed(self, job: Job, reason: str, detail: str) -> None:
         """Give a job up if it has crashed too often."""
         job.crashes += 1
         left = self.options.restarts - job.crashes
         if left < 0:
-            job.give_up("failed", reason)
+            job.give_up("failed", reason, detail)
         else:
             text = f"{job.place} {job.script.name} crashed, {reason}; restarts left: {left}"
-            self.screen.say(text)
+            self.screen.say(f"{text}: {detail}" if detail else text)
 
     def hangs(self, job: Job, worker: Worker) -> bool:
         """Return whether a worker hangs; report it once, and kill it if that is asked for."""
@@ -246,7 +246,7 @@ class Runner:
             lock = free_lock(script.name, job.workers)
             job.workers.append(start(lock, slot, command, banner, variables(script, options)))
         except OSError as error:
-            self.crashed(job, f"it cannot be started: {error.filename}: {error.strerror}")
+            self.crashed(job, "cannot be started", f"{error.filename}: {error.strerror}")
 
 
 def variables(script: Script, options: Options) -> dict[str, str]:
