@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,11 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def room(sp500: Path, tmp_path: Path, python: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
+def room(
+    sp500: Path, tmp_path: Path, python: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Room]:
     """Return a folder with data, which is the current one."""
     monkeypatch.chdir(tmp_path)
-    return Room(tmp_path, python)
+    found = Room(tmp_path, python)
+    yield found
+    found.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from children import child
 from hpogen.run.scripts import COPIES
-from hpogen.run.worker import survivor
+from hpogen.run.worker import end_at_once, survivor, survivors
 from scripts import edit, log_of, study_of
 
 HPOGEN = (sys.executable, "-m", "hpogen")
@@ -71,18 +71,26 @@ class Room:
     """A folder of scripts."""
 
     def __init__(self, folder: Path, python: Path) -> None:
-        self.folder, self.python = folder, python
+        self.folder, self.python, self.runners = folder, python, list[Runner]()
 
     def start(self, *arguments: str) -> Runner:
         """Start a runner of all scripts, unless some are given."""
         scripts = [] if any(a.endswith((".py", ".yaml")) for a in arguments) else self.scripts
-        return Runner(self.folder, self.python, *scripts, *arguments)
+        self.runners.append(Runner(self.folder, self.python, *scripts, *arguments))
+        return self.runners[-1]
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """Run scripts until the runner ends with an exit code; return its output."""
         runner = self.start(*arguments)
         assert runner.wait() == code, runner.said
         return runner.said
+
+    def close(self) -> None:
+        """End all runners and the scripts that they have left."""
+        for runner in self.runners:
+            runner.process.kill()
+            runner.wait()
+        end_at_once(survivors())
 
     def hpogen(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another command of hpogen."""
