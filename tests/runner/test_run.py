@@ -181,7 +181,7 @@ def test_pause_frees_the_device_until_it_is_removed(room: Room) -> None:
     runner = room.start()
     runner.until(room.in_trial(script, 1))
     PAUSE.touch()
-    runner.until_said("paused")
+    runner.until_said("paused: logs/PAUSE exists")
     hold.unlink()
     runner.until(lambda: 'ended: reason="SIGTERM"' in room.log(script))
     PAUSE.unlink()

@@ -13,6 +13,7 @@ import pytest
 
 from children import child
 from hpogen.run import hold
+from hpogen.run.heat import Heat
 from hpogen.run.scripts import COPIES, LOGS
 from hpogen.run.worker import LOST, free_lock, is_held, output_of, start, survivor, survivors
 
@@ -21,6 +22,9 @@ from hpogen.run.worker import LOST, free_lock, is_held, output_of, start, surviv
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     COPIES.mkdir(parents=True)
+
+
+WAIT = "import os, time\nwhile not os.path.exists('end'): time.sleep(0.01)"
 
 
 def command(code: str) -> list[str]:
@@ -36,8 +40,7 @@ def wait_until_held(lock: Path) -> None:
 def test_a_lock_lasts_as_long_as_its_process_and_names_it() -> None:
     lock = free_lock("hpo_1.5B_h1", [])
     assert not is_held(lock)
-    code = "import os, time\nwhile not os.path.exists('end'): time.sleep(0.01)"
-    worker = start(lock, "cuda:1", command(code), "banner", {})
+    worker = start(lock, "cuda:1", command(WAIT), "banner", {})
     wait_until_held(lock)
     assert worker.process
     (found,) = survivors()
@@ -51,7 +54,7 @@ def test_a_lock_lasts_as_long_as_its_process_and_names_it() -> None:
     Path("end").touch()
     assert worker.process.wait() == 0
     assert found.poll() == LOST
-    assert [*survivors()] == []
+    assert survivors() == []
 
 
 @pytest.mark.parametrize(
@@ -60,13 +63,27 @@ def test_a_lock_lasts_as_long_as_its_process_and_names_it() -> None:
 def test_a_file_that_names_a_process_is_believed_only_while_it_is_locked(text: str) -> None:
     lock = free_lock("hpo_2K_h1", [])
     lock.write_text(text)
-    assert [*survivors()] == []
+    assert survivors() == []
 
 
 def test_a_worker_of_another_machine_is_not_signalled() -> None:
     lock = free_lock("hpo_2K_h1", [])
-    lock.write_text(json.dumps({"process": 1, "host": "elsewhere", "slot": "cpu"}))
-    assert survivor(lock).group is None
+    worker = start(lock, "cpu", command(WAIT), "banner", {})
+    wait_until_held(lock)
+    found = survivor(lock)
+    lock.write_text(json.dumps({"process": os.getpid(), "host": "elsewhere", "slot": "cpu"}))
+    assert found.group is None
+    Path("end").touch()
+    assert worker.process
+    worker.process.wait()
+
+
+def test_heat_pauses_until_it_is_ten_degrees_cooler() -> None:
+    readings = iter([(79.0, "GPU 0"), (81.0, "GPU 0"), (71.0, "GPU 0"), (69.0, "GPU 0"), None])
+    heat = Heat(80.0, lambda: next(readings), seconds=0)
+    reasons = [heat.reason() for _ in range(5)]
+    assert reasons == ["", *(f"temperature {n} °C (GPU 0)" for n in (81, 71)), "", ""]
+    assert Heat(None, lambda: (200.0, "GPU 0")).reason() == ""
 
 
 def test_each_worker_of_a_script_has_its_own_output() -> None:

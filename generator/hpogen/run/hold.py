@@ -27,8 +27,8 @@ def hold(lock: str, slot: str, command: list[str]) -> None:
     except (BlockingIOError, PermissionError):
         sys.exit(BUSY)
     about = {"process": os.getpid(), "host": platform.node(), "slot": slot}
+    os.ftruncate(file, 0)  # the process of an earlier lock must never be taken for this one
     with contextlib.suppress(OSError):  # a full disk: the lock holds without the text
-        os.ftruncate(file, 0)
         os.write(file, json.dumps(about).encode())
     os.set_inheritable(file, True)
     os.execvp(command[0], command)  # noqa: S606

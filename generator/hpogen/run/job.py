@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -29,6 +30,7 @@ class Job:
         reason: of the end, in a few words.
         detail: the last line of output of a process that failed.
         closed: whether it has an end and its last worker has ended.
+        crowded: whether a worker found that other processes train all trials that are left.
         crashes: how many workers have crashed.
         began: time of the first start, by the monotonic clock.
     """
@@ -43,13 +45,15 @@ class Job:
     reason: str = ""
     detail: str = ""
     closed: bool = False
+    crowded: bool = False
     crashes: int = 0
     stalled: bool = False
     began: float | None = None
 
     def read(self) -> None:
-        """Read the new lines of the log. Raises OSError."""
-        self.log.poll()
+        """Read the new lines of the log; a disk that does not answer is asked again later."""
+        with suppress(OSError):
+            self.log.poll()
         self.status = next(iter(statuses_of(self.log)), None)
 
     @property
@@ -63,7 +67,7 @@ class Job:
 
     def wants_worker(self, *, spread: bool) -> bool:
         """Return whether a further worker has a trial to train."""
-        most = self.n_trials - self.ended if spread else 1
+        most = self.n_trials - self.ended if spread and not self.crowded else 1
         return not (self.end or self.complete) and len(self.workers) < most
 
     def silence(self, worker: Worker) -> float:
@@ -93,18 +97,17 @@ class Job:
         text = ", ".join(filter(None, about)) + (f": {self.detail}" if self.detail else "")
         return f"{self.place} {BANNERS[self.end]}: {self.script.path.name}  {text}"
 
-    def row(self, *, is_waiting: bool) -> Row:
-        """Return the row of the table; `is_waiting`: a job without workers will get some."""
+    def row(self, idle: str) -> Row:
+        """Return the row of the table; `idle` is the state of a job without workers."""
         row = row_of(self.script.name, str(self.script.log), self.status, self.n_trials)
         if self.closed:
             return replace(row, state=self.end, reason=self.reason, seconds_left=None)
         if self.workers:
             slots = ", ".join(worker.slot for worker in self.workers)
             return replace(row, state="stalled" if self.stalled else "running", reason=slots)
-        row = replace(row, seconds_left=None)
-        if is_waiting:
-            return replace(row, state="waiting", reason="")
-        return replace(row, state="stopped") if row.state in ("running", "stalled") else row
+        state = idle if self.status else "waiting"
+        reason = row.reason if row.state == state else ""
+        return replace(row, state=state, reason=reason, seconds_left=None)
 
 
 def last_line(worker: Worker) -> str:

@@ -41,6 +41,7 @@ print(json.dumps(found))
 def problems_of(jobs: Sequence[Job], options: Options) -> Iterator[str]:
     """Yield what keeps scripts from running."""
     unfinished = [job for job in jobs if not job.complete]
+    yield from unreadable(unfinished)
     yield from missing_data(unfinished, options)
     yield from unwritable((LOGS, Path("outputs")))
     yield from disk(unfinished, options)
@@ -55,6 +56,12 @@ def warnings_of(jobs: Sequence[Job]) -> Iterator[str]:
     for job in jobs:
         if not job.complete and (reason := edited(job.script.path)):
             yield f"{shown_path(job.script.path)} {reason}"
+
+
+def unreadable(jobs: Sequence[Job]) -> Iterator[str]:
+    for log in (job.script.log for job in jobs):
+        if log.exists() and not (log.is_file() and os.access(log, os.R_OK | os.W_OK)):
+            yield f"the log {log} cannot be read and written"
 
 
 def missing_data(jobs: Sequence[Job], options: Options) -> Iterator[str]:

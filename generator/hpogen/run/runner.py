@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
 
+from hpogen.run.heat import Heat
 from hpogen.run.hold import BUSY
 from hpogen.run.job import Job, last_line
 from hpogen.run.screen import Screen
@@ -45,6 +46,7 @@ class Options:
         timeout: seconds for all.
         python: interpreter of the scripts.
         n_trials: total of each study, instead of its N_TRIALS.
+        max_celsius: temperature above which all scripts pause; None without a limit.
         data: data file of each script, instead of its own.
         arguments: further arguments of each script.
     """
@@ -57,6 +59,7 @@ class Options:
     timeout: float
     python: str
     n_trials: int | None
+    max_celsius: float | None
     data: str | None
     arguments: Sequence[str]
 
@@ -76,7 +79,8 @@ class Runner:
         self.others: list[Worker] = []  # of scripts that are not among the jobs
         self.signals: list[int] = []
         self.stop = ""  # why the runner ends before all studies do
-        self.paused = False
+        self.paused = ""  # why no script runs for now
+        self.heat = Heat(options.max_celsius)
         self.began = time.monotonic()
 
     def run(self) -> int:
@@ -95,7 +99,8 @@ class Runner:
                 time.sleep(INTERVAL)
 
     def rows(self) -> list[Row]:
-        return [job.row(is_waiting=not self.stop) for job in self.jobs]
+        idle = "stopped" if self.stop else "paused" if self.paused else "waiting"
+        return [job.row(idle) for job in self.jobs]
 
     def exit_code(self) -> int:
         if self.stop and not all(job.closed for job in self.jobs):
@@ -136,9 +141,9 @@ class Runner:
         if not self.stop and (reason := self.stop_reason()):
             self.stop = reason
             self.screen.say(f"stopping: {reason}; running scripts write their checkpoints")
-        if self.paused != PAUSE.exists():
-            self.paused = not self.paused
-            self.screen.say(f"{PAUSE} {'exists: paused' if self.paused else 'is gone: continues'}")
+        before, self.paused = self.paused, self.pause_reason()
+        if bool(before) != bool(self.paused):
+            self.screen.say(f"paused: {self.paused}" if self.paused else "the pause ends")
         workers = [worker for job in self.jobs for worker in job.workers]
         if self.stop or self.paused:
             for worker in workers:
@@ -154,6 +159,10 @@ class Runner:
         if STOP.exists():
             return f"{STOP} exists; remove it to continue later"
         return "timeout" if time.monotonic() - self.began > self.options.timeout else ""
+
+    def pause_reason(self) -> str:
+        """Return why the scripts must free their devices for a while; empty if they need not."""
+        return f"{PAUSE} exists" if PAUSE.exists() else self.heat.reason()
 
     def update(self, job: Job) -> None:
         """Read the log of a job, and see which of its workers have ended or hang."""
@@ -187,7 +196,9 @@ class Runner:
             job.give_up("stopped", "exit code 75", last_line(worker))
         elif code not in (0, 1):
             self.crashed(job, f"exit code {code}", last_line(worker))
-        elif not job.workers:
+        elif job.workers:
+            job.crowded = True
+        else:
             job.give_up("stopped", "other processes train its last trials")
 
     def crashed(self, job: Job, reason: str, detail: str) -> None:

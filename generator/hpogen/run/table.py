@@ -60,7 +60,7 @@ def ended_below(status: Status | None, n_trials: int) -> int:
 def row_of(name: str, log: str, status: Status | None, n_trials: int | None) -> Row:
     """Return the row of a study whose state is known from its log alone."""
     if status is None:
-        return Row(name, log, "waiting", "no trial yet", n_trials)
+        return Row(name, log, "waiting", "", n_trials)
     n_trials = n_trials or status.total
     ended = status.done if n_trials is None else ended_below(status, n_trials)
     best_trial, best_value = status.best or (None, None)

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ class Worker:
     Attributes:
         lock: file that the process holds locked; its name has the name of the script.
         slot: device that it uses.
-        group: number of its process group, as long as it runs on this machine.
         process: None if an earlier runner started it.
         told: time of the signal to stop, by the monotonic clock.
         changed: time of the last change of `size`, by the same clock.
@@ -38,7 +37,6 @@ class Worker:
 
     lock: Path
     slot: str
-    group: int | None
     process: subprocess.Popen[bytes] | None = None
     told: float | None = None
     changed: float = field(default_factory=time.monotonic)
@@ -47,6 +45,14 @@ class Worker:
     @property
     def script(self) -> str:
         return self.lock.stem.rpartition(".")[0]
+
+    @property
+    def group(self) -> int | None:
+        """Number of its process group; None if it has ended, or runs on another machine."""
+        if self.process:
+            return self.process.pid if self.process.returncode is None else None
+        about = named_in(self.lock) if is_held(self.lock) else {}
+        return about.get("process") if about.get("host") == platform.node() else None
 
     @property
     def output(self) -> Path:
@@ -66,9 +72,9 @@ class Worker:
 
     def signal(self, number: int) -> None:
         """Send a signal to the whole process group."""
-        if self.group is not None:
+        if group := self.group:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.group, number)
+                os.killpg(group, number)
 
     def is_late(self, grace: float) -> bool:
         """Return whether it still runs that many seconds after the signal to stop."""
@@ -118,23 +124,26 @@ def start(
             env={**os.environ, **variables},
             start_new_session=True,  # signals of the terminal reach the runner alone
         )
-    return Worker(lock, slot, process.pid, process)
+    return Worker(lock, slot, process)
 
 
-def survivors() -> Iterator[Worker]:
-    """Yield the workers of earlier runners that still run."""
-    for lock in sorted(COPIES.glob("*.lock")):
-        if is_held(lock):
-            yield survivor(lock)
+def survivors() -> list[Worker]:
+    """Return the workers of earlier runners that still run."""
+    return [survivor(lock) for lock in sorted(COPIES.glob("*.lock")) if is_held(lock)]
 
 
 def survivor(lock: Path) -> Worker:
-    """Return the worker that holds a lock; a worker of another machine cannot be signalled."""
-    about: dict[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError):
-        about = json.loads(lock.read_bytes())
-    is_here = about.get("host") == platform.node()
-    return Worker(lock, about.get("slot", "auto"), about.get("process") if is_here else None)
+    """Return the worker that holds a lock."""
+    return Worker(lock, named_in(lock).get("slot", "auto"))
+
+
+def named_in(lock: Path) -> dict[str, Any]:
+    """Return what the holder of a lock has written; it counts only while the lock is held."""
+    try:
+        about: dict[str, Any] = json.loads(lock.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return about
 
 
 def is_held(lock: Path) -> bool:
