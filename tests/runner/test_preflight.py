@@ -82,7 +82,6 @@ def test_a_full_disk_is_reported_and_the_next_runner_finishes(room: Room) -> Non
 def test_output_that_does_not_fit_does_not_end_a_study(room: Room) -> None:
     script = render_to(room.folder, QUICK)
     LOGS.mkdir()
-    (LOGS / f"{script.stem}.out").write_bytes(bytes(LARGE))
     size = max(script.stat().st_size + 1, LARGE)
     (LOGS / f"{script.stem}.out").write_bytes(bytes(size))
     with full_disk(size):

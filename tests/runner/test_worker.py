@@ -1,4 +1,4 @@
-"""Locks of workers: they tell who runs, whatever became of runners."""
+"""Locks of workers show which of them run, also after their runner was killed."""
 
 from __future__ import annotations
 

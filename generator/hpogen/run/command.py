@@ -6,25 +6,27 @@ import json
 import math
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from hpogen.errors import HpogenError, UsageError
+from hpogen.errors import UsageError
 from hpogen.files import shown_path
 from hpogen.lock import folder_lock
 from hpogen.run.preflight import not_ready, problems_of, warnings_of
 from hpogen.run.runner import Options, Runner
 from hpogen.run.screen import Screen
 from hpogen.run.scripts import LOGS, PLANS, Script, read_scripts, selected
-from hpogen.run.table import Row, as_json, as_text, row_of, statuses_of
+from hpogen.run.table import Row, as_text, row_of, statuses_of
 from hpogen.yaml_file import shown
 from recover_trials.follow.live import live_logs
 
 SLOT = re.compile("auto|cpu|mps|cuda(:[0-9]{1,2})?")
-OWN = {"--data", "--n-trials", "--device", "--log", "--out"}  # the runner sets or needs these
-OTHER = {"--smoke", "--dry-run", "--repeat", "--status", "--help"}  # these train no study
+# The runner sets or needs these itself; those in the second line train no study.
+REFUSED = {"--data", "--n-trials", "--device", "--log", "--out"}
+REFUSED |= {"--smoke", "--dry-run", "--repeat", "--status", "--help"}
 
 
 def run(
@@ -88,7 +90,7 @@ def parse_arguments(text: str) -> list[str]:
         raise UsageError(f"--args {shown(text)}: {error}") from None
     for word in words:
         name = word.partition("=")[0]
-        if name in OWN | OTHER:
+        if name in REFUSED:
             raise UsageError(f"--args: {name} cannot be given to each script; see hpogen run -h")
     return words
 
@@ -97,7 +99,7 @@ def status(words: Sequence[Path], *, as_objects: bool) -> int:
     """Print the table of studies; return the exit code. Raises HpogenError."""
     scripts, problems = read_scripts(word for word in words if word.suffix in (".py", *PLANS))
     if problems:
-        raise not_found(problems)
+        raise UsageError("\n".join(problems))
     scripts = sorted(scripts, key=lambda script: script.budget)
     paths = [word for word in words if word.suffix not in (".py", *PLANS)]
     missing = [path for path in paths if not path.exists()]
@@ -107,12 +109,10 @@ def status(words: Sequence[Path], *, as_objects: bool) -> int:
         rows = rows_of(scripts, paths)
     except OSError as error:
         raise UsageError(f"{shown(str(error.filename), 300)}: {error.strerror}") from None
-    click.echo(json.dumps(as_json(rows), indent=1) if as_objects else as_text(rows))
+    click.echo(
+        json.dumps([asdict(row) for row in rows], indent=1) if as_objects else as_text(rows)
+    )
     return 0
-
-
-def not_found(problems: Iterable[str]) -> HpogenError:
-    return UsageError("\n".join(problems))
 
 
 def rows_of(scripts: Sequence[Script], paths: Sequence[Path]) -> list[Row]:

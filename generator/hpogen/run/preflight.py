@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hpogen.errors import HpogenError
+from hpogen.errors import UsageError
 from hpogen.files import shown_path
 from hpogen.run.job import Job
 from hpogen.run.runner import Options
@@ -151,12 +151,8 @@ def other_experiment(job: Job) -> Iterator[str]:
         )
 
 
-class NotReadyError(HpogenError):
-    """Problems that are found before anything is started."""
-
-
-def not_ready(problems: Sequence[str]) -> NotReadyError:
+def not_ready(problems: Sequence[str]) -> UsageError:
     """Return the error that lists all problems."""
     if len(problems) == 1:
-        return NotReadyError(problems[0])
-    return NotReadyError("\n".join(["nothing was started:", *(f"  {p}" for p in problems)]))
+        return UsageError(problems[0])
+    return UsageError("\n".join(["nothing was started:", *(f"  {p}" for p in problems)]))

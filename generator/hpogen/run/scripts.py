@@ -72,14 +72,14 @@ def read_script(path: Path) -> Script:
     source = read_source(path)
     try:
         constants = constants_of(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise UsageError(f"{shown_path(path)}: not valid Python") from None
+        params = [int(row["params"]) for row in constants.get("ARCHITECTURES", ())] or [0]
+    except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError, LookupError):
+        raise UsageError(f"{shown_path(path)}: its constants cannot be read") from None
     wrong = [name for name, kind in KINDS.items() if not isinstance(constants.get(name), kind)]
     if wrong:
         raise UsageError(f"{shown_path(path)}: no search script of hpogen: no constant {wrong[0]}")
     if Path(constants["NAME"]).name != constants["NAME"]:
         raise UsageError(f"{shown_path(path)}: NAME {shown(constants['NAME'])} is no file name")
-    params = [row.get("params", 0) for row in constants["ARCHITECTURES"]] or [0]
     return Script(
         path,
         source,

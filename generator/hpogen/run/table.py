@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rich.console import Console
@@ -81,11 +81,6 @@ def state_of(status: Status, ended: int, n_trials: int | None) -> tuple[str, str
     if status.end_reason is not None:
         return "stopped", status.end_reason
     return ("stalled", "or killed") if status.stalled else ("running", "")
-
-
-def as_json(rows: Iterable[Row]) -> list[dict[str, object]]:
-    """Return rows as objects of JSON."""
-    return [asdict(row) for row in rows]
 
 
 def picture(rows: Iterable[Row]) -> Table:
