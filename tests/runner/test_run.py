@@ -77,9 +77,10 @@ def test_a_script_that_crashes_is_started_again_as_often_as_allowed(room: Room) 
 
 
 def test_a_script_that_hangs_is_reported_and_a_second_signal_kills_it(room: Room) -> None:
-    gated(render_to(room.folder, QUICK))
+    script = gated(render_to(room.folder, QUICK))
     room.hold(1)
     runner = room.start("--stall", "0.001")
+    runner.until(room.in_trial(script, 1))
     runner.until_said("on auto hangs: no line for")
     runner.signal(signal.SIGTERM)
     runner.until_said("stopping: SIGTERM")
