@@ -134,12 +134,12 @@ ROWS: tuple[Bad, ...] = (
     config(
         "a key given twice",
         "budget: 2M\nbudget: 3M",
-        "error: x.yaml:2:1: budget: key given twice",
+        "error: x.yaml:2:1: budget: duplicate key; remove one of the two",
     ),
     config(
         "a key that is no text",
         "1: 2M",
-        "error: x.yaml:1:1: 1: a key must be text; put it in quotes",
+        "error: x.yaml:1:1: 1: a key must be text; write it in quotes",
     ),
     config(
         "an alias of nothing",
@@ -149,22 +149,22 @@ ROWS: tuple[Bad, ...] = (
     config(
         "an alias within itself",
         "study: &s {name: *s}",
-        "error: x.yaml: nested too deeply, or an alias within itself",
+        "error: x.yaml: nested more than 20 levels deep, or an alias contains itself",
     ),
     config(
         "two documents",
         "budget: 2M\n---\nhorizon: 1",
-        "error: x.yaml:2:1: but found another document",
+        "error: x.yaml:2:1: expected a single document in the stream, but found another document",
     ),
     config(
         "a tag of Python",
         "study: !!python/object:os.system {}",
-        "error: x.yaml:1:1: study: the tag !!python/object:os.system is not known; leave it out",
+        "error: x.yaml:1:1: study: unknown tag !!python/object:os.system; leave it out",
     ),
     config(
         "infinity",
         "tolerance: .inf",
-        "error: x.yaml:1:12: .inf is not a number below 1e30",
+        "error: x.yaml:1:12: .inf: write a number below 1e30",
     ),
     config(
         "a mistyped section",
@@ -179,11 +179,12 @@ ROWS: tuple[Bad, ...] = (
     config(
         "several mistakes at once",
         "metric: x\nfixed: {epochs: 0, nope: 1}\nmodel: {stride: 0}",
-        "error: x.yaml:1:1: metric: unknown metric 'x'; known: val_loss, auc,"
+        "error: x.yaml:1:1: metric: unknown metric 'x'; choose from val_loss, auc,"
         " brier\nx.yaml:2:9: fixed.epochs: must be at least 1 (got 0)\nx.yaml:2:20: fixed.nope:"
-        " unknown parameter; known: epochs, learning_rate, weight_decay, dropout,"
+        " unknown parameter; choose from epochs, learning_rate, weight_decay, dropout,"
         " warmup_steps, batch_size, clip_norm, beta1, beta2, min_lr_ratio, patience,"
-        " prune_from, min_delta, loss\nx.yaml:3:9: model.stride: must be at least 1 (got 0)",
+        " prune_from, min_delta, loss, class_balance, focal_gamma, focal_alpha,"
+        " auc_gamma\nx.yaml:3:9: model.stride: must be at least 1 (got 0)",
     ),
     config(
         "a tolerance of 100 %",
@@ -198,12 +199,13 @@ ROWS: tuple[Bad, ...] = (
     config(
         "a metric of another task",
         "metric: bits_per_byte",
-        "error: x.yaml:1:1: metric: unknown metric 'bits_per_byte'; known: val_loss, auc, brier",
+        "error: x.yaml:1:1: metric: unknown metric 'bits_per_byte'; choose from val_loss,"
+        " auc, brier",
     ),
     config(
         "the other direction of a metric",
         "metric: auc\ndirection: minimize",
-        "error: x.yaml:2:1: direction: auc has the direction maximize; leave direction out",
+        "error: x.yaml:2:1: direction: the direction of auc is maximize; leave direction out",
     ),
     config(
         "no direction",
@@ -213,19 +215,20 @@ ROWS: tuple[Bad, ...] = (
     config(
         "an unknown task",
         "task: treshold_1pct",
-        "error: x.yaml:1:1: task: unknown task 'treshold_1pct'; there are threshold_<x>pct,"
-        " direction, byte_lm, and those of --family FOLDER",
+        "error: x.yaml:1:1: task: unknown task 'treshold_1pct'; did you mean threshold_1pct?",
     ),
     Bad(
         "a budget that is none",
         "hpogen render --config x.yaml",
-        "error: x.yaml:1:1: budget: write a number of parameters like 350K, 2M, 1.5B (got 'huge')",
+        "error: x.yaml:1:1: budget: write a number of parameters such as 350K, 2M or 1.5B"
+        " (got 'huge')",
         files={"x.yaml": "budget: huge\nhorizon: 1"},
     ),
     Bad(
         "a budget that is a truth value",
         "hpogen render --config x.yaml",
-        "error: x.yaml:1:1: budget: write a number of parameters like 350K, 2M, 1.5B (got True)",
+        "error: x.yaml:1:1: budget: write a number of parameters such as 350K, 2M or 1.5B"
+        " (got True)",
         files={"x.yaml": "budget: true\nhorizon: 1"},
     ),
     Bad(
@@ -263,12 +266,13 @@ ROWS: tuple[Bad, ...] = (
     config(
         "an invisible character in a name",
         'study: {name: "a\\u202eb"}',
-        "error: x.yaml:1:9: study.name: holds the invisible character U+202E (got 'a\\u202eb')",
+        "error: x.yaml:1:9: study.name: holds the invisible character U+202E; remove it (got"
+        " 'a\\u202eb')",
     ),
     config(
         "a name that is too long",
         "study: {name: " + "x" * 201 + "}",
-        "error: x.yaml:1:9: study.name: has more than 200 characters (got"
+        "error: x.yaml:1:9: study.name: must have at most 200 characters (got"
         " 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…)",
     ),
     # options:
@@ -369,7 +373,7 @@ ROWS: tuple[Bad, ...] = (
     config(
         "a key of another family",
         "model: {vocabulary: 256}",
-        "error: x.yaml:1:9: model.vocabulary: unknown key; known: context_length,"
+        "error: x.yaml:1:9: model.vocabulary: unknown key; choose from context_length,"
         " max_context_length, patch_length, stride",
     ),
     # architecture:
@@ -381,12 +385,12 @@ ROWS: tuple[Bad, ...] = (
     config(
         "a negative width",
         "architecture: {d_model: [64, -1]}",
-        "error: x.yaml:1:30: architecture.d_model.1: -1 is not a whole number above 0",
+        "error: x.yaml:1:30: architecture.d_model.1: write a whole number above 0 (got -1)",
     ),
     config(
         "half a layer",
         "architecture: {n_layers: [1.5]}",
-        "error: x.yaml:1:27: architecture.n_layers.0: 1.5 is not a whole number above 0",
+        "error: x.yaml:1:27: architecture.n_layers.0: write a whole number above 0 (got 1.5)",
     ),
     config(
         "an axis without values",
@@ -396,59 +400,61 @@ ROWS: tuple[Bad, ...] = (
     config(
         "a bound on an unknown column",
         "architecture: {where: {width: {max: 512}}}",
-        "error: x.yaml:1:24: architecture.where.width: unknown column; known: d_model,"
+        "error: x.yaml:1:24: architecture.where.width: unknown column; choose from d_model,"
         " n_layers, n_heads, d_ff, head_dim",
     ),
     config(
         "a bound that is none",
         "architecture: {where: {d_model: {below: 512}}}",
-        "error: x.yaml:1:34: architecture.where.d_model.below: unknown key; known: min, max",
+        "error: x.yaml:1:34: architecture.where.d_model.below: unknown key; choose from min, max",
     ),
     config(
         "bounds that leave nothing",
         "architecture: {where: {d_model: {max: 32}}}",
-        "error: budget 2M ± 25%: 0 architectures fit, a search needs two; the nearest"
-        " parameter counts are none: no architecture is within the bounds",
+        "error: budget 2M ± 25% fits 0 architectures, and a search needs two; widen the"
+        " ranges of architecture.where, which fit none",
     ),
     config(
         "skipping a row that is not there",
         "architecture: {skip: [80]}",
-        "error: x.yaml:1:23: architecture.skip.0: there is no arch_idx 80; the last is 79",
+        "error: x.yaml:1:23: architecture.skip.0: no arch_idx 80; the last one is 79",
     ),
     config(
         "skipping what no row is",
         "architecture: {skip: [{d_model: 64, n_layers: 3}]}",
-        "error: x.yaml:1:23: architecture.skip.0: no architecture of the grid is"
-        " {'d_model': 64, 'n_layers': 3}",
+        "error: x.yaml:1:23: architecture.skip.0: no architecture within the budget has"
+        " {'d_model': 64, 'n_layers': 3}; `hpogen grid` lists them",
     ),
     config(
         "skipping by an unknown column",
         "architecture: {skip: [{width: 64}]}",
-        "error: x.yaml:1:24: architecture.skip.0.width: unknown column; known: d_model,"
+        "error: x.yaml:1:24: architecture.skip.0.width: unknown column; choose from d_model,"
         " n_layers, n_heads, d_ff, params",
     ),
     config(
         "skipping by text",
         "architecture: {skip: [first]}",
-        "error: x.yaml:1:23: architecture.skip.0: give an arch_idx, or what it is, such"
-        " as {d_model: 1024, n_layers: 256} (got 'first')",
+        "error: x.yaml:1:23: architecture.skip.0: write an arch_idx or columns such as"
+        " {d_model: 1024, n_layers: 256} (got 'first')",
     ),
     config(
         "a memory ceiling that is too low",
         "architecture: {max_memory_gb: 0.01}",
-        "error: skip and max_memory_gb leave 0 of 80 architectures, a search needs two;"
-        " the smallest needs 0.03 GB",
+        "error: architecture.skip and architecture.max_memory_gb leave 0 of 80 architectures,"
+        " and a search needs two; the smallest needs 0.03 GB",
     ),
     Bad(
         "a grid that holds no such budget",
         "hpogen render --budget 2K --horizon 1",
-        "error: budget 2K ± 25%: 0 architectures fit, a search needs two; the nearest"
-        " parameter counts are 3,745, 4,801, 5,969",
+        "error: budget 2K ± 25% fits 0 architectures, and a search needs two; the nearest"
+        " parameter counts are 3,745, 4,801, 5,969. Change the budget, raise tolerance or"
+        " give the axes below architecture more values",
     ),
     config(
         "a space without end",
         f"architecture: {{d_model: {list(range(8, 1000, 8))}, n_layers: {list(range(1, 999))}}}",
-        "error: x.yaml:1:1: architecture: 1,237,520 combinations; at most 200,000 are counted",
+        "error: x.yaml:1:1: architecture: 1,237,520 combinations, more than 200,000; give"
+        " fewer values",
     ),
     # search:
     config(
@@ -464,7 +470,8 @@ ROWS: tuple[Bad, ...] = (
     config(
         "no type",
         "search: {dropout: {low: 0.1, high: 0.3}}",
-        "error: x.yaml:1:10: search.dropout: no type; say for example type: float",
+        "error: x.yaml:1:10: search.dropout: type is missing; write type: float, int or"
+        " categorical",
     ),
     config(
         "an unknown type",
@@ -485,7 +492,7 @@ ROWS: tuple[Bad, ...] = (
     config(
         "a bound that is text",
         "search: {dropout: {type: float, low: abc, high: 0.1}}",
-        "error: x.yaml:1:33: search.dropout.low: not a number (got 'abc')",
+        "error: x.yaml:1:33: search.dropout.low: write a number (got 'abc')",
     ),
     config(
         "a value that cannot be",
@@ -500,17 +507,19 @@ ROWS: tuple[Bad, ...] = (
     config(
         "a log scale in steps",
         "search: {batch_size: {type: int, low: 8, high: 64, step: 8, log: true}}",
-        "error: x.yaml:1:10: search.batch_size: a log scale needs low of 1 or more and step 1",
+        "error: x.yaml:1:10: search.batch_size: a log scale needs low 1 or more and step 1",
     ),
     config(
         "an end that no step reaches",
         "search: {batch_size: {type: int, low: 10, high: 64, step: 8}}",
-        "error: x.yaml:1:10: search.batch_size: high 64 is not reached by step 8; 58 is",
+        "error: x.yaml:1:10: search.batch_size: high 64 is not low plus a multiple of step 8;"
+        " write high: 58",
     ),
     config(
         "fractions of a whole number",
         "search: {batch_size: {type: float, low: 8, high: 64}}",
-        "error: x.yaml:1:10: search.batch_size: holds no fractions; use type: int or categorical",
+        "error: x.yaml:1:10: search.batch_size: needs whole numbers; write type: int or type:"
+        " categorical",
     ),
     config(
         "one choice",
@@ -520,12 +529,12 @@ ROWS: tuple[Bad, ...] = (
     config(
         "a choice given twice",
         "search: {epochs: {type: categorical, choices: [5, 5]}}",
-        "error: x.yaml:1:10: search.epochs: choices [5, 5] repeat a value",
+        "error: x.yaml:1:10: search.epochs: a value occurs twice in choices [5, 5]; remove one",
     ),
     config(
         "searched and fixed",
         "search: {dropout: {type: float, low: 0.1, high: 0.2}}\nfixed: {dropout: 0.1}",
-        "error: x.yaml:2:9: fixed.dropout: also in search; leave it in one of the two",
+        "error: x.yaml:2:9: fixed.dropout: also in search; remove one of the two",
     ),
     # search: … when:
     config(
@@ -536,30 +545,31 @@ ROWS: tuple[Bad, ...] = (
     config(
         "a condition on itself",
         "search: {patience: {type: int, low: 1, high: 9, when: {patience: 3}}}",
-        "error: x.yaml:1:56: search.patience.when.patience: unknown parameter; known:"
-        " epochs, learning_rate, weight_decay, dropout, warmup_steps, batch_size,"
-        " clip_norm, beta1, beta2, min_lr_ratio, prune_from, min_delta, loss",
+        "error: x.yaml:1:56: search.patience.when.patience: a parameter cannot depend on"
+        " itself; name another",
     ),
     config(
         "a condition on what is fixed elsewhere",
         "search: {beta1: {type: float, low: 0.8, high: 0.9, when: {loss: focal}}}",
-        "error: x.yaml:1:59: search.beta1.when.loss: never holds: loss is fixed at 'bce'",
+        "error: x.yaml:1:59: search.beta1.when.loss: never holds, because loss is fixed at"
+        " 'bce'; search loss or remove the condition",
     ),
     config(
         "a condition on a float",
         "search: {beta1: {type: float, low: 0.8, high: 0.9, when: {dropout: 0.1}}}",
-        "error: x.yaml:1:59: search.beta1.when.dropout: dropout is a float; a condition"
-        " needs countable values",
+        "error: x.yaml:1:59: search.beta1.when.dropout: dropout is a float; name a parameter"
+        " of type int or categorical",
     ),
     config(
         "a condition that never holds",
         "search: {beta1: {type: float, low: 0.8, high: 0.9, when: {epochs: 60}}}",
-        "error: x.yaml:1:59: search.beta1.when.epochs: epochs is never 60",
+        "error: x.yaml:1:59: search.beta1.when.epochs: never holds, because search.epochs has"
+        " no value 60",
     ),
     config(
         "a condition without values",
         "search: {beta1: {type: float, low: 0.8, high: 0.9, when: {epochs: []}}}",
-        "error: x.yaml:1:59: search.beta1.when.epochs: no value is given",
+        "error: x.yaml:1:59: search.beta1.when.epochs: write a value or a list of values",
     ),
     config(
         "conditions in a circle",
@@ -567,13 +577,13 @@ ROWS: tuple[Bad, ...] = (
         "  patience: {type: int, low: 1, high: 9, when: {batch_size: 64}}\n"
         "  batch_size: {type: categorical, choices: [64, 128], when: {patience: 3}}",
         "error: x.yaml:3:55: search.batch_size.when: conditions depend on each other:"
-        " batch_size → patience → batch_size",
+        " batch_size → patience → batch_size; remove one of them",
     ),
     config(
         "no value where the condition fails",
         "search: {dropout: {type: float, low: 0.1, high: 0.2, when: {epochs: 50}}}",
-        "error: x.yaml:1:54: search.dropout.when: set fixed.dropout to its value where the"
-        " condition fails",
+        "error: x.yaml:1:54: search.dropout.when: write fixed.dropout, the value for trials"
+        " in which the condition fails",
     ),
     # fixed:
     config(
@@ -600,8 +610,8 @@ ROWS: tuple[Bad, ...] = (
     config(
         "a parameter of a loss that is not used",
         "fixed: {focal_gamma: 1.0}",
-        "error: x.yaml:1:9: fixed.focal_gamma: only used with loss focal, which is"
-        " neither fixed nor searched",
+        "error: x.yaml:1:9: fixed.focal_gamma: has no effect without loss: focal, which is"
+        " not fixed or searched",
     ),
     # sampler:
     config(
@@ -612,7 +622,18 @@ ROWS: tuple[Bad, ...] = (
     config(
         "an argument of another sampler",
         "sampler: {type: random, n_startup_trials: 5}",
-        "error: x.yaml:1:25: sampler.n_startup_trials: unknown key; known: type",
+        "error: x.yaml:1:25: sampler.n_startup_trials: unknown key; sampler random has no"
+        " arguments; remove it",
+    ),
+    config(
+        "a parameter at the top",
+        "lr: 0.001",
+        "error: x.yaml:1:1: lr: unknown key; did you mean fixed.learning_rate?",
+    ),
+    config(
+        "a loss among the options",
+        "options: {loss: focal}",
+        "error: x.yaml:1:11: options.loss: loss is a parameter; write it under search or fixed",
     ),
     config(
         "an argument that cannot be",
@@ -622,35 +643,34 @@ ROWS: tuple[Bad, ...] = (
     config(
         "groups drawn one by one",
         "sampler: {multivariate: false, group: true}",
-        "error: x.yaml:1:1: sampler: group needs multivariate: true",
+        "error: x.yaml:1:1: sampler: group: true needs multivariate: true",
     ),
     config(
         "a grid of floats",
         "sampler: {type: grid}",
-        "error: x.yaml:1:1: sampler: a grid needs countable values; learning_rate,"
-        " weight_decay, dropout: use int or categorical",
+        "error: x.yaml:1:1: sampler: a grid search takes no floats: write type: int or type:"
+        " categorical for learning_rate, weight_decay, dropout, or fix them",
     ),
     config(
         "a grid with conditions",
         "sampler: {type: grid}\n"
         "search: {patience: {type: int, low: 1, high: 9, when: {epochs: 50}}}\n"
         "fixed: {learning_rate: 0.001, weight_decay: 0.001, dropout: 0.1}",
-        "error: x.yaml:1:1: sampler: a grid has no conditions; patience: leave out when",
+        "error: x.yaml:1:1: sampler: a grid search takes no conditions: remove when from patience",
     ),
     config(
         "a grid without end",
         "sampler: {type: grid}\n"
         "search: {batch_size: {type: int, low: 1, high: 9999}}\n"
         "fixed: {learning_rate: 0.001, weight_decay: 0.001, dropout: 0.1}",
-        "error: x.yaml:1:1: sampler: a grid of 9,599,040 combinations; at most 100,000"
-        " are searched",
+        "error: x.yaml:1:1: sampler: the grid has 9,599,040 combinations, more than 100,000;"
+        " search fewer values or choose another sampler",
     ),
     # pruner:
     config(
         "an unknown pruner",
         "pruner: {type: asha}",
-        "error: x.yaml:1:10: pruner.type: unknown type 'asha'; known: median,"
-        " percentile, successive_halving, hyperband, none",
+        "error: x.yaml:1:10: pruner.type: unknown type 'asha'; did you mean successive_halving?",
     ),
     config(
         "a percentile above 100",
@@ -660,13 +680,14 @@ ROWS: tuple[Bad, ...] = (
     config(
         "a resource that is none",
         "pruner: {type: hyperband, max_resource: all}",
-        "error: x.yaml:1:27: pruner.max_resource: give a whole number above 0, or auto"
-        " (got 'all')",
+        "error: x.yaml:1:27: pruner.max_resource: write a whole number above 0, or auto (got"
+        " 'all')",
     ),
     config(
         "an argument of another pruner",
         "pruner: {type: none, n_warmup_steps: 5}",
-        "error: x.yaml:1:22: pruner.n_warmup_steps: unknown key; known: type",
+        "error: x.yaml:1:22: pruner.n_warmup_steps: unknown key; pruner none has no"
+        " arguments; remove it",
     ),
     # The command line
     Bad(
@@ -700,40 +721,39 @@ ROWS: tuple[Bad, ...] = (
     Bad(
         "a budget in another unit",
         "hpogen render --budget 2T --horizon 1",
-        "error: --budget: write a number of parameters like 350K, 2M, 1.5B (got '2T')",
+        "error: --budget: write a number of parameters such as 350K, 2M or 1.5B (got '2T')",
     ),
     Bad(
         "a budget of half a parameter",
         "hpogen render --budget 0.5 --horizon 1",
-        "error: --budget: write a number of parameters like 350K, 2M, 1.5B (got '0.5')",
+        "error: --budget: write a number of parameters such as 350K, 2M or 1.5B (got '0.5')",
     ),
     Bad(
         "a negative budget",
         "hpogen render --budget=-2M --horizon 1",
-        "error: --budget: write a number of parameters like 350K, 2M, 1.5B (got '-2M')",
+        "error: --budget: write a number of parameters such as 350K, 2M or 1.5B (got '-2M')",
     ),
     Bad(
         "a budget beyond all",
         "hpogen render --budget 9000000B --horizon 1",
-        "error: --budget: write a number of parameters like 350K, 2M, 1.5B (got '9000000B')",
+        "error: --budget: write a number of parameters such as 350K, 2M or 1.5B (got '9000000B')",
     ),
     Bad(
         "a threshold of 0",
         f"{RENDER} --task threshold_0pct",
-        "error: --task: unknown task 'threshold_0pct'; there are threshold_<x>pct, direction,"
-        " byte_lm, and those of --family FOLDER",
+        "error: --task: unknown task 'threshold_0pct'; choose from threshold_<x>pct,"
+        " direction, byte_lm, or add tasks with --family FOLDER",
     ),
     Bad(
         "a threshold with a needless digit",
         f"{RENDER} --task threshold_0.50pct",
-        "error: --task: unknown task 'threshold_0.50pct'; there are threshold_<x>pct,"
-        " direction, byte_lm, and those of --family FOLDER",
+        "error: --task: unknown task 'threshold_0.50pct'; did you mean threshold_0.5pct?",
     ),
     Bad(
         "a path as a task",
         f"{RENDER} --task ../x",
-        "error: --task: unknown task '../x'; there are threshold_<x>pct, direction, byte_lm,"
-        " and those of --family FOLDER",
+        "error: --task: unknown task '../x'; choose from threshold_<x>pct, direction,"
+        " byte_lm, or add tasks with --family FOLDER",
     ),
     Bad(
         "an option without a choice",
@@ -748,7 +768,7 @@ ROWS: tuple[Bad, ...] = (
     Bad(
         "an unknown option",
         f"{RENDER} -o los=bce",
-        "error: --option los: unknown option; known: inputs",
+        "error: --option los: unknown option; did you mean loss?",
     ),
     Bad(
         "no trial",
@@ -761,12 +781,12 @@ ROWS: tuple[Bad, ...] = (
     Bad(
         "a flag of plans without a plan",
         f"{RENDER} --dry-run",
-        "error: --dry-run is for plans; give one with --plan",
+        "error: --dry-run needs a plan; add --plan FILE",
     ),
     Bad(
         "a plan and a budget",
         "hpogen render --plan plan.yaml --budget 2M",
-        "error: --budget cannot be given with --plan; say it in the plan",
+        "error: --budget cannot be combined with --plan; set it in the plan",
     ),
     Bad(
         "a tolerance of 0",
@@ -806,18 +826,40 @@ ROWS: tuple[Bad, ...] = (
     data(
         "no header",
         table().partition("\n")[2],
-        "error: x.csv: no column Date, Open, High, Low, Close; it has 2000-01-01, 10,"
-        " 12, 9, 11, 0",
+        "error: x.csv: no column Date, High, Low, Close; it has 2000-01-01, 10,"
+        " 12, 9, 11, 0\n"
+        "mended by these lines in a file for --config:\n"
+        "data:\n"
+        "  columns: {Date: ..., High: ..., Low: ..., Close: ...}  # their names in the file",
     ),
     data(
         "no date",
-        table().replace("Date", "Day", 1),
-        "error: x.csv: no column Date; it has Day, Open, High, Low, Close, Volume",
+        table().replace("Date", "When", 1),
+        "error: x.csv: no column Date; it has When, Open, High, Low, Close, Volume\n"
+        "mended by these lines in a file for --config:\n"
+        "data:\n"
+        "  columns: {Date: ...}  # their names in the file",
+    ),
+    data(
+        "one price where the task needs more",
+        table().replace("High", "Up", 1).replace("Low", "Down", 1),
+        "error: x.csv: no column High, Low; it has Date, Open, Up, Down, Close, Volume; without"
+        " High and Low only direction can be predicted\n"
+        "mended by these lines in a file for --config:\n"
+        "task: direction",
+    ),
+    data(
+        "two columns that may be Close",
+        table().replace("Close", "Last", 1).replace("Volume", "Price", 1),
+        "error: x.csv: Last, Price: any of these could be Close\n"
+        "mended by these lines in a file for --config:\n"
+        "data:\n"
+        "  columns: {Close: Last}  # or another",
     ),
     Bad(
         "no volume where it is asked for",
         "hpogen render --config x.yaml --data x.csv",
-        "error: x.csv: column Volumes is not there; numeric are Open, High, Low, Close, Volume",
+        "error: x.csv: column Volumes is not in the file; did you mean Volume?",
         files={
             "x.csv": table(),
             "x.yaml": "budget: 2M\nhorizon: 1\ndata: {feature_columns: [Close, Volumes]}\n",
@@ -829,15 +871,18 @@ ROWS: tuple[Bad, ...] = (
         "error: x.csv: column 6: the name Close is given twice; rename one",
     ),
     data(
-        "a column without a name",
-        table().replace("Volume", "", 1),
-        "error: x.csv: column 6 has no name; name it, or write the table without its index",
+        "a comma that may be a decimal mark",
+        with_row('2000-02-01,10,12,9,11,"1,234"'),
+        "error: x.csv: a comma in numbers may be a decimal mark or a mark of thousands; no cell"
+        " decides\n"
+        "mended by these lines in a file for --config:\n"
+        "data:\n"
+        '  thousands: ","  # or decimal: ","',
     ),
     data(
-        "semicolons",
-        table().replace(",", ";"),
-        "error: x.csv: no column Date, Open, High, Low, Close; it has"
-        " Date;Open;High;Low;Close;Volume",
+        "no column that changes",
+        table(),
+        "error: x.csv: no column is left for the model",
     ),
     data(
         "a row that is cut",
@@ -847,47 +892,66 @@ ROWS: tuple[Bad, ...] = (
     data(
         "a number that is missing",
         with_row("2000-02-01,10,12,9,,500"),
-        "error: x.csv: row 30: Close is '', not a finite number; correct it or leave it out",
+        "error: x.csv: row 30, column Close: '' is no value\n"
+        "mended by these lines in a file for --config:\n"
+        "data:\n"
+        "  fill: previous  # the value of the row before; or drop: these rows are left out",
     ),
     data(
         "a price that is text",
         with_row("2000-02-01,10,12,9,ten,500"),
-        "error: x.csv: row 30: Close is 'ten', not a finite number; correct it or leave it out",
+        "error: x.csv: row 30, column Close: 'ten' is not a finite number",
     ),
     data(
-        "not a number",
-        with_row("2000-02-01,10,12,9,11,NaN"),
-        "error: x.csv: row 30: Volume is 'NaN', not a finite number; correct it or leave it out",
+        "an infinite number",
+        with_row("2000-02-01,10,12,9,11,inf"),
+        "error: x.csv: row 30, column Volume: 'inf' is not a finite number",
     ),
     data(
         "a price of 0",
         with_row("2000-02-01,10,12,0,11,500"),
-        "error: x.csv: row 30: Low is '0', not above 0",
+        "error: x.csv: row 30, column Low: '0' is not above 0",
     ),
     data(
         "a High below its Low",
         with_row("2000-02-01,10,8,9,11,500"),
-        "error: x.csv: row 30: High is '8', below Low, 9",
+        "error: x.csv: row 30, column High: '8' is below Low",
     ),
     data(
         "a date in another form",
         with_row("02/01/2000,10,12,9,11,500"),
-        "error: x.csv: row 30: Date is '02/01/2000', not a date such as 1999-01-04,"
-        " without a zone",
+        "error: x.csv: row 30, column Date: '02/01/2000' is not a date such as 1999-01-04",
     ),
     data(
         "a date given twice",
         table().replace("2000-02-01", "2000-01-28"),
-        "error: x.csv: row 30: Date is '2000-01-28', the date of the row before; keep one of them",
+        "error: x.csv: row 30, column Date: '2000-01-28' is the date of an earlier row, too\n"
+        "mended by these lines in a file for --config:\n"
+        "data:\n"
+        "  duplicates: last  # keeps the last row of each date",
     ),
     data(
         "dates that are not sorted",
         table().replace("2000-02-01", "1999-02-01"),
-        "error: x.csv: row 30: Date is '1999-02-01', earlier than the row before; sort by Date",
+        "error: x.csv: row 30, column Date: '1999-02-01' is earlier than the row before\n"
+        "mended by these lines in a file for --config:\n"
+        "data:\n"
+        "  sort: true",
     ),
     data(
-        "Latin-1",
-        table().replace("Volume", "Volumen \xe4").encode("latin-1"),
+        "several problems",
+        with_row("2000-02-01,-,null,9,11,500\n2000-02-01,10,12,9,ten,500"),
+        "error: x.csv: row 31, column Close: 'ten' is not a finite number\n"
+        "x.csv: row 30, column Open: '-' is no value\n"
+        "x.csv: row 31, column Date: '2000-02-01' is the date of an earlier row, too\n"
+        "mended by these lines in a file for --config:\n"
+        "data:\n"
+        "  fill: previous  # the value of the row before; or drop: these rows are left out\n"
+        "  duplicates: last  # keeps the last row of each date",
+    ),
+    data(
+        "no text",
+        table().replace("Volume", "Volumen \x81").encode("latin-1"),
         "error: x.csv: line 1: not UTF-8; save the file as UTF-8, or call a Parquet file .parquet",
     ),
     Bad(
@@ -900,7 +964,7 @@ ROWS: tuple[Bad, ...] = (
     Bad(
         "no text for a language model",
         "hpogen render --budget 2M --task byte_lm --data text",
-        "error: text: no such file, or no file **/*.py in it. Give any text file or"
+        "error: text: no such file, or no file **/* in it. Give any text file or"
         " folder by --data; `hpogen demo-data stdlib` writes the sources of Python's"
         " standard library.",
     ),
@@ -908,9 +972,8 @@ ROWS: tuple[Bad, ...] = (
     config(
         "a predecessor's key that has no meaning here",
         "search_space:\n  learning_rate: [0.0001, 0.001]\n  n_kv_heads: [1, 2]\n",
-        "error: x.yaml:3:3: search_space.n_kv_heads: unsupported key of the"
-        " market_lists dialect; did you mean n_heads?\n"
-        "(read as dialect market_lists)",
+        "error: x.yaml:3:3: search_space.n_kv_heads: unknown key in the dialect market_lists;"
+        " did you mean n_heads?\n(read as dialect market_lists)",
     ),
     config(
         "a predecessor's lists that are not numbers",
@@ -921,13 +984,9 @@ ROWS: tuple[Bad, ...] = (
     config(
         "a predecessor's distribution that is unknown",
         "search_space:\n  learning_rate: {distribution: cauchy, low: 0.1, high: 1}\n",
-        "error: x.yaml:2:19: search_space.learning_rate.distribution: unknown type"
-        " 'cauchy'; known: float, uniform, log_uniform, loguniform, int, categorical\n"
-        "x.yaml:2:41: search_space.learning_rate.low: unsupported key of the text_agent"
-        " dialect; known: type, distribution\n"
-        "x.yaml:2:51: search_space.learning_rate.high: unsupported key of the"
-        " text_agent dialect; known: type, distribution\n"
-        "(read as dialect text_agent)",
+        "error: x.yaml:2:19: search_space.learning_rate.distribution: unknown type 'cauchy';"
+        " choose from float, uniform, log_uniform, loguniform, int, categorical\n(read as"
+        " dialect text_agent)",
     ),
     # Plans
     plan(
@@ -938,37 +997,38 @@ ROWS: tuple[Bad, ...] = (
     plan(
         "a budget given twice",
         "budgets: [2M, 2000000]\nhorizons: [1]",
-        "error: plan.yaml:1:1: budgets: 2M is given twice",
+        "error: plan.yaml:1:1: budgets: 2M occurs twice; remove one",
     ),
     plan(
         "a folder elsewhere",
         "budgets: [2M]\nhorizons: [1]\nout: ../scripts",
-        "error: plan.yaml:3:1: out: give a folder below the plan's own, without .. and"
-        " not absolute (got '../scripts')",
+        "error: plan.yaml:3:1: out: write a relative path below the folder of the plan,"
+        " without .. (got '../scripts')",
     ),
     plan(
         "an exception that finds no script",
         "budgets: [2M]\n"
         "horizons: [1]\n"
         "exceptions: [{match: {budget: 20M}, config: {tolerance: 0.5}}]",
-        "error: plan.yaml:3:15: exceptions.0.match: finds no script of this plan",
+        "error: plan.yaml:3:15: exceptions.0.match: selects no script of this plan; correct"
+        " or remove it",
     ),
     plan(
         "an exception that changes what it finds",
         "budgets: [2M]\nhorizons: [1]\nexceptions: [{match: {budget: 2M}, config: {horizon: 3}}]",
-        "error: plan.yaml:3:45: exceptions.0.config.horizon: an exception cannot change"
-        " this; say it in the plan's own lists",
+        "error: plan.yaml:3:45: exceptions.0.config.horizon: an exception cannot change this"
+        " key; set it in the lists of the plan",
     ),
     plan(
         "everything left out",
         "budgets: [2M]\nhorizons: [1]\nexclude: [{horizon: 1}]",
-        "error: plan.yaml:3:1: exclude: no script is left",
+        "error: plan.yaml:3:1: exclude: excludes every script; remove an item",
     ),
     plan(
         "one study for two scripts",
         "budgets: [2M, 20M]\nhorizons: [1]\nconfig: {study: {name: one}}",
-        "error: plan.yaml:3:18: config.study.name: one study for several scripts; leave"
-        " it out, each has its own name (hpo_2M_h1.py, hpo_20M_h1.py)",
+        "error: plan.yaml:3:18: config.study.name: several scripts would share one study;"
+        " leave the name out (hpo_2M_h1.py, hpo_20M_h1.py)",
     ),
     plan(
         "a mistyped key of the configuration",
@@ -980,21 +1040,30 @@ ROWS: tuple[Bad, ...] = (
         "an edited script",
         RENDER,
         "error: hpo_2M_h1.py was edited or rendered by another version; `hpogen check"
-        " hpo_2M_h1.py` shows how. --force overwrites it",
+        " hpo_2M_h1.py` shows the changes. --force overwrites it",
         files={SCRIPT: edited},
+    ),
+    Bad(
+        "a script of another configuration",
+        f"{RENDER} --n-trials 9 --set fixed.epochs=5 --set sampler.type=random --seed 7",
+        "error: hpo_2M_h1.py has another configuration: study.n_trials is 50 there and 9 now,"
+        ' study.seed is 42 there and 7 now, search.epochs is {"type": "categorical",'
+        ' "choices": [50, 75, 100], "when": {}… there and not set now, 2 more keys differ.'
+        " --out FOLDER writes to another folder, --stdout prints the script. --force"
+        " overwrites it",
+        files={SCRIPT: rendered},
     ),
     Bad(
         "another's file of the same name",
         RENDER,
-        "error: hpo_2M_h1.py is no script that this version of hpogen wrote. --force"
-        " overwrites it",
+        "error: hpo_2M_h1.py is not a script of this version of hpogen. --force overwrites it",
         files={SCRIPT: "print(1)\n"},
     ),
     Bad(
         "a symbolic link",
         RENDER,
-        "error: hpo_2M_h1.py is a symbolic link to elsewhere.py; remove it or give the"
-        " file it points to. --force overwrites it",
+        "error: hpo_2M_h1.py is a symbolic link to elsewhere.py; remove it or write to that"
+        " file. --force overwrites it",
         files={SCRIPT: link},
     ),
     Bad(
@@ -1012,7 +1081,7 @@ ROWS: tuple[Bad, ...] = (
     Bad(
         "a file in the place of the folder",
         f"{RENDER} --out file",
-        "error: file/hpo_2M_h1.py: file is no folder; choose another",
+        "error: file/hpo_2M_h1.py: file is not a folder; choose another folder",
         files={"file": "mine\n"},
     ),
     Bad(
@@ -1027,7 +1096,7 @@ ROWS: tuple[Bad, ...] = (
     Bad(
         "a lock that is no file",
         RENDER,
-        "error: .hpogen.lock is no regular file; remove it, hpogen locks the folder with it",
+        "error: .hpogen.lock is not a regular file; remove it, hpogen creates its lock file there",
         files={".hpogen.lock": Path.mkdir},
     ),
     Bad(
@@ -1038,30 +1107,30 @@ ROWS: tuple[Bad, ...] = (
     Bad(
         "checking what is not there",
         "hpogen check none.py",
-        "error: none.py: No such file or directory",
+        "error: none.py: No such file or directory; give a script of hpogen",
     ),
     Bad(
         "checking a folder",
         "hpogen check .",
-        "error: .: Is a directory",
+        "error: .: Is a directory; give a script of hpogen",
     ),
     Bad(
         "checking another's file",
         "hpogen check file",
-        "error: file: no hpogen header line; was it rendered by hpogen?",
+        "error: file: no hpogen header line; give a script of hpogen",
         files={"file": "mine\n"},
     ),
     Bad(
         "checking what is no text",
         "hpogen check picture.py",
-        "error: picture.py: not a text file",
+        "error: picture.py: is not a text file; give a script of hpogen",
         files={"picture.py": b"\x89PNG\xff"},
     ),
     Bad(
         "checking an edited header",
         "hpogen check hpo_2M_h1.py",
-        "error: hpo_2M_h1.py: the hpogen header line cannot be read; it was edited, or"
-        " written by another version of hpogen: render the script again",
+        "error: hpo_2M_h1.py: the hpogen header line is not valid; it was edited or written"
+        " by another version of hpogen. Render the script again",
         files={SCRIPT: edited_header},
     ),
     Bad(

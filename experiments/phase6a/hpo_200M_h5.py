@@ -35,15 +35,15 @@ from typing import Any, Literal, NamedTuple
 
 NAME = "hpo_200M_h5"
 BUDGET = 200_000_000  # parameters
-TOLERANCE = 0.25  # of the budget, up and down
+TOLERANCE = 0.25  # largest relative difference from the budget
 HORIZON = 5  # trading days ahead
 TASK = "threshold_1pct"
-METRIC = "val_loss"  # a trial's value: its best evaluation (if pruned, its last)
+METRIC = "val_loss"  # value of a trial: its best evaluation (if pruned, its last)
 DIRECTION: Literal["minimize", "maximize"] = "minimize"
-N_TRIALS = 50  # in all, over every run of this script
-TIMEOUT_HOURS: float | None = None  # a run stops after these, even in a trial
-SEED = 42  # of every random stream
-HPOGEN = "0.2.0 dd29aab6c4e1"  # its version and specification
+N_TRIALS = 50  # total over all runs of this script
+TIMEOUT_HOURS: float | None = None  # a run stops after this time, even during a trial
+SEED = 42  # of all random streams
+HPOGEN = "0.2.0 dd29aab6c4e1"  # version, digest of the specification
 
 # Data
 DATA_PATH = "data/sp500.csv"  # CSV or Parquet
@@ -65,7 +65,7 @@ MAX_CONTEXT_LENGTH = 60  # trims the label days
 PATCH_LENGTH = 10  # days per patch
 STRIDE = 5  # days between patches
 
-# Searched parameters, besides the architecture
+# Search space, besides the architecture
 SEARCH_SPACE: dict[str, dict[str, Any]] = {
     "epochs": {"type": "categorical", "choices": [50, 75, 100]},  # passes over the training days
     "learning_rate": {"type": "float", "low": 0.0001, "high": 0.001, "log": True},  # its peak
@@ -226,11 +226,11 @@ ARCHITECTURES = [
     {"d_model": 2048, "n_layers": 3, "n_heads": 16, "d_ff": 8192, "params": 151269377},
     {"d_model": 2048, "n_layers": 3, "n_heads": 32, "d_ff": 8192, "params": 151269377},
 ]
-EXTREME_INDICES: dict[int, str] = {  # tried in any case
+EXTREME_INDICES: dict[int, str] = {  # tried first
     7: "min d_model", 112: "max d_model", 122: "min n_layers", 2: "max n_layers",
     60: "min n_heads", 64: "max n_heads",
 }  # fmt: skip
-SKIP_INDICES: list[int] = []  # never tried
+SKIP_INDICES: list[int] = []  # used by no trial
 
 # --- Command line: read before the packages are imported, so that --help needs none of them ------
 
@@ -305,29 +305,29 @@ except ModuleNotFoundError as missing:
 
 # === The experiment ==============================================================================
 
-# --- Names that the sections share ---------------------------------------------------------------
+# --- Names that all parts share ------------------------------------------------------------------
 
 Arch = Mapping[str, int]  # a row of ARCHITECTURES
 Config = Mapping[str, Any]  # every hyper-parameter of a trial, searched or fixed
-OTHER_DATA = "{}: sha256 {:.12}… is not the data this script was rendered for; see --new-data"
+OTHER_DATA = "{}: sha256 {:.12}… differs from DATA_SHA256; give that file, or add --new-data"
 
 
 class EvalInterval(NamedTuple):
-    """Training between two evaluations: its batches, and the epoch or step that they reach."""
+    """Training between two evaluations: number of batches, and the epoch or step at its end."""
 
     step: int
     n_batches: int
 
 
 class UnusableError(Exception):
-    """Data, log or device cannot be used; the message names the value and the way out."""
+    """Unusable data, log or device; the message names the value and the way out."""
 
 
-# --- Labels: will the High reach Close + x % within the horizon? ---------------------------------
+# --- Labels: does the High reach Close + x % within the horizon? ---------------------------------
 
 
 def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> np.ndarray:
-    """Return max(High[t+1 .. t+horizon]) >= Close[t] (1 + x / 100) of each row, NaN at the end."""
+    """Return max(High[t+1 .. t+horizon]) >= Close[t] (1 + x / 100) per row t, NaN in the last."""
     percent = float(task.removeprefix("threshold_").removesuffix("pct"))
     days_ahead = pd.concat([frame["High"].shift(-day) for day in range(1, horizon + 1)], axis=1)
     reached = days_ahead.max(axis=1) >= frame["Close"] * (1 + percent / 100)
@@ -335,9 +335,9 @@ def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> np.ndarray:
 
 
 # --- Transformer block: pre-norm, fused projections, scaled-dot-product attention ----------------
-# Pre-norm as in Xiong et al. 2020 (arXiv:2002.04745); weights start at N(0, 0.02), those that
-# write to the residual stream at 0.02 / sqrt(2 n_layers) (Radford et al. 2019), so that depth does
-# not grow the variance.
+# Pre-norm as in Xiong et al. 2020 (arXiv:2002.04745). Weights are initialised from N(0, 0.02),
+# those that write to the residual stream with 0.02 / sqrt(2 n_layers) (Radford et al. 2019), so
+# that the variance does not grow with depth.
 
 
 class Block(nn.Module):
@@ -365,7 +365,7 @@ class Block(nn.Module):
 
 
 def init_weights(model: nn.Module, n_layers: int) -> None:
-    """Draw the starting weights from the current random stream."""
+    """Initialise the weights from the current random stream."""
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             nn.init.zeros_(parameter)
@@ -379,9 +379,9 @@ def init_weights(model: nn.Module, n_layers: int) -> None:
 
 
 class PatchTST(nn.Module):
-    """Encoder over overlapping patches of a window of daily features; one logit out."""
+    """Encoder of overlapping patches of a window of daily features, with one logit as output."""
 
-    inputs_per_channel = PATCH_LENGTH  # in a patch
+    inputs_per_channel = PATCH_LENGTH  # of each patch
 
     def __init__(self, arch: Arch, dropout: float, windows: Tensor) -> None:
         super().__init__()
@@ -397,7 +397,7 @@ class PatchTST(nn.Module):
 
     def patches(self, x: Tensor) -> Tensor:
         """Cut windows (batch, days, channels) into (batch, patches, inputs)."""
-        rest = (x.shape[1] - PATCH_LENGTH) % STRIDE  # of the oldest days
+        rest = (x.shape[1] - PATCH_LENGTH) % STRIDE  # oldest days that no patch covers
         return x[:, rest:].unfold(1, PATCH_LENGTH, STRIDE).flatten(2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -407,13 +407,13 @@ class PatchTST(nn.Module):
 
 
 # --- Inputs: scale-free daily features, standardised on training rows ----------------------------
-# Prices become log ratios to the previous close, volume its log ratio to its own mean over the
-# past 20 days; the day's range, ln(High / Low), is added. Nothing is normalised per window, so the
-# level of volatility stays visible. Other columns are used as they are.
+# Prices become log ratios to the previous close. Volume becomes its log ratio to its mean over the
+# past 20 days. The daily range, ln(High / Low), is added. Other columns are unchanged. Windows are
+# not normalised one by one, so the volatility stays in the inputs.
 
 
 def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int) -> np.ndarray:
-    """Return the model's inputs, (rows, channels); the first row has no previous day: 0."""
+    """Return the inputs of the model, (rows, channels); the first row is 0."""
     features: dict[str, pd.Series] = {}
     for column in columns:
         values = frame[column]
@@ -421,21 +421,21 @@ def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int)
             before = frame["Adj Close" if column == "Adj Close" else "Close"].shift(1)
             values = (values / before).map(np.log)
         elif column == "Volume":
-            usual = values.rolling(20, min_periods=1).mean()
-            values = ((values + 1) / (usual + 1)).map(np.log)
+            mean = values.rolling(20, min_periods=1).mean()
+            values = ((values + 1) / (mean + 1)).map(np.log)
         features[column] = values
     features["range"] = (frame["High"] / frame["Low"]).map(np.log)
     table = pd.DataFrame(features).to_numpy(np.float64)
     train = table[1:train_rows]
     standard = (table - train.mean(0)) / (train.std(0) + 1e-12)
-    standard[0] = np.nan_to_num(standard[0])  # it has no day before
-    return np.clip(standard, -10.0, 10.0)  # a day without volume is far out, but only one day
+    standard[0] = np.nan_to_num(standard[0])
+    return np.clip(standard, -10.0, 10.0)  # a day without volume is an extreme outlier
 
 
-Model = PatchTST  # windows as they are
+Model = PatchTST  # windows unchanged
 
 
-# --- Metrics of a yes-or-no label, from logits; probabilities are made here and nowhere else -----
+# --- Metrics of a binary label, from logits; models return logits, never probabilities -----------
 
 
 def auc(scores: Tensor, targets: Tensor) -> float:
@@ -456,13 +456,13 @@ def calibration_error(probabilities: Tensor, targets: Tensor, bins: int = 15) ->
 
 
 def log_loss(rate: float, targets: Tensor) -> float:
-    """Return the loss in nats of predicting the same probability for every sample."""
+    """Return the log loss in nats of a constant predicted probability, `rate`."""
     positive = float(targets.double().mean())
     return -(positive * math.log(rate) + (1 - positive) * math.log(1 - rate))
 
 
 def label_metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
-    """Return every metric of a set of predictions; both tensors have shape (samples,)."""
+    """Return all metrics of predictions; both tensors have the shape (samples,)."""
     logits, targets = logits.double().cpu(), targets.double().cpu()
     if not torch.isfinite(logits).all():
         return {"val_loss": math.nan}
@@ -480,7 +480,7 @@ def label_metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
         "brier": float(((probabilities - targets) ** 2).mean()),
         "ece": calibration_error(probabilities, targets),
         "prediction_range": spread,
-        # The signs of a model that predicts one number for all: a low loss hides them.
+        # A model that predicts one value for all samples can still have a low loss.
         "collapsed": spread < 0.2 or recall == 0.0,
     }
 
@@ -497,26 +497,30 @@ LOSSES: dict[str, Callable[..., Any]] = {"bce": bce_loss}
 
 
 # --- Data: daily rows, labels from the days ahead, contiguous splits by date ---------------------
-# The rows of the test split are dropped on reading: this script cannot use a test label. The days
-# of a label never cross a boundary, and which days have labels depends on MAX_CONTEXT_LENGTH only.
+# The rows of the test split are dropped after reading, so that the script cannot use test labels.
+# A label never depends on rows of the next split. The first day with a label depends on
+# MAX_CONTEXT_LENGTH, so that scripts with different context lengths use the same days.
 
 PRICES = ("Open", "High", "Low", "Close")
 
 
 def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
-    """Return Date, prices and features, checked, of a CSV or Parquet file, and its SHA-256."""
-    wanted = list(dict.fromkeys((*PRICES, *FEATURE_COLUMNS)))
+    """Return (Date, prices and features; SHA-256) of a CSV or Parquet file.
+
+    Raises UnusableError for the first row that is not valid.
+    """
+    names = list(dict.fromkeys((*PRICES, *FEATURE_COLUMNS)))
     try:
         if path.suffix == ".parquet":
             cells = pd.read_parquet(path).reset_index().astype(str)
         else:
             cells = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
-        cells = cells[["Date", *wanted]]
-    except (ValueError, KeyError, OSError) as error:  # those of pandas and pyarrow, too
+        cells = cells[["Date", *names]]
+    except (ValueError, KeyError, OSError) as error:  # also of pandas and pyarrow
         raise UnusableError(f"{path}: {ascii(str(error))[1:200]}") from None
     local = cells["Date"].str.replace(r"[+-]\d\d:\d\d$", "", regex=True)  # midnight in New York
     dates = pd.to_datetime(local, errors="coerce", format="ISO8601", utc=True).dt.tz_localize(None)
-    columns = {name: pd.to_numeric(cells[name], errors="coerce") for name in wanted}
+    columns = {name: pd.to_numeric(cells[name], errors="coerce") for name in names}
     prices = (*PRICES, *({"Adj Close"} & columns.keys()))
     faults = [
         ("Date", dates.isna(), "is not a date such as 1999-01-04"),
@@ -525,16 +529,16 @@ def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
         *((name, columns[name] <= 0, "is not above 0") for name in prices),
         ("High", columns["High"] < columns["Low"], "is below Low"),
     ]
-    for name, wrong, fault in faults:
-        if wrong.any():
-            index = int(wrong.argmax())
+    for name, is_faulty, fault in faults:
+        if is_faulty.any():
+            index = int(is_faulty.argmax())
             cell, row = str(cells[name].iloc[index])[:60], index + 2  # the header is row 1
             raise UnusableError(f"{path}: row {row}: {name} {cell!r} {fault}")
     return pd.DataFrame({"Date": dates, **columns}), hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 class Task:
-    """A yes-or-no label of each day, predicted from the days up to it."""
+    """Prediction of a binary label of each day from the days up to it."""
 
     unit = "epoch"
 
@@ -542,7 +546,7 @@ class Task:
         self.data_path, self.data_sha256 = data_path, data_sha256
 
     def load(self, device: torch.device) -> None:
-        """Read the file; keep windows and labels of training and validation on the device."""
+        """Read the file; move the windows and labels of training and validation to the device."""
         frame, self.digest = read_prices(Path(self.data_path))
         if self.data_sha256 not in (None, self.digest):
             raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
@@ -550,7 +554,7 @@ class Task:
         n_seen = round(len(frame) * (TRAIN_FRACTION + VAL_FRACTION))
         if TRAIN_END and VAL_END:
             n_train, n_seen = (int((frame["Date"] <= end).sum()) for end in (TRAIN_END, VAL_END))
-        self.frame = frame = frame.iloc[:n_seen]  # from here on there is no test split
+        self.frame = frame = frame.iloc[:n_seen]  # without the test split
         days = np.arange(MAX_CONTEXT_LENGTH - 1, n_train - HORIZON)
         kept = np.linspace(0, len(days) - 1, round(len(days) * TRAIN_SUBSET)).astype(np.int64)
         labels = make_labels(frame, task=TASK, horizon=HORIZON)
@@ -560,8 +564,10 @@ class Task:
         for split, index in (("training", self.train_days), ("validation", self.val_days)):
             n, n_positive = len(index), int(self.labels[index].sum())
             if n < MIN_VAL_SAMPLES or min(n_positive, n - n_positive) < MIN_CLASS_SAMPLES:
-                found = f"{self.data_path}: {n} {split} samples, {n_positive} of them positive"
-                raise UnusableError(f"{found}; see MIN_VAL_SAMPLES and MIN_CLASS_SAMPLES")
+                raise UnusableError(
+                    f"{self.data_path}: {n} {split} samples, {n_positive} of them positive, fewer"
+                    " than MIN_VAL_SAMPLES or MIN_CLASS_SAMPLES; use more rows or another task"
+                )
         self.train_rate = float(labels[days[kept]].mean())
         table = input_features(frame, FEATURE_COLUMNS, n_train)
         features = torch.tensor(table, dtype=torch.float32, device=device)
@@ -583,7 +589,7 @@ class Task:
         return about
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Return the baselines: the training rate as prediction, and one untrained feature."""
+        """Return the metrics of a constant prediction, and of the daily range as a score."""
         labels = self.labels[self.val_days].cpu()
         ranges = (self.frame["High"] / self.frame["Low"]).map(np.log).ewm(span=10).mean()
         scores = torch.tensor(ranges.to_numpy())[self.val_days.cpu()]
@@ -595,16 +601,16 @@ class Task:
         return Model(arch, dropout, self.training_batch(self.train_days)[0])
 
     def sample(self, n: int, device: torch.device) -> Tensor:
-        """Return n windows, for measuring memory."""
+        """Return n windows of zeros, for the measurement of memory."""
         return torch.zeros(n, CONTEXT_LENGTH, self.windows.shape[1], device=device)
 
     def intervals(self, config: Config) -> Iterator[EvalInterval]:
-        """Yield one interval per epoch."""
+        """Yield an interval per epoch."""
         n_batches = math.ceil(len(self.train_days) / config["batch_size"])
         return (EvalInterval(epoch + 1, n_batches) for epoch in range(config["epochs"]))
 
     def training_length(self, config: Config) -> dict[str, int]:
-        """Return how much is trained."""
+        """Return the length of a training in epochs."""
         return {"epochs": config["epochs"]}
 
     def batches(self, config: Config, _interval: EvalInterval, seed: int) -> list[Tensor]:
@@ -614,7 +620,7 @@ class Task:
         return list(days[order.to(days.device)].split(config["batch_size"]))
 
     def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the windows that end on some days, (days, context, channels), and the labels."""
+        """Return the windows that end on days, (days, context, channels), and their labels."""
         return self.windows[indices - CONTEXT_LENGTH + 1].transpose(1, 2), self.labels[indices]
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
@@ -631,24 +637,24 @@ class Task:
         return {**label_metrics(logits.float(), targets), "prior_loss": prior_loss}
 
 
-# --- Gradient accumulation: micro-batches that add up to the gradient of the whole batch ---------
+# --- Gradient accumulation: the gradients of micro-batches add up to the batch gradient ----------
 
 
 def accumulate(model: nn.Module, task: Task, batch: Tensor, config: Config, size: int) -> Tensor:
-    """Add the gradient of the mean loss, in micro-batches of a size; return the loss, no sync."""
+    """Add the gradient of the mean loss in micro-batches of `size`; return the loss, unsynced."""
     total = batch.new_zeros((), dtype=next(model.parameters()).dtype)
     for indices in batch.split(size):
         inputs, targets = task.training_batch(indices)
-        share = len(indices) / len(batch)  # of this micro-batch: the last may be smaller
+        share = len(indices) / len(batch)  # the last micro-batch may be smaller
         loss = share * task.loss(model(inputs), targets, config)
         loss.backward()
         total += loss.detach()
     return total
 
 
-# --- Training: one configuration, evaluated along the way ----------------------------------------
-# Random streams are keyed by (seed, trial, interval, purpose): a resumed or repeated trial draws
-# the same numbers.
+# --- Training of one configuration, with evaluations ---------------------------------------------
+# Random streams are keyed by (seed, trial, interval, purpose), so that a resumed or repeated trial
+# draws the same numbers.
 
 
 class DivergedError(Exception):
@@ -662,7 +668,7 @@ def stream_seed(seed: int, *key: int | str) -> int:
 
 
 def learning_rate(step: int, total: float, config: Config) -> float:
-    """Return the rate of an optimizer step (from 0): linear warm-up, then half a cosine."""
+    """Return the learning rate of a step, counted from 0: linear warm-up, then half a cosine."""
     peak, warmup, floor = config["learning_rate"], config["warmup_steps"], config["min_lr_ratio"]
     if step < warmup:
         return float(peak * (step + 1) / warmup)
@@ -671,18 +677,18 @@ def learning_rate(step: int, total: float, config: Config) -> float:
 
 
 def evals_without_gain(values: Iterable[float], min_delta: float) -> int:
-    """Return how many values, lower being better, follow the last gain above `min_delta`."""
-    best, waited = math.inf, 0
+    """Return the number of values since the last decrease by more than `min_delta`."""
+    best, n_since = math.inf, 0
     for value in values:
-        best, waited = (value, 0) if value < best - min_delta else (best, waited + 1)
-    return waited
+        best, n_since = (value, 0) if value < best - min_delta else (best, n_since + 1)
+    return n_since
 
 
 COUNTERS = ("interval", "batch", "step", "samples", "seconds", "losses")
 
 
 class Training:
-    """A model in training, which can be saved after any batch; `key` is (seed, trial)."""
+    """State of a training, which can be saved after each batch; `key` is (seed, trial)."""
 
     def __init__(
         self, task: Task, arch: Arch, config: Config, key: tuple[int, int], device: torch.device
@@ -696,15 +702,15 @@ class Training:
         groups = [{"params": matrices, "weight_decay": config["weight_decay"]}, {"params": others}]
         betas = (config["beta1"], config["beta2"])
         self.optimizer = torch.optim.AdamW(groups, betas=betas, weight_decay=0.0)
-        kind = "cuda" if device.type == "cuda" else "cpu"  # elsewhere bfloat16 is slower
+        kind = "cuda" if device.type == "cuda" else "cpu"  # bfloat16 is slower on others
         self.autocast = torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda")
         self.streams = torch if device.type == "cpu" else getattr(torch, device.type)
-        self.interval, self.batch, self.step = 0, 0, 0  # how many of each are done
-        self.samples, self.seconds = 0, 0.0  # trained so far; evaluations apart
-        self.losses = torch.zeros((), device=device)  # summed over the interval
+        self.interval, self.batch, self.step = 0, 0, 0  # numbers of each that are finished
+        self.samples, self.seconds = 0, 0.0  # of training, without evaluations
+        self.losses = torch.zeros((), device=device)  # sum over the interval
 
     def state(self) -> dict[str, Any]:
-        """Return everything that the next batches depend on, as tensors and numbers."""
+        """Return everything that later batches depend on, as tensors and numbers."""
         return {
             **{name: getattr(self, name) for name in COUNTERS},
             "model": self.model.state_dict(),
@@ -714,7 +720,7 @@ class Training:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state; on another kind of device, dropout draws other numbers."""
+        """Load a state; on another type of device, dropout draws other numbers than before."""
         for name in COUNTERS:
             setattr(self, name, state[name])
         self.losses = self.losses.to(self.device)
@@ -738,9 +744,9 @@ class Training:
         self.seconds += time.monotonic() - began
 
     def evaluate(self, interval: EvalInterval, micro_batch: int) -> dict[str, Any]:
-        """End an interval; return the epoch or step, then the metrics. Raises DivergedError."""
+        """End an interval; return its epoch or step and the metrics. Raises DivergedError."""
         began = time.monotonic()
-        train_loss = float(self.losses) / self.batch  # waits for the device
+        train_loss = float(self.losses) / self.batch  # waits until the device is done
         self.seconds += time.monotonic() - began
         self.model.eval()
         with torch.inference_mode(), self.autocast:
@@ -760,10 +766,13 @@ def train(
     after_batch: Callable[[float], None],
     trial_seconds: float | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Train to the end, or for some seconds; yield evaluations, give shares to `after_batch`."""
+    """Train to the end, or for `trial_seconds`, and yield each evaluation.
+
+    `after_batch` is called with the finished share of the training, from 0 to 1.
+    """
     task, config, share = training.task, dict(training.config), 0.0
     total: float = sum(interval.n_batches for interval in task.intervals(config))
-    if trial_seconds:  # the schedule is stretched to the steps that these seconds allow
+    if trial_seconds:  # below, `total` follows from the speed so far
         config |= {"epochs": sys.maxsize, "steps": sys.maxsize}
     for interval in itertools.islice(task.intervals(config), training.interval, None):
         if training.batch == 0:
@@ -784,10 +793,11 @@ def train(
             return
 
 
-# --- Architecture space: how the sampler sees ARCHITECTURES --------------------------------------
-# Rows that differ only in FREE_AXES are one shape. The sampler draws `shape_idx`, from deep and
-# narrow to shallow and wide, and one index per free axis: in both, neighbours are alike. A shape
-# may lack a value of a free axis: 6 heads do not divide a width of 64.
+# --- Architecture space: ARCHITECTURES as parameters that the sampler draws ----------------------
+# Rows that differ only in FREE_AXES have one shape. The sampler draws `shape_idx`, from deep and
+# narrow to shallow and wide, and an index per free axis, so that similar architectures have
+# neighbouring indices. A shape may lack a value of a free axis: 6 heads do not divide a width of
+# 64.
 
 
 class ArchSpace:
@@ -796,16 +806,16 @@ class ArchSpace:
     def __init__(self, rows: Sequence[Arch], free_axes: Sequence[str], skip: Sequence[int]):
         self.rows = rows
         self.choices = {axis: sorted({row[axis] for row in rows}) for axis in free_axes}
-        kinds = [tuple(n for axis, n in row.items() if axis not in free_axes) for row in rows]
-        shapes: dict[tuple[int, ...], list[int]] = {kind: [] for kind in kinds}
-        for arch_idx, kind in enumerate(kinds):
-            shapes[kind].append(arch_idx)
+        shapes: dict[tuple[int, ...], list[int]] = {}
+        for arch_idx, row in enumerate(rows):
+            shape = tuple(value for axis, value in row.items() if axis not in free_axes)
+            shapes.setdefault(shape, []).append(arch_idx)
         self.shapes = list(shapes.values())
         self.shape_of = {row: shape for shape, rows in enumerate(self.shapes) for row in rows}
         self.allowed = [row for row in self.shape_of if row not in skip]
 
     def sizes(self) -> dict[str, int]:
-        """Return the search parameters, integers from 0, and how many values each has."""
+        """Return {search parameter: number of values}; the values are integers from 0."""
         free = {f"{axis}_idx": len(sizes) for axis, sizes in self.choices.items()}
         return {"shape_idx": len(self.shapes), **free}
 
@@ -816,7 +826,7 @@ class ArchSpace:
         return {"shape_idx": self.shape_of[arch_idx], **free}
 
     def decode(self, params: Mapping[str, int]) -> int:
-        """Return the row of search parameters, or the nearest allowed: by shape, then in log2."""
+        """Return the row of search parameters, or the nearest allowed row by shape, then log2."""
 
         def distance(arch_idx: int) -> tuple[int, float]:
             row, gap = self.rows[arch_idx], 0.0
@@ -827,44 +837,44 @@ class ArchSpace:
         return min(self.allowed, key=distance)
 
 
-# --- Search space: the architecture and SEARCH_SPACE, and what a trial gets of them --------------
+# --- Search space: the architecture and SEARCH_SPACE, and the configuration of a trial -----------
 
 SPACE = ArchSpace(ARCHITECTURES, FREE_AXES, SKIP_INDICES)
 
 
 def searched() -> dict[str, dict[str, Any]]:
-    """Return every searched parameter: those of the architecture, then SEARCH_SPACE."""
+    """Return every searched parameter: shape and free axes, then SEARCH_SPACE."""
     sizes = SPACE.sizes().items()
     return {**{n: {"type": "int", "low": 0, "high": k - 1} for n, k in sizes}, **SEARCH_SPACE}
 
 
 def split_type(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the type in a table of Optuna, and its arguments."""
+    """Return (type, arguments) of a search entry, a sampler or a pruner."""
     return table["type"], {name: value for name, value in table.items() if name != "type"}
 
 
 def distributions() -> dict[str, optuna.distributions.BaseDistribution]:
-    """Return the distribution of each searched parameter."""
-    found = {}
+    """Return Optuna's distribution of each searched parameter."""
+    by_name = {}
     for name, table in searched().items():
         kind, arguments = split_type(table)
-        make = getattr(optuna.distributions, f"{kind.capitalize()}Distribution")
-        found[name] = make(**arguments)
-    return found
+        distribution = getattr(optuna.distributions, f"{kind.capitalize()}Distribution")
+        by_name[name] = distribution(**arguments)
+    return by_name
 
 
 def is_searched(name: str, config: Config) -> bool:
-    """Return whether a parameter is searched where the others have these values."""
+    """Return whether the condition of a parameter holds for the values in `config`."""
     return all(config.get(other) in values for other, values in CONDITIONS.get(name, {}).items())
 
 
 def searched_params(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a trial that were searched."""
+    """Return the searched parameters among the attributes of a trial."""
     return {n: attributes[n] for n in searched() if n in attributes and is_searched(n, attributes)}
 
 
 def suggest(trial: optuna.Trial) -> dict[str, Any]:
-    """Return the configuration of a trial; where a condition fails, the fixed value counts."""
+    """Return the configuration of a trial; a parameter whose condition fails is fixed."""
     config = dict(FIXED_PARAMS)
     for name, table in searched().items():
         if is_searched(name, config):
@@ -893,6 +903,7 @@ import zlib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from statistics import fmean
 from typing import IO, BinaryIO
 
 from optuna.trial import FrozenTrial, TrialState
@@ -1056,7 +1067,7 @@ class LoggedStudy:
     def __init__(self) -> None:
         self.study_id: str | None = None
         self.runs: dict[str, dict[str, Any]] = {}  # fields of each run line
-        self.ended_runs: set[str] = set()
+        self.gone: set[str] = set()  # runs that ended, or whose trial another run took
         self.trials: dict[int, LoggedTrial] = {}
         self.enqueued: dict[str, dict[str, Any]] = {}  # parameters by id
         self.history: list[LoggedTrial] = []
@@ -1071,14 +1082,13 @@ class LoggedStudy:
         if event == "run_start":
             self.runs.setdefault(run, fields)
         elif event == "run_end":
-            self.ended_runs.add(run)
+            self.gone.add(run)
         elif event == "enqueued":
             self.enqueued.setdefault(fields["enqueued_id"], fields["trial_params"])
         elif event == "history":
             about = {"from_study": fields["from_study"], **fields["trial_params"]}
-            known = LoggedTrial(fields["from_trial"], attributes=about)
-            known.curve, known.state = fields["learning_curve"], fields["state"]
-            known.value = fields["value"]
+            known = LoggedTrial(fields["from_trial"], attributes=about, state=fields["state"])
+            known.curve, known.value = fields["learning_curve"], fields["value"]
             self.history.append(known)
         else:
             self.take_trial(event, fields)
@@ -1092,6 +1102,8 @@ class LoggedStudy:
         if trial.finished or (lost and not claims):
             return
         if claims:
+            self.gone.update(trial.claims[-1:])
+            self.gone.discard(run)
             trial.claims.append(run)
         trial.take(event, fields)
         self.changed.add(number)
@@ -1252,26 +1264,19 @@ def mount_of(path: Path, table: Path = Path("/proc/self/mountinfo")) -> tuple[st
     """Return the kind of a path's file system, and its mount options; "" if unknown."""
     device = path.stat().st_dev
     place = f"{os.major(device)}:{os.minor(device)}"
-    for line in table.read_text().splitlines() if table.exists() else ():
-        mount, _, system = line.partition(" - ")
-        if mount.split()[2] == place:
-            kind, _, options = system.split(" ", 2)
-            return kind, options
-    return "", ""
+    lines = table.read_text().splitlines() if table.exists() else []
+    mounts = (line.partition(" - ")[2] for line in lines if line.split()[2] == place)
+    kind, _, options = next(mounts, "  ").split(" ", 2)
+    return kind, options
 
 
 def unreachable_worker(study: LoggedStudy, kind: str, options: str) -> str | None:
     """Return the run of another machine whose locks may not be visible here, if any."""
     if kind in LOCAL or (kind in SHARED_LOCKS and not LOCAL_LOCKS.search(options)):
         return None
-    # A run that was killed has no end; it is gone where another run took its trial.
-    lost = ({*trial.claims} - {*trial.claims[-1:]} for trial in study.trials.values())
-    open_runs = study.runs.keys() - study.ended_runs.union(*lost)
-    for run in open_runs:
-        host = study.runs[run]["worker"]["host"]
-        if host != platform.node():
-            return f"run {run} on {host} (file system {kind})"
-    return None
+    hosts = {run: study.runs[run]["worker"]["host"] for run in study.runs.keys() - study.gone}
+    others = (run for run, host in hosts.items() if host != platform.node())
+    return next((f"run {run} on {hosts[run]} (file system {kind})" for run in others), None)
 
 
 # --- Sampler: draws that depend on seed, trial number and history only ---------------------------
@@ -1324,6 +1329,17 @@ def as_optuna(trial: LoggedTrial) -> FrozenTrial:
     )
 
 
+def first_prunable(task: Task, config: Config) -> float:
+    """Return the epoch or step from which a trial may be pruned: a share of its schedule.
+
+    Not during its warm-up: trials with a shorter one are ahead until then.
+    """
+    intervals = list(task.intervals(config))
+    done = itertools.accumulate(interval.n_batches for interval in intervals)
+    warm = (i.step for i, n in zip(intervals, done, strict=True) if n > config["warmup_steps"])
+    return max(config["prune_from"] * intervals[-1].step, next(warm, float("inf")))
+
+
 class MemoryStudy:
     """An Optuna study that follows a log."""
 
@@ -1334,7 +1350,7 @@ class MemoryStudy:
         self.sampler = StudySampler(seed)
 
     def rebuild(self) -> None:
-        self.storage: optuna.storages.BaseStorage = optuna.storages.InMemoryStorage()
+        self.storage: Any = optuna.storages.InMemoryStorage()
         self.study = optuna.create_study(
             storage=self.storage, study_name=NAME, direction=DIRECTION, pruner=self.pruner
         )
@@ -1577,23 +1593,24 @@ def measure(task: Task, arch: Arch) -> ShapeCost:
     return ShapeCost(params, sample_bytes, 3 * counter.get_total_flops() // 2)
 
 
-def measure_shapes(task: Task, free: int) -> dict[int, ShapeCost]:
-    """Return the cost of each architecture, of its shape with the most heads.
-
-    Raises UnusableError if none fits.
-    """
+def measure_shapes(task: Task) -> dict[int, ShapeCost]:
+    """Return the cost of each architecture: of its shape, with the most heads."""
     costs: dict[int, ShapeCost] = {}
     for rows in SPACE.shapes:
-        arch = ARCHITECTURES[rows[-1]]
-        cost = measure(task, arch)
-        costs |= dict.fromkeys(rows, cost)
+        costs |= dict.fromkeys(rows, measure(task, ARCHITECTURES[rows[-1]]))
+    return costs
+
+
+def check_shapes(costs: Mapping[int, ShapeCost], free: int) -> None:
+    """Say what does not fit, and which counts differ. Raises UnusableError if none fits."""
+    for rows in SPACE.shapes:
+        arch, cost = ARCHITECTURES[rows[-1]], costs[rows[-1]]
         if cost.params != arch["params"]:
             say(f"{arch}: the model has {cost.params:,} parameters; the log has this number")
         if not cost.micro_batch(free, 1):
             say(f"warning: {arch} does not fit into {free:,} bytes: its trials will fail (oom)")
     if not any(cost.micro_batch(free, 1) for cost in costs.values()):
         raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
-    return costs
 
 
 def out_of_memory(error: Exception) -> bool:
@@ -1613,8 +1630,10 @@ STOPPED = 75  # exit code: stopped before the total, run again to continue
 class Stops:
     """Everything that may end the run; a guard returns a reason to end it, or None."""
 
-    def __init__(self, file: Path, guards: Sequence[Callable[[Stops], str | None]]) -> None:
-        self.file, self.guards = file, guards
+    guards: Sequence[Callable[[Stops], str | None]] = ()  # of sections such as `slurm`
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
         self.end = time.monotonic() + (math.inf if TIMEOUT_HOURS is None else 3600 * TIMEOUT_HOURS)
         self.reserve = 0.0  # seconds of it for the last checkpoint
         self.stop: Interrupted | None = None
@@ -1761,23 +1780,98 @@ def say_result(study: LoggedStudy) -> None:
 
 # --- Dry run: everything that can be known before training ---------------------------------------
 
+LENGTHS = ("epochs", "steps", "batch_size", "warmup_steps")
 
-def dry_run(task: Task, device: torch.device) -> int:
-    """Print data, baselines, every shape and its memory; return 1 if a count is wrong."""
+
+def length_ends() -> list[Config]:
+    """Return the configurations at the ends of each range that decides how long a trial is."""
+    ends = {}
+    for name, table in SEARCH_SPACE.items():
+        values = table.get("choices") or (table["low"], table["high"])
+        ends[name] = (min(values), max(values)) if name in LENGTHS else values[:1]
+    return [
+        {**FIXED_PARAMS, **dict(zip(ends, values, strict=True))}
+        for values in itertools.product(*ends.values())
+    ]
+
+
+def count_steps(task: Task, config: Config) -> int:
+    return sum(interval.n_batches for interval in task.intervals(config))
+
+
+def say_length_warnings(task: Task, configs: Sequence[Config]) -> None:
+    """Say which trial has too much warm-up, and which one cannot be pruned: the first of each."""
+    found: dict[str, str] = {}
+    for config in configs:
+        trial = ", ".join(f"{name}={config[name]}" for name in LENGTHS if name in config)
+        if 2 * config["warmup_steps"] > count_steps(task, config):
+            found.setdefault("the warm-up is longer than half of a trial", trial)
+        *before_end, _ = (interval.step for interval in task.intervals(config))
+        first = max(first_prunable(task, config), PRUNER.get("n_warmup_steps", 0))
+        if PRUNER["type"] != "NopPruner" and max(before_end, default=0) < first:
+            found.setdefault("a trial ends before the pruner may act", trial)
+    for what, trial in found.items():
+        say(f"warning: {what}, with {trial}")
+
+
+def sample_seconds(
+    task: Task, device: torch.device, arch: Arch, cost: ShapeCost, config: Config
+) -> tuple[float, str]:
+    """Return the training time of one sample, and the source of this estimate."""
+    free, flops = free_memory(device), 10**10 if device.type == "cpu" else 10**12  # < 1 second
+    source, timed = "timed", cost
+    if not cost.micro_batch(free, 1) or cost.sample_flops > flops:
+        arch, source = {**arch, "n_layers": 1}, "from FLOPs, at the speed of one timed layer"
+        timed = measure(task, arch)
+    batch = task.batches(config, next(task.intervals(config)), SEED)[0]
+    batch = batch[: max(1, min(timed.micro_batch(free, len(batch)), flops // timed.sample_flops))]
+    training = Training(task, arch, config, (SEED, 0), device)
+    for _ in range(2):  # the first step loads and tunes kernels
+        began = time.monotonic()
+        training.learn(batch, 0.0, len(batch))
+        training.losses.item()  # waits for the device
+    seconds = (time.monotonic() - began) / len(batch)
+    return seconds * cost.sample_flops / timed.sample_flops, source
+
+
+def estimate_time(
+    task: Task, device: torch.device, costs: Mapping[int, ShapeCost], n_trials: int
+) -> None:
+    """Print how long trials and the study may take, and say what may spoil them."""
+    configs = length_ends()
+    say_length_warnings(task, configs)
+    n_samples = fmean(count_steps(task, config) * config["batch_size"] for config in configs)
+    by_cost = sorted(SPACE.allowed, key=lambda arch_idx: costs[arch_idx].sample_flops)
+    study = timedelta()
+    for name, arch_idx in (("largest", by_cost[-1]), ("median", by_cost[len(by_cost) // 2])):
+        arch, cost = ARCHITECTURES[arch_idx], costs[arch_idx]
+        seconds, source = sample_seconds(task, device, arch, cost, configs[0])
+        trial = timedelta(seconds=round(seconds * n_samples))
+        study = n_trials * trial
+        print(f"{name} trial: arch_idx {arch_idx}, {trial} of training, {source}")
+    print(f"{n_trials} median trials: {study}, without evaluations, early stops and pruning")
+    if TIMEOUT_HOURS and study > timedelta(hours=TIMEOUT_HOURS):
+        say(f"warning: the study may take longer than TIMEOUT_HOURS, {TIMEOUT_HOURS}")
+
+
+def dry_run(
+    task: Task, device: torch.device, costs: Mapping[int, ShapeCost], arguments: Namespace
+) -> int:
+    """Print data, baselines, every shape, its memory and times; return 1 if a count is wrong."""
     free, batch_size = free_memory(device), FIXED_PARAMS.get("batch_size", 256)
     about = {
         **task.describe(),
         "baselines": task.baselines(),
         "never tried": SKIP_INDICES or "none",
+        "device": f"{device}, {free / 1e9:.1f} GB free",
     }
-    about["device"] = f"{device}, {free / 1e9:.1f} GB free"
     for name, value in about.items():
         print(f"{name:15} {value}")
-    wrong, unfit, shapes = 0, 0, []
+    wrong, shapes = 0, []
     for shape_idx, rows in enumerate(SPACE.shapes):
-        members = [ARCHITECTURES[arch_idx] for arch_idx in rows]
-        wrong += sum(build_on_meta(task, row)[1] != row["params"] for row in members)
-        cost = measure(task, members[-1])  # with the most heads
+        members, cost = [ARCHITECTURES[row] for row in rows], costs[rows[-1]]
+        counts = [*(build_on_meta(task, row)[1] for row in members[:-1]), cost.params]
+        wrong += sum(n != row["params"] for n, row in zip(counts, members, strict=True))
         shape: dict[str, object] = {"shape": shape_idx, **members[0]}
         shape["n_heads"] = ",".join(str(member["n_heads"]) for member in members)
         shape["params"] = f"{cost.params:,}"
@@ -1785,10 +1879,12 @@ def dry_run(task: Task, device: torch.device) -> int:
         shape["model GB"] = f"{cost.params * BYTES_PER_PARAMETER / 1e9:.2f}"
         shape["MB/sample"] = f"{cost.sample_bytes / 1e6:.2f}"
         shape["micro-batch"] = cost.micro_batch(free, batch_size) or "does not fit"
-        unfit += shape["micro-batch"] == "does not fit"
         shapes.append(shape)
     print(f"\n{pd.DataFrame(shapes).to_string(index=False)}\n")
+    if arguments.trial_seconds is None:
+        estimate_time(task, device, costs, arguments.n_trials)
     outside = sum(abs(row["params"] / BUDGET - 1) > TOLERANCE for row in ARCHITECTURES)
+    unfit = sum(shape["micro-batch"] == "does not fit" for shape in shapes)
     print(
         f"{len(ARCHITECTURES)} architectures, {len(shapes)} shapes: {wrong} parameter counts"
         f" differ from their model's; {outside} outside ±{TOLERANCE:.0%} of {BUDGET:,};"
@@ -1853,42 +1949,27 @@ def failure(error: Exception) -> dict[str, Any]:
     }
 
 
-def first_prunable(task: Task, config: Config) -> float:
-    """Return the epoch or step from which a trial may be pruned: a share of its schedule.
-
-    Not during its warm-up: trials with a shorter one are ahead until then.
-    """
-    intervals = list(task.intervals(config))
-    done = itertools.accumulate(interval.n_batches for interval in intervals)
-    warm = (i.step for i, n in zip(intervals, done, strict=True) if n > config["warmup_steps"])
-    return max(config["prune_from"] * intervals[-1].step, next(warm, float("inf")))
-
-
 @dataclass
 class Search:
     """The trials of one run, and the one that is in training."""
 
     task: Task
     log: LogFile
-    memory: MemoryStudy
-    stops: Stops
     costs: Mapping[int, ShapeCost]  # of each row of ARCHITECTURES
     device: torch.device
     arguments: Namespace
 
     def __post_init__(self) -> None:
+        self.memory = MemoryStudy(self.log.study, self.arguments.seed)
         self.free_at_start = free_memory(self.device)
         self.progress = Progress(self.arguments.n_trials)
-        self.round_cost, self.last_round = 0.0, time.monotonic()
-        self.results_cost, self.last_results = 0.0, 0.0
-
-    @staticmethod
-    def open_study(log: LogFile, _about: Mapping[str, Any], arguments: Namespace) -> MemoryStudy:
-        """Return the study that the sampler sees; `--with storage` has another."""
-        return MemoryStudy(log.study, arguments.seed)
+        self.next_round, self.next_results = 0.0, 0.0  # so that each takes 1 % of the time
 
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none is complete."""
+        self.memory.rebuild()
+        self.arguments.out.mkdir(parents=True, exist_ok=True)
+        self.stops = Stops(self.arguments.out / "STOP")
         reason, code = "error", 2
         try:
             while (number := self.next_trial()) is not None:
@@ -1906,9 +1987,9 @@ class Search:
     def close_run(self, reason: str) -> None:
         """Write how the run ended, and the results of the study."""
         with suppress(Interrupted), self.log.round() as study:
-            best = study.best(DIRECTION)
-            lead = {"best_trial": best and best.number, "best_value": best and best.value}
-            self.log.write("run_end", {"reason": reason, **study.counts(), **lead})
+            found = summary(study)
+            results = {name: found[name] for name in (*STATES, "best_trial", "best_value")}
+            self.log.write("run_end", {"reason": reason, **results})
         self.write_results()
 
     def sync(self) -> None:
@@ -1922,8 +2003,8 @@ class Search:
             if stop := self.stops.asked():
                 raise stop
             time.sleep(5)
-        self.last_round = time.monotonic()
-        self.round_cost = self.last_round - began
+        now = time.monotonic()
+        self.next_round = now + 100 * (now - began)
         self.log.report_damage()
 
     def next_trial(self) -> int | None:
@@ -1937,13 +2018,14 @@ class Search:
             known = None if number is None else study.trials.get(number)
             self.resumed = known is not None and known.datetime_start is not None
             if number is not None and not self.resumed:
-                self.start_trial(number, study)
+                self.start_trial(number, study, *self.given_params(number, study))
         self.sync()
         return number
 
-    def start_trial(self, number: int, study: LoggedStudy) -> None:
+    def start_trial(
+        self, number: int, study: LoggedStudy, params: Mapping[str, Any], about: dict[str, Any]
+    ) -> None:
         """Choose the configuration of a trial and claim it."""
-        params, about = self.given_params(number, study)
         config = self.memory.ask(number, params)
         arch_idx = SPACE.decode(config)
         row, cost = ARCHITECTURES[arch_idx], self.costs[arch_idx]
@@ -1983,6 +2065,8 @@ class Search:
     def run_trial(self, number: int) -> None:
         """Train one trial, from its checkpoint if it has one, and write its end."""
         self.number, self.config = number, dict(self.log.study.trials[number].attributes)
+        spared = self.config["kind"] in ("extreme", "smoke")
+        self.prunable_from = math.inf if spared else first_prunable(self.task, self.config)
         self.curve: list[dict[str, Any]] = []
         self.began = time.monotonic()
         if self.device.type == "cuda":
@@ -2007,7 +2091,7 @@ class Search:
     def write(self, event: str, fields: Mapping[str, Any], level: str = "I") -> None:
         """Add a line of the trial in training, with its architecture."""
         same = {"trial": self.number, **{name: self.config[name] for name in ARCHITECTURE}}
-        self.log.write(event, {**same, **fields}, level=level)
+        self.log.write(event, {**same, **self.memory.kept(self.number), **fields}, level=level)
 
     def resume_trial(self) -> Mapping[str, Any] | None:
         """Claim a trial of a run that is gone; return the state of its checkpoint."""
@@ -2111,12 +2195,9 @@ class Search:
         (unit, step), *metrics = point.items()
         self.memory.update()
         self.memory.report(self.number, step, point[METRIC])
-        spared = self.config["kind"] in ("extreme", "smoke")
-        spared = spared or step < first_prunable(self.task, self.config)
-        pruned = not spared and self.memory.prunes(self.number)
-        fields = {"unit": unit, "step": step, **dict(metrics), **self.memory.kept(self.number)}
-        self.write("evaluation", fields)
-        if time.monotonic() - self.last_round > 100 * self.round_cost:
+        pruned = step >= self.prunable_from and self.memory.prunes(self.number)
+        self.write("evaluation", {"unit": unit, "step": step, **dict(metrics)})
+        if time.monotonic() > self.next_round:
             self.sync()
         return pruned
 
@@ -2125,17 +2206,17 @@ class Search:
         with self.log.round() as study:
             trial = study.trials[self.number]
             owner = trial.claims[-1]
-            ours = owner == self.log.run and not trial.finished
-            ours = self.log.lock_trial(self.number) and ours
+            locked = self.log.lock_trial(self.number)
+            ours = locked and owner == self.log.run and not trial.finished
             if ours:
                 times = {"datetime_start": trial.datetime_start}
                 times["datetime_complete"] = str(datetime.now())
-                fields = {**trial.attributes, **found, **times, **self.memory.kept(self.number)}
-                self.write("trial_end", fields, level="W" if "error" in found else "I")
+                level = "W" if "error" in found else "I"
+                self.write("trial_end", {**trial.attributes, **found, **times}, level)
         self.sync()
         if not ours:
             say(f"trial {self.number} was claimed by run {owner}; this result is discarded")
-        elif time.monotonic() - self.last_results > 100 * self.results_cost:
+        elif time.monotonic() > self.next_results:
             self.write_results()
         return ours
 
@@ -2146,8 +2227,8 @@ class Search:
             write_results(self.arguments.out, self.log.study)
         except OSError as error:
             say(f"results not written: {error}")
-        self.last_results = time.monotonic()
-        self.results_cost = self.last_results - began
+        now = time.monotonic()
+        self.next_results = now + 100 * (now - began)
 
 
 # --- Main: what the command line asks for --------------------------------------------------------
@@ -2158,7 +2239,6 @@ SAME_SPACE = ("architectures_sha256", "search_space", "conditions", "skip_indice
 REMARKED = ("seed", "device", "threads", "torch", "optuna", "sampler", "pruner", "trial_seconds")
 # Constants that the experiment uses and that a run line has beside its `settings`.
 NO_SETTINGS = {*SAME_SPACE, "task", "horizon", "architectures", "free_axes", "data_path"}
-Guards = Sequence[Callable[[Stops], str | None]]
 
 
 def read_source(source: str) -> tuple[dict[str, Any], str]:
@@ -2335,11 +2415,9 @@ def make_smoke(task: Task, arguments: Namespace) -> None:
     for name in params:
         SEARCH_SPACE.pop(name, None)
     FIXED_PARAMS.update(params)
-    by_size = sorted(SPACE.allowed, key=lambda arch_idx: ARCHITECTURES[arch_idx]["params"])
-    smallest = ARCHITECTURES[by_size[0]]["params"]
-    larger = (i for i in by_size if ARCHITECTURES[i]["params"] != smallest)
+    sizes = {ARCHITECTURES[row]["params"]: row for row in SPACE.allowed}
     EXTREME_INDICES.clear()
-    EXTREME_INDICES.update({by_size[0]: "smallest", next(larger, by_size[-1]): "second smallest"})
+    EXTREME_INDICES.update({sizes[params]: "small" for params in sorted(sizes)[:2]})
     arguments.n_trials = 2
     arguments.log.unlink(missing_ok=True)
     say(f"smoke test: log in {arguments.log}")
@@ -2354,15 +2432,10 @@ def print_result(path: Path, study: LoggedStudy) -> None:
         raise UnusableError(f"stdout: {error.strerror}; --status prints RESULT again") from None
 
 
-def main(
-    arguments: Namespace, task: Task, guards: Guards = (), search: type[Search] = Search
-) -> int:
+def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int:
     """Do what the command line asks; return the exit code."""
     try:
-        if arguments.status:
-            print_result(arguments.log, read_log(arguments.log).study)
-            return 0
-        return run(arguments, task, guards, search)
+        return run(arguments, task, search)
     except KeyboardInterrupt:
         return 130
     except Interrupted as stop:
@@ -2376,26 +2449,26 @@ def main(
         return 3 if isinstance(error, ImportError) else 2
 
 
-def run(arguments: Namespace, task: Task, guards: Guards, search: type[Search]) -> int:
+def run(arguments: Namespace, task: Task, search: type[Search]) -> int:
     """Check, repeat a trial, or search; return the exit code."""
+    if arguments.status:
+        print_result(arguments.log, read_log(arguments.log).study)
+        return 0
     device = choose_device(arguments.device)
     task.load(device)
     if arguments.smoke:
         make_smoke(task, arguments)
-    if arguments.dry_run:
-        return dry_run(task, device)
     if arguments.repeat is not None:
         return repeat_trial(arguments.log, arguments.repeat, task, device)
+    costs = measure_shapes(task)
+    if arguments.dry_run:
+        return dry_run(task, device, costs, arguments)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    costs = measure_shapes(task, free_memory(device))
+    check_shapes(costs, free_memory(device))
     log = LogFile(arguments.log, uuid.uuid4().hex[:8])
-    about = run_fields(task, arguments, device)
-    memory = search.open_study(log, about, arguments)
-    open_run(log, about, arguments)
-    memory.rebuild()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    stops = Stops(arguments.out / "STOP", guards)
-    code = search(task, log, memory, stops, costs, device, arguments).run()
+    trials = search(task, log, costs, device, arguments)
+    open_run(log, run_fields(task, arguments, device), arguments)
+    code = trials.run()
     say_result(log.study)
     print_result(arguments.log, log.study)
     return code

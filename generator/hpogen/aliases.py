@@ -1,4 +1,4 @@
-"""Aliases: other names that people use for the settings of hpogen."""
+"""Names of settings: their aliases in other tools, and suggestions for unknown names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from hpogen.yaml_file import Place
 
-# By the place of a setting; one step is a parameter, which search or fixed may hold.
+# By the place of a setting; a place of one step is a parameter, below `search` or `fixed`.
 ALIASES: dict[Place, tuple[str, ...]] = {
     ("learning_rate",): ("learning_rate", "lr"),
     ("weight_decay",): ("weight_decay", "wd"),
@@ -41,26 +41,40 @@ ALIASES: dict[Place, tuple[str, ...]] = {
     ("data", "feature_columns"): ("feature_columns",),
     ("study", "seed"): ("seed",),
 }
-NAME_OF_ALIAS = {alias: str(place[-1]) for place, aliases in ALIASES.items() for alias in aliases}
+METHOD_ALIASES = {"asha": "successive_halving", "nop": "none", "cma": "cmaes", "bayesian": "gp"}
+PLACE_OF_ALIAS = {alias: place for place, aliases in ALIASES.items() for alias in aliases}
+NAME_OF_ALIAS = {alias: str(place[-1]) for alias, place in PLACE_OF_ALIAS.items()} | METHOD_ALIASES
 
 
 def normalised(word: str) -> str:
-    """Return a word without case, hyphens and underscores."""
+    """Return a word in lower case, without hyphens, underscores and spaces."""
     return re.sub(r"[-_ ]", "", word).lower()
 
 
-def closest_name(word: str, known: Iterable[str]) -> str | None:
-    """Return the known name that a word means most likely, None if there is no candidate."""
-    names = {normalised(name): name for name in known}
-    if (name := NAME_OF_ALIAS.get(word)) in names.values():
+def closest_name(word: str, names: Iterable[str]) -> str | None:
+    """Return the name that a mistyped word or alias most likely stands for, None if none does."""
+    by_form = {normalised(name): name for name in names}
+    if (name := NAME_OF_ALIAS.get(word)) in by_form.values():
         return name
-    matches = difflib.get_close_matches(normalised(word[:100]), names, n=1)
-    return names[matches[0]] if matches else None
+    matches = difflib.get_close_matches(normalised(word[:100]), by_form, n=1)
+    return by_form[matches[0]] if matches else None
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a hint for an unknown word: the closest known name, else all known names."""
-    known = list(known)
-    if name := closest_name(word, known):
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """Return a hint for an unknown word: the closest of the valid names, else all of them."""
+    names = list(names)
+    if name := closest_name(word, names):
         return f"did you mean {name}?"
-    return f"known: {', '.join(known)}" if known else "there is none"
+    return f"choose from {', '.join(names)}" if names else "no name is valid here; leave it out"
+
+
+def closest_task(word: str, examples: Iterable[str]) -> str | None:
+    """Return the task that a mistyped word most likely stands for, None if none does.
+
+    `<x>` in an example stands for a number, which is taken from the word.
+    """
+    number = re.search(r"\d+(?:[.p]\d+)?", word[:100], re.ASCII)
+    percent = f"{float(number[0].replace('p', '.')):g}" if number else "1"
+    tasks = [example.replace("<x>", percent) for example in examples]
+    matches = difflib.get_close_matches(word[:100].lower(), tasks, n=1)
+    return matches[0] if matches else None

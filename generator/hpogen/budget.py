@@ -1,4 +1,4 @@
-"""Parameter budgets: 350K, 2M, 1.5B, 2_000_000; the architectures within ± 25 % of one."""
+"""Budgets: numbers of parameters such as 350K, 2M or 1.5B, and the architectures within one."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from hpogen.yaml_file import shown
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}
 LARGEST = 10**15
+BUDGET_HELP = "write a number of parameters such as 350K, 2M or 1.5B"
 
 Architecture = dict[str, int]
 
 
 def parse_budget(text: str) -> int:
-    """Return the number of parameters a budget names.
+    """Return the number of parameters of a budget such as 350K, 1.5B or 2_000_000.
 
-    Raises UsageError for anything but a positive whole number, written out or in K, M or B, and
-    not above 1,000,000B.
+    Raises UsageError unless it is a whole number from 1 to 1,000,000B.
     """
     pattern = r"([0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?)([KMB]?)"
     match = re.fullmatch(pattern, text.strip().upper()) if len(text) <= 40 else None
@@ -28,12 +28,11 @@ def parse_budget(text: str) -> int:
         count = Fraction(match[1].replace("_", "")) * UNITS[match[2]]
         if count.denominator == 1 and 0 < count <= LARGEST:
             return int(count)
-    told = shown(repr(text))
-    raise UsageError(f"budget {told}: write a number of parameters like 350K, 2M, 1.5B")
+    raise UsageError(f"budget {shown(repr(text))}: {BUDGET_HELP}")
 
 
 def format_budget(budget: int) -> str:
-    """Return the shortest exact form without a leading zero; of equals, the larger unit."""
+    """Return the shortest exact form without a leading zero; of two such, the larger unit."""
     forms = [
         f"{(Decimal(budget) / size).normalize():f}{unit}"
         for unit, size in reversed(UNITS.items())
@@ -47,9 +46,8 @@ def within_budget(
 ) -> list[Architecture]:
     """Return the candidates whose exact parameter count is within budget ± tolerance.
 
-    Rows are in the order in which a search walks them: by aspect, d_model / n_layers, from deep
-    and narrow to shallow and wide, then by d_ff, then by the other axes. Within a budget the
-    aspect is nearly all there is to a shape.
+    Rows are sorted by aspect ratio, d_model / n_layers, from deep and narrow to shallow and wide,
+    then by d_ff, then by the other axes. Within a budget the aspect ratio nearly fixes the shape.
     """
     low, high = Fraction(budget) * (1 - Fraction(tolerance)), budget * (1 + Fraction(tolerance))
     fitting = [row for row in candidates if low <= row["params"] <= high]

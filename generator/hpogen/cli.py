@@ -20,10 +20,10 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
 class Group(click.Group):
-    """Commands whose expected errors are one message and an exit code."""
+    """Commands that print an HpogenError as one message and exit with its code."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command."""
+        """Run a command, and exit with a code for errors and interrupts."""
         try:
             return super().invoke(ctx)
         except HpogenError as error:
@@ -34,7 +34,7 @@ class Group(click.Group):
 
 
 def examples(*lines: str) -> str:
-    """Return the examples at the end of a help text."""
+    """Return the end of a help text, with its line breaks kept."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def lazy(name: str) -> Any:
-    """Return a completion of values that is imported when a shell asks for it."""
+    """Return a completion function that imports hpogen.completion only when it is called."""
 
     def complete(*arguments: Any) -> Any:
         import hpogen.completion
@@ -58,7 +58,7 @@ def lazy(name: str) -> Any:
 
 
 def add_families(_context: click.Context, _option: click.Parameter, folders: Any) -> None:
-    """Add the families of --family."""
+    """Add the families in the folders of --family."""
     for folder in folders:
         from hpogen.families import add_family
 
@@ -73,7 +73,7 @@ family_option = click.option(
     callback=add_families,
     expose_value=False,
     is_eager=True,
-    help="Add the family of a folder: models, data and tasks of your own.",
+    help="Add the family in a folder: your own models, data and tasks.",
 )
 
 
@@ -88,7 +88,7 @@ def spec_options(function: Any) -> Any:
             multiple=True,
             metavar="NAME=CHOICE",
             shell_complete=lazy("complete_option"),
-            help="Use a part, such as loss=focal or inputs=revin.",
+            help="Choose a loss, inputs or another option, such as loss=focal or inputs=revin.",
         ),
         click.option(
             "--set",
@@ -97,18 +97,26 @@ def spec_options(function: Any) -> Any:
             metavar="KEY=VALUE",
             help="Set a key of the configuration, such as fixed.epochs=5; VALUE is YAML.",
         ),
-        click.option("--config", "config_path", type=CONFIG, help="Configuration in YAML."),
-        click.option("--data", metavar="PATH", help="Data to read now: columns, digest, dates."),
+        click.option("--config", "config_path", type=CONFIG, help="Configuration file in YAML."),
+        click.option(
+            "--data",
+            metavar="PATH",
+            help="Data file or folder; the script gets its columns, digest and dates.",
+        ),
         click.option(
             "--task",
             shell_complete=lazy("complete_task"),
-            help="What is predicted (default: threshold_1pct).",
+            help="Prediction task (default: threshold_1pct).",
         ),
-        click.option("--horizon", type=click.IntRange(min=1), help="Trading days ahead."),
+        click.option(
+            "--horizon",
+            type=click.IntRange(min=1),
+            help="Number of trading days ahead that the label looks.",
+        ),
         click.option(
             "--budget",
             shell_complete=lazy("complete_budget"),
-            help="Number of parameters: 350K, 2M, 1.5B.",
+            help="Number of model parameters, such as 350K, 2M or 1.5B.",
         ),
     ):
         function = option(function)
@@ -116,27 +124,28 @@ def spec_options(function: Any) -> Any:
 
 
 def parse_options(options: tuple[str, ...]) -> dict[str, str]:
-    """Return NAME=CHOICE pairs."""
+    """Return {NAME: CHOICE} of --option. Raises UsageError."""
     pairs = {}
     for text in options:
         name, equals, choice = text.partition("=")
         if not equals:
             from hpogen.yaml_file import shown
 
-            said = shown(repr(text))
-            raise UsageError(f"--option {said}: write NAME=CHOICE, such as loss=focal")
+            raise UsageError(
+                f"--option {shown(repr(text))}: write NAME=CHOICE, such as loss=focal"
+            )
         pairs[name] = choice
     return pairs
 
 
-def spec_from_cli(options: tuple[str, ...], *, config_path: Path | None, **said: Any) -> Any:
-    """Return (specification, findings) of a command line; print the notes on stderr."""
+def spec_from_cli(options: tuple[str, ...], *, config_path: Path | None, **values: Any) -> Any:
+    """Return (specification, findings) of a command line; print notes on stderr."""
     from hpogen.load import load_config
     from hpogen.spec import Findings, make_spec
 
     config, notes = load_config(config_path) if config_path else (None, [])
     findings = Findings(notes)
-    spec = make_spec(options=parse_options(options), config=config, findings=findings, **said)
+    spec = make_spec(options=parse_options(options), config=config, findings=findings, **values)
     for note in findings.notes:
         click.echo(f"note: {note}", err=True)
     return spec, findings
@@ -155,35 +164,41 @@ def spec_from_cli(options: tuple[str, ...], *, config_path: Path | None, **said:
     )
 )
 @spec_options
-@click.option("--out", type=click.Path(path_type=Path), help="Folder (default: .).")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to (default: .).")
 @click.option("--n-trials", type=click.IntRange(min=1), help="Total number of trials.")
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of every random stream.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of all random number streams.")
 @click.option(
     "--with",
     "with_sections",
     multiple=True,
     type=click.Choice([*SCRIPT_SECTIONS]),
-    help="Add a section that not every script has; may be given several times.",
+    help="Add an optional section; may be given several times.",
 )
 @click.option(
     "--without",
     "without_sections",
     multiple=True,
     type=click.Choice([*SCRIPT_SECTIONS]),
-    help="Leave out a section that the configuration asks for.",
+    help="Leave out a section of the configuration; may be given several times.",
 )
 @click.option("--stdout", is_flag=True, help="Print the script instead of writing it.")
-@click.option("--force", is_flag=True, help="Overwrite a file even if it was edited.")
-@click.option("--quiet", "-q", is_flag=True, help="Do not describe the search; still warn.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Overwrite a script that was edited or has another configuration, and other files.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Print warnings, but no summary of the search.")
 @click.option("--plan", "plan_path", type=CONFIG, help="Write all scripts of a plan in YAML.")
-@click.option("--dry-run", is_flag=True, help="With --plan: print what would be done.")
+@click.option("--dry-run", is_flag=True, help="With --plan: print the changes, write nothing.")
 @click.option(
     "--check",
     "check_only",
     is_flag=True,
-    help="With --plan: the same, and exit code 1 if anything would change.",
+    help="With --plan: like --dry-run, with exit code 1 if a file would change.",
 )
-@click.option("--prune", is_flag=True, help="With --plan: remove scripts it no longer has.")
+@click.option(
+    "--prune", is_flag=True, help="With --plan: remove scripts that are no longer in the plan."
+)
 def render(
     out: Path | None,
     force: bool,
@@ -192,19 +207,19 @@ def render(
     dry_run: bool,
     check_only: bool,
     prune: bool,
-    **said: Any,
+    **values: Any,
 ) -> None:
-    """Write one search script, or all of a plan, and print their paths.
+    """Write one search script, or all scripts of a plan, and print their paths.
 
-    On stderr: what the scripts will search, and warnings about settings that spoil a study.
+    A summary of the search goes to stderr, with warnings about settings that spoil a study.
     """
     plan_only = {"--dry-run": dry_run, "--check": check_only, "--prune": prune}
     if plan_path is None:
         if given := [name for name, value in plan_only.items() if value]:
-            raise UsageError(f"{given[0]} is for plans; give one with --plan")
-        render_one(out or Path(), force, quiet, **said)
+            raise UsageError(f"{given[0]} needs a plan; add --plan FILE")
+        render_one(out or Path(), force, quiet, **values)
         return
-    refuse_beside_plan(out=out, **said)
+    refuse_beside_plan(out=out, **values)
     from hpogen.render_command import write_plan
 
     changes = write_plan(
@@ -213,31 +228,30 @@ def render(
     sys.exit(1 if check_only and changes else 0)
 
 
-def refuse_beside_plan(**said: Any) -> None:
-    """Refuse what a plan says itself."""
-    names = {
+def refuse_beside_plan(**values: Any) -> None:
+    """Raise UsageError for an option that a plan sets itself."""
+    flags = {
         "config_path": "--config",
         "options": "--option",
         "overrides": "--set",
         "with_sections": "--with",
         "without_sections": "--without",
     }
-    # Not `in (None, False, ())`: --seed 0 is given, too.
-    given = [n for n, value in said.items() if value is not None and value is not False]
-    given = [name for name in given if said[name] != ()]
+    # `value is not False`, because --seed 0 equals False.
+    given = [n for n, value in values.items() if value not in (None, ()) and value is not False]
     if given:
-        option = names.get(given[0], f"--{given[0].replace('_', '-')}")
-        raise UsageError(f"{option} cannot be given with --plan; say it in the plan")
+        flag = flags.get(given[0], f"--{given[0].replace('_', '-')}")
+        raise UsageError(f"{flag} cannot be combined with --plan; set it in the plan")
 
 
 def render_one(
-    out: Path, force: bool, quiet: bool, *, stdout: bool, options: tuple[str, ...], **said: Any
+    out: Path, force: bool, quiet: bool, *, stdout: bool, options: tuple[str, ...], **values: Any
 ) -> None:
-    """Write one script and print its path, or print the script; describe it on stderr."""
+    """Write one script and print its path, or print the script; print a summary on stderr."""
     from hpogen.render import render as render_script
     from hpogen.render_command import print_search, write_script
 
-    spec, findings = spec_from_cli(options, **said)
+    spec, findings = spec_from_cli(options, **values)
     if stdout:
         click.echo(render_script(spec), nl=False)
     else:
@@ -249,9 +263,10 @@ def render_one(
 @family_option
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 def check(files: tuple[Path, ...]) -> None:
-    """Tell whether scripts are what their specification renders to.
+    """Compare scripts with a new render of the specification in their header.
 
-    Exit code 0: all are; 1: some were edited or are stale, with the difference; 2: unreadable.
+    Exit code 0: all are identical; 1: one was edited or is stale, and its diff is printed; 2: one
+    cannot be read.
     """
     from hpogen.check import difference
     from hpogen.files import shown_path
@@ -259,15 +274,15 @@ def check(files: tuple[Path, ...]) -> None:
     codes = [0]
     for path in files:
         try:
-            found = difference(path)
+            diff = difference(path)
         except HpogenError as error:
             click.echo(f"error: {error}", err=True)
             codes.append(error.exit_code)
             continue
-        if found:
-            click.echo(found, nl=False)
+        if diff:
+            click.echo(diff, nl=False)
             codes.append(1)
-        click.echo(f"{shown_path(path)}: {'differs' if found else 'ok'}", err=True)
+        click.echo(f"{shown_path(path)}: {'differs' if diff else 'ok'}", err=True)
     sys.exit(max(codes))
 
 
@@ -276,13 +291,13 @@ def check(files: tuple[Path, ...]) -> None:
 )
 @spec_options
 @click.option("--tolerance", type=click.FloatRange(0, 1, min_open=True, max_open=True),
-              help="Share of the budget, up and down (default: 0.25).")  # fmt: skip
+              help="Largest relative difference from the budget (default: 0.25).")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def grid(as_json: bool, options: tuple[str, ...], horizon: int | None, **said: Any) -> None:
-    """Show every architecture within a budget."""
+def grid(as_json: bool, options: tuple[str, ...], horizon: int | None, **values: Any) -> None:
+    """Print every architecture within a budget, with its size and memory."""
     from hpogen.grid_report import grid_json, grid_table
 
-    spec, _ = spec_from_cli(options, horizon=horizon, any_horizon=True, **said)
+    spec, _ = spec_from_cli(options, horizon=horizon, any_horizon=True, **values)
     click.echo(grid_json(spec) if as_json else grid_table(spec))
 
 
@@ -412,9 +427,9 @@ def schema() -> None:
 @click.argument("name", type=click.Choice(["sp500", "nasdaq", "stdlib"]))
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
 def demo_data(name: str, out: Path | None) -> None:
-    """Write real data for a first try, from packages on this machine.
+    """Write real data for a first try, from packages on this machine; nothing is downloaded.
 
-    sp500, nasdaq: daily prices and volumes, 1999 to 2018. stdlib: the sources of Python's
+    sp500, nasdaq: daily prices and volumes, 1999 to 2018. stdlib: source code of Python's
     standard library, for language models.
     """
     from hpogen.demo_data import SOURCES
@@ -435,7 +450,7 @@ def demo_data(name: str, out: Path | None) -> None:
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what a shell sources to complete hpogen and recover-trials."""
+    """Print shell code that completes the commands hpogen and recover-trials."""
     from hpogen.completion import completion_source
 
     click.echo(completion_source(shell, main))

@@ -1,4 +1,4 @@
-"""Shell completion: the scripts that shells source, and the values that options may have."""
+"""Shell completion: the code that a shell sources, and the values of options."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ def completion_source(shell: str, command: click.Command) -> str:
     if kind is None:
         raise ValueError(f"no completion for {shell}")
     variables = {name: f"_{name.replace('-', '_').upper()}_COMPLETE" for name in PROGRAMS}
-    found = [kind(command, {}, name, variable) for name, variable in variables.items()]
-    # Not .source(), which looks for the shell: it may be another machine's.
-    return "\n".join(item.source_template % item.source_vars() for item in found)
+    completions = [kind(command, {}, name, variable) for name, variable in variables.items()]
+    # Not .source(), which fails where the shell is not installed.
+    return "\n".join(item.source_template % item.source_vars() for item in completions)
 
 
 def complete_task(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Return the tasks that begin so."""
+    """Return the tasks that begin with the incomplete word."""
     from hpogen.families import FAMILIES
 
-    tasks = [kind.example for family in FAMILIES for kind in family.tasks]
-    shown = [task.replace("<x>", x) for task in tasks for x in ("0.5", "1", "2", "3", "5")]
-    return [CompletionItem(task) for task in dict.fromkeys(shown) if task.startswith(incomplete)]
+    examples = [kind.example for family in FAMILIES for kind in family.tasks]
+    tasks = [text.replace("<x>", x) for text in examples for x in ("0.5", "1", "2", "3", "5")]
+    return [CompletionItem(task) for task in dict.fromkeys(tasks) if task.startswith(incomplete)]
 
 
 def complete_budget(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Return common budgets that begin so."""
+    """Return common budgets that begin with the incomplete word."""
     budgets = ("2M", "20M", "200M", "2B")
     return [CompletionItem(text) for text in budgets if text.startswith(incomplete)]
 
@@ -42,7 +42,7 @@ def complete_budget(
 def complete_option(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Return NAME=CHOICE pairs that begin so, with what they are."""
+    """Return NAME=CHOICE pairs that begin with the incomplete word, with descriptions."""
     from hpogen.families import FAMILIES
 
     pairs = {

@@ -1,4 +1,4 @@
-"""Demo data: real prices and real text that are already on the machine."""
+"""Demo data: real prices and real text from packages on this machine."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from hpogen.errors import HpogenError, MissingDependencyError
 
 
 def prices(name: str) -> bytes:
-    """Return daily OHLCV, 1999-2018, from the `arch` package, with ISO dates.
+    """Return daily OHLCV of 1999 to 2018 from the `arch` package, as CSV with ISO dates.
 
-    The package is located, not imported: that would take seconds.
+    The package is located, not imported: an import takes seconds.
     """
     spec = importlib.util.find_spec("arch")
     if spec is None or spec.origin is None:
-        raise MissingDependencyError("demo data need the arch package: python -m pip install arch")
+        raise MissingDependencyError(
+            "demo data need the package arch; run: python -m pip install arch"
+        )
     packed = Path(spec.origin).parent / "data" / name / f"{name}.csv.gz"
     header, *rows = gzip.decompress(packed.read_bytes()).decode("utf-8").splitlines()
     lines = [header]
@@ -38,7 +40,9 @@ def standard_library(name: str) -> bytes:
         path for path in root.rglob("*.py") if not skipped & set(path.relative_to(root).parts)
     )
     if not files:
-        raise HpogenError(f"{root}: this Python has no sources of its standard library")
+        raise HpogenError(
+            f"{root}: no sources of the standard library; run hpogen with another Python"
+        )
     return b"\n".join(path.read_bytes() for path in files)
 
 

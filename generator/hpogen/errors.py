@@ -1,11 +1,11 @@
-"""Errors of the user, shown as a message; any other exception is a bug with a traceback.
+"""Errors that a user can correct, shown as a message; any other exception is a bug.
 
 HpogenError            exit code 2
-├── UsageError         a wrong value on the command line
+├── UsageError         an invalid value on the command line
 ├── ConfigError        a configuration file, all its errors at once
-├── DataError          a data file that cannot be searched on
+├── DataError          an unusable data file
 ├── FamilyError        a family of the user, all its errors at once
-├── PartError          a part of the script breaks the rules of inlining
+├── PartError          a part that breaks the rules of inlining
 └── MissingDependencyError  exit code 3, with the command that installs it
 """
 
@@ -13,25 +13,25 @@ from __future__ import annotations
 
 
 class HpogenError(Exception):
-    """A message for the user that names the value, the place and the way out."""
+    """A message for the user: the value, its place and the way out."""
 
     exit_code = 2
 
 
 class UsageError(HpogenError):
-    """A value of the command line that cannot be used."""
+    """An invalid value on the command line."""
 
 
 class ConfigError(HpogenError):
-    """A configuration that cannot be used; one line per error."""
+    """An invalid configuration; one line per error."""
 
 
 class DataError(HpogenError):
-    """A data file that cannot be used."""
+    """An unusable data file."""
 
 
 class FamilyError(HpogenError):
-    """A folder that holds no usable family; one line per error."""
+    """A folder without a valid family; one line per error."""
 
 
 class PartError(HpogenError):
@@ -39,6 +39,6 @@ class PartError(HpogenError):
 
 
 class MissingDependencyError(HpogenError):
-    """An optional package is needed."""
+    """A missing optional package."""
 
     exit_code = 3

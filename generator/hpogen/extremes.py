@@ -1,4 +1,4 @@
-"""EXTREME_INDICES: architectures that every study tries, one at each end of each axis."""
+"""Extremes: architectures that every study tries first, one at each end of each axis."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 def extreme_indices(
     architectures: Sequence[Mapping[str, int]], axes: Sequence[str], *, skip: Sequence[int] = ()
 ) -> dict[int, str]:
-    """Return {arch_idx: the ends it stands for}, in the order of the axes.
+    """Return {arch_idx: its extremes, such as "min d_model"}, in the order of the axes.
 
-    For each end of each axis: of the architectures at that end the one nearest the centre of all
-    other columns (distance in log2, centre the median over the list). One architecture may stand
-    for two ends; an axis with one value has no ends. Rows in `skip` are as if they were not there.
+    The extreme at an end of an axis is the architecture at that end whose other columns are
+    nearest to their medians (squared distance in log2). One architecture may be several extremes.
+    An axis with one value has none. Rows in `skip` are ignored.
     """
     rows = {idx: row for idx, row in enumerate(architectures) if idx not in skip}
     columns = [name for name in architectures[0] if name != "params"]
@@ -25,7 +25,7 @@ def extreme_indices(
         others = (name for name in columns if name != axis)
         return sum((logs[arch_idx][name] - centre[name]) ** 2 for name in others)
 
-    found: dict[int, list[str]] = {}
+    extremes: dict[int, list[str]] = {}
     for axis in axes:
         values = {arch_idx: row[axis] for arch_idx, row in rows.items()}
         low, high = min(values.values()), max(values.values())
@@ -35,5 +35,5 @@ def extreme_indices(
             at_end = [arch_idx for arch_idx, value in values.items() if value == end]
             ranked = {arch_idx: distance(arch_idx, axis) for arch_idx in at_end}
             nearest = min(ranked, key=lambda arch_idx: ranked[arch_idx])
-            found.setdefault(nearest, []).append(f"{name} {axis}")
-    return {arch_idx: ", ".join(ends) for arch_idx, ends in found.items()}
+            extremes.setdefault(nearest, []).append(f"{name} {axis}")
+    return {arch_idx: ", ".join(ends) for arch_idx, ends in extremes.items()}

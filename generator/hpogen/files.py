@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def write_atomic(
     force: bool = False,
     replace_link: bool = False,
 ) -> None:
-    """Write a file beside its place and move it there. Raises UsageError.
+    """Write a temporary file and rename it. Raises UsageError.
 
-    A link is refused, or with `replace_link` replaced, and never written through; a read-only
-    file is refused without `force`; a folder always.
+    A symbolic link is refused, or replaced with `replace_link`. A read-only file is refused
+    without `force`. A folder is always refused.
     """
     part = None
     try:
@@ -42,7 +42,7 @@ def write_atomic(
         sync_folder(path.parent)
     except (FileExistsError, NotADirectoryError):
         raise UsageError(
-            f"{shown_path(path)}: {shown_path(path.parent)} is no folder; choose another"
+            f"{shown_path(path)}: {shown_path(path.parent)} is not a folder; choose another folder"
         ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -54,18 +54,19 @@ def write_atomic(
 
 
 def obstacle(path: Path, *, force: bool = False, replace_link: bool = False) -> str | None:
-    """Return why a file cannot be written over, None if it can. Raises OSError or ValueError."""
+    """Return why a file must not be overwritten, None if it may. Raises OSError or ValueError."""
     if path.is_symlink():
-        link = shown(os.readlink(path), 200)  # noqa: PTH115  a target is told as it stands there
-        told = f"is a symbolic link to {link}; remove it or give the file it points to"
-        return None if replace_link else told
+        if replace_link:
+            return None
+        link = shown(os.readlink(path), 200)  # noqa: PTH115  Path.readlink would normalise it
+        return f"is a symbolic link to {link}; remove it or write to that file"
     if not path.exists():
         return None
     if path.is_dir():
         return "is a folder; remove it or choose another name"
     if not path.is_file():
-        return "is no regular file; remove it or choose another name"
-    # The mode, not os.access: a superuser's read-only file is meant to stay, too.
+        return "is not a regular file; remove it or choose another name"
+    # The mode, not os.access, which is true for every file of a superuser.
     if not force and not path.stat().st_mode & 0o222:
         return "is read-only; make it writable or remove it"
     return None
@@ -77,19 +78,19 @@ def shown_path(path: Path) -> str:
 
 
 def part_prefix(path: Path) -> str:
-    """Return how the names of a file's unfinished copies begin; short, for long names."""
+    """Return the prefix of the temporary files of a file; cut, because names have a limit."""
     return f".{path.name[:60]}."
 
 
 def remove_parts(path: Path) -> None:
-    """Remove what killed writers of a file left; only for who holds the folder's lock."""
+    """Remove temporary files that killed processes left; the caller holds the folder's lock."""
     for part in path.parent.glob(f"{glob.escape(part_prefix(path))}????????.part"):
         with contextlib.suppress(OSError):
             part.unlink()
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename outlive a power cut, where folders can be synced."""
+    """Sync a folder, so that a rename in it survives a power loss."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

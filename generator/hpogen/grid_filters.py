@@ -8,7 +8,7 @@ from hpogen.config import Bound
 
 
 def fits(row: Mapping[str, int], where: Mapping[str, Bound]) -> bool:
-    """Tell whether an architecture is within the bounds that a user set."""
+    """Return whether an architecture is within the ranges of architecture.where."""
     columns = {**row, "head_dim": row["d_model"] // row["n_heads"]}
     return all(bound.holds(columns[name]) for name, bound in where.items())
 
@@ -16,7 +16,7 @@ def fits(row: Mapping[str, int], where: Mapping[str, Bound]) -> bool:
 def skip_indices(
     rows: Sequence[Mapping[str, int]], skip: Iterable[int | Mapping[str, int]]
 ) -> list[int]:
-    """Return the rows that are skipped by their number or by what they are."""
+    """Return the rows that architecture.skip names by index or by column values."""
     return [
         arch_idx
         for arch_idx, row in enumerate(rows)

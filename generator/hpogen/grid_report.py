@@ -1,4 +1,4 @@
-"""The grid of a specification, as a table and as JSON."""
+"""Report of `hpogen grid`: the architectures of a specification as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import Any
 
 from hpogen.budget import format_budget
 from hpogen.spec import Spec
-
-# fp32 weights, gradients and Adam's two moments, before any activation.
-BYTES_PER_PARAMETER = 16
+from hpogen.spec.spec import BYTES_PER_PARAMETER
 
 
 def grid_report(spec: Spec) -> dict[str, Any]:
-    """Return the grid, its distinct shapes, ends and gaps."""
+    """Return the architectures, counts, extremes, and axis values that no architecture has."""
     space = spec.space()
     return {
         "task": spec.task,
@@ -43,18 +41,19 @@ def grid_report(spec: Spec) -> dict[str, Any]:
 def unreached(spec: Spec) -> dict[str, list[float]]:
     """Return the values of each axis that no architecture within the budget has."""
     rows = spec.architectures
-    found = {
+    missing = {
         axis: [value for value in values if value not in {row[axis] for row in rows}]
         for axis, values in spec.architecture.items()
         if axis in rows[0]
     }
-    return {axis: values for axis, values in found.items() if values}
+    return {axis: values for axis, values in missing.items() if values}
 
 
 def cells(spec: Spec) -> dict[str, list[str]]:
-    """Return for each d_model what becomes of each n_layers: fits, small, large or impossible.
+    """Return {d_model: a state for each n_layers}: fits, small, large or impossible.
 
-    A cell fits if any of its architectures is within the budget; else its nearest says why not.
+    A cell fits if one of its architectures is within the budget. Otherwise the architecture
+    nearest to the budget decides between small and large; impossible: there is none.
     """
     nearest: dict[tuple[int, int], float] = {}
     for row in spec.candidates:
@@ -80,7 +79,7 @@ def grid_json(spec: Spec) -> str:
 
 
 def aligned(lines: list[list[str]]) -> list[str]:
-    """Return lines whose columns are right-aligned, the last one left-aligned."""
+    """Return lines with right-aligned columns, apart from the last, which is left-aligned."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     last = len(widths) - 1
     return [
@@ -93,15 +92,15 @@ def aligned(lines: list[list[str]]) -> list[str]:
 
 
 def table_row(row: Mapping[str, Any], names: list[str]) -> list[str]:
-    """Return the cells of an architecture."""
+    """Return the cells of an architecture's row in the table."""
     values = [f"{row[name]:,}" if name == "params" else str(row[name]) for name in names]
-    remark = "never tried" if row["skipped"] else row["extreme"] or ""
+    remark = "skipped" if row["skipped"] else row["extreme"] or ""
     model, sample = row["model_bytes"] / 1e9, row["sample_bytes"] / 1e6
     return [*values, f"{row['off']:+.1%}", f"{model:.2f}", f"{sample:.2f}", remark]
 
 
 def grid_table(spec: Spec) -> str:
-    """Return the grid as an aligned table, and below it what the budget leaves out."""
+    """Return the architectures as an aligned table, and below it the cells of width and depth."""
     report = grid_report(spec)
     names = ["arch_idx", *spec.architectures[0]]
     head = [*names, "off", "model_gb", "sample_mb", ""]
@@ -110,7 +109,7 @@ def grid_table(spec: Spec) -> str:
         f"\n{report['n_architectures']} architectures of {report['n_shapes']} shapes within"
         f" ±{spec.tolerance:.0%} of {format_budget(spec.budget)}, out of"
         f" {report['n_candidates']:,}. model_gb: weights, gradients and Adam in fp32; sample_mb:"
-        " what a sample of a batch adds, estimated."
+        " estimated activations of one sample."
     )
     lines += ["", *cell_table(spec, report["cells"])]
     for axis, values in report["unreached"].items():
@@ -119,7 +118,7 @@ def grid_table(spec: Spec) -> str:
 
 
 def cell_table(spec: Spec, states: Mapping[str, list[str]]) -> list[str]:
-    """Return a picture of the plane of width and depth."""
+    """Return a table with a mark for each d_model and n_layers."""
     marks = {"fits": "o", "small": "-", "large": "+", "impossible": " "}
     depths = [str(int(depth)) for depth in spec.architecture["n_layers"]]
     lines = [["d_model \\ n_layers", *depths, ""]]

@@ -1,21 +1,23 @@
-"""Inlining: parts of the script, checked and joined into one file.
+"""Inlining of parts: each is a module that becomes a block of the script.
 
-A part has a docstring (first line its title, the rest a note), imports, and definitions. Refused,
-with path and line: no docstring, an import after a definition, a statement that defines nothing,
-an import of a part by its name, a name from a part that is not above, and two parts that define
-one name.
+A part has a docstring (first line: title, rest: note), imports, and definitions. An error names
+the file and line of: no docstring, an import after a definition, a statement that defines nothing,
+an import of a part as a module, a name from a part that is not above, and a name that two parts
+define.
 """
 
 from __future__ import annotations
 
 import ast
 import functools
+import itertools
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from typing import TypeGuard
 
 from hpogen.errors import PartError
 from hpogen.files import shown_path
@@ -26,13 +28,13 @@ WIDTH = 99
 
 @dataclass
 class Imports:
-    """Import statements, merged: whole modules, and names from modules."""
+    """Merged import statements: whole modules, and names from modules."""
 
     modules: set[str] = field(default_factory=set)
     names: dict[str, set[str]] = field(default_factory=dict)
 
     def add(self, node: ast.Import | ast.ImportFrom) -> None:
-        """Take in a statement."""
+        """Add a statement."""
         for alias in node.names:
             text = f"{alias.name} as {alias.asname}" if alias.asname else alias.name
             if isinstance(node, ast.Import):
@@ -41,42 +43,42 @@ class Imports:
                 self.names.setdefault(node.module or "", set()).add(text)
 
     def merge(self, other: Imports) -> None:
-        """Take in the statements of another part."""
+        """Add the statements of another part."""
         self.modules |= other.modules
         for module, names in other.names.items():
             self.names.setdefault(module, set()).update(names)
 
     def without(self, other: Imports) -> Imports:
-        """Return the statements that another part does not have."""
-        left = Imports(self.modules - other.modules)
+        """Return the statements that `other` lacks."""
+        rest = Imports(self.modules - other.modules)
         for module, names in self.names.items():
             if more := names - other.names.get(module, set()):
-                left.names[module] = more
-        return left
+                rest.names[module] = more
+        return rest
 
     def roots(self) -> set[str]:
         """Return the top-level packages."""
         return {name.split()[0].split(".")[0] for name in (*self.modules, *self.names)}
 
     def all_modules(self) -> list[str]:
-        """Return every module that is imported, packages before their modules."""
+        """Return every imported module, each after its package."""
         return sorted({*(name.split()[0] for name in self.modules), *self.names, *self.roots()})
 
     def lines(self, indent: str = "") -> list[str]:
-        """Return sorted statements, as isort orders and wraps them."""
-        found = [f"{indent}import {name}" for name in sorted(self.modules, key=str.lower)]
+        """Return the statements, sorted and wrapped as isort does."""
+        lines = [f"{indent}import {name}" for name in sorted(self.modules, key=str.lower)]
         for module in sorted(self.names, key=str.lower):
             names = sorted(self.names[module], key=isort_key)
             line = f"{indent}from {module} import {', '.join(names)}"
             if len(line) > WIDTH:
                 inner = "".join(f"{indent}    {name},\n" for name in names)
                 line = f"{indent}from {module} import (\n{inner}{indent})"
-            found.append(line)
-        return found
+            lines.append(line)
+        return lines
 
 
 def isort_key(name: str) -> tuple[int, str]:
-    """Order names as isort does: CONSTANTS, Classes, the rest."""
+    """Return a sort key for isort's order: CONSTANTS, Classes, the rest."""
     if name.isupper() and len(name) > 1:
         return 0, name
     return (1, name) if name[0].isupper() else (2, name)
@@ -84,27 +86,27 @@ def isort_key(name: str) -> tuple[int, str]:
 
 @dataclass(frozen=True)
 class Part:
-    """A part, read and checked on its own."""
+    """The content of a part, checked without the other parts."""
 
-    where: str  # its file, for messages
+    where: str  # the file, for messages
     title: str
     note: str
     body: str
     stdlib: Imports
     third_party: Imports
-    siblings: tuple[tuple[str, int], ...]  # names taken from other parts, and where
+    siblings: tuple[tuple[str, int], ...]  # (name, line) of imports from other parts
     defines: tuple[str, ...]
     opens_with_definition: bool
 
 
 def find_part(name: str, folder: Path | None = None) -> Path | None:
-    """Return the file of a part: in a family's own folder, else in hpo_script; None if in neither.
+    """Return the file of a part, in a family's folder or in hpo_script; None if in neither.
 
     `name` is the path below the folder, without .py.
     """
-    places = [folder / f"{name}.py"] if folder else []
-    places.append(Path(str(resources.files(PACKAGE).joinpath(f"{name}.py"))))
-    return next((place for place in places if place.is_file()), None)
+    paths = [folder / f"{name}.py"] if folder else []
+    paths.append(Path(str(resources.files(PACKAGE).joinpath(f"{name}.py"))))
+    return next((path for path in paths if path.is_file()), None)
 
 
 @functools.cache
@@ -112,38 +114,36 @@ def read_part(name: str, folder: Path | None = None) -> Part:
     """Read a part. Raises PartError."""
     path = find_part(name, folder)
     if path is None:
-        raise PartError(f"part {name}: there is no {name}.py in {folder or PACKAGE}")
+        raise PartError(f"part {name}: no file {name}.py in {folder or PACKAGE}")
     where = f"{PACKAGE}/{name}.py" if folder not in path.parents else shown_path(path)
     return parse_part(where, path.read_text(encoding="utf-8"))
 
 
 def parse_part(where: str, source: str) -> Part:
-    """Check the source of a part and take it apart; `where` is its file. Raises PartError."""
+    """Check and split the source of a part; `where` is its file. Raises PartError."""
     try:
         tree = ast.parse(source)
     except SyntaxError as error:
         raise PartError(f"{where}:{error.lineno}: {error.msg}") from None
     docstring = ast.get_docstring(tree)
     if not docstring:
-        raise PartError(f"{where}:1: no docstring; its first line is the title of the part")
+        raise PartError(f"{where}:1: no docstring; write one, its first line is the title")
     title, _, note = docstring.partition("\n\n")
     stdlib, third_party = Imports(), Imports()
     siblings: list[tuple[str, int]] = []
+    head_end = tree.body[0].end_lineno or 0
     statements = tree.body[1:]
-    body_from = 0
-    while body_from < len(statements) and is_import(statements[body_from]):
-        node = statements[body_from]
-        assert isinstance(node, (ast.Import, ast.ImportFrom))  # noqa: S101  narrowed above
+    for node in statements:
+        if not is_import(node):
+            break
         siblings += sort_import(where, node, stdlib, third_party)
-        body_from += 1
-    definitions = statements[body_from:]
+        head_end = node.end_lineno or 0
+    definitions = list(itertools.dropwhile(is_import, statements))
     if not definitions:
-        raise PartError(f"{where}:1: defines nothing")
+        raise PartError(f"{where}:1: defines nothing; write a function, class or constant")
     for node in definitions:
         check_definition(where, node)
-    first = statements[body_from - 1] if body_from else tree.body[0]
-    lines = source.splitlines()
-    body = "\n".join(lines[first.end_lineno or 0 :]).strip("\n")
+    body = "\n".join(source.splitlines()[head_end:]).strip("\n")
     return Part(
         where=where,
         title=title.rstrip("."),
@@ -158,15 +158,15 @@ def parse_part(where: str, source: str) -> Part:
     )
 
 
-def is_import(node: ast.stmt) -> bool:
-    """Tell whether a statement is an import."""
+def is_import(node: ast.stmt) -> TypeGuard[ast.Import | ast.ImportFrom]:
+    """Return whether a statement is an import."""
     return isinstance(node, (ast.Import, ast.ImportFrom))
 
 
 def sort_import(
     where: str, node: ast.Import | ast.ImportFrom, stdlib: Imports, third_party: Imports
 ) -> list[tuple[str, int]]:
-    """Put an import where it belongs; return the names it takes from other parts."""
+    """Add an import to one of the two; return (name, line) of imports from other parts."""
     module = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
     root = (module or "").split(".")[0]
     is_part = root == PACKAGE or (isinstance(node, ast.ImportFrom) and node.level > 0)
@@ -177,22 +177,22 @@ def sort_import(
         return []
     if isinstance(node, ast.Import) or any(alias.asname for alias in node.names):
         raise PartError(
-            f"{where}:{node.lineno}: write `from {module} import name`: in one file there"
-            " is no module to look a name up in"
+            f"{where}:{node.lineno}: write `from {module} import NAME`, because a script holds no"
+            " module of this name"
         )
     return [(alias.name, node.lineno) for alias in node.names]
 
 
 def check_definition(where: str, node: ast.stmt) -> None:
-    """Refuse a statement that is no definition."""
+    """Raise PartError unless a statement is a definition."""
     if is_import(node):
-        raise PartError(f"{where}:{node.lineno}: import after a definition")
+        raise PartError(f"{where}:{node.lineno}: move the import above the definitions")
     if not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)):
-        raise PartError(f"{where}:{node.lineno}: a part holds definitions only")
+        raise PartError(f"{where}:{node.lineno}: write functions, classes and constants only")
 
 
 def defined_names(node: ast.stmt) -> list[str]:
-    """Return the names a definition binds."""
+    """Return the names that a definition binds."""
     if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
         return [node.name]
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", node)]
@@ -200,20 +200,27 @@ def defined_names(node: ast.stmt) -> list[str]:
 
 
 def check_parts(parts: Sequence[Part], constants: Iterable[str]) -> None:
-    """Check parts against those above them. Raises PartError."""
-    owner = dict.fromkeys(constants, "the constants")
+    """Raise PartError for an import of a name that is not above, and for a second definition."""
+    owners = dict.fromkeys(constants, "the constants")
     for part in parts:
-        for taken, line in part.siblings:
-            if taken not in owner:
-                raise PartError(f"{part.where}:{line}: {taken} is in no part above")
-        for defined in part.defines:
-            if defined in owner:
-                raise PartError(f"{part.where}: {defined} is also defined in {owner[defined]}")
-            owner[defined] = part.where
+        for name, line in part.siblings:
+            if name not in owners:
+                raise PartError(f"{part.where}:{line}: no part above defines {name}")
+        for name in part.defines:
+            if name in owners:
+                raise PartError(
+                    f"{part.where}: {name} is already defined in {owners[name]}; rename it"
+                )
+            owners[name] = part.where
 
 
-def part_text(part: Part) -> str:
-    """Return a part as it stands in the script: a rule with its title, its note, its body."""
+def part_text(part: Part, before: Part | None = None) -> str:
+    """Return a part as a block of the script: a heading, its note, its body.
+
+    A part with the title of the part before it continues that one: it is only its body.
+    """
+    if before is not None and before.title == part.title:
+        return part.body
     lines = [heading(part.title)]
     for paragraph in part.note.split("\n\n") if part.note else []:
         if len(lines) > 1:
@@ -226,11 +233,11 @@ def part_text(part: Part) -> str:
             break_long_words=False,
             break_on_hyphens=False,
         )
-    # The formatter wants two blank lines between a comment and a definition, one elsewhere.
+    # The formatter puts two blank lines between a comment and a definition, one elsewhere.
     gap = "\n\n\n" if part.opens_with_definition else "\n\n"
     return "\n".join(lines) + gap + part.body
 
 
 def heading(title: str, rule: str = "-") -> str:
-    """Return a rule with a title."""
+    """Return a comment line with a title between rules."""
     return f"# {rule * 3} {title} ".ljust(WIDTH, rule)

@@ -1,4 +1,4 @@
-"""Configuration files of any dialect, read as one."""
+"""Loading of a configuration file in hpogen's schema or in a dialect."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from hpogen.yaml_file import ConfigFile, format_problems, read_config
 
 
 def load_config(path: Path) -> tuple[ConfigFile, list[str]]:
-    """Return a configuration in hpogen's own schema, and what is worth telling of it.
+    """Return a configuration in hpogen's schema, and notes on its conversion.
 
-    A file in the dialect of a predecessor is converted; places still lead to the user's own
-    lines. Raises ConfigError.
+    A file in a dialect is converted; messages still name the lines of the file. Raises
+    ConfigError.
     """
     file = read_config(path)
-    found = convert(file.content)
-    if found is None:
+    converted = convert(file.content)
+    if converted is None:
         return file, []
-    if found.problems:
-        told = format_problems(file.source, found.problems, file.places)
-        raise ConfigError(f"{told}\n(read as dialect {found.dialect})")
-    notes = [f"read as dialect {found.dialect}", *found.notes]
-    return ConfigFile(file.source, found.content, file.places, found.user_place), notes
+    if converted.problems:
+        lines = format_problems(file.source, converted.problems, file.places)
+        raise ConfigError(f"{lines}\n(read as dialect {converted.dialect})")
+    notes = [f"read as dialect {converted.dialect}", *converted.notes]
+    return ConfigFile(file.source, converted.content, file.places, converted.user_place), notes

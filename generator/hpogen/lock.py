@@ -1,11 +1,11 @@
-"""The lock of a folder of scripts: none of them changes while a queue runs them.
+"""Lock of a folder of scripts, so that no script changes while a queue runs it.
 
-Every render into a folder takes the lock for itself. Who runs scripts shares it:
+A render takes an exclusive lock. A process that runs scripts takes a shared one:
 
     flock -s .hpogen.lock python hpo_2M_h1.py
 
-The system lets go of a lock when its holder ends, however it ends, so a lock file left behind
-stops nothing. It is never removed: a queue may have opened it and still wait for the lock.
+The system releases a lock when its process ends, so a lock file that is left blocks nothing. The
+file is never removed: another process may have opened it and wait for the lock.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NAME = ".hpogen.lock"
 def folder_lock(folder: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold the lock of a folder. Raises UsageError if another process holds it.
 
-    A folder that cannot be written to is not locked; the write in it says why.
+    A folder that cannot be written to is not locked; writing a file to it reports the reason.
     """
     descriptor = open_lock(folder / NAME) if fcntl else None
     if descriptor is None:
@@ -52,12 +52,12 @@ def folder_lock(folder: Path, *, shared: bool = False) -> Iterator[None]:
 
 
 def sign(descriptor: int, shared: bool) -> None:
-    """Write this process into the lock file, for the message others get."""
+    """Write the id of this process into the lock file, for the message to other processes."""
     if shared:
         os.lseek(descriptor, 0, os.SEEK_END)
     else:
         clear(descriptor)
-    with contextlib.suppress(OSError):  # the file may belong to somebody else
+    with contextlib.suppress(OSError):  # the file may belong to another user
         os.write(descriptor, f"{os.getpid()}\n".encode())
 
 
@@ -68,37 +68,37 @@ def clear(descriptor: int) -> None:
 
 
 def open_lock(path: Path) -> int | None:
-    """Return the open lock file, made if missing; None where there can be none."""
-    # A link is not followed, and a pipe does not wait for its other end.
-    careful = os.O_NOFOLLOW | os.O_NONBLOCK
+    """Return the open lock file, created if missing; None if it cannot be opened."""
+    # Without O_NONBLOCK, opening a pipe of this name would wait for its other end.
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK
     with contextlib.suppress(OSError, ValueError):
         path.parent.mkdir(parents=True, exist_ok=True)
     for mode in (os.O_RDWR | os.O_CREAT, os.O_RDONLY):
-        if (descriptor := try_open(path, mode | careful)) is not None:
+        if (descriptor := try_open(path, mode | flags)) is not None:
             return descriptor
     return None
 
 
 def try_open(path: Path, flags: int) -> int | None:
-    """Return the open file, None if it cannot be opened. Raises UsageError if it is no file."""
+    """Return the open file, None if it cannot be opened. Raises UsageError for a folder."""
     try:
         descriptor = os.open(path, flags, 0o666)
     except OSError as error:
         if error.errno in (errno.EISDIR, errno.ELOOP, errno.ENXIO):
-            raise no_file(path) from None
+            raise not_a_file(path) from None
         return None
     except ValueError:  # a NUL in the path
         return None
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return descriptor
     os.close(descriptor)
-    raise no_file(path)
+    raise not_a_file(path)
 
 
-def no_file(path: Path) -> UsageError:
-    """Return the error of something else in the place of the lock file."""
+def not_a_file(path: Path) -> UsageError:
+    """Return the error about a folder, link or pipe in the place of the lock file."""
     return UsageError(
-        f"{shown_path(path)} is no regular file; remove it, hpogen locks the folder with it"
+        f"{shown_path(path)} is not a regular file; remove it, hpogen creates its lock file there"
     )
 
 
@@ -108,28 +108,28 @@ def take(descriptor: int, folder: Path, shared: bool) -> None:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         pids = holders(folder / NAME)
-        who = f"process {', '.join(map(str, pids))}" if pids else "another process"
+        holder = f"process {', '.join(map(str, pids))}" if pids else "another process"
         raise UsageError(
-            f"{shown_path(folder)} is in use: {who} holds {shown_path(folder / NAME)}; wait for"
-            " its end, or choose another folder"
+            f"{shown_path(folder)} is in use: {holder} holds the lock {shown_path(folder / NAME)};"
+            " wait until it ends, or choose another folder"
         ) from None
     except OSError:
         return  # a file system without locks
 
 
 def holders(path: Path) -> list[int]:
-    """Return the processes a lock file names that still run."""
+    """Return the ids of the running processes that a lock file lists."""
     try:
         with path.open("rb") as file:
             text = file.read(10_000).decode("ascii", "replace")
     except OSError:
         return []
-    named = {int(line) for line in text.splitlines() if re.fullmatch(r"[1-9][0-9]{0,8}", line)}
-    return sorted(pid for pid in named if runs(pid))
+    pids = {int(line) for line in text.splitlines() if re.fullmatch(r"[1-9][0-9]{0,8}", line)}
+    return sorted(filter(runs, pids))
 
 
 def runs(pid: int) -> bool:
-    """Tell whether a process runs."""
+    """Return whether a process runs."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

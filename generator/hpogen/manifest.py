@@ -1,4 +1,4 @@
-"""The manifest of a plan: which scripts it gave, by what, and their digests."""
+"""Manifest of a plan: its scripts, their main settings and their digests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "manifest.json"
 
 
 def manifest(file: PlanFile, scripts: Iterable[Script]) -> bytes:
-    """Return the manifest of a plan; same plan, same bytes."""
+    """Return the manifest of a plan as JSON; the same plan gives the same bytes."""
     content = {
         "hpogen": __version__,
         "plan": {"name": file.path.name, "sha256": file.sha256},
@@ -42,15 +42,14 @@ def entry(script: Script) -> dict[str, Any]:
 
 
 def foreign(path: Path, plan_name: str) -> str | None:
-    """Return why a file is not a plan's earlier manifest, None if it is."""
+    """Return why a file is not an earlier manifest of a plan, None if it is."""
     try:
-        found = json.loads(path.read_bytes())
-        if {"hpogen", "plan", "scripts"} <= found.keys():
-            name = found["plan"]["name"]
-        else:
-            return "is no manifest that hpogen wrote"
+        content = json.loads(path.read_bytes())
+        name = content["plan"]["name"] if {"hpogen", "scripts"} <= content.keys() else None
     except (OSError, ValueError, RecursionError, AttributeError, TypeError, KeyError):
-        return "is no manifest that hpogen wrote"
+        name = None
     if name == plan_name:
         return None
-    return f"is the manifest of another plan, {shown(name)}; give each its own out folder"
+    if name is None:
+        return "was not written by hpogen"
+    return f"is the manifest of another plan, {shown(name)}; write another folder as out"

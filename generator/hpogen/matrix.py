@@ -1,4 +1,4 @@
-"""The scripts of a plan: its combinations, each with its configuration, rendered in memory."""
+"""Scripts of a plan: each combination with its configuration, rendered in memory."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from hpogen.spec_warnings import spec_warnings
 from hpogen.yaml_file import ConfigFile, Place, Problem
 
 MAX_SCRIPTS = 1000
-MAX_NAMES = 20  # of scripts told with one error
+MAX_NAMES = 20  # scripts listed with one error
 
 
 class Cell(NamedTuple):
-    """One script of a plan; `said` is its task if the plan or its configuration names one."""
+    """One combination of a plan; `given_task` is None for the default task."""
 
     name: str
     budget: int
     horizon: int | None
     task: str
     seed: int | None
-    said: str | None
+    given_task: str | None
 
-    def is_meant(self, match: Match) -> bool:
-        """Tell whether a match finds this script."""
-        return all(getattr(self, name) == value for name, value in match.said().items())
+    def fits(self, match: Match) -> bool:
+        """Return whether a match selects this combination."""
+        return all(getattr(self, name) == value for name, value in match.given().items())
 
 
 class Script(NamedTuple):
@@ -49,39 +49,41 @@ Track = Callable[[list[Cell]], Iterable[Cell]]
 
 
 def render_plan(file: PlanFile, *, notes: list[str], track: Track = iter) -> list[Script]:
-    """Return every script of a plan. Raises ConfigError with all that is wrong."""
-    wrong: dict[str, list[str]] = {}
-    tried = [try_cell(file, cell, notes, wrong) for cell in track(cells_of(file))]
-    if wrong:
-        raise ConfigError("\n".join(f"{line} ({listed(names)})" for line, names in wrong.items()))
-    scripts = [script for script in tried if script]
+    """Return every script of a plan. Raises ConfigError with the problems of all scripts."""
+    problems: dict[str, list[str]] = {}  # {message: the scripts that it concerns}
+    scripts = []
+    for cell in track(cells_of(file)):
+        result = try_cell(file, cell, notes)
+        if isinstance(result, Script):
+            scripts.append(result)
+            continue
+        for line in result:
+            problems.setdefault(line, []).append(f"{cell.name}.py")
+    if problems:
+        raise ConfigError("\n".join(f"{line} ({listed(ns)})" for line, ns in problems.items()))
     refuse_shared_study(file, scripts)
     return scripts
 
 
-def try_cell(
-    file: PlanFile, cell: Cell, notes: list[str], wrong: dict[str, list[str]]
-) -> Script | None:
-    """Return a script, or add what is wrong with it to what is wrong with others."""
+def try_cell(file: PlanFile, cell: Cell, notes: list[str]) -> Script | list[str]:
+    """Return the script of one combination, or the lines of its error."""
+    findings = Findings(notes)
     try:
-        findings = Findings(notes)
         spec = cell_spec(file, cell, findings)
         warnings = [*findings.warnings, *spec_warnings(spec, findings.n_train_rows)]
         return Script(f"{cell.name}.py", spec, render(spec).encode(), warnings)
     except HpogenError as error:
-        for line in told(file, cell, error):
-            wrong.setdefault(line, []).append(f"{cell.name}.py")
-        return None
+        return message_lines(file, cell, error)
 
 
 def listed(names: list[str]) -> str:
-    """Return names in a row, cut when there are very many."""
-    more = len(names) - MAX_NAMES
-    return ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
+    """Return names with commas between them, at most MAX_NAMES."""
+    n_more = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f" and {n_more} more" if n_more > 0 else "")
 
 
-def told(file: PlanFile, cell: Cell, error: HpogenError) -> list[str]:
-    """Return an error's lines, each with a place."""
+def message_lines(file: PlanFile, cell: Cell, error: HpogenError) -> list[str]:
+    """Return the lines of an error, each with its place in the plan."""
     if isinstance(error, ConfigError):
         return str(error).splitlines()
     place: Place = ("budgets", file.plan.budgets.index(cell.budget))
@@ -91,99 +93,101 @@ def told(file: PlanFile, cell: Cell, error: HpogenError) -> list[str]:
 
 
 def refuse_shared_study(file: PlanFile, scripts: list[Script]) -> None:
-    """Raise ConfigError if two scripts would add to one study."""
+    """Raise ConfigError if two scripts have the same study name."""
     names: dict[str, list[str]] = {}
     for script in scripts:
         names.setdefault(script.spec.study_name, []).append(script.name)
     shared = [group for group in names.values() if len(group) > 1]
     if shared:
-        message = "one study for several scripts; leave it out, each has its own name"
+        message = "several scripts would share one study; leave the name out"
         place = ("config", "study", "name")
         raise ConfigError(f"{file.fail([(place, message)])} ({listed(shared[0])})")
 
 
 def cells_of(file: PlanFile) -> list[Cell]:
-    """Return the combinations of a plan, without those it excludes. Raises ConfigError."""
+    """Return the combinations of a plan except the excluded ones. Raises ConfigError."""
     plan = file.plan
     problems = horizon_problems(file)
     axes: list[list[Any]] = [tasks_of(file), plan.budgets]
     axes += [plan.horizons or [None], plan.seeds or [None]]
     count = math.prod(map(len, axes))
     if count > MAX_SCRIPTS:
-        problems.append((("budgets",), f"{count:,} scripts; at most {MAX_SCRIPTS:,} are one plan"))
+        message = f"the plan has {count:,} scripts, more than {MAX_SCRIPTS:,}; split it"
+        problems.append((("budgets",), message))
     if problems:
         raise file.fail(problems)
     cells = list(dict.fromkeys(cell_of(file, *values) for values in itertools.product(*axes)))
-    left = [cell for cell in cells if not any(map(cell.is_meant, plan.exclude))]
+    left = [cell for cell in cells if not any(map(cell.fits, plan.exclude))]
     problems = [
         *unused(cells, ("exclude",), plan.exclude),
         *unused(left, ("exceptions",), [item.match for item in plan.exceptions]),
         *repeated(left),
     ]
     if not left:
-        problems.append((("exclude",), "no script is left"))
+        problems.append((("exclude",), "excludes every script; remove an item"))
     if problems:
         raise file.fail(problems)
     return left
 
 
 def tasks_of(file: PlanFile) -> list[str | None]:
-    """Return the tasks of a plan; None is the default task, unsaid."""
+    """Return the tasks of a plan; None stands for the default task."""
     return [*file.plan.tasks] if file.plan.tasks else [file.base.content.get("task")]
 
 
 def cell_of(
-    file: PlanFile, said: str | None, budget: int, horizon: int | None, seed: int | None
+    file: PlanFile, given_task: str | None, budget: int, horizon: int | None, seed: int | None
 ) -> Cell:
-    """Return one combination; a task without a horizon goes without."""
-    task = said or DEFAULT_TASK
+    """Return one combination; the horizon is dropped for a task that has none."""
+    task = given_task or DEFAULT_TASK
     family = find_family(task)
     horizon = (horizon or file.base.content.get("horizon")) if family.has_horizon else None
-    mention = said or (task if task != family.default_task else None)
-    name = str(ScriptName(budget, horizon, mention, seed if several_seeds(file) else None))
-    return Cell(name, budget, horizon, task, seed, said)
+    named_task = given_task or (task if task != family.default_task else None)
+    name = str(ScriptName(budget, horizon, named_task, seed if several_seeds(file) else None))
+    return Cell(name, budget, horizon, task, seed, given_task)
 
 
 def several_seeds(file: PlanFile) -> bool:
-    """Tell whether names need the seed to differ."""
+    """Return whether file names include the seed."""
     return len(file.plan.seeds or []) > 1
 
 
 def horizon_problems(file: PlanFile) -> list[Problem]:
-    """Return where horizons are missing, or given to tasks that have none."""
+    """Return the problem of missing horizons, or of horizons that no task has."""
     given = bool(file.plan.horizons)
     tasks = [task or DEFAULT_TASK for task in tasks_of(file)]
     need = [task for task in tasks if find_family(task).has_horizon]
     if need and not given and "horizon" not in file.base.content:
-        return [(("horizons",), f"task {need[0]} needs some; say for example horizons: [1]")]
+        return [(("horizons",), f"task {need[0]} needs a horizon; write for example [1]")]
     if given and not need:
-        return [(("horizons",), f"task {tasks[0]} has no horizon; leave them out")]
+        return [(("horizons",), f"task {tasks[0]} has no horizon; leave horizons out")]
     return []
 
 
 def unused(cells: list[Cell], place: Place, matches: list[Match]) -> list[Problem]:
-    """Return the matches that find no script."""
+    """Return a problem per match that selects no script."""
     match_place = ("match",) if place == ("exceptions",) else ()
     return [
-        ((*place, index, *match_place), "finds no script of this plan")
+        ((*place, index, *match_place), "selects no script of this plan; correct or remove it")
         for index, match in enumerate(matches)
-        if not any(cell.is_meant(match) for cell in cells)
+        if not any(cell.fits(match) for cell in cells)
     ]
 
 
 def repeated(cells: list[Cell]) -> list[Problem]:
-    """Return the names that two scripts would have."""
+    """Return a problem per name that two scripts would have."""
     names = [cell.name for cell in cells]
     twice = dict.fromkeys(name for name in names if names.count(name) > 1)
-    return [(("tasks",), f"two scripts would be {name}.py") for name in twice]
+    return [
+        (("tasks",), f"two scripts would have the name {name}.py; remove one of the tasks")
+        for name in twice
+    ]
 
 
 def cell_spec(file: PlanFile, cell: Cell, findings: Findings) -> Spec:
     """Return the specification of one script. Raises HpogenError."""
     exceptions = [
-        (index, item)
-        for index, item in enumerate(file.plan.exceptions)
-        if cell.is_meant(item.match)
+        (index, item) for index, item in enumerate(file.plan.exceptions) if cell.fits(item.match)
     ]
     config = file.base
     for index, item in exceptions:
@@ -192,18 +196,18 @@ def cell_spec(file: PlanFile, cell: Cell, findings: Findings) -> Spec:
         return spec_of(file, cell, config, findings)
     except ConfigError:
         if exceptions:
-            refuse_base(file, cell)
+            check_base(file, cell)
         raise
 
 
-def refuse_base(file: PlanFile, cell: Cell) -> None:
-    """Raise ConfigError if a script's configuration is wrong even without its exceptions."""
+def check_base(file: PlanFile, cell: Cell) -> None:
+    """Raise ConfigError if a script's configuration is not valid even without its exceptions."""
     try:
         spec_of(file, cell, file.base, Findings())
     except ConfigError:
         raise
     except HpogenError:
-        return  # such as a budget that only the exception makes possible
+        return  # such as no architectures, where the exception changes the axes
 
 
 def spec_of(file: PlanFile, cell: Cell, config: ConfigFile, findings: Findings) -> Spec:
@@ -211,7 +215,7 @@ def spec_of(file: PlanFile, cell: Cell, config: ConfigFile, findings: Findings) 
     return make_spec(
         budget=str(cell.budget),
         horizon=cell.horizon,
-        task=cell.said,
+        task=cell.given_task,
         seed=cell.seed,
         data=file.plan.data,
         config=config,

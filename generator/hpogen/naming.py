@@ -1,4 +1,4 @@
-"""File names of scripts, written and read by one pair of functions."""
+"""File names of scripts: format and parser."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hpogen.errors import UsageError
 
 
 class ScriptName(NamedTuple):
-    """What a script's name says.
+    """The fields of a script's name.
 
-    `task` is None for the default task of its family, `seed` unless siblings differ in it.
+    `task` is None for the default task of its family; `seed` is None unless a plan has several.
     """
 
     budget: int
@@ -21,7 +21,7 @@ class ScriptName(NamedTuple):
     seed: int | None = None
 
     def __str__(self) -> str:
-        """Return the name without .py; a point in a task is written p."""
+        """Return the name without .py; a decimal point in a task becomes p."""
         horizon = "" if self.horizon is None else f"_h{self.horizon}"
         task = "" if self.task is None else "_" + self.task.replace(".", "p")
         seed = "" if self.seed is None else f"_s{self.seed}"
@@ -29,8 +29,8 @@ class ScriptName(NamedTuple):
 
 
 def parse_script_name(name: str) -> ScriptName | None:
-    """Read a name back, with or without .py; None for other names."""
-    # The task is taken last, so that _s43 is a seed and not the end of a task.
+    """Return the fields of a name, with or without .py; None if it is not a script's name."""
+    # The task matches as little as possible, so that _s43 is a seed, not the end of a task.
     pattern = r"hpo_(\d[\d.]*[KMB]?)(?:_h(\d+))?(?:_([a-z]\w*?))??(?:_s(\d+))?(?:\.py)?"
     match = re.fullmatch(pattern, name, re.ASCII)
     if match is None:

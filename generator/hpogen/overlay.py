@@ -1,4 +1,4 @@
-"""Exceptions of a plan, laid over the configuration that its scripts share."""
+"""Exceptions of a plan, merged into the configuration that its scripts share."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hpogen.yaml_file import ConfigFile, Place
 def with_exception(
     file: PlanFile, config: ConfigFile, index: int, item: PlanException
 ) -> ConfigFile:
-    """Return a configuration with an exception laid over it.
+    """Return a configuration with an exception merged into it.
 
-    What is not said in the plan itself is told at the exception: without it nothing is wrong.
+    A problem in a value of another file is reported at the exception, which causes it.
     """
     place: Place = ("exceptions", index, "config")
     own = below(file.file, place)
@@ -24,26 +24,26 @@ def with_exception(
     return ConfigFile(file.file.source, merged(config.content, item.config), places)
 
 
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration with another laid over it, section by section.
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with changes merged into it, group by group.
 
-    A parameter that the other one fixes is no longer searched, and the other way round; a
-    sampler or pruner of another type starts from that type's own defaults.
+    A parameter that the changes fix is no longer searched, and the reverse. A sampler or pruner
+    of another type replaces the old one with all its arguments.
     """
     result = dict(base)
-    for section, other in (("search", "fixed"), ("fixed", "search")):
-        if isinstance(result.get(section), dict):
-            gone = over.get(other) or {}
-            result[section] = {n: v for n, v in result[section].items() if n not in gone}
-    for name, value in over.items():
-        under = result.get(name)
-        if isinstance(under, dict) and isinstance(value, dict) and same_type(under, value):
-            result[name] = {**under, **value}
+    for group, opposite in (("search", "fixed"), ("fixed", "search")):
+        if isinstance(result.get(group), dict):
+            replaced = changes.get(opposite) or {}
+            result[group] = {n: v for n, v in result[group].items() if n not in replaced}
+    for name, value in changes.items():
+        old = result.get(name)
+        if isinstance(old, dict) and isinstance(value, dict) and same_type(old, value):
+            result[name] = {**old, **value}
         else:
             result[name] = value
     return result
 
 
-def same_type(under: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
-    """Tell whether a section adds to another, and does not stand in its place."""
-    return "type" not in over or over["type"] == under.get("type")
+def same_type(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Return whether two values of a group can be merged."""
+    return "type" not in new or new["type"] == old.get("type")

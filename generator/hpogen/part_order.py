@@ -1,6 +1,6 @@
 """Order of the parts of a script: command line, experiment, machinery.
 
-The order within the experiment is that of its family: `parts` in families/NAME/__init__.py.
+The family decides the order within the experiment: `parts` in families/NAME/__init__.py.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class PartNames(NamedTuple):
 
 
 def part_names(spec: Spec) -> PartNames:
-    """Return the parts of a script; the slots of MACHINERY are filled."""
+    """Return the parts of a script, with every slot of MACHINERY filled."""
     sections = chosen_sections(spec.sections)
     arguments = [section.arguments[0] for section in sections if section.arguments]
     sampler = "sections/grid_sampler" if spec.sampler.type == "grid" else "machinery/sampler"
     slots = {"{sampler}": [sampler], "{sections}": [section.part for section in sections]}
     return PartNames(
         ["machinery/command_line", *arguments],
-        spec.family.part_names(spec.task, spec.used),
+        spec.family.part_names(spec.task, spec.used, spec.constants),
         [part for name in MACHINERY for part in slots.get(name, [name])],
     )

@@ -1,4 +1,4 @@
-"""Plans: a matrix of scripts as its user writes it."""
+"""Plans: a matrix of scripts in YAML."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ from pydantic import (
 )
 
 from hpogen.budget import format_budget
-from hpogen.config import Budget, Horizon, Task, Text, validate
+from hpogen.config import Budget, Horizon, Task, Text
 from hpogen.errors import ConfigError
 from hpogen.load import load_config
 from hpogen.samplers import Strict
+from hpogen.validation import validate
 from hpogen.yaml_file import ConfigFile, Place, Problem, format_problems, read_config, shown
 
-# What an exception may not say of a script: it is what exceptions find the script by.
+# Keys that an exception may not change, because matches select scripts by them.
 IDENTITY = ("task", "budget", "horizon")
 
 
 def folder_below(text: str) -> str:
-    """Return a relative path as it is. Raises ValueError if it may lead elsewhere."""
+    """Return a relative path unchanged. Raises ValueError if it may leave the plan's folder."""
     path = PurePosixPath(text.replace("\\", "/"))
     if path.is_absolute() or PureWindowsPath(text).drive or ".." in path.parts:
-        raise ValueError("give a folder below the plan's own, without .. and not absolute")
+        raise ValueError("write a relative path below the folder of the plan, without ..")
     return text
 
 
 def path_or_mapping(value: object) -> str | dict[str, Any]:
-    """Return the configuration in a plan, unchanged. Raises ValueError."""
+    """Return the configuration of a plan unchanged. Raises ValueError for other values."""
     if isinstance(value, dict) or (isinstance(value, str) and value and "\0" not in value):
         return value
-    raise ValueError("give the path of a configuration, or the configuration itself")
+    raise ValueError("write a configuration, or the path of one")
 
 
 def distinct(show: Callable[[Any], str]) -> AfterValidator:
-    """Return a validator that refuses a list in which a value is given twice."""
+    """Return a validator that refuses a list in which a value occurs twice."""
 
     def check(values: list[Any]) -> list[Any]:
-        """Return a list as it is. Raises ValueError."""
         twice = next((value for i, value in enumerate(values) if value in values[:i]), None)
         if twice is not None:
-            raise ValueError(f"{shown(show(twice))} is given twice")
+            raise ValueError(f"{shown(show(twice))} occurs twice; remove one")
         return values
 
     return AfterValidator(check)
@@ -65,68 +65,73 @@ Configuration = Annotated[
 
 
 class Match(Strict):
-    """Which scripts are meant: those that are all of this."""
+    """A selection of scripts: those that have all of the given values."""
 
-    budget: Budget | None = Field(default=None, description="Number of parameters")
-    horizon: Horizon | None = Field(default=None, description="Trading days ahead")
-    task: Task | None = Field(default=None, description="What is predicted")
-    seed: Seed | None = Field(default=None, description="One of the plan's seeds")
+    budget: Budget | None = Field(default=None, description="Number of model parameters")
+    horizon: Horizon | None = Field(default=None, description="Number of trading days ahead")
+    task: Task | None = Field(default=None, description="Prediction task")
+    seed: Seed | None = Field(default=None, description="One of the seeds of the plan")
 
     @model_validator(mode="after")
-    def says_something(self) -> Match:
-        """Refuse a match that would find every script."""
-        if not self.said():
-            raise ValueError("say budget, horizon, task or seed")
+    def not_empty(self) -> Match:
+        """Refuse a match that would select every script."""
+        if not self.given():
+            raise ValueError("write budget, horizon, task or seed")
         return self
 
-    def said(self) -> dict[str, Any]:
-        """Return what is looked for."""
+    def given(self) -> dict[str, Any]:
+        """Return {name: value} of the values that are not null."""
         return {name: value for name, value in self if value is not None}
 
 
 class PlanException(Strict):
-    """What is different in some scripts."""
+    """Changes to the configuration of some scripts."""
 
-    match: Match = Field(description="Which scripts")
-    config: dict[str, Any] = Field(description="Laid over the configuration, section by section")
+    match: Match = Field(description="The scripts to change")
+    config: dict[str, Any] = Field(
+        description="Changes, merged into the configuration group by group"
+    )
 
 
 class Plan(Strict):
-    """What a user says of a matrix of scripts: every combination of the lists is one script."""
+    """A matrix of scripts: each combination of budget, horizon, task and seed is one script."""
 
     budgets: Annotated[list[Budget], AtLeastOne, distinct(format_budget)] = Field(
-        description="Numbers of parameters: 350K, 2M"
+        description="Numbers of model parameters, such as 350K or 2M"
     )
     horizons: Annotated[list[Horizon], AtLeastOne, distinct(str)] | None = Field(
-        default=None, description="Trading days ahead; for tasks that have a horizon"
+        default=None, description="Numbers of trading days ahead, for tasks with a horizon"
     )
     tasks: Annotated[list[Task], AtLeastOne, distinct(str)] | None = Field(
-        default=None, description="What is predicted; default: the task of the configuration"
+        default=None, description="Prediction tasks; default: the task of the configuration"
     )
     seeds: Annotated[list[Seed], AtLeastOne, distinct(str)] | None = Field(
-        default=None, description="Seeds; with two or more, names end in _s and the seed"
+        default=None, description="Seeds; with two or more, file names end in _s and the seed"
     )
     config: Configuration | None = Field(
-        default=None, description="A configuration, or the path of one, from the plan's folder"
+        default=None,
+        description="Configuration of all scripts, or its path relative to the plan",
     )
-    data: Text | None = Field(default=None, description="Data file or folder the scripts read")
+    data: Text | None = Field(default=None, description="Data file or folder of the scripts")
     out: Annotated[Text, AfterValidator(folder_below)] = Field(
-        default=".", description="Folder of the scripts, below the plan's own"
+        default=".", description="Folder to write to, relative to the plan and below its folder"
     )
-    exceptions: list[PlanException] = Field(default=[], description="What is different in some")
-    exclude: list[Match] = Field(default=[], description="Scripts that are left out")
+    exceptions: list[PlanException] = Field(
+        default=[], description="Changes to the configuration of some scripts"
+    )
+    exclude: list[Match] = Field(default=[], description="Combinations to leave out")
 
 
 @dataclass(frozen=True)
 class PlanFile:
-    """A plan, where it was read, and the configuration it builds upon."""
+    """A plan, its file, and the configuration that its scripts share."""
 
     path: Path
     file: ConfigFile
     plan: Plan
     base: ConfigFile
     sha256: str
-    notes: tuple[str, ...]  # worth telling of the configuration
+    notes: tuple[str, ...]  # on the conversion of the configuration
 
     @property
     def folder(self) -> Path:
@@ -134,25 +139,25 @@ class PlanFile:
         return self.path.parent / self.plan.out
 
     def fail(self, problems: Iterable[Problem]) -> ConfigError:
-        """Return the error that tells all problems, each with its line."""
+        """Return the error that lists problems, each with its line in the plan."""
         return ConfigError(format_problems(self.file.source, problems, self.file.places))
 
 
 def read_plan(path: Path) -> PlanFile:
-    """Read a plan and its configuration. Raises ConfigError with all that is wrong."""
+    """Read a plan and its configuration. Raises ConfigError with the problems of both."""
     file = read_config(path)
-    found: Any = validate(file.content, Plan)
-    problems = found if isinstance(found, list) else []
+    plan: Any = validate(file.content, Plan)
+    problems = plan if isinstance(plan, list) else []
     problems = [*problems, *config_problems(file.content)]
-    told = [format_problems(file.source, problems, file.places)] if problems else []
+    messages = [format_problems(file.source, problems, file.places)] if problems else []
     notes: list[str] = []
     try:
         base = base_config(path, file, notes)
     except ConfigError as error:
-        told.append(str(error))
-    if told:
-        raise ConfigError("\n".join(told))
-    return PlanFile(path, file, found, base, digest(path), tuple(notes))
+        messages.append(str(error))
+    if messages:
+        raise ConfigError("\n".join(messages))
+    return PlanFile(path, file, plan, base, digest(path), tuple(notes))
 
 
 def digest(path: Path) -> str:
@@ -164,52 +169,51 @@ def digest(path: Path) -> str:
 
 
 def base_config(path: Path, file: ConfigFile, notes: list[str]) -> ConfigFile:
-    """Return the configuration all scripts of a plan share. Raises ConfigError."""
-    said = file.content.get("config") if isinstance(file.content, dict) else None
-    if not isinstance(said, str) or not said or "\0" in said:
-        return ConfigFile(file.source, said or {}, below(file, ("config",)))
-    found, more = load_config(path.parent / said)
+    """Return the configuration that all scripts of a plan share. Raises ConfigError."""
+    config = file.content.get("config") if isinstance(file.content, dict) else None
+    if not isinstance(config, str) or not config or "\0" in config:
+        return ConfigFile(file.source, config or {}, below(file, ("config",)))
+    base, more = load_config(path.parent / config)
     notes += more
-    problems = validate(found.content)
+    problems = validate(base.content)
     if isinstance(problems, list):
-        raise ConfigError(format_problems(found.source, problems, found.places))
-    return found._replace(content=found.content or {})
+        raise ConfigError(format_problems(base.source, problems, base.places))
+    return base._replace(content=base.content or {})
 
 
 def below(file: ConfigFile, place: Place) -> dict[Place, tuple[int, int]]:
-    """Return the places of what stands below one, told from there."""
+    """Return the places below a place, relative to it."""
     size = len(place)
-    found = {at[size:]: spot for at, spot in file.places.items() if at[:size] == place}
-    return {(): (1, 1), **found}
+    places = {at[size:]: mark for at, mark in file.places.items() if at[:size] == place}
+    return {(): (1, 1), **places}
 
 
 def config_problems(content: Any) -> list[Problem]:
-    """Return the faults in the configurations inside a plan."""
+    """Return the problems of the configurations inside a plan."""
     if not isinstance(content, dict):
         return []
-    listed = content.get("exceptions")
-    exceptions = dict(enumerate(listed if isinstance(listed, list) else []))
-    inside: dict[Place, Any] = {("config",): content.get("config")} | {
-        ("exceptions", index, "config"): item.get("config")
-        for index, item in exceptions.items()
-        if isinstance(item, dict)
-    }
+    configs: dict[Place, Any] = {("config",): content.get("config")}
+    exceptions = content.get("exceptions")
+    for index, item in enumerate(exceptions if isinstance(exceptions, list) else []):
+        if isinstance(item, dict):
+            configs["exceptions", index, "config"] = item.get("config")
     problems: list[Problem] = []
-    for place, config in inside.items():
-        found = validate(config) if isinstance(config, dict) else None
-        if isinstance(found, list):
-            problems += [((*place, *where), message) for where, message in found]
-        if place != ("config",) and isinstance(config, dict):
+    for place, config in configs.items():
+        if not isinstance(config, dict):
+            continue
+        checked = validate(config)
+        if isinstance(checked, list):
+            problems += [((*place, *rest), message) for rest, message in checked]
+        if place != ("config",):
             problems += identity_problems(place, config, seeds="seeds" in content)
     return problems
 
 
 def identity_problems(place: Place, config: Mapping[str, Any], *, seeds: bool) -> list[Problem]:
-    """Return what an exception says that is for the plan to say."""
-    found = [(*place, name) for name in IDENTITY if name in config]
+    """Return a problem per key of an exception that only the lists of the plan may set."""
+    places = [(*place, name) for name in IDENTITY if name in config]
     study = config.get("study")
     if seeds and isinstance(study, dict) and "seed" in study:
-        found.append((*place, "study", "seed"))
-    return [
-        (at, "an exception cannot change this; say it in the plan's own lists") for at in found
-    ]
+        places.append((*place, "study", "seed"))
+    message = "an exception cannot change this key; set it in the lists of the plan"
+    return [(at, message) for at in places]

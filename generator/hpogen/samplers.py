@@ -1,8 +1,8 @@
-"""Samplers and pruners: those of Optuna that a script may use, with every argument written out.
+"""Samplers and pruners of Optuna that a script may use, with the default of every argument.
 
-Optuna's defaults change between its versions; a value that stands in the script does not. The
-values here are those of Optuna 5, apart from the TPE's and the median pruner's, which were
-chosen by measurement (see the page on decisions).
+A script holds every argument, because Optuna's defaults change between versions. The defaults
+here are those of Optuna 5, except for TPE and the median pruner, whose defaults were chosen by
+measurement (see the page on decisions).
 """
 
 from __future__ import annotations
@@ -20,13 +20,21 @@ from pydantic import (
 
 
 def whole_or_auto(value: object) -> int | str:
-    """Return a whole number above 0, or auto. Raises ValueError for all else."""
+    """Return a whole number above 0 or "auto" unchanged. Raises ValueError for other values."""
     if isinstance(value, str) and value == "auto":
         return value
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
-    raise ValueError("give a whole number above 0, or auto")
+    raise ValueError("write a whole number above 0, or auto")
 
+
+# Descriptions of arguments that several methods have.
+WARN_INDEPENDENT = "Warn when a parameter is drawn independently of the others"
+PRUNER_STARTUP = "Number of finished trials before any trial is pruned"
+PRUNER_WARMUP = "Number of steps in each trial before it may be pruned"
+PRUNER_INTERVAL = "Number of steps between two checks"
+PRUNER_MIN_TRIALS = "Number of trials that must have reached a step before it is used"
+BOOTSTRAP = "Number of trials that must have reached a rung before any is promoted"
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -44,62 +52,88 @@ class Strict(BaseModel):
 
 
 class Method(Strict):
-    """A sampler or pruner: Optuna's name of it, and the packages it needs besides Optuna."""
+    """A sampler or pruner: its class in Optuna, and the packages it needs besides Optuna."""
 
     optuna: ClassVar[str]
     requires: ClassVar[tuple[str, ...]] = ()
 
 
 class Tpe(Method):
-    """Tree-structured Parzen estimator: the default."""
+    """Tree-structured Parzen estimator (TPE), the default."""
 
     optuna: ClassVar[str] = "TPESampler"
     type: Literal["tpe"] = "tpe"
-    n_startup_trials: Count = Field(default=10, description="Random trials before the model")
-    n_ei_candidates: Positive = Field(default=24, description="Candidates per suggestion")
-    multivariate: bool = Field(default=False, description="Draw parameters together")
-    group: bool | None = Field(
-        default=None, description="Draw those of a condition together; default: if multivariate"
+    n_startup_trials: Count = Field(
+        default=10, description="Number of random trials before TPE takes over"
     )
-    constant_liar: bool = Field(default=True, description="Keep away from running trials")
-    prior_weight: Annotated[float, Field(gt=0)] = Field(default=1.0, description="Of the prior")
-    consider_magic_clip: bool = Field(default=True, description="Limit the narrowest kernel")
-    consider_endpoints: bool = Field(default=False, description="Let bounds widen kernels")
-    warn_independent_sampling: bool = Field(default=False, description="Say so in the output")
+    n_ei_candidates: Positive = Field(
+        default=24, description="Candidates per suggestion, compared by expected improvement"
+    )
+    multivariate: bool = Field(default=False, description="Model the parameters jointly")
+    group: bool | None = Field(
+        default=None,
+        description="Model conditional parameters in groups, which needs multivariate; default:"
+        " true if multivariate and a parameter has a condition",
+    )
+    constant_liar: bool = Field(
+        default=True,
+        description="Treat running trials as bad ones, so that workers try other parameters",
+    )
+    prior_weight: Annotated[float, Field(gt=0)] = Field(
+        default=1.0, description="Weight of the prior in the Parzen estimator"
+    )
+    consider_magic_clip: bool = Field(
+        default=True, description="Limit the smallest bandwidth of a kernel"
+    )
+    consider_endpoints: bool = Field(
+        default=False, description="Take the ends of a range into account for bandwidths"
+    )
+    warn_independent_sampling: bool = Field(default=False, description=WARN_INDEPENDENT)
 
 
 class Random(Method):
-    """Independent draws."""
+    """Independent random draws."""
 
     optuna: ClassVar[str] = "RandomSampler"
     type: Literal["random"]
 
 
 class Grid(Method):
-    """Every combination once, in random order; no float can be searched."""
+    """Grid search: each combination once, in random order; searches no floats."""
 
     optuna: ClassVar[str] = "grid"
     type: Literal["grid"]
 
 
 class CmaEs(Method):
-    """Covariance matrix adaptation; categorical parameters are drawn at random."""
+    """CMA evolution strategy (CMA-ES); draws categorical parameters at random."""
 
     optuna: ClassVar[str] = "CmaEsSampler"
     requires: ClassVar[tuple[str, ...]] = ("cmaes",)
     type: Literal["cmaes"]
-    n_startup_trials: Count = Field(default=1, description="Random trials before the model")
+    n_startup_trials: Count = Field(
+        default=1, description="Number of random trials before CMA-ES takes over"
+    )
     sigma0: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="First step size; default: a sixth of the range"
+        default=None, description="Initial step size; default: a sixth of the range"
     )
     popsize: Annotated[int, Field(ge=2)] | None = Field(
-        default=None, description="Trials per generation; default: by the number of parameters"
+        default=None,
+        description="Trials per generation; default: derived from the number of parameters",
     )
-    consider_pruned_trials: bool = Field(default=False, description="Learn from pruned trials")
-    use_separable_cma: bool = Field(default=False, description="Diagonal covariance")
-    with_margin: bool = Field(default=False, description="Keep whole numbers moving")
-    lr_adapt: bool = Field(default=False, description="Adapt the learning rate")
-    warn_independent_sampling: bool = Field(default=False, description="Say so in the output")
+    consider_pruned_trials: bool = Field(
+        default=False, description="Use pruned trials too, with their last value"
+    )
+    use_separable_cma: bool = Field(
+        default=False, description="Restrict the covariance matrix to its diagonal"
+    )
+    with_margin: bool = Field(
+        default=False, description="Use CMA-ES with margin, which keeps integers from freezing"
+    )
+    lr_adapt: bool = Field(
+        default=False, description="Adapt the learning rate of CMA-ES, for noisy objectives"
+    )
+    warn_independent_sampling: bool = Field(default=False, description=WARN_INDEPENDENT)
 
 
 class Gp(Method):
@@ -108,34 +142,38 @@ class Gp(Method):
     optuna: ClassVar[str] = "GPSampler"
     requires: ClassVar[tuple[str, ...]] = ("scipy",)
     type: Literal["gp"]
-    n_startup_trials: Count = Field(default=10, description="Random trials before the model")
-    deterministic_objective: bool = Field(default=False, description="Assume no noise")
-    warn_independent_sampling: bool = Field(default=False, description="Say so in the output")
+    n_startup_trials: Count = Field(
+        default=10, description="Number of random trials before the model takes over"
+    )
+    deterministic_objective: bool = Field(
+        default=False, description="Treat the objective as free of noise"
+    )
+    warn_independent_sampling: bool = Field(default=False, description=WARN_INDEPENDENT)
 
 
 class Median(Method):
-    """Stop a trial whose best so far is behind the median of the others at its step."""
+    """Prune a trial whose best value so far is worse than the median of others at its step."""
 
     optuna: ClassVar[str] = "MedianPruner"
     type: Literal["median"] = "median"
-    n_startup_trials: Count = Field(default=8, description="Finished trials before any is stopped")
-    n_warmup_steps: Count = Field(default=0, description="Steps before any is stopped")
-    interval_steps: Positive = Field(default=1, description="Steps between two looks")
-    n_min_trials: Positive = Field(default=5, description="Trials that must have reached a step")
+    n_startup_trials: Count = Field(default=8, description=PRUNER_STARTUP)
+    n_warmup_steps: Count = Field(default=0, description=PRUNER_WARMUP)
+    interval_steps: Positive = Field(default=1, description=PRUNER_INTERVAL)
+    n_min_trials: Positive = Field(default=5, description=PRUNER_MIN_TRIALS)
 
 
 class Percentile(Method):
-    """Stop a trial whose best so far is outside the best percentile of the others."""
+    """Prune a trial whose best value so far is outside the best percentile of the others."""
 
     optuna: ClassVar[str] = "PercentilePruner"
     type: Literal["percentile"]
     percentile: Annotated[float, Field(ge=0, le=100)] = Field(
-        default=25.0, description="Share of the trials that go on, in percent"
+        default=25.0, description="Percentage of trials that is kept"
     )
-    n_startup_trials: Count = Field(default=8, description="Finished trials before any is stopped")
-    n_warmup_steps: Count = Field(default=0, description="Steps before any is stopped")
-    interval_steps: Positive = Field(default=1, description="Steps between two looks")
-    n_min_trials: Positive = Field(default=5, description="Trials that must have reached a step")
+    n_startup_trials: Count = Field(default=8, description=PRUNER_STARTUP)
+    n_warmup_steps: Count = Field(default=0, description=PRUNER_WARMUP)
+    interval_steps: Positive = Field(default=1, description=PRUNER_INTERVAL)
+    n_min_trials: Positive = Field(default=5, description=PRUNER_MIN_TRIALS)
 
 
 class SuccessiveHalving(Method):
@@ -143,37 +181,47 @@ class SuccessiveHalving(Method):
 
     optuna: ClassVar[str] = "SuccessiveHalvingPruner"
     type: Literal["successive_halving"]
-    min_resource: Resource = Field(default="auto", description="First rung")
-    reduction_factor: Annotated[int, Field(ge=2)] = Field(default=4, description="1 of N goes on")
-    min_early_stopping_rate: Count = Field(default=0, description="Rungs left out at the start")
-    bootstrap_count: Count = Field(default=0, description="Trials a rung needs to decide")
+    min_resource: Resource = Field(
+        default="auto", description="Step of the first rung; auto: estimated from the first trials"
+    )
+    reduction_factor: Annotated[int, Field(ge=2)] = Field(
+        default=4, description="One of this many trials is promoted to the next rung"
+    )
+    min_early_stopping_rate: Count = Field(
+        default=0, description="Number of rungs to leave out at the start"
+    )
+    bootstrap_count: Count = Field(default=0, description=BOOTSTRAP)
 
 
 class Hyperband(Method):
-    """Several brackets of successive halving."""
+    """Hyperband: several brackets of successive halving."""
 
     optuna: ClassVar[str] = "HyperbandPruner"
     type: Literal["hyperband"]
-    min_resource: Positive = Field(default=1, description="First rung")
-    max_resource: Resource = Field(default="auto", description="Last rung")
-    reduction_factor: Annotated[int, Field(ge=2)] = Field(default=3, description="1 of N goes on")
-    bootstrap_count: Count = Field(default=0, description="Trials a rung needs to decide")
+    min_resource: Positive = Field(default=1, description="Step of the first rung")
+    max_resource: Resource = Field(
+        default="auto", description="Step of the last rung; auto: last step of a finished trial"
+    )
+    reduction_factor: Annotated[int, Field(ge=2)] = Field(
+        default=3, description="One of this many trials is promoted to the next rung"
+    )
+    bootstrap_count: Count = Field(default=0, description=BOOTSTRAP)
 
 
 class NoPruner(Method):
-    """Stop no trial before it ends by itself."""
+    """Prune no trial."""
 
     optuna: ClassVar[str] = "NopPruner"
     type: Literal["none"]
 
 
 def default_tpe(value: Any) -> Any:
-    """Return the arguments with the type that is meant when none is said."""
+    """Return the arguments of a sampler with type tpe where they have no type."""
     return {"type": "tpe", **value} if isinstance(value, dict) else value
 
 
 def default_median(value: Any) -> Any:
-    """Return the arguments with the type that is meant when none is said."""
+    """Return the arguments of a pruner with type median where they have no type."""
     return {"type": "median", **value} if isinstance(value, dict) else value
 
 
@@ -191,6 +239,5 @@ PrunerArguments = Annotated[
 
 
 def written_out(arguments: Method) -> dict[str, Any]:
-    """Return Optuna's name of a sampler or pruner and all its arguments, as in the script."""
-    found = {name: value for name, value in arguments.model_dump().items() if name != "type"}
-    return {"type": arguments.optuna, **found}
+    """Return the class in Optuna, as "type", and all arguments, as a script holds them."""
+    return {**arguments.model_dump(), "type": arguments.optuna}

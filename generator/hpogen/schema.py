@@ -1,4 +1,4 @@
-"""JSON Schema of a configuration, for editors: complete, with the names of every family."""
+"""JSON Schema of a configuration, for editors, with the names of every family."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BUDGET: Node = {
         {"type": "null"},
     ]
 }
-# What pydantic leaves out of the schema of a number with its own check.
+# pydantic leaves out the bound of a number with a validator of its own.
 ABOVE_ZERO: Node = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "null"}]}
 
 
@@ -40,8 +40,8 @@ def json_schema() -> Node:
     properties["architecture"] = {"type": "object", "default": {}, "description": about}
     properties["study"]["default"] = {}
     properties["budget"] |= BUDGET
-    known = [{"const": name, "description": s.about} for name, s in SCRIPT_SECTIONS.items()]
-    properties["sections"]["items"] = {"oneOf": known}
+    sections = [{"const": name, "description": s.about} for name, s in SCRIPT_SECTIONS.items()]
+    properties["sections"]["items"] = {"oneOf": sections}
     properties["task"] |= {"anyOf": [*map(task_kind, kinds()), {"type": "null"}]}
     properties["task"]["default"] = DEFAULT_TASK
     for family in FAMILIES:
@@ -59,7 +59,7 @@ def json_schema() -> Node:
 
 
 def without_noise(node: Any) -> Any:
-    """Return a schema without titles that repeat names, and without words of other standards."""
+    """Return a schema without titles, which repeat names, and without words of OpenAPI."""
     if isinstance(node, list):
         return [without_noise(item) for item in node]
     if not isinstance(node, dict):
@@ -76,22 +76,22 @@ def kinds() -> list[tuple[str, str, str]]:
 
 
 def anchored(patterns: Iterable[str]) -> str:
-    """Return a pattern for a whole text that is of one of some kinds."""
+    """Return a pattern that matches a whole text if one of the patterns does."""
     return f"^({'|'.join(f'({pattern})' for pattern in patterns)})$"
 
 
 def task_kind(kind: tuple[str, str, str]) -> Node:
-    """Return the schema of a task's name; one without a number in it is a plain value."""
+    """Return the schema of a kind of task: a constant, or a pattern if names hold a number."""
     pattern, example, title = kind
-    said = {"const": example} if pattern == example else {"pattern": anchored([pattern])}
-    return {"type": "string", **said, "title": example, "description": title}
+    names = {"const": example} if pattern == example else {"pattern": anchored([pattern])}
+    return {"type": "string", **names, "title": example, "description": title}
 
 
 def is_of(family: Family) -> Node:
-    """Return the rules for a configuration of a family."""
+    """Return the schema that is valid for the configurations of a family only."""
     task = {"pattern": anchored(kind.pattern for kind in family.tasks)}
     if family.default_task == DEFAULT_TASK:
-        return {"properties": {"task": task}}  # also true where no task is said
+        return {"properties": {"task": task}}  # also valid without a task
     return {"properties": {"task": {"type": "string", **task}}, "required": ["task"]}
 
 
@@ -99,23 +99,24 @@ def family_schema(family: Family, architecture: Node) -> Node:
     """Return the schema of the configurations of one family."""
     params = list(params_of(family))
     names = list(dict.fromkeys(param.name for param in params))
-    found = {name: section(family, name) for name in GROUPS}
-    found["options"] = named(
+    properties = {name: group_schema(family, name) for name in GROUPS}
+    properties["options"] = named(
         {name: choices(table, family.default_options[name]) for name, table in
          family.options.items()}
     )  # fmt: skip
-    found["architecture"] = architecture_schema(family, architecture)
-    found["search"] = named({param.name: search_entry(param, names) for param in params})
-    found["fixed"] = named({param.name: described(param) for param in params})
+    properties["architecture"] = architecture_schema(family, architecture)
+    properties["search"] = named({param.name: search_entry(param, names) for param in params})
+    properties["fixed"] = named({param.name: described(param) for param in params})
     metrics = [{"const": name, "description": way} for name, way in family.metrics.items()]
-    found["metric"] = {"oneOf": [*metrics, {"type": "null"}]}
+    properties["metric"] = {"oneOf": [*metrics, {"type": "null"}]}
     if not family.has_horizon:
-        found["horizon"] = {"type": "null"}
-    return {"title": ", ".join(kind.example for kind in family.tasks), "properties": found}
+        properties["horizon"] = {"type": "null"}
+    title = ", ".join(kind.example for kind in family.tasks)
+    return {"title": title, "properties": properties}
 
 
 def params_of(family: Family) -> Iterable[Param]:
-    """Yield every hyper-parameter of a family, those of its options and switches among them."""
+    """Yield every hyper-parameter of a family, also those in options and switches."""
     yield from family.params
     tables = [*family.options.values(), *(s.choices for s in family.switches.values())]
     for table in tables:
@@ -124,49 +125,49 @@ def params_of(family: Family) -> Iterable[Param]:
 
 
 def named(properties: Node) -> Node:
-    """Return the schema of a mapping with these keys and no others."""
+    """Return the schema of a mapping that may have these keys only."""
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def section(family: Family, name: str) -> Node:
-    """Return the schema of the constants of a section."""
+def group_schema(family: Family, name: str) -> Node:
+    """Return the schema of the constants in a group."""
     return named({c.name: described(c) for c in family.constants if c.group == name})
 
 
 def described(item: Constant | Param) -> Node:
-    """Return the schema of a value with its meaning, and its default where that is a value."""
-    found = {**type_schema(item.type), "description": item.about}
+    """Return the schema of a constant or parameter, with a default unless it is searched."""
+    node = {**type_schema(item.type), "description": item.about}
     if not isinstance(item.default, dict):
-        found["default"] = item.default
-    return found
+        node["default"] = item.default
+    return node
 
 
 def type_schema(type_: Any) -> Node:
     """Return the schema of a type."""
-    found: Node = without_noise(TypeAdapter(type_).json_schema())
-    return found
+    node: Node = without_noise(TypeAdapter(type_).json_schema())
+    return node
 
 
 def choices(table: Mapping[str, Choice], default: str) -> Node:
     """Return the schema of an option."""
-    known = [{"const": name, "description": choice.about} for name, choice in table.items()]
-    return {"oneOf": known, "default": default}
+    values = [{"const": name, "description": choice.about} for name, choice in table.items()]
+    return {"oneOf": values, "default": default}
 
 
 def architecture_schema(family: Family, base: Node) -> Node:
-    """Return the schema of the axes and of what is left out."""
+    """Return the schema of the group architecture: axes, where, skip, max_memory_gb."""
     axes = {name: axis(name, values) for name, values in family.axes.items()}
     columns = [name for name in axes if not name.endswith("_ratio")]
     row = [*next(family.candidates(family.axes)), "params"]
     where = base["properties"]["where"]
     skip = base["properties"]["skip"]
-    by_what = {
+    by_columns = {
         "type": "object",
         "propertyNames": {"enum": row},
         "additionalProperties": {"type": "integer"},
         "minProperties": 1,
     }
-    items = {"anyOf": [{"type": "integer", "minimum": 0}, by_what]}
+    items = {"anyOf": [{"type": "integer", "minimum": 0}, by_columns]}
     limits = {
         "where": {**where, "propertyNames": {"enum": [*columns, *DERIVED_COLUMNS]}},
         "skip": {**skip, "items": items},
@@ -188,13 +189,13 @@ def axis(name: str, values: Iterable[float]) -> Node:
 
 
 def search_entry(param: Param, names: list[str]) -> Node:
-    """Return the schema of a search over a hyper-parameter."""
+    """Return the schema of the search entry of a hyper-parameter."""
     value = type_schema(param.type)
     kind = value.get("type")
     allowed = ["CategoricalEntry"]
     allowed += ["IntEntry"] if kind in ("integer", "number") else []
     allowed += ["FloatEntry"] if kind == "number" else []
-    found: Node = {
+    node: Node = {
         "description": param.about,
         "oneOf": [{"$ref": f"#/$defs/{name}"} for name in allowed],
         "properties": {
@@ -205,5 +206,5 @@ def search_entry(param: Param, names: list[str]) -> Node:
         },
     }
     if isinstance(param.default, dict):
-        found["default"] = param.default
-    return found
+        node["default"] = param.default
+    return node

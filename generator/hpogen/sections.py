@@ -1,4 +1,4 @@
-"""Sections: optional parts of a script, added by `--with` or `sections`."""
+"""Sections: optional parts of a script, chosen by `--with` or `sections`."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ Constants = tuple[tuple[str, Any, str], ...]
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the script, and how `main` uses it."""
+    """An optional part of a script, and the code that uses it in `main`."""
 
     about: str
     part: str
-    title: str  # of its constants
-    constants: Constants  # NAME, value, comment; the specification's value where it has one
-    guards: str = ""  # items of the list of guards, as source
+    title: str  # of the group of its constants
+    constants: Constants  # (NAME, default, comment); a field of Spec of that name wins
+    guards: str = ""  # Python source: items of the list of guards
     search: str = ""  # the class that runs the trials
     arguments: tuple[str, str] | None = None  # a part, and its function that adds arguments
 
     def adds(self) -> list[str]:
-        """Return the names by which a script with this section differs from others."""
+        """Return the source that only a script with this section holds."""
         options = [self.arguments[1]] if self.arguments else []
         return [name for name in (self.guards, self.search, *options) if name]
 
 
 SCRIPT_SECTIONS = {
     "guards": Section(
-        about="pause when hot; stop when too hot, before memory thrashes, before the disk is full",
+        about="pause or end the run when the machine is hot or runs out of memory or disk space",
         part="sections/guards",
         title="Guards",
         constants=(
@@ -51,7 +51,7 @@ SCRIPT_SECTIONS = {
         guards="slurm_guard",
     ),
     "storage": Section(
-        about="keep the study in an Optuna storage, for machines without a shared disk",
+        about="store the study in an Optuna storage, for machines without a shared disk",
         part="sections/storage",
         title="Storage",
         constants=(
@@ -67,11 +67,11 @@ REPLACED = {"multi-host": "storage"}
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Return the names of sections once each, in the order in which a script has them."""
-    wanted = set(names)
-    return [name for name in SCRIPT_SECTIONS if name in wanted]
+    """Return the names of sections once each, in the order of the script."""
+    chosen = set(names)
+    return [name for name in SCRIPT_SECTIONS if name in chosen]
 
 
 def chosen_sections(names: Iterable[str]) -> list[Section]:
-    """Return sections by their names."""
+    """Return the sections with some names."""
     return [SCRIPT_SECTIONS[name] for name in names]

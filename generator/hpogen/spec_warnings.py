@@ -15,10 +15,10 @@ FEW_SHAPES = 5
 
 
 def spec_warnings(spec: Spec, n_train_rows: int | None = None) -> list[str]:
-    """Return a warning per setting: its value, its key in YAML, the way out.
+    """Return a warning per setting: its place in YAML, its value, the way out.
 
-    Without `n_train_rows`, the training rows of the data file, nothing is said about trials
-    whose number of optimizer steps depends on it.
+    Without `n_train_rows`, the number of training rows of the data file, a warm-up is not compared
+    with the optimizer steps of a trial if their number depends on it.
     """
     return [
         *few_shapes(spec),
@@ -30,7 +30,7 @@ def spec_warnings(spec: Spec, n_train_rows: int | None = None) -> list[str]:
 
 
 def few_shapes(spec: Spec) -> Iterator[str]:
-    """Yield a warning if there are few shapes to choose between."""
+    """Yield a warning if few shapes are searched."""
     space = spec.space()
     n_shapes = len({space.shape_of[arch_idx] for arch_idx in space.allowed})
     if n_shapes < FEW_SHAPES:
@@ -47,8 +47,7 @@ def only_extremes(spec: Spec) -> Iterator[str]:
     if spec.n_trials <= n_extremes:
         yield (
             f"study.n_trials: {counted(spec.n_trials, 'trial')}, and the first {n_extremes} are"
-            f" extreme architectures, so that the sampler chooses none; give more than"
-            f" {n_extremes}"
+            f" extreme architectures, so the sampler chooses none; write more than {n_extremes}"
         )
 
 
@@ -56,8 +55,8 @@ def long_warmup(spec: Spec, n_train_rows: int | None) -> Iterator[str]:
     """Yield a warning if a warm-up can be longer than half of a trial."""
     longest = max(values_of(spec, "warmup_steps"))
     shortest = min(
-        ((n, lengths) for lengths, found in schedules(spec, n_train_rows)
-         if (n := found.n_optimizer_steps) is not None),
+        ((n, lengths) for lengths, schedule in schedules(spec, n_train_rows)
+         if (n := schedule.n_optimizer_steps) is not None),
         key=lambda pair: pair[0],
         default=None,
     )  # fmt: skip
@@ -66,7 +65,7 @@ def long_warmup(spec: Spec, n_train_rows: int | None) -> Iterator[str]:
         place = place_of(spec, "warmup_steps")
         yield (
             f"{place}: a warm-up of {longest:,} steps is longer than half of a trial of"
-            f" {counted(n_steps, 'step')} ({said(lengths)}); lower {place} or raise"
+            f" {counted(n_steps, 'step')} ({as_text(lengths)}); lower {place} or raise"
             f" {place_of(spec, spec.family.length_params[0])}"
         )
 
@@ -79,15 +78,15 @@ def idle_pruner(spec: Spec, n_train_rows: int | None) -> Iterator[str]:
         if reasons := pruning_limits(spec, schedule):
             length = place_of(spec, spec.family.length_params[0])
             yield (
-                f"pruner: a trial with {said(lengths)} ends before it can be pruned, by"
-                f" {' and '.join(reasons)}; raise {length}, lower these, or set pruner:"
+                f"pruner: a trial with {as_text(lengths)} ends before it can be pruned, because of"
+                f" {' and '.join(reasons)}; raise {length}, lower these, or write pruner:"
                 " {type: none}"
             )
             return
 
 
 def pruning_limits(spec: Spec, schedule: Schedule) -> list[str]:
-    """Return the settings that leave no evaluation, the last one apart, at which to prune."""
+    """Return the settings that prevent pruning at every evaluation before the last."""
     n_before = schedule.n_evaluations - 1
     step = n_before * schedule.step
     prune_from, warmup = (max(values_of(spec, n)) for n in ("prune_from", "warmup_steps"))
@@ -105,7 +104,7 @@ def pruning_limits(spec: Spec, schedule: Schedule) -> list[str]:
 
 
 def random_categories(spec: Spec) -> Iterator[str]:
-    """Yield a warning if the sampler draws parameters at random."""
+    """Yield a warning if the sampler draws categorical parameters at random."""
     names = [name for name, e in spec.search.items() if isinstance(e, CategoricalEntry)]
     if names and spec.sampler.type == "cmaes":
         places = ", ".join(f"search.{name}" for name in names)
@@ -116,7 +115,7 @@ def random_categories(spec: Spec) -> Iterator[str]:
 
 
 def schedules(spec: Spec, n_train_rows: int | None) -> Iterator[tuple[dict[str, Any], Schedule]]:
-    """Yield the parameters that decide how long a trial is, at their ends, and its length."""
+    """Yield each combination of the length parameters at their ends, and its schedule."""
     family = spec.family
     ends = {name: values_of(spec, name) for name in family.length_params}
     n_samples = family.count_samples(spec.constants, spec.horizon, n_train_rows)
@@ -126,7 +125,7 @@ def schedules(spec: Spec, n_train_rows: int | None) -> Iterator[tuple[dict[str, 
 
 
 def values_of(spec: Spec, name: str) -> list[Any]:
-    """Return the values of a numeric parameter, or the two ends of its range."""
+    """Return the values of a numeric parameter, or both ends of its range."""
     entry = spec.search.get(name)
     values = [spec.fixed[name]] if name in spec.fixed else []
     if isinstance(entry, CategoricalEntry):
@@ -135,15 +134,15 @@ def values_of(spec: Spec, name: str) -> list[Any]:
 
 
 def place_of(spec: Spec, name: str) -> str:
-    """Return the key of a parameter in YAML."""
+    """Return the place of a parameter in YAML."""
     return f"search.{name}" if name in spec.search else f"fixed.{name}"
 
 
-def said(config: Mapping[str, Any]) -> str:
-    """Return parameters for a message."""
+def as_text(config: Mapping[str, Any]) -> str:
+    """Return parameters as NAME=VALUE, …."""
     return ", ".join(f"{name}={value}" for name, value in config.items())
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number and its noun."""
+    """Return a number and its noun, in the plural unless the number is 1."""
     return f"{number:,} {noun}{'s' * (number != 1)}"

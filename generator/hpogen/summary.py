@@ -1,4 +1,4 @@
-"""Summary of what a script will search, for the person who renders it."""
+"""Summary of the search of a script, for the person who renders it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST = 400  # characters of one item
 
 
 def summary_lines(spec: Spec) -> list[str]:
-    """Describe the search of a script: space, features, parameters, trials, methods."""
+    """Return lines about the architectures, features, parameters, trials and methods."""
     family = spec.family
     searched = (f"{name} {searched_range(entry)}" for name, entry in spec.search.items())
     items = {
@@ -32,20 +32,20 @@ def summary_lines(spec: Spec) -> list[str]:
 
 
 def summary_line(spec: Spec) -> str:
-    """Return the size of a search in one line."""
+    """Return the numbers of architectures and trials in one line."""
     return f"{space_size(spec)}; {trials(spec)}"
 
 
 def space_size(spec: Spec) -> str:
-    """Return how many architectures are searched, and of how many shapes."""
+    """Return the numbers of searched architectures, of their shapes, and of skipped ones."""
     space = spec.space()
     shapes = {space.shape_of[arch_idx] for arch_idx in space.allowed}
-    never = f" ({len(spec.skipped):,} more never tried)" if spec.skipped else ""
-    return f"{len(space.allowed):,} of {counted(len(shapes), 'shape')}{never}"
+    skipped = f" ({len(spec.skipped):,} more skipped)" if spec.skipped else ""
+    return f"{len(space.allowed):,} of {counted(len(shapes), 'shape')}{skipped}"
 
 
 def space_range(spec: Spec) -> str:
-    """Return the range of parameter counts and of the aspect ratio."""
+    """Return the ranges of parameter counts and of aspect ratios."""
     space = spec.space()
     rows = [space.rows[arch_idx] for arch_idx in space.allowed]
     counts = [row["params"] for row in rows]
@@ -57,7 +57,7 @@ def space_range(spec: Spec) -> str:
 
 
 def trials(spec: Spec) -> str:
-    """Return how many trials there are, and how many of them are extremes."""
+    """Return the numbers of trials and of extremes among them."""
     n_extremes = min(len(spec.extremes), spec.n_trials)
     extremes = counted(n_extremes, "extreme architecture")
     return f"{counted(spec.n_trials, 'trial')}, of these {extremes}"
@@ -75,6 +75,6 @@ def searched_range(entry: Entry) -> str:
 
 
 def condition(when: Mapping[str, list[object]]) -> str:
-    """Return the condition of a parameter for a person."""
+    """Return the condition of a parameter as text, empty if it has none."""
     tests = (f"{name}={'/'.join(map(str, values))}" for name, values in when.items())
     return f" if {' and '.join(tests)}" if when else ""

@@ -1,4 +1,4 @@
-"""Files that a render would write or remove: what would become of each, and doing it."""
+"""Files that a render writes or removes: the state of each, and the changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ State = Literal["new", "changed", "unchanged", "removed", "kept", "refused"]
 
 
 class Target(NamedTuple):
-    """A file, what becomes of it, and why."""
+    """A file, its state after the render, and the reason for a state that needs one."""
 
     path: Path
     state: State
@@ -25,21 +25,22 @@ class Target(NamedTuple):
     reason: str = ""
 
     @property
-    def acts(self) -> bool:
-        """Tell whether anything changes."""
+    def changes(self) -> bool:
+        """Return whether the file is written or removed."""
         return self.state in ("new", "changed", "removed")
 
 
 def edited(path: Path) -> str | None:
-    """Return why a script is not what hpogen wrote, None if it is."""
+    """Return why a file is not a script as hpogen rendered it, None if it is."""
     try:
-        found = difference(path)
-    except Exception:  # whatever its header holds, hpogen did not write it
-        return "is no script that this version of hpogen wrote"
-    if not found:
+        diff = difference(path)
+    except Exception:  # any error: the header may hold anything
+        return "is not a script of this version of hpogen"
+    if not diff:
         return None
     return (
-        f"was edited or rendered by another version; `hpogen check {shown_path(path)}` shows how"
+        f"was edited or rendered by another version; `hpogen check {shown_path(path)}` shows the"
+        " changes"
     )
 
 
@@ -50,17 +51,18 @@ def target(
     force: bool,
     foreign: Callable[[Path], str | None] = edited,
 ) -> Target:
-    """Return the effect of writing a file; unless forced, only hpogen's own are overwritten.
+    """Return the effect of writing a file.
 
-    Raises UsageError where no file can be.
+    `foreign` returns why an existing file must not be overwritten without `force`. Raises
+    UsageError if no file can be written there.
     """
     try:
         reason = obstacle(path, force=force, replace_link=force)
         if not path.exists() and not path.is_symlink():
             return Target(path, "new", content)
     except (OSError, ValueError) as error:  # such as a name that is too long
-        told = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"{shown_path(path)}: {told}; choose another folder") from None
+        message = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{shown_path(path)}: {message}; choose another folder") from None
     if not path.is_symlink() and holds(path, content):
         return Target(path, "unchanged", content)
     if not force:
@@ -69,7 +71,7 @@ def target(
 
 
 def holds(path: Path, content: bytes) -> bool:
-    """Tell whether a file has a content."""
+    """Return whether a file has a content."""
     try:
         return path.is_file() and path.read_bytes() == content
     except OSError:
@@ -77,16 +79,16 @@ def holds(path: Path, content: bytes) -> bool:
 
 
 def leftovers(folder: Path, names: set[str], *, prune: bool, force: bool) -> list[Target]:
-    """Return the scripts of a folder that are none of those named: removed, kept or refused."""
+    """Return the scripts of a folder that are not in `names`: removed, kept or refused."""
     try:
         others = sorted(path for path in folder.iterdir() if path.name not in names)
     except OSError:
-        return []  # no folder yet, or one that the write will tell of
+        return []  # no folder yet, or no access, which writing reports
     return [leftover(path, prune=prune, force=force) for path in others if is_script(path)]
 
 
 def leftover(path: Path, *, prune: bool, force: bool) -> Target:
-    """Return the action for a script that the plan no longer has."""
+    """Return the effect on a script that is no longer in the plan."""
     if not prune:
         return Target(path, "kept", reason="is not in the plan; --prune removes it")
     reason = obstacle(path, force=force, replace_link=force) or (None if force else edited(path))
@@ -94,7 +96,7 @@ def leftover(path: Path, *, prune: bool, force: bool) -> Target:
 
 
 def is_script(path: Path) -> bool:
-    """Tell whether a file has the name and the header line of a script."""
+    """Return whether a file has the name and the header line of a script."""
     if path.suffix != ".py" or parse_script_name(path.name) is None or not path.is_file():
         return False
     try:
@@ -106,53 +108,54 @@ def is_script(path: Path) -> bool:
 
 
 def refuse(targets: list[Target], *, force: bool) -> None:
-    """Raise UsageError if any file may not be written or removed."""
+    """Raise UsageError if a file must not be written or removed."""
     refused = [f"{shown_path(t.path)} {t.reason}" for t in targets if t.state == "refused"]
     if not refused:
         return
-    stays = any(
-        obstacle(found.path, force=True, replace_link=True)
-        for found in targets
-        if found.state == "refused"
+    blocked = any(
+        obstacle(item.path, force=True, replace_link=True)
+        for item in targets
+        if item.state == "refused"
     )
-    hint = "" if force or stays else "--force overwrites"
+    hint = "" if force or blocked else "--force overwrites"
     if len(refused) == 1:
         raise UsageError(f"{refused[0]}. {hint} it" if hint else refused[0])
     lines = "\n".join(f"  {line}" for line in refused)
-    raise UsageError(f"nothing was written{f'; {hint} these' if hint else ''}:\n{lines}")
+    raise UsageError(f"nothing was written{f'; {hint} these files' if hint else ''}:\n{lines}")
 
 
 def carry_out(folder: Path, survey: Callable[[], list[Target]], *, force: bool) -> list[Target]:
-    """Write and remove files of a folder, none if any is refused; return what became of each.
+    """Write and remove files of a folder, or none if any is refused; return the effects.
 
-    Raises UsageError. They are looked at again under the folder's lock, which is not taken when
-    there is nothing to do: a queue that runs unchanged scripts is not in the way.
+    The survey is repeated under the folder's lock. The lock is not taken if nothing changes, so
+    that a render of unchanged scripts succeeds while a queue runs them. Raises UsageError.
     """
     targets = survey()
     refuse(targets, force=force)
-    if not any(found.acts for found in targets):
+    if not any(item.changes for item in targets):
         return targets
     with folder_lock(folder):
         targets = survey()
         refuse(targets, force=force)
-        for found in targets:
-            act(found, force=force)
+        for item in targets:
+            change(item, force=force)
     return targets
 
 
-def act(found: Target, *, force: bool) -> None:
-    """Do what is to become of a file. Raises UsageError."""
-    if found.state == "removed":
+def change(target: Target, *, force: bool) -> None:
+    """Write or remove a file if its state says so. Raises UsageError."""
+    path = target.path
+    if target.state == "removed":
         try:
-            found.path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         except OSError as error:
-            raise UsageError(f"{shown_path(found.path)}: {error.strerror}") from None
-    elif found.acts:
-        remove_parts(found.path)
+            raise UsageError(f"{shown_path(path)}: {error.strerror}; remove it yourself") from None
+    elif target.changes:
+        remove_parts(path)
         write_atomic(
-            found.path,
-            found.content,
-            executable=found.path.suffix == ".py",
+            path,
+            target.content,
+            executable=path.suffix == ".py",
             force=force,
             replace_link=force,
         )

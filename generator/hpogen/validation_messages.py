@@ -10,11 +10,12 @@ from hpogen.yaml_file import shown
 DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 
+MAPPING = "write a mapping, KEY: VALUE"
 # By pydantic's type of error; {names} come from its context.
 # https://docs.pydantic.dev/latest/errors/validation_errors/
 MESSAGES = {
     "bool_type": "write true or false",
-    "dict_type": "write a mapping, KEY: VALUE",
+    "dict_type": MAPPING,
     "finite_number": "write a finite number",
     "float_type": "write a number",
     "greater_than": "must be above {gt}",
@@ -26,13 +27,13 @@ MESSAGES = {
     "list_type": "write a list, [VALUE, …]",
     "literal_error": "write {expected}",
     "missing": "is missing",
-    "model_attributes_type": "write a mapping, KEY: VALUE",
-    "model_type": "write a mapping, KEY: VALUE",
-    "string_pattern_mismatch": "does not match {pattern}",
-    "string_too_long": "has more than {max_length} characters",
-    "string_too_short": "is empty",
-    "string_type": "write text; put it in quotes",
-    "too_long": "may have at most {max_length} items",
+    "model_attributes_type": MAPPING,
+    "model_type": MAPPING,
+    "string_pattern_mismatch": "must match the pattern {pattern}",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must not be empty",
+    "string_type": "write text, in quotes",
+    "too_long": "must have at most {max_length} items",
     "too_short": "needs {min_length} or more items",
 }
 PATTERN_MESSAGES = {
@@ -42,7 +43,7 @@ PATTERN_MESSAGES = {
 
 
 def value_message(error: Mapping[str, Any]) -> str:
-    """Return the message of one of pydantic's errors, with the value unless it is a collection."""
+    """Return the message of one of pydantic's errors, with the value if it is a scalar."""
     template = MESSAGES.get(error["type"])
     if template is None:
         message = error["msg"].removeprefix("Value error, ")

@@ -1,4 +1,4 @@
-"""YAML files: content with the place of every value; what would take forever is refused."""
+"""YAML files: their content, the place of every value, and limits on size and depth."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Problem = tuple[Place, str]
 Places = Mapping[Place, tuple[int, int]]
 
 MAX_BYTES = 1_000_000
-MAX_VALUES = 20_000  # aliases counted as often as they are used
+MAX_VALUES = 20_000  # an alias counts at each use
 MAX_DEPTH = 20
 MAX_TEXT = 4_096
 MAX_NUMBER = 10**30
@@ -27,14 +27,14 @@ TAGS = {f"tag:yaml.org,2002:{kind}": kind for kind in KINDS}
 
 
 def same_place(place: Place) -> Place:
-    """Return a place as it is."""
+    """Return a place unchanged."""
     return place
 
 
 class ConfigFile(NamedTuple):
-    """What a file holds: its name in messages, its content, (line, column) of keys and items.
+    """A file: its name in messages, its content, and (line, column) of keys and items.
 
-    Where the content was converted, `user_place` leads from its places to those of the file.
+    If the content was converted, `user_place` returns the place in the file of a place in it.
     """
 
     source: str
@@ -43,11 +43,11 @@ class ConfigFile(NamedTuple):
     user_place: Callable[[Place], Place] = same_place
 
 
-TOO_MANY = f"more than {MAX_VALUES:,} values, aliases counted as often as they are used"
+TOO_MANY = f"more than {MAX_VALUES:,} values, where an alias counts at each use; write fewer"
 
 
 class Loader(yaml.SafeLoader):
-    """YAML in which 1e-5 is a number and 2010-01-01 a text, as everybody who writes them means."""
+    """A loader that reads 1e-5 as a number and 2010-01-01 as text, unlike YAML 1.1."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  as PyYAML declares it
         first: [item for item in items if item[0] != "tag:yaml.org,2002:timestamp"]
@@ -59,7 +59,7 @@ class Loader(yaml.SafeLoader):
         self.n_nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Return the next node; long before a large file is read, it is known to be too large."""
+        """Return the next node; raises ConstructorError early in a file that is too large."""
         self.n_nodes += 1
         if self.n_nodes > 2 * MAX_VALUES + 1:  # keys and values
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
@@ -67,18 +67,18 @@ class Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """Return the value of a node; a number that is none, or of no use, is refused."""
+        """Return the value of a node; raises ConstructorError for infinite and huge numbers."""
         try:
-            found = super().construct_object(node, deep)
+            value = super().construct_object(node, deep)
         except (ArithmeticError, LookupError, TypeError, ValueError):
             name = TAGS.get(node.tag, node.tag)
             raise ConstructorError(
                 None, None, f"not a value of !!{name}", node.start_mark
             ) from None
-        if isinstance(found, (int, float)) and not abs(found) < MAX_NUMBER:
-            message = f"{shown(str(node.value), 40)} is not a number below 1e30"
+        if isinstance(value, (int, float)) and not abs(value) < MAX_NUMBER:
+            message = f"{shown(str(node.value), 40)}: write a number below 1e30"
             raise ConstructorError(None, None, message, node.start_mark)
-        return found
+        return value
 
 
 Loader.add_implicit_resolver(
@@ -89,22 +89,22 @@ Loader.add_implicit_resolver(
 
 
 def shown(value: object, most: int = 60) -> str:
-    """Return a value for a message: no control or bidirectional characters, cut when long."""
+    """Return a value for a message, with control characters escaped and cut after `most`."""
     text = value if isinstance(value, str) else repr(value)
     text = "".join(c if is_plain(c) else ascii(c)[1:-1] for c in text[: most + 1])
     return text if len(text) <= most else f"{text[:most]}…"
 
 
 def is_plain(character: str) -> bool:
-    """Tell whether a character can be shown as it is."""
+    """Return whether a character is visible, or a space."""
     return character == " " or unicodedata.category(character)[0] not in "CZ"
 
 
 def plain_text(text: str) -> str:
-    """Return a text as it is. Raises ValueError if it holds an invisible character."""
+    """Return a text unchanged. Raises ValueError if it holds an invisible character."""
     hidden = [c for c in text if unicodedata.category(c)[0] == "C" or c in "\u2028\u2029"]
     if hidden:
-        raise ValueError(f"holds the invisible character U+{ord(hidden[0]):04X}")
+        raise ValueError(f"holds the invisible character U+{ord(hidden[0]):04X}; remove it")
     return text
 
 
@@ -114,7 +114,7 @@ def read_config(path: Path) -> ConfigFile:
     try:
         content = path.read_bytes()
         if len(content) > MAX_BYTES:
-            raise ConfigError(f"{source}: {len(content):,} bytes; at most {MAX_BYTES:,} are read")
+            raise ConfigError(f"{source}: {len(content):,} bytes, more than {MAX_BYTES:,}")
         text = content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(f"{source}: {getattr(error, 'strerror', None) or error}") from None
@@ -126,11 +126,16 @@ def read_text(source: str, text: str) -> ConfigFile:
     try:
         return parse(source, text)
     except RecursionError:
-        raise ConfigError(f"{source}: nested too deeply, or an alias within itself") from None
+        raise ConfigError(
+            f"{source}: nested more than {MAX_DEPTH} levels deep, or an alias contains itself"
+        ) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise ConfigError(f"{source}{where}: {shown(str(error.problem), 200)}") from None
+        message = str(error.problem)
+        if message.startswith("but ") and error.context:
+            message = f"{error.context}, {message}"
+        raise ConfigError(f"{source}{where}: {shown(message, 200)}") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         column = error.position - text.rfind("\n", 0, error.position)
@@ -141,7 +146,7 @@ def read_text(source: str, text: str) -> ConfigFile:
 
 
 def parse(source: str, text: str) -> ConfigFile:
-    """Return the content of a YAML text and where each value stands."""
+    """Return the content of a YAML text and the place of each value."""
     loader = Loader(text)
     try:
         node = loader.get_single_node()
@@ -156,7 +161,7 @@ def parse(source: str, text: str) -> ConfigFile:
 
 
 class Walk:
-    """The places of all values, and what is refused before anything is built."""
+    """A walk over the nodes of a file: places, and problems that stop its construction."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -165,29 +170,30 @@ class Walk:
         self.count = 0
 
     def visit(self, node: yaml.Node | None, place: Place) -> None:
-        """Take in a node and all below it."""
+        """Add a node and all nodes below it."""
         if len(place) > MAX_DEPTH:
             raise RecursionError
         if isinstance(node, yaml.ScalarNode) and len(node.value) > MAX_TEXT:
-            self.problems.append((place, f"{len(node.value):,} characters; at most {MAX_TEXT:,}"))
+            message = f"{len(node.value):,} characters, more than {MAX_TEXT:,}"
+            self.problems.append((place, message))
         if node is not None and node.tag not in TAGS:
             tag = node.tag.replace("tag:yaml.org,2002:", "!!")
-            self.problems.append((place, f"the tag {shown(tag)} is not known; leave it out"))
+            self.problems.append((place, f"unknown tag {shown(tag)}; leave it out"))
         for name, at, child in children(node):
             self.count += 1
             if self.count > MAX_VALUES:
                 raise ConstructorError(None, None, TOO_MANY, at.start_mark)
             here = (*place, name)
             if here in self.places:
-                self.problems.append((here, "key given twice"))
+                self.problems.append((here, "duplicate key; remove one of the two"))
             self.places[here] = (at.start_mark.line + 1, at.start_mark.column + 1)
             if isinstance(name, str) and at.tag.rpartition(":")[2] not in ("str", "merge"):
-                self.problems.append((here, "a key must be text; put it in quotes"))
+                self.problems.append((here, "a key must be text; write it in quotes"))
             self.visit(child, here)
 
 
 def children(node: yaml.Node | None) -> Iterable[tuple[str | int, yaml.Node, yaml.Node]]:
-    """Yield (key or index, the node whose place it has, the value) of a mapping or list."""
+    """Yield (key or index, the node that gives the place, the value) of a mapping or list."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             name = key.value if isinstance(key, yaml.ScalarNode) else shown(key.tag)
@@ -198,17 +204,17 @@ def children(node: yaml.Node | None) -> Iterable[tuple[str | int, yaml.Node, yam
 
 
 def dotted(place: Place) -> str:
-    """Return a place for a message."""
+    """Return a place as messages show it, such as study.n_trials; the top is "file"."""
     return ".".join(shown(str(part), 40) for part in place) or "file"
 
 
 def format_problems(source: str, problems: Iterable[Problem], places: Places) -> str:
-    """Return one line per problem: file, line and column, dotted path, what is wrong."""
+    """Return one line per problem: file, line and column, dotted place, message."""
     lines = []
     for place, message in problems:
-        known = place
-        while known not in places and known:
-            known = known[:-1]
-        line, column = places.get(known, (1, 1))
+        marked = place  # or the nearest place above it that is in the file
+        while marked not in places and marked:
+            marked = marked[:-1]
+        line, column = places.get(marked, (1, 1))
         lines.append((line, column, f"{source}:{line}:{column}: {dotted(place)}: {message}"))
     return "\n".join(dict.fromkeys(text for _, _, text in sorted(lines)))

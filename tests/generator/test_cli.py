@@ -63,6 +63,27 @@ def test_rendering_again_changes_nothing_and_an_edited_script_is_kept(script: Pa
     assert not script.read_text().endswith("# mine\n")
 
 
+def test_a_script_of_another_configuration_is_kept_and_its_keys_are_named(script: Path) -> None:
+    other = ["render", "--budget", "2M", "--horizon", "1", "--n-trials", "9", "--out"]
+    before = script.read_bytes()
+    refused = hpogen(*other, script.parent)
+    assert refused.exit_code == 2
+    assert "study.n_trials is 50 there and 9 now" in refused.stderr
+    assert all(way in refused.stderr for way in ("--force", "--out", "--stdout"))
+    assert script.read_bytes() == before
+    assert hpogen(*other, script.parent, "--force").exit_code == 0
+    assert b"N_TRIALS = 9 " in script.read_bytes()
+
+
+def test_at_most_three_differing_keys_are_named(script: Path) -> None:
+    sets = ("fixed.epochs=5", "fixed.patience=2", "study.seed=7", "tolerance=0.3")
+    arguments = [argument for text in sets for argument in ("--set", text)]
+    render = ["render", "--budget", "2M", "--horizon", "1", "--out", script.parent]
+    message = hpogen(*render, *arguments).stderr
+    assert message.count(" now") == 3
+    assert "more key" in message
+
+
 def test_a_foreign_file_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "hpo_2M_h1.py"
     path.write_bytes(b"\xff mine")

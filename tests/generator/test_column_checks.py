@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpogen.families.market.column_checks import MAX_SHIFT, column_warnings
+from hpogen.families.market.column_checks import MAX_SHIFT, idle_columns, leaks
 
 PRICES = ("Open", "High", "Low", "Close")
 N_ROWS = 3 * MAX_SHIFT
@@ -23,22 +23,25 @@ def table(seed: int) -> dict[str, list[float]]:
     return {name: [draw.uniform(10, 1000) for _ in range(N_ROWS)] for name in (*PRICES, "Extra")}
 
 
-def warned(values: Mapping[str, Sequence[float]], columns: Sequence[str] | None = None) -> str:
-    return "\n".join(column_warnings(values, columns or list(values)))
+def faults(
+    values: Mapping[str, Sequence[float]], columns: Sequence[str] | None = None
+) -> dict[str, str]:
+    """Return {column: what is wrong with it as a feature}."""
+    columns = columns or list(values)
+    return {**idle_columns(values, columns, N_ROWS), **dict(leaks(values, columns))}
 
 
 @few
 @given(seeds)
-def test_columns_of_their_own_are_not_warned_about(seed: int) -> None:
-    assert warned(table(seed)) == ""
+def test_columns_of_their_own_are_no_fault(seed: int) -> None:
+    assert faults(table(seed)) == {}
 
 
 @few
 @given(seeds, st.integers(-5, 5), st.sampled_from([-2, -1, 0.1, 1, 7]))
 def test_a_column_that_counts_rows_is_found(seed: int, start: int, step: float) -> None:
     found = table(seed) | {"Extra": [start + step * row for row in range(N_ROWS)]}
-    assert "data.feature_columns: Extra only counts rows" in warned(found)
-    assert warned(found).endswith("leave it out: feature_columns: [Open, High, Low, Close]")
+    assert faults(found) == {"Extra": "only counts rows"}
 
 
 @few
@@ -49,8 +52,7 @@ def test_a_copy_of_a_column_is_found_and_the_price_stays(
     found = table(seed)
     found["Extra"] = found[price]
     columns = ["Extra", *PRICES] if first else [*PRICES, "Extra"]
-    assert warned(found, columns).startswith(f"data.feature_columns: Extra repeats {price};")
-    assert len(column_warnings(found, columns)) == 1
+    assert faults(found, columns) == {"Extra": f"repeats {price}"}
 
 
 @few
@@ -60,7 +62,7 @@ def test_the_price_of_a_later_row_is_found_whatever_fills_its_end(
 ) -> None:
     found = table(seed)
     found["Extra"] = [*found[price][ahead:], *[filler] * ahead]
-    assert f"Extra is {price} of {ahead} row" in warned(found)
+    assert faults(found)["Extra"].startswith(f"is {price} of {ahead} row")
 
 
 @few
@@ -70,20 +72,30 @@ def test_the_price_of_an_earlier_row_is_a_feature_like_any_other(
 ) -> None:
     found = table(seed)
     found["Extra"] = [*[1.5] * back, *found[price][:-back]]
-    assert warned(found) == ""
+    assert faults(found) == {}
 
 
 def test_a_market_that_never_closes_may_open_at_the_last_close() -> None:
     closes = [100.0 + (7 * row) % 11 for row in range(61)]
     found = {"Open": closes[:-1], "High": [200.0 + c for c in closes[1:]], "Close": closes[1:]}
-    assert warned(found) == ""
+    assert faults(found) == {}
 
 
 @pytest.mark.parametrize("columns", [["Close", "Adj Close"], ["Adj Close", "Close"]])
 def test_of_two_equal_prices_the_first_stays(columns: list[str]) -> None:
     closes = [100.0 + (7 * row) % 11 for row in range(60)]
-    found = column_warnings({"Close": closes, "Adj Close": closes}, columns)
-    assert found == [
-        f"data.feature_columns: {columns[1]} repeats {columns[0]}; leave it out:"
-        f" feature_columns: [{columns[0]}]"
-    ]
+    found = faults({"Close": closes, "Adj Close": closes}, columns)
+    assert found == {columns[1]: f"repeats {columns[0]}"}
+
+
+@pytest.mark.parametrize(("changes_at", "idle"), [(10, False), (N_ROWS // 2, True)])
+def test_a_column_without_change_in_training_is_found(changes_at: int, idle: bool) -> None:
+    found = table(1) | {"Extra": [float(row >= changes_at) for row in range(N_ROWS)]}
+    idle_ones = idle_columns(found, list(found), N_ROWS // 2)
+    assert idle_ones == ({"Extra": "never changes in the training rows"} if idle else {})
+
+
+def test_of_three_equal_columns_one_stays() -> None:
+    found = table(1)
+    found |= {"One": found["Extra"], "Two": found["Extra"]}
+    assert list(faults(found)) == ["One", "Two"]

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpogen.aliases import ALIASES
-from hpogen.config import validate
 from hpogen.dialects import Converted, convert
 from hpogen.dialects.catalogue import DIALECTS
 from hpogen.dialects.names import ALWAYS, NATIVE, WAYS_OUT
@@ -20,6 +19,7 @@ from hpogen.errors import ConfigError
 from hpogen.families import FAMILIES
 from hpogen.load import load_config
 from hpogen.spec import make_spec
+from hpogen.validation import validate
 from hpogen.yaml_file import Place, format_problems, read_config
 
 SAMPLES = Path(__file__).parent / "dialects"
@@ -67,7 +67,7 @@ def test_a_metric_of_another_system_is_refused_with_those_there_are(tmp_path: Pa
     path = tmp_path / "x.yaml"
     path.write_text("stage: 1\nsearch_space: {lr: {choices: [0.1, 0.2]}}\nmetric: f1_macro\n")
     config, _ = load_config(path)
-    wrong = "x.yaml:3:1: metric: unknown metric 'f1_macro'; known: val_loss, auc, brier"
+    wrong = "x.yaml:3:1: metric: unknown metric 'f1_macro'; choose from val_loss, auc, brier"
     with pytest.raises(ConfigError, match=wrong):
         make_spec(config=config, budget="2M", horizon=1)
 
@@ -132,7 +132,7 @@ def test_the_gpt_sample_means_what_it_says() -> None:
         "interval_steps": 10,
     }
     assert found.content["fixed"]["steps"] == 1000
-    assert "study.export_path: the best configuration is in best_params.json" in found.notes
+    assert "study.export_path: ignored; the best configuration is in" in "".join(found.notes)
 
 
 def test_a_stage_keeps_its_time_limit_seed_sampler_and_pruner() -> None:
@@ -202,18 +202,18 @@ def test_a_sampler_is_the_one_that_is_meant(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "note"),
     [
-        ("study: {}", "pruning: not said; hpogen's default pruner, the median, is used"),
-        ("study: {}", "task: byte_lm, as nothing else is said"),
+        ("study: {}", "pruning: missing; the script uses hpogen's default, the median pruner"),
+        ("study: {}", "task: byte_lm, the default of this dialect"),
         (
             "study: {}\npruning: {enabled: false, interval_steps: 3}",
-            "pruning.interval_steps: without effect while pruning.enabled is false",
+            "pruning.interval_steps: ignored, because pruning.enabled is false",
         ),
-        ("stage: A", "stage: a label; stages do not know of each other"),
+        ("stage: A", "stage: ignored; each study is independent of other stages"),
         (
             "evaluate_on_test: false",
-            "evaluate_on_test: a search script never reads the test split",
+            "evaluate_on_test: ignored; a search script never reads the test split",
         ),
-        ("seeds: []", "seeds: names no seed; study.seed has its default"),
+        ("seeds: []", "seeds: empty, so study.seed has its default"),
     ],
 )
 def test_what_changes_its_effect_is_noted(tmp_path: Path, text: str, note: str) -> None:
@@ -266,146 +266,145 @@ def test_sections_of_the_native_schema_may_stand_beside(tmp_path: Path) -> None:
     [
         (
             "fixed_params: {}",
-            "x.yaml:1:1: search_space: section is missing; the language_search dialect needs it",
+            "x.yaml:1:1: search_space: is missing; the dialect language_search needs",
         ),
-        ("search_space: {}", "x.yaml:1:1: search_space: empty; name at least one parameter"),
-        ("search_space: 5", "x.yaml:1:1: search_space: a mapping of names to values is expected"),
-        ("search_space: {lr: 5}", "x.yaml:1:16: search_space.lr: no search entry; write for"),
+        ("search_space: {}", "x.yaml:1:1: search_space: is empty; write at least one parameter"),
+        ("search_space: 5", "x.yaml:1:1: search_space: write a mapping, KEY: VALUE"),
+        ("search_space: {lr: 5}", "x.yaml:1:16: search_space.lr: write a search entry such as"),
         (
             "search_space: {lr: {type: q, low: 1, high: 2}}",
-            "x.yaml:1:21: search_space.lr.type: unknown type 'q'; known: float, uniform,",
+            "x.yaml:1:21: search_space.lr.type: unknown type 'q'; choose from float, uniform,",
         ),
         (
             "search_space: {lr: {low: 1, high: 2}}",
-            "x.yaml:1:16: search_space.lr: has no type, and more than one is possible; say type:",
+            "x.yaml:1:16: search_space.lr: has no type; write type: float, int",
         ),
         (
             "search_space: {lr: {type: int, distribution: float, low: 1, high: 2}}",
-            "x.yaml:1:32: search_space.lr.distribution: says otherwise than type; leave one",
+            "x.yaml:1:32: search_space.lr.distribution: contradicts type; remove one",
         ),
         (
             "search_space: {lr: {type: log_uniform, low: 1, high: 2, log: false}}",
-            "x.yaml:1:57: search_space.lr.log: log_uniform says log: true; leave this out",
+            "x.yaml:1:57: search_space.lr.log: type log_uniform implies log: true;",
         ),
         (
             "search_space: {lr: {type: float, low: 1, high: 2, step: 1}}",
-            "x.yaml:1:51: search_space.lr.step: unsupported key of the market_v1 dialect; a float"
-            " has none; say type: categorical with choices",
+            "x.yaml:1:51: search_space.lr.step: unknown key in the dialect market_v1; a float"
+            " has no step; write type: categorical with choices",
         ),
         (
             "search_space: {lr: {type: float, lwo: 1, high: 2}}",
-            "x.yaml:1:34: search_space.lr.lwo: unsupported key of the market_v1 dialect; did you"
+            "x.yaml:1:34: search_space.lr.lwo: unknown key in the dialect market_v1; did you"
             " mean low?",
         ),
         (
             "search_space: {head.dropout: {type: float, low: 0.1, high: 0.2}}",
-            "x.yaml:1:16: search_space.head.dropout: unsupported key of the market_v1 dialect;",
+            "x.yaml:1:16: search_space.head.dropout: unknown key in the dialect market_v1;",
         ),
         (
             "search_space: {optimizer: {type: categorical, choices: [adamw, lion]}}",
-            "x.yaml:1:16: search_space.optimizer: unsupported key of the market_v1 dialect; AdamW"
-            " is the only one; leave it out",
+            "x.yaml:1:16: search_space.optimizer: unknown key in the dialect market_v1; AdamW"
+            " is the only optimizer; leave it out",
         ),
         (
             "search_space: {lr: {choices: [1, 2]}, learning_rate: {choices: [1, 2]}}",
-            "x.yaml:1:39: search_space.learning_rate: search_space.lr says the same thing; leave"
-            " one of the two",
+            "x.yaml:1:39: search_space.learning_rate: has the same meaning as"
+            " search_space.lr; remove one of the two",
         ),
         (
             "search_space: {d_model: {type: float, low: 64, high: 128}}",
-            "x.yaml:1:16: search_space.d_model: its values are listed in a script; say type:",
+            "x.yaml:1:16: search_space.d_model: needs a list of values; write type:",
         ),
         (
             "search_space: {n_layers: {type: int, low: 1, high: 1000}}",
-            "x.yaml:1:16: search_space.n_layers: its values are listed in a script; say type:",
+            "x.yaml:1:16: search_space.n_layers: needs a list of values; write type:",
         ),
         (
             "search_space: {block_size: {choices: [64, 128]}}",
-            "x.yaml:1:16: search_space.block_size: model.context_length is a constant, the same",
+            "x.yaml:1:16: search_space.block_size: model.context_length is the same for all",
         ),
         (
             "search_space: {lr: {choices: [1, 2]}}\nstudy: {}\nfixed_params: {optimizer: lion}",
-            "x.yaml:3:16: fixed_params.optimizer: unsupported key of the language_search dialect;",
+            "x.yaml:3:16: fixed_params.optimizer: unknown key in the dialect language_search;",
         ),
         (
             "search_space: {lr: {choices: [1, 2]}}\nstudy: {}\nnum_epochs: 3",
-            "x.yaml:3:1: num_epochs: unsupported key of the language_search dialect;"
-            " text_stage has",
+            "x.yaml:3:1: num_epochs: unknown key in the dialect language_search;"
+            " it belongs to the dialect text_stage",
         ),
         (
             "search_space: {lr: {choices: [1, 2]}}\nstudy: {}\nn_trials: 3",
-            "x.yaml:3:1: n_trials: unsupported key of the language_search dialect;"
-            " it belongs to the"
-            " section study",
+            "x.yaml:3:1: n_trials: unknown key in the dialect language_search;"
+            " write it below study",
         ),
         (
             "search_space: {lr: {choices: [1, 2]}}\nstudy: {}\npruning: {enabled: maybe}",
-            "x.yaml:3:11: pruning.enabled: 'maybe' is neither true nor false",
+            "x.yaml:3:11: pruning.enabled: write true or false (got 'maybe')",
         ),
         (
             "search_space: {lr: {choices: [1, 2]}}\nstudy: {sampler: qmc}",
-            "x.yaml:2:9: study.sampler: unknown sampler 'qmc'; known: tpe, random, grid,",
+            "x.yaml:2:9: study.sampler: unknown sampler 'qmc'; choose from tpe, random, grid,",
         ),
         (
             f"{SEARCH}sampler: {{type: nsga2, population_size: 9}}",
-            "x.yaml:2:11: sampler.type: nsga2 is for several objectives; a script has one",
+            "x.yaml:2:11: sampler.type: nsga2 is for several objectives, and a script has one",
         ),
         (
             f"{SEARCH}pruner: {{type: patient}}",
-            "x.yaml:2:10: pruner.type: unknown pruner 'patient'; known: median, percentile,",
+            "x.yaml:2:10: pruner.type: unknown pruner 'patient'; choose from median, percentile,",
         ),
         (
             f"{SEARCH}storage: postgresql://me:secret@host/db",
-            "x.yaml:2:1: storage: holds a password; leave it out and set OPTUNA_STORAGE instead",
+            "x.yaml:2:1: storage: holds a password; leave it out and set the variable",
         ),
         (
             f"{SEARCH}storage: mysql://host/db?user=me&password=secret",
-            "x.yaml:2:1: storage: holds a password; leave it out and set OPTUNA_STORAGE instead",
+            "x.yaml:2:1: storage: holds a password; leave it out and set the variable",
         ),
         (
             f"{SEARCH}storage: 'postgresql://me:secret@[host/db'",
-            "x.yaml:2:1: storage: holds a password; leave it out and set OPTUNA_STORAGE instead",
+            "x.yaml:2:1: storage: holds a password; leave it out and set the variable",
         ),
         (
             f"{SEARCH}timeout: soon",
-            "x.yaml:2:1: timeout: 'soon' is no number of seconds above 0",
+            "x.yaml:2:1: timeout: write a number of seconds above 0 (got 'soon')",
         ),
         (
             f"{SEARCH}seeds: [1, 2, 3]",
-            "x.yaml:2:1: seeds: unsupported key of the text_stage dialect; a search trains a",
+            "x.yaml:2:1: seeds: unknown key in the dialect text_stage; write one seed",
         ),
         (
             f"{SEARCH}evaluate_on_test: true",
-            "x.yaml:2:1: evaluate_on_test: unsupported key of the text_stage dialect; a search",
+            "x.yaml:2:1: evaluate_on_test: unknown key in the dialect text_stage; leave it out",
         ),
         (
             f"{SEARCH}stage: B\nuse_best_encoder: true",
-            "x.yaml:3:1: use_best_encoder: unsupported key of the text_stage dialect; each study",
+            "x.yaml:3:1: use_best_encoder: unknown key in the dialect text_stage; write",
         ),
         (
             f"{SEARCH}directions: [maximize, minimize]",
-            "x.yaml:2:1: directions: unsupported key of the market_v1 dialect; a script has one",
+            "x.yaml:2:1: directions: unknown key in the dialect market_v1; a script has one",
         ),
         (
             f"{SEARCH}timeout_hours: 4\ntimeout: 60",
-            "x.yaml:3:1: timeout: timeout_hours says the same thing; leave one of the two",
+            "x.yaml:3:1: timeout: has the same meaning as timeout_hours; remove one",
         ),
         (
             "hpo:\n  search_space: {lr: {choices: [1, 2]}}\n  constraints: ['lr < 2']",
-            "x.yaml:3:3: hpo.constraints: unsupported key of the text_hpo dialect; expressions",
+            "x.yaml:3:3: hpo.constraints: unknown key in the dialect text_hpo; write architecture",
         ),
         (
             "hpo:\n  search_space: {lr: {choices: [1, 2]}}\n  baseline_config_path: b.yaml",
-            "x.yaml:3:3: hpo.baseline_config_path: unsupported key of the text_hpo dialect; no",
+            "x.yaml:3:3: hpo.baseline_config_path: unknown key in the dialect text_hpo; write",
         ),
         (
             "training_search_space: {lr: {choices: [1, 2]}}\nearly_stopping: {metric: auc}",
-            "x.yaml:2:18: early_stopping.metric: unsupported key of the market_v2 dialect; known:"
+            "x.yaml:2:18: early_stopping.metric: unknown key in the dialect market_v2; choose from"
             " patience, min_delta",
         ),
         (
             "training_search_space: {lr: {choices: [1, 2]}}\nearly_stopping: 10",
-            "x.yaml:2:1: early_stopping: a mapping of names to values is expected",
+            "x.yaml:2:1: early_stopping: write a mapping, KEY: VALUE",
         ),
     ],
 )

@@ -98,15 +98,15 @@ def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_pipe_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x")
-    with pytest.raises(UsageError, match="x is no regular file"):
+    with pytest.raises(UsageError, match="x is not a regular file"):
         write_atomic(tmp_path / "x", b"1", force=True)
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("file/x", "file is no folder"),
-        ("file/new/x", "new is no folder"),
+        ("file/x", "file is not a folder"),
+        ("file/new/x", "new is not a folder"),
         ("n" * 300, "File name too long"),
         ("n\0", "null byte"),
         ("\ud800", "surrogates"),

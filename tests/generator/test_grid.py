@@ -118,7 +118,7 @@ def test_an_extreme_is_the_nearest_to_the_centre_of_the_other_columns() -> None:
 
 
 def test_a_budget_without_architectures_names_the_nearest() -> None:
-    with pytest.raises(UsageError, match=r"0 architectures fit.*nearest parameter counts are"):
+    with pytest.raises(UsageError, match=r"fits 0 architectures.*nearest parameter counts are"):
         assert make_spec(budget="1K", horizon=1).architectures
 
 
@@ -206,11 +206,14 @@ def test_a_memory_ceiling_skips_what_needs_more_for_a_batch_of_one(tmp_path: Pat
 @pytest.mark.parametrize(
     ("skip", "message"),
     [
-        ([99], "architecture.skip.0: there is no arch_idx 99; the last is"),
+        ([99], "architecture.skip.0: no arch_idx 99; the last one is"),
         ([{"d_modle": 8}], "architecture.skip.0.d_modle: unknown column; did you mean d_model?"),
-        ([{"d_model": 9}], "architecture.skip.0: no architecture of the grid is {'d_model': 9}"),
-        ([-1], "architecture.skip.0: give an arch_idx, or what it is"),
-        ([True], "architecture.skip.0: give an arch_idx, or what it is"),
+        (
+            [{"d_model": 9}],
+            "architecture.skip.0: no architecture within the budget has {'d_model': 9}",
+        ),
+        ([-1], "architecture.skip.0: write an arch_idx or columns"),
+        ([True], "architecture.skip.0: write an arch_idx or columns"),
     ],
 )
 def test_what_cannot_be_skipped_is_refused(tmp_path: Path, skip: list[Any], message: str) -> None:

@@ -17,16 +17,16 @@ from hpogen.inline import Imports, check_parts, parse_part, part_text, read_part
     [
         ("def f():\n    pass\n", "x.py:1: no docstring"),
         ('"""T."""\n', "x.py:1: defines nothing"),
-        ('"""T."""\n\nX = 1\nimport os\n', "x.py:4: import after a definition"),
-        ('"""T."""\n\nprint(1)\n', "x.py:3: a part holds definitions only"),
-        ('"""T."""\n\nif 1:\n    X = 1\n', "x.py:3: a part holds definitions only"),
+        ('"""T."""\n\nX = 1\nimport os\n', "x.py:4: move the import above"),
+        ('"""T."""\n\nprint(1)\n', "x.py:3: write functions, classes and constants only"),
+        ('"""T."""\n\nif 1:\n    X = 1\n', "x.py:3: write functions, classes and constants only"),
         (
             '"""T."""\n\nimport hpo_script.streams\n\nX = 1\n',
-            "x.py:3: write `from hpo_script.streams import name`",
+            "x.py:3: write `from hpo_script.streams import NAME`",
         ),
         (
             '"""T."""\n\nfrom hpo_script.streams import stream_seed as s\n\nX = 1\n',
-            "x.py:3: write `from hpo_script.streams import name`",
+            "x.py:3: write `from hpo_script.streams import NAME`",
         ),
     ],
 )
@@ -40,16 +40,16 @@ def test_a_name_from_no_part_above_is_refused() -> None:
     user = parse_part("user.py", '"""T."""\n\nfrom hpo_script.maker import make\n\nX = make\n')
     maker = parse_part("maker.py", '"""T."""\n\n\ndef make():\n    return 1\n')
     check_parts([maker, user], [])
-    with pytest.raises(PartError, match=r"user.py:3: make is in no part above"):
+    with pytest.raises(PartError, match=r"user.py:3: no part above defines make"):
         check_parts([user, maker], [])
 
 
 def test_a_name_defined_twice_is_refused_with_both_places() -> None:
     one = parse_part("one.py", '"""T."""\n\nX = 1\n')
     two = parse_part("two.py", '"""T."""\n\nX: int = 2\n')
-    with pytest.raises(PartError, match=r"two.py: X is also defined in one.py"):
+    with pytest.raises(PartError, match=r"two.py: X is already defined in one.py"):
         check_parts([one, two], [])
-    with pytest.raises(PartError, match=r"one.py: X is also defined in the constants"):
+    with pytest.raises(PartError, match=r"one.py: X is already defined in the constants"):
         check_parts([one], ["X"])
 
 

@@ -54,7 +54,7 @@ def test_a_lock_that_a_queue_holds_is_refused_with_the_folder_and_the_way_out(
 ) -> None:
     with (
         flock(tmp_path, mode),
-        pytest.raises(UsageError, match=r"in use: another process .*; wait for its end") as e,
+        pytest.raises(UsageError, match=r"in use: another process .*; wait until it ends") as e,
         folder_lock(tmp_path),
     ):
         pass
@@ -118,7 +118,10 @@ def test_an_error_inside_lets_go(tmp_path: Path) -> None:
 def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     (tmp_path / NAME).symlink_to("mine")
-    with pytest.raises(UsageError, match="is no regular file; remove it"), folder_lock(tmp_path):
+    with (
+        pytest.raises(UsageError, match="is not a regular file; remove it"),
+        folder_lock(tmp_path),
+    ):
         pass
     assert (tmp_path / "mine").read_text() == "mine"
 
@@ -127,7 +130,7 @@ def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None
 def test_what_is_no_file_in_the_place_of_the_lock_is_refused(make: object, tmp_path: Path) -> None:
     assert callable(make)
     make(tmp_path / NAME)
-    with pytest.raises(UsageError, match="is no regular file"), folder_lock(tmp_path):
+    with pytest.raises(UsageError, match="is not a regular file"), folder_lock(tmp_path):
         pass
 
 

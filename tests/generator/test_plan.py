@@ -223,8 +223,8 @@ exceptions:
         "plan.yaml:4:13: seeds.1: ",
         "plan.yaml:5:1: sedes: unknown key; did you mean seeds?",
         "plan.yaml:7:12: config.search.dropout: low 0.3 must be below high 0.1",
-        "plan.yaml:8:1: out: give a folder below",
-        "plan.yaml:10:5: exceptions.0.match: say budget, horizon, task or seed",
+        "plan.yaml:8:1: out: write a relative path below",
+        "plan.yaml:10:5: exceptions.0.match: write budget, horizon, task or seed",
         "plan.yaml:11:22: exceptions.0.config.fixed.epochs: ",
         "plan.yaml:11:36: exceptions.0.config.budget: an exception cannot change this",
         "plan.yaml:11:56: exceptions.0.config.study.seed: an exception cannot change this",
@@ -242,22 +242,22 @@ exceptions:
         ("", "plan.yaml:1:1: budgets: is missing"),
         ("- 2M\n", "plan.yaml:1:1: file: write a mapping"),
         ("budgets: []\nhorizons: [1]\n", "plan.yaml:1:1: budgets: needs 1 or more items"),
-        ("budgets: [2M, 2_000_000]\nhorizons: [1]\n", "plan.yaml:1:1: budgets: 2M is given twice"),
-        ("budgets: [2M]\nhorizons: [1, 1]\n", "plan.yaml:2:1: horizons: 1 is given twice"),
-        ("budgets: [2M]\n", "plan.yaml:1:1: horizons: task threshold_1pct needs some"),
+        ("budgets: [2M, 2_000_000]\nhorizons: [1]\n", "plan.yaml:1:1: budgets: 2M occurs twice"),
+        ("budgets: [2M]\nhorizons: [1, 1]\n", "plan.yaml:2:1: horizons: 1 occurs twice"),
+        ("budgets: [2M]\n", "plan.yaml:1:1: horizons: task threshold_1pct needs a horizon"),
         ("budgets: [2M]\ntasks: [byte_lm]\nhorizons: [1]\n",
-         "plan.yaml:3:1: horizons: task byte_lm has no horizon; leave them out"),
-        (f"{TWO}exclude: [{{budget: 7M}}]\n", "plan.yaml:3:11: exclude.0: finds no script"),
-        (f"{TWO}exclude: [{{seed: 42}}]\n", "plan.yaml:3:11: exclude.0: finds no script"),
-        (f"{TWO}exclude: [{{budget: 2M}}]\n", "plan.yaml:3:1: exclude: no script is left"),
+         "plan.yaml:3:1: horizons: task byte_lm has no horizon; leave horizons out"),
+        (f"{TWO}exclude: [{{budget: 7M}}]\n", "plan.yaml:3:11: exclude.0: selects no script"),
+        (f"{TWO}exclude: [{{seed: 42}}]\n", "plan.yaml:3:11: exclude.0: selects no script"),
+        (f"{TWO}exclude: [{{budget: 2M}}]\n", "plan.yaml:3:1: exclude: excludes every script"),
         (f"{TWO}exclude: [{{horizon: 3}}]\n"
          "exceptions: [{match: {horizon: 3}, config: {}}]\n",
-         "plan.yaml:4:15: exceptions.0.match: finds no script"),
+         "plan.yaml:4:15: exceptions.0.match: selects no script"),
         (f"{TWO}config: {{study: {{name: all}}}}\n",
-         "plan.yaml:3:18: config.study.name: one study for several scripts"),
+         "plan.yaml:3:18: config.study.name: several scripts would share one study"),
         (f"{TWO}config: none.yaml\n", "none.yaml: No such file"),
-        (f"{TWO}config: 3\n", "plan.yaml:3:1: config: give the path of a configuration"),
-        (f"{TWO}seeds: {list(range(501))}\n", "plan.yaml:1:1: budgets: 1,002 scripts; at most"),
+        (f"{TWO}config: 3\n", "plan.yaml:3:1: config: write a configuration, or the path"),
+        (f"{TWO}seeds: {list(range(501))}\n", "plan.yaml:1:1: budgets: the plan has 1,002"),
     ],
 )  # fmt: skip
 def test_a_plan_that_makes_no_sense_is_refused(text: str, message: str, tmp_path: Path) -> None:
@@ -341,14 +341,14 @@ def test_no_text_of_a_plan_reaches_a_path_or_the_terminal(text: str, tmp_path: P
 )  # fmt: skip
 def test_what_a_plan_says_is_not_said_beside_it(arguments: list[str], tmp_path: Path) -> None:
     told = refused(tmp_path, TWO, *arguments)
-    assert told == [f"{arguments[0]} cannot be given with --plan; say it in the plan"]
+    assert told == [f"{arguments[0]} cannot be combined with --plan; set it in the plan"]
 
 
 @pytest.mark.parametrize("flag", ["--dry-run", "--check", "--prune"])
 def test_flags_of_plans_need_a_plan(flag: str, tmp_path: Path) -> None:
     done = hpogen("render", "--budget", "2M", "--horizon", "1", "--out", tmp_path, flag)
     assert done.exit_code == 2
-    assert f"{flag} is for plans" in done.stderr
+    assert f"{flag} needs a plan" in done.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -400,10 +400,10 @@ def test_scripts_that_are_not_as_written_are_all_told_and_nothing_is_written(
     tmp_path: Path,
 ) -> None:
     told = refused(tmp_path, spoil(tmp_path))
-    assert told[0] == "nothing was written; --force overwrites these:"
+    assert told[0] == "nothing was written; --force overwrites these files:"
     assert [line.strip()[:28] for line in told[1:]] == [
         "hpo_2M_h1.py was edited or r",
-        "hpo_2M_h3.py is no script th",
+        "hpo_2M_h3.py is not a script",
         "hpo_20M_h1.py is a symbolic ",
         "hpo_20M_h3.py is read-only; ",
         "hpo_200M_h1.py was edited or",
@@ -431,7 +431,7 @@ def test_a_folder_in_the_place_of_a_script_is_refused_even_if_forced(tmp_path: P
 def test_a_header_that_cannot_be_read_is_foreign(header: str, tmp_path: Path) -> None:
     (tmp_path / "hpo_2M_h3.py").write_text(f"#:hpogen:0.1.0:x:{header}\n")
     assert refused(tmp_path, TWO) == [
-        "hpo_2M_h3.py is no script that this version of hpogen wrote. --force overwrites it"
+        "hpo_2M_h3.py is not a script of this version of hpogen. --force overwrites it"
     ]
 
 
@@ -536,12 +536,12 @@ def test_the_same_plan_elsewhere_gives_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{}", "is no manifest that hpogen wrote"),
-        ("[1]", "is no manifest that hpogen wrote"),
-        ('{"hpogen": 1, "plan": 2, "scripts": 3}', "is no manifest that hpogen wrote"),
-        ("[" * 100_000, "is no manifest that hpogen wrote"),
+        ("{}", "was not written by hpogen"),
+        ("[1]", "was not written by hpogen"),
+        ('{"hpogen": 1, "plan": 2, "scripts": 3}', "was not written by hpogen"),
+        ("[" * 100_000, "was not written by hpogen"),
         ('{"hpogen": "0", "plan": {"name": "other.yaml"}, "scripts": []}',
-         "is the manifest of another plan, other.yaml; give each its own out folder"),
+         "is the manifest of another plan, other.yaml; write another folder as out"),
     ],
 )  # fmt: skip
 def test_a_manifest_of_something_else_is_not_overwritten(
@@ -556,7 +556,7 @@ def test_a_plan_is_not_written_over_by_its_own_manifest(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(TWO)
     done = hpogen("render", "--plan", tmp_path / "manifest.json", "--force")
     assert done.exit_code == 2
-    assert "manifest.json would be written over; give it another name" in done.stderr
+    assert "manifest.json: the plan would overwrite itself; rename the plan" in done.stderr
     assert contents(tmp_path) == {"manifest.json": TWO.encode()}
 
 
@@ -575,7 +575,7 @@ def test_nothing_is_written_while_a_queue_runs(tmp_path: Path) -> None:
         assert queue.stdout.readline() == "held\n"
         assert render(tmp_path).exit_code == 0  # unchanged: nothing to wait for
         told = refused(tmp_path, f"{TWO}config: {{study: {{seed: 7}}}}\n")
-        assert f"in use: another process holds {NAME}" in told[0]
+        assert f"in use: another process holds the lock {NAME}" in told[0]
         single = ["render", "--budget", "20M", "--horizon", "1", "--out", tmp_path]
         assert "in use" in hpogen(*single).stderr
         assert names(tmp_path) == TWO_NAMES

@@ -79,14 +79,14 @@ def test_conditions_may_form_a_chain_in_any_order(tmp_path: Path) -> None:
     ("when", "message"),
     [
         ({"los": "bce"}, "search.clip_norm.when.los: unknown parameter; did you mean loss?"),
-        ({"clip_norm": 1.0}, "search.clip_norm.when.clip_norm: unknown parameter;"),
-        ({"epochs": 7}, "search.clip_norm.when.epochs: never holds: epochs is fixed at 2"),
+        ({"clip_norm": 1.0}, "search.clip_norm.when.clip_norm: a parameter cannot"),
+        ({"epochs": 7}, "search.clip_norm.when.epochs: never holds, because epochs is fixed at 2"),
         ({"dropout": 0.1}, "search.clip_norm.when.dropout: dropout is a float"),
-        ({"batch_size": 48}, "search.clip_norm.when.batch_size: batch_size is never 48"),
-        ({"batch_size": 65}, "search.clip_norm.when.batch_size: batch_size is never 65"),
-        ({"batch_size": "64"}, "search.clip_norm.when.batch_size: batch_size is never '64'"),
-        ({"batch_size": []}, "search.clip_norm.when.batch_size: no value is given"),
-        ({"batch_size": True}, "search.clip_norm.when.batch_size: not a number"),
+        ({"batch_size": 48}, "search.clip_norm.when.batch_size: never holds, because search"),
+        ({"batch_size": 65}, "search.clip_norm.when.batch_size: never holds, because search"),
+        ({"batch_size": "64"}, "search.clip_norm.when.batch_size: never holds, because search"),
+        ({"batch_size": []}, "search.clip_norm.when.batch_size: write a value"),
+        ({"batch_size": True}, "search.clip_norm.when.batch_size: write a number"),
         (3, "search.clip_norm.when: write a mapping, KEY: VALUE"),
     ],
 )
@@ -122,21 +122,22 @@ def test_a_parameter_without_a_default_value_must_have_one_beside_its_condition(
     rate = {"type": "float", "low": 1e-3, "high": 1e-2, "when": {"loss": "bce"}}
     found = problems(tmp_path, search={"learning_rate": rate, "loss": LOSSES})
     assert found == [
-        "search.learning_rate.when: set fixed.learning_rate to its value where the condition fails"
+        "search.learning_rate.when: write fixed.learning_rate, the value for trials in which the"
+        " condition fails"
     ]
 
 
 def test_a_parameter_of_a_loss_that_is_not_in_use_is_refused(tmp_path: Path) -> None:
     found = problems(tmp_path, fixed={"focal_gamma": 1.0})
     assert found == [
-        "fixed.focal_gamma: only used with loss focal, which is neither fixed nor searched"
+        "fixed.focal_gamma: has no effect without loss: focal, which is not fixed or searched"
     ]
 
 
 def test_a_direction_is_that_of_the_metric(tmp_path: Path) -> None:
     assert spec_of(tmp_path, changed(MARKET, metric="auc", direction="maximize")).metric == "auc"
     found = problems(tmp_path, metric="auc", direction="minimize")
-    assert found == ["direction: auc has the direction maximize; leave direction out"]
+    assert found == ["direction: the direction of auc is maximize; leave direction out"]
 
 
 def test_group_is_on_where_there_are_conditions_and_parameters_are_drawn_together(
@@ -156,7 +157,8 @@ def test_group_is_on_where_there_are_conditions_and_parameters_are_drawn_togethe
 def test_a_grid_holds_countable_values_without_conditions(tmp_path: Path) -> None:
     found = problems(tmp_path, sampler={"type": "grid"})
     assert found == [
-        "sampler: a grid needs countable values; learning_rate, dropout: use int or categorical"
+        "sampler: a grid search takes no floats: write type: int or type: categorical for"
+        " learning_rate, dropout, or fix them"
     ]
     countable = {
         "learning_rate": {"type": "categorical", "choices": [0.001, 0.01]},
@@ -164,16 +166,18 @@ def test_a_grid_holds_countable_values_without_conditions(tmp_path: Path) -> Non
         "batch_size": {"type": "int", "low": 1, "high": 60_000},
     }
     found = problems(tmp_path, sampler={"type": "grid"}, search=countable, fixed={"dropout": 0.1})
-    assert found == ["sampler: a grid of 960,000 combinations; at most 100,000 are searched"]
+    assert [line.partition(";")[0] for line in found] == [
+        "sampler: the grid has 960,000 combinations, more than 100,000"
+    ]
 
 
 @pytest.mark.parametrize(
     ("section", "message"),
     [
         ({"type": "tpee"}, "sampler.type: unknown type 'tpee'; did you mean tpe?"),
-        ({"type": "cmaes", "n_ei_candidates": 3}, "sampler.n_ei_candidates: unknown key; known:"),
+        ({"type": "cmaes", "n_ei_candidates": 3}, "sampler.n_ei_candidates: unknown key; choose"),
         ({"n_startup_trials": -1}, "sampler.n_startup_trials: must be at least 0"),
-        ({"group": True, "multivariate": False}, "sampler: group needs multivariate: true"),
+        ({"group": True, "multivariate": False}, "sampler: group: true needs multivariate"),
     ],
 )
 def test_a_sampler_takes_its_own_arguments(
@@ -185,8 +189,8 @@ def test_a_sampler_takes_its_own_arguments(
 def test_a_password_does_not_reach_a_script_nor_the_message(tmp_path: Path) -> None:
     for address in ("postgresql://me:secret@host/db", "postgresql://host/db?password=secret"):
         found = problems(tmp_path, study={"storage": address})
-        assert found == [
-            "study.storage: holds a password; leave it out and set OPTUNA_STORAGE instead"
-        ]
+        assert len(found) == 1
+        assert found[0].startswith("study.storage: holds a password; leave it out")
+        assert "secret" not in found[0]
     spec = spec_of(tmp_path, changed(MARKET, study={"storage": "postgresql://me@host/db"}))
     assert spec.storage == "postgresql://me@host/db"

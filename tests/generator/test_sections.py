@@ -83,7 +83,7 @@ def test_a_section_that_is_wanted_and_not_wanted_is_a_usage_error() -> None:
     name = NAMES[0]
     done = hpogen("render", "--budget", "2M", "--horizon", "1", "--with", name, "--without", name)
     assert done.exit_code == 2
-    assert done.stderr == f"error: section {name} is both in --with and in --without\n"
+    assert done.stderr == f"error: section {name} is in both --with and --without; leave one out\n"
 
 
 def test_a_wrong_section_of_a_file_is_reported_with_its_place(tmp_path: Path) -> None:
@@ -131,8 +131,8 @@ def test_the_url_of_a_storage_asks_for_its_section(tmp_path: Path) -> None:
 
 def test_guards_of_several_sections_are_joined(tmp_path: Path) -> None:
     script = rendered(tmp_path, "--with", "slurm", "--with", "guards")
-    assert "    GUARDS = [*make_guards(ARGUMENTS.out), slurm_guard]\n" in script
-    assert "GUARDS" not in rendered(tmp_path)
+    assert "    Stops.guards = (*make_guards(ARGUMENTS.out), slurm_guard,)\n" in script
+    assert "Stops.guards" not in rendered(tmp_path)
 
 
 def test_a_plan_says_which_of_its_scripts_have_a_section(tmp_path: Path) -> None:
@@ -150,4 +150,4 @@ def test_a_plan_says_which_of_its_scripts_have_a_section(tmp_path: Path) -> None
     assert found == [NAMES, []]
     refused = hpogen("render", "--plan", path, "--with", NAMES[0])
     assert refused.exit_code == 2
-    assert "--with cannot be given with --plan" in refused.stderr
+    assert "--with cannot be combined with --plan" in refused.stderr

@@ -167,4 +167,4 @@ def test_a_plan_takes_no_set(tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text("budgets: [2M]\nhorizons: [1]\n")
     done = hpogen("render", "--plan", tmp_path / "plan.yaml", "--set", "fixed.epochs=5")
     assert done.exit_code == 2
-    assert "--set cannot be given with --plan" in done.stderr
+    assert "--set cannot be combined with --plan" in done.stderr

@@ -60,7 +60,7 @@ def test_features_are_told_in_the_form_in_which_the_model_sees_them() -> None:
 def test_architectures_that_are_never_tried_are_not_counted() -> None:
     config = ConfigFile("x.yaml", {"architecture": {"skip": [0, 1, 2]}}, {})
     assert summary_line(make_spec(budget="2M", horizon=1, config=config)).startswith(
-        "77 of 16 shapes (3 more never tried); 50 trials"
+        "77 of 16 shapes (3 more skipped); 50 trials"
     )
 
 

@@ -162,7 +162,7 @@ def language(text: Path, tmp_path: Path) -> Callable[..., tuple[dict[str, Any], 
 @pytest.mark.parametrize(
     ("old", "new", "differs"),
     [
-        ('FILE_PATTERN = "**/*.py"', 'FILE_PATTERN = "_*.py"', "train"),
+        ('FILE_PATTERN = "**/*"', 'FILE_PATTERN = "_*.py"', "train"),
         ("TRAIN_FRACTION = 0.8 ", "TRAIN_FRACTION = 0.7 ", "train"),
         ("VAL_FRACTION = 0.1 ", "VAL_FRACTION = 0.08 ", "val"),
         ("VAL_BYTES = 4096 ", "VAL_BYTES = 3500 ", "val"),

@@ -438,6 +438,26 @@ def test_a_dry_run_checks_everything_and_writes_nothing(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_dry_run_estimates_times_and_says_what_may_spoil_a_study(
+    sp500: Path, tmp_path: Path
+) -> None:
+    epochs = {"type": "categorical", "choices": [1, 50]}
+    config = changed(MARKET, search={"epochs": epochs}, fixed={"epochs": None})
+    script = render_to(tmp_path, config)
+    done = run(script, "--dry-run")
+    trial = r" trial: arch_idx \d+, \d+:\d\d:\d\d of training, timed\n"
+    assert re.search(f"largest{trial}median{trial}3 median trials: ", done.stdout), done.stdout
+    said = "a trial ends before the pruner may act, with epochs=1, batch_size=256, warmup_steps=5"
+    assert done.stderr == f"warning: {said}\n"
+    slow = {"timeout_hours": 1e-9, "n_trials": 10**6}
+    script = render_to(tmp_path, changed(config, study=slow, fixed={"warmup_steps": 8}))
+    done = run(edit(script, ("10**10 if", "1 if")), "--dry-run")
+    assert len(re.findall("from FLOPs, at the speed of one timed layer", done.stdout)) == 2
+    assert "warning: the warm-up is longer than half of a trial, with epochs=1, " in done.stderr
+    assert "warning: the study may take longer than TIMEOUT_HOURS, 1e-09\n" in done.stderr
+    assert run(script, "--dry-run", "--trial-seconds", "1").stderr == ""
+
+
 def test_a_dry_run_finds_a_wrong_count(sp500: Path, tmp_path: Path) -> None:
     script = render_to(tmp_path, MARKET)
     row = next(r for r in script.read_text().splitlines() if r.startswith('    {"d_model"'))
@@ -492,6 +512,7 @@ def test_a_wrong_argument_is_refused_before_torch_is_imported(
     ("arguments", "message"),
     [
         (["--device", "mps"], "error: --device mps: this machine or this torch lacks it"),
+        (["--device", "cuda:63"], "error: --device cuda:63: this machine or this torch lacks it"),
         (["--out", "sp500.csv"], "error: "),
         (["--log", "/proc/none/x.log"], "error: /proc/none: No such file or directory"),
     ],

@@ -38,7 +38,7 @@ from scripts import MARKET, changed, edit, render_to, run
 def stops(tmp_path: Path) -> Iterator[Stops]:
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
     before = {name: signal.getsignal(getattr(signal, name)) for name in names}
-    yield Stops(tmp_path / "STOP", [])
+    yield Stops(tmp_path / "STOP")
     for name, handler in before.items():
         signal.signal(getattr(signal, name), handler)
 

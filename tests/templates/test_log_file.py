@@ -245,7 +245,7 @@ def test_a_line_of_another_study_is_not_taken() -> None:
     lines.start("a")
     other = {"reason": "trials", "study": "ba9876543210", "run": "a"}
     lines.study.take("run_end", other)
-    assert lines.study.ended_runs == set()
+    assert lines.study.gone == set()
 
 
 def test_lines_of_a_run_that_lost_its_claim_are_ignored() -> None:

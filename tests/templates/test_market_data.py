@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from hpo_script.experiment.shared import UnusableError
-from hpo_script.families.market import data
-from hpo_script.families.market.data import read_prices
+from hpo_script.families.market import prices
+from hpo_script.families.market.prices import read_prices
 from scripts import MARKET, changed, load, load_task, render_to
 
 COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
@@ -202,7 +202,7 @@ def test_the_newest_day_reaches_the_model(
 
 
 def test_a_missing_column_is_named(sp500: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "FEATURE_COLUMNS", [*COLUMNS, "vix"])
+    monkeypatch.setattr(prices, "FEATURE_COLUMNS", [*COLUMNS, "vix"])
     with pytest.raises(UnusableError, match=r"vix.* not in index"):
         read_prices(sp500)
 
@@ -211,7 +211,7 @@ def test_a_missing_column_is_named(sp500: Path, monkeypatch: pytest.MonkeyPatch)
     ("changes", "message"),
     [
         ({"splits": {"val_fraction": 0.015}}, r"validation samples.*MIN_VAL_SAMPLES"),
-        ({"task": "threshold_15pct"}, r" 0 of them positive; .*MIN_CLASS_SAMPLES"),
+        ({"task": "threshold_15pct"}, r" 0 of them positive, .*MIN_CLASS_SAMPLES"),
     ],
     ids=["small", "one class"],
 )

@@ -109,19 +109,20 @@ def test_shapes_that_do_not_fit_are_said_and_a_machine_for_none_is_refused(
 ) -> None:
     names, task = load_task(render_to(tmp_path, MARKET))
     rows = names["ARCHITECTURES"]
-    costs: dict[int, Any] = names["measure_shapes"](task, 1 << 40)
+    costs: dict[int, Any] = names["measure_shapes"](task)
+    names["check_shapes"](costs, 1 << 40)
     assert [*costs] == [*range(len(rows))]
     assert [costs[arch_idx].params for arch_idx in costs] == [row["params"] for row in rows]
     assert capsys.readouterr().err == ""
 
     needed = {arch_idx: bytes_needed(cost) for arch_idx, cost in costs.items()}
-    names["measure_shapes"](task, min(needed.values()))
+    names["check_shapes"](costs, min(needed.values()))
     n_large = sum(needed[shape[-1]] > min(needed.values()) for shape in names["SPACE"].shapes)
     assert n_large > 0
     assert capsys.readouterr().err.count("its trials will fail (oom)") == n_large
 
     with pytest.raises(names["UnusableError"], match="no architecture fits this machine"):
-        names["measure_shapes"](task, min(needed.values()) - 1)
+        names["check_shapes"](costs, min(needed.values()) - 1)
 
 
 def bytes_needed(cost: Any) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
+from hpo_script.machinery.logged_study import LoggedStudy
 from hpo_script.machinery.mounts import mount_of, unreachable_worker
 
 HERE = platform.node()
@@ -37,17 +37,18 @@ KINDS = {
 }
 
 
-def study_of(hosts: dict[str, str], *claims: list[str]) -> LoggedStudy:
-    """Return a study of these runs on these hosts, with the claims of its trials."""
+def study_of(hosts: dict[str, str], *claims: tuple[int, str]) -> LoggedStudy:
+    """Return a study of these runs on these hosts, with claims (trial, run) in their order."""
     study = LoggedStudy()
     study.runs = {run: {"worker": {"host": host, "process": "1"}} for run, host in hosts.items()}
-    study.trials = {number: LoggedTrial(number, runs) for number, runs in enumerate(claims)}
+    for trial, run in claims:
+        study.take("trial_resumed", {"trial": trial, "run": run, "study": "a study"})
     return study
 
 
 @pytest.mark.parametrize(("kind", "options"), KINDS)
 def test_locks_reach_other_machines_on_some_file_systems_only(kind: str, options: str) -> None:
-    study = study_of({"a": HERE, "b": ELSEWHERE}, ["b"])
+    study = study_of({"a": HERE, "b": ELSEWHERE}, (0, "b"))
     found = unreachable_worker(study, kind, options)
     assert found == (
         None if KINDS[kind, options] else f"run b on {ELSEWHERE} (file system {kind})"
@@ -55,33 +56,33 @@ def test_locks_reach_other_machines_on_some_file_systems_only(kind: str, options
 
 
 def test_a_run_of_this_machine_is_reached_by_its_locks() -> None:
-    assert unreachable_worker(study_of({"a": HERE}, ["a"]), "nfs", "rw") is None
+    assert unreachable_worker(study_of({"a": HERE}, (0, "a")), "nfs", "rw") is None
 
 
 def test_a_run_that_ended_is_gone() -> None:
-    study = study_of({"a": ELSEWHERE}, ["a"])
+    study = study_of({"a": ELSEWHERE}, (0, "a"))
     assert unreachable_worker(study, "nfs", "rw") == f"run a on {ELSEWHERE} (file system nfs)"
-    study.ended_runs.add("a")
+    study.gone.add("a")
     assert unreachable_worker(study, "nfs", "rw") is None
 
 
 @pytest.mark.parametrize(
     ("claims", "gone"),
     [
-        ([["a"]], False),
-        ([["a", "x"]], True),
-        ([["a", "x", "a"]], False),  # run a has it again
-        ([["a", "x", "a", "x"]], True),
-        ([["x", "a"]], False),
-        ([["a", "x"], ["a"]], True),
-        ([["a", "x", "a"], ["a", "x"]], True),
-        ([[]], False),
+        ("a0", False),
+        ("a0 x0", True),
+        ("a0 x0 a0", False),  # run a has it again
+        ("a0 x0 a0 x0", True),
+        ("x0 a0", False),
+        ("a1 a0 x0", True),
+        ("a0 x0 a1", False),  # run a lost a trial and works on another
+        ("a0 x0 a1 y0", False),
+        ("", False),
     ],
 )
-def test_a_run_whose_trial_another_one_took_is_gone(
-    claims: list[list[str]], *, gone: bool
-) -> None:
-    study = study_of({"a": ELSEWHERE, "x": HERE}, *claims)
+def test_a_run_whose_trial_another_one_took_is_gone(claims: str, *, gone: bool) -> None:
+    pairs = ((int(claim[1]), claim[0]) for claim in claims.split())
+    study = study_of({"a": ELSEWHERE, "x": HERE, "y": HERE}, *pairs)
     found = unreachable_worker(study, "nfs", "rw")
     assert found == (None if gone else f"run a on {ELSEWHERE} (file system nfs)")
 

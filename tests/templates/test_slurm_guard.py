@@ -78,7 +78,8 @@ def test_an_end_that_slurm_does_not_tell_is_reported(
 def test_time_for_the_last_checkpoint_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stops = Stops(tmp_path / "STOP", [slurm_guard])
+    stops = Stops(tmp_path / "STOP")
+    stops.guards = (slurm_guard,)
     job_ends(monkeypatch, SLURM_MARGIN + 1000)
     assert stops.asked() is None
     stops.reserve, stops.next_look = 1001.0, 0.0

@@ -22,7 +22,7 @@ TWICE = """
 import signal, sys
 from pathlib import Path
 from hpo_script.machinery.stops import Stops
-stops = Stops(Path("STOP"), [])
+stops = Stops(Path("STOP"))
 signal.raise_signal(int(sys.argv[1]))
 print(stops.asked().reason, flush=True)
 signal.raise_signal(int(sys.argv[2]))
@@ -41,7 +41,7 @@ def handlers() -> Iterator[None]:
 
 def stops_in(folder: Path) -> Stops:
     """Return the stops of a run."""
-    return Stops(folder / "STOP", ())
+    return Stops(folder / "STOP")
 
 
 def asked(stops: Stops) -> tuple[str, int] | None:
@@ -143,7 +143,8 @@ def test_a_run_without_hours_has_no_end(tmp_path: Path) -> None:
 
 def test_a_guard_ends_the_run_with_its_reason(tmp_path: Path) -> None:
     said: list[str | None] = [None, "95 °C"]
-    stops = Stops(tmp_path / "STOP", [lambda _stops: None, lambda _stops: said.pop(0)])
+    stops = Stops(tmp_path / "STOP")
+    stops.guards = (lambda _stops: None, lambda _stops: said.pop(0))
 
     assert asked(stops) is None
     assert asked(stops) == ("95 °C", STOPPED)
@@ -155,7 +156,8 @@ def test_what_cannot_be_looked_at_asks_for_nothing(
     def away(*_: object) -> None:
         raise OSError(errno.ESTALE, "Stale file handle")
 
-    stops = Stops(tmp_path / "STOP", [away, lambda _stops: "95 °C"])
+    stops = Stops(tmp_path / "STOP")
+    stops.guards = (away, lambda _stops: "95 °C")
     with monkeypatch.context() as patch:
         patch.setattr(Path, "exists", away)
         assert asked(stops) == ("95 °C", STOPPED)

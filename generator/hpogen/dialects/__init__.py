@@ -1,8 +1,8 @@
-"""Files written for the systems before this one, read as if they were hpogen's own.
+"""Dialects: configuration files of earlier systems, converted to hpogen's schema.
 
-`convert` finds out by the keys of a file which of the dialects in `catalogue` it is written in.
-A key with the same meaning here is moved to its place in hpogen's schema; what has none is
-refused with the way out; what makes no difference, or has another effect here, is noted.
+`convert` recognises the dialect of a file, one of those in `catalogue`, by its keys. A key with
+the same meaning is moved to its place in hpogen's schema. A key without an equivalent is refused
+with a way out. A key without effect, or with another effect, gets a note.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ __all__ = ["Converted", "convert"]
 
 
 def convert(content: Any) -> Converted | None:
-    """Return the content of a file in hpogen's own schema, None if it is written in that."""
+    """Return the content of a file in hpogen's schema, None if the file is in no dialect."""
     if not isinstance(content, Mapping):
         return None
-    said = with_text_keys(content)
-    dialect = find_dialect(said)
+    source = with_text_keys(content)
+    dialect = find_dialect(source)
     if dialect is None:
         return None
-    reader = Reader(dialect.name, said)
+    reader = Reader(dialect.name, source)
     dialect.read(reader)
     return reader.finish(misplaced(dialect))
 
 
 def with_text_keys(value: Any) -> Any:
-    """Return a value whose mappings have text for keys, as the places of a file have."""
+    """Return a value in which all keys are text, as they are in the places of a file."""
     if isinstance(value, Mapping):
         return {str(key): with_text_keys(item) for key, item in value.items()}
     if isinstance(value, list):

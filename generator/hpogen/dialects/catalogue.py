@@ -1,4 +1,4 @@
-"""The dialects: by which keys each is known, and what becomes of each of its keys."""
+"""Catalogue of dialects: how each is recognised, and a rule for each of its keys."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hpogen.dialects.names import WAYS_OUT
-from hpogen.dialects.reader import Reader, dotted
+from hpogen.dialects.reader import Reader
 from hpogen.dialects.rules import (
     Rule,
     default_pruner,
     label,
     metric,
+    native_group,
     off,
     one_seed,
     pruner,
@@ -20,26 +21,25 @@ from hpogen.dialects.rules import (
     required,
     sampler,
     seconds,
-    section,
     storage,
     to,
 )
 from hpogen.dialects.spaces import fixed_values, search_space, value_lists
-from hpogen.yaml_file import Place
+from hpogen.yaml_file import Place, dotted
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """One way to write a search, as a system before this one read it."""
+    """The configuration format of an earlier system."""
 
     name: str
-    knows: Callable[[Mapping[str, Any]], bool]
+    matches: Callable[[Mapping[str, Any]], bool]
     rules: Mapping[Place, Rule]
-    absent: Mapping[Place, Rule] = field(default_factory=dict)  # for what a file does not say
+    absent: Mapping[Place, Rule] = field(default_factory=dict)  # for keys that a file lacks
 
     def read(self, reader: Reader) -> None:
         """Read a file of this dialect."""
-        for place, rule in {**BESIDE, **self.rules}.items():
+        for place, rule in {**NATIVE_RULES, **self.rules}.items():
             for depth in range(1, len(place)):
                 if reader.has(place[:depth]):
                     reader.keys(place[:depth])
@@ -51,7 +51,7 @@ class Dialect:
 
 
 def any_of(*keys: str) -> Callable[[Mapping[str, Any]], bool]:
-    """Return the test whether a file has one of some keys."""
+    """Return a test that is true for a file with one of some keys."""
     return lambda content: any(key in content for key in keys)
 
 
@@ -62,7 +62,7 @@ def space_of(content: Mapping[str, Any]) -> list[Any]:
 
 
 def has_distributions(content: Mapping[str, Any]) -> bool:
-    """Tell whether a file writes its search space, or its study, as the text agents do."""
+    """Return whether a file has the group optuna, or a search entry with a distribution."""
     entries = space_of(content)
     return "optuna" in content or any(
         isinstance(e, Mapping) and "distribution" in e for e in entries
@@ -70,13 +70,13 @@ def has_distributions(content: Mapping[str, Any]) -> bool:
 
 
 def has_lists(content: Mapping[str, Any]) -> bool:
-    """Tell whether all of a search space is lists of values."""
+    """Return whether every entry of the search space is a list of values."""
     entries = space_of(content)
     return bool(entries) and all(isinstance(entry, list) for entry in entries)
 
 
 def study(*at: str) -> dict[Place, Rule]:
-    """Return the rules for the keys of a study, which stand in the section `at`."""
+    """Return the rules for the keys of a study in the group `at`."""
     return {
         (*at, "n_trials"): to("study", "n_trials"),
         (*at, "direction"): to("direction"),
@@ -91,23 +91,23 @@ def study(*at: str) -> dict[Place, Rule]:
 
 
 def stages(*at: str) -> dict[Place, Rule]:
-    """Return the rules for the keys of a stage of a text search in the section `at`."""
+    """Return the rules for the keys of a stage of a text search in the group `at`."""
     return {
         **study(*at),
         (*at, "timeout"): seconds,
-        (*at, "stage"): label("a label; stages do not know of each other"),
+        (*at, "stage"): label("ignored; each study is independent of other stages"),
         (*at, "stage_name"): to("study", "name"),
-        (*at, "description"): label("a label, not kept"),
+        (*at, "description"): label("ignored; a script holds no description"),
         (*at, "num_epochs"): to("fixed", "epochs"),
         (*at, "seeds"): one_seed,
-        (*at, "use_best_encoder"): off("nothing is taken over from other studies"),
-        (*at, "evaluate_on_test"): off("a search script never reads the test split"),
+        (*at, "use_best_encoder"): off("ignored; a study uses no results of other studies"),
+        (*at, "evaluate_on_test"): off("ignored; a search script never reads the test split"),
         (*at, "search_space"): search_space,
     }
 
 
 def market(space: str, read: Rule) -> dict[Place, Rule]:
-    """Return the rules for a market search whose search space is in a section."""
+    """Return the rules for a market search with its search space in a group."""
     return {
         **study(),
         ("early_stopping", "patience"): to("fixed", "patience"),
@@ -117,29 +117,29 @@ def market(space: str, read: Rule) -> dict[Place, Rule]:
 
 
 def language_task(reader: Reader, place: Place) -> None:
-    """Say the task that files of this dialect are for, when they do not."""
+    """Set the task of a file that names none."""
     reader.put(place, "byte_lm", ())
-    reader.note(place, "byte_lm, as nothing else is said")
+    reader.note(place, "byte_lm, the default of this dialect")
 
 
-# Sections of hpogen's own schema that no dialect has, so that a file can say all it needs.
-BESIDE: dict[Place, Rule] = {
+# Keys and groups of hpogen's schema that are valid in a file of any dialect.
+NATIVE_RULES: dict[Place, Rule] = {
     **{(name,): to(name) for name in ("task", "budget", "horizon", "tolerance")},
     **{
-        (name,): section
+        (name,): native_group
         for name in ("options", "data", "splits", "model", "architecture", "fixed")
     },
 }
 
-# The first that knows a file reads it.
+# The first dialect that matches a file reads it.
 DIALECTS = (
     Dialect(
         "text_hpo",
         any_of("hpo"),
         {
             **stages("hpo"),
-            ("hpo", "constraints"): off("there are none"),
-            ("hpo", "baseline_config_path"): off("there is none"),
+            ("hpo", "constraints"): off("ignored, because it is empty"),
+            ("hpo", "baseline_config_path"): off("ignored, because it is empty"),
             ("hpo", "pruning"): pruning_with_patience,
         },
         {("hpo", "search_space"): required, ("hpo", "pruning"): default_pruner},
@@ -166,7 +166,9 @@ DIALECTS = (
         {
             **study("study"),
             ("study", "name"): to("study", "name"),
-            ("study", "export_path"): label("the best configuration is in best_params.json"),
+            ("study", "export_path"): label(
+                "ignored; the best configuration is in best_params.json"
+            ),
             ("pruning", "monitor"): metric,
             ("pruning",): pruner,
             ("search_space",): search_space,
@@ -214,18 +216,18 @@ def find_dialect(content: Mapping[str, Any]) -> Dialect | None:
     """Return the dialect of a file, None if it has no key that only dialects have."""
     if not any(key in content for key in FOREIGN):
         return None
-    return next(dialect for dialect in DIALECTS if dialect.knows(content))
+    return next(dialect for dialect in DIALECTS if dialect.matches(content))
 
 
 def misplaced(dialect: Dialect) -> dict[str, str]:
-    """Return {key: hint} for keys that stand at the top in other dialects, or deeper in this."""
+    """Return {key: hint} for keys of other dialects, and for keys below a group of this one."""
     hints = {}
     for other in DIALECTS:
         for place in other.rules:
-            hints[str(place[0])] = f"{other.name} has it, and a file is written in one dialect"
+            hints[str(place[0])] = f"it belongs to the dialect {other.name}; write one dialect"
     for place in dialect.rules:
         if len(place) > 1:
-            hints[str(place[-1])] = f"it belongs to the section {dotted(place[:-1])}"
+            hints[str(place[-1])] = f"write it below {dotted(place[:-1])}"
     for place in dialect.rules:
         hints.pop(str(place[0]), None)
     return {key: hint for key, hint in hints.items() if key not in WAYS_OUT}

@@ -1,4 +1,4 @@
-"""Names of the dialects with the same meaning here, and ways out for those with none."""
+"""Names in dialects: equivalents in hpogen, and ways out for names without one."""
 
 from __future__ import annotations
 
@@ -12,61 +12,60 @@ GROUPS = ("training", "model", "optimizer")  # in names such as training.learnin
 
 METRICS = {"val/loss": "val_loss", "val_auc": "auc", "val/auc": "auc"}
 
-# Fixed values that say what every script does anyway.
+# {name: (value, note)}: fixed values that agree with every script.
 ALWAYS: dict[str, tuple[Any, str]] = {
-    "optimizer": ("adamw", "AdamW is what every script trains with"),
-    "scheduler": ("cosine", "warm-up and a cosine is what every script has"),
-    "lr_scheduler": ("cosine", "warm-up and a cosine is what every script has"),
-    "decay_lr": (True, "warm-up and a cosine is what every script has"),
-    "gradient_accumulation_steps": (1, "batch_size is what one optimizer step sees"),
-    "accumulation_steps": (1, "batch_size is what one optimizer step sees"),
-    "wandb_log": (False, "a script reports to nobody"),
+    "optimizer": ("adamw", "ignored; every script uses AdamW"),
+    "scheduler": ("cosine", "ignored; every script uses a warm-up and a cosine schedule"),
+    "lr_scheduler": ("cosine", "ignored; every script uses a warm-up and a cosine schedule"),
+    "decay_lr": (True, "ignored; every script uses a warm-up and a cosine schedule"),
+    "gradient_accumulation_steps": (1, "ignored; batch_size is the size per optimizer step"),
+    "accumulation_steps": (1, "ignored; batch_size is the size per optimizer step"),
+    "wandb_log": (False, "ignored; a script has no connection to W&B"),
 }
 
-ONE_DROPOUT = "dropout is one value for the whole model"
-ONE_OPTIMIZER = "AdamW is the only one; leave it out"
-ONE_SCHEDULE = "warm-up and a cosine to the last step is the only one; leave it out"
-ONE_BATCH = "give as batch_size what one optimizer step sees, whatever fits at once"
-TEXT_PATH = "say data: {data_path: FILE}"
+ONE_DROPOUT = "write dropout, one value for the whole model"
+ONE_OPTIMIZER = "AdamW is the only optimizer; leave it out"
+ONE_SCHEDULE = "warm-up and a cosine to the last step is the only schedule; leave it out"
+ONE_BATCH = "write the size per optimizer step as batch_size; the script splits it if needed"
+TEXT_PATH = "write data: {data_path: FILE}"
 
 WAYS_OUT = {
     "accumulation_steps": ONE_BATCH,
     "attention_dropout": ONE_DROPOUT,
-    "baseline_config_path": "no other file is read; write its values under fixed",
-    "constraints": "expressions are not evaluated; architecture: {where: …, skip: […]} leaves"
-    " architectures out, search: {NAME: {…, when: {OTHER: value}}} makes a parameter conditional",
-    "d_ff": "d_ff_ratio is the width of the feed-forward layer as a multiple of d_model",
+    "baseline_config_path": "write the values of that file under fixed",
+    "constraints": "write architecture: {where: …, skip: […]} to leave architectures out,"
+    " search: {NAME: {…, when: {OTHER: value}}} for a conditional parameter",
+    "d_ff": "write d_ff_ratio, the width of the feed-forward layer divided by d_model",
     "data_dir": TEXT_PATH,
     "dataset": TEXT_PATH,
     "decay_lr": ONE_SCHEDULE,
-    "device": "the script has --device",
-    "directions": "a script has one objective: metric, and its direction",
-    "dtype": "the script chooses by the device; leave it out",
-    "eval_iters": "splits: {val_bytes: N} says how much an evaluation reads",
-    "evaluate_on_test": "a search never reads the test split; hpogen render --kind final does",
+    "device": "leave it out; run the script with --device",
+    "directions": "a script has one objective; write metric and its direction",
+    "dtype": "leave it out; the script chooses the type by the device",
+    "eval_iters": "write splits: {val_bytes: N}, the size of the validation data",
+    "evaluate_on_test": "leave it out; a search never reads the test split",
     "gradient_accumulation_steps": ONE_BATCH,
     "hidden_dropout": ONE_DROPOUT,
     "lr_decay_iters": ONE_SCHEDULE,
     "lr_scheduler": ONE_SCHEDULE,
-    "min_lr": "min_lr_ratio is the end of the schedule as a share of learning_rate",
-    "n_jobs": "start the script several times instead",
+    "min_lr": "write min_lr_ratio, the last learning rate divided by learning_rate",
+    "n_jobs": "leave it out; start the script several times for several workers",
     "optimizer": ONE_OPTIMIZER,
-    "out_dir": "the script has --out",
+    "out_dir": "leave it out; run the script with --out",
     "scheduler": ONE_SCHEDULE,
-    "seeds": "a search trains a configuration with one seed; several are for the best ones:"
-    " hpogen render --kind final --seeds N",
-    "step": "a float has none; say type: categorical with choices",
-    "timeout": "timeout_hours, in hours",
-    "use_best_encoder": "each study stands by itself; write the chosen values under fixed",
-    "use_revin": "say options: {inputs: revin}",
-    "wandb_log": "a script reports to nobody; leave it out",
-    "warmup_ratio": "warmup_steps counts optimizer steps",
-    "when": "conditions are written in hpogen's own schema:"
+    "seeds": "write one seed; a search trains each configuration once",
+    "step": "a float has no step; write type: categorical with choices",
+    "timeout": "write timeout_hours, in hours",
+    "use_best_encoder": "write the values of the best encoder under fixed",
+    "use_revin": "write options: {inputs: revin}",
+    "wandb_log": "leave it out; a script has no connection to W&B",
+    "warmup_ratio": "write warmup_steps, a number of optimizer steps",
+    "when": "a dialect has no conditions; write hpogen's schema:"
     " search: {NAME: {…, when: {OTHER: value}}}",
 }
 
 
 def native_place(name: str) -> Place | None:
-    """Return where hpogen says what a name of the dialects means, None if nowhere."""
+    """Return the place in hpogen's schema for a name in a dialect, None if there is none."""
     group, dot, rest = name.partition(".")
     return NATIVE.get(rest if dot and group in GROUPS else name)

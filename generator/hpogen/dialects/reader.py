@@ -1,4 +1,4 @@
-"""A walk over a user's mapping that loses nothing: each key is moved, noted or refused."""
+"""Reader of a file in a dialect: each key is moved, noted or refused, and none is lost."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from typing import Any
 
 from hpogen.aliases import did_you_mean
 from hpogen.dialects.names import WAYS_OUT
-from hpogen.yaml_file import Place, Problem, shown
+from hpogen.yaml_file import Place, Problem, dotted
 
 MISSING = object()
 
 
 @dataclass(frozen=True)
 class Converted:
-    """A file in hpogen's schema, and where in the user's file each of its values stands.
+    """A file in hpogen's schema, and the place of each value in the user's file.
 
-    `problems` are refusals with places of the user's file; `notes` say what has another effect
-    here, or none.
+    `problems` have places of the user's file; `notes` are about keys with another effect or none.
     """
 
     dialect: str
@@ -28,31 +27,29 @@ class Converted:
     notes: list[str]
 
     def user_place(self, native: Place) -> Place:
-        """Return where in the user's file stands what hpogen's schema has at a place."""
-        known = native
-        while known not in self.origin:
-            known = known[:-1]
-        return (*self.origin[known], *native[len(known) :])
-
-
-def dotted(place: Place) -> str:
-    """Return a place as messages show it."""
-    return ".".join(shown(str(part), 40) for part in place)
+        """Return the place in the user's file of a place in hpogen's schema."""
+        above = native
+        while above not in self.origin:
+            above = above[:-1]
+        return (*self.origin[above], *native[len(above) :])
 
 
 class Reader:
-    """Moves what a user says into hpogen's schema, and keeps account of every key."""
+    """Converts the values of a file to hpogen's schema, and records which keys were read.
+
+    A `place` is in the user's file, a `native` place in hpogen's schema.
+    """
 
     def __init__(self, dialect: str, source: Mapping[str, Any]) -> None:
         self.dialect, self.source = dialect, source
         self.content: dict[str, Any] = {}
-        self.origin: dict[Place, Place] = {(): ()}
-        self.said: dict[Place, Place] = {}  # as origin, of what was put itself
+        self.origin: dict[Place, Place] = {(): ()}  # {native place: place}
+        self.put_from: dict[Place, Place] = {}  # as origin, of the values given to `put`
         self.problems: list[Problem] = []
         self.notes: list[str] = []
-        self.opened: set[Place] = {()}  # mappings whose keys are accounted for one by one
-        self.taken: set[Place] = set()  # values that are done with, and all in them
-        self.asked: dict[Place, dict[str, None]] = {}  # what a mapping may have, for hints
+        self.opened: set[Place] = {()}  # mappings of which each key must be read
+        self.taken: set[Place] = set()  # values that are read, with everything in them
+        self.offered: dict[Place, dict[str, None]] = {}  # valid keys of mappings, for hints
 
     def find(self, place: Place) -> Any:
         """Return the user's value at a place, MISSING if there is none."""
@@ -72,21 +69,21 @@ class Reader:
         return None if value is MISSING else value
 
     def has(self, place: Place) -> bool:
-        """Tell whether the user says anything at a place that a file of the dialect may have."""
+        """Return whether a valid key is in the file; remember it as valid for hints."""
         self.offer(place[:-1], [str(place[-1])])
         return self.find(place) is not MISSING
 
     def offer(self, place: Place, names: Iterable[str]) -> None:
-        """Name keys that a mapping may have, to be suggested instead of an unknown one."""
-        self.asked.setdefault(place, {}).update(dict.fromkeys(names))
+        """Add valid keys of a mapping, for hints about unknown ones."""
+        self.offered.setdefault(place, {}).update(dict.fromkeys(names))
 
     def take(self, place: Place) -> Any:
-        """Return a value; it is done with, and all in it."""
+        """Return a value, and mark it and everything in it as read."""
         self.taken.add(place)
         return self.get(place)
 
     def keys(self, place: Place) -> list[str]:
-        """Return the keys of a mapping that are not done with; each must be from now on."""
+        """Return the unread keys of a mapping; `finish` refuses those that stay unread."""
         value = self.get(place)
         if value is None:
             self.taken.add(place)
@@ -94,16 +91,16 @@ class Reader:
             self.opened.add(place)
             return [key for key in value if (*place, key) not in self.taken]
         elif place not in self.taken:
-            self.refuse(place, "a mapping of names to values is expected")
+            self.refuse(place, "write a mapping, KEY: VALUE")
         return []
 
     def put(self, native: Place, value: Any, origin: Place) -> None:
-        """Say something in hpogen's schema; twice the same place is refused."""
-        if native in self.said:
-            other = dotted(self.said[native])
-            self.refuse(origin, f"{other} says the same thing; leave one of the two")
+        """Set a value in hpogen's schema; a second value of the same place is a problem."""
+        if native in self.put_from:
+            other = dotted(self.put_from[native])
+            self.refuse(origin, f"has the same meaning as {other}; remove one of the two")
             return
-        self.said[native] = origin
+        self.put_from[native] = origin
         node = self.content
         for depth, part in enumerate(native[:-1], 1):
             node = node.setdefault(str(part), {})
@@ -113,40 +110,41 @@ class Reader:
         self.trace(native, value, origin)
 
     def trace(self, native: Place, value: Any, origin: Place) -> None:
-        """Keep where a value, and all in it, stands in the user's file."""
+        """Record the origin of a value and of everything in it."""
         self.origin[native] = origin
         for key, item in children(value):
             below = (*origin, key)
-            there = below if self.find(below) is not MISSING else origin
-            self.trace((*native, key), item, there)
+            self.trace((*native, key), item, origin if self.find(below) is MISSING else below)
 
     def move(self, place: Place, native: Place) -> None:
-        """Say the user's value in hpogen's schema; null says nothing and is left out."""
+        """Set the user's value in hpogen's schema, unless it is null."""
         value = self.take(place)
         if value is not None:
             self.put(native, value, place)
 
     def refuse(self, place: Place, message: str) -> None:
-        """Keep a problem; the value is done with."""
+        """Add a problem, and mark the value as read."""
         self.taken.add(place)
         self.problems.append((place, message))
 
     def note(self, place: Place, text: str) -> None:
-        """Keep what the user should know of a value."""
+        """Add a note about a value."""
         self.notes.append(f"{dotted(place)}: {text}")
 
     def unread(self, value: Any, place: Place) -> Iterator[Place]:
-        """Yield the keys that nobody took."""
+        """Yield the places of keys that no rule read."""
+        if place in self.taken:
+            return
         if place in self.opened and isinstance(value, Mapping):
             for key, item in value.items():
                 yield from self.unread(item, (*place, key))
-        elif place not in self.taken:
+        else:
             yield place
 
     def finish(self, misplaced: Mapping[str, str]) -> Converted:
-        """Return the conversion; keys that nobody took are refused.
+        """Return the conversion; keys that no rule read are problems.
 
-        `misplaced` has hints for keys at the top.
+        `misplaced` has hints for keys at the top of the file.
         """
         for place in list(self.unread(self.source, ())):
             name = str(place[-1])
@@ -154,9 +152,9 @@ class Reader:
                 (misplaced.get(name) if len(place) == 1 else None)
                 or WAYS_OUT.get(name)
                 or WAYS_OUT.get(name.rpartition(".")[2])
-                or did_you_mean(name, self.asked.get(place[:-1], {}))
+                or did_you_mean(name, self.offered.get(place[:-1], {}))
             )
-            self.refuse(place, f"unsupported key of the {self.dialect} dialect; {hint}")
+            self.refuse(place, f"unknown key in the dialect {self.dialect}; {hint}")
         notes = list(dict.fromkeys(self.notes))
         return Converted(self.dialect, self.content, self.origin, self.problems, notes)
 

@@ -1,4 +1,4 @@
-"""What becomes of a key: each rule reads the value at one place of the user's file."""
+"""Rules of dialects: each reads the value at one place of the user's file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from hpogen.aliases import did_you_mean
 from hpogen.dialects.names import METRICS
-from hpogen.dialects.reader import Reader, dotted
-from hpogen.spec.resolve import holds_password
-from hpogen.yaml_file import Place, shown
+from hpogen.dialects.reader import Reader
+from hpogen.spec.resolve import STORAGE_HELP, holds_password
+from hpogen.yaml_file import Place, dotted, shown
 
 Rule = Callable[[Reader, Place], None]
 
@@ -25,12 +25,12 @@ SEVERAL_OBJECTIVES = ("nsga", "motpe")
 
 
 def to(*native: str) -> Rule:
-    """Return the rule for a key with the same meaning at a place of hpogen's schema."""
+    """Return the rule for a key with an equivalent in hpogen's schema."""
     return lambda reader, place: reader.move(place, native)
 
 
 def label(text: str) -> Rule:
-    """Return the rule for a key that changes nothing in a search."""
+    """Return the rule for a key without effect: a note."""
 
     def rule(reader: Reader, place: Place) -> None:
         reader.take(place)
@@ -40,7 +40,7 @@ def label(text: str) -> Rule:
 
 
 def off(text: str) -> Rule:
-    """Return the rule for a key whose false, null or empty says what every script does."""
+    """Return the rule for a key that is valid only if it is false, null or empty."""
 
     def rule(reader: Reader, place: Place) -> None:
         if not reader.get(place):
@@ -51,12 +51,12 @@ def off(text: str) -> Rule:
 
 
 def required(reader: Reader, place: Place) -> None:
-    """Refuse a file without a section."""
-    reader.refuse(place, f"section is missing; the {reader.dialect} dialect needs it")
+    """Refuse a file that lacks a group."""
+    reader.refuse(place, f"is missing; the dialect {reader.dialect} needs this group")
 
 
-def section(reader: Reader, place: Place) -> None:
-    """Read a section of hpogen's own schema that stands beside those of the dialect."""
+def native_group(reader: Reader, place: Place) -> None:
+    """Read a group of hpogen's schema, which a file of any dialect may have."""
     for name in reader.keys(place):
         reader.move((*place, name), (*place, name))
 
@@ -67,36 +67,36 @@ def seconds(reader: Reader, place: Place) -> None:
     if value is None:
         return
     if type(value) not in (int, float) or not 0 < value < 1e12:
-        reader.refuse(place, f"{shown(repr(value))} is no number of seconds above 0")
+        reader.refuse(place, f"write a number of seconds above 0 (got {shown(repr(value))})")
         return
     reader.put(("study", "timeout_hours"), value / 3600, place)
 
 
 def one_seed(reader: Reader, place: Place) -> None:
-    """Read a list of seeds: a single one is the seed of the study."""
+    """Read a list of seeds; a single seed is the seed of the study."""
     value = reader.get(place)
     if isinstance(value, list) and len(value) == 1:
         reader.take(place)
         reader.put(("study", "seed"), value[0], (*place, 0))
     elif not value:
         reader.take(place)
-        reader.note(place, "names no seed; study.seed has its default")
+        reader.note(place, "empty, so study.seed has its default")
 
 
 def storage(reader: Reader, place: Place) -> None:
-    """Read the address of a database; one with a password would stand in the script."""
+    """Read the URL of a storage; refuse a password, which each copy would reveal."""
     if holds_password(reader.get(place)):
-        reader.refuse(place, "holds a password; leave it out and set OPTUNA_STORAGE instead")
+        reader.refuse(place, STORAGE_HELP)
     else:
         reader.move(place, ("study", "storage"))
 
 
 def metric(reader: Reader, place: Place) -> None:
-    """Read the metric trials are compared by."""
+    """Read the metric that the study optimizes."""
     value = reader.take(place)
     if value is not None:
-        known = METRICS.get(value) if isinstance(value, str) else None
-        reader.put(("metric",), known or value, place)
+        native_name = METRICS.get(value) if isinstance(value, str) else None
+        reader.put(("metric",), native_name or value, place)
 
 
 def sampler(reader: Reader, place: Place) -> None:
@@ -105,31 +105,29 @@ def sampler(reader: Reader, place: Place) -> None:
 
 
 def pruner(reader: Reader, place: Place) -> None:
-    """Read a pruner: its name, or a mapping of arguments with a switch."""
+    """Read a pruner: its name, or a mapping of arguments that may have the switch `enabled`."""
     if switched_off(reader, place):
         return
     method(reader, place, "pruner", PRUNERS)
     reader.note(
         place,
-        "what it leaves unsaid has hpogen's value, and no trial is pruned before the share"
+        "missing arguments have hpogen's defaults, and no trial is pruned before the fraction"
         " prune_from of its schedule",
     )
 
 
 def default_pruner(reader: Reader, place: Place) -> None:
-    """Say what is done where a file says nothing of pruning."""
+    """Note the default pruner for a file without one."""
     if "pruner" not in reader.content:
-        reader.note(place, "not said; hpogen's default pruner, the median, is used")
+        reader.note(place, "missing; the script uses hpogen's default, the median pruner")
 
 
 def pruning_with_patience(reader: Reader, place: Place) -> None:
-    """Read a pruner whose patience and min_delta stop a trial by its own history."""
+    """Read a pruner with patience and min_delta, which hpogen has as early stopping."""
     if switched_off(reader, place):
         return
     if reader.has((*place, "patience")):
-        reader.note(
-            (*place, "patience"), "a trial that it stops counts as complete, with its best value"
-        )
+        reader.note((*place, "patience"), "a trial stopped by it is complete, with its best value")
     for name, native in (
         ("patience", ("fixed", "patience")),
         ("min_delta", ("fixed", "min_delta")),
@@ -141,7 +139,7 @@ def pruning_with_patience(reader: Reader, place: Place) -> None:
 
 
 def switched_off(reader: Reader, place: Place) -> bool:
-    """Read the switch of a pruner, and tell whether nothing else is to be read."""
+    """Read the switch of a pruner; return whether it is off, with all other keys read."""
     here = (*place, "enabled")
     if not reader.has(here):
         return False
@@ -149,42 +147,43 @@ def switched_off(reader: Reader, place: Place) -> bool:
     if value is True:
         return False
     if value is not False:
-        reader.refuse(here, f"{shown(repr(value))} is neither true nor false")
+        reader.refuse(here, f"write true or false (got {shown(repr(value))})")
         return False
     reader.put(("pruner", "type"), "none", here)
     for name in reader.keys(place):
         reader.take((*place, name))
-        reader.note((*place, name), f"without effect while {dotted(here)} is false")
+        reader.note((*place, name), f"ignored, because {dotted(here)} is false")
     return True
 
 
-def method(reader: Reader, place: Place, native: str, known: Mapping[str, str]) -> None:
+def method(reader: Reader, place: Place, native: str, types: Mapping[str, str]) -> None:
     """Read a sampler or pruner: its name, or its type and arguments."""
     if isinstance(reader.get(place), str):
-        put_type(reader, place, native, known)
+        put_type(reader, place, native, types)
         return
     names = reader.keys(place)
     for name in ("type", "algorithm"):
-        if name in names and not put_type(reader, (*place, name), native, known):
-            reader.take(place)  # the arguments are those of another
+        if name in names and not put_type(reader, (*place, name), native, types):
+            reader.take(place)  # its arguments cannot be checked
             return
     for name in reader.keys(place):
         here = (*place, name)
         reader.move(here, ("study", "seed") if name == "seed" else (native, name))
 
 
-def put_type(reader: Reader, place: Place, native: str, known: Mapping[str, str]) -> bool:
-    """Say which sampler or pruner is used, whatever its spelling. False if it is refused."""
+def put_type(reader: Reader, place: Place, native: str, types: Mapping[str, str]) -> bool:
+    """Set the type of a sampler or pruner, in any spelling; return False if it is unknown."""
     value: Any = reader.take(place)
     word = re.sub(r"[\W_]", "", str(value).lower()).removesuffix(native)
     if value is None:
         return True
-    if word in known:
-        reader.put((native, "type"), known[word], place)
+    if word in types:
+        reader.put((native, "type"), types[word], place)
         return True
     if word.startswith(SEVERAL_OBJECTIVES):
-        reader.refuse(place, f"{shown(str(value))} is for several objectives; a script has one")
+        message = f"{shown(str(value))} is for several objectives, and a script has one"
+        reader.refuse(place, f"{message}; choose from {', '.join(dict.fromkeys(types.values()))}")
     else:
-        hint = did_you_mean(str(value), dict.fromkeys(known.values()))
+        hint = did_you_mean(str(value), dict.fromkeys(types.values()))
         reader.refuse(place, f"unknown {native} {shown(repr(value))}; {hint}")
     return False

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from hpogen.aliases import did_you_mean
 from hpogen.dialects.names import ALWAYS, NATIVE, native_place
-from hpogen.dialects.reader import MISSING, Reader, dotted
-from hpogen.yaml_file import Place, shown
+from hpogen.dialects.reader import MISSING, Reader
+from hpogen.yaml_file import Place, dotted, shown
 
-# {type or distribution: (hpogen's type, whether on a log scale, None where the entry says so)}
+# {type or distribution: (hpogen's type, log scale; None: the key `log` of the entry decides)}
 TYPES: dict[str, tuple[str, bool | None]] = {
     "float": ("float", None),
     "uniform": ("float", False),
@@ -24,12 +24,12 @@ FIELDS = {
     "int": ("low", "high", "step", "log"),
     "categorical": ("choices",),
 }
-LONGEST_AXIS = 64  # a longer range was not meant as a list of architectures
+LONGEST_AXIS = 64  # values; a longer range is refused
 CANONICAL = list(dict.fromkeys(str(place[-1]) for place in NATIVE.values()))
 
 
 class Entry(NamedTuple):
-    """A search entry with hpogen's words, and where its type is said."""
+    """A search entry in hpogen's terms, and the place of its type."""
 
     type: str
     fields: dict[str, Any]
@@ -55,7 +55,7 @@ def value_lists(reader: Reader, place: Place) -> None:
             continue
         values = reader.take(here)
         if len(native) == 1 and len(values) == 1:
-            reader.note(here, "one value is nothing to search, so it is fixed")
+            reader.note(here, "fixed, because it has one value")
             reader.put(("fixed", *native), values[0], (*here, 0))
         else:
             put_entry(reader, here, native, Entry("categorical", {"choices": values}, here))
@@ -80,15 +80,15 @@ def fixed_values(reader: Reader, place: Place) -> None:
 
 
 def names_of(reader: Reader, place: Place) -> list[str]:
-    """Return the parameters of a search space; one without any is refused."""
+    """Return the parameters of a search space; an empty one is refused."""
     reader.offer(place, CANONICAL)
     if reader.get(place) in (None, {}):
-        reader.refuse(place, "empty; name at least one parameter")
+        reader.refuse(place, "is empty; write at least one parameter")
     return reader.keys(place)
 
 
 def always(reader: Reader, place: Place, value: Any) -> None:
-    """Note a fixed value that says what every script does; others stay to be refused."""
+    """Note a fixed value that agrees with every script; leave others, which `finish` refuses."""
     expected, text = ALWAYS.get(str(place[-1]), (None, ""))
     if value is not None and type(value) is type(expected) and value == expected:
         reader.take(place)
@@ -100,44 +100,45 @@ def read_entry(reader: Reader, place: Place) -> Entry | None:
     if not isinstance(reader.get(place), Mapping):
         reader.refuse(
             place,
-            "no search entry; write for example {type: float, low: 0.1, high: 0.3} or"
+            "write a search entry such as {type: float, low: 0.1, high: 0.3} or"
             " {type: categorical, choices: [1, 2]}",
         )
         return None
     reader.keys(place)
-    found = entry_type(reader, place)
-    if found is None:
+    resolved = entry_type(reader, place)
+    if resolved is None:
         reader.take(place)
         return None
-    kind, log, type_place = found
+    kind, log, type_place = resolved
     fields = {k: reader.take((*place, k)) for k in FIELDS[kind] if reader.has((*place, k))}
     if log is not None:
         if fields.get("log", log) is not log:
             word = shown(str(reader.get(type_place)))
-            reader.refuse((*place, "log"), f"{word} says log: {str(log).lower()}; leave this out")
+            message = f"type {word} implies log: {str(log).lower()}; leave log out"
+            reader.refuse((*place, "log"), message)
         fields["log"] = log
     return Entry(kind, fields, type_place)
 
 
 def entry_type(reader: Reader, place: Place) -> tuple[str, bool | None, Place] | None:
-    """Return (type, whether on a log scale, where it is said), None if it is refused."""
-    said = [(*place, k) for k in ("type", "distribution") if reader.has((*place, k))]
-    if not said:
+    """Return (type, log scale, its place) of a search entry, None if it is refused."""
+    places = [(*place, k) for k in ("type", "distribution") if reader.has((*place, k))]
+    if not places:
         return inferred_type(reader, place)
-    for here in said:
+    for here in places:
         word = reader.take(here)
         if not isinstance(word, str) or word not in TYPES:
             hint = did_you_mean(str(word), TYPES)
             reader.refuse(here, f"unknown type {shown(repr(word))}; {hint}")
             return None
-    if len({TYPES[reader.get(here)] for here in said}) > 1:
-        reader.refuse(said[1], "says otherwise than type; leave one of the two")
+    if len({TYPES[reader.get(here)] for here in places}) > 1:
+        reader.refuse(places[1], "contradicts type; remove one of the two")
         return None
-    return (*TYPES[reader.get(said[0])], said[0])
+    return (*TYPES[reader.get(places[0])], places[0])
 
 
 def inferred_type(reader: Reader, place: Place) -> tuple[str, bool | None, Place] | None:
-    """Return as entry_type what an entry without a type can only be."""
+    """Return the result of entry_type for an entry without a type, if only one is possible."""
     entry = reader.get(place)
     bounds = [entry[key] for key in ("low", "high") if key in entry]
     if "choices" in entry and not bounds:
@@ -145,14 +146,12 @@ def inferred_type(reader: Reader, place: Place) -> tuple[str, bool | None, Place
     numbers = all(type(bound) in (int, float) for bound in bounds)
     if len(bounds) == 2 and numbers and float in map(type, bounds) and "choices" not in entry:
         return "float", None, place
-    reader.refuse(
-        place, "has no type, and more than one is possible; say type: float, int or categorical"
-    )
+    reader.refuse(place, "has no type; write type: float, int or categorical")
     return None
 
 
 def put_entry(reader: Reader, place: Place, native: Place, entry: Entry) -> None:
-    """Say a search entry in hpogen's schema: a parameter, an axis, or a constant's only value."""
+    """Set a search entry in hpogen's schema: a parameter, an axis, or the value of a constant."""
     if len(native) == 1:
         here = ("search", *native)
         reader.put(here, {"type": entry.type, **entry.fields}, place)
@@ -169,34 +168,33 @@ def put_entry(reader: Reader, place: Place, native: Place, entry: Entry) -> None
     else:
         reader.refuse(
             place,
-            f"{dotted(native)} is a constant, the same for all trials; give one value, and"
-            " render a script for each",
+            f"{dotted(native)} is the same for all trials of a script; write one value, and"
+            " render a script per value",
         )
 
 
 def put_axis(reader: Reader, native: Place, values: list[Any], origin: Place) -> None:
-    """Say the values of an architecture axis."""
+    """Set the values of an architecture axis."""
     reader.put(native, values, origin)
     reader.note(
         ("architecture",),
-        "the combinations of these values that are within the budget are listed in the script;"
-        " others are never tried",
+        "the script searches only combinations of these values that are within the budget",
     )
 
 
 def listed(reader: Reader, place: Place, entry: Entry) -> tuple[list[Any] | None, Place]:
-    """Return the values an entry can take and where they are said, None if it is refused."""
+    """Return (values of an entry, their place); the values are None if it is refused."""
     choices_place = (*place, "choices")
     origin = place if reader.find(choices_place) is MISSING else choices_place
     values = entry.fields.get("choices", whole_range(entry))
     if isinstance(values, list) and values:
         return values, origin
-    reader.refuse(place, "its values are listed in a script; say type: categorical with choices")
+    reader.refuse(place, "needs a list of values; write type: categorical with choices")
     return None, origin
 
 
 def whole_range(entry: Entry) -> list[int] | None:
-    """Return the values of a short range of whole numbers, None for all else."""
+    """Return the values of a range of at most LONGEST_AXIS whole numbers, None for others."""
     low, high, step = (entry.fields.get(key, 1) for key in ("low", "high", "step"))
     whole = entry.type == "int" and all(type(number) is int for number in (low, high, step))
     if not whole or not {"low", "high"} <= entry.fields.keys() or entry.fields.get("log"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hpogen.aliases import closest_task
 from hpogen.errors import FamilyError, UsageError
 from hpogen.families.family import Family
 from hpogen.families.language import LANGUAGE
@@ -20,9 +21,13 @@ def find_family(task: str | None) -> Family:
     for family in FAMILIES:
         if any(kind.matches(wanted) for kind in family.tasks):
             return family
-    known = ", ".join(kind.example for family in FAMILIES for kind in family.tasks)
+    kinds = [kind for family in FAMILIES for kind in family.tasks]
+    examples = [kind.example for kind in kinds]
+    if (task := closest_task(wanted, examples)) and any(kind.matches(task) for kind in kinds):
+        raise UsageError(f"unknown task {shown(wanted)!r}; did you mean {task}?")
     raise UsageError(
-        f"unknown task {shown(wanted)!r}; there are {known}, and those of --family FOLDER"
+        f"unknown task {shown(wanted)!r}; choose from {', '.join(examples)}, or add tasks with"
+        " --family FOLDER"
     )
 
 

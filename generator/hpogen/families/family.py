@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,6 +38,7 @@ class Constant:
     type: Any
     about: str
     beside: str = ""  # the constant in whose comment it stands, instead of a line of its own
+    optional: bool = False  # a script has these only if one of them differs from its default
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,17 @@ class TaskKind:
         return re.fullmatch(self.pattern, task, re.ASCII) is not None
 
 
+def with_defaults(constants: Iterable[Constant], said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the value of each constant: one that was said, else its default."""
+    return {constant.name: said.get(constant.name, constant.default) for constant in constants}
+
+
+def no_slots(constants: Mapping[str, Any]) -> Mapping[str, list[str]]:
+    """Return nothing: the constants fill no slot."""
+    del constants
+    return {}
+
+
 @dataclass(frozen=True)
 class Family:
     """Tasks that share data, model, axes and constants."""
@@ -112,17 +124,25 @@ class Family:
     metrics: Mapping[str, str]
     default_metric: str
     parts: tuple[str, ...]  # of the experiment, in reading order; {slot}: filled by a choice
-    read_data: Callable[[str, Mapping[str, Any]], DataFacts]
+    read_data: Callable[[str, Mapping[str, Any], str], DataFacts]  # path, what was said, task
     describe_inputs: Callable[[Mapping[str, Any], Mapping[str, str]], str]
     count_samples: Callable[[Mapping[str, Any], int | None, int | None], int | None]
     schedule: Callable[[Mapping[str, Any], int | None], Schedule]
     length_params: tuple[str, ...]  # hyper-parameters that `schedule` looks up
     switches: Mapping[str, Switch] = field(default_factory=dict)
+    slots: Callable[[Mapping[str, Any]], Mapping[str, list[str]]] = no_slots  # by constants
     folder: Path | None = None  # of parts of its own, looked up before those of hpo_script
 
     def kind(self, task: str) -> TaskKind:
         """Return the kind of a task of this family."""
         return next(kind for kind in self.tasks if kind.matches(task))
+
+    def without_unused(self, constants: Mapping[str, Any]) -> dict[str, Any]:
+        """Return constants without the optional ones, if all of these have their defaults."""
+        optional = {c.name: c.default for c in self.constants if c.optional}
+        if any(constants[name] != default for name, default in optional.items()):
+            return dict(constants)
+        return {name: value for name, value in constants.items() if name not in optional}
 
     def default_axes(self, budget: int | None) -> Mapping[str, Sequence[float]]:
         """Return the architecture axes that are searched at a budget by default."""
@@ -147,10 +167,13 @@ class Family:
                     owners.setdefault(param.name, {}).setdefault(name, []).append(value)
         return owners
 
-    def part_names(self, task: str, used: Mapping[str, Sequence[str]]) -> list[str]:
+    def part_names(
+        self, task: str, used: Mapping[str, Sequence[str]], constants: Mapping[str, Any]
+    ) -> list[str]:
         """Return the parts of the experiment in reading order, every slot filled."""
         slots = {"accumulate": ["experiment/accumulate_mean"]}
         slots |= {slot: [part] for slot, part in self.kind(task).parts.items()}
+        slots |= self.slots(constants)
         for choice in self.choices(used):
             for slot, part in choice.parts.items():
                 slots.setdefault(slot, []).append(part)

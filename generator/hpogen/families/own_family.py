@@ -81,7 +81,9 @@ def name_problems(family: Family) -> Iterator[str]:
 
 def part_problems(family: Family) -> Iterator[str]:
     """Yield parts that are missing, and methods that the class Task lacks."""
+    defaults = {constant.name: constant.default for constant in family.constants}
     slots = {slot for kind in family.tasks for slot in kind.parts} | SLOTS
+    slots |= family.slots(family.without_unused(defaults)).keys()
     tables = [*family.options.values(), *(s.choices for s in family.switches.values())]
     choices = [choice for table in tables for choice in table.values()]
     slots |= {slot for choice in choices for slot in (*choice.parts, *choice.extra)}

@@ -1,4 +1,4 @@
-"""From a configuration file and a command line to the specification of a script.
+"""Specification of a script, made from a configuration file and a command line.
 
 `settings` joins the two, `resolve` fills in the defaults of the family, `spec` is the result.
 """

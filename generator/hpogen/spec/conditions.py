@@ -1,4 +1,4 @@
-"""Conditions: `when:` of a searched parameter, completed, checked and put in order."""
+"""Conditions: `when:` of searched parameters, checked and sorted."""
 
 from __future__ import annotations
 
@@ -16,29 +16,32 @@ class Conditions:
 
     def __init__(
         self,
-        known: Mapping[str, Param],
+        params: Mapping[str, Param],
         used: Mapping[str, list[str]],
         owners: Mapping[str, Mapping[str, list[str]]],
     ) -> None:
-        self.known, self.used, self.owners = known, used, owners
+        self.params, self.used, self.owners = params, used, owners
         self.problems: list[Problem] = []
 
     def resolve(
         self, searched: Mapping[str, dict[str, Any]], fixed: dict[str, Any]
     ) -> dict[str, dict[str, Any]]:
-        """Return the searched parameters, each after those that its condition depends on."""
-        found = {}
+        """Return the searched parameters, each after the parameters in its condition.
+
+        A parameter without a fixed value gets its default in `fixed`.
+        """
+        resolved = {}
         for name, entry in searched.items():
-            wanted = {**self.implied(name), **entry["when"]}
+            conditions = {**self.implied(name), **entry["when"]}
             when = {
                 other: list(values)
-                for other, values in wanted.items()
+                for other, values in conditions.items()
                 if self.is_open(name, other, values, searched, fixed)
             }
-            found[name] = {**entry, "when": when}
+            resolved[name] = {**entry, "when": when}
             if when and name not in fixed and name not in self.owners:
-                self.fall_back(name, fixed)
-        return found if self.problems else self.ordered(found)
+                self.fix_at_default(name, fixed)
+        return resolved if self.problems else self.ordered(resolved)
 
     def implied(self, name: str) -> dict[str, list[str]]:
         """Return the condition of a parameter that only some values of a switch use."""
@@ -59,39 +62,46 @@ class Conditions:
     ) -> bool:
         """Return whether a condition can both hold and fail; one that never holds is a problem."""
         place = ("search", name, "when", other)
-        if other not in self.known or other == name:
-            others = [known for known in self.known if known != name]
+        if other == name:
+            self.problems.append((place, "a parameter cannot depend on itself; name another"))
+        elif other not in self.params:
+            others = [param for param in self.params if param != name]
             self.problems.append((place, f"unknown parameter; {did_you_mean(other, others)}"))
         elif other not in searched:
             if fixed[other] in values:
                 return False
-            message = f"never holds: {other} is fixed at {shown(repr(fixed[other]))}"
+            message = (
+                f"never holds, because {other} is fixed at {shown(repr(fixed[other]))};"
+                f" search {other} or remove the condition"
+            )
             self.problems.append((place, message))
         elif searched[other]["type"] == "float":
-            message = f"{other} is a float; a condition needs countable values"
+            message = f"{other} is a float; name a parameter of type int or categorical"
             self.problems.append((place, message))
-        elif wrong := [value for value in values if not may_be(value, searched[other])]:
-            self.problems.append((place, f"{other} is never {shown(repr(wrong[0]))}"))
+        elif missing := [value for value in values if not may_be(value, searched[other])]:
+            message = f"never holds, because search.{other} has no value {shown(repr(missing[0]))}"
+            self.problems.append((place, message))
         return True
 
-    def fall_back(self, name: str, fixed: dict[str, Any]) -> None:
-        """Fix a parameter at its default where its condition fails."""
-        default = self.known[name].default
+    def fix_at_default(self, name: str, fixed: dict[str, Any]) -> None:
+        """Fix a parameter at its default for trials in which its condition fails."""
+        default = self.params[name].default
         if isinstance(default, dict):
-            message = f"set fixed.{name} to its value where the condition fails"
+            message = f"write fixed.{name}, the value for trials in which the condition fails"
             self.problems.append((("search", name, "when"), message))
         else:
             fixed[name] = default
 
     def ordered(self, searched: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        """Return each parameter after those that its condition depends on, else in given order."""
+        """Return each parameter after the parameters in its condition, else in the given order."""
         graph = {name: [o for o in e["when"] if o in searched] for name, e in searched.items()}
         try:
             graphlib.TopologicalSorter(graph).prepare()
         except graphlib.CycleError as error:
             cycle = " → ".join(error.args[1])
             place = ("search", error.args[1][0], "when")
-            self.problems.append((place, f"conditions depend on each other: {cycle}"))
+            message = f"conditions depend on each other: {cycle}; remove one of them"
+            self.problems.append((place, message))
             return searched
         placed: dict[str, dict[str, Any]] = {}
         while len(placed) < len(searched):

@@ -1,9 +1,10 @@
-"""Making a specification: settings, defaults and the properties of the data file."""
+"""Making of a specification from settings, defaults and the properties of the data file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from hpogen.aliases import did_you_mean
 from hpogen.config import CategoricalEntry, Config, IntEntry
@@ -73,74 +74,89 @@ def make_spec(
     settings.choose_sections(with_sections, without_sections)
     checked, problems = settings.validate()
     family = find_family(checked.task)
-    if checked.budget is None and not problems:
-        raise UsageError("no budget; give --budget, for example --budget 2M")
-    if not (any_horizon or problems):
-        require_horizon(checked, family)
+    if not problems:
+        require_size(checked, family, any_horizon=any_horizon)
     problems += horizon_problems(checked, family)
     if data is not None and not problems:
-        facts = family.read_data(data, checked.data)
-        checked = checked.model_copy(update={"data": {**checked.data, **facts.constants}})
-        (findings or Findings()).add(facts)
+        checked = with_data(checked, family, data, findings or Findings())
     resolver = Resolver(checked, family)
     values = resolver.values()
     problems += resolver.problems
     if problems:
         raise settings.error(problems)
-    assert checked.budget is not None  # noqa: S101  refused above
-    named_task = checked.task or DEFAULT_TASK
-    mention = named_task if checked.task or named_task != family.default_task else None
-    days = (checked.horizon or 1) if family.has_horizon else None
-    name = str(
-        ScriptName(checked.budget, days, mention, checked.study.seed if seed_in_name else None)
-    )
-    spec = Spec.model_validate(
-        {
-            **values,
-            "name": name,
-            "study_name": checked.study.name or name,
-            "task": named_task,
-            "budget": checked.budget,
-            "horizon": days,
-        }
-    )
+    spec = Spec.model_validate({**values, **identity(checked, family, seed_in_name)})
     if problems := [*skip_problems(spec), *grid_problems(spec)]:
         raise settings.error(problems)
     return spec
 
 
-def require_horizon(config: Config, family: Family) -> None:
-    """Raise UsageError if a task needs a horizon and has none."""
-    if family.has_horizon and config.horizon is None:
+def with_data(config: Config, family: Family, data: str, findings: Findings) -> Config:
+    """Return a configuration with the properties of its data file. Raises DataError."""
+    early = Resolver(config, family)
+    early.typed_constants()
+    if early.problems:
+        return config  # the problems are reported later, all together
+    said = {**config.data, **config.splits, **config.model}
+    facts = family.read_data(data, said, config.task or DEFAULT_TASK)
+    findings.add(facts)
+    return config.model_copy(update={"data": {**config.data, **facts.constants}})
+
+
+def require_size(config: Config, family: Family, *, any_horizon: bool) -> None:
+    """Raise UsageError if the budget is missing, or a horizon that the task needs."""
+    if config.budget is None:
+        raise UsageError("no budget; give --budget, for example --budget 2M")
+    if family.has_horizon and config.horizon is None and not any_horizon:
         raise UsageError("no horizon; give --horizon, for example --horizon 1")
 
 
+def identity(config: Config, family: Family, seed_in_name: bool) -> dict[str, Any]:
+    """Return the fields of a specification that give a script its name, and the names."""
+    assert config.budget is not None  # noqa: S101  refused by require_size
+    task = config.task or DEFAULT_TASK
+    named_task = task if config.task or task != family.default_task else None
+    horizon = (config.horizon or 1) if family.has_horizon else None
+    seed = config.study.seed if seed_in_name else None
+    name = str(ScriptName(config.budget, horizon, named_task, seed))
+    return {
+        "name": name,
+        "study_name": config.study.name or name,
+        "task": task,
+        "budget": config.budget,
+        "horizon": horizon,
+    }
+
+
 def horizon_problems(config: Config, family: Family) -> list[Problem]:
-    """Return the fault of a horizon that the task does not have."""
+    """Return the problem of a horizon for a task that has none."""
     if family.has_horizon or config.horizon is None:
         return []
     return [(("horizon",), f"task {config.task} has no horizon; leave it out")]
 
 
 def skip_problems(spec: Spec) -> list[Problem]:
-    """Return the faults in the list of skipped architectures."""
+    """Return the problems of architecture.skip."""
     problems: list[Problem] = []
     for index, item in enumerate(spec.skip):
         place: Place = ("architecture", "skip", index)
         if isinstance(item, int):
             if item >= len(spec.architectures):
                 last = len(spec.architectures) - 1
-                problems.append((place, f"there is no arch_idx {item}; the last is {last}"))
+                problems.append((place, f"no arch_idx {item}; the last one is {last}"))
         elif unknown := [name for name in item if name not in spec.architectures[0]]:
             hint = did_you_mean(unknown[0], spec.architectures[0])
             problems.append(((*place, unknown[0]), f"unknown column; {hint}"))
         elif not skip_indices(spec.architectures, [item]):
-            problems.append((place, f"no architecture of the grid is {shown(repr(item))}"))
+            message = (
+                f"no architecture within the budget has {shown(repr(item))}; `hpogen grid` lists"
+                " them"
+            )
+            problems.append((place, message))
     return problems
 
 
 def grid_problems(spec: Spec) -> list[Problem]:
-    """Return the fault of a grid search with too many combinations."""
+    """Return the problem of a grid search with too many combinations."""
     if spec.sampler.type != "grid":
         return []
     n_points = 1
@@ -153,5 +169,8 @@ def grid_problems(spec: Spec) -> list[Problem]:
             n_points *= (entry.high - entry.low) // entry.step + 1
     if n_points <= MAX_GRID_POINTS:
         return []
-    message = f"a grid of {n_points:,} combinations; at most {MAX_GRID_POINTS:,} are searched"
+    message = (
+        f"the grid has {n_points:,} combinations, more than {MAX_GRID_POINTS:,}; search fewer"
+        " values or choose another sampler"
+    )
     return [(("sampler",), message)]

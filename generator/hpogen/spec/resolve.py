@@ -1,4 +1,4 @@
-"""Resolving: a configuration is checked and filled with the defaults of its family."""
+"""Resolving of a configuration: checks, and the defaults of its family."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from hpogen.yaml_file import Place, Problem, shown
 GROUPS = ("data", "splits", "model")  # of constants, by their key in YAML
 DERIVED_COLUMNS = ("d_ff", "head_dim")  # of a grid, besides its axes
 MAX_CANDIDATES = 200_000
+STORAGE_HELP = "holds a password; leave it out and set the variable OPTUNA_STORAGE instead"
 
 
 class Resolver:
@@ -32,7 +33,7 @@ class Resolver:
         self.problems: list[Problem] = []
 
     def values(self) -> dict[str, Any]:
-        """Return the fields of a specification, apart from its name, task, budget and horizon.
+        """Return the fields of a specification, except names, task, budget and horizon.
 
         They are valid only if `problems` is empty afterwards.
         """
@@ -62,11 +63,11 @@ class Resolver:
         }
 
     def refuse(self, place: Place, message: str) -> None:
-        """Keep a problem."""
+        """Add a problem."""
         self.problems.append((place, message))
 
     def check_value(self, place: Place, value: Any, type_: Any) -> None:
-        """Check a value against a type."""
+        """Add a problem if a value is not of a type."""
         try:
             TypeAdapter(type_).validate_python(value, strict=True)
         except ValidationError as error:
@@ -76,13 +77,16 @@ class Resolver:
         """Return the chosen options."""
         chosen = dict(self.family.default_options)
         for option, choice in self.config.options.items():
-            known = self.family.options.get(option)
-            if known is None:
-                hint = did_you_mean(option, self.family.options)
-                self.refuse(("options", option), f"unknown option; {hint}")
-            elif choice not in known:
-                hint = did_you_mean(choice, known)
-                self.refuse(("options", option), f"unknown choice {shown(choice)!r}; {hint}")
+            place = ("options", option)
+            choices = self.family.options.get(option)
+            if option in self.family.switches:
+                self.refuse(place, f"{option} is a parameter; write it under search or fixed")
+            elif choices is None:
+                names = [*self.family.options, *self.family.switches]
+                self.refuse(place, f"unknown option; {did_you_mean(option, names)}")
+            elif choice not in choices:
+                hint = did_you_mean(choice, choices)
+                self.refuse(place, f"unknown choice {shown(choice)!r}; {hint}")
             else:
                 chosen[option] = choice
         return chosen
@@ -100,22 +104,28 @@ class Resolver:
         return in_order([*self.config.sections, *stored])
 
     def constants(self) -> dict[str, Any]:
-        """Return every constant of the family."""
-        known = {constant.name: constant for constant in self.family.constants}
-        values = {name: constant.default for name, constant in known.items()}
+        """Return the constants of the family, without optional ones that are not used."""
         n_problems = len(self.problems)
+        values = self.typed_constants()
+        if len(self.problems) == n_problems:
+            groups = {constant.name: constant.group for constant in self.family.constants}
+            for name, message in self.family.check(values):
+                self.refuse((groups[name], name), message)
+        return self.family.without_unused(values)
+
+    def typed_constants(self) -> dict[str, Any]:
+        """Return the value of every constant of the family, each checked on its own."""
+        constants = {constant.name: constant for constant in self.family.constants}
+        values = {name: constant.default for name, constant in constants.items()}
         for group in GROUPS:
-            names = [name for name in known if known[name].group == group]
+            names = [name for name in constants if constants[name].group == group]
             for name, value in getattr(self.config, group).items():
                 place = (group, name)
                 if name not in names:
                     self.refuse(place, f"unknown key; {did_you_mean(name, names)}")
                     continue
-                self.check_value(place, value, known[name].type)
+                self.check_value(place, value, constants[name].type)
                 values[name] = value
-        if len(self.problems) == n_problems:
-            for name, message in self.family.check(values):
-                self.refuse((known[name].group, name), message)
         return values
 
     def axes(self) -> dict[str, list[Any]]:
@@ -125,50 +135,51 @@ class Resolver:
         for axis, values in (self.config.architecture.__pydantic_extra__ or {}).items():
             place = ("architecture", axis)
             if axis not in axes:
-                known = [*axes, *type(self.config.architecture).model_fields]
-                self.refuse(place, f"unknown axis; {did_you_mean(axis, known)}")
+                names = [*axes, *type(self.config.architecture).model_fields]
+                self.refuse(place, f"unknown axis; {did_you_mean(axis, names)}")
                 continue
             for index, value in enumerate(values):
                 whole = isinstance(value, int) or axis.endswith("_ratio")
                 if value <= 0 or not whole:
-                    self.refuse((*place, index), f"{value!r} is not a whole number above 0")
+                    number = "number" if axis.endswith("_ratio") else "whole number"
+                    self.refuse((*place, index), f"write a {number} above 0 (got {value!r})")
             axes[axis] = sorted(set(values))
         if (count := math.prod(map(len, axes.values()))) > MAX_CANDIDATES:
-            message = f"{count:,} combinations; at most {MAX_CANDIDATES:,} are counted"
+            message = f"{count:,} combinations, more than {MAX_CANDIDATES:,}; give fewer values"
             self.refuse(("architecture",), message)
-        columns = [name for name in axes if not name.endswith("_ratio")]
+        columns = [name for name in axes if not name.endswith("_ratio")] + [*DERIVED_COLUMNS]
         for name in self.config.architecture.where:
-            if name not in (*columns, *DERIVED_COLUMNS):
-                hint = did_you_mean(name, [*columns, *DERIVED_COLUMNS])
+            if name not in columns:
+                hint = did_you_mean(name, columns)
                 self.refuse(("architecture", "where", name), f"unknown column; {hint}")
         return axes
 
     def used(self, options: Mapping[str, str]) -> dict[str, list[str]]:
-        """Return the options and the values of switches that are in use."""
-        found = {name: [choice] for name, choice in options.items()}
+        """Return {name: values in use} of the options and switches."""
+        used = {name: [choice] for name, choice in options.items()}
         defaults = {param.name: param.default for param in self.family.params}
         for name, switch in self.family.switches.items():
             entry = self.config.search.get(name)
             values = getattr(entry, "choices", [self.config.fixed.get(name, defaults[name])])
-            found[name] = [str(v) for v in values if v in switch.choices] or [defaults[name]]
-        return found
+            used[name] = [str(v) for v in values if v in switch.choices] or [defaults[name]]
+        return used
 
     def params(
         self, used: Mapping[str, list[str]]
     ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
         """Return (searched, fixed) parameters; an entry of the user replaces the default."""
-        known = self.family.all_params(used)
+        params = self.family.all_params(used)
         n_problems = len(self.problems)
         search = {name: entry.model_dump() for name, entry in self.config.search.items()}
         for name, entry in search.items():
-            self.check_entry(name, entry, known)
+            self.check_entry(name, entry, params)
         for name, value in self.config.fixed.items():
-            self.check_param(("fixed", name), value, known)
+            self.check_param(("fixed", name), value, params)
             if name in search and not search[name]["when"]:
-                self.refuse(("fixed", name), "also in search; leave it in one of the two")
+                self.refuse(("fixed", name), "also in search; remove one of the two")
         searched: dict[str, dict[str, Any]] = {}
         fixed = {}
-        for name, param in known.items():
+        for name, param in params.items():
             by_default = isinstance(param.default, dict) and name not in self.config.fixed
             if name in search or by_default:
                 searched[name] = search.get(name) or {**param.default, "when": {}}
@@ -176,38 +187,38 @@ class Resolver:
                 fixed[name] = self.config.fixed.get(name, param.default)
         if len(self.problems) > n_problems:
             return searched, fixed
-        conditions = Conditions(known, used, self.family.owners())
+        conditions = Conditions(params, used, self.family.owners())
         searched = conditions.resolve(searched, fixed)
         self.problems += conditions.problems
         return searched, fixed
 
-    def check_entry(self, name: str, entry: Mapping[str, Any], known: Mapping[str, Param]) -> None:
+    def check_entry(
+        self, name: str, entry: Mapping[str, Any], params: Mapping[str, Param]
+    ) -> None:
         """Check the values that a search may give to a parameter."""
         place = ("search", name)
-        if entry["type"] == "float" and name in known and not is_real(known[name].type):
-            self.refuse(place, "holds no fractions; use type: int or categorical")
+        if entry["type"] == "float" and name in params and not is_real(params[name].type):
+            self.refuse(place, "needs whole numbers; write type: int or type: categorical")
         for value in entry.get("choices") or [entry["low"], entry["high"]]:
-            self.check_param(place, value, known)
+            self.check_param(place, value, params)
 
-    def check_param(self, place: Place, value: Any, known: Mapping[str, Param]) -> None:
-        """Check a value given to a parameter."""
+    def check_param(self, place: Place, value: Any, params: Mapping[str, Param]) -> None:
+        """Check a value of a parameter."""
         name = str(place[-1])
-        if name in known:
-            self.check_value(place, value, known[name].type)
+        if name in params:
+            self.check_value(place, value, params[name].type)
         elif name in (owners := self.family.owners()):
-            where = " and ".join(f"{n} {' or '.join(vs)}" for n, vs in owners[name].items())
-            self.refuse(place, f"only used with {where}, which is neither fixed nor searched")
+            where = " and ".join(f"{n}: {' or '.join(vs)}" for n, vs in owners[name].items())
+            self.refuse(place, f"has no effect without {where}, which is not fixed or searched")
         else:
-            self.refuse(place, f"unknown parameter; {did_you_mean(name, known)}")
+            names = [*params, *(owner for owner in owners if owner not in params)]
+            self.refuse(place, f"unknown parameter; {did_you_mean(name, names)}")
 
     def storage(self) -> str | None:
-        """Return the URL of the database; one with a password is refused, scripts are shared."""
+        """Return the URL of the storage; refuse a password, which each copy would reveal."""
         storage = self.config.study.storage
         if holds_password(storage):
-            self.refuse(
-                ("study", "storage"),
-                "holds a password; leave it out and set OPTUNA_STORAGE instead",
-            )
+            self.refuse(("study", "storage"), STORAGE_HELP)
         return storage
 
     def metric(self, used: Mapping[str, list[str]]) -> str:
@@ -220,7 +231,7 @@ class Resolver:
             hint = did_you_mean(metric, directions)
             self.refuse(("metric",), f"unknown metric {shown(metric)!r}; {hint}")
         elif self.config.direction not in (None, directions[metric]):
-            message = f"{metric} has the direction {directions[metric]}; leave direction out"
+            message = f"the direction of {metric} is {directions[metric]}; leave direction out"
             self.refuse(("direction",), message)
         return metric
 
@@ -231,20 +242,21 @@ class Resolver:
         if isinstance(sampler, Grid):
             floats = [name for name, entry in searched.items() if entry["type"] == "float"]
             if floats:
-                names = ", ".join(floats)
-                self.refuse(
-                    ("sampler",), f"a grid needs countable values; {names}: use int or categorical"
+                message = (
+                    f"a grid search takes no floats: write type: int or type: categorical for"
+                    f" {', '.join(floats)}, or fix them"
                 )
+                self.refuse(("sampler",), message)
             if conditional:
-                names = ", ".join(conditional)
-                self.refuse(("sampler",), f"a grid has no conditions; {names}: leave out when")
-        found = sampler.model_dump()
+                message = f"a grid search takes no conditions: remove when from {conditional[0]}"
+                self.refuse(("sampler",), message)
+        arguments = sampler.model_dump()
         if isinstance(sampler, Tpe):
-            together = bool(conditional) and sampler.multivariate
-            found["group"] = together if sampler.group is None else sampler.group
-            if found["group"] and not sampler.multivariate:
-                self.refuse(("sampler",), "group needs multivariate: true")
-        return found
+            grouped = bool(conditional) and sampler.multivariate
+            arguments["group"] = grouped if sampler.group is None else sampler.group
+            if arguments["group"] and not sampler.multivariate:
+                self.refuse(("sampler",), "group: true needs multivariate: true")
+        return arguments
 
 
 def is_real(type_: Any) -> bool:
@@ -253,7 +265,7 @@ def is_real(type_: Any) -> bool:
 
 
 def holds_password(value: object) -> bool:
-    """Return whether the URL of a database holds a password."""
+    """Return whether a value is the URL of a storage with a password."""
     if not isinstance(value, str):
         return False
     if re.search(r"[?&;](password|passwd|pwd)=", value, re.IGNORECASE):

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from types import NoneType
 from typing import Any
 
-from hpogen.config import Config, validate
+from hpogen.config import Config
 from hpogen.errors import ConfigError, UsageError
 from hpogen.families import find_family
+from hpogen.validation import validate
 from hpogen.yaml_file import (
     MAX_DEPTH,
     ConfigFile,
@@ -21,21 +22,21 @@ from hpogen.yaml_file import (
 )
 
 DEFAULT_TYPES = {"sampler": "tpe", "pruner": "median"}
-# Keys that decide which keys there are elsewhere.
+# Groups whose values decide which keys are valid elsewhere.
 DECIDING = {"task", "options", "fixed"}
 
 
 class Settings:
-    """The values of a configuration file and of a command line, which replace those."""
+    """The values of a configuration file and of a command line; the command line wins."""
 
     def __init__(self, file: ConfigFile | None) -> None:
         self.file = file or ConfigFile("command line", {}, {})
         self.content: Any = self.file.content
-        self.flags: dict[Place, str] = {}  # by the place of their value
-        self.overrides: list[Place] = []  # of --set
+        self.flags: dict[Place, str] = {}  # the flag that set the value at a place
+        self.overrides: list[Place] = []  # the places of values set by --set
 
     def set_flag(self, flag: str, *place: str, value: Any) -> None:
-        """Set the value of a flag of the command line; None: it was not given."""
+        """Set the value of a flag of the command line; None: the flag was not given."""
         if value is not None and self.put(*place, value=value):
             self.flags[place] = flag
 
@@ -68,16 +69,16 @@ class Settings:
             if other not in self.overrides and not conditional:
                 self.content = without(self.content, other)
         if names == ["type"] and group in DEFAULT_TYPES:
-            before = value_at(self.content, place) or DEFAULT_TYPES[str(group)]
-            is_own = any(override[0] == group for override in self.overrides)
-            if value != before and not is_own:
+            old_type = value_at(self.content, place) or DEFAULT_TYPES[str(group)]
+            set_before = any(override[0] == group for override in self.overrides)
+            if value != old_type and not set_before:
                 self.content = without(self.content, (group,))
 
     def put(self, *place: str, value: Any) -> bool:
-        """Put a value in its place; return False if the file holds no mapping."""
+        """Put a value in its place; return whether the file holds a mapping."""
         content = self.content = {} if self.content is None else self.content
         if not isinstance(content, dict):
-            return False  # `validate` reports it
+            return False  # `validate` reports the problem
         content = self.content = dict(content)
         for step in place[:-1]:
             below = content.get(step)
@@ -102,12 +103,14 @@ class Settings:
     def choose_sections(self, wanted: Sequence[str], unwanted: Sequence[str]) -> None:
         """Add --with and remove --without. Raises UsageError for a section that is in both."""
         if both := [name for name in wanted if name in unwanted]:
-            raise UsageError(f"section {shown(both[0])} is both in --with and in --without")
+            raise UsageError(
+                f"section {shown(both[0])} is in both --with and --without; leave one out"
+            )
         listed = value_at(self.content, ("sections",))
         if (wanted or unwanted) and isinstance(listed, (list, NoneType)):
             rest = [name for name in listed or [] if name not in unwanted]
             self.set_flag("--with", "sections", value=[*rest, *wanted])
-        if "storage" in unwanted:  # a URL adds the section, too
+        if "storage" in unwanted:  # a URL also adds the section
             self.content = without(self.content, ("study", "storage"))
 
     def validate(self) -> tuple[Config, list[Problem]]:

@@ -1,4 +1,4 @@
-"""Specification: every value that a script depends on."""
+"""Specification: the resolved values of a script."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from hpogen.families.family import Family
 from hpogen.grid_filters import fits, skip_indices
 from hpogen.samplers import PrunerArguments, SamplerArguments, Strict
 
+BYTES_PER_PARAMETER = 16  # fp32 weight, gradient and Adam's two moments
+
 
 class Spec(Strict):
-    """A script's specification; equal specifications render equal bytes."""
+    """All values that a script depends on; equal specifications render equal bytes."""
 
     name: str
     study_name: str
@@ -52,18 +54,18 @@ class Spec(Strict):
 
     @property
     def used(self) -> dict[str, list[str]]:
-        """Return the options and the values of switches that are in use."""
-        found = {name: [choice] for name, choice in self.options.items()}
+        """Return {name: values in use} of the options and switches."""
+        used = {name: [choice] for name, choice in self.options.items()}
         for name in self.family.switches:
             entry = self.search.get(name)
             values = [self.fixed.get(name)] if entry is None else getattr(entry, "choices", [])
-            found[name] = [str(value) for value in values]
-        return found
+            used[name] = [str(value) for value in values]
+        return used
 
     def to_json(self) -> str:
         """Return the specification as one line of JSON without white space."""
         text = json.dumps(self.model_dump(), separators=(",", ":"))
-        return text.replace(" ", "\\u0020")  # only strings have any
+        return text.replace(" ", "\\u0020")  # spaces occur in strings only
 
     def sha256(self) -> str:
         """Return the digest of the specification."""
@@ -74,59 +76,65 @@ class Spec(Strict):
         return self.family.count_params(arch, self.constants, self.options)
 
     def sample_bytes(self, arch: Mapping[str, int]) -> int:
-        """Return an estimate of what one sample keeps for the backward pass, in fp32."""
+        """Return an estimate of the bytes that one sample keeps for the backward pass, in fp32."""
         return self.family.sample_bytes(arch, self.constants, self.options)
+
+    def memory_bytes(self, arch: Architecture) -> int:
+        """Return an estimate of the bytes that training needs at batch size 1, in fp32."""
+        return BYTES_PER_PARAMETER * arch["params"] + self.sample_bytes(arch)
 
     @cached_property
     def candidates(self) -> list[Architecture]:
-        """Return the whole space within the bounds, whatever its parameter counts."""
+        """Return all combinations of the axes within `where`, whatever their parameter counts."""
         rows = self.family.candidates(self.architecture)
         return [{**row, "params": self.count(row)} for row in rows if fits(row, self.where)]
 
     @cached_property
     def architectures(self) -> list[Architecture]:
-        """Return the architectures within the budget, those that are never tried among them.
+        """Return the architectures within the budget, including skipped ones.
 
-        Raises UsageError when there are not two to choose between.
+        Raises UsageError if there are fewer than two.
         """
-        found = within_budget(self.candidates, budget=self.budget, tolerance=self.tolerance)
-        if len(found) < 2:
-            counts = [row["params"] for row in self.candidates]
-            near = ", ".join(f"{n:,}" for n in nearest_budgets(counts, self.budget))
-            raise UsageError(
-                f"budget {format_budget(self.budget)} ± {self.tolerance:.0%}: {len(found)}"
-                " architectures fit, a search needs two; the nearest parameter counts are"
-                f" {near or 'none: no architecture is within the bounds'}"
-            )
-        return found
+        rows = within_budget(self.candidates, budget=self.budget, tolerance=self.tolerance)
+        if len(rows) >= 2:
+            return rows
+        counts = [row["params"] for row in self.candidates]
+        nearest = ", ".join(f"{n:,}" for n in nearest_budgets(counts, self.budget))
+        problem = (
+            f"budget {format_budget(self.budget)} ± {self.tolerance:.0%} fits {len(rows)}"
+            " architectures, and a search needs two"
+        )
+        if not nearest:
+            raise UsageError(f"{problem}; widen the ranges of architecture.where, which fit none")
+        raise UsageError(
+            f"{problem}; the nearest parameter counts are {nearest}. Change the budget, raise"
+            " tolerance or give the axes below architecture more values"
+        )
 
     @cached_property
     def skipped(self) -> list[int]:
-        """Return the rows that are never tried.
+        """Return the rows of `architectures` that no trial uses.
 
-        Raises UsageError when not two are left to choose between.
+        Raises UsageError if they leave fewer than two.
         """
-        found = set(skip_indices(self.architectures, self.skip))
+        rows = self.architectures
+        skipped = set(skip_indices(rows, self.skip))
         if self.max_memory_gb is not None:
-            found |= {
-                arch_idx
-                for arch_idx, row in enumerate(self.architectures)
-                if 16 * row["params"] + self.sample_bytes(row) > self.max_memory_gb * 1e9
-            }
-        if len(self.architectures) - len(found) < 2:
-            least = min(16 * row["params"] + self.sample_bytes(row) for row in self.architectures)
+            most = self.max_memory_gb * 1e9
+            skipped |= {idx for idx, row in enumerate(rows) if self.memory_bytes(row) > most}
+        if (n_left := len(rows) - len(skipped)) < 2:
+            least = min(map(self.memory_bytes, rows))
             raise UsageError(
-                f"skip and max_memory_gb leave {len(self.architectures) - len(found)} of"
-                f" {len(self.architectures)} architectures, a search needs two; the smallest needs"
-                f" {least / 1e9:.2f} GB"
+                f"architecture.skip and architecture.max_memory_gb leave {n_left} of {len(rows)}"
+                f" architectures, and a search needs two; the smallest needs {least / 1e9:.2f} GB"
             )
-        return sorted(found)
+        return sorted(skipped)
 
     @cached_property
     def extremes(self) -> dict[int, str]:
-        """Return {arch_idx: the ends it stands for} of the architectures that are tried first."""
+        """Return {arch_idx: the extremes it is} of the architectures that are tried first."""
         return extreme_indices(self.architectures, self.family.extreme_axes, skip=self.skipped)
 
     def space(self) -> ArchSpace:
-        """Return the architectures as the sampler sees them."""
+        """Return the architectures in the form that the sampler searches."""
         return ArchSpace(self.architectures, self.family.free_axes, self.skipped)

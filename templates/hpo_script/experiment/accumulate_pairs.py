@@ -1,8 +1,8 @@
-"""Gradient accumulation for a loss over pairs, which is no mean over samples.
+"""Gradient accumulation for a loss over pairs of samples, which is not a mean over samples.
 
-The outputs of all micro-batches are computed first, the loss of the whole batch gives the
-gradient at each output, and a second pass, under the same dropout, carries it into the weights
-(Gao et al. 2021, arXiv:2101.06983).
+A first pass computes the outputs of all micro-batches. The loss of the whole batch gives the
+gradient at each output. A second pass with the same dropout propagates it to the weights (Gao et
+al. 2021, arXiv:2101.06983).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hpo_script.experiment.task import Task
 
 
 def accumulate(model: nn.Module, task: Task, batch: Tensor, config: Config, size: int) -> Tensor:
-    """Add the gradient of the batch's loss, in micro-batches of a size; return the loss."""
+    """Add the gradient of the batch's loss in micro-batches of `size`; return the loss."""
     micro_batches = [task.training_batch(indices) for indices in batch.split(size)]
     seeds = torch.randint(2**62, (len(micro_batches),)).tolist()
 

@@ -1,8 +1,8 @@
-"""Architecture space: how the sampler sees ARCHITECTURES.
+"""Architecture space: ARCHITECTURES as parameters that the sampler draws.
 
-Rows that differ only in FREE_AXES are one shape. The sampler draws `shape_idx`, from deep and
-narrow to shallow and wide, and one index per free axis: in both, neighbours are alike. A shape may
-lack a value of a free axis: 6 heads do not divide a width of 64.
+Rows that differ only in FREE_AXES have one shape. The sampler draws `shape_idx`, from deep and
+narrow to shallow and wide, and an index per free axis, so that similar architectures have
+neighbouring indices. A shape may lack a value of a free axis: 6 heads do not divide a width of 64.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ class ArchSpace:
     def __init__(self, rows: Sequence[Arch], free_axes: Sequence[str], skip: Sequence[int]):
         self.rows = rows
         self.choices = {axis: sorted({row[axis] for row in rows}) for axis in free_axes}
-        kinds = [tuple(n for axis, n in row.items() if axis not in free_axes) for row in rows]
-        shapes: dict[tuple[int, ...], list[int]] = {kind: [] for kind in kinds}
-        for arch_idx, kind in enumerate(kinds):
-            shapes[kind].append(arch_idx)
+        shapes: dict[tuple[int, ...], list[int]] = {}
+        for arch_idx, row in enumerate(rows):
+            shape = tuple(value for axis, value in row.items() if axis not in free_axes)
+            shapes.setdefault(shape, []).append(arch_idx)
         self.shapes = list(shapes.values())
         self.shape_of = {row: shape for shape, rows in enumerate(self.shapes) for row in rows}
         self.allowed = [row for row in self.shape_of if row not in skip]
 
     def sizes(self) -> dict[str, int]:
-        """Return the search parameters, integers from 0, and how many values each has."""
+        """Return {search parameter: number of values}; the values are integers from 0."""
         free = {f"{axis}_idx": len(sizes) for axis, sizes in self.choices.items()}
         return {"shape_idx": len(self.shapes), **free}
 
@@ -39,7 +39,7 @@ class ArchSpace:
         return {"shape_idx": self.shape_of[arch_idx], **free}
 
     def decode(self, params: Mapping[str, int]) -> int:
-        """Return the row of search parameters, or the nearest allowed: by shape, then in log2."""
+        """Return the row of search parameters, or the nearest allowed row by shape, then log2."""
 
         def distance(arch_idx: int) -> tuple[int, float]:
             row, gap = self.rows[arch_idx], 0.0

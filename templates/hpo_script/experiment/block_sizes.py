@@ -11,9 +11,9 @@ def block_params(d_model: int, d_ff: int) -> int:
 
 
 def saved_bytes(arch: Mapping[str, int], tokens: int) -> int:
-    """Return the bytes that a sample keeps for the backward pass in all blocks, in fp32.
+    """Return the bytes of activations that all blocks keep per sample for the backward pass, fp32.
 
-    With the attention weights kept, as the plain kernels do; others keep less.
+    An upper bound: it includes attention weights, which fused kernels do not keep.
     """
     d, d_ff, heads = arch["d_model"], arch["d_ff"], arch["n_heads"]
     per_token = 10 * d + 2 * d_ff + heads * tokens + 4

@@ -1,4 +1,4 @@
-"""Names that the sections share."""
+"""Names that all parts share."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 Arch = Mapping[str, int]  # a row of ARCHITECTURES
 Config = Mapping[str, Any]  # every hyper-parameter of a trial, searched or fixed
-OTHER_DATA = "{}: sha256 {:.12}… is not the data this script was rendered for; see --new-data"
+OTHER_DATA = "{}: sha256 {:.12}… differs from DATA_SHA256; give that file, or add --new-data"
 
 
 class EvalInterval(NamedTuple):
-    """Training between two evaluations: its batches, and the epoch or step that they reach."""
+    """Training between two evaluations: number of batches, and the epoch or step at its end."""
 
     step: int
     n_batches: int
 
 
 class UnusableError(Exception):
-    """Data, log or device cannot be used; the message names the value and the way out."""
+    """Unusable data, log or device; the message names the value and the way out."""

@@ -1,6 +1,6 @@
 """Task: the methods that training and search need from a family.
 
-Not inlined into a script: there, `Task` is the class of its family.
+A script does not hold this protocol; its `Task` is the class of its family.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ class Task(Protocol):
     unit: str  # of evaluations: epoch or step
 
     def __init__(self, data_path: str, data_sha256: str | None) -> None:
-        """Keep where the data are, and their digest if it is to be checked."""
+        """Store the path of the data and the expected digest; None: not checked."""
 
     def load(self, device: torch.device) -> None:
-        """Read and check the data, and put them on the device."""
+        """Read and check the data, and move them to the device. Raises UnusableError."""
 
     def limit_for_smoke(self) -> dict[str, int]:
-        """Keep a little of the data, for --smoke; return the parameters of a short training."""
+        """Reduce the data for --smoke; return the parameters of a short training."""
 
     def describe(self) -> dict[str, Any]:
         """Return path, digest and sizes of the data."""
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Return the metrics of each baseline that a trial has to beat."""
+        """Return {baseline: its metrics}, for comparison with trials."""
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
 
     def sample(self, n: int, device: torch.device) -> Tensor:
-        """Return inputs of n samples, for measuring memory; their values do not matter."""
+        """Return inputs of n samples with any values, for the measurement of memory."""
 
     def intervals(self, config: Config) -> Iterator[EvalInterval]:
-        """Yield the whole schedule of a training."""
+        """Yield the intervals of a whole training."""
 
     def training_length(self, config: Config) -> dict[str, int]:
-        """Return how much is trained: epochs, and what else the task counts."""
+        """Return the length of a training in epochs and in other units of the task."""
 
     def batches(self, config: Config, interval: EvalInterval, seed: int, /) -> list[Tensor]:
         """Return the sample indices of each batch of an interval."""

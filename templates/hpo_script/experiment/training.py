@@ -1,7 +1,7 @@
-"""Training: one configuration, evaluated along the way.
+"""Training of one configuration, with evaluations.
 
-Random streams are keyed by (seed, trial, interval, purpose): a resumed or repeated trial draws
-the same numbers.
+Random streams are keyed by (seed, trial, interval, purpose), so that a resumed or repeated trial
+draws the same numbers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def stream_seed(seed: int, *key: int | str) -> int:
 
 
 def learning_rate(step: int, total: float, config: Config) -> float:
-    """Return the rate of an optimizer step (from 0): linear warm-up, then half a cosine."""
+    """Return the learning rate of a step, counted from 0: linear warm-up, then half a cosine."""
     peak, warmup, floor = config["learning_rate"], config["warmup_steps"], config["min_lr_ratio"]
     if step < warmup:
         return float(peak * (step + 1) / warmup)
@@ -42,18 +42,18 @@ def learning_rate(step: int, total: float, config: Config) -> float:
 
 
 def evals_without_gain(values: Iterable[float], min_delta: float) -> int:
-    """Return how many values, lower being better, follow the last gain above `min_delta`."""
-    best, waited = math.inf, 0
+    """Return the number of values since the last decrease by more than `min_delta`."""
+    best, n_since = math.inf, 0
     for value in values:
-        best, waited = (value, 0) if value < best - min_delta else (best, waited + 1)
-    return waited
+        best, n_since = (value, 0) if value < best - min_delta else (best, n_since + 1)
+    return n_since
 
 
 COUNTERS = ("interval", "batch", "step", "samples", "seconds", "losses")
 
 
 class Training:
-    """A model in training, which can be saved after any batch; `key` is (seed, trial)."""
+    """State of a training, which can be saved after each batch; `key` is (seed, trial)."""
 
     def __init__(
         self, task: Task, arch: Arch, config: Config, key: tuple[int, int], device: torch.device
@@ -67,15 +67,15 @@ class Training:
         groups = [{"params": matrices, "weight_decay": config["weight_decay"]}, {"params": others}]
         betas = (config["beta1"], config["beta2"])
         self.optimizer = torch.optim.AdamW(groups, betas=betas, weight_decay=0.0)
-        kind = "cuda" if device.type == "cuda" else "cpu"  # elsewhere bfloat16 is slower
+        kind = "cuda" if device.type == "cuda" else "cpu"  # bfloat16 is slower on others
         self.autocast = torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda")
         self.streams = torch if device.type == "cpu" else getattr(torch, device.type)
-        self.interval, self.batch, self.step = 0, 0, 0  # how many of each are done
-        self.samples, self.seconds = 0, 0.0  # trained so far; evaluations apart
-        self.losses = torch.zeros((), device=device)  # summed over the interval
+        self.interval, self.batch, self.step = 0, 0, 0  # numbers of each that are finished
+        self.samples, self.seconds = 0, 0.0  # of training, without evaluations
+        self.losses = torch.zeros((), device=device)  # sum over the interval
 
     def state(self) -> dict[str, Any]:
-        """Return everything that the next batches depend on, as tensors and numbers."""
+        """Return everything that later batches depend on, as tensors and numbers."""
         return {
             **{name: getattr(self, name) for name in COUNTERS},
             "model": self.model.state_dict(),
@@ -85,7 +85,7 @@ class Training:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state; on another kind of device, dropout draws other numbers."""
+        """Load a state; on another type of device, dropout draws other numbers than before."""
         for name in COUNTERS:
             setattr(self, name, state[name])
         self.losses = self.losses.to(self.device)
@@ -109,9 +109,9 @@ class Training:
         self.seconds += time.monotonic() - began
 
     def evaluate(self, interval: EvalInterval, micro_batch: int) -> dict[str, Any]:
-        """End an interval; return the epoch or step, then the metrics. Raises DivergedError."""
+        """End an interval; return its epoch or step and the metrics. Raises DivergedError."""
         began = time.monotonic()
-        train_loss = float(self.losses) / self.batch  # waits for the device
+        train_loss = float(self.losses) / self.batch  # waits until the device is done
         self.seconds += time.monotonic() - began
         self.model.eval()
         with torch.inference_mode(), self.autocast:
@@ -131,10 +131,13 @@ def train(
     after_batch: Callable[[float], None],
     trial_seconds: float | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Train to the end, or for some seconds; yield evaluations, give shares to `after_batch`."""
+    """Train to the end, or for `trial_seconds`, and yield each evaluation.
+
+    `after_batch` is called with the finished share of the training, from 0 to 1.
+    """
     task, config, share = training.task, dict(training.config), 0.0
     total: float = sum(interval.n_batches for interval in task.intervals(config))
-    if trial_seconds:  # the schedule is stretched to the steps that these seconds allow
+    if trial_seconds:  # below, `total` follows from the speed so far
         config |= {"epochs": sys.maxsize, "steps": sys.maxsize}
     for interval in itertools.islice(task.intervals(config), training.interval, None):
         if training.batch == 0:

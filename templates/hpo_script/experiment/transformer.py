@@ -1,8 +1,8 @@
 """Transformer block: pre-norm, fused projections, scaled-dot-product attention.
 
-Pre-norm as in Xiong et al. 2020 (arXiv:2002.04745); weights start at N(0, 0.02), those that write
-to the residual stream at 0.02 / sqrt(2 n_layers) (Radford et al. 2019), so that depth does not
-grow the variance.
+Pre-norm as in Xiong et al. 2020 (arXiv:2002.04745). Weights are initialised from N(0, 0.02), those
+that write to the residual stream with 0.02 / sqrt(2 n_layers) (Radford et al. 2019), so that the
+variance does not grow with depth.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Block(nn.Module):
 
 
 def init_weights(model: nn.Module, n_layers: int) -> None:
-    """Draw the starting weights from the current random stream."""
+    """Initialise the weights from the current random stream."""
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             nn.init.zeros_(parameter)

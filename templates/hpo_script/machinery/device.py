@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -120,23 +120,24 @@ def measure(task: Task, arch: Arch) -> ShapeCost:
     return ShapeCost(params, sample_bytes, 3 * counter.get_total_flops() // 2)
 
 
-def measure_shapes(task: Task, free: int) -> dict[int, ShapeCost]:
-    """Return the cost of each architecture, of its shape with the most heads.
-
-    Raises UnusableError if none fits.
-    """
+def measure_shapes(task: Task) -> dict[int, ShapeCost]:
+    """Return the cost of each architecture: of its shape, with the most heads."""
     costs: dict[int, ShapeCost] = {}
     for rows in SPACE.shapes:
-        arch = ARCHITECTURES[rows[-1]]
-        cost = measure(task, arch)
-        costs |= dict.fromkeys(rows, cost)
+        costs |= dict.fromkeys(rows, measure(task, ARCHITECTURES[rows[-1]]))
+    return costs
+
+
+def check_shapes(costs: Mapping[int, ShapeCost], free: int) -> None:
+    """Say what does not fit, and which counts differ. Raises UnusableError if none fits."""
+    for rows in SPACE.shapes:
+        arch, cost = ARCHITECTURES[rows[-1]], costs[rows[-1]]
         if cost.params != arch["params"]:
             say(f"{arch}: the model has {cost.params:,} parameters; the log has this number")
         if not cost.micro_batch(free, 1):
             say(f"warning: {arch} does not fit into {free:,} bytes: its trials will fail (oom)")
     if not any(cost.micro_batch(free, 1) for cost in costs.values()):
         raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
-    return costs
 
 
 def out_of_memory(error: Exception) -> bool:

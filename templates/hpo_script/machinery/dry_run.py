@@ -2,31 +2,133 @@
 
 from __future__ import annotations
 
+import itertools
+import time
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from statistics import fmean
+
 import pandas as pd
 import torch
 
-from hpo_script.constants import ARCHITECTURES, BUDGET, FIXED_PARAMS, SKIP_INDICES, TOLERANCE
+from hpo_script.constants import (
+    ARCHITECTURES,
+    BUDGET,
+    FIXED_PARAMS,
+    PRUNER,
+    SEARCH_SPACE,
+    SEED,
+    SKIP_INDICES,
+    TIMEOUT_HOURS,
+    TOLERANCE,
+)
+from hpo_script.experiment.shared import Arch, Config
 from hpo_script.experiment.space import SPACE
 from hpo_script.experiment.task import Task
-from hpo_script.machinery.device import BYTES_PER_PARAMETER, build_on_meta, free_memory, measure
+from hpo_script.experiment.training import Training
+from hpo_script.machinery.device import (
+    BYTES_PER_PARAMETER,
+    ShapeCost,
+    build_on_meta,
+    free_memory,
+    measure,
+)
+from hpo_script.machinery.log_file import say
+from hpo_script.machinery.memory_study import first_prunable
+
+LENGTHS = ("epochs", "steps", "batch_size", "warmup_steps")
 
 
-def dry_run(task: Task, device: torch.device) -> int:
-    """Print data, baselines, every shape and its memory; return 1 if a count is wrong."""
+def length_ends() -> list[Config]:
+    """Return the configurations at the ends of each range that decides how long a trial is."""
+    ends = {}
+    for name, table in SEARCH_SPACE.items():
+        values = table.get("choices") or (table["low"], table["high"])
+        ends[name] = (min(values), max(values)) if name in LENGTHS else values[:1]
+    return [
+        {**FIXED_PARAMS, **dict(zip(ends, values, strict=True))}
+        for values in itertools.product(*ends.values())
+    ]
+
+
+def count_steps(task: Task, config: Config) -> int:
+    return sum(interval.n_batches for interval in task.intervals(config))
+
+
+def say_length_warnings(task: Task, configs: Sequence[Config]) -> None:
+    """Say which trial has too much warm-up, and which one cannot be pruned: the first of each."""
+    found: dict[str, str] = {}
+    for config in configs:
+        trial = ", ".join(f"{name}={config[name]}" for name in LENGTHS if name in config)
+        if 2 * config["warmup_steps"] > count_steps(task, config):
+            found.setdefault("the warm-up is longer than half of a trial", trial)
+        *before_end, _ = (interval.step for interval in task.intervals(config))
+        first = max(first_prunable(task, config), PRUNER.get("n_warmup_steps", 0))
+        if PRUNER["type"] != "NopPruner" and max(before_end, default=0) < first:
+            found.setdefault("a trial ends before the pruner may act", trial)
+    for what, trial in found.items():
+        say(f"warning: {what}, with {trial}")
+
+
+def sample_seconds(
+    task: Task, device: torch.device, arch: Arch, cost: ShapeCost, config: Config
+) -> tuple[float, str]:
+    """Return the training time of one sample, and the source of this estimate."""
+    free, flops = free_memory(device), 10**10 if device.type == "cpu" else 10**12  # < 1 second
+    source, timed = "timed", cost
+    if not cost.micro_batch(free, 1) or cost.sample_flops > flops:
+        arch, source = {**arch, "n_layers": 1}, "from FLOPs, at the speed of one timed layer"
+        timed = measure(task, arch)
+    batch = task.batches(config, next(task.intervals(config)), SEED)[0]
+    batch = batch[: max(1, min(timed.micro_batch(free, len(batch)), flops // timed.sample_flops))]
+    training = Training(task, arch, config, (SEED, 0), device)
+    for _ in range(2):  # the first step loads and tunes kernels
+        began = time.monotonic()
+        training.learn(batch, 0.0, len(batch))
+        training.losses.item()  # waits for the device
+    seconds = (time.monotonic() - began) / len(batch)
+    return seconds * cost.sample_flops / timed.sample_flops, source
+
+
+def estimate_time(
+    task: Task, device: torch.device, costs: Mapping[int, ShapeCost], n_trials: int
+) -> None:
+    """Print how long trials and the study may take, and say what may spoil them."""
+    configs = length_ends()
+    say_length_warnings(task, configs)
+    n_samples = fmean(count_steps(task, config) * config["batch_size"] for config in configs)
+    by_cost = sorted(SPACE.allowed, key=lambda arch_idx: costs[arch_idx].sample_flops)
+    study = timedelta()
+    for name, arch_idx in (("largest", by_cost[-1]), ("median", by_cost[len(by_cost) // 2])):
+        arch, cost = ARCHITECTURES[arch_idx], costs[arch_idx]
+        seconds, source = sample_seconds(task, device, arch, cost, configs[0])
+        trial = timedelta(seconds=round(seconds * n_samples))
+        study = n_trials * trial
+        print(f"{name} trial: arch_idx {arch_idx}, {trial} of training, {source}")
+    print(f"{n_trials} median trials: {study}, without evaluations, early stops and pruning")
+    if TIMEOUT_HOURS and study > timedelta(hours=TIMEOUT_HOURS):
+        say(f"warning: the study may take longer than TIMEOUT_HOURS, {TIMEOUT_HOURS}")
+
+
+def dry_run(
+    task: Task, device: torch.device, costs: Mapping[int, ShapeCost], arguments: Namespace
+) -> int:
+    """Print data, baselines, every shape, its memory and times; return 1 if a count is wrong."""
     free, batch_size = free_memory(device), FIXED_PARAMS.get("batch_size", 256)
     about = {
         **task.describe(),
         "baselines": task.baselines(),
         "never tried": SKIP_INDICES or "none",
+        "device": f"{device}, {free / 1e9:.1f} GB free",
     }
-    about["device"] = f"{device}, {free / 1e9:.1f} GB free"
     for name, value in about.items():
         print(f"{name:15} {value}")
-    wrong, unfit, shapes = 0, 0, []
+    wrong, shapes = 0, []
     for shape_idx, rows in enumerate(SPACE.shapes):
-        members = [ARCHITECTURES[arch_idx] for arch_idx in rows]
-        wrong += sum(build_on_meta(task, row)[1] != row["params"] for row in members)
-        cost = measure(task, members[-1])  # with the most heads
+        members, cost = [ARCHITECTURES[row] for row in rows], costs[rows[-1]]
+        counts = [*(build_on_meta(task, row)[1] for row in members[:-1]), cost.params]
+        wrong += sum(n != row["params"] for n, row in zip(counts, members, strict=True))
         shape: dict[str, object] = {"shape": shape_idx, **members[0]}
         shape["n_heads"] = ",".join(str(member["n_heads"]) for member in members)
         shape["params"] = f"{cost.params:,}"
@@ -34,10 +136,12 @@ def dry_run(task: Task, device: torch.device) -> int:
         shape["model GB"] = f"{cost.params * BYTES_PER_PARAMETER / 1e9:.2f}"
         shape["MB/sample"] = f"{cost.sample_bytes / 1e6:.2f}"
         shape["micro-batch"] = cost.micro_batch(free, batch_size) or "does not fit"
-        unfit += shape["micro-batch"] == "does not fit"
         shapes.append(shape)
     print(f"\n{pd.DataFrame(shapes).to_string(index=False)}\n")
+    if arguments.trial_seconds is None:
+        estimate_time(task, device, costs, arguments.n_trials)
     outside = sum(abs(row["params"] / BUDGET - 1) > TOLERANCE for row in ARCHITECTURES)
+    unfit = sum(shape["micro-batch"] == "does not fit" for shape in shapes)
     print(
         f"{len(ARCHITECTURES)} architectures, {len(shapes)} shapes: {wrong} parameter counts"
         f" differ from their model's; {outside} outside ±{TOLERANCE:.0%} of {BUDGET:,};"

@@ -71,7 +71,7 @@ class LoggedStudy:
     def __init__(self) -> None:
         self.study_id: str | None = None
         self.runs: dict[str, dict[str, Any]] = {}  # fields of each run line
-        self.ended_runs: set[str] = set()
+        self.gone: set[str] = set()  # runs that ended, or whose trial another run took
         self.trials: dict[int, LoggedTrial] = {}
         self.enqueued: dict[str, dict[str, Any]] = {}  # parameters by id
         self.history: list[LoggedTrial] = []
@@ -86,14 +86,13 @@ class LoggedStudy:
         if event == "run_start":
             self.runs.setdefault(run, fields)
         elif event == "run_end":
-            self.ended_runs.add(run)
+            self.gone.add(run)
         elif event == "enqueued":
             self.enqueued.setdefault(fields["enqueued_id"], fields["trial_params"])
         elif event == "history":
             about = {"from_study": fields["from_study"], **fields["trial_params"]}
-            known = LoggedTrial(fields["from_trial"], attributes=about)
-            known.curve, known.state = fields["learning_curve"], fields["state"]
-            known.value = fields["value"]
+            known = LoggedTrial(fields["from_trial"], attributes=about, state=fields["state"])
+            known.curve, known.value = fields["learning_curve"], fields["value"]
             self.history.append(known)
         else:
             self.take_trial(event, fields)
@@ -107,6 +106,8 @@ class LoggedStudy:
         if trial.finished or (lost and not claims):
             return
         if claims:
+            self.gone.update(trial.claims[-1:])
+            self.gone.discard(run)
             trial.claims.append(run)
         trial.take(event, fields)
         self.changed.add(number)

@@ -12,7 +12,7 @@ import re
 import sys
 import uuid
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from hpo_script.constants import (
 from hpo_script.experiment.shared import UnusableError
 from hpo_script.experiment.space import SPACE, distributions, searched_params
 from hpo_script.experiment.task import Task
-from hpo_script.machinery.device import choose_device, free_memory, measure_shapes
+from hpo_script.machinery.device import check_shapes, choose_device, free_memory, measure_shapes
 from hpo_script.machinery.dry_run import dry_run
 from hpo_script.machinery.log_file import Interrupted, LogFile, read_log, say
 from hpo_script.machinery.logged_study import LoggedStudy
@@ -41,7 +41,6 @@ from hpo_script.machinery.mounts import mount_of, unreachable_worker
 from hpo_script.machinery.repeat import repeat_trial
 from hpo_script.machinery.results import say_result, summary
 from hpo_script.machinery.search import Search, digest
-from hpo_script.machinery.stops import Stops
 from hpo_script.machinery.trial_log import LOG_VERSION
 
 # Trials compare where these are equal; SAME_SPACE matters to the sampler only.
@@ -50,7 +49,6 @@ SAME_SPACE = ("architectures_sha256", "search_space", "conditions", "skip_indice
 REMARKED = ("seed", "device", "threads", "torch", "optuna", "sampler", "pruner", "trial_seconds")
 # Constants that the experiment uses and that a run line has beside its `settings`.
 NO_SETTINGS = {*SAME_SPACE, "task", "horizon", "architectures", "free_axes", "data_path"}
-Guards = Sequence[Callable[[Stops], str | None]]
 
 
 def read_source(source: str) -> tuple[dict[str, Any], str]:
@@ -227,11 +225,9 @@ def make_smoke(task: Task, arguments: Namespace) -> None:
     for name in params:
         SEARCH_SPACE.pop(name, None)
     FIXED_PARAMS.update(params)
-    by_size = sorted(SPACE.allowed, key=lambda arch_idx: ARCHITECTURES[arch_idx]["params"])
-    smallest = ARCHITECTURES[by_size[0]]["params"]
-    larger = (i for i in by_size if ARCHITECTURES[i]["params"] != smallest)
+    sizes = {ARCHITECTURES[row]["params"]: row for row in SPACE.allowed}
     EXTREME_INDICES.clear()
-    EXTREME_INDICES.update({by_size[0]: "smallest", next(larger, by_size[-1]): "second smallest"})
+    EXTREME_INDICES.update({sizes[params]: "small" for params in sorted(sizes)[:2]})
     arguments.n_trials = 2
     arguments.log.unlink(missing_ok=True)
     say(f"smoke test: log in {arguments.log}")
@@ -246,15 +242,10 @@ def print_result(path: Path, study: LoggedStudy) -> None:
         raise UnusableError(f"stdout: {error.strerror}; --status prints RESULT again") from None
 
 
-def main(
-    arguments: Namespace, task: Task, guards: Guards = (), search: type[Search] = Search
-) -> int:
+def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int:
     """Do what the command line asks; return the exit code."""
     try:
-        if arguments.status:
-            print_result(arguments.log, read_log(arguments.log).study)
-            return 0
-        return run(arguments, task, guards, search)
+        return run(arguments, task, search)
     except KeyboardInterrupt:
         return 130
     except Interrupted as stop:
@@ -268,26 +259,26 @@ def main(
         return 3 if isinstance(error, ImportError) else 2
 
 
-def run(arguments: Namespace, task: Task, guards: Guards, search: type[Search]) -> int:
+def run(arguments: Namespace, task: Task, search: type[Search]) -> int:
     """Check, repeat a trial, or search; return the exit code."""
+    if arguments.status:
+        print_result(arguments.log, read_log(arguments.log).study)
+        return 0
     device = choose_device(arguments.device)
     task.load(device)
     if arguments.smoke:
         make_smoke(task, arguments)
-    if arguments.dry_run:
-        return dry_run(task, device)
     if arguments.repeat is not None:
         return repeat_trial(arguments.log, arguments.repeat, task, device)
+    costs = measure_shapes(task)
+    if arguments.dry_run:
+        return dry_run(task, device, costs, arguments)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    costs = measure_shapes(task, free_memory(device))
+    check_shapes(costs, free_memory(device))
     log = LogFile(arguments.log, uuid.uuid4().hex[:8])
-    about = run_fields(task, arguments, device)
-    memory = search.open_study(log, about, arguments)
-    open_run(log, about, arguments)
-    memory.rebuild()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    stops = Stops(arguments.out / "STOP", guards)
-    code = search(task, log, memory, stops, costs, device, arguments).run()
+    trials = search(task, log, costs, device, arguments)
+    open_run(log, run_fields(task, arguments, device), arguments)
+    code = trials.run()
     say_result(log.study)
     print_result(arguments.log, log.study)
     return code

@@ -6,6 +6,7 @@ trial n of the study, behind the trials that --history brought.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,9 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from hpo_script.constants import DIRECTION, METRIC, NAME, PRUNER
+from hpo_script.experiment.shared import Config
 from hpo_script.experiment.space import distributions, searched_params, split_type, suggest
+from hpo_script.experiment.task import Task
 from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 from hpo_script.machinery.sampler import StudySampler
 
@@ -30,6 +33,17 @@ def as_optuna(trial: LoggedTrial) -> FrozenTrial:
     )
 
 
+def first_prunable(task: Task, config: Config) -> float:
+    """Return the epoch or step from which a trial may be pruned: a share of its schedule.
+
+    Not during its warm-up: trials with a shorter one are ahead until then.
+    """
+    intervals = list(task.intervals(config))
+    done = itertools.accumulate(interval.n_batches for interval in intervals)
+    warm = (i.step for i, n in zip(intervals, done, strict=True) if n > config["warmup_steps"])
+    return max(config["prune_from"] * intervals[-1].step, next(warm, float("inf")))
+
+
 class MemoryStudy:
     """An Optuna study that follows a log."""
 
@@ -40,7 +54,7 @@ class MemoryStudy:
         self.sampler = StudySampler(seed)
 
     def rebuild(self) -> None:
-        self.storage: optuna.storages.BaseStorage = optuna.storages.InMemoryStorage()
+        self.storage: Any = optuna.storages.InMemoryStorage()
         self.study = optuna.create_study(
             storage=self.storage, study_name=NAME, direction=DIRECTION, pruner=self.pruner
         )

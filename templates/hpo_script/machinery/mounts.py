@@ -22,23 +22,16 @@ def mount_of(path: Path, table: Path = Path("/proc/self/mountinfo")) -> tuple[st
     """Return the kind of a path's file system, and its mount options; "" if unknown."""
     device = path.stat().st_dev
     place = f"{os.major(device)}:{os.minor(device)}"
-    for line in table.read_text().splitlines() if table.exists() else ():
-        mount, _, system = line.partition(" - ")
-        if mount.split()[2] == place:
-            kind, _, options = system.split(" ", 2)
-            return kind, options
-    return "", ""
+    lines = table.read_text().splitlines() if table.exists() else []
+    mounts = (line.partition(" - ")[2] for line in lines if line.split()[2] == place)
+    kind, _, options = next(mounts, "  ").split(" ", 2)
+    return kind, options
 
 
 def unreachable_worker(study: LoggedStudy, kind: str, options: str) -> str | None:
     """Return the run of another machine whose locks may not be visible here, if any."""
     if kind in LOCAL or (kind in SHARED_LOCKS and not LOCAL_LOCKS.search(options)):
         return None
-    # A run that was killed has no end; it is gone where another run took its trial.
-    lost = ({*trial.claims} - {*trial.claims[-1:]} for trial in study.trials.values())
-    open_runs = study.runs.keys() - study.ended_runs.union(*lost)
-    for run in open_runs:
-        host = study.runs[run]["worker"]["host"]
-        if host != platform.node():
-            return f"run {run} on {host} (file system {kind})"
-    return None
+    hosts = {run: study.runs[run]["worker"]["host"] for run in study.runs.keys() - study.gone}
+    others = (run for run, host in hosts.items() if host != platform.node())
+    return next((f"run {run} on {hosts[run]} (file system {kind})" for run in others), None)

@@ -8,8 +8,8 @@ Extreme k is trial k; then come configurations of --enqueue, then those of the s
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
+import math
 import time
 import traceback
 from argparse import Namespace
@@ -23,7 +23,6 @@ from typing import Any
 import torch
 
 from hpo_script.constants import ARCHITECTURES, DIRECTION, EXTREME_INDICES, METRIC
-from hpo_script.experiment.shared import Config
 from hpo_script.experiment.space import SPACE
 from hpo_script.experiment.task import Task
 from hpo_script.experiment.training import DivergedError, Training, evals_without_gain, train
@@ -31,11 +30,11 @@ from hpo_script.machinery.checkpoint import Checkpoint
 from hpo_script.machinery.device import ShapeCost, free_memory, out_of_memory, peak_memory
 from hpo_script.machinery.log_file import Interrupted, LogFile, say
 from hpo_script.machinery.logged_study import LoggedStudy
-from hpo_script.machinery.memory_study import MemoryStudy
+from hpo_script.machinery.memory_study import MemoryStudy, first_prunable
 from hpo_script.machinery.progress import Progress
-from hpo_script.machinery.results import write_results
+from hpo_script.machinery.results import summary, write_results
 from hpo_script.machinery.stops import STOPPED, Stops
-from hpo_script.machinery.trial_log import ARCHITECTURE
+from hpo_script.machinery.trial_log import ARCHITECTURE, STATES
 
 MOST_KILLS = 10  # processes in a row that may end at one place of a trial
 SIGN = 1 if DIRECTION == "minimize" else -1
@@ -62,42 +61,27 @@ def failure(error: Exception) -> dict[str, Any]:
     }
 
 
-def first_prunable(task: Task, config: Config) -> float:
-    """Return the epoch or step from which a trial may be pruned: a share of its schedule.
-
-    Not during its warm-up: trials with a shorter one are ahead until then.
-    """
-    intervals = list(task.intervals(config))
-    done = itertools.accumulate(interval.n_batches for interval in intervals)
-    warm = (i.step for i, n in zip(intervals, done, strict=True) if n > config["warmup_steps"])
-    return max(config["prune_from"] * intervals[-1].step, next(warm, float("inf")))
-
-
 @dataclass
 class Search:
     """The trials of one run, and the one that is in training."""
 
     task: Task
     log: LogFile
-    memory: MemoryStudy
-    stops: Stops
     costs: Mapping[int, ShapeCost]  # of each row of ARCHITECTURES
     device: torch.device
     arguments: Namespace
 
     def __post_init__(self) -> None:
+        self.memory = MemoryStudy(self.log.study, self.arguments.seed)
         self.free_at_start = free_memory(self.device)
         self.progress = Progress(self.arguments.n_trials)
-        self.round_cost, self.last_round = 0.0, time.monotonic()
-        self.results_cost, self.last_results = 0.0, 0.0
-
-    @staticmethod
-    def open_study(log: LogFile, _about: Mapping[str, Any], arguments: Namespace) -> MemoryStudy:
-        """Return the study that the sampler sees; `--with storage` has another."""
-        return MemoryStudy(log.study, arguments.seed)
+        self.next_round, self.next_results = 0.0, 0.0  # so that each takes 1 % of the time
 
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none is complete."""
+        self.memory.rebuild()
+        self.arguments.out.mkdir(parents=True, exist_ok=True)
+        self.stops = Stops(self.arguments.out / "STOP")
         reason, code = "error", 2
         try:
             while (number := self.next_trial()) is not None:
@@ -115,9 +99,9 @@ class Search:
     def close_run(self, reason: str) -> None:
         """Write how the run ended, and the results of the study."""
         with suppress(Interrupted), self.log.round() as study:
-            best = study.best(DIRECTION)
-            lead = {"best_trial": best and best.number, "best_value": best and best.value}
-            self.log.write("run_end", {"reason": reason, **study.counts(), **lead})
+            found = summary(study)
+            results = {name: found[name] for name in (*STATES, "best_trial", "best_value")}
+            self.log.write("run_end", {"reason": reason, **results})
         self.write_results()
 
     def sync(self) -> None:
@@ -131,8 +115,8 @@ class Search:
             if stop := self.stops.asked():
                 raise stop
             time.sleep(5)
-        self.last_round = time.monotonic()
-        self.round_cost = self.last_round - began
+        now = time.monotonic()
+        self.next_round = now + 100 * (now - began)
         self.log.report_damage()
 
     def next_trial(self) -> int | None:
@@ -146,13 +130,14 @@ class Search:
             known = None if number is None else study.trials.get(number)
             self.resumed = known is not None and known.datetime_start is not None
             if number is not None and not self.resumed:
-                self.start_trial(number, study)
+                self.start_trial(number, study, *self.given_params(number, study))
         self.sync()
         return number
 
-    def start_trial(self, number: int, study: LoggedStudy) -> None:
+    def start_trial(
+        self, number: int, study: LoggedStudy, params: Mapping[str, Any], about: dict[str, Any]
+    ) -> None:
         """Choose the configuration of a trial and claim it."""
-        params, about = self.given_params(number, study)
         config = self.memory.ask(number, params)
         arch_idx = SPACE.decode(config)
         row, cost = ARCHITECTURES[arch_idx], self.costs[arch_idx]
@@ -192,6 +177,8 @@ class Search:
     def run_trial(self, number: int) -> None:
         """Train one trial, from its checkpoint if it has one, and write its end."""
         self.number, self.config = number, dict(self.log.study.trials[number].attributes)
+        spared = self.config["kind"] in ("extreme", "smoke")
+        self.prunable_from = math.inf if spared else first_prunable(self.task, self.config)
         self.curve: list[dict[str, Any]] = []
         self.began = time.monotonic()
         if self.device.type == "cuda":
@@ -216,7 +203,7 @@ class Search:
     def write(self, event: str, fields: Mapping[str, Any], level: str = "I") -> None:
         """Add a line of the trial in training, with its architecture."""
         same = {"trial": self.number, **{name: self.config[name] for name in ARCHITECTURE}}
-        self.log.write(event, {**same, **fields}, level=level)
+        self.log.write(event, {**same, **self.memory.kept(self.number), **fields}, level=level)
 
     def resume_trial(self) -> Mapping[str, Any] | None:
         """Claim a trial of a run that is gone; return the state of its checkpoint."""
@@ -320,12 +307,9 @@ class Search:
         (unit, step), *metrics = point.items()
         self.memory.update()
         self.memory.report(self.number, step, point[METRIC])
-        spared = self.config["kind"] in ("extreme", "smoke")
-        spared = spared or step < first_prunable(self.task, self.config)
-        pruned = not spared and self.memory.prunes(self.number)
-        fields = {"unit": unit, "step": step, **dict(metrics), **self.memory.kept(self.number)}
-        self.write("evaluation", fields)
-        if time.monotonic() - self.last_round > 100 * self.round_cost:
+        pruned = step >= self.prunable_from and self.memory.prunes(self.number)
+        self.write("evaluation", {"unit": unit, "step": step, **dict(metrics)})
+        if time.monotonic() > self.next_round:
             self.sync()
         return pruned
 
@@ -334,17 +318,17 @@ class Search:
         with self.log.round() as study:
             trial = study.trials[self.number]
             owner = trial.claims[-1]
-            ours = owner == self.log.run and not trial.finished
-            ours = self.log.lock_trial(self.number) and ours
+            locked = self.log.lock_trial(self.number)
+            ours = locked and owner == self.log.run and not trial.finished
             if ours:
                 times = {"datetime_start": trial.datetime_start}
                 times["datetime_complete"] = str(datetime.now())
-                fields = {**trial.attributes, **found, **times, **self.memory.kept(self.number)}
-                self.write("trial_end", fields, level="W" if "error" in found else "I")
+                level = "W" if "error" in found else "I"
+                self.write("trial_end", {**trial.attributes, **found, **times}, level)
         self.sync()
         if not ours:
             say(f"trial {self.number} was claimed by run {owner}; this result is discarded")
-        elif time.monotonic() - self.last_results > 100 * self.results_cost:
+        elif time.monotonic() > self.next_results:
             self.write_results()
         return ours
 
@@ -355,5 +339,5 @@ class Search:
             write_results(self.arguments.out, self.log.study)
         except OSError as error:
             say(f"results not written: {error}")
-        self.last_results = time.monotonic()
-        self.results_cost = self.last_results - began
+        now = time.monotonic()
+        self.next_results = now + 100 * (now - began)

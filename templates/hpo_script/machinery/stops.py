@@ -20,8 +20,10 @@ STOPPED = 75  # exit code: stopped before the total, run again to continue
 class Stops:
     """Everything that may end the run; a guard returns a reason to end it, or None."""
 
-    def __init__(self, file: Path, guards: Sequence[Callable[[Stops], str | None]]) -> None:
-        self.file, self.guards = file, guards
+    guards: Sequence[Callable[[Stops], str | None]] = ()  # of sections such as `slurm`
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
         self.end = time.monotonic() + (math.inf if TIMEOUT_HOURS is None else 3600 * TIMEOUT_HOURS)
         self.reserve = 0.0  # seconds of it for the last checkpoint
         self.stop: Interrupted | None = None

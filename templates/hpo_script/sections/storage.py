@@ -1,27 +1,24 @@
 """Storage: the study lives in an Optuna storage, for machines without a shared disk.
 
-Optuna's heartbeat and retry serve databases. A trial and its retries are one trial of the log; its
-number counts the trials before it that are no retries. The log only records what this worker does.
+A trial and its retries are one trial of the log; its number counts the trials before it that are
+no retries. The log records the trials of this worker.
 """
 
 from __future__ import annotations
 
 import fcntl
-import functools
 import os
 import re
 import time
 import uuid
 import warnings
 import zlib
-from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage
 from optuna.storages._heartbeat import get_heartbeat_thread, is_heartbeat_enabled
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -29,9 +26,8 @@ from optuna.trial import FrozenTrial, TrialState
 from hpo_script.constants import DIRECTION, METRIC
 from hpo_script.experiment.shared import UnusableError
 from hpo_script.experiment.space import searched
-from hpo_script.machinery.log_file import Interrupted, LogFile, read_log, say
-from hpo_script.machinery.logged_study import LoggedStudy
-from hpo_script.machinery.main import COMPARED, SAME_SPACE, changes
+from hpo_script.machinery.log_file import Interrupted, read_log, say
+from hpo_script.machinery.main import COMPARED, SAME_SPACE, changes, run_fields
 from hpo_script.machinery.memory_study import MemoryStudy
 from hpo_script.machinery.search import Search
 from hpo_script.machinery.stops import STOPPED
@@ -40,7 +36,7 @@ from hpo_script.sections.constants import HEARTBEAT_SECONDS, STORAGE, STUDY_NAME
 CREDENTIALS = r"(?s)(?<=://)[^:/]*:.*@|[?&;](password|passwd|pwd)=.*"
 
 
-def open_storage(url: str) -> BaseStorage:
+def open_storage(url: str) -> optuna.storages.BaseStorage:
     """Return a storage; try again while other workers may be creating the tables of a server."""
     scheme, _, rest = url.partition("://")
     if scheme == "journal":
@@ -49,13 +45,13 @@ def open_storage(url: str) -> BaseStorage:
         host, _, port = rest.rpartition(":")
         return optuna.storages.GrpcStorageProxy(host=host, port=int(port))
     engine = {"pool_pre_ping": True, "connect_args": {"timeout": 60} if "sqlite" in scheme else {}}
-    retry: dict[str, Any] = {"failed_trial_callback": optuna.storages.RetryFailedTrialCallback()}
-    connect = functools.partial(optuna.storages.RDBStorage, url, engine, **retry)
+    options: dict[str, Any] = {"heartbeat_interval": HEARTBEAT_SECONDS, "engine_kwargs": engine}
+    options["failed_trial_callback"] = optuna.storages.RetryFailedTrialCallback()
     for attempt in range(6):
         with suppress(Exception):  # each database has its own errors
-            return connect(heartbeat_interval=HEARTBEAT_SECONDS)
+            return optuna.storages.RDBStorage(url, **options)
         time.sleep(0.1 * 2**attempt * (1 + os.getpid() % 10 / 10))
-    return connect(heartbeat_interval=HEARTBEAT_SECONDS)
+    return optuna.storages.RDBStorage(url, **options)
 
 
 @contextmanager
@@ -83,14 +79,14 @@ class StorageStudy(MemoryStudy):
     prunes = storage_calls()(MemoryStudy.prunes)
 
     @storage_calls()
-    def open(self, url: str | None, about: Mapping[str, Any]) -> str:
-        """Create or load the study, and return its id; refuse the study of another experiment."""
+    def open(self, url: str | None, about: Mapping[str, Any]) -> None:
+        """Create or load the study, give the log its id; refuse another experiment."""
         file = re.fullmatch(r"(?:sqlite(?:\+\w+)?:///|journal://)([^?]+)(?:\?.*)?", url or "")
         self.file = file and Path(f"{file[1]}.claims").resolve()
         new = {name: about[name] for name in (*COMPARED, *SAME_SPACE)}
-        self.storage = optuna.storages.InMemoryStorage()
-        with self.lock():  # a server has no lock yet
-            self.storage = open_storage(url) if url else self.storage
+        self.storage = None  # a server has no lock yet
+        with self.lock():
+            self.storage = open_storage(url) if url else optuna.storages.InMemoryStorage()
         with self.lock():
             known: dict[str, Any] = {"storage": self.storage, "study_name": STUDY_NAME}
             known |= {"sampler": self.sampler, "pruner": self.pruner, "load_if_exists": True}
@@ -102,7 +98,7 @@ class StorageStudy(MemoryStudy):
         if changed := changes(old, new, tuple(new)):
             where = f"study {STUDY_NAME} in the storage has trials of another experiment"
             raise UnusableError(f"{where}: {'; '.join(changed[:20])}. Give another study.name")
-        return str(old["study_id"])
+        self.logged.study_id = old["study_id"]
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -156,30 +152,29 @@ class StorageSearch(Search):
 
     memory: StorageStudy
 
-    @staticmethod
-    def open_study(log: LogFile, about: Mapping[str, Any], arguments: Namespace) -> MemoryStudy:
+    def __post_init__(self) -> None:
         """Open the study before the log, which takes its id."""
+        super().__post_init__()
+        log, arguments = self.log, self.arguments
         url = arguments.storage or os.environ.get("OPTUNA_STORAGE") or STORAGE
         if arguments.history or not (url or arguments.smoke):
             raise UnusableError("a storage needs --storage or OPTUNA_STORAGE, and no --history")
         if re.search(CREDENTIALS, arguments.storage or ""):
             raise UnusableError("--storage: put a URL with a password into OPTUNA_STORAGE")
         warnings.filterwarnings("ignore", "(?is).*(heartbeat|stale|RetryFailed|failed_trial)")
-        memory = StorageStudy(log.study, arguments.seed)
-        log.study.study_id = memory.open(None if arguments.smoke else url, about)
+        about = run_fields(self.task, arguments, self.device)
+        self.memory = StorageStudy(log.study, arguments.seed)
+        self.memory.open(None if arguments.smoke else url, about)
         if read_log(log.path).study.study_id not in (None, log.study.study_id):
             raise UnusableError(f"{log.path} has trials of another study; give another --log")
-        for trial in memory.trials(TrialState.RUNNING) if arguments.retry_running else []:
-            memory.retry(trial._trial_id)
-        return memory
+        for trial in self.memory.trials(TrialState.RUNNING) if arguments.retry_running else []:
+            self.memory.retry(trial._trial_id)
 
     def next_trial(self) -> int | None:
         """Return the trial to train; at the total, wait for trials that may be stale."""
         end = time.monotonic() + 3 * HEARTBEAT_SECONDS * is_heartbeat_enabled(self.memory.storage)
-        while (number := self.claim()) is None and self.memory.trials(TrialState.RUNNING):
-            if stop := self.stops.asked():
-                raise stop
-            if time.monotonic() > end:
+        while (number := self.claim()) is None and time.monotonic() < end:
+            if not self.memory.trials(TrialState.RUNNING):
                 break
             time.sleep(min(5, HEARTBEAT_SECONDS))
         return number
@@ -194,16 +189,14 @@ class StorageSearch(Search):
             if not self.memory.trials(TrialState.WAITING):
                 if (number := len(self.memory.firsts())) >= self.arguments.n_trials:
                     return None
-                params, attributes = super().given_params(number, study)
+                params, attributes = self.given_params(number, study)
                 self.memory.study.enqueue_trial(dict(params), user_attrs=attributes)
             number = self.memory.hold()
             if number not in study.trials:
-                self.start_trial(number, study)
+                about = {"kind": "search", **self.memory.held.user_attrs}
+                self.start_trial(number, study, {}, about)
         self.sync()
         return number
-
-    def given_params(self, _number: int, _study: LoggedStudy) -> tuple[Any, dict[str, Any]]:
-        return {}, {"kind": "search", **self.memory.held.user_attrs}
 
     def run_trial(self, number: int) -> None:
         self.resumed = "failed_trial" in self.memory.held.system_attrs

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hpogen.families.family import Constant, Family, Param, TaskKind
+from hpogen.families.family import Family, Param, TaskKind
+from hpogen.families.language.constants import CONSTANTS
 from hpogen.families.language.text import (
-    DEFAULT_PATTERN,
     check_text,
     count_text_params,
     count_text_samples,
@@ -16,11 +16,7 @@ from hpogen.families.language.text import (
 from hpogen.families.shared import (
     AXES,
     SMALL_AXES,
-    Digest,
-    Name,
     Positive,
-    Share,
-    UpTo,
     categorical,
     log_float,
     optimizer_params,
@@ -46,16 +42,7 @@ LANGUAGE = Family(
     count_samples=count_text_samples,
     schedule=text_schedule,
     length_params=("steps", "eval_interval"),
-    constants=(
-        Constant("data_path", "data", "data/stdlib.txt", Name, "text file or folder"),
-        Constant("data_sha256", "data", None, Digest | None, "of the text; checked if given"),
-        Constant("file_pattern", "data", DEFAULT_PATTERN, Name, "which files of a folder"),
-        Constant("train_fraction", "splits", 0.8, Share, "of all bytes, from the start"),
-        Constant("val_fraction", "splits", 0.1, Share, "the rest is test: nothing is made of it"),
-        Constant("train_subset", "splits", 1.0, UpTo, "of the training bytes, from the end"),
-        Constant("val_bytes", "splits", 262_144, Positive, "most that an evaluation reads"),
-        Constant("context_length", "model", 256, Positive, "bytes the model sees"),
-    ),
+    constants=CONSTANTS,
     check=check_text,
     params=(
         Param("steps", categorical(500, 1000, 2000), Positive, "optimizer steps"),
@@ -75,6 +62,7 @@ LANGUAGE = Family(
         "experiment/shared",
         "experiment/transformer",
         "families/language/model",
+        "families/language/text",
         "families/language/data",
         "experiment/accumulate_mean",
         "experiment/training",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hpo_script.families.language.sizes import count_params, sample_bytes
-from hpogen.families.family import DataFacts, Schedule
-from hpogen.families.language.text_file import read_text_digest
+from hpo_script.families.language.text import stretches, too_small
+from hpogen.errors import DataError
+from hpogen.families.family import DataFacts, Schedule, with_defaults
+from hpogen.families.language.constants import CONSTANTS
+from hpogen.families.language.text_file import names_of, read_text_facts
 from hpogen.families.shared import local_path
 from hpogen.yaml_file import shown
-
-DEFAULT_PATTERN = "**/*.py"
 
 
 def check_text(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -27,11 +29,35 @@ def check_text(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
     return wrong
 
 
-def read_text_data(path: str, said: Mapping[str, Any]) -> DataFacts:
-    """Return the properties of a text. Raises DataError."""
-    pattern = said.get("file_pattern", DEFAULT_PATTERN)
-    digest = read_text_digest(Path(path), str(pattern))
-    return DataFacts({"data_path": local_path(path), "data_sha256": digest}, [], [])
+def read_text_data(path: str, said: Mapping[str, Any], task: str) -> DataFacts:
+    """Return the properties of a text. Raises DataError.
+
+    `path` may end in a pattern, `notes/**/*.md`, in place of data.file_pattern.
+    """
+    del task
+    folder, pattern = split_pattern(path)
+    given = {"file_pattern": pattern} if pattern else {}
+    values = with_defaults(CONSTANTS, {**said, **given})
+    found = read_text_facts(folder, values["file_pattern"])
+    context_length = values["context_length"]
+    parts = stretches(found.n_bytes, values, context_length)
+    if fault := too_small(found.n_bytes, parts, context_length):
+        raise DataError(f"{shown(path, 200)}: {fault}")
+    files = f"{found.n_files:,} file{'s' * (found.n_files != 1)}"
+    notes = [f"{files}, {found.n_bytes:,} bytes"] if folder.is_dir() else []
+    if found.left_out:
+        notes.append(f"files that are no text are left out: {names_of(found.left_out, folder)}")
+    digest = {"data_path": local_path(str(folder)), "data_sha256": found.sha256}
+    return DataFacts({**digest, **given}, notes, [])
+
+
+def split_pattern(path: str) -> tuple[Path, str]:
+    """Return the folder and the pattern of a path that ends in one, else the path and nothing."""
+    whole = Path(path)
+    first = next((i for i, part in enumerate(whole.parts) if "*" in part or "?" in part), None)
+    if first is None or os.path.lexists(path):
+        return whole, ""
+    return Path(*whole.parts[:first]), str(PurePosixPath(*whole.parts[first:]))
 
 
 def describe_text_inputs(constants: Mapping[str, Any], options: Mapping[str, str]) -> str:

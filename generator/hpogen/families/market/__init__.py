@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
-from hpogen.families.family import Constant, Family, Param, Switch, TaskKind
+from hpogen.families.family import Family, Param, Switch, TaskKind
 from hpogen.families.market.checks import check_market
+from hpogen.families.market.constants import CONSTANTS, reader_parts
 from hpogen.families.market.inputs import (
     INPUTS,
     count_market_params,
@@ -16,27 +13,17 @@ from hpogen.families.market.inputs import (
 )
 from hpogen.families.market.losses import LOSSES, Loss
 from hpogen.families.market.read_data import read_market_data
-from hpogen.families.market.schedule import DEMO_PATH, count_market_samples, market_schedule
+from hpogen.families.market.schedule import count_market_samples, market_schedule
 from hpogen.families.shared import (
     AXES,
     SMALL_AXES,
-    Columns,
-    Digest,
-    Name,
     Positive,
-    Share,
-    UpTo,
     categorical,
     log_float,
     optimizer_params,
     shapes,
     uniform,
 )
-from hpogen.validation_messages import DATE_PATTERN
-
-Date = Annotated[str, Field(pattern=DATE_PATTERN)]
-DateRange = Annotated[list[Date], Field(min_length=2, max_length=2)]
-SP500_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
 
 MARKET = Family(
     name="market",
@@ -69,31 +56,8 @@ MARKET = Family(
     count_samples=count_market_samples,
     schedule=market_schedule,
     length_params=("epochs", "batch_size"),
-    constants=(
-        Constant("data_path", "data", DEMO_PATH, Name, "CSV or Parquet"),
-        Constant("data_sha256", "data", None, Digest | None, "of that file; checked if given"),
-        Constant(
-            "data_range", "data", None, DateRange | None, "its first and last date", "data_path"
-        ),
-        Constant("feature_columns", "data", SP500_COLUMNS, Columns, "columns the model sees"),
-        Constant("train_fraction", "splits", 0.7, Share, "of all rows, in the order of dates"),
-        Constant("val_fraction", "splits", 0.15, Share, "the rest is test: nothing is made of it"),
-        Constant("train_subset", "splits", 1.0, UpTo, "of the training days, evenly spread"),
-        Constant("train_end", "splits", None, Date | None, "last training date, if given"),
-        Constant("val_end", "splits", None, Date | None, "last validation date, if given"),
-        Constant(
-            "min_val_samples",
-            "splits",
-            100,
-            Positive,
-            "fewer, or fewer training samples, are refused",
-        ),
-        Constant("min_class_samples", "splits", 10, Positive, "fewer of a class are refused"),
-        Constant("context_length", "model", 60, Positive, "days the model sees"),
-        Constant("max_context_length", "model", 60, Positive, "trims the label days"),
-        Constant("patch_length", "model", 10, Positive, "days per patch"),
-        Constant("stride", "model", 5, Positive, "days between patches"),
-    ),
+    constants=CONSTANTS,
+    slots=reader_parts,
     check=check_market,
     params=(
         Param("epochs", categorical(50, 75, 100), Positive, "passes over the training days"),
@@ -118,6 +82,7 @@ MARKET = Family(
         "{inputs}",
         "families/market/metrics",
         "{loss}",
+        "{prices}",
         "families/market/data",
         "{accumulate}",
         "experiment/training",

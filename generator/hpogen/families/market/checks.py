@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from hpogen.families.market.constants import PRICE_COLUMNS
+from hpogen.yaml_file import shown
+
 
 def check_market(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return (constant, what is wrong) for values that do not go together."""
@@ -20,6 +23,11 @@ def check_market(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
     columns = constants["feature_columns"]
     if "Date" in columns or len(set(columns)) < len(columns):
         wrong.append(("feature_columns", "Date, or a column given twice"))
+    for name in constants["transforms"]:
+        if name in (*PRICE_COLUMNS, "Volume"):
+            wrong.append(("transforms", f"{name} has the form that options.inputs gives it"))
+        elif name not in columns:
+            wrong.append(("transforms", f"{shown(name)} is no feature column"))
     return wrong + check_dates(constants["train_end"], constants["val_end"])
 
 

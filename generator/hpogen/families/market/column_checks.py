@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from hpogen.families.market.data_file import PRICE_COLUMNS
+from hpogen.families.market.constants import PRICE_COLUMNS
 from hpogen.yaml_file import shown
 
 MAX_SHIFT = 20  # rows ahead in which a copy of a price is looked for
@@ -14,30 +14,31 @@ MAX_SHIFT = 20  # rows ahead in which a copy of a price is looked for
 Values = Mapping[str, Sequence[float]]
 
 
-def column_warnings(values: Values, columns: Sequence[str]) -> list[str]:
-    """Return a warning for each feature column that should not be one.
+def idle_columns(values: Values, columns: Sequence[str], n_train: int) -> dict[str, str]:
+    """Return {column: why it adds nothing} for feature columns without information of their own.
 
-    `values` holds the rows of each numeric column of the file, `columns` the feature columns.
+    `values` holds the rows of each column of numbers, `columns` the feature columns; `n_train`
+    rows are of the training split.
     """
-    faults = {name: find_fault(values, columns, name) for name in columns}
-    rest = shown(", ".join(name for name in columns if not faults[name]), 300)
-    return [
-        f"data.feature_columns: {shown(name)} {fault}; leave it out: feature_columns: [{rest}]"
-        for name, fault in faults.items()
-        if fault
-    ]
+    found: dict[str, str] = {}
+    for name in columns:
+        column = values[name]
+        others = (other for other in comparable(columns, name) if other not in found)
+        if len(set(column[:n_train])) == 1:
+            found[name] = "never changes in the training rows"
+        elif counts_rows(column):
+            found[name] = "only counts rows"
+        elif other := next((other for other in others if same(column, values[other])), None):
+            found[name] = f"repeats {shown(other)}"
+    return found
 
 
-def find_fault(values: Values, columns: Sequence[str], name: str) -> str | None:
-    """Return why a column should not be a feature, None if there is no reason."""
-    column = values[name]
-    if counts_rows(column):
-        return "only counts rows"
-    for other in comparable(columns, name):
-        if same(column, values[other]):
-            return f"repeats {shown(other)}"
-    # In some markets the Close of a day is the Open of the next: a price is no leak.
-    return None if name in PRICE_COLUMNS else find_leak(values, column)
+def leaks(values: Values, columns: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield (column, what it holds) for feature columns with the price of a later row."""
+    for name in columns:
+        # In some markets the Close of a day is the Open of the next: a price is no leak.
+        if name not in PRICE_COLUMNS and (fault := find_leak(values, values[name])):
+            yield name, fault
 
 
 def comparable(columns: Sequence[str], name: str) -> list[str]:

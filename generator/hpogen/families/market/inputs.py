@@ -7,7 +7,7 @@ from typing import Any
 
 from hpo_script.families.market.sizes import count_params, sample_bytes
 from hpogen.families.family import Choice
-from hpogen.families.market.data_file import PRICE_COLUMNS
+from hpogen.families.market.constants import PRICE_COLUMNS
 
 INPUTS = {
     "revin": Choice(
@@ -25,6 +25,17 @@ INPUTS = {
         {"inputs": "families/market/inputs_zscore"},
         "raw columns, standardised on training rows",
     ),
+}
+
+# The forms of columns under scale_free; all others: as data.transforms says.
+SCALE_FREE = {
+    **dict.fromkeys(PRICE_COLUMNS, "as log ratio to the previous close"),
+    "Volume": "as log ratio to its 20-day mean",
+}
+TRANSFORMS = {
+    "log_ratio": "as log ratio to the row before",
+    "difference": "as difference from the row before",
+    "zscore": "as z-score of the past 60 rows",
 }
 
 
@@ -55,16 +66,17 @@ def market_sizes(constants: Mapping[str, Any], options: Mapping[str, str]) -> di
 
 def describe_market_inputs(constants: Mapping[str, Any], options: Mapping[str, str]) -> str:
     """Return the feature columns, each with the form in which it enters the model."""
-    columns = constants["feature_columns"]
-    inputs = INPUTS[options["inputs"]]
-    if options["inputs"] != "scale_free":
-        return f"{', '.join(columns)}: {inputs.about}"
-    prices = [name for name in columns if name in PRICE_COLUMNS]
-    others = [name for name in columns if name not in (*PRICE_COLUMNS, "Volume")]
-    forms = {
-        "as log ratio to the previous close": prices,
-        "as log ratio to its 20-day mean": [name for name in columns if name == "Volume"],
-        "unchanged": others,
-    }
-    texts = [f"{', '.join(names)} {form}" for form, names in forms.items() if names]
-    return f"{'; '.join([*texts, 'ln(High / Low)'])}; standardised on training rows"
+    inputs = options["inputs"]
+    own_forms = SCALE_FREE if inputs == "scale_free" else {}
+    unchanged = "unchanged" if own_forms else ""
+    transforms = constants.get("transforms", {})
+    forms: dict[str, list[str]] = {}
+    for name in constants["feature_columns"]:
+        form = own_forms.get(name) or TRANSFORMS.get(transforms.get(name), unchanged)
+        forms.setdefault(form, []).append(name)
+    texts = [f"{', '.join(names)} {form}".rstrip() for form, names in forms.items()]
+    if not own_forms:
+        return f"{'; '.join(texts)}: {INPUTS[inputs].about}"
+    has_range = "High" in constants.get("price_columns", PRICE_COLUMNS)
+    span = "ln(High / Low)" if has_range else "absolute log return"
+    return f"{'; '.join([*texts, span])}; standardised on training rows"

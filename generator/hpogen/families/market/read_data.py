@@ -6,60 +6,88 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hpogen.errors import DataError
-from hpogen.families.family import DataFacts
-from hpogen.families.market.column_checks import column_warnings
-from hpogen.families.market.data_file import MarketFile, read_market
+from hpogen.families.family import DataFacts, with_defaults
+from hpogen.families.market.column_checks import idle_columns, leaks
+from hpogen.families.market.constants import CONSTANTS
+from hpogen.families.market.data.problems import Problems, in_yaml
+from hpogen.families.market.data.read import ALL_NEEDED, MarketFile, read_market
 from hpogen.families.shared import local_path
 from hpogen.yaml_file import shown
 
 MIN_ROWS = 300  # fewer leave no 100 validation samples with the default splits
 
 
-def read_market_data(path: str, said: Mapping[str, Any]) -> DataFacts:
+def read_market_data(path: str, said: Mapping[str, Any], task: str) -> DataFacts:
     """Return the properties of a file of daily rows. Raises DataError."""
-    found = read_market(Path(path), min_rows=MIN_ROWS)
-    numeric = found.feature_columns
-    columns = said.get("feature_columns", numeric)
-    for name in columns if isinstance(columns, list) else []:
-        if name not in numeric:
-            wrong = "holds text" if name in found.left_out else "is not there"
-            raise DataError(
-                f"{shown(path)}: column {shown(str(name))} {wrong}; numeric are"
-                f" {shown(', '.join(numeric), 300)}"
-            )
+    needed = ("Close",) if task == "direction" else ALL_NEEDED
+    found = read_market(Path(path), said, needed=needed, min_rows=MIN_ROWS)
+    n_train = count_train_rows(found, said)
+    chosen = ColumnChoice(found, "feature_columns" in said, max(n_train, 1))
+    chosen.check_end(said.get("val_end"))
+    chosen.problems.raise_any(shown(path, 200))
     constants = {
-        "feature_columns": columns,
+        **found.form,
+        "feature_columns": chosen.columns,
         "data_path": local_path(path),
         "data_sha256": found.sha256,
         "data_range": [found.dates[0], found.dates[-1]],
     }
-    n_train = count_train_rows(found, said)
-    check_splits(shown(path), found, columns, said, max(n_train, 1))
-    notes = [
-        f"column {shown(name)} holds text ('{value}') and is left out"
-        for name, value in found.left_out.items()
-    ]
-    return DataFacts(constants, notes, column_warnings(found.values, columns), n_train)
+    return DataFacts(constants, [*found.notes, *chosen.notes], chosen.warnings, n_train)
 
 
 def count_train_rows(found: MarketFile, said: Mapping[str, Any]) -> int:
-    """Return the number of rows in the training split, 0 if a setting of it is invalid."""
+    """Return the number of rows in the training split."""
     if train_end := said.get("train_end"):
-        return sum(day <= str(train_end) for day in found.dates)
-    share = said.get("train_fraction", 0.7)
-    return round(len(found.dates) * share) if isinstance(share, float) else 0
+        return sum(day <= train_end for day in found.dates)
+    share: float = with_defaults(CONSTANTS, said)["train_fraction"]
+    return round(len(found.dates) * share)
 
 
-def check_splits(
-    path: str, found: MarketFile, columns: Sequence[str], said: Mapping[str, Any], n_train: int
-) -> None:
-    """Refuse splits without test rows, and columns without change in training. DataError."""
-    val_end = said.get("val_end")
-    if val_end and str(val_end) >= found.dates[-1]:
-        raise DataError(f"{path}: no row is left for the test split after val_end {val_end}")
-    if constant := [name for name in columns if found.still[name] >= n_train]:
-        raise DataError(
-            f"{path}: {shown(', '.join(constant))} never changes in the training rows; leave it"
-            " out of feature_columns"
-        )
+class ColumnChoice:
+    """The feature columns: those that add something, or those that the user named."""
+
+    def __init__(self, found: MarketFile, named: bool, n_train: int) -> None:
+        self.found, self.columns = found, found.feature_columns
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+        self.problems = Problems()
+        idle = idle_columns(found.values, self.columns, n_train)
+        ahead = {n: fault for n, fault in leaks(found.values, self.columns) if n not in idle}
+        if named:
+            self.warn_about({**idle, **ahead})
+        else:
+            self.leave_out(idle, ahead)
+
+    def warn_about(self, faults: Mapping[str, str]) -> None:
+        """Warn about columns that the user named; without any change in training, refuse them."""
+        mend = f"feature_columns: {self.without(faults)}"
+        for name, fault in faults.items():
+            if fault.startswith("never changes"):
+                self.problems.add(f"column {shown(name)} {fault}", mend)
+            else:
+                self.warnings.append(
+                    f"data.feature_columns: {shown(name)} {fault}; leave it out: {mend}"
+                )
+
+    def leave_out(self, idle: Mapping[str, str], ahead: Mapping[str, str]) -> None:
+        """Leave out columns that add nothing; refuse those that hold a later price."""
+        for name, fault in idle.items():
+            self.notes.append(f"column {shown(name)} {fault} and is left out")
+        for name, fault in ahead.items():
+            self.problems.add(
+                f"column {shown(name)} {fault}",
+                f"feature_columns: {self.without({**idle, **ahead})}",
+            )
+        self.columns = [name for name in self.columns if name not in idle]
+        if not self.columns:
+            self.problems.add("no column is left for the model")
+
+    def without(self, names: Mapping[str, str]) -> str:
+        """Return the other columns as a list in YAML."""
+        rest: Sequence[str] = [name for name in self.columns if name not in names]
+        return f"[{', '.join(map(in_yaml, rest))}]"
+
+    def check_end(self, val_end: str | None) -> None:
+        """Refuse an end of the validation split that leaves no rows for the test split."""
+        if val_end and val_end >= self.found.dates[-1]:
+            self.problems.add(f"no row is left for the test split after val_end {val_end}")

@@ -1,8 +1,8 @@
-"""Constants of a script of the language family, for the parts to be checked on their own."""
+"""Default constants of the language family, so that its parts can be imported and tested."""
 
 from __future__ import annotations
 
-FILE_PATTERN = "**/*.py"
+FILE_PATTERN = "**/*"
 TRAIN_FRACTION = 0.8
 VAL_FRACTION = 0.1
 TRAIN_SUBSET = 1.0

@@ -1,7 +1,6 @@
-"""Data: the bytes of a text file, or of all files of a folder in the order of their names.
+"""Data: contiguous stretches of a text for training, validation and test.
 
-Training, validation and test are contiguous stretches; the bytes of the test stretch are dropped
-on reading.
+The bytes of the test stretch are dropped after reading.
 """
 
 from __future__ import annotations
@@ -28,16 +27,18 @@ from hpo_script.families.language.constants import (
     VAL_FRACTION,
 )
 from hpo_script.families.language.model import GPT
+from hpo_script.families.language.text import stretches, text_files, too_small
 
-
-def read_text(path: Path, pattern: str) -> bytes:
-    """Return the bytes of a file, or of a folder's files that match the pattern."""
-    files = [path] if path.is_file() else sorted(f for f in path.glob(pattern) if f.is_file())
-    return b"\n".join(file.read_bytes() for file in files)
+SPLITS = {
+    "train_fraction": TRAIN_FRACTION,
+    "val_fraction": VAL_FRACTION,
+    "train_subset": TRAIN_SUBSET,
+    "val_bytes": VAL_BYTES,
+}
 
 
 class Task:
-    """The next byte of a text, predicted from the bytes before it."""
+    """Prediction of the next byte of a text from the bytes before it."""
 
     unit = "step"
 
@@ -45,21 +46,16 @@ class Task:
         self.data_path, self.data_sha256 = data_path, data_sha256
 
     def load(self, device: torch.device) -> None:
-        """Read the text; keep training and validation bytes on the device."""
-        text = read_text(Path(self.data_path), FILE_PATTERN)
+        """Read the text; move training and validation bytes to the device."""
+        files, _ = text_files(Path(self.data_path), FILE_PATTERN)
+        text = b"\n".join(file.read_bytes() for file in files)
         self.digest = hashlib.sha256(text).hexdigest()
         if self.data_sha256 not in (None, self.digest):
             raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
-        n_train = int(len(text) * TRAIN_FRACTION)
-        first = n_train - int(n_train * TRAIN_SUBSET)
-        n_bytes = min(int(len(text) * VAL_FRACTION), VAL_BYTES + 1)
-        n_val = max(n_bytes - 1, 0) // CONTEXT_LENGTH * CONTEXT_LENGTH
-        if min(n_val, n_train - first) < 100 * CONTEXT_LENGTH:
-            raise UnusableError(
-                f"{self.data_path}: {len(text):,} bytes leave {n_train - first:,} for training and"
-                f" {n_val:,} for validation; at least {100 * CONTEXT_LENGTH:,} of each are needed"
-            )
-        self.val_text = text[n_train : n_train + n_val + 1]  # one more, for the last target
+        first, _, n_train, n_val = found = stretches(len(text), SPLITS, CONTEXT_LENGTH)
+        if fault := too_small(len(text), found, CONTEXT_LENGTH):
+            raise UnusableError(f"{self.data_path}: {fault}")
+        self.val_text = text[n_train : n_train + n_val + 1]  # with the last target
         self.val = torch.frombuffer(bytearray(self.val_text), dtype=torch.uint8).to(device)
         self.train = torch.frombuffer(bytearray(text[first:n_train]), dtype=torch.uint8).to(device)
         self.windows = self.train.unfold(0, CONTEXT_LENGTH + 1, 1)
@@ -76,7 +72,7 @@ class Task:
         return {**about, "train_bytes": len(self.train), "val_bytes": len(self.val) - 1}
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Return the baselines: two compressors on the validation bytes."""
+        """Return the bits per byte of two compressors on the validation bytes."""
         text = self.val_text
         sizes = {"zlib": len(zlib.compress(text, 9)), "xz": len(lzma.compress(text, preset=9))}
         return {name: {"bits_per_byte": 8 * n / len(text)} for name, n in sizes.items()}
@@ -86,7 +82,7 @@ class Task:
         return GPT(arch, dropout)
 
     def sample(self, n: int, device: torch.device) -> Tensor:
-        """Return n windows, for measuring memory."""
+        """Return n windows of zeros, for the measurement of memory."""
         return torch.zeros(n, CONTEXT_LENGTH, dtype=torch.long, device=device)
 
     def intervals(self, config: Config) -> Iterator[EvalInterval]:
@@ -96,19 +92,19 @@ class Task:
         return (EvalInterval(min(s + size, steps), min(size, steps - s)) for s in starts)
 
     def training_length(self, config: Config) -> dict[str, int]:
-        """Return how much is trained: passes over the text, and bytes."""
+        """Return the length of a training in passes over the text and in bytes."""
         tokens = config["steps"] * config["batch_size"] * CONTEXT_LENGTH
         return {"epochs": math.ceil(tokens / len(self.train)), "tokens": tokens}
 
     def batches(self, config: Config, interval: EvalInterval, seed: int) -> list[Tensor]:
-        """Return where the windows of each batch start, drawn with replacement."""
+        """Return the starts of the windows in each batch, drawn with replacement."""
         shape = (interval.n_batches, config["batch_size"])
         generator = torch.Generator().manual_seed(seed)
         starts = torch.randint(len(self.windows), shape, generator=generator)
         return list(starts.to(self.windows.device))
 
     def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Return windows and the same windows one byte later, both (batch, tokens)."""
+        """Return windows, and the same windows one byte later, both (batch, tokens)."""
         window = self.windows[indices].long()
         return window[:, :-1], window[:, 1:]
 

@@ -1,4 +1,4 @@
-"""Model: GPT (Radford et al. 2019) over bytes, learned positions, head tied to the embedding."""
+"""Model: GPT (Radford et al. 2019) on bytes, with learned positions and tied embeddings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hpo_script.families.language.constants import CONTEXT_LENGTH
 
 
 class GPT(nn.Module):
-    """Causal transformer; at each place, one logit for each value of the next byte."""
+    """Causal transformer with a logit per value of the next byte at each position."""
 
     def __init__(self, arch: Arch, dropout: float) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ def count_params(arch: Mapping[str, int], *, context_length: int) -> int:
 
 
 def sample_bytes(arch: Mapping[str, int], *, context_length: int) -> int:
-    """Return the bytes that a sample keeps for the backward pass, without the loss."""
+    """Return the bytes of activations per sample for the backward pass, without the loss."""
     d = arch["d_model"]
     return (
         saved_bytes(arch, context_length) + 4 * context_length * (3 * d + 2) + 8 * context_length

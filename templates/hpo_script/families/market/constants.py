@@ -1,4 +1,4 @@
-"""Constants of a script of the market family, for the parts to be checked on their own."""
+"""Default constants of the market family, so that its parts can be imported and tested."""
 
 from __future__ import annotations
 
@@ -15,3 +15,17 @@ CONTEXT_LENGTH = 60
 MAX_CONTEXT_LENGTH = 60
 PATCH_LENGTH = 10
 STRIDE = 5
+# Only in scripts of files that are no plain CSV or Parquet.
+COLUMNS: dict[str, str] = {}
+PRICE_COLUMNS = ["Open", "High", "Low", "Close"]
+DATE_FORMAT: str | None = None
+ENCODING = "utf-8-sig"
+SEPARATOR = ","
+DECIMAL = "."
+THOUSANDS = ""
+UNITS = False
+FOOTER = 0
+SORT = False
+DUPLICATES = "refuse"
+FILL = "refuse"
+TRANSFORMS: dict[str, str] = {}

@@ -1,19 +1,13 @@
-"""Data: daily rows, labels from the days ahead, contiguous splits by date.
-
-The rows of the test split are dropped on reading: this script cannot use a test label. The days of
-a label never cross a boundary, and which days have labels depends on MAX_CONTEXT_LENGTH only.
-"""
+"""Data: daily rows, labels from the days ahead, contiguous splits by date."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -36,42 +30,11 @@ from hpo_script.families.market.inputs_scale_free import Model, input_features
 from hpo_script.families.market.labels_threshold import make_labels
 from hpo_script.families.market.losses import LOSSES
 from hpo_script.families.market.metrics import auc, label_metrics, log_loss
-
-PRICES = ("Open", "High", "Low", "Close")
-
-
-def read_prices(path: Path) -> tuple[pd.DataFrame, str]:
-    """Return Date, prices and features, checked, of a CSV or Parquet file, and its SHA-256."""
-    wanted = list(dict.fromkeys((*PRICES, *FEATURE_COLUMNS)))
-    try:
-        if path.suffix == ".parquet":
-            cells = pd.read_parquet(path).reset_index().astype(str)
-        else:
-            cells = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
-        cells = cells[["Date", *wanted]]
-    except (ValueError, KeyError, OSError) as error:  # those of pandas and pyarrow, too
-        raise UnusableError(f"{path}: {ascii(str(error))[1:200]}") from None
-    local = cells["Date"].str.replace(r"[+-]\d\d:\d\d$", "", regex=True)  # midnight in New York
-    dates = pd.to_datetime(local, errors="coerce", format="ISO8601", utc=True).dt.tz_localize(None)
-    columns = {name: pd.to_numeric(cells[name], errors="coerce") for name in wanted}
-    prices = (*PRICES, *({"Adj Close"} & columns.keys()))
-    faults = [
-        ("Date", dates.isna(), "is not a date such as 1999-01-04"),
-        ("Date", dates.diff() <= pd.Timedelta(0), "is not after the row before"),
-        *((n, ~(v.abs() < np.inf), "is not a finite number") for n, v in columns.items()),
-        *((name, columns[name] <= 0, "is not above 0") for name in prices),
-        ("High", columns["High"] < columns["Low"], "is below Low"),
-    ]
-    for name, wrong, fault in faults:
-        if wrong.any():
-            index = int(wrong.argmax())
-            cell, row = str(cells[name].iloc[index])[:60], index + 2  # the header is row 1
-            raise UnusableError(f"{path}: row {row}: {name} {cell!r} {fault}")
-    return pd.DataFrame({"Date": dates, **columns}), hashlib.sha256(path.read_bytes()).hexdigest()
+from hpo_script.families.market.prices import read_prices
 
 
 class Task:
-    """A yes-or-no label of each day, predicted from the days up to it."""
+    """Prediction of a binary label of each day from the days up to it."""
 
     unit = "epoch"
 
@@ -79,7 +42,7 @@ class Task:
         self.data_path, self.data_sha256 = data_path, data_sha256
 
     def load(self, device: torch.device) -> None:
-        """Read the file; keep windows and labels of training and validation on the device."""
+        """Read the file; move the windows and labels of training and validation to the device."""
         frame, self.digest = read_prices(Path(self.data_path))
         if self.data_sha256 not in (None, self.digest):
             raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
@@ -87,7 +50,7 @@ class Task:
         n_seen = round(len(frame) * (TRAIN_FRACTION + VAL_FRACTION))
         if TRAIN_END and VAL_END:
             n_train, n_seen = (int((frame["Date"] <= end).sum()) for end in (TRAIN_END, VAL_END))
-        self.frame = frame = frame.iloc[:n_seen]  # from here on there is no test split
+        self.frame = frame = frame.iloc[:n_seen]  # without the test split
         days = np.arange(MAX_CONTEXT_LENGTH - 1, n_train - HORIZON)
         kept = np.linspace(0, len(days) - 1, round(len(days) * TRAIN_SUBSET)).astype(np.int64)
         labels = make_labels(frame, task=TASK, horizon=HORIZON)
@@ -97,8 +60,10 @@ class Task:
         for split, index in (("training", self.train_days), ("validation", self.val_days)):
             n, n_positive = len(index), int(self.labels[index].sum())
             if n < MIN_VAL_SAMPLES or min(n_positive, n - n_positive) < MIN_CLASS_SAMPLES:
-                found = f"{self.data_path}: {n} {split} samples, {n_positive} of them positive"
-                raise UnusableError(f"{found}; see MIN_VAL_SAMPLES and MIN_CLASS_SAMPLES")
+                raise UnusableError(
+                    f"{self.data_path}: {n} {split} samples, {n_positive} of them positive, fewer"
+                    " than MIN_VAL_SAMPLES or MIN_CLASS_SAMPLES; use more rows or another task"
+                )
         self.train_rate = float(labels[days[kept]].mean())
         table = input_features(frame, FEATURE_COLUMNS, n_train)
         features = torch.tensor(table, dtype=torch.float32, device=device)
@@ -120,7 +85,7 @@ class Task:
         return about
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Return the baselines: the training rate as prediction, and one untrained feature."""
+        """Return the metrics of a constant prediction, and of the daily range as a score."""
         labels = self.labels[self.val_days].cpu()
         ranges = (self.frame["High"] / self.frame["Low"]).map(np.log).ewm(span=10).mean()
         scores = torch.tensor(ranges.to_numpy())[self.val_days.cpu()]
@@ -132,16 +97,16 @@ class Task:
         return Model(arch, dropout, self.training_batch(self.train_days)[0])
 
     def sample(self, n: int, device: torch.device) -> Tensor:
-        """Return n windows, for measuring memory."""
+        """Return n windows of zeros, for the measurement of memory."""
         return torch.zeros(n, CONTEXT_LENGTH, self.windows.shape[1], device=device)
 
     def intervals(self, config: Config) -> Iterator[EvalInterval]:
-        """Yield one interval per epoch."""
+        """Yield an interval per epoch."""
         n_batches = math.ceil(len(self.train_days) / config["batch_size"])
         return (EvalInterval(epoch + 1, n_batches) for epoch in range(config["epochs"]))
 
     def training_length(self, config: Config) -> dict[str, int]:
-        """Return how much is trained."""
+        """Return the length of a training in epochs."""
         return {"epochs": config["epochs"]}
 
     def batches(self, config: Config, _interval: EvalInterval, seed: int) -> list[Tensor]:
@@ -151,7 +116,7 @@ class Task:
         return list(days[order.to(days.device)].split(config["batch_size"]))
 
     def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the windows that end on some days, (days, context, channels), and the labels."""
+        """Return the windows that end on days, (days, context, channels), and their labels."""
         return self.windows[indices - CONTEXT_LENGTH + 1].transpose(1, 2), self.labels[indices]
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:

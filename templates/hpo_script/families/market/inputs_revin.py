@@ -1,7 +1,7 @@
 """Inputs: raw columns under reversible instance normalisation.
 
-RevIN (Kim et al. 2022): each window loses its own mean and spread, then gets a learned scale and
-shift per column. A label is no forecast of the column, so nothing is reversed at the output.
+RevIN (Kim et al. 2022) subtracts the mean of each window and divides by its spread, then applies a
+learned scale and shift per column. The output is a label, not a column, so it is not reversed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hpo_script.families.market.model import PatchTST
 
 
 def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int) -> np.ndarray:
-    """Return the model's inputs, (rows, channels): the columns as they are."""
+    """Return the inputs of the model, (rows, channels): the columns unchanged."""
     del train_rows
     return frame[list(columns)].to_numpy(np.float64)
 
@@ -32,7 +32,7 @@ class Model(PatchTST):
         self.shift = nn.Parameter(torch.zeros(windows.shape[2]))
 
     def patches(self, x: Tensor) -> Tensor:
-        """Cut normalised windows into patches."""
+        """Normalise windows and cut them into patches."""
         mean = x.mean(1, keepdim=True)
         spread = x.std(1, keepdim=True, unbiased=False) + 1e-5 * mean.abs() + 1e-12
         return super().patches((x - mean) / spread * self.scale + self.shift)

@@ -1,8 +1,8 @@
-"""Inputs: raw columns under instance normalisation, the removed statistics given back.
+"""Inputs: raw columns under instance normalisation, with the removed statistics as inputs.
 
-RevIN (Kim et al. 2022) takes the level and the spread out of every window, and with them the
-volatility, which is most of what a threshold label depends on. Here the model is told both, as
-two logarithms per column, standardised by the training windows.
+RevIN (Kim et al. 2022) removes the level and the spread of each window, and so the volatility, on
+which a threshold label depends most. Here both are inputs of every patch: two logarithms per
+column, standardised on the training windows.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from hpo_script.families.market.model import PatchTST
 
 
 def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int) -> np.ndarray:
-    """Return the model's inputs, (rows, channels): the columns as they are."""
+    """Return the inputs of the model, (rows, channels): the columns unchanged."""
     del train_rows
     return frame[list(columns)].to_numpy(np.float64)
 
 
 class Model(PatchTST):
-    """PatchTST with instance normalisation of a window; each patch also gets what it removed."""
+    """PatchTST with instance normalisation, whose statistics are inputs of each patch."""
 
     inputs_per_channel = PATCH_LENGTH + 2
     center: Tensor
@@ -41,13 +41,13 @@ class Model(PatchTST):
         self.register_buffer("width", statistics.std(0) + 1e-5)
 
     def statistics(self, x: Tensor) -> Tensor:
-        """Return log level and log relative spread of each column, (batch, 2 channels)."""
+        """Return the log level and log relative spread of each column, (batch, 2 channels)."""
         level = x.mean(1).abs() + 1e-8
         spread = x.std(1, unbiased=False) + 1e-8
         return torch.cat([level.log(), (spread / level).log()], 1)
 
     def patches(self, x: Tensor) -> Tensor:
-        """Cut normalised windows into patches, and add the standardised statistics."""
+        """Normalise windows, cut them into patches, and append the standardised statistics."""
         mean = x.mean(1, keepdim=True)
         spread = x.std(1, keepdim=True, unbiased=False) + 1e-5 * mean.abs() + 1e-12
         patches = super().patches((x - mean) / spread * self.scale + self.shift)

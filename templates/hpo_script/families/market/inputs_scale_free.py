@@ -1,8 +1,8 @@
 """Inputs: scale-free daily features, standardised on training rows.
 
-Prices become log ratios to the previous close, volume its log ratio to its own mean over the past
-20 days; the day's range, ln(High / Low), is added. Nothing is normalised per window, so the level
-of volatility stays visible. Other columns are used as they are.
+Prices become log ratios to the previous close. Volume becomes its log ratio to its mean over the
+past 20 days. The daily range, ln(High / Low), is added. Other columns are unchanged. Windows are
+not normalised one by one, so the volatility stays in the inputs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hpo_script.families.market.model import PatchTST
 
 
 def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int) -> np.ndarray:
-    """Return the model's inputs, (rows, channels); the first row has no previous day: 0."""
+    """Return the inputs of the model, (rows, channels); the first row is 0."""
     features: dict[str, pd.Series] = {}
     for column in columns:
         values = frame[column]
@@ -24,15 +24,15 @@ def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int)
             before = frame["Adj Close" if column == "Adj Close" else "Close"].shift(1)
             values = (values / before).map(np.log)
         elif column == "Volume":
-            usual = values.rolling(20, min_periods=1).mean()
-            values = ((values + 1) / (usual + 1)).map(np.log)
+            mean = values.rolling(20, min_periods=1).mean()
+            values = ((values + 1) / (mean + 1)).map(np.log)
         features[column] = values
     features["range"] = (frame["High"] / frame["Low"]).map(np.log)
     table = pd.DataFrame(features).to_numpy(np.float64)
     train = table[1:train_rows]
     standard = (table - train.mean(0)) / (train.std(0) + 1e-12)
-    standard[0] = np.nan_to_num(standard[0])  # it has no day before
-    return np.clip(standard, -10.0, 10.0)  # a day without volume is far out, but only one day
+    standard[0] = np.nan_to_num(standard[0])
+    return np.clip(standard, -10.0, 10.0)  # a day without volume is an extreme outlier
 
 
-Model = PatchTST  # windows as they are
+Model = PatchTST  # windows unchanged

@@ -1,7 +1,6 @@
 """Inputs: raw columns, standardised on training rows.
 
-Each column loses the mean and the spread that it has over the training rows, the same for every
-window.
+Each column is shifted by its mean and divided by its standard deviation over the training rows.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ from hpo_script.families.market.model import PatchTST
 
 
 def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int) -> np.ndarray:
-    """Return the model's inputs, (rows, channels)."""
+    """Return the inputs of the model, (rows, channels)."""
     table = frame[list(columns)].to_numpy(np.float64)
     train = table[:train_rows]
     return (table - train.mean(0)) / (train.std(0) + 1e-12)
 
 
-Model = PatchTST  # windows as they are
+Model = PatchTST  # windows unchanged

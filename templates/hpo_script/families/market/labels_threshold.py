@@ -1,4 +1,4 @@
-"""Labels: will the High reach Close + x % within the horizon?"""
+"""Labels: does the High reach Close + x % within the horizon?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pandas as pd
 
 
 def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> np.ndarray:
-    """Return max(High[t+1 .. t+horizon]) >= Close[t] (1 + x / 100) of each row, NaN at the end."""
+    """Return max(High[t+1 .. t+horizon]) >= Close[t] (1 + x / 100) per row t, NaN in the last."""
     percent = float(task.removeprefix("threshold_").removesuffix("pct"))
     days_ahead = pd.concat([frame["High"].shift(-day) for day in range(1, horizon + 1)], axis=1)
     reached = days_ahead.max(axis=1) >= frame["Close"] * (1 + percent / 100)

@@ -1,4 +1,4 @@
-"""Metrics of a yes-or-no label, from logits; probabilities are made here and nowhere else."""
+"""Metrics of a binary label, from logits; models return logits, never probabilities."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def calibration_error(probabilities: Tensor, targets: Tensor, bins: int = 15) ->
 
 
 def log_loss(rate: float, targets: Tensor) -> float:
-    """Return the loss in nats of predicting the same probability for every sample."""
+    """Return the log loss in nats of a constant predicted probability, `rate`."""
     positive = float(targets.double().mean())
     return -(positive * math.log(rate) + (1 - positive) * math.log(1 - rate))
 
 
 def label_metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
-    """Return every metric of a set of predictions; both tensors have shape (samples,)."""
+    """Return all metrics of predictions; both tensors have the shape (samples,)."""
     logits, targets = logits.double().cpu(), targets.double().cpu()
     if not torch.isfinite(logits).all():
         return {"val_loss": math.nan}
@@ -51,6 +51,6 @@ def label_metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
         "brier": float(((probabilities - targets) ** 2).mean()),
         "ece": calibration_error(probabilities, targets),
         "prediction_range": spread,
-        # The signs of a model that predicts one number for all: a low loss hides them.
+        # A model that predicts one value for all samples can still have a low loss.
         "collapsed": spread < 0.2 or recall == 0.0,
     }

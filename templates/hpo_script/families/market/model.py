@@ -11,9 +11,9 @@ from hpo_script.families.market.constants import CONTEXT_LENGTH, PATCH_LENGTH, S
 
 
 class PatchTST(nn.Module):
-    """Encoder over overlapping patches of a window of daily features; one logit out."""
+    """Encoder of overlapping patches of a window of daily features, with one logit as output."""
 
-    inputs_per_channel = PATCH_LENGTH  # in a patch
+    inputs_per_channel = PATCH_LENGTH  # of each patch
 
     def __init__(self, arch: Arch, dropout: float, windows: Tensor) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class PatchTST(nn.Module):
 
     def patches(self, x: Tensor) -> Tensor:
         """Cut windows (batch, days, channels) into (batch, patches, inputs)."""
-        rest = (x.shape[1] - PATCH_LENGTH) % STRIDE  # of the oldest days
+        rest = (x.shape[1] - PATCH_LENGTH) % STRIDE  # oldest days that no patch covers
         return x[:, rest:].unfold(1, PATCH_LENGTH, STRIDE).flatten(2)
 
     def forward(self, x: Tensor) -> Tensor:

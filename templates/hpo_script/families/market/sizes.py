@@ -8,12 +8,12 @@ from hpo_script.experiment.block_sizes import block_params, saved_bytes
 
 
 def n_patches(context_length: int, patch_length: int, stride: int) -> int:
-    """Return how many patches a context gives."""
+    """Return the number of patches of a context."""
     return (context_length - patch_length) // stride + 1
 
 
 def input_sizes(inputs: str, n_columns: int) -> tuple[int, int, int]:
-    """Return (channels, statistics per window, trainable parameters) of a choice of inputs."""
+    """Return (channels, statistics per window, trainable parameters) of a choice for inputs."""
     return {
         "revin": (n_columns, 0, 2 * n_columns),
         "revin_stats": (n_columns, 2 * n_columns, 2 * n_columns),
@@ -49,7 +49,7 @@ def sample_bytes(
     patch_length: int,
     stride: int,
 ) -> int:
-    """Return the bytes that a sample keeps for the backward pass, without the loss."""
+    """Return the bytes of activations per sample for the backward pass, without the loss."""
     channels, statistics, _ = input_sizes(inputs, n_columns)
     tokens = n_patches(context_length, patch_length, stride)
     ends = tokens * (patch_length * channels + statistics + 3 * arch["d_model"] + 2)

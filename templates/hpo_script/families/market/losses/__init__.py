@@ -1,4 +1,4 @@
-"""Training losses of a yes-or-no label; a script has those that its `loss` may name."""
+"""Training losses of a binary label; a script holds those that its parameter `loss` may name."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Loss: soft AUC, a smooth count of pairs in the wrong order."""
+"""Loss: soft AUC, a differentiable count of wrongly ordered pairs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hpo_script.experiment.shared import Config
 def soft_auc_loss(logits: Tensor, targets: Tensor, *, config: Config, **_unused: Any) -> Tensor:
     """Return the mean over (positive, negative) pairs of softplus(-gamma (s+ - s-)) / gamma.
 
-    A batch of one class has no pair and gives no gradient.
+    A batch of one class has no pairs and gives a zero gradient.
     """
     positive = targets > 0.5
     gaps = logits[positive].unsqueeze(1) - logits[~positive].unsqueeze(0)

@@ -1,4 +1,4 @@
-"""Loss: binary cross-entropy with the rarer class weighted up."""
+"""Loss: binary cross-entropy with a larger weight for the rarer class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def weighted_bce_loss(
 ) -> Tensor:
     """Return the mean log loss, positives weighted by (negatives / positives) ** balance.
 
-    At `class_balance` 1 both classes weigh the same, at 0 this is the plain loss.
+    With `class_balance` 1 both classes have the same total weight; with 0 the loss is unweighted.
     """
     weight = ((1 - train_rate) / train_rate) ** config["class_balance"]
     return F.binary_cross_entropy_with_logits(

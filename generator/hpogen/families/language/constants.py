@@ -1,0 +1,17 @@
+"""Constants of the language family."""
+
+from __future__ import annotations
+
+from hpogen.families.family import Constant
+from hpogen.families.shared import Digest, Name, Positive, Share, UpTo
+
+CONSTANTS = (
+    Constant("data_path", "data", "data/stdlib.txt", Name, "text file or folder"),
+    Constant("data_sha256", "data", None, Digest | None, "of the text; checked if given"),
+    Constant("file_pattern", "data", "**/*", Name, "which files of a folder, if they are text"),
+    Constant("train_fraction", "splits", 0.8, Share, "of all bytes, from the start"),
+    Constant("val_fraction", "splits", 0.1, Share, "the rest is test: nothing is made of it"),
+    Constant("train_subset", "splits", 1.0, UpTo, "of the training bytes, from the end"),
+    Constant("val_bytes", "splits", 262_144, Positive, "most that an evaluation reads"),
+    Constant("context_length", "model", 256, Positive, "bytes the model sees"),
+)
