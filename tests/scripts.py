@@ -28,6 +28,7 @@ from hpogen.render import render
 from hpogen.spec import Spec, make_spec
 from hpogen.yaml_file import read_config
 from warm import Run, Warm
+from warm import __file__ as WARM
 
 MARKET: dict[str, Any] = {
     "budget": "9K",
@@ -190,6 +191,24 @@ def warm() -> Warm:
     found = Warm()
     atexit.register(found.close)
     return found
+
+
+# `python hpo_….py` is a warm run; everything else is Python itself.
+WARM_PYTHON = """\
+#!/bin/sh
+case "$1" in
+*hpo_*.py) exec {python} -I -S {warm} run {socket} "$@" ;;
+*) exec {python} "$@" ;;
+esac
+"""
+
+
+def write_warm_python(path: Path) -> Path:
+    """Write a program that runs scripts warm and is Python for everything else."""
+    server = warm()
+    path.write_text(WARM_PYTHON.format(python=sys.executable, warm=WARM, socket=server.socket))
+    path.chmod(0o755)
+    return path
 
 
 class Started(Run):

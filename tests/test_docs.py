@@ -13,8 +13,7 @@ from children import shell
 from page_tools.execute import commands, expected_output, file_of, run_page
 from page_tools.generate import GENERATED, content
 from page_tools.pages import ROOT, Block, blocks, pages
-from scripts import warm
-from warm import __file__ as WARM
+from scripts import write_warm_python
 
 PAGES = [pytest.param(page, id=page.stem) for page in pages()]
 CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
@@ -23,23 +22,10 @@ LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
 PLACE = re.compile(r"(?<![\w.)])/(?:home|root|tmp|work|usr|Users|mnt)/")
 
 
-# `python hpo_….py` is a warm run; everything else is Python itself.
-WARM_PYTHON = """\
-#!/bin/sh
-case "$1" in
-*hpo_*.py) exec {python} -I -S {warm} run {socket} "$@" ;;
-*) exec {python} "$@" ;;
-esac
-"""
-
-
 @pytest.fixture
 def warm_python(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a Python that runs scripts warm in the place of this one, for commands."""
-    python = tmp_path_factory.mktemp("bin") / "python"
-    server = warm()
-    python.write_text(WARM_PYTHON.format(python=sys.executable, warm=WARM, socket=server.socket))
-    python.chmod(0o755)
+    python = write_warm_python(tmp_path_factory.mktemp("bin") / "python")
     commands = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     monkeypatch.setenv("PATH", commands)
     monkeypatch.setattr(sys, "executable", str(python))

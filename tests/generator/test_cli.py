@@ -214,7 +214,7 @@ def test_rendering_needs_neither_torch_nor_optuna() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("command", ["render", "check", "grid", "demo-data"])
+@pytest.mark.parametrize("command", ["render", "check", "grid", "run", "status", "demo-data"])
 def test_every_command_has_help_with_examples(command: str) -> None:
     done = hpogen(command, "--help")
     assert done.exit_code == 0

@@ -1,0 +1,132 @@
+"""The commands `hpogen run` and `hpogen status`."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from hpogen.errors import UsageError
+from hpogen.files import shown_path
+from hpogen.lock import folder_lock
+from hpogen.run.preflight import not_ready, problems_of, warnings_of
+from hpogen.run.runner import Options, Runner
+from hpogen.run.screen import Screen
+from hpogen.run.scripts import LOGS, PLANS, Script, read_scripts, selected
+from hpogen.run.table import Row, as_text, row_of, statuses_of
+from hpogen.yaml_file import shown
+from recover_trials.follow.live import live_logs
+
+SLOT = re.compile("auto|cpu|mps|cuda(:[0-9]{1,2})?")
+# The runner sets or needs these itself; those in the second line train no study.
+REFUSED = {"--data", "--n-trials", "--device", "--log", "--out"}
+REFUSED |= {"--smoke", "--dry-run", "--repeat", "--status", "--help"}
+
+
+def run(
+    words: Sequence[Path],
+    *,
+    slots: str,
+    only: Sequence[str],
+    start_from: str | None,
+    in_order: bool,
+    check: bool,
+    arguments: str,
+    stall: float,
+    timeout: float | None,
+    **given: object,
+) -> int:
+    """Run scripts until their studies are finished; return the exit code. Raises HpogenError."""
+    options = Options(
+        slots=parse_slots(slots),
+        arguments=parse_arguments(arguments),
+        stall=60 * stall,
+        timeout=math.inf if timeout is None else 3600 * timeout,
+        **given,  # type: ignore[arg-type]  # click has checked them
+    )
+    scripts, problems = read_scripts(words)
+    if not problems:
+        scripts = selected(scripts, in_order=in_order, start_from=start_from, only=only)
+    screen = Screen()
+    runner = Runner(scripts, options, screen)
+    problems += problems_of(runner.jobs, options)
+    for warning in warnings_of(runner.jobs):
+        click.echo(f"warning: {warning}", err=True)
+    if check:
+        click.echo(as_text(runner.rows()))
+    if problems:
+        raise not_ready(problems)
+    if check:
+        return 0
+    with folder_lock(LOGS):
+        for script in scripts:
+            script.freeze()
+        with screen.drawing():
+            code = runner.run()
+    click.echo(as_text(runner.rows()))
+    return code
+
+
+def parse_slots(text: str) -> list[str]:
+    """Return the slots of a list with commas. Raises UsageError."""
+    slots = [slot.strip() for slot in text.split(",")]
+    for slot in slots:
+        if not SLOT.fullmatch(slot):
+            raise UsageError(f"--slots {shown(slot)}: write auto, cpu, mps, cuda or cuda:N")
+    return slots
+
+
+def parse_arguments(text: str) -> list[str]:
+    """Return the words of --args. Raises UsageError."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"--args {shown(text)}: {error}") from None
+    for word in words:
+        name = word.partition("=")[0]
+        if name in REFUSED:
+            raise UsageError(f"--args: {name} cannot be given to each script; see hpogen run -h")
+    return words
+
+
+def status(words: Sequence[Path], *, as_objects: bool) -> int:
+    """Print the table of studies; return the exit code. Raises HpogenError."""
+    scripts, problems = read_scripts(word for word in words if word.suffix in (".py", *PLANS))
+    if problems:
+        raise UsageError("\n".join(problems))
+    scripts = sorted(scripts, key=lambda script: script.budget)
+    paths = [word for word in words if word.suffix not in (".py", *PLANS)]
+    missing = [path for path in paths if not path.exists()]
+    if missing:
+        raise UsageError(f"no such log: {', '.join(map(shown_path, missing))}")
+    try:
+        rows = rows_of(scripts, paths)
+    except OSError as error:
+        raise UsageError(f"{shown(str(error.filename), 300)}: {error.strerror}") from None
+    click.echo(
+        json.dumps([asdict(row) for row in rows], indent=1) if as_objects else as_text(rows)
+    )
+    return 0
+
+
+def rows_of(scripts: Sequence[Script], paths: Sequence[Path]) -> list[Row]:
+    """Return the rows of scripts, then those of other logs. Raises OSError."""
+    totals = {script.log: script for script in scripts}
+    rows = list[Row]()
+    for log in live_logs([*totals, *paths]):
+        log.poll()
+        script = totals.get(log.path)
+        found = statuses_of(log)
+        for one in found:
+            rows.append(row_of(script.name if script else one.name, str(log.path), one, one.total))
+        if not found:
+            name = script.name if script else log.path.stem
+            total = script.n_trials if script else None
+            rows.append(row_of(name, str(log.path), None, total))
+    return rows
