@@ -854,7 +854,7 @@ ROWS: tuple[Bad, ...] = (
         "error: x.csv: Last, Price: any of these could be Close\n"
         "mended by these lines in a file for --config:\n"
         "data:\n"
-        "  columns: {Close: Last}  # or another",
+        "  columns: {Close: Last}  # their names in the file",
     ),
     Bad(
         "no volume where it is asked for",

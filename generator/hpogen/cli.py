@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -139,16 +140,21 @@ def parse_options(options: tuple[str, ...]) -> dict[str, str]:
 
 
 def spec_from_cli(options: tuple[str, ...], *, config_path: Path | None, **values: Any) -> Any:
-    """Return (specification, findings) of a command line; print notes on stderr."""
+    """Return (specification, findings) of a command line; print notes on the file on stderr."""
     from hpogen.load import load_config
     from hpogen.spec import Findings, make_spec
 
     config, notes = load_config(config_path) if config_path else (None, [])
-    findings = Findings(notes)
+    findings = Findings()
     spec = make_spec(options=parse_options(options), config=config, findings=findings, **values)
-    for note in findings.notes:
-        click.echo(f"note: {note}", err=True)
+    print_notes(notes)
     return spec, findings
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print notes on stderr."""
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
 
 
 @main.command(
@@ -256,6 +262,7 @@ def render_one(
         click.echo(render_script(spec), nl=False)
     else:
         write_script(spec, out, force=force)
+    print_notes(findings.notes)
     print_search(spec, findings.warnings, findings.n_train_rows, quiet=quiet)
 
 
@@ -297,8 +304,9 @@ def grid(as_json: bool, options: tuple[str, ...], horizon: int | None, **values:
     """Print every architecture within a budget, with its size and memory."""
     from hpogen.grid_report import grid_json, grid_table
 
-    spec, _ = spec_from_cli(options, horizon=horizon, any_horizon=True, **values)
+    spec, findings = spec_from_cli(options, horizon=horizon, any_horizon=True, **values)
     click.echo(grid_json(spec) if as_json else grid_table(spec))
+    print_notes(findings.notes)
 
 
 @main.command(

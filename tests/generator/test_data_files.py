@@ -365,6 +365,15 @@ def test_a_fault_of_a_parquet_file_is_refused_with_its_row(
     assert re.search(message, refusal(path))
 
 
+def test_the_index_of_a_parquet_file_may_hold_the_dates(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    frame = pd.read_parquet(parquet(path)).drop(columns="Date").set_axis(DATES)
+    frame.to_parquet(path)
+    found = read_market(path, min_rows=1)
+    assert found.form["columns"] == {"Date": "index"}
+    assert_read_alike(path, found)
+
+
 def test_a_parquet_file_with_a_name_given_twice_is_refused(tmp_path: Path) -> None:
     arrow = pytest.importorskip("pyarrow")
     pq = pytest.importorskip("pyarrow.parquet")

@@ -195,6 +195,18 @@ def test_all_problems_are_one_report(tmp_path: Path) -> None:
     assert yaml.safe_load(mended_by(caught.value)) == {"data": {"sort": True}}
 
 
+def test_all_columns_that_have_to_be_named_are_one_line_of_yaml(tmp_path: Path) -> None:
+    text = (
+        own_table({"Last": lambda n: n % 7 + 1}).replace("Date", "When").replace("Close", "Price")
+    )
+    with pytest.raises(DataError) as caught:
+        facts(tmp_path / "x.csv", text)
+    mend = yaml.safe_load(mended_by(caught.value))
+    assert mend == {"data": {"columns": {"Close": "Last", "Date": "..."}}}
+    named = {"Close": "Last", "Date": "When"}
+    assert facts(tmp_path / "x.csv", text, columns=named).constants["columns"] == named
+
+
 def test_columns_that_add_nothing_are_left_out_with_a_note(tmp_path: Path) -> None:
     more: dict[str, Callable[[int], object]] = {
         "n": lambda n: n,

@@ -6,16 +6,18 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from hpogen.aliases import did_you_mean
-from hpogen.families.market.data.problems import Problems, in_yaml
+from hpogen.families.market.data.problems import Problems
 from hpogen.yaml_file import is_plain, shown
 
 MAX_NAME = 100
+# In CSV and in Parquet. pandas reads the second as a column with the name index.
+UNNAMED = re.compile(r"Unnamed: [0-9]+|__index_level_[0-9]+__")
 # Other names, without case, marks and leading numbers ("1. open"); an earlier one is preferred.
 OTHER_NAMES = {
     "Date": (
         *("date", "datetime", "timestamp", "tradedate", "tradingdate", "observationdate"),
         *("pricedate", "businessdate", "day", "time", "opentime", "gmttime", "localtime"),
-        *("unix", "period", "month", "datum", "dateutc", "datetimeutc", "index"),
+        *("unix", "period", "month", "datum", "dateutc", "datetimeutc"),
     ),
     "Open": ("open", "openprice", "openingprice"),
     "High": ("high", "highprice", "dayhigh"),
@@ -34,8 +36,8 @@ def find_names(
 ) -> dict[str, str]:
     """Return {name in the script: name in the file} of dates, prices and volume.
 
-    `said` comes first, then equal names, then well-known ones. Without any of those, a first
-    column without a name holds the dates if its first value is one.
+    `said` comes first, then equal names, then well-known ones. Without any of those, a column
+    without a name holds the dates if its first value is one.
     """
     found = dict(said)
     for wanted, (own, *others) in OTHER_NAMES.items():
@@ -49,12 +51,13 @@ def find_names(
         known = [name for other in others for name in free if normalised(name) == other]
         if len(alike) > 1 or (not alike and len(known) > 1 and wanted != "Date"):
             several = ", ".join(map(shown, alike or known))
-            mend = f"columns: {{{wanted}: {in_yaml((alike or known)[0])}}}"
-            problems.add(f"{several}: any of these could be {wanted}", f"{mend}  # or another")
+            problems.add(f"{several}: any of these could be {wanted}")
+            problems.columns[wanted] = (alike or known)[0]
         if alike or known:
             found[wanted] = (alike or known)[0]
-    if "Date" not in found and is_unnamed(names[0]) and first_is_date(names[0]):
-        found["Date"] = names[0]
+    unnamed = [name for name in names if is_unnamed(name) and first_is_date(name)]
+    if "Date" not in found and unnamed:
+        found["Date"] = unnamed[0]
     return found
 
 
@@ -64,8 +67,8 @@ def normalised(name: str) -> str:
 
 
 def is_unnamed(name: str) -> bool:
-    """Return whether a column has no name in its file."""
-    return not name.strip() or re.fullmatch(r"Unnamed: [0-9]+|index", name) is not None
+    """Return whether a column has no name of its own."""
+    return not name.strip() or UNNAMED.fullmatch(name) is not None
 
 
 def check_names(names: Sequence[str], said: Mapping[str, str], problems: Problems) -> None:

@@ -28,6 +28,8 @@ def find_columns(reading: Reading) -> bool:
         reading.notes.append(f"{shown(only)}, the only column of numbers, is read as Close")
     reading.names = {**{name: name for name in others if name not in found}, **found}
     renamed = {here: there for here, there in found.items() if here != there}
+    if renamed.get("Date", "").startswith("__index_level_"):
+        renamed["Date"] = "index"  # its name in the script
     if new := [f"{n}: {shown(there)}" for n, there in renamed.items() if n not in said]:
         reading.notes.append(f"columns by well-known names: {', '.join(new)}")
     reading.form["columns"] = renamed
@@ -62,13 +64,12 @@ def find_missing(reading: Reading) -> list[str]:
         return []
     there = shown(", ".join(map(shown, reading.table.names)), 200)
     fault = f"no column {', '.join(missing)}; it has {there}"
-    example = ", ".join(f"{name}: ..." for name in missing)
-    mend = f"columns: {{{example}}}  # their names in the file"
     if {"Date", "Close"} <= has:
         fault += "; without High and Low only direction can be predicted"
         reading.problems.add(fault, "task: direction", section="")
     else:
-        reading.problems.add(fault, mend)
+        reading.problems.add(fault)
+        reading.problems.columns |= dict.fromkeys(missing, "...")
     return missing
 
 

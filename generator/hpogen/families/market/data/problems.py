@@ -28,6 +28,7 @@ class Problems:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.mends: dict[str, list[str]] = {}  # lines by section: data, or the top level
+        self.columns: dict[str, str] = {}  # to be named by the user: a name in the file
 
     def add(self, line: str, mend: str = "", section: str = "data") -> None:
         """Add a problem, and a line of YAML that mends it."""
@@ -59,7 +60,12 @@ class Problems:
 
     def yaml(self) -> list[str]:
         """Return the lines that mend the problems, with a head."""
-        lines = [line for section in self.mends for line in section_lines(section, self.mends)]
+        mends = dict(self.mends)
+        if self.columns:
+            names = ", ".join(f"{here}: {in_yaml(there)}" for here, there in self.columns.items())
+            line = f"columns: {{{names}}}  # their names in the file"
+            mends["data"] = [line, *mends.get("data", [])]
+        lines = [line for section in mends for line in section_lines(section, mends)]
         return ["mended by these lines in a file for --config:", *lines] if lines else []
 
 
@@ -71,5 +77,5 @@ def section_lines(section: str, mends: Mapping[str, Sequence[str]]) -> list[str]
 
 def in_yaml(text: str) -> str:
     """Return a text as YAML in braces needs it: in quotes, unless it is a plain word."""
-    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_ ]*[A-Za-z0-9_]|[A-Za-z]", text)
+    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_ ]*[A-Za-z0-9_]|[A-Za-z]|\.\.\.", text)
     return text if plain and text.lower() not in YAML_WORDS else json.dumps(text)

@@ -18,7 +18,6 @@ from hpogen.yaml_file import shown
 SEPARATORS = (",", ";", "\t", "|")
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # its byte order marks
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-INDEX_LEVEL = re.compile(r"__index_level_[0-9]+__")  # how pandas writes an index without a name
 MOST_FOOTER = 10  # lines
 SEPARATOR_NAMES = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -179,8 +178,7 @@ def read_parquet(content: bytes) -> Table:
         columns = [cells(arrow, column) for column in found.columns]
     except Exception as error:  # whatever pyarrow raises at a damaged file
         raise DataError(f"not Parquet: {shown(str(error), 200)}") from None
-    names = [INDEX_LEVEL.sub("index", name) for name in found.column_names]
-    return Table(names, columns, range(1, found.num_rows + 1), {}, [])
+    return Table(list(found.column_names), columns, range(1, found.num_rows + 1), {}, [])
 
 
 def cells(arrow: Any, column: Any) -> list[str]:
