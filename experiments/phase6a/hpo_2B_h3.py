@@ -604,6 +604,7 @@ class Task:
     def limit_for_smoke(self) -> dict[str, int]:
         """Keep 300 training days; return the parameters of a short training."""
         self.train_days = self.train_days[-300:]
+        self.start_weights = self.fit_start(self.start)
         return {"epochs": 2}
 
     def describe(self) -> dict[str, Any]:
