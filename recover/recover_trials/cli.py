@@ -146,9 +146,9 @@ def main(
     if arch_list:
         add_architectures(recovery, arch_list, patch_model)
     print_report(recovery, unreadable)
-    if recovery.studies and to_storage:
+    if recovery.has_trials and to_storage:
         write_storage(recovery.studies, to_storage, direction)
-    if recovery.studies and (format_ or output or not to_storage):
+    if recovery.has_trials and (format_ or output or not to_storage):
         default = "table" if sys.stdout.isatty() and not output else "csv"
         write_output(format_recovery(recovery, format_ or default), output)
     sys.exit(exit_code(recovery, unreadable, strict=strict))

@@ -15,6 +15,10 @@ START_CUT = "start line cut short"
 ONLY_BEST_SHOWN = "parameters unknown: its line shows those of the best trial"
 NUMBERED_BY_ORDER = "number taken from the order of the lines, which hold none"
 FORCED = "dropout was forced to another value than the study has"
+NUMBER_TWICE = "two rows of the database have this number"
+NUMBER_MISSING = "number missing in the database: taken from the order of the trials"
+ROWS_LOST = "{0} may be missing: rows of the database are damaged"
+VALUE_MISSING = "finished, but its value is missing"
 UNCERTAIN = "may belong to another study of this file: their lines are mixed"
 SHARED_COLUMNS = ("budget", "horizon", "task")  # the same for all trials of a study
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from recover_trials.errors import UnreadableError
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from recover_trials.files.streams import Source
 
 SHOWN = 20  # numbers of lines
-DATABASE = "a stream cannot be read as a SQLite file; give the path of the file"
 
 
 def read_trials(
@@ -104,12 +104,10 @@ class Reader:
         with open_source(source) as stream:
             chunks = self.counted(chunks_of(stream))
             head = take_head(chunks)
-            if head.startswith(signatures.SQLITE):
-                if not is_path:
-                    raise UnreadableError(DATABASE)
-                self.stored += sqlite.read_database(Path(str(source)))
+            if is_path and head.startswith(signatures.SQLITE):
+                self.stored += sqlite.read_database(Path(str(source)), name, findings)
             else:
-                self.read_text(unwrapped(chain([head], chunks), findings), name, findings)
+                self.read_unwrapped(chain([head], chunks), name, findings)
         while name in self.files and self.files[name] is not findings:
             name = f"{name} (again)"
         self.files[name] = findings
@@ -120,6 +118,20 @@ class Reader:
             if self.progress:
                 self.progress(len(chunk))
             yield chunk
+
+    def read_unwrapped(self, chunks: Iterator[bytes], name: str, findings: Findings) -> None:
+        """Read a stream, or a compressed file; a database in it needs a file of its own."""
+        chunks = unwrapped(chunks, findings)
+        head = take_head(chunks)
+        chunks = chain([head], chunks)
+        if not head.startswith(signatures.SQLITE):
+            self.read_text(chunks, name, findings)
+            return
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "study.db"
+            with path.open("wb") as file:
+                file.writelines(chunks)
+            self.stored += sqlite.read_database(path, name, findings)
 
     def read_text(self, chunks: Iterator[bytes], name: str, findings: Findings) -> None:
         """Read a decompressed text in UTF-8."""

@@ -32,6 +32,10 @@ class Recovery:
     files: dict[str, Findings] = field(default_factory=dict)
 
     @property
+    def has_trials(self) -> bool:
+        return any(study.trials for study in self.studies)
+
+    @property
     def damaged(self) -> int:
         """Number of damaged lines, which are left out."""
         return sum(file.damaged for file in self.files.values())
@@ -99,7 +103,9 @@ def check_best(study: Study) -> None:
 
 def study_report(study: Study) -> list[str]:
     """Return the lines about one study."""
-    counts = ", ".join(f"{n} {state}" for state, n in sorted(study.counts().items()))
+    counts = (
+        ", ".join(f"{n} {state}" for state, n in sorted(study.counts().items())) or "no trials"
+    )
     best, named = study.best, study.named_best
     text = f"; best trial {best.number}: {best.value}" if best else ""
     if best is None and named:

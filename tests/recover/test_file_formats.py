@@ -208,11 +208,6 @@ def test_a_truncated_journal_is_read_and_its_damage_counted(
     assert recovery.problems == ["stream: damaged lines left out: 1"]
 
 
-def test_a_sqlite_file_from_a_stream_is_an_error_with_advice() -> None:
-    with pytest.raises(UnreadableError, match="give the path of the file"):
-        of_bytes(b"SQLite format 3\0" + bytes(100))
-
-
 def test_a_sqlite_file_of_other_programs_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "other.log").write_bytes(b"SQLite format 3\0" + bytes(100))
 
