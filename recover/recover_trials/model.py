@@ -11,6 +11,7 @@ CONFLICTING = "two lines about this trial differ"
 STARTED_TWICE = "number started twice"
 ENDED_TWICE = "two end lines differ"
 CUT = "parameters cut short"
+ERROR_CUT = "error cut short"
 START_CUT = "start line cut short"
 ONLY_BEST_SHOWN = "parameters unknown: its line shows those of the best trial"
 NUMBERED_BY_ORDER = "number taken from the order of the lines, which hold none"
@@ -22,8 +23,15 @@ VALUE_MISSING = "finished, but its value is missing"
 UNCERTAIN = "may belong to another study of this file: their lines are mixed"
 SHARED_COLUMNS = ("budget", "horizon", "task")  # the same for all trials of a study
 
+NOT_LITERALS = "parameters left out, for their values are not literals: "  # their names follow
+
 # Flags for limits of a format: they mean neither damage nor a conflict.
 REMARKS = frozenset({ONLY_BEST_SHOWN, NUMBERED_BY_ORDER, FORCED})
+
+
+def is_remark(flag: str) -> bool:
+    """Return whether a flag means neither damage nor a conflict."""
+    return flag in REMARKS or flag.startswith(NOT_LITERALS)
 
 
 @dataclass(slots=True)
@@ -70,7 +78,7 @@ class Trial:
     @property
     def conflicts(self) -> list[str]:
         """Flags that mean damage or a conflict."""
-        return [flag for flag in self.flags if flag not in REMARKS]
+        return [flag for flag in self.flags if not is_remark(flag)]
 
 
 @dataclass(slots=True)
