@@ -20,6 +20,7 @@ NUMBER_TWICE = "two rows of the database have this number"
 NUMBER_MISSING = "number missing in the database: taken from the order of the trials"
 ROWS_LOST = "{0} may be missing: rows of the database are damaged"
 VALUE_MISSING = "finished, but its value is missing"
+NUMBER_UNCERTAIN = "number uncertain: a damaged line before it may have created a trial"
 UNCERTAIN = "may belong to another study of this file: their lines are mixed"
 SHARED_COLUMNS = ("budget", "horizon", "task")  # the same for all trials of a study
 

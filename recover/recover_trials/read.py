@@ -11,10 +11,18 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from recover_trials.errors import UnreadableError
-from recover_trials.files import csv_results, journal, json_results, notebook, signatures, sqlite
+from recover_trials.files import csv_results, json_results, notebook, signatures, sqlite
 from recover_trials.files.blocks import whole_lines
+from recover_trials.files.journal_reader import read_journal
 from recover_trials.files.merge_results import ResultFiles, damage_problems
-from recover_trials.files.streams import PATH, chunks_of, open_source, take_head, unwrapped
+from recover_trials.files.streams import (
+    PATH,
+    chunks_of,
+    open_source,
+    take_head,
+    unwrapped,
+    without_mark,
+)
 from recover_trials.findings import Findings
 from recover_trials.hpogen_log.file_order import by_time
 from recover_trials.hpogen_log.studies import HpogenStudies
@@ -137,9 +145,8 @@ class Reader:
         """Read a decompressed text in UTF-8."""
         head = take_head(chunks)
         chunks = chain([head], chunks)
-        if head.lstrip().startswith(signatures.JOURNAL):
-            studies, findings.damaged = journal.read_journal(whole_lines(chunks), name)
-            self.stored += studies
+        if signatures.is_journal(head):
+            self.stored += read_journal(whole_lines(without_mark(chunks)), name, findings)
             return
         if not signatures.is_certainly_log(head, name):
             log = self.read_results(chunks, head, name, findings)

@@ -9,6 +9,12 @@ MARK = b"\xef\xbb\xbf"  # of UTF-8
 CELLS = (b'"cells"', b'"nbformat"', b'"worksheets"')
 
 
+def is_journal(head: bytes) -> bool:
+    """Return whether a file begins as a journal does, also after damage of its first line."""
+    lines = [line.strip(MARK + b"\0 \t\r") for line in head.split(b"\n", 3)[:3]]
+    return any(line.startswith(JOURNAL) for line in lines)
+
+
 def is_notebook(head: bytes) -> bool:
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     return start[:1] == b"{" and any(key in start for key in CELLS)
