@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from recover_trials.errors import UnreadableError
 from recover_trials.files import csv_results, json_results, notebook, signatures, sqlite
 from recover_trials.files.blocks import whole_lines
+from recover_trials.files.encoding import legacy_to_utf8
+from recover_trials.files.envelopes import plain_lines
 from recover_trials.files.journal_reader import read_journal
 from recover_trials.files.merge_results import ResultFiles, damage_problems
 from recover_trials.files.streams import (
@@ -153,11 +155,18 @@ class Reader:
             if log is None:
                 return
             chunks = log
-        reader = reader_of(head, findings, self.hpogen, self.runs)
         if signatures.is_notebook(head):
             chunks = notebook.outputs(b"".join(chunks))
+        else:
+            chunks = plain_lines(legacy_to_utf8(chunks, findings), findings)
+        self.read_log(chunks, findings)
+
+    def read_log(self, chunks: Iterator[bytes], findings: Findings) -> None:
+        """Read the lines of a log."""
+        head = take_head(chunks)
+        reader = reader_of(head, findings, self.hpogen, self.runs)
         last = None
-        for block in whole_lines(chunks):
+        for block in whole_lines(chain([head], chunks)):
             if last is not None:
                 reader.feed(last)
             last = block

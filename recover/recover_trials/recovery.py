@@ -156,7 +156,7 @@ def spans(numbers: list[range]) -> str:
 
 def file_report(file: Findings) -> list[str]:
     """Return the lines about one file."""
-    lines = []
+    lines = list(file.remarks)
     if file.unmatched.count:
         lines.append(
             f"lines about trials in an unknown form: {file.unmatched.count},"
