@@ -16,7 +16,7 @@ from recover_trials.files.blocks import whole_lines
 from recover_trials.files.encoding import legacy_to_utf8
 from recover_trials.files.envelopes import plain_lines
 from recover_trials.files.journal_reader import read_journal
-from recover_trials.files.merge_results import ResultFiles, damage_problems
+from recover_trials.files.merge_results import ResultFiles, damage_problems, merge_stored
 from recover_trials.files.streams import (
     PATH,
     chunks_of,
@@ -29,7 +29,7 @@ from recover_trials.findings import Findings
 from recover_trials.hpogen_log.file_order import by_time
 from recover_trials.hpogen_log.studies import HpogenStudies
 from recover_trials.model import Study
-from recover_trials.optuna_log.join_runs import join_runs
+from recover_trials.optuna_log.join_runs import join_runs, number_names
 from recover_trials.optuna_log.runs import OptunaRuns
 from recover_trials.recovery import Recovery, check_best, check_names
 from recover_trials.scan import reader_of
@@ -192,7 +192,8 @@ class Reader:
         """Return the studies of all sources."""
         studies = self.hpogen.finished()
         studies += join_runs(study for study in self.runs.studies if study.trials)
-        studies += self.stored
+        studies = merge_stored(studies, self.stored)
+        number_names(studies)
         studies = self.results.merge_into(studies)
         for study in studies:
             check_best(study)

@@ -81,7 +81,7 @@ def is_cyrillic(text: str) -> bool:
     alone = all(not any(map(str.isalpha, around(text, word))) for word in words)
     cyrillic = all(CYRILLIC.fullmatch(word[0]) for word in words)
     # Words in capitals alone may be lower case in another Cyrillic encoding.
-    return alone and cyrillic and any(not word[0].isupper() for word in words)
+    return alone and cyrillic and any(len(word[0]) > 1 and not word[0].isupper() for word in words)
 
 
 def is_latin(text: str) -> bool:

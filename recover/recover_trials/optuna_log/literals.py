@@ -21,6 +21,7 @@ QUOTED = {
 }
 COMMA_OR_BRACKET = re.compile(r"[][(){}'\",]")
 KEY = re.compile(r"\s*('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")\s*:\s*")
+NEXT_RECORD = re.compile(r"\[[A-Z] \d{4}-\d\d-\d\d |\bTrial \d+ (?:fin|pru|fai)|inished trial#")
 NUMPY = {"True_": True, "False_": False, "nan": math.nan, "inf": math.inf}
 NAMES = {"nan": math.nan, "inf": math.inf, "True": True, "False": False, "None": None}
 LONGEST_INT = 14_000  # bits; Python refuses to print a longer one
@@ -101,6 +102,8 @@ def read_params(text: str, start: int) -> tuple[dict[str, Any] | None, dict[str,
     params, end = read_literal(text, start)
     if isinstance(params, dict) or not text.startswith("{", start) or text[end - 1] != "}":
         return (params if isinstance(params, dict) else None), {}, end
+    if NEXT_RECORD.search(text, start, end):  # its quotes close those of a cut line
+        return None, {}, end
     params, others = {}, {}
     for item in items_of(text[start + 1 : end - 1]):
         key = KEY.match(item)
