@@ -14,9 +14,11 @@ from recover_trials.errors import (
     MissingPackageError,
     MissingReaderError,
     NoBestError,
+    RangesError,
     RebuildError,
     RepairError,
     SeveralStudiesError,
+    UnknownColumnError,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +31,9 @@ EXIT_CODES: dict[type[Exception], int] = {
     NoBestError: 1,
     RebuildError: 2,
     RepairError: 2,
+    RangesError: 2,
     SeveralStudiesError: 2,
+    UnknownColumnError: 2,
     MissingPackageError: 3,
 }
 FILE_ERRORS: tuple[type[Exception], ...] = (OSError, *EXIT_CODES)

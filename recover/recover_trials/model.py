@@ -102,6 +102,8 @@ class Study:
         resumes_experiment: a script of its own resumes an experiment.
         lower_is_better: seen in lines that name the best trial.
         higher_is_better: the same for the other direction.
+        ranges: distributions that the user states, as Optuna's JSON has them.
+        selected: the trials to write, in their order; None for all.
     """
 
     key: str
@@ -119,10 +121,14 @@ class Study:
     resumes_experiment: bool = False
     lower_is_better: bool = False
     higher_is_better: bool = False
+    selected: list[Trial] | None = None
+    ranges: dict[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> list[Trial]:
-        """Every trial, by number; a number with a conflict has several rows."""
+        """Every trial, by number, or the selected ones; a conflict has several rows."""
+        if self.selected is not None:
+            return self.selected
         return [trial for number in sorted(self.trials) for trial in self.trials[number]]
 
     @property

@@ -11,7 +11,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from recover_trials.errors import UnreadableError
-from recover_trials.files import csv_results, json_results, notebook, signatures, sqlite
+from recover_trials.files import (
+    csv_results,
+    dataframes,
+    json_results,
+    notebook,
+    signatures,
+    sqlite,
+)
 from recover_trials.files.blocks import whole_lines
 from recover_trials.files.encoding import legacy_to_utf8
 from recover_trials.files.envelopes import plain_lines
@@ -35,6 +42,7 @@ from recover_trials.recovery import Recovery, check_best, check_names
 from recover_trials.scan import reader_of
 
 if TYPE_CHECKING:
+    from recover_trials.files.result_study import ResultStudy
     from recover_trials.files.streams import Source
 
 SHOWN = 20  # numbers of lines
@@ -177,11 +185,16 @@ class Reader:
         self, chunks: Iterator[bytes], head: bytes, name: str, findings: Findings
     ) -> Iterator[bytes] | None:
         """Read a file of results; return None, or the chunks if the file is a log."""
-        is_csv = csv_results.is_csv_results(head)
-        if not (json_results.is_json_results(head, name) or is_csv):
+        if csv_results.is_csv_results(head):
+            read: Callable[[bytes], list[ResultStudy] | None] = csv_results.read_csv
+        elif dataframes.is_printed_table(head):
+            read = dataframes.read_printed_table
+        elif json_results.is_json_results(head, name):
+            read = json_results.read_json
+        else:
             return chunks
         data = b"".join(chunks)
-        results = csv_results.read_csv(data) if is_csv else json_results.read_json(data)
+        results = read(data)
         if results is None:
             return iter([data])
         self.results.add(results, name)

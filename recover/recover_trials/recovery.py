@@ -25,11 +25,13 @@ class Recovery:
         studies: in the order of their first lines.
         problems: damage in the files, a sentence each.
         files: counts of each file, by name.
+        columns: names of the columns to write; None for all.
     """
 
     studies: list[Study] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     files: dict[str, Findings] = field(default_factory=dict)
+    columns: list[str] | None = None
 
     @property
     def has_trials(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 SQLITE = b"SQLite format 3\0"
 JOURNAL = b'{"op_code":'
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -26,5 +28,7 @@ def is_certainly_log(head: bytes, name: str) -> bool:
         return False
     start = head.removeprefix(MARK).lstrip()
     list_of = start[:1] == b"[" and start[1:].lstrip()[:1] in (b"{", b"]", b"")
-    columns = [name.strip(b'"') for name in start.split(b",", 2)[:2]]
+    columns = [name.strip(b'"') for name in re.split(rb"[,;\t]", start[:100])[:2]]
+    if start.startswith((b"+-", b"- ")):
+        return False
     return not (start[:1] == b"{" or list_of or b"number" in columns or b"trial" in columns)
