@@ -13,7 +13,8 @@ import pytest
 
 from recover_trials import read_trials
 
-pandas = pytest.importorskip("pandas")
+pytest.importorskip("pandas")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*epoch.*")
 
 
 def objective(trial: Any) -> float:

@@ -19,6 +19,17 @@ RULE = re.compile(rb"\+(?:-+\+)+\s*\n\|\s*number\s*\|")
 COLUMNS = {"number", "state"}  # every dataframe of trials has them
 
 
+class UniqueKeys(yaml.SafeLoader):
+    """The safe loader of YAML, which refuses a key that a mapping has twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if len({*map(repr, keys)}) < len(keys):
+            raise yaml.YAMLError(f"a key occurs twice at line {node.start_mark.line + 1}")
+        made: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        return made
+
+
 def is_printed_table(head: bytes) -> bool:
     """Return whether a file begins as a table or YAML of `optuna trials`."""
     return RULE.match(head) is not None or YAML.match(head) is not None
@@ -30,7 +41,7 @@ def read_printed_table(data: bytes) -> list[ResultStudy]:
     if RULE.match(data):
         return [study_of(table_entries(text))]
     try:
-        rows = yaml.safe_load(text)
+        rows = yaml.load(text, UniqueKeys)  # noqa: S506  # a subclass of the safe loader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UnreadableError(f"invalid YAML: {str(error)[:100]}") from None
     if not isinstance(rows, list):
@@ -82,7 +93,8 @@ def grouped(row: dict[str, Any]) -> dict[str, Any]:
 
 def is_dataframe_row(row: Any) -> bool:
     """Return whether a mapping has the columns of a dataframe of trials, without groups."""
-    return isinstance(row, dict) and row.keys() >= COLUMNS and "params" not in row
+    has_columns = isinstance(row, dict) and row.keys() >= COLUMNS and "params" not in row
+    return has_columns and not isinstance(row["number"], dict)
 
 
 def rows_of_dataframe(document: Any) -> list[dict[str, Any]] | None:

@@ -110,7 +110,8 @@ def around(text: str, match: re.Match[str]) -> str:
 
 def guess_encoding(sample: bytes) -> str | None:
     """Return the only encoding that makes plausible text of all lines; None without one."""
-    lines = [line for line in sample.splitlines() if not line.isascii() and not is_utf8(line)]
+    lines = [line for line in sample.splitlines() if not is_utf8(line)]
+    lines = [line for line in lines if NAMES_TRIAL.search(line)] or lines
     found = [name for name in PLAUSIBLE if is_plausible(b"\n".join(lines), name)]
     return found[0] if len(found) == 1 else None
 

@@ -10,6 +10,7 @@ from recover_trials.optuna_log.optuna_lines import LINE
 
 # A record of Rich's handler: time (or nothing), level, message, and often a path at the right.
 RICH = re.compile(r"(?:\[[^\]]{5,32}\]|\s{3,}) (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) +(?=\S)")
+GLUED = re.compile(r"(?<=\S) {20,}(?=\S)")  # a line end was lost
 PATH = re.compile(r"\s(\S+\.py:\d+)\s*\Z")
 WIDTHS = range(40, 400)
 BOUNDARY = re.compile(r"\[[A-Z] \d{4}-|\d{4}-\d\d-\d\d[ T]\d\d:|Trial \d+ [fp]|Finished trial#")
@@ -50,7 +51,7 @@ def message_of_rich(record: list[str], column: int) -> str:
         before = parts[index]
         is_certain = len(before) < width or " " in before  # otherwise a word may be broken
         message += (" " if is_certain else "\n") + part
-    return message + "\n"
+    return GLUED.sub("\n", message) + "\n"
 
 
 def wrapped_width(text: str) -> int:
