@@ -47,9 +47,15 @@ fuzz-recover: $(READY)
 	$(BIN)/python -m pip install --quiet -e '.[fuzz]'
 	$(BIN)/python tests/fuzz/fuzz_recover.py $(or $(MINUTES),10)
 
-# Logs of real versions of Optuna, each in an environment of its own; one that does not install
-# is left out.
+# Logs and databases of real versions of Optuna, each in an environment of its own, the oldest ones
+# under Python 3.8; one that does not install is left out.
+OLD_PYTHON ?= python3.8
 versions: $(READY)
+	for version in 0.19.0 1.5.0 2.3.0 2.4.0; do \
+	  { $(OLD_PYTHON) -m venv .versions/optuna-$$version && \
+	  .versions/optuna-$$version/bin/python -m pip install --quiet optuna==$$version 'numpy<1.24' \
+	  'sqlalchemy<1.4' 'setuptools<66' \
+	  || rm -rf .versions/optuna-$$version; } & done; wait
 	for version in 2.10.1 3.6.2 4.9.0 5.0.0; do \
 	  { $(PYTHON) -m venv .versions/optuna-$$version && \
 	  .versions/optuna-$$version/bin/python -m pip install --quiet optuna==$$version numpy \

@@ -11,6 +11,7 @@ import click
 
 from recover_trials.console import (
     EXIT_CODES,
+    FILE_ERRORS,
     exit_code,
     print_error,
     print_report,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from recover_trials.model import Study
     from recover_trials.recovery import Recovery
 
-FORMATS = ("table", "csv", "json", "jsonl", "parquet", "all_trials", "best_config")
+FORMATS = ("table", "csv", "json", "jsonl", "parquet", "all_trials", "best_config", "trial_files")
 EXAMPLES = """\b
 Examples:
   recover-trials logs/*.log
@@ -55,11 +56,23 @@ class Command(click.Command):
     "format_",
     type=click.Choice(FORMATS),
     help="Default: a table on a terminal, CSV in a pipe or a file. all_trials and best_config hold"
-    " one study.",
+    " one study; so does trial_files, a JSON file per trial in the folder --output.",
 )
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
+@click.option("--output", type=click.Path(path_type=Path), help="File or folder to write.")
 @click.option("--force", is_flag=True, help="Overwrite the output file.")
 @click.option("--study", metavar="NAME", help="Write only the study of this name.")
+@click.option("--rename", metavar="NAME", help="Write the only study under another name.")
+@click.option(
+    "--sort",
+    metavar="COLUMN",
+    help="Sort the trials by a column, the best value first; -COLUMN reverses the order.",
+)
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Write the first N trials.")
+@click.option(
+    "--columns",
+    metavar="A,B,...",
+    help="Write only these columns, in table, csv and parquet; lr is short for params_lr.",
+)
 @click.option(
     "--arch-list",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
@@ -82,6 +95,12 @@ class Command(click.Command):
     "--direction",
     type=click.Choice(["minimize", "maximize"]),
     help="With --to-storage: direction of the objective, where the log does not state it.",
+)
+@click.option(
+    "--ranges",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="With --to-storage: YAML with the ranges of the parameters, or the Python file with the"
+    " suggest calls, which is parsed and not run.",
 )
 @click.option(
     "--repair",
@@ -111,10 +130,15 @@ def main(
     output: Path | None,
     force: bool,
     study: str | None,
+    rename: str | None,
+    sort: str | None,
+    top: int | None,
+    columns: str | None,
     arch_list: Path | None,
     patch_model: tuple[int, int, int, int],
     to_storage: str | None,
     direction: str | None,
+    ranges: Path | None,
     repair: bool,
     follow: bool,
     pids: tuple[int, ...],
@@ -133,7 +157,7 @@ def main(
     if pids and not follow:
         raise click.UsageError("--pid ends --follow; give both options")
     if follow:
-        check_follow(logs, format_, output, study, arch_list)
+        check_follow(logs, format_, output, study, arch_list, rename, sort, top, columns, ranges)
         paths = [Path(name) for name in logs]
         sys.exit(
             follow_into_storage(paths, to_storage, direction, pids)
@@ -141,16 +165,20 @@ def main(
             else follow_on_screen(paths, pids)
         )
     check_output(output, format_, force=force)
+    check_columns(columns, format_)
     recovery, unreadable = read_logs(logs)
     select_study(recovery, study)
+    rename_study(recovery, rename)
     if arch_list:
         add_architectures(recovery, arch_list, patch_model)
     print_report(recovery, unreadable)
-    if recovery.studies and to_storage:
+    if recovery.has_trials and to_storage:
+        add_ranges(recovery, ranges)
         write_storage(recovery.studies, to_storage, direction)
-    if recovery.studies and (format_ or output or not to_storage):
+    if recovery.has_trials and (format_ or output or not to_storage):
         default = "table" if sys.stdout.isatty() and not output else "csv"
-        write_output(format_recovery(recovery, format_ or default), output)
+        select_trials(recovery, sort, top, columns)
+        write_trials(recovery, format_ or default, output)
     sys.exit(exit_code(recovery, unreadable, strict=strict))
 
 
@@ -162,8 +190,8 @@ def check_follow(logs: tuple[str, ...], *others: object) -> None:
         )
     if any(others):
         raise click.UsageError(
-            "--follow takes no --format, --output, --study or --arch-list; run the command"
-            " without --follow to use them"
+            "--follow takes no --format, --output, --study, --arch-list, --rename, --sort, --top,"
+            " --columns or --ranges; run the command without --follow to use them"
         )
 
 
@@ -185,7 +213,10 @@ def follow_on_screen(paths: list[Path], pids: tuple[int, ...]) -> int:
 
 def check_output(output: Path | None, format_: str | None, *, force: bool) -> None:
     """Refuse to overwrite a file, and to print bytes on a terminal."""
-    if output and output.is_file() and not force:
+    if output and output.is_dir() != (format_ == "trial_files") and output.exists():
+        raise click.UsageError(f"{output}: only trial_files is written to a folder")
+    is_full = output and output.is_dir() and any(output.iterdir())
+    if output and (output.is_file() or is_full) and not force:
         raise click.UsageError(f"{output} exists; add --force to overwrite it")
     if format_ == "parquet" and not output and sys.stdout.isatty():
         raise click.UsageError(
@@ -262,6 +293,68 @@ def repair_one(name: str) -> int:
     from recover_trials.files.repair import repair_file
 
     return print_steps(lambda: repair_file(Path(name)), name)
+
+
+def check_columns(columns: str | None, format_: str | None) -> None:
+    """Refuse columns for a format that has none."""
+    if columns and format_ not in (None, "table", "csv", "parquet"):
+        raise click.UsageError(f"format {format_} has no columns to select")
+
+
+def rename_study(recovery: Recovery, name: str | None) -> None:
+    """Give the only study another name."""
+    if name is None or not recovery.studies:
+        return
+    if len(recovery.studies) != 1:
+        raise click.UsageError("--rename needs one study; select it with --study NAME")
+    (study,) = recovery.studies
+    study.name = study.optuna_name = name
+    study.about = {**study.about, "study_name": name} if study.about else {}
+
+
+def add_ranges(recovery: Recovery, path: Path | None) -> None:
+    """Take the ranges of a file for the parameters of all studies; exit if it is invalid."""
+    from recover_trials.output.ranges import read_ranges
+
+    if path is None:
+        return
+    try:
+        ranges = read_ranges(path)
+    except tuple(EXIT_CODES) as error:
+        sys.exit(print_error(error))
+    for study in recovery.studies:
+        study.ranges = ranges
+
+
+def select_trials(
+    recovery: Recovery, sort: str | None, top: int | None, columns: str | None
+) -> None:
+    """Select the trials and columns to write; exit if there is no such column."""
+    from recover_trials.output.selection import select_rows
+
+    recovery.columns = [name.strip() for name in columns.split(",")] if columns else None
+    if not (sort or top):
+        return
+    try:
+        select_rows(recovery, sort, top)
+    except tuple(EXIT_CODES) as error:
+        sys.exit(print_error(error))
+
+
+def write_trials(recovery: Recovery, format_: str, output: Path | None) -> None:
+    """Write the trials in a format; exit if the format cannot hold the studies."""
+    if format_ != "trial_files":
+        write_output(format_recovery(recovery, format_), output)
+        return
+    from recover_trials.output.trial_files import write_trial_files
+
+    if output is None:
+        raise click.UsageError("--format trial_files needs --output FOLDER")
+    try:
+        for path in write_trial_files(recovery, output):
+            click.echo(path)
+    except FILE_ERRORS as error:
+        sys.exit(print_error(error))
 
 
 def format_recovery(recovery: Recovery, format_: str) -> str | bytes:

@@ -14,9 +14,11 @@ from recover_trials.errors import (
     MissingPackageError,
     MissingReaderError,
     NoBestError,
+    RangesError,
     RebuildError,
     RepairError,
     SeveralStudiesError,
+    UnknownColumnError,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +31,9 @@ EXIT_CODES: dict[type[Exception], int] = {
     NoBestError: 1,
     RebuildError: 2,
     RepairError: 2,
+    RangesError: 2,
     SeveralStudiesError: 2,
+    UnknownColumnError: 2,
     MissingPackageError: 3,
 }
 FILE_ERRORS: tuple[type[Exception], ...] = (OSError, *EXIT_CODES)
@@ -43,7 +47,7 @@ def print_report(recovery: Recovery, unreadable: dict[str, OSError]) -> None:
         )
     for line in recovery.report():
         click.echo(printable(line), err=True)
-    if not recovery.studies:
+    if not recovery.has_trials:
         click.echo(NO_TRIALS, err=True)
 
 
@@ -79,7 +83,7 @@ def exit_code(recovery: Recovery, unreadable: dict[str, OSError], *, strict: boo
     missing = any(isinstance(error, MissingReaderError) for error in unreadable.values())
     others = any(not isinstance(error, MissingReaderError) for error in unreadable.values())
     has_conflicts = strict and bool(recovery.conflicts)
-    codes = {2: others, 3: missing, 4: has_conflicts, 1: not recovery.studies}
+    codes = {2: others, 3: missing, 4: has_conflicts, 1: not recovery.has_trials}
     return next((code for code, applies in codes.items() if applies), 0)
 
 

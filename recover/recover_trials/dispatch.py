@@ -22,7 +22,7 @@ from recover_trials.optuna_log.stamps import (
 )
 
 ESCAPED = re.compile(r"""\\(['"\\])""")
-MENTION = re.compile(r"\bTrial[ #]\d{1,9}\b")
+MENTION = re.compile(r"\b[Tt]rial[ #]\d{1,9}\b")
 
 
 class Dispatcher:
@@ -82,7 +82,7 @@ class Dispatcher:
         return any(unescape_quotes(repr(part)[1:-1]) in self.error for part in texts)
 
     def add_statement(
-        self, content: Result | Opened, text: str, start: int, *, stamped: bool
+        self, content: Result | Opened | start_lines.Start, text: str, start: int, *, stamped: bool
     ) -> None:
         """Add a line of Optuna to its study, unless it is a quotation."""
         if is_quoted_by(text[:start]):
@@ -90,18 +90,25 @@ class Dispatcher:
         if self.has_hpogen_lines:  # elsewhere it is part of a damaged line
             stamped = follows_stamp(text, start)
         if not stamped and (self.has_stamps or not may_precede(text[:start])):
-            if isinstance(content, Result):
+            if not isinstance(content, Opened):
                 self.findings.unstamped.add(text)
             return
         self.has_stamps |= stamped
-        if isinstance(content, Opened):
-            self.runs.open_study(content)
-            self.hpogen.in_file.clear()
+        if not isinstance(content, Result):
+            self.begin(content)
             return
         if not self.hpogen.in_file or not self.hpogen.claims(content):
             self.runs.end(content)
         if content.error and "rial" in content.error:
             self.error = unescape_quotes(content.error)
+
+    def begin(self, content: Opened | start_lines.Start) -> None:
+        """Open a study, or start a trial."""
+        if isinstance(content, Opened):
+            self.runs.open_study(content)
+            self.hpogen.in_file.clear()
+        else:
+            self.runs.start(content)
 
     def read_other(self, text: str, between: Callable[[], bytes], *, ended: bool) -> None:
         """Read a line of a predecessor, or count a line that mentions a trial."""

@@ -30,6 +30,14 @@ class MissingPackageError(Exception):
     """A required package is not installed."""
 
 
+class RangesError(Exception):
+    """A file of ranges is invalid."""
+
+
+class UnknownColumnError(Exception):
+    """No trial has a column of this name."""
+
+
 class SeveralStudiesError(Exception):
     """The format holds exactly one study, and the recovery has several or none."""
 

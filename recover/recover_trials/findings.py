@@ -30,6 +30,7 @@ class Findings:
         unstamped: end lines without a time stamp in a log with time stamps, which are quotations.
         later: kinds of lines that only a later version of hpogen writes, with their counts.
         dry_runs: trials of dry runs, which are not trained.
+        remarks: facts for the report that are not faults.
         problems: other faults of the file, a sentence each.
     """
 
@@ -39,4 +40,5 @@ class Findings:
     unstamped: Skipped = field(default_factory=Skipped)
     later: Counter[str] = field(default_factory=Counter)
     dry_runs: int = 0
+    remarks: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)

@@ -11,15 +11,28 @@ CONFLICTING = "two lines about this trial differ"
 STARTED_TWICE = "number started twice"
 ENDED_TWICE = "two end lines differ"
 CUT = "parameters cut short"
+ERROR_CUT = "error cut short"
 START_CUT = "start line cut short"
 ONLY_BEST_SHOWN = "parameters unknown: its line shows those of the best trial"
 NUMBERED_BY_ORDER = "number taken from the order of the lines, which hold none"
 FORCED = "dropout was forced to another value than the study has"
+NUMBER_TWICE = "two rows of the database have this number"
+NUMBER_MISSING = "number missing in the database: taken from the order of the trials"
+ROWS_LOST = "{0} may be missing: rows of the database are damaged"
+VALUE_MISSING = "finished, but its value is missing"
+NUMBER_UNCERTAIN = "number uncertain: a damaged line before it may have created a trial"
 UNCERTAIN = "may belong to another study of this file: their lines are mixed"
 SHARED_COLUMNS = ("budget", "horizon", "task")  # the same for all trials of a study
 
+NOT_LITERALS = "parameters left out, for their values are not literals: "  # their names follow
+
 # Flags for limits of a format: they mean neither damage nor a conflict.
 REMARKS = frozenset({ONLY_BEST_SHOWN, NUMBERED_BY_ORDER, FORCED})
+
+
+def is_remark(flag: str) -> bool:
+    """Return whether a flag means neither damage nor a conflict."""
+    return flag in REMARKS or flag.startswith(NOT_LITERALS)
 
 
 @dataclass(slots=True)
@@ -66,7 +79,7 @@ class Trial:
     @property
     def conflicts(self) -> list[str]:
         """Flags that mean damage or a conflict."""
-        return [flag for flag in self.flags if flag not in REMARKS]
+        return [flag for flag in self.flags if not is_remark(flag)]
 
 
 @dataclass(slots=True)
@@ -89,6 +102,8 @@ class Study:
         resumes_experiment: a script of its own resumes an experiment.
         lower_is_better: seen in lines that name the best trial.
         higher_is_better: the same for the other direction.
+        ranges: distributions that the user states, as Optuna's JSON has them.
+        selected: the trials to write, in their order; None for all.
     """
 
     key: str
@@ -106,10 +121,14 @@ class Study:
     resumes_experiment: bool = False
     lower_is_better: bool = False
     higher_is_better: bool = False
+    selected: list[Trial] | None = None
+    ranges: dict[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> list[Trial]:
-        """Every trial, by number; a number with a conflict has several rows."""
+        """Every trial, by number, or the selected ones; a conflict has several rows."""
+        if self.selected is not None:
+            return self.selected
         return [trial for number in sorted(self.trials) for trial in self.trials[number]]
 
     @property

@@ -7,27 +7,45 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from recover_trials.errors import UnreadableError
-from recover_trials.files import csv_results, journal, json_results, notebook, signatures, sqlite
+from recover_trials.files import (
+    csv_results,
+    dataframes,
+    json_results,
+    notebook,
+    signatures,
+    sqlite,
+)
 from recover_trials.files.blocks import whole_lines
-from recover_trials.files.merge_results import ResultFiles, damage_problems
-from recover_trials.files.streams import PATH, chunks_of, open_source, take_head, unwrapped
+from recover_trials.files.encoding import legacy_to_utf8
+from recover_trials.files.envelopes import plain_lines
+from recover_trials.files.journal_reader import read_journal
+from recover_trials.files.merge_results import ResultFiles, damage_problems, merge_stored
+from recover_trials.files.streams import (
+    PATH,
+    chunks_of,
+    open_source,
+    take_head,
+    unwrapped,
+    without_mark,
+)
 from recover_trials.findings import Findings
 from recover_trials.hpogen_log.file_order import by_time
 from recover_trials.hpogen_log.studies import HpogenStudies
 from recover_trials.model import Study
-from recover_trials.optuna_log.join_runs import join_runs
+from recover_trials.optuna_log.join_runs import join_runs, number_names
 from recover_trials.optuna_log.runs import OptunaRuns
 from recover_trials.recovery import Recovery, check_best, check_names
 from recover_trials.scan import reader_of
 
 if TYPE_CHECKING:
+    from recover_trials.files.result_study import ResultStudy
     from recover_trials.files.streams import Source
 
 SHOWN = 20  # numbers of lines
-DATABASE = "a stream cannot be read as a SQLite file; give the path of the file"
 
 
 def read_trials(
@@ -104,12 +122,10 @@ class Reader:
         with open_source(source) as stream:
             chunks = self.counted(chunks_of(stream))
             head = take_head(chunks)
-            if head.startswith(signatures.SQLITE):
-                if not is_path:
-                    raise UnreadableError(DATABASE)
-                self.stored += sqlite.read_database(Path(str(source)))
+            if is_path and head.startswith(signatures.SQLITE):
+                self.stored += sqlite.read_database(Path(str(source)), name, findings)
             else:
-                self.read_text(unwrapped(chain([head], chunks), findings), name, findings)
+                self.read_unwrapped(chain([head], chunks), name, findings)
         while name in self.files and self.files[name] is not findings:
             name = f"{name} (again)"
         self.files[name] = findings
@@ -121,24 +137,44 @@ class Reader:
                 self.progress(len(chunk))
             yield chunk
 
+    def read_unwrapped(self, chunks: Iterator[bytes], name: str, findings: Findings) -> None:
+        """Read a stream, or a compressed file; a database in it needs a file of its own."""
+        chunks = unwrapped(chunks, findings)
+        head = take_head(chunks)
+        chunks = chain([head], chunks)
+        if not head.startswith(signatures.SQLITE):
+            self.read_text(chunks, name, findings)
+            return
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "study.db"
+            with path.open("wb") as file:
+                file.writelines(chunks)
+            self.stored += sqlite.read_database(path, name, findings)
+
     def read_text(self, chunks: Iterator[bytes], name: str, findings: Findings) -> None:
         """Read a decompressed text in UTF-8."""
         head = take_head(chunks)
         chunks = chain([head], chunks)
-        if head.lstrip().startswith(signatures.JOURNAL):
-            studies, findings.damaged = journal.read_journal(whole_lines(chunks), name)
-            self.stored += studies
+        if signatures.is_journal(head):
+            self.stored += read_journal(whole_lines(without_mark(chunks)), name, findings)
             return
         if not signatures.is_certainly_log(head, name):
             log = self.read_results(chunks, head, name, findings)
             if log is None:
                 return
             chunks = log
-        reader = reader_of(head, findings, self.hpogen, self.runs)
         if signatures.is_notebook(head):
             chunks = notebook.outputs(b"".join(chunks))
+        else:
+            chunks = plain_lines(legacy_to_utf8(chunks, findings), findings)
+        self.read_log(chunks, findings)
+
+    def read_log(self, chunks: Iterator[bytes], findings: Findings) -> None:
+        """Read the lines of a log."""
+        head = take_head(chunks)
+        reader = reader_of(head, findings, self.hpogen, self.runs)
         last = None
-        for block in whole_lines(chunks):
+        for block in whole_lines(chain([head], chunks)):
             if last is not None:
                 reader.feed(last)
             last = block
@@ -149,11 +185,16 @@ class Reader:
         self, chunks: Iterator[bytes], head: bytes, name: str, findings: Findings
     ) -> Iterator[bytes] | None:
         """Read a file of results; return None, or the chunks if the file is a log."""
-        is_csv = csv_results.is_csv_results(head)
-        if not (json_results.is_json_results(head, name) or is_csv):
+        if csv_results.is_csv_results(head):
+            read: Callable[[bytes], list[ResultStudy] | None] = csv_results.read_csv
+        elif dataframes.is_printed_table(head):
+            read = dataframes.read_printed_table
+        elif json_results.is_json_results(head, name):
+            read = json_results.read_json
+        else:
             return chunks
         data = b"".join(chunks)
-        results = csv_results.read_csv(data) if is_csv else json_results.read_json(data)
+        results = read(data)
         if results is None:
             return iter([data])
         self.results.add(results, name)
@@ -164,7 +205,8 @@ class Reader:
         """Return the studies of all sources."""
         studies = self.hpogen.finished()
         studies += join_runs(study for study in self.runs.studies if study.trials)
-        studies += self.stored
+        studies = merge_stored(studies, self.stored)
+        number_names(studies)
         studies = self.results.merge_into(studies)
         for study in studies:
             check_best(study)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from recover_trials.findings import Findings
-from recover_trials.model import CUT, REMARKS, Study
+from recover_trials.model import CUT, Study, is_remark
 
 BEST_DIFFERS = "best trial {0}: {1} in its end line, {2} in a line that names it as the best"
 BEST_BEATEN = "lines name trial {0} with {1} as the best, but trial {2} has {3}"
@@ -25,11 +25,17 @@ class Recovery:
         studies: in the order of their first lines.
         problems: damage in the files, a sentence each.
         files: counts of each file, by name.
+        columns: names of the columns to write; None for all.
     """
 
     studies: list[Study] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     files: dict[str, Findings] = field(default_factory=dict)
+    columns: list[str] | None = None
+
+    @property
+    def has_trials(self) -> bool:
+        return any(study.trials for study in self.studies)
 
     @property
     def damaged(self) -> int:
@@ -90,7 +96,8 @@ def check_best(study: Study) -> None:
     if named is None or best is None or study.direction is None or best.value is None:
         return
     sign = -1 if study.direction == "maximize" else 1
-    if sign * best.value < sign * named[1] and CUT not in best.flags:
+    is_beaten = sign * best.value < sign * named[1] and CUT not in best.flags
+    if is_beaten and best.number != named[0]:
         study.flags.append(BEST_BEATEN.format(*named, best.number, best.value))
 
 
@@ -99,10 +106,12 @@ def check_best(study: Study) -> None:
 
 def study_report(study: Study) -> list[str]:
     """Return the lines about one study."""
-    counts = ", ".join(f"{n} {state}" for state, n in sorted(study.counts().items()))
+    counts = (
+        ", ".join(f"{n} {state}" for state, n in sorted(study.counts().items())) or "no trials"
+    )
     best, named = study.best, study.named_best
     text = f"; best trial {best.number}: {best.value}" if best else ""
-    if best is None and named:
+    if best is None and named and named[0] not in study.trials:
         text = (
             f"; best trial {named[0]}: {named[1]}, named by other lines; its end line is missing"
         )
@@ -125,7 +134,7 @@ def flag_report(study: Study) -> list[str]:
     for trial in study.rows:
         for flag in trial.flags:
             flagged[flag].append(trial.number)
-    order = sorted(flagged, key=lambda flag: flag in REMARKS)
+    order = sorted(flagged, key=is_remark)
     return [f"  {spans(ranges(flagged[flag]))}: {flag}" for flag in order]
 
 
@@ -149,7 +158,7 @@ def spans(numbers: list[range]) -> str:
 
 def file_report(file: Findings) -> list[str]:
     """Return the lines about one file."""
-    lines = []
+    lines = list(file.remarks)
     if file.unmatched.count:
         lines.append(
             f"lines about trials in an unknown form: {file.unmatched.count},"

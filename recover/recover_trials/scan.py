@@ -20,6 +20,7 @@ from recover_trials.hpogen_log import hpogen_lines
 from recover_trials.hpogen_log.reader import Version2Reader
 from recover_trials.hpogen_log.studies import HpogenStudies
 from recover_trials.legacy import start_lines
+from recover_trials.optuna_log.continued import end_of_statement, whole_statements
 from recover_trials.optuna_log.regular_lines import REGULAR, regular_lines, row_of, rows_of
 from recover_trials.optuna_log.runs import OptunaRuns
 from recover_trials.optuna_log.stamps import LENGTH
@@ -65,6 +66,7 @@ class Scanner:
     def __init__(self, findings: Findings, hpogen: HpogenStudies, runs: OptunaRuns) -> None:
         self.dispatcher = Dispatcher(findings, hpogen, runs)
         self.hpogen, self.runs = hpogen, runs
+        self.held = b""  # a line whose parameters may continue in the next block
         self.before = b""  # the text since the last line that was read
         # Parts of blocks that are not yet searched for opening lines.
         self.unseen: deque[tuple[int, bytes, int, int]] = deque()
@@ -73,6 +75,10 @@ class Scanner:
 
     def feed(self, block: bytes, *, final: bool = False) -> None:
         """Read a block; the last one may end within a line."""
+        if self.held:
+            block = self.held + block
+        size = len(block) if final else whole_statements(block)
+        block, self.held = block[:size], block[size:]
         state = self.dispatcher
         expects_others = state.may_stop_early or state.error or self.hpogen.in_file
         if state.printed is None and not expects_others:
@@ -207,6 +213,7 @@ class Scanner:
         begin = max(begin, block.rfind(b"\r", begin, start) + 1)
         back = block.find(b"\r", start, end)
         end = end if back < 0 else back
+        end = end_of_statement(block, begin, end)
         line = block[begin:end].decode("utf-8", "replace")
         self.gap, self.begin, self.position = self.position, begin, end
         self.seen = max(self.seen, end)

@@ -68,7 +68,7 @@ def test_a_text_that_python_warns_of_is_read_silently() -> None:
         warnings.simplefilter("error")
         study = recover_one([f"{RESULT}{{'a': 1if 2else 3, 'b': '\\d'}}{BEST}"])
 
-    assert study.rows[0].params == {}
+    assert study.rows[0].params == {"b": "\\d"}
 
 
 def test_a_line_quoted_within_the_text_of_an_error_is_ignored() -> None:

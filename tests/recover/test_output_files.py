@@ -133,7 +133,7 @@ def test_parquet_has_the_columns_of_the_csv_and_the_curves() -> None:
 @pytest.mark.parametrize(
     ("cells", "expected"),
     [
-        ([1, 2.5, None], [1.0, 2.5, None]),
+        ([1, 2.5, None], [1, 2.5, None]),  # in JSON, where None is null
         ([1, "a", None], [1, "a", None]),
         ([True, 1], [True, 1]),
         ([2**70, 1], [2**70, 1]),

@@ -263,7 +263,10 @@ def test_a_log_of_optuna_gives_the_ranges_of_the_tried_values(tmp_path: Path) ->
     )
     (study,) = read_trials([log]).studies
     done = rebuild(study, f"sqlite:///{tmp_path}/s.db")
-    assert done.remarks == ["ranges inferred from the tried values: act, n, x"]
+    assert done.remarks == [
+        "ranges guessed from the tried values (--ranges FILE states them): act one of 'gelu',"
+        " None; n int 3 to 7; x float 0.5 to 1.0"
+    ]
     trials = trials_in(f"sqlite:///{tmp_path}/s.db", "s")
     assert trials[0].distributions["x"] == optuna.distributions.FloatDistribution(0.5, 1.0)
     assert trials[1].distributions["n"] == optuna.distributions.IntDistribution(3, 7)

@@ -13,9 +13,13 @@ from recover_trials.files.result_study import ResultStudy, pop_study_fields
 from recover_trials.optuna_log.literals import parse_mapping
 
 HEADER = re.compile(
-    rb'(?:\xef\xbb\xbf)?(?:"?\w*"?,)?"?(?:number"?,"?(?:value|values_0|datetime_start|state)\b'
+    rb'(?:\xef\xbb\xbf)?(?:"?\w*"?[,;\t])?"?'
+    rb'(?:number"?(?P<separator>[,;\t])"?(?:value|values_0|datetime_start|state)\b'
     rb'|trial"?,"?auc\b)'
 )
+
+
+DECIMAL_COMMA = re.compile(r"\A([+-]?\d+),(\d+(?:[eE][+-]?\d+)?)\Z")
 
 
 def is_csv_results(head: bytes) -> bool:
@@ -25,10 +29,17 @@ def is_csv_results(head: bytes) -> bool:
 def read_csv(data: bytes) -> list[ResultStudy]:
     """Return the trials of a CSV, by study. Raises UnreadableError for an invalid CSV."""
     text = data.decode("utf-8-sig", "replace")
+    match = HEADER.match(data)
+    separator = ((match and match["separator"]) or b",").decode()
     try:
-        header, *rows = csv.reader(io.StringIO(text, newline=""))
+        header, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     except (csv.Error, ValueError) as error:
         raise UnreadableError(f"invalid CSV: {error}") from None
+    if rows and "params" in header and not any(rows[0][: header.index("params")]):
+        names = zip(header, rows.pop(0), strict=False)  # columns of two levels
+        header = [f"{name}_{inner}" if inner else name for name, inner in names]
+    if separator == ";" and has_decimal_commas(header, rows):
+        rows = [[DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in row] for row in rows]
     studies: dict[str, ResultStudy] = {}
     cut = bool(rows) and not text.endswith(("\n", "\r"))
     for place, row in enumerate(rows):
@@ -42,6 +53,13 @@ def read_csv(data: bytes) -> list[ResultStudy]:
         else:
             study.add([entry])
     return list(studies.values())
+
+
+def has_decimal_commas(header: list[str], rows: list[list[str]]) -> bool:
+    """Return whether the values of a table have decimal commas."""
+    place = next((i for i, name in enumerate(header) if name in ("value", "values_0")), None)
+    cells = [row[place] for row in rows if place is not None and len(row) > place]
+    return any(map(DECIMAL_COMMA.fullmatch, cells)) and not any("." in cell for cell in cells)
 
 
 def entry_of(cells: dict[str, str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ class Journal:
         self.source = source
         self.studies: dict[int, Study] = {}
         self.trials: list[tuple[int, Trial]] = []
-        self.created = self.damaged = 0
+        self.created = 0
         self.cache: dict[str, dict[str, Any]] = {}
         self.operations: dict[int, Callable[[dict[str, Any]], None]] = {
             0: self.create_study,
@@ -37,22 +37,13 @@ class Journal:
             10: ignore,
         }
 
-    def feed(self, line: bytes) -> None:
-        """Apply the operation of a line; count an invalid line as damaged."""
-        if not line.strip():
-            return
+    def apply(self, record: dict[str, Any]) -> bool:
+        """Apply a record; return False for one that Optuna cannot have written."""
         try:
-            operation = json.loads(line)
-            self.operations[operation["op_code"]](operation)
-        except (
-            LookupError,
-            ValueError,
-            TypeError,
-            ArithmeticError,
-            AttributeError,
-            RecursionError,
-        ):
-            self.damaged += 1
+            self.operations[record["op_code"]](record)
+        except (LookupError, ValueError, TypeError, ArithmeticError, AttributeError):
+            return False
+        return True
 
     def finish(self) -> list[Study]:
         """Return the studies without the waiting trials, which have not started."""
@@ -160,12 +151,3 @@ def external_repr(distribution: dict[str, Any], internal: float) -> Any:
 def local_time(text: str | None) -> datetime | None:
     """Return a time as Optuna has it: local, without a time zone."""
     return datetime.fromisoformat(text).astimezone().replace(tzinfo=None) if text else None
-
-
-def read_journal(blocks: Iterable[bytes], source: str) -> tuple[list[Study], int]:
-    """Return the studies of a journal, and the number of its damaged lines."""
-    journal = Journal(source)
-    for block in blocks:
-        for line in block.split(b"\n"):
-            journal.feed(line)
-    return journal.finish(), journal.damaged

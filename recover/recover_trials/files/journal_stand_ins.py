@@ -18,8 +18,9 @@ from recover_trials.files.journal_pieces import BEGIN, Piece
 TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?\+00:00")
 CREATES_TRIAL = re.compile(rb'"op_code":4,|"study_id":\d+,"datetime_start":')
 HOLE = re.compile(rb"[^ -~]{2,}")  # journals are ASCII; a hole may have been many lines
+OTHER_OPERATION = re.compile(rb'\s*\{"op_code":\s?(?:[0-35-9]|1\d)\b')
 BARE = re.compile(rb'"datetime_start":"[^"]*"\}\s*\Z')  # creates a running trial
-CREATES_STUDY = re.compile(rb'"study_name":|"directions":\[')
+CREATES_STUDY = re.compile(rb'"op_code":0,|"study_name":|"directions":\[')
 # Keys that a line without `op_code: 4` has.
 OTHERS = (b'"trial_id":', b'"user_attr":', b'"system_attr":', b'"study_name":')
 CREATE_STUDY, DELETE_STUDY, CREATE_TRIAL = 0, 1, 4
@@ -111,15 +112,30 @@ def stand_in(
 ) -> bytes | None:
     """Return the stand-in of a damaged line; None if the line created nothing."""
     record: dict[str, Any] | None = None
-    if CREATES_STUDY.search(segment) and b'"trial_id":' not in segment:
+    created = created_by(segment)
+    if created == CREATE_STUDY:
         record = study_stand_in(pieces)
-    elif CREATES_TRIAL.search(segment) and not any(other in segment for other in OTHERS):
+    elif created == CREATE_TRIAL:
         is_used = numbers.n_trials in named or BARE.search(segment) is not None
         record = trial_stand_in(segment, numbers, is_used=is_used)
     if record is None:
         return None
     numbers.apply(record)
     return json.dumps(record, separators=(",", ":")).encode()
+
+
+def created_by(segment: bytes) -> int | None:
+    """Return the operation of a damaged line that created a study or a trial; None for others."""
+    if CREATES_STUDY.search(segment) and b'"trial_id":' not in segment:
+        return CREATE_STUDY
+    if CREATES_TRIAL.search(segment) and not any(other in segment for other in OTHERS):
+        return CREATE_TRIAL
+    return None
+
+
+def may_have_created(text: bytes) -> bool:
+    """Return whether a damaged text that shows no creation may have held one."""
+    return HOLE.search(text) is not None or OTHER_OPERATION.match(text) is None
 
 
 def study_stand_in(pieces: list[Piece]) -> dict[str, Any] | None:

@@ -7,12 +7,13 @@ import re
 from typing import Any
 
 from recover_trials.errors import UnreadableError
+from recover_trials.files.dataframes import grouped, is_dataframe_row, rows_of_dataframe
 from recover_trials.files.result_entries import number_of
 from recover_trials.files.result_study import ResultStudy, pop_study_fields, study_fields
 
 BEGIN = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:\"|\}|\Z)|\[\s*[{\]]|\[\s*\Z)")
 KEYS = re.compile(
-    rb'"(?:trial_number|best_params|best_value|trials|params|rank|experiment|studies)"\s*:'
+    rb'"(?:trial_number|datetime_start|best_params|best_value|trials|params|rank|experiment|studies)"\s*:'
 )
 EMPTY = "the file is empty"
 # The keys by which each kind of document is recognised.
@@ -72,6 +73,11 @@ def read_json_lines(data: bytes) -> list[ResultStudy] | None:
 
 def read_document(document: Any) -> list[ResultStudy] | None:
     """Return the studies of a JSON document; None if it holds no results."""
+    rows = rows_of_dataframe(document)
+    if rows is not None:
+        study = ResultStudy()
+        study.add(map(grouped, rows))
+        return [study]
     if isinstance(document, list):
         return read_json_list(document)
     if not isinstance(document, dict):
@@ -93,6 +99,8 @@ def read_document(document: Any) -> list[ResultStudy] | None:
 
 def read_records(entries: list[Any]) -> list[ResultStudy] | None:
     """Return the trials of entries, by study; None if the first is not a trial."""
+    if is_dataframe_row(entries[0]):
+        return read_document([entry for entry in entries if is_dataframe_row(entry)])
     if read_document(entries[0]) is None or "trials" in entries[0]:
         return None
     studies: dict[str, ResultStudy] = {}

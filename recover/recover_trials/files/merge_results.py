@@ -18,6 +18,8 @@ from recover_trials.model import CONFLICTING, NUMBERED_BY_ORDER, Study, Trial
 
 # Optuna logs a line shortly after the end time in the storage.
 TOLERANCE = timedelta(seconds=60)
+QUARTER = timedelta(minutes=15)  # time zones differ by multiples
+FARTHEST_ZONES = timedelta(hours=26)
 SEVERAL = "several studies of the logs have these trials; the file does not name its study"
 BEST_WITHOUT_NUMBER = "a file of results has the best value {0} without its trial number"
 BEST_CONFLICTS = (
@@ -170,8 +172,14 @@ def is_beginning(one: Trial, other: Trial) -> bool:
 
 
 def same_time(one: datetime | None, other: datetime | None) -> bool:
-    """Return whether two times, of a storage and of a log, may be the same."""
-    return one is None or other is None or abs(one - other) <= TOLERANCE
+    """Return whether two times, of a storage and of a log, may be the same.
+
+    Journals hold times in UTC, logs local ones, perhaps of another zone than this machine's.
+    """
+    if one is None or other is None:
+        return True
+    apart = abs(one - other)
+    return apart <= FARTHEST_ZONES and (apart + TOLERANCE) % QUARTER <= 2 * TOLERANCE
 
 
 def same_params(one: Trial, other: Trial) -> bool:
@@ -183,6 +191,8 @@ def same_params(one: Trial, other: Trial) -> bool:
 def as_text(value: Any) -> str:
     """Return a value as text for the comparison of formats: CSV has only text, JSON has no NaN."""
     is_lost = isinstance(value, float) and not math.isfinite(value)
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(as_text, value))}]"  # a storage has no tuples
     return "None" if is_lost else str(value)
 
 
@@ -209,6 +219,42 @@ def add_missing_fields(trial: Trial, other: Trial) -> None:
     trial.params = {**other.params, **trial.params}
     trial.user_attrs = {**other.user_attrs, **trial.user_attrs}
     trial.intermediate_values = trial.intermediate_values or other.intermediate_values
+
+
+def merge_stored(logs: list[Study], stored: Iterable[Study]) -> list[Study]:
+    """Return the studies of logs and storages; a study that both hold is one study.
+
+    They are one study if they have the same name, or the log none, and a trial proves it, or if
+    the names are equal and no trial differs.
+    """
+    merged = list(logs)
+    for study in stored:
+        same = [other for other in merged if is_same_stored(other, study)]
+        if len(same) != 1:
+            merged.append(study)
+            continue
+        (other,) = same
+        for trial in other.rows:
+            add_result_row(study, trial)
+        study.about = {**other.about, **study.about}
+        study.remarks += other.remarks
+        study.flags += [flag for flag in other.flags if flag not in study.flags]
+        study.named_bests = {
+            number: value
+            for number, value in other.named_bests.items()  # an older log names an older best
+            if all(trial.value != value for trial in study.trials.get(number, ()))
+        }
+        merged[merged.index(other)] = study
+    return merged
+
+
+def is_same_stored(one: Study, stored: Study) -> bool:
+    if "study" in one.about:  # a log of hpogen; its study has an id
+        return False
+    comparison = Comparison.of(stored, one.rows)
+    if one.optuna_name == stored.optuna_name:
+        return comparison.is_one_study() or comparison.differ == 0
+    return not one.optuna_name and comparison.is_one_study()
 
 
 def merge_result(study: Study, result: Study) -> None:

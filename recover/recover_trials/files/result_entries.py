@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from recover_trials.model import Trial
@@ -106,6 +106,8 @@ def entry_time(entry: Mapping[str, Any], names: tuple[str, ...]) -> datetime | N
     text = first(entry, names)
     if text is None:
         return None
+    if isinstance(text, int):  # pandas counts milliseconds, and takes a local time for UTC
+        return datetime.fromisoformat("1970-01-01") + timedelta(milliseconds=text)
     time = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
     return time.astimezone().replace(tzinfo=None) if time.tzinfo else time
 

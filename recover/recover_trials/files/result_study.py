@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recover_trials.files.result_entries import mapping, trial_of
-from recover_trials.model import NUMBERED_BY_ORDER, SHARED_COLUMNS, Trial
+from recover_trials.model import NUMBERED_BY_ORDER, SHARED_COLUMNS, VALUE_MISSING, Trial
 
 
 @dataclass
@@ -38,6 +38,8 @@ class ResultStudy:
                 continue
             if trial is not None:
                 trial.flags += [] if self.numbered else [NUMBERED_BY_ORDER]
+                is_lost = trial.state == "COMPLETE" and not trial.values
+                trial.flags += [VALUE_MISSING] * (is_lost and VALUE_MISSING not in trial.flags)
                 self.trials.append(trial)
 
 

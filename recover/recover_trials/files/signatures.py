@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 SQLITE = b"SQLite format 3\0"
 JOURNAL = b'{"op_code":'
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 MARK = b"\xef\xbb\xbf"  # of UTF-8
 CELLS = (b'"cells"', b'"nbformat"', b'"worksheets"')
+
+
+def is_journal(head: bytes) -> bool:
+    """Return whether a file begins as a journal does, also after damage of its first line."""
+    lines = [line.strip(MARK + b"\0 \t\r") for line in head.split(b"\n", 3)[:3]]
+    return any(line.startswith(JOURNAL) for line in lines)
 
 
 def is_notebook(head: bytes) -> bool:
@@ -20,5 +28,7 @@ def is_certainly_log(head: bytes, name: str) -> bool:
         return False
     start = head.removeprefix(MARK).lstrip()
     list_of = start[:1] == b"[" and start[1:].lstrip()[:1] in (b"{", b"]", b"")
-    columns = [name.strip(b'"') for name in start.split(b",", 2)[:2]]
+    columns = [name.strip(b'"') for name in re.split(rb"[,;\t]", start[:100])[:2]]
+    if start.startswith((b"+-", b"- ")):
+        return False
     return not (start[:1] == b"{" or list_of or b"number" in columns or b"trial" in columns)

@@ -1,79 +1,191 @@
-"""Optuna's SQLite files, opened read-only."""
+"""Optuna's SQLite files of any version, opened read-only."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from recover_trials.errors import UnreadableError
-from recover_trials.files.journal import external_repr
-from recover_trials.model import Study, Trial
+from recover_trials.files.journal import STATES, external_repr
+from recover_trials.files.sqlite_tables import Table, open_database, table_names
+from recover_trials.findings import Findings
+from recover_trials.model import (
+    NUMBER_MISSING,
+    NUMBER_TWICE,
+    ROWS_LOST,
+    VALUE_MISSING,
+    Study,
+    Trial,
+)
 
 NO_STUDIES = "SQLite file without readable Optuna studies"
 SPECIAL = {"INF_POS": float("inf"), "INF_NEG": float("-inf"), "NAN": float("nan")}
+# Tables with rows of trials, and the fields that they hold.
+FIELDS = {
+    "trial_params": "parameters",
+    "trial_values": "values",
+    "trial_intermediate_values": "intermediate values",
+    "trial_user_attributes": "attributes",
+    "trial_system_attributes": "attributes of samplers and pruners",
+}
+NUMBER = "_number"  # system attribute that holds the number before Optuna 1
+Row = dict[str, Any]
 
 
-def read_database(path: Path) -> list[Study]:
-    """Return the studies of a database. Raises UnreadableError if it holds none."""
-    uri = f"{path.resolve().as_uri()}?mode=ro"
+def read_database(path: Path, name: str, findings: Findings) -> list[Study]:
+    """Return the studies of a database; damaged rows are left out, counted and reported.
+
+    Raises UnreadableError if it holds no study, or is locked.
+    """
     try:
-        with closing(sqlite3.connect(uri, uri=True)) as database:
-            database.row_factory = sqlite3.Row
-            return [
-                read_study(database, row["study_id"], row["study_name"], str(path))
-                for row in database.execute("SELECT * FROM studies ORDER BY study_id")
-            ]
-    except (sqlite3.Error, IndexError, KeyError, ValueError, TypeError) as error:
+        with open_database(path) as database:
+            reader = DatabaseReader(database, name, findings)
+            if not {"studies", "trials"} <= reader.names:
+                raise UnreadableError(NO_STUDIES)
+            return reader.studies()
+    except sqlite3.Error as error:
         raise UnreadableError(f"{NO_STUDIES}: {error}") from None
 
 
-def read_study(database: sqlite3.Connection, key: int, name: str, source: str) -> Study:
-    study = Study(f"{source}#{name}", name, source, optuna_name=name)
-    chosen = "SELECT direction FROM study_directions WHERE study_id = ? ORDER BY objective"
-    directions = [row[0].lower() for row in database.execute(chosen, (key,))]
-    if len(directions) == 1:
-        study.about["direction"] = directions[0]
-    study.about |= {"study_name": name, "directions": directions, "search_space": {}}
-    trials = database.execute("SELECT * FROM trials WHERE study_id = ? ORDER BY trial_id", (key,))
-    for row in trials.fetchall():
-        if row["state"] != "WAITING":
-            study.trials[row["number"]] = [read_trial(database, row, study)]
-    return study
+class DatabaseReader:
+    """Reads a database table by table; the columns show the version of the schema."""
+
+    def __init__(self, database: sqlite3.Connection, source: str, findings: Findings) -> None:
+        self.database, self.source, self.findings = database, source, findings
+        self.names = table_names(database)
+        self.by_id: dict[int, Study] = {}
+        self.trials: dict[int, Trial] = {}
+
+    def studies(self) -> list[Study]:
+        for row in self.rows("studies"):
+            self.apply(self.add_study, row)
+        for row in self.rows("study_directions"):
+            self.apply(self.add_direction, row)
+        members: list[tuple[Row, Study, Trial]] = []
+        for row in self.rows("trials"):
+            self.apply(lambda row: members.append(self.new_trial(row)), row)
+        for name in FIELDS:
+            for row in self.rows(name):
+                self.apply(self.add_row, row, name)
+        for study in self.by_id.values():
+            directions = study.about["directions"]
+            study.about |= {"direction": directions[0]} if len(directions) == 1 else {}
+        self.number_trials(members)
+        return [*self.by_id.values()]
+
+    def rows(self, name: str) -> Iterator[Row]:
+        """Yield the rows of a table, and flag the trials whose rows a damaged page may hold."""
+        if name not in self.names:
+            return
+        table = Table(self.database, name)
+        yield from table.rows()
+        self.findings.problems += table.damage
+        for first, last in table.around if name in FIELDS else ():
+            for key, trial in self.trials.items():
+                if (first or 0) <= key and (last is None or key <= last):
+                    flag_lost(trial, name)
+
+    def apply(self, add: Callable[..., object], row: Row, *name: str) -> None:
+        """Apply a row; count one that is no row of Optuna as damaged."""
+        try:
+            add(row, *name)
+        except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError):
+            self.findings.damaged += 1
+            if name and (trial := self.trials.get(row.get("trial_id", -1))):
+                flag_lost(trial, *name)
+
+    def add_row(self, row: Row, name: str) -> None:
+        """Add the row of a table to its trial, which a damaged page may have held."""
+        trial = self.trials.get(row["trial_id"])
+        if trial is None:
+            return
+        if name == "trial_params":
+            add_parameter(row, trial)
+        elif name == "trial_values":
+            add_value(row, trial)
+        elif name == "trial_intermediate_values":
+            kind = row.get("intermediate_value_type")
+            trial.intermediate_values[row["step"]] = stored_float(row["intermediate_value"], kind)
+        else:
+            attributes = trial.user_attrs if "user" in name else trial.system_attrs
+            attributes[row["key"]] = json.loads(row["value_json"])
+
+    def add_study(self, row: Row) -> Study:
+        key, name = row["study_id"], str(row["study_name"])
+        study = Study(f"{self.source}#{name}", name, self.source, optuna_name=name)
+        old = str(row["direction"]).lower() if "direction" in row else ""  # before 2.4
+        study.about |= {"study_name": name, "directions": [old] if old else []}
+        study.about["search_space"] = {}
+        self.by_id[key] = study
+        return study
+
+    def add_direction(self, row: Row) -> None:
+        self.by_id[row["study_id"]].about["directions"].append(row["direction"].lower())
+
+    def new_trial(self, row: Row) -> tuple[Row, Study, Trial]:
+        """Return a trial without its number, which may be in another table."""
+        key = row["study_id"]
+        study = self.by_id.get(key) or self.add_study(
+            {"study_id": key, "study_name": f"study {key}"}
+        )
+        state = row["state"]
+        if state not in STATES:
+            raise ValueError(state)
+        trial = Trial(-1, state)
+        trial.datetime_start = stored_time(row["datetime_start"])
+        trial.datetime_complete = stored_time(row["datetime_complete"])
+        if row.get("value") is not None:  # before 2.4
+            trial.values = (float(row["value"]),)
+        self.trials[row["trial_id"]] = trial
+        return row, study, trial
+
+    def number_trials(self, members: list[tuple[Row, Study, Trial]]) -> None:
+        """Add the trials to their studies; a number without a value is a place in the order."""
+        places: dict[str, int] = {}
+        for row, study, trial in members:
+            place = places[study.key] = places.get(study.key, -1) + 1
+            number = trial.system_attrs.pop(NUMBER, row.get("number"))
+            if not isinstance(number, int) or number < 0:
+                number = place
+                trial.flags.append(NUMBER_MISSING)
+            trial.number = number
+            if trial.state == "WAITING":
+                continue
+            if trial.state == "COMPLETE" and not trial.values:
+                trial.flags.append(VALUE_MISSING)
+            same = study.trials.setdefault(number, [])
+            trial.flags += [NUMBER_TWICE] * bool(same)
+            same.append(trial)
+            study.about["search_space"] |= trial.distributions
 
 
-def read_trial(database: sqlite3.Connection, row: sqlite3.Row, study: Study) -> Trial:
-    trial = Trial(row["number"], row["state"])
-    trial.datetime_start = stored_time(row["datetime_start"])
-    trial.datetime_complete = stored_time(row["datetime_complete"])
-    values = children(database, "trial_values", row, "objective")
-    trial.values = tuple(stored_float(r["value"], r["value_type"]) for r in values)
-    for child in children(database, "trial_params", row, "param_id"):
-        name, distribution = child["param_name"], json.loads(child["distribution_json"])
-        trial.distributions[name] = study.about["search_space"][name] = distribution
-        trial.params[name] = external_repr(distribution, child["param_value"])
-    for child in children(database, "trial_intermediate_values", row, "step"):
-        value = stored_float(child["intermediate_value"], child["intermediate_value_type"])
-        trial.intermediate_values[child["step"]] = value
-    for table, attributes in (("user", trial.user_attrs), ("system", trial.system_attrs)):
-        for child in children(database, f"trial_{table}_attributes", row, "1"):
-            attributes[child["key"]] = json.loads(child["value_json"])
-    return trial
+def flag_lost(trial: Trial, table: str) -> None:
+    flag = ROWS_LOST.format(FIELDS[table])
+    trial.flags += [flag] * (flag not in trial.flags)
 
 
-def children(
-    database: sqlite3.Connection, table: str, row: sqlite3.Row, order: str
-) -> list[sqlite3.Row]:
-    """Return the rows of a table for one trial; `table` is a constant of this file."""
-    chosen = f"SELECT * FROM {table} WHERE trial_id = ? ORDER BY {order}"  # noqa: S608
-    return database.execute(chosen, (row["trial_id"],)).fetchall()
+def add_parameter(row: Row, trial: Trial) -> None:
+    name, distribution = row["param_name"], json.loads(row["distribution_json"])
+    trial.params[name] = external_repr(distribution, row["param_value"])
+    trial.distributions[name] = distribution
 
 
-def stored_float(value: float, kind: str) -> float:
-    """Return a value; Optuna stores NaN and infinities by name."""
-    return SPECIAL.get(kind, value)
+def add_value(row: Row, trial: Trial) -> None:
+    """Add a value; before Optuna 2.4 this table holds the intermediate values."""
+    value = stored_float(row["value"], row.get("value_type"))
+    if "step" in row:
+        trial.intermediate_values[row["step"]] = value
+    else:
+        trial.values += (value,)
+
+
+def stored_float(value: float | None, kind: str | None) -> float:
+    """Return a value; Optuna stores NaN and infinities by name, and NaN once as NULL."""
+    return SPECIAL[kind] if kind in SPECIAL else float("nan" if value is None else value)
 
 
 def stored_time(text: str | None) -> datetime | None:

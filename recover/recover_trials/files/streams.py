@@ -53,6 +53,12 @@ def take_head(chunks: Iterator[bytes]) -> bytes:
     return head
 
 
+def without_mark(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield a text without its byte order mark."""
+    yield take_head(chunks).removeprefix(signatures.MARK)
+    yield from chunks
+
+
 def unwrapped(chunks: Iterator[bytes], findings: Findings) -> Iterator[bytes]:
     """Return the decompressed text in UTF-8."""
     for _ in range(DEEPEST):

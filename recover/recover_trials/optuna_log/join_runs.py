@@ -36,7 +36,6 @@ def join_runs(runs: Iterable[Study]) -> list[Study]:
             merge_run(study, run)
         if len(runs) > 1:
             by_trial.update((key, study) for trial in run.rows for key in identities(trial))
-    number_names(studies)
     return studies
 
 
@@ -126,9 +125,14 @@ def add_run_row(rows: list[Trial], trial: Trial) -> None:
 
 
 def number_names(studies: list[Study]) -> None:
-    """Append `(run 2)`, `(run 3)` to the names of later studies with the same name."""
+    """Append `(run 2)`, `(run 3)` to the names of later studies with the same name.
+
+    Studies of hpogen scripts keep their names, for each has an id.
+    """
     seen: dict[str, int] = defaultdict(int)
     for study in studies:
+        if "study" in study.about:
+            continue
         seen[study.name] += 1
         if seen[study.name] > 1:
             study.name = f"{study.name} (run {seen[study.name]})"

@@ -19,6 +19,10 @@ QUOTED = {
     "'": re.compile(r"[^'\\]*(?:\\.[^'\\]*)*'"),
     '"': re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"'),
 }
+COMMA_OR_BRACKET = re.compile(r"[][(){}'\",]")
+KEY = re.compile(r"\s*('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")\s*:\s*")
+NEXT_RECORD = re.compile(r"\[[A-Z] \d{4}-\d\d-\d\d |\bTrial \d+ (?:fin|pru|fai)|inished trial#")
+NUMPY = {"True_": True, "False_": False, "nan": math.nan, "inf": math.inf}
 NAMES = {"nan": math.nan, "inf": math.inf, "True": True, "False": False, "None": None}
 LONGEST_INT = 14_000  # bits; Python refuses to print a longer one
 # The scanner without the methods of JSONDecoder, which take a quarter of the time.
@@ -90,6 +94,52 @@ def read_literal(text: str, start: int) -> tuple[Any, int]:
     return parse_mapping(literal) if literal[0] == "{" else parse_literal(literal), end
 
 
+def read_params(text: str, start: int) -> tuple[dict[str, Any] | None, dict[str, str], int]:
+    """Return the mapping at `start`, the texts of values that are not literals, and its end.
+
+    The mapping is None if it is cut.
+    """
+    params, end = read_literal(text, start)
+    if isinstance(params, dict) or not text.startswith("{", start) or text[end - 1] != "}":
+        return (params if isinstance(params, dict) else None), {}, end
+    if NEXT_RECORD.search(text, start, end):  # its quotes close those of a cut line
+        return None, {}, end
+    params, others = {}, {}
+    for item in items_of(text[start + 1 : end - 1]):
+        key = KEY.match(item)
+        name = parse_literal(key[1]) if key else None
+        if key is None or name is None:
+            return None, {}, end
+        value = parse_literal(item[key.end() :])
+        if value is None and item[key.end() :].strip() != "None":
+            others[name] = " ".join(item[key.end() :].split())
+        else:
+            params[name] = value
+    return (params, others, end) if params or others else (None, {}, end)
+
+
+def items_of(text: str) -> list[str]:
+    """Return the items of the text within the braces of a dict; each begins with its key.
+
+    A comma in a value that is not a literal, such as `<Point 1, 2>`, does not end an item.
+    """
+    items, depth, position, begin = [""], 0, 0, 0
+    while match := COMMA_OR_BRACKET.search(text, position):
+        position = match.end()
+        if quoted := QUOTED.get(match[0]):
+            string = quoted.match(text, position)
+            position = string.end() if string else len(text)
+        elif match[0] == ",":
+            if depth == 0 and KEY.match(text, position):
+                items[-1] = text[begin : position - 1]
+                items.append("")
+                begin = position
+        else:
+            depth += 1 if match[0] in "{[(" else -1
+    items[-1] = text[begin:]
+    return items
+
+
 def parse_literal(text: str) -> Any:
     """Return the value of a Python literal, of nan, inf or np.float64(x); otherwise None."""
     try:
@@ -115,23 +165,35 @@ def literal_value(node: ast.expr) -> Any:
     if isinstance(node, ast.Dict) and None not in node.keys:
         pairs = zip(node.keys, node.values, strict=True)
         return {literal_value(key): literal_value(value) for key, value in pairs if key}
+    return numpy_value(node)
+
+
+def numpy_value(node: ast.expr) -> Any:
+    """Return the value of `np.True_` or `np.float64(x)`. Raises ValueError for other nodes."""
+    if isinstance(node, ast.Attribute) and node.attr in NUMPY and is_numpy(node.value):
+        return NUMPY[node.attr]
     if isinstance(node, ast.Call) and is_numpy_scalar(node):
         return literal_value(node.args[0])
     raise ValueError(ast.dump(node))
 
 
 def constant(value: Any) -> Any:
-    """Return a constant. Raises ValueError for an integer that is too long to be printed."""
+    """Return a constant. Raises ValueError for `...`, and for an integer too long to print."""
+    if value is ...:
+        raise ValueError(value)
     if isinstance(value, int) and value.bit_length() > LONGEST_INT:
         raise ValueError(value.bit_length())
     return value
 
 
+def is_numpy(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id in ("np", "numpy")
+
+
 def is_numpy_scalar(node: ast.Call) -> bool:
     return (
         isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id in ("np", "numpy")
+        and is_numpy(node.func.value)
         and len(node.args) == 1
         and not node.keywords
     )

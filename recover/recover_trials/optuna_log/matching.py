@@ -121,6 +121,9 @@ def set_exact_params(trial: Trial, params: dict[str, Any]) -> None:
 
 def add_named_best(study: Study, number: int, value: float, best: int, best_value: float) -> None:
     """Add the best trial that an end line names, and the direction that follows from it."""
+    if value != best_value and best == number:
+        study.named_bests[best] = best_value  # the line conflicts with itself
+        return
     if value != best_value:
         lower_is_better = value > best_value
     else:

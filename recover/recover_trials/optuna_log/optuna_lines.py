@@ -6,18 +6,28 @@ import re
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from recover_trials.legacy.start_lines import Start
 from recover_trials.optuna_log import assignments
-from recover_trials.optuna_log.literals import literal_end, parse_literal, read_literal
+from recover_trials.optuna_log.literals import (
+    literal_end,
+    parse_literal,
+    read_literal,
+    read_params,
+)
 from recover_trials.optuna_log.stamps import STAMP, STAMPED, time_before
 
 LINE = re.compile(
     r"Trial (?P<number>\d{1,9})"
     r"(?P<end> finished with values?: | pruned\.| failed with parameters: | failed with value "
     r"| failed,? because )"
-    r"|Finished trial#(?P<old_number>\d{1,9})(?P<old_end> with value: | resulted in value: )"
+    r"|Finished trial#(?P<old_number>\d{1,9})(?P<old_end> with values?: | resulted in value: )"
     r"|Finished a trial(?P<first_end> resulted in value: )"
     r"|Setting (?:status of trial#(?P<set_number>\d{1,9})|trial status)"
     r" as TrialState\.(?P<state>PRUNED|FAIL)\b"
+    # Of Optuna's command line.
+    r"|Asked trial (?P<asked>\d{1,9}) with parameters (?=\{)"
+    r"|Told trial (?P<told>\d{1,9}) with values (?P<values>\[[^]]*\]|None) and state"
+    r" (?:TrialState\.)?(?P<told_state>\w+)\."
     r"|A new study created(?: in \w+)?(?: with name: (?P<created>.*))?"
     r"|Using an existing study with (?:name |`study_name=)(?P<existing>'[^']*'|\"[^\"]*\")"
 )
@@ -33,6 +43,11 @@ UNREADABLE = re.compile(rf"\{{[^{{}}\"\\]*\}}{NAMES_BEST}\s*\Z")
 CLOSED = re.compile(rf"(?:\. Best is trial[ #]\d{{1,9}} with value: {PRINTED_FLOAT})?\.?\s*")
 OLD_BEST = re.compile(rf"\. Current best value is ({PRINTED_FLOAT}) with parameters: ")
 CAUSE = re.compile(r",? because (?:of the following error: )?(.*?)\.?$", re.DOTALL)
+# The causes of failure whose end is known; others are whole if they end with a full stop.
+FOLLOWING = "of the following error: "
+RETURNED = "Returned value is: "
+# As Python prints the states of Optuna, by name or number.
+TOLD_STATES = {"1": "COMPLETE", "2": "PRUNED", "3": "FAIL"}
 BEHIND = re.compile(r" ?(?=\[[A-Z] \d{4}-)")  # the next line, directly after a cut one
 QUOTED_STAMP = re.compile(rf"['\"]{STAMPED}[^'\"\[\]{{}}]*\Z")
 ONLY_COUNT = re.compile(r" \(params: (\d{1,18}|\d{1,3}(?:,\d{3}){1,5})\)")
@@ -51,6 +66,8 @@ class Result(NamedTuple):
     best: tuple[int | None, float] | None = None
     # Up to Optuna 1.2, a line shows the parameters of the best trial, not of the ended one.
     shows_best: bool = False
+    others: dict[str, str] | None = None  # parameters whose values are not literals
+    error_whole: bool = True
 
 
 class Opened(NamedTuple):
@@ -63,7 +80,7 @@ class Opened(NamedTuple):
 class Statement(NamedTuple):
     """A statement of Optuna, its position in the line, and whether a time stamp precedes it."""
 
-    content: Result | Opened
+    content: Result | Opened | Start
     start: int
     stamped: bool
 
@@ -86,12 +103,15 @@ def parse_statements(text: str, *, ended: bool = True) -> list[Statement]:
             )
         else:
             torn, end = True, match.end()
+        if isinstance(content, Opened):  # the next record may follow the name of the study
+            match = LINE.search(text, end)
+            continue
         stamps = STAMP.finditer(text, end)
         match = next((line for stamp in stamps if (line := LINE.match(text, stamp.end()))), None)
     return statements
 
 
-def is_closed(text: str, content: Result | Opened, start: int, end: int) -> bool:
+def is_closed(text: str, content: Result | Opened | Start, start: int, end: int) -> bool:
     """Return whether a statement reaches the end of its line.
 
     A statement after cut parameters may be a quotation within a parameter, which other text
@@ -112,22 +132,21 @@ def is_closed(text: str, content: Result | Opened, start: int, end: int) -> bool
 
 def read_match(
     text: str, match: re.Match[str], *, ended: bool
-) -> tuple[Result | Opened | None, int]:
+) -> tuple[Result | Opened | Start | None, int]:
     """Return the statement at a match (None if it is cut), and where the next may begin."""
-    if match["existing"]:
-        return Opened(parse_literal(match["existing"]) or "", existing=True), len(text)
+    if match["asked"] or match["told"]:
+        return asked_or_told(text, match)
     number = match["number"] or match["old_number"] or match["set_number"]
     end = match["end"] or match["old_end"] or match["first_end"]
     if not end and not match["state"]:
-        name = (match["created"] or "").strip()
-        return Opened(name, existing=False), len(text)
+        return opened(match)
     if not (match["end"] or match["state"]) and "{" not in text:
         return None, match.end()  # cut before its parameters
     time = time_before(text, match.start())
     trial_number = int(number) if number else None
     if match["state"]:
         return ended_otherwise(text, match.end(), trial_number, match["state"], time)
-    if "finished" in end or "value: " in end:
+    if match["old_end"] or match["first_end"] or "finished" in end:
         return finished(text, match.end(), trial_number, time, ended=ended)
     if end == " pruned.":
         return ended_otherwise(text, match.end(), trial_number, "PRUNED", time)
@@ -137,6 +156,35 @@ def read_match(
     return failed(text, match, trial_number, time)
 
 
+def opened(match: re.Match[str]) -> tuple[Opened, int]:
+    """Read the name of a study; the next line may follow it without a line end."""
+    if match["existing"]:
+        return Opened(parse_literal(match["existing"]) or "", existing=True), match.end()
+    name = match["created"] or ""
+    glued = STAMP.search(name)
+    if glued is None or LINE.match(name, glued.end()) is None:
+        return Opened(name.strip(), existing=False), match.end()
+    return Opened(name[: glued.start()].strip(), existing=False), match.start("created")
+
+
+def asked_or_told(text: str, match: re.Match[str]) -> tuple[Start | Result | None, int]:
+    """Read a trial that the command line of Optuna started or ended."""
+    time = time_before(text, match.start())
+    if match["asked"]:
+        params, _, end = read_params(text, match.end())
+        return Start(int(match["asked"]), time, params or {}, {}, params is not None), end
+    values = parse_literal(match["values"])
+    numbers = isinstance(values, list) and all(isinstance(v, (int, float)) for v in values)
+    finite = tuple(map(float, values)) if numbers and not any(v != v for v in values) else ()
+    state = TOLD_STATES.get(match["told_state"], match["told_state"])
+    if state == "None":
+        state = "COMPLETE" if finite else "FAIL"
+    if state not in TOLD_STATES.values():
+        return None, match.end()
+    values = () if state == "FAIL" else finite
+    return Result(int(match["told"]), state, time, values), match.end()
+
+
 def ended_otherwise(
     text: str, start: int, number: int | None, state: str, time: datetime | None
 ) -> tuple[Result, int]:
@@ -144,8 +192,8 @@ def ended_otherwise(
     if state == "PRUNED":
         cut = BEHIND.match(text, start)
         return Result(number, state, time), cut.end() if cut else len(text)
-    error, end = read_cause(text, start)
-    return Result(number, state, time, error=error), end
+    error, whole, end = read_cause(text, start)
+    return Result(number, state, time, error=error, error_whole=whole), end
 
 
 def failed(
@@ -154,31 +202,40 @@ def failed(
     """Read a failed trial with its parameters or its value."""
     if match["end"] == " failed with value ":
         return Result(number, "FAIL", time), match.end()
-    params, end = read_literal(text, match.end())
-    whole = isinstance(params, dict)
-    if not whole:
+    params, others, end = read_params(text, match.end())
+    if params is None:
         return Result(number, "FAIL", time, params_whole=False), match.end()
-    error, end = read_cause(text, end)
-    return Result(number, "FAIL", time, (), params, error), end
+    error, whole, end = read_cause(text, end)
+    result = Result(number, "FAIL", time, (), params, error, others=others or None)
+    return result._replace(error_whole=whole), end
 
 
-def read_cause(text: str, start: int) -> tuple[str | None, int]:
-    """Return the reason of a failure, and where the next line may begin.
+def read_cause(text: str, start: int) -> tuple[str | None, bool, int]:
+    """Return the reason of a failure, whether it is whole, and where the next line may begin.
 
     The reason is the `repr` of an exception; if its bracket is not closed, the line was cut.
     """
     cause = CAUSE.match(text, start)
     if cause is None:
-        return None, start
+        return None, False, start
     bracket = text.find("(", cause.start(1))
     stamp = STAMP.search(text, cause.start(1))
     closed = literal_end(text, bracket) if bracket >= 0 else None
     if closed and text[closed - 1] != ")":
         closed = None
     if stamp is None or (closed and closed > stamp.start() > bracket):
-        return cause[1], len(text)
+        return cause[1], is_whole_cause(cause), len(text)
     end = closed if closed and closed <= stamp.start() else stamp.start()
-    return text[cause.start(1) : end], end
+    return text[cause.start(1) : end], closed == end, end
+
+
+def is_whole_cause(cause: re.Match[str]) -> bool:
+    """Return whether a reason of a failure reaches its end; an exception closes its bracket."""
+    text = cause[0].rstrip().partition(" because ")[2]
+    if not text.startswith(FOLLOWING):
+        return text.endswith(".") or RETURNED in text
+    bracket = text.find("(")
+    return len(text) > len(FOLLOWING) and (bracket < 0 or literal_end(text, bracket) is not None)
 
 
 def finished(
@@ -189,10 +246,9 @@ def finished(
     if values is None:
         return None, start
     if old_best := OLD_BEST.match(text, end):
-        params, after = read_literal(text, old_best.end())
-        whole = isinstance(params, dict)
-        best = (None, float(old_best[1]))
-        shown = (params if whole else None, None, whole, best, True)
+        params, others, after = read_params(text, old_best.end())
+        whole = params is not None
+        shown = (params, None, whole, (None, float(old_best[1])), True, others or None)
         return Result(number, "COMPLETE", time, values, *shown), after if whole else end
     link = PARAMETERS.match(text, end)
     if link is None:
@@ -201,13 +257,14 @@ def finished(
         return (Result(number, "COMPLETE", time, values, params) if count else None), start
     if not text.startswith("{", link.end()):
         return with_assignments(text, link.end(), Result(number, "COMPLETE", time, values), ended)
-    params, after = read_literal(text, link.end())
-    if not isinstance(params, dict):
+    params, others, after = read_params(text, link.end())
+    if params is None:
         named = best_in(UNREADABLE.match(text, link.end())) if ended else None
         cut = Result(number, "COMPLETE", time, values, params_whole=False, best=named)
         return cut, end
     named = best_in(BEST.match(text, after))
-    return Result(number, "COMPLETE", time, values, params, best=named), after
+    result = Result(number, "COMPLETE", time, values, params, best=named)
+    return result._replace(others=others or None), after
 
 
 def best_in(match: re.Match[str] | None) -> tuple[int, float] | None:

@@ -51,10 +51,10 @@ def regular_lines(block: bytes) -> list[re.Match[bytes]] | None:
             start = find(b"T", end)
         else:
             left -= 1
-            if left < 0 or block.startswith(b"Trial", start):
+            if left < 0 or block.startswith((b"Trial", b"Told trial"), start):
                 return None
             start = find(b"T", start + 1)
-    return lines if find(b"{", end) < 0 else None
+    return lines if find(b"{", end) < 0 and find(b"trial#") < 0 else None
 
 
 def rows_of(lines: Sequence[re.Match[bytes]]) -> list[Row] | None:

@@ -14,6 +14,8 @@ from recover_trials.legacy.start_lines import Start
 from recover_trials.model import (
     CONFLICTING,
     CUT,
+    ERROR_CUT,
+    NOT_LITERALS,
     NUMBERED_BY_ORDER,
     ONLY_BEST_SHOWN,
     START_CUT,
@@ -107,10 +109,9 @@ class OptunaRuns:
                 if bests.get(best) != best_value:
                     break
                 proven = named
-            if best == number or number in trials:
+            if best == number or number in trials or params is None:
                 break
-            trial = Trial(number, "COMPLETE", (value,), None, time, params or {})
-            trial.flags = [CUT] * (params is None)
+            trial = Trial(number, "COMPLETE", (value,), None, time, params)
             trials[number] = [trial]
             if value > best_value:
                 lower = True
@@ -197,10 +198,7 @@ class OptunaRuns:
             result.time,
         )
         set_exact_params(trial, params or {})
-        if result.error:
-            trial.user_attrs["error"] = result.error
-        if not result.params_whole:
-            trial.flags.append(CUT)
+        add_remarks(trial, result if params is not None else result._replace(others=None))
         if result.best and value is not None:
             best, best_value = result.best
             if best is None:
@@ -245,3 +243,13 @@ class OptunaRuns:
         if number == 0 and not any(has_duplicate(study, result, number) for study in others):
             return next((study for study in others if not study.trials), None) or self.open_run()
         return next((s for s in others if may_belong(s, result, number)), current)
+
+
+def add_remarks(trial: Trial, result: Result) -> None:
+    """Add the error of an end line, and the flags of its parts that cannot be read."""
+    if result.others:
+        trial.user_attrs["unreadable_params"] = result.others
+        trial.flags.append(NOT_LITERALS + ", ".join(result.others))
+    if result.error:
+        trial.user_attrs["error"] = result.error
+    trial.flags += [ERROR_CUT] * (not result.error_whole) + [CUT] * (not result.params_whole)

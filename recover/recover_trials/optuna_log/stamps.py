@@ -15,6 +15,14 @@ QUOTING = re.compile(
 )
 EXCEPTION = re.compile(r"\s*[\w.]*(?:Error|Exception|Warning|Interrupt|Exit|Pruned): ")
 PREFIX = re.compile(r"(?:[\s#>|*/%;│┃-]|\d+[.)])*|.*(?:[:\])>|-]\s*|\s{2,})", re.DOTALL)
+# Time, level, names and line numbers, by spaces, as loggers and collectors put them.
+TIME = r"(?:\d{4}-\d\d-\d\d[ T])?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
+LEVEL = r"(?i:debug|info|notice|warning|warn|error|critical|fatal)"
+NAME = r"optuna|root|(?:[\w-]+\.)+[\w-]+(?::\d+)?|[\w-]+:\d+|\[[^\]]*\]|\d+|stdout|stderr|[FP]"
+LOGGER = re.compile(
+    rf"(?:\s*\d+\s+|(?:\s*(?:{NAME})[\s:|-]+){{0,6}}(?:\s*(?:{TIME}|{LEVEL})[\s:|-]+)"
+    rf"(?:\s*(?:{TIME}|{LEVEL}|{NAME})[\s:|-]+){{0,6}})"
+)
 
 
 def parse_time(text: str) -> datetime | None:
@@ -52,4 +60,5 @@ def may_precede(prefix: str) -> bool:
     Indentation, a comment sign and the prefix of another logger may precede a line. After an
     exception or a quotation mark, the line is a quotation.
     """
-    return PREFIX.fullmatch(prefix) is not None and QUOTING.search(prefix) is None
+    known = PREFIX.fullmatch(prefix) or LOGGER.fullmatch(prefix)
+    return known is not None and QUOTING.search(prefix) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from typing import Any
 
 from recover_trials.output.rows import as_record, json_value, table_of
 from recover_trials.recovery import Recovery
@@ -18,8 +19,13 @@ def to_csv(recovery: Recovery) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerows(map(text_cell, row) for row in rows)
     return text.getvalue().encode("utf-8", "backslashreplace").decode()  # lone surrogates
+
+
+def text_cell(value: Any) -> Any:
+    """Return a cell; an empty text and the text None are quoted, for they have other meanings."""
+    return repr(value) if value in ("", "None") else value
 
 
 def to_json(recovery: Recovery) -> str:

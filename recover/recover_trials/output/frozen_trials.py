@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from recover_trials.hpogen_log.version1_lines import OUTSIDE
 from recover_trials.model import Study, Trial
+from recover_trials.output.ranges import described, infer_distribution
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
+NO_START = "start_unknown"
 LOST = {"kind": "lost", "fail_reason": "lost", "error": "the log has no line of this trial"}
 
 
@@ -24,12 +26,14 @@ class Frozen:
     Attributes:
         trials: one per number, in order.
         lost: numbers without a line.
-        inferred: parameters whose range is inferred from the values.
+        inferred: the ranges that are guessed from the values, in words.
+        outside: parameters with a value outside of their range, which became attributes.
     """
 
     trials: list[FrozenTrial] = field(default_factory=list)
     lost: list[int] = field(default_factory=list)
     inferred: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
 
 
 def freeze(study: Study) -> Frozen:
@@ -42,7 +46,8 @@ def freeze(study: Study) -> Frozen:
             result.lost.append(number)
         trial = rows[0] if rows else missing_trial(study, number)
         last = trial.datetime_complete or trial.datetime_start or last
-        result.trials.append(freeze_trial(trial, last, distributions))
+        result.trials.append(freeze_trial(trial, last, distributions, study.ranges))
+        result.outside += result.trials[-1].user_attrs.get(OUTSIDE, [])
     return result
 
 
@@ -55,14 +60,15 @@ def missing_trial(study: Study, number: int) -> Trial:
 
 def distributions_of(study: Study, result: Frozen) -> dict[str, Any]:
     """Return the distribution of every parameter, from the run line or inferred."""
-    logged = from_json(study.about.get("search_space") or {})
+    logged = from_json({**(study.about.get("search_space") or {}), **study.ranges})
     values: dict[str, list[Any]] = {}
     for trial in study.rows:
         for name, value in trial.params.items():
             if name not in logged and name not in trial.distributions:
                 values.setdefault(name, []).append(value)
-    result.inferred = sorted(values)
-    return {**logged, **{name: infer_distribution(tried) for name, tried in values.items()}}
+    inferred = {name: infer_distribution(values[name]) for name in sorted(values)}
+    result.inferred = [described(name, inferred[name]) for name in inferred]
+    return {**logged, **inferred}
 
 
 def from_json(entries: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,26 +78,19 @@ def from_json(entries: Mapping[str, Any]) -> dict[str, Any]:
     return {name: json_to_distribution(json.dumps(entry)) for name, entry in entries.items()}
 
 
-def infer_distribution(values: list[Any]) -> Any:
-    """Return the narrowest distribution of the given values."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    kinds = {type(value) for value in values}
-    if kinds == {int}:
-        return IntDistribution(min(values), max(values))
-    if kinds <= {int, float} and all(abs(value) < float("inf") for value in values):
-        return FloatDistribution(float(min(values)), float(max(values)))
-    return CategoricalDistribution(list({repr(value): value for value in values}.values()))
-
-
-def freeze_trial(trial: Trial, time: datetime, distributions: Mapping[str, Any]) -> FrozenTrial:
+def freeze_trial(
+    trial: Trial, time: datetime, distributions: Mapping[str, Any], stated: Container[str] = ()
+) -> FrozenTrial:
     """Return a trial; a parameter outside of its range becomes an attribute."""
     from optuna.trial import FrozenTrial, TrialState
 
-    ranges = {**distributions, **from_json(trial.distributions)}
+    stored = {n: d for n, d in trial.distributions.items() if n not in stated}
+    ranges = {**distributions, **from_json(stored)}
     inside = {name: v for name, v in trial.params.items() if contains(ranges[name], v)}
     outside = {n: v for n, v in trial.params.items() if n not in inside}
-    marked = {OUTSIDE: [*outside]} if outside else {}
+    marked: dict[str, Any] = {OUTSIDE: [*outside]} if outside else {}
+    if trial.datetime_start is None:  # Optuna requires one: the duration is 0 and marked
+        marked[NO_START] = True
     ended = trial.state != "RUNNING"
     return FrozenTrial(
         number=trial.number,
@@ -99,7 +98,7 @@ def freeze_trial(trial: Trial, time: datetime, distributions: Mapping[str, Any])
         state=TrialState[trial.state],
         value=None,
         values=list(trial.values) or None,
-        datetime_start=trial.datetime_start or time,
+        datetime_start=trial.datetime_start or trial.datetime_complete or time,
         datetime_complete=(trial.datetime_complete or time) if ended else None,
         params=inside,
         distributions={name: ranges[name] for name in inside},

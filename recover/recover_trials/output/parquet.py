@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from recover_trials.errors import MissingPackageError
-from recover_trials.output.rows import json_value, table_of
+from recover_trials.output.rows import NONE, json_value, table_of
 from recover_trials.recovery import Recovery
 
 LARGEST = 2**63 - 1
@@ -54,6 +54,10 @@ def to_parquet(recovery: Recovery) -> bytes:
 def column(name: str, cells: list[Any]) -> tuple[str, list[Any]]:
     """Return the type of a column and its cells in that type."""
     present = [cell for cell in cells if cell is not None]
+    if NONE in present:
+        plain = [None if cell is NONE else cell for cell in present]
+        texts = iter([json.dumps(json_value(cell)) for cell in plain])
+        return "json", [cell if cell is None else next(texts) for cell in cells]
     kinds = {type(cell) for cell in present}
     if not kinds:
         return empty_kind(name), cells

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from typing import Any
 
+from recover_trials.errors import UnknownColumnError
 from recover_trials.model import SHARED_COLUMNS, Study, Trial
 from recover_trials.recovery import Recovery
 
+EXPERIMENT = re.compile(
+    r"(?:hpo_|phase6a_)(?P<budget>\d+(?:\.\d+)?[KMB])(?:_h(?P<horizon>\d+))?(?:_(?P<task>[a-z]\w*))?"
+)
 DEEPEST = 50  # levels; ordinary parameters have two or three
 
 
@@ -28,15 +34,16 @@ def table_of(recovery: Recovery, *, without: str = "") -> tuple[list[str], list[
         params.update(trial.params)
         attributes.update(trial.user_attrs)
     names = sorted(params), sorted(attributes - {without})
-    shared = [name for name in SHARED_COLUMNS if any(name in s.about for s in recovery.studies)]
+    fields = [shared_fields(study) for study in recovery.studies]
+    shared = [name for name in SHARED_COLUMNS if any(name in field for field in fields)]
     rows = []
     for study, trial in trials:
         row: list[Any] = [study.name, trial.number] if several else [trial.number]
         row += value_cells(trial, len(values), single=single)
         row += time_cells(trial)
-        row += map(trial.params.get, names[0])
-        row += map(trial.user_attrs.get, names[1])
-        row += map(study.about.get, shared)
+        row += (known(trial.params, name) for name in names[0])
+        row += (known(trial.user_attrs, name) for name in names[1])
+        row += map(shared_fields(study).get, shared)
         row.append(trial.state)
         rows.append(row)
     columns = [
@@ -47,7 +54,49 @@ def table_of(recovery: Recovery, *, without: str = "") -> tuple[list[str], list[
         *(f"user_attrs_{name}" for name in names[1]),
         *shared,
     ]
-    return [*columns, "state"], rows
+    return select_columns([*columns, "state"], rows, recovery.columns)
+
+
+class NoneValue:
+    """The value None of a parameter, which differs from an unknown value."""
+
+    def __str__(self) -> str:
+        return "None"
+
+
+NONE = NoneValue()
+
+
+def known(values: Mapping[str, Any], name: str) -> Any:
+    """Return a value, NONE for None, and None for an unknown value."""
+    return NONE if name in values and values[name] is None else values.get(name)
+
+
+def select_columns(
+    columns: list[str], rows: list[list[Any]], names: list[str] | None
+) -> tuple[list[str], list[list[Any]]]:
+    """Return the named columns in their order. Raises UnknownColumnError."""
+    if names is None:
+        return columns, rows
+    places = [columns.index(column_of(name, columns)) for name in names]
+    return [columns[place] for place in places], [[row[place] for place in places] for row in rows]
+
+
+def column_of(name: str, columns: list[str]) -> str:
+    """Return the column of a name; `lr` is short for `params_lr`. Raises UnknownColumnError."""
+    for column in (name, f"params_{name}", f"user_attrs_{name}"):
+        if column in columns:
+            return column
+    raise UnknownColumnError(f"no column {name}; the columns are {', '.join(columns)}")
+
+
+def shared_fields(study: Study) -> dict[str, Any]:
+    """Return the fields that all trials of a study share, also from the name of an experiment."""
+    named = EXPERIMENT.fullmatch(study.experiment or study.about.get("name") or study.name)
+    fields = {k: v for k, v in named.groupdict().items() if v is not None} if named else {}
+    if "horizon" in fields:
+        fields["horizon"] = int(fields["horizon"])
+    return {**fields, **{k: study.about[k] for k in SHARED_COLUMNS if k in study.about}}
 
 
 def value_cells(trial: Trial, n_values: int, *, single: bool) -> list[float | None]:
@@ -95,7 +144,7 @@ def as_record(study: Study, trial: Trial) -> dict[str, Any]:
     """Return a trial under the keys of the script's own files."""
     record = {
         "study": study.name,
-        **{name: study.about[name] for name in SHARED_COLUMNS if name in study.about},
+        **shared_fields(study),
         "trial_number": trial.number,
         "state": trial.state,
         "value": trial.value,

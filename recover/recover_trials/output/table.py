@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recover_trials.model import Study
+from recover_trials.output.rows import known, shared_fields, table_of
 from recover_trials.recovery import Recovery
 
 SHOWN_ATTRIBUTES = ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff", "param_count")
@@ -48,9 +49,22 @@ def study_table(study: Study) -> Table:
     for trial in study.rows:
         config = {**trial.user_attrs, **trial.params}
         values = trial.value if len(trial.values) < 2 else list(trial.values)
-        cells = [config.get(name) for name in (*attributes, *params, *extra)]
+        cells = [known(config, name) for name in (*attributes, *params, *extra)]
         mark = "*" if trial is study.best else ""
         row = [mark, trial.number, trial.state, values, *cells]
+        table.add_row(*map(cell, row))
+    return table
+
+
+def selected_table(study: Study, columns: list[str] | None) -> Table:
+    """Return a study as a table of the named columns."""
+    if columns is None:
+        return study_table(study)
+    names, rows = table_of(Recovery([study], columns=columns))
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(cell(name), no_wrap=True)
+    for row in rows:
         table.add_row(*map(cell, row))
     return table
 
@@ -60,6 +74,7 @@ def to_table(recovery: Recovery) -> str:
     text = io.StringIO()
     console = Console(file=text, width=10_000, force_terminal=False)
     for study in recovery.studies:
-        console.print(cell(study.name))
-        console.print(study_table(study))
+        shared = (f"{name} {value}" for name, value in shared_fields(study).items() if value)
+        console.print(cell(", ".join([study.name, *shared])))
+        console.print(selected_table(study, recovery.columns))
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())

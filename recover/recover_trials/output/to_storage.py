@@ -19,6 +19,8 @@ from recover_trials.model import Study
 from recover_trials.output.frozen_trials import Frozen, comparable, freeze, same_trial
 from recover_trials.output.storage_checks import check_all
 
+GUESSED = "ranges guessed from the tried values (--ranges FILE states them): "
+OUTSIDE_RANGE = "values outside of their ranges became attributes: "
 OTHER_STORAGE = "nothing was written. Give another storage, or delete the study in this one"
 
 
@@ -189,14 +191,18 @@ def write(plan: Plan, storage: Any) -> Rebuilt:
     ]
     for trial in plan.frozen.trials[plan.n_stored :]:
         study.add_trial(trial)
-    inferred = ", ".join(plan.frozen.inferred)
+    remarks = []
+    if plan.frozen.inferred:
+        remarks.append(GUESSED + "; ".join(plan.frozen.inferred))
+    if plan.frozen.outside:
+        remarks.append(OUTSIDE_RANGE + ", ".join(sorted({*plan.frozen.outside})))
     return Rebuilt(
         plan.name,
         added=list(range(plan.n_stored, len(plan.frozen.trials))),
         kept=list(range(plan.n_stored)),
         updated=updated,
         lost=plan.frozen.lost,
-        remarks=[f"ranges inferred from the tried values: {inferred}"] if inferred else [],
+        remarks=remarks,
     )
 
 

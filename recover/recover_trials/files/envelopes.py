@@ -1,0 +1,197 @@
+"""Envelopes: forms in which log collectors, consoles and web pages wrap the lines of a log.
+
+Each envelope becomes plain lines with escapes undone. The first lines of a text show its form; a
+line in another form is passed unchanged, and a damaged one that names a trial is counted.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+from recover_trials.files.blocks import whole_lines
+from recover_trials.files.wrapped_lines import RICH, joined_rich, joined_width, wrapped_width
+from recover_trials.findings import Findings
+
+HEAD = 64 * 1024
+FIRST_LINES = 200
+ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\))")
+NAMES_TRIAL = re.compile(r"[Tt]rial[# ]\d|A new study|Using an existing study")
+# The fields of a record that hold its message, and its time.
+MESSAGES = ("log", "message", "msg", "MESSAGE", "event", "text", "line", "textPayload", "body")
+TIMES = ("time", "timestamp", "@timestamp", "asctime", "ts", "datetime", "date", "@t")
+NESTED = ("record", "jsonPayload", "fields", "attributes")
+STAMPED = re.compile(r"(?:\x1b\[[\d;]*m)?\[[A-Z] \d{4}-\d\d-\d\d |\[?\d{4}-\d\d-\d\d[ T]\d\d:")
+MILLISECONDS = 1e11  # a larger time is in milliseconds since 1970, a smaller one in seconds
+PIECE = 16 * 1024  # bytes of a record of Docker, which splits longer lines
+LOGFMT = re.compile(
+    r'(?:\A|.*\s)(?:msg|message|log|event|text)=("(?:[^"\\]|\\.)*"|[^\s"]+)(?=\s|\Z)'
+)
+LOGFMT_START = re.compile(r'[A-Za-z_@][\w.@-]*=(?:"(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s|\Z)')
+LOGFMT_TIME = re.compile(r'(?:\A|\s)(?:time|timestamp|ts|t|at)="?([^"\s]+(?: [\d:.,]+)?)')
+TAG = re.compile(r"<(?:/?[A-Za-z][^<>]*|!--.*?--)>")
+LINE_TAG = re.compile(r"<(?:br\s*/?|/(?:p|div|tr|li|pre|h\d))>", re.IGNORECASE)
+HTML = re.compile(r"\s*<(?:!doctype html|html|head|body|pre|div|span|p|table)\b", re.IGNORECASE)
+ESCAPED = re.compile(r"parameters: \{&(?:#x27|#39|#34|quot|apos);")
+
+Lines = Iterator[str]
+
+
+def plain_lines(chunks: Iterable[bytes], findings: Findings) -> Iterator[bytes]:
+    """Yield the text of a log without its envelopes; other texts are passed unchanged."""
+    iterator = iter(chunks)
+    head = b""
+    for chunk in iterator:
+        head += chunk
+        if len(head) >= HEAD:
+            break
+    rest: Iterable[bytes] = chain([head], iterator)
+    beginning = head[:HEAD].decode("utf-8", "replace")
+    opener = opener_of(ANSI.sub("", beginning))
+    if opener is None:
+        yield from rest
+        return
+    for line in opener(lines_of(rest), findings):
+        yield line.encode("utf-8", "replace")
+
+
+def opener_of(beginning: str) -> Callable[[Lines, Findings], Lines] | None:
+    """Return the function that opens the envelopes of a text; None for plain text."""
+    first = [line for line in beginning.splitlines() if line.strip()][:FIRST_LINES]
+    if any(message_of(record_of(line)) is not None for line in first):
+        return open_records
+    if any(LOGFMT_START.match(line) and LOGFMT.match(line) for line in first):
+        return open_logfmt
+    if HTML.match(beginning):
+        return open_page
+    if ESCAPED.search(beginning):
+        return lambda lines, _: map(html.unescape, lines)
+    if any(RICH.match(line) for line in first):
+        return lambda lines, _: joined_rich(without_ansi(lines))
+    width = wrapped_width(beginning)
+    if width:
+        return lambda lines, _: joined_width(without_ansi(lines), width)
+    return None
+
+
+def lines_of(chunks: Iterable[bytes]) -> Lines:
+    """Yield the lines of a text with their ends; the last one may lack it."""
+    for block in whole_lines(chunks):
+        for line in block.split(b"\n")[:-1]:
+            yield line.removesuffix(b"\r").decode("utf-8", "replace") + "\n"
+        if not block.endswith(b"\n"):
+            yield block[block.rfind(b"\n") + 1 :].decode("utf-8", "replace")
+
+
+def without_ansi(lines: Lines) -> Lines:
+    return (ANSI.sub("", line) for line in lines)
+
+
+def record_of(line: str) -> dict[str, Any] | None:
+    """Return the JSON object of a line."""
+    start = line.strip().rstrip(",")
+    if not start.startswith("{"):
+        return None
+    try:
+        record = json.loads(start)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def message_of(record: dict[str, Any] | None) -> str | None:
+    """Return the message of a record, or of a record within it."""
+    if record is None:
+        return None
+    inner = [record[name] for name in NESTED if isinstance(record.get(name), dict)]
+    for fields in (*inner, record):
+        for name in MESSAGES:
+            if isinstance(fields.get(name), str):
+                return str(fields[name])
+    return None
+
+
+def open_records(lines: Lines, findings: Findings) -> Lines:
+    """Yield the messages of JSON lines, each with the time of its record before it."""
+    within = False  # the last message lacks its end, for Docker splits long ones
+    for line in lines:
+        record = record_of(line)
+        message = message_of(record)
+        if record is None or message is None:
+            is_damaged = record is None and line.lstrip()[:1] == "{"
+            yield from other_line(line, findings, is_damaged=is_damaged)
+            continue
+        yield message if within else headed(message, time_of(record))
+        is_piece = "log" in record and len(message.encode("utf-8", "replace")) >= PIECE
+        within = is_piece and not message.endswith("\n")
+        if not within and not message.endswith("\n"):
+            yield "\n"
+
+
+def other_line(line: str, findings: Findings, *, is_damaged: bool) -> Lines:
+    """Yield a line without an envelope; count a damaged envelope around a trial."""
+    if not is_damaged:
+        yield line
+    elif NAMES_TRIAL.search(line):
+        findings.damaged += 1
+
+
+def headed(message: str, time: str) -> str:
+    """Return a message after the time of its record, unless it has a time of its own."""
+    return message if STAMPED.match(message) or not time else f"{time} INFO {message}"
+
+
+def time_of(record: dict[str, Any]) -> str:
+    """Return the time of a record, local; empty if it has none."""
+    times = (record[name] for name in TIMES if isinstance(record.get(name), (str, int, float)))
+    return local_text(next(times, ""))
+
+
+def local_text(time: str | float) -> str:
+    """Return a time as a log has it, from ISO text or seconds since 1970; empty if unreadable."""
+    try:
+        if isinstance(time, (int, float)):
+            seconds = time / 1000 if time > MILLISECONDS else time
+            moment = datetime.fromtimestamp(seconds)  # noqa: DTZ006  # local, as in a log
+        else:
+            text = re.sub(r"([.,]\d{6})\d+", r"\1", time.strip()).replace(",", ".")
+            text = re.sub(r"\.(\d{1,5})(?!\d)", lambda m: "." + m[1].ljust(6, "0"), text)
+            moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+            moment = moment.astimezone().replace(tzinfo=None) if moment.tzinfo else moment
+        return moment.isoformat(" ", "microseconds")
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+def open_logfmt(lines: Lines, findings: Findings) -> Lines:
+    """Yield the messages of lines of `key=value` pairs."""
+    for line in lines:
+        match = LOGFMT.match(line.rstrip("\n"))
+        if match is None:
+            is_damaged = LOGFMT_START.match(line) is not None and "=" in line
+            yield from other_line(line, findings, is_damaged=is_damaged)
+            continue
+        time = LOGFMT_TIME.search(line, 0, match.start(1))
+        message = unquoted(match[1])
+        yield headed(message, local_text(time[1]) if time else "") + "\n"
+
+
+def unquoted(text: str) -> str:
+    """Return the text of a quoted value."""
+    if not text.startswith('"'):
+        return text
+    try:
+        return str(json.loads(text, strict=False))
+    except ValueError:  # an escape that JSON does not have
+        return re.sub(r"\\(.)", r"\1", text[1:-1])
+
+
+def open_page(lines: Lines, _: Findings) -> Lines:
+    """Yield the text of a page of HTML."""
+    for line in lines:
+        yield html.unescape(TAG.sub("", LINE_TAG.sub("\n", line)))

@@ -1,0 +1,210 @@
+"""Damage to files of every format that comes without checksums: no crash, no false row.
+
+python tests/fuzz/damaged_formats.py [INPUTS]
+
+Lines are cut, dropped, repeated, exchanged and glued, and bytes that are no text are put between
+them. A row without a flag must be a row of the whole file.
+"""
+
+from __future__ import annotations
+
+import gzip
+import html
+import json
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / folder) for folder in ("recover", "templates", "tests")]
+
+from recover_trials import UnreadableError, read_trials  # noqa: E402
+from recover_trials.output import to_csv, to_jsonl  # noqa: E402
+
+STAMP = "[I 2026-11-21 10:15:{0:02},123] "
+PARAMS = "{{'lr': 0.00{0}, 'note': \"it's {0}\", 'act': 'größe'}}"
+BEST = "Best is trial 1 with value: 0.125."
+MESSAGES = (
+    "A new study created in memory with name: abc",
+    *(
+        f"Trial {n} finished with value: 0.{n}125 and parameters: {PARAMS.format(n)}. {BEST}"
+        for n in range(1, 5)
+    ),
+    "Trial 5 pruned. ",
+    f"Trial 6 failed with parameters: {PARAMS.format(6)} because of the following error: V('x').",
+    "Trial 6 failed with value None.",
+    "Trial 7 finished with value: 0.5 and parameters: {'opt': <class 'a.B'>, 'n': 7}. " + BEST,
+    "Asked trial 8 with parameters {'lr': 0.25}.",
+    "Told trial 8 with values [0.75] and state None.",
+)
+LINES = [STAMP.format(second) + message for second, message in enumerate(MESSAGES)]
+TEXT = "".join(f"{line}\n" for line in LINES)
+JOURNAL = "".join(
+    json.dumps({"op_code": 4, "worker_id": "w", "study_id": 0, "datetime_start": None})
+    + "\n"
+    + json.dumps({"op_code": 5, "worker_id": "w", "trial_id": n, "param_name": "x",
+                  "param_value_internal": n / 8, "distribution": json.dumps(
+                      {"name": "FloatDistribution", "attributes": {"low": 0.0, "high": 9.0}})})
+    + "\n"
+    + json.dumps({"op_code": 6, "worker_id": "w", "trial_id": n, "state": 1, "values": [n / 4],
+                  "datetime_complete": "2026-11-21T10:16:00"})
+    + "\n"
+    for n in range(8)
+)  # fmt: skip
+
+
+def of_records(name: str) -> str:
+    return "".join(
+        json.dumps({name: line, "time": "2026-03-01T10:00:00Z"}) + "\n" for line in LINES
+    )
+
+
+def broken(width: int) -> str:
+    pieces = [line[at : at + width] for line in LINES for at in range(0, len(line), width)]
+    return "".join(f"{piece}\n" for piece in pieces)
+
+
+def rich_lines() -> str:
+    first, *rest = (f"{message:<60}" for message in MESSAGES)
+    lines = [f"[03/01/26 10:00:00] INFO     {first[:60]} study.py:12"]
+    for message in rest:
+        parts = [message[at : at + 60] for at in range(0, len(message.rstrip()), 60)]
+        lines.append(f"                    INFO     {parts[0]:<60} study.py:12")
+        lines += [" " * 29 + part for part in parts[1:]]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def database() -> bytes:
+    folder = ROOT / "tests" / "data" / "storages"
+    return gzip.decompress((folder / "optuna-2.10.1.db.gz").read_bytes())
+
+
+SEEDS: dict[str, bytes] = {
+    "plain": TEXT.encode(),
+    "level_word": "".join(f"2026-03-01 10:00:00,1 INFO {m}\n" for m in MESSAGES).encode(),
+    "docker": of_records("log").encode(),
+    "json_lines": of_records("message").encode(),
+    "logfmt": "".join(f"ts=1 level=info msg={json.dumps(line)}\n" for line in LINES).encode(),
+    "html": f"<html><pre>\n{html.escape(TEXT)}</pre></html>\n".encode(),
+    "columns_80": broken(80).encode(),
+    "rich": rich_lines().encode(),
+    "cp1252": TEXT.encode("cp1252"),
+    "journal": b'{"op_code": 0, "worker_id": "w", "study_name": "s", "directions": [1]}\n'
+    + JOURNAL.encode(),
+    "sqlite": database(),
+    "csv": b"number;value;params_x;state\n"
+    + b"".join(b"%d;0.%d;1.%d;COMPLETE\n" % (n, n, n) for n in range(1, 8)),
+    "table": b"+--------+-------+----------+\n| number | value | state    |\n"
+    b"+--------+-------+----------+\n"
+    + b"".join(b"|      %d |   0.%d | COMPLETE |\n" % (n, n) for n in range(1, 8)),
+    "yaml": b"".join(
+        b"- number: %d\n  state: COMPLETE\n  value: 0.%d\n" % (n, n) for n in range(8)
+    ),
+}
+NOISE = (
+    b"\0" * 40,
+    b"\xff\xfe\x80\n",
+    b"Epoch 3 | loss 0.5\n",
+    b"{\n",
+    b"\n\n",
+    b"<b>\n",
+    b'"}\n',
+)
+
+
+def rows_of(data: bytes) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a file, and write them in two formats."""
+    recovery = read_trials([[data]])
+    to_csv(recovery)
+    to_jsonl(recovery)
+    recovery.report()
+    for study in recovery.studies:
+        for trial in study.rows:
+            params = tuple(sorted((name, repr(value)) for name, value in trial.params.items()))
+            is_flagged = bool(trial.flags) or any("encoding" in text for text in recovery.problems)
+            yield trial.number, trial.state, trial.values, params, is_flagged
+
+
+# Faults that a reader cannot notice: exchanged pieces of a line, or two numbers that become one.
+UNNOTICED = {
+    "columns_80": {"repeat", "exchange"},
+    "rich": {"repeat", "exchange"},
+    "yaml": {"repeat", "exchange", "cut", "glue", "tear"},
+    "csv": {"cut", "glue"},
+    "table": {"cut", "glue"},
+}
+FAULTS = ("repeat", "drop", "cut", "tear", "noise", "glue", "exchange")
+
+
+def damaged(name: str, data: bytes, chance: random.Random) -> bytes:
+    """Return a file with one to three faults."""
+    if name == "sqlite":
+        start = 4096 * chance.randrange(1, len(data) // 4096)
+        size = chance.choice([1, 64, 4096])
+        filler = chance.choice([b"\0", b"\xff", b"a"]) * size
+        return data[:start] + filler + data[start + size :]
+    lines = data.splitlines(keepends=True)
+    for _ in range(chance.randint(1, 3)):
+        fault = chance.choice([fault for fault in FAULTS if fault not in UNNOTICED.get(name, ())])
+        damage_line(lines, fault, chance)
+    return b"".join(lines)
+
+
+def damage_line(lines: list[bytes], fault: str, chance: random.Random) -> None:
+    """Put one fault into the lines of a file."""
+    at, to = chance.randrange(len(lines)), chance.randrange(len(lines))
+    size = chance.randint(0, len(lines[at]))
+    inserted = {"repeat": lines[at], "noise": chance.choice(NOISE)}
+    replaced = {
+        "cut": lines[at][:size],
+        "tear": lines[at][:size] + b"\n",
+        "glue": lines[at].rstrip(b"\n"),
+    }
+    if fault in inserted:
+        lines.insert(to, inserted[fault])
+    elif fault in replaced:
+        lines[at] = replaced[fault]
+    elif fault == "drop":
+        lines[at] = b""
+    else:
+        lines[at], lines[to] = lines[to], lines[at]
+
+
+def false_rows(name: str, inputs: int, seed: int = 0) -> list[tuple[int, Any]]:
+    """Return the rows of damaged files that the whole file does not have."""
+    data = SEEDS[name]
+    truth = {row[:4] for row in rows_of(data)}
+    known = {(number, state, values): dict(params) for number, state, values, params in truth}
+    found: list[tuple[int, Any]] = []
+    for index in range(seed, seed + inputs):
+        chance = random.Random(index)  # noqa: S311
+        try:
+            rows = list(rows_of(damaged(name, data, chance)))
+        except UnreadableError:
+            continue
+        for number, state, values, params, flagged in rows:
+            whole = known.get((number, state, values))
+            is_part = whole is not None and dict(params).items() <= whole.items()
+            if not (flagged or is_part or state == "RUNNING"):
+                found.append((index, (number, state, values, params)))
+    return found
+
+
+def main() -> int:
+    """Damage every format; print the false rows."""
+    inputs = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
+    names = sys.argv[2:] or [*SEEDS]
+    failed = 0
+    for name in names:
+        found = false_rows(name, inputs)
+        failed += bool(found)
+        print(
+            f"{name}: {inputs} inputs, {len(found)} false rows", *found[:3], sep="\n  ", flush=True
+        )
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

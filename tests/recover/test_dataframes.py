@@ -1,0 +1,118 @@
+"""Dataframes of trials in every form of pandas, and what `optuna trials` prints."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from recover_trials import read_trials
+
+pytest.importorskip("pandas")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*epoch.*")
+
+
+def objective(trial: Any) -> float:
+    x: float = trial.suggest_float("x", 0, 1)
+    trial.suggest_categorical("c", ["a,b", 'it"s', "1;2"])
+    trial.suggest_int("n_layers", 1, 4)
+    trial.set_user_attr("note", f"n;{trial.number}")
+    if trial.number == 2:
+        raise optuna.TrialPruned
+    if trial.number == 3:
+        raise ValueError("x")
+    return x
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('df') / 's.db'}"
+
+
+@pytest.fixture(scope="module")
+def study(storage: str) -> optuna.Study:
+    sampler = optuna.samplers.RandomSampler(seed=0)
+    study = optuna.create_study(study_name="df", storage=storage, sampler=sampler)
+    study.optimize(objective, n_trials=6, catch=(ValueError,))
+    return study
+
+
+EPOCH: dict[str, Any] = {"date_format": "epoch", "double_precision": 15}
+WRITERS: dict[str, Callable[[Any, Path], None]] = {
+    "comma": lambda df, path: df.to_csv(path),
+    "semicolon": lambda df, path: df.to_csv(path, sep=";"),
+    "decimal_comma": lambda df, path: df.to_csv(path, sep=";", decimal=",", index=False),
+    "tab": lambda df, path: df.to_csv(path, sep="\t", index=False),
+    "columns.json": lambda df, path: df.to_json(path, **EPOCH),
+    "iso.json": lambda df, path: df.to_json(path, date_format="iso", double_precision=15),
+    "records.json": lambda df, path: df.to_json(path, orient="records", **EPOCH),
+    "index.json": lambda df, path: df.to_json(path, orient="index", **EPOCH),
+    "split.json": lambda df, path: df.to_json(path, orient="split", **EPOCH),
+    "table.json": lambda df, path: df.to_json(path, orient="table", double_precision=15),
+    "lines": lambda df, path: df.to_json(path, orient="records", lines=True, **EPOCH),
+}
+
+
+def check(path: Path, study: optuna.Study, *, exact_times: bool = False) -> None:
+    """Compare the trials in a file with the trials of the study."""
+    recovery = read_trials(path)
+
+    (recovered,) = recovery.studies
+    for trial, expected in zip(recovered.rows, study.trials, strict=True):
+        assert (trial.number, trial.state) == (expected.number, expected.state.name)
+        assert trial.values == pytest.approx(tuple(expected.values or ()), rel=1e-9)
+        assert trial.params.pop("x") == pytest.approx(expected.params["x"], rel=1e-9)
+        assert trial.params == {n: v for n, v in expected.params.items() if n != "x"}
+        assert trial.user_attrs == expected.user_attrs
+        assert trial.datetime_start is not None
+        assert expected.datetime_start is not None
+        apart = abs(trial.datetime_start - expected.datetime_start).total_seconds()
+        assert apart < (1e-9 if exact_times else 1)
+    assert recovery.conflicts == []
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_dataframe_is_read(name: str, study: optuna.Study, tmp_path: Path) -> None:
+    path = tmp_path / name
+    WRITERS[name](study.trials_dataframe(), path)
+
+    check(path, study, exact_times=name in ("comma", "semicolon", "tab"))
+
+
+def test_a_dataframe_with_columns_of_two_levels_is_read(
+    study: optuna.Study, tmp_path: Path
+) -> None:
+    path = tmp_path / "multi.csv"
+    study.trials_dataframe(multi_index=True).to_csv(path)
+
+    check(path, study)
+
+
+@pytest.mark.parametrize("form", ["table", "yaml", "json"])
+@pytest.mark.parametrize("flatten", [[], ["--flatten"]])
+def test_what_optuna_prints_is_read(
+    form: str, flatten: list[str], study: optuna.Study, storage: str, tmp_path: Path
+) -> None:
+    command = [Path(sys.executable).parent / "optuna", "trials", "--storage", storage]
+    arguments = ["--study-name", "df", "-f", form, *flatten]
+    done = subprocess.run([*command, *arguments], check=True, capture_output=True)
+    path = tmp_path / "printed"
+    path.write_bytes(done.stdout)
+
+    check(path, study)
+
+
+def test_a_torn_row_of_a_table_is_left_out(study: optuna.Study, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    study.trials_dataframe().to_csv(path, sep=";", index=False)
+    path.write_text(path.read_text()[:-30])
+
+    recovery = read_trials(path)
+
+    assert [trial.number for trial in recovery.studies[0].rows] == [0, 1, 2, 3, 4]
+    assert recovery.conflicts

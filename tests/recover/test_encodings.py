@@ -1,0 +1,90 @@
+"""Logs in other encodings than UTF-8: detected where the content allows, else kept apart."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from recover_samples import STAMP
+from recover_trials import Recovery, read_trials
+
+WORDS = {
+    "gbk": ("激活", "函数", "学习率", "模型"),
+    "cp932": ("活性化", "モデル", "学習率です", "データ"),
+    "cp1251": ("модель", "Скорость обучения", "тест", "размер"),
+    "cp1252": ("größe", "modèle", "tamaño", "Straße \u2013 5°"),
+}
+
+
+def log_of(*texts: str) -> str:
+    return "".join(
+        f"{STAMP}Trial {number} finished with value: 0.5 and parameters: {{'act': {text!r},"
+        " 'n': 1}. Best is trial 0 with value: 0.5.\n"
+        for number, text in enumerate(texts)
+    )
+
+
+def of_bytes(data: bytes, size: int = 1 << 20) -> Recovery:
+    return read_trials([[data[start : start + size] for start in range(0, len(data), size)]])
+
+
+def values_of(recovery: Recovery) -> list[str]:
+    return [trial.params["act"] for study in recovery.studies for trial in study.rows]
+
+
+@pytest.mark.parametrize("encoding", WORDS)
+@pytest.mark.parametrize("size", [3, 100, 1 << 20])
+def test_an_encoding_is_detected_by_the_content(encoding: str, size: int) -> None:
+    text = "epoch 1\n" * 20 + log_of(*WORDS[encoding])
+
+    recovery = of_bytes(text.encode(encoding), size)
+
+    assert values_of(recovery) == [*WORDS[encoding]]
+    assert recovery.conflicts == []
+    assert any(f"read as {encoding.upper()}" in line for line in recovery.report())
+
+
+@pytest.mark.parametrize("encoding", WORDS)
+@pytest.mark.parametrize("index", range(4))
+def test_one_word_is_read_right_or_not_at_all(encoding: str, index: int) -> None:
+    word = WORDS[encoding][index]
+
+    recovery = of_bytes(log_of(word).encode(encoding))
+
+    assert values_of(recovery) == [word] or recovery.conflicts
+
+
+@pytest.mark.parametrize(
+    ("encoding", "texts"),
+    [("koi8-r", ("привет", "слова")), ("cp1251", ("ПРИВЕТ", "СЛОВО")), ("latin-1", ("é", "à"))],
+)
+def test_bytes_in_an_unknown_encoding_are_kept_apart(
+    encoding: str, texts: tuple[str, ...]
+) -> None:
+    recovery = of_bytes(log_of(*texts).encode(encoding))
+
+    values = values_of(recovery)
+    assert len({*values}) == len(texts)
+    assert values[0] == "".join(f"\\x{byte:02x}" for byte in texts[0].encode(encoding))
+    assert any("unknown encoding: 2" in conflict for conflict in recovery.conflicts)
+
+
+def test_invalid_bytes_elsewhere_are_no_damage() -> None:
+    recovery = of_bytes(b"noise \xff\xfe\x80\n" + log_of("größe").encode())
+
+    assert values_of(recovery) == ["größe"]
+    assert recovery.conflicts == []
+
+
+def test_text_in_utf_8_is_never_converted() -> None:
+    texts = [word for words in WORDS.values() for word in words]
+
+    recovery = read_trials([io.BytesIO(log_of(*texts).encode())])
+
+    assert values_of(recovery) == texts
+    assert (
+        recovery.report()[1:]
+        == ["  direction minimize, inferred from the best trials that lines name"]
+        or not recovery.conflicts
+    )

@@ -1,0 +1,201 @@
+"""Logs in the envelopes of collectors, consoles and web pages."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import textwrap
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.logging import RichHandler
+
+from recover_samples import STAMP
+from recover_trials import Recovery, read_trials
+
+TEXTS = ("C:\\new", "it's", 'say "x"', "größe", "a\tb", "<pad> & co")
+
+
+def params_of(number: int, text: str) -> str:
+    return repr({"note": text, "lr": 0.001, "width": 128 * number})
+
+
+MESSAGES = (
+    "A new study created in memory with name: lr search",
+    *(
+        f"Trial {number} finished with value: 0.{number + 1} and parameters:"
+        f" {params_of(number, text)}. Best is trial 0 with value: 0.1."
+        for number, text in enumerate(TEXTS)
+    ),
+    "Trial 6 pruned. ",
+    "Trial 7 failed with parameters: {'note': \"it's\"} because of the following error:"
+    " ValueError('x').\nTraceback (most recent call last):\n  File \"a.py\"\nValueError: x",
+    "Trial 7 failed with value None.",
+)
+STAMPED = "".join(f"{STAMP}{message}\n" for message in MESSAGES)
+
+
+def docker(messages: tuple[str, ...]) -> str:
+    lines = "".join(f"{STAMP}{message}\n" for message in messages).splitlines(keepends=True)
+    return "".join(
+        json.dumps({"log": line, "stream": "stderr", "time": "2026-03-01T10:00:00.1Z"}) + "\n"
+        for line in lines
+    )
+
+
+def json_lines(messages: tuple[str, ...]) -> str:
+    return "".join(
+        json.dumps({"timestamp": "2026-03-01T10:00:00", "level": "INFO", "message": message})
+        + "\n"
+        for message in messages
+    )
+
+
+def nested(messages: tuple[str, ...]) -> str:
+    return "".join(
+        json.dumps(
+            {"jsonPayload": {"msg": message}, "@timestamp": 1772359200.5}, ensure_ascii=False
+        )
+        + "\n"
+        for message in messages
+    )
+
+
+def logfmt(messages: tuple[str, ...]) -> str:
+    return "".join(
+        f"time=2026-03-01T10:00:00 level=info logger=optuna msg={json.dumps(message)}\n"
+        for message in messages
+    )
+
+
+def page(messages: tuple[str, ...]) -> str:
+    text = "".join(f"{STAMP}{message}\n" for message in messages)
+    return f"<html><body><pre>\n<span class='x'>{html.escape(text)}</span></pre></body></html>"
+
+
+def entities(messages: tuple[str, ...]) -> str:
+    return html.escape("".join(f"{STAMP}{message}\n" for message in messages))
+
+
+def broken_at(width: int) -> Callable[[tuple[str, ...]], str]:
+    def broken(messages: tuple[str, ...]) -> str:
+        lines = "".join(f"{STAMP}{message}\n" for message in messages).splitlines()
+        pieces = [
+            line[start : start + width]
+            for line in lines
+            for start in range(0, len(line) or 1, width)
+        ]
+        return "".join(f"{piece}\n" for piece in pieces)
+
+    return broken
+
+
+ENVELOPES = (docker, json_lines, nested, logfmt, page, entities, broken_at(80), broken_at(100))
+
+
+def of_text(text: str) -> Recovery:
+    return read_trials([io.BytesIO(text.encode())])
+
+
+def rows_of(recovery: Recovery) -> list[tuple[Any, ...]]:
+    return [
+        (study.name, trial.number, trial.state, trial.values, trial.params)
+        for study in recovery.studies
+        for trial in study.rows
+    ]
+
+
+@pytest.mark.parametrize("envelope", ENVELOPES)
+def test_an_envelope_changes_nothing(envelope: Callable[[tuple[str, ...]], str]) -> None:
+    recovery = of_text(envelope(MESSAGES))
+
+    assert rows_of(recovery) == rows_of(of_text(STAMPED))
+    assert recovery.conflicts == []
+    assert [study.direction for study in recovery.studies] == ["minimize"]
+
+
+@pytest.mark.parametrize("envelope", ENVELOPES)
+@pytest.mark.parametrize("size", [1, 13, 1000])
+def test_an_envelope_is_opened_in_any_pieces(
+    envelope: Callable[[tuple[str, ...]], str], size: int
+) -> None:
+    data = envelope(MESSAGES).encode()
+    pieces = [data[start : start + size] for start in range(0, len(data), size)]
+
+    assert rows_of(read_trials([pieces])) == rows_of(of_text(STAMPED))
+
+
+def test_the_time_of_a_record_is_the_time_of_its_message() -> None:
+    for envelope in (json_lines, logfmt):
+        (study,) = of_text(envelope(MESSAGES)).studies
+        assert {trial.datetime_complete for trial in study.rows} == {
+            datetime.fromisoformat("2026-03-01 10:00")
+        }
+
+
+def test_a_zone_of_a_record_becomes_local_time() -> None:
+    record = {"message": MESSAGES[1], "time": "2026-03-01T10:00:00.5+00:00"}
+
+    (study,) = of_text(json.dumps(record) + "\n").studies
+
+    local = datetime.fromisoformat("2026-03-01T10:00:00.500000+00:00").astimezone()
+    assert study.rows[0].datetime_complete == local.replace(tzinfo=None)
+
+
+@pytest.mark.parametrize("envelope", [docker, json_lines, logfmt])
+def test_a_torn_record_is_counted(envelope: Callable[[tuple[str, ...]], str]) -> None:
+    lines = envelope(MESSAGES).splitlines(keepends=True)
+    lines[2] = lines[2][:-60] + "\n"
+
+    recovery = of_text("".join(lines))
+
+    assert [row[1] for row in rows_of(recovery)] == [0, 2, 3, 4, 5, 6, 7]
+    assert recovery.damaged == 1
+
+
+def test_a_long_line_that_docker_split_is_joined() -> None:
+    text = "x" * 40_000
+    line = f"{STAMP}Trial 0 finished with value: 0.5 and parameters: {{'t': '{text}'}}. \n"
+    pieces = [line[start : start + 16384] for start in range(0, len(line), 16384)]
+
+    recovery = of_text("".join(json.dumps({"log": piece}) + "\n" for piece in pieces))
+
+    assert rows_of(recovery)[0][4] == {"t": text}
+
+
+def test_other_lines_between_records_are_read() -> None:
+    recovery = of_text(json_lines(MESSAGES[:2]) + "plain text\n" + STAMPED[-20:] + '{"a": 1}\n')
+
+    assert len(rows_of(recovery)) == 1
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140, 1000])
+@pytest.mark.parametrize("shown", [True, False])
+def test_records_of_rich_are_joined(width: int, shown: bool) -> None:
+    import logging
+
+    screen = io.StringIO()
+    console = Console(file=screen, width=width, force_terminal=False)
+    handler = RichHandler(console=console, show_path=shown, markup=False)
+    for message in MESSAGES:
+        handler.emit(logging.LogRecord("optuna", 20, "study.py", 1135, message, None, None))
+
+    recovery = of_text(screen.getvalue())
+
+    expected = rows_of(of_text(STAMPED))
+    rows = {row[1]: row for row in rows_of(recovery)}
+    assert {row[1]: row[2:4] for row in expected} == {n: row[2:4] for n, row in rows.items()}
+    flagged = {trial.number for study in recovery.studies for trial in study.rows if trial.flags}
+    for row in expected:
+        assert rows[row[1]][4] == row[4] or row[1] in flagged or row[1] == 4  # a tab
+    assert len(flagged) <= (3 if width < 80 else 0)
+
+
+def test_a_log_of_plain_lines_is_no_envelope() -> None:
+    text = textwrap.dedent(STAMPED) + '{"epoch": 1, "loss": 0.5}\n<html>\n'
+
+    assert rows_of(of_text(text)) == rows_of(of_text(STAMPED))
