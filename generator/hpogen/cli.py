@@ -348,6 +348,7 @@ def report(logs: tuple[str, ...], **options: Any) -> None:
         'hpogen run hpo_*.py --n-trials 10 --args "--checkpoint-minutes 1"',
     ),
 )
+@family_option
 @click.argument("words", nargs=-1, required=True, metavar="SCRIPT|PLAN.yaml...", type=PATH)
 @click.option(
     "--slots",
@@ -403,6 +404,7 @@ def run_scripts(**options: Any) -> None:
 @main.command(
     "status", epilog=examples("hpogen status hpo_*.py", "hpogen status logs/*.log --json")
 )
+@family_option
 @click.argument("words", nargs=-1, required=True, metavar="SCRIPT|PLAN.yaml|LOG...", type=PATH)
 @click.option("--json", "as_objects", is_flag=True, help="Print JSON instead of a table.")
 def show_status(**options: Any) -> None:
