@@ -380,10 +380,10 @@ def report(logs: tuple[str, ...], **options: Any) -> None:
     metavar="MINUTES",
     help="Report a script that writes no line for so long (default: 30).",
 )
+@click.option("--kill-stalled", is_flag=True, help="Kill it, too; that counts as a crash.")
 @click.option(
     "--max-celsius", type=float, metavar="C", help="Pause all scripts while it is hotter."
 )
-@click.option("--kill-stalled", is_flag=True, help="Kill it, too; that counts as a crash.")
 def run_scripts(**options: Any) -> None:
     """Run scripts unattended until each has all its trials.
 
