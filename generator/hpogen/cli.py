@@ -356,6 +356,7 @@ def report(logs: tuple[str, ...], **options: Any) -> None:
         'hpogen run hpo_*.py --n-trials 10 --args "--checkpoint-minutes 1"',
     ),
 )
+@family_option
 @click.argument("words", nargs=-1, required=True, metavar="SCRIPT|PLAN.yaml...", type=PATH)
 @click.option(
     "--slots",
@@ -387,10 +388,10 @@ def report(logs: tuple[str, ...], **options: Any) -> None:
     metavar="MINUTES",
     help="Report a script that writes no line for so long (default: 30).",
 )
+@click.option("--kill-stalled", is_flag=True, help="Kill it, too; that counts as a crash.")
 @click.option(
     "--max-celsius", type=float, metavar="C", help="Pause all scripts while it is hotter."
 )
-@click.option("--kill-stalled", is_flag=True, help="Kill it, too; that counts as a crash.")
 def run_scripts(**options: Any) -> None:
     """Run scripts unattended until each has all its trials.
 
@@ -411,6 +412,7 @@ def run_scripts(**options: Any) -> None:
 @main.command(
     "status", epilog=examples("hpogen status hpo_*.py", "hpogen status logs/*.log --json")
 )
+@family_option
 @click.argument("words", nargs=-1, required=True, metavar="SCRIPT|PLAN.yaml|LOG...", type=PATH)
 @click.option("--json", "as_objects", is_flag=True, help="Print JSON instead of a table.")
 def show_status(**options: Any) -> None:

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def command(code: str) -> list[str]:
 
 def wait_until_held(lock: Path) -> None:
     while not (is_held(lock) and lock.read_bytes()):
-        pass
+        time.sleep(0.01)
 
 
 def test_a_lock_lasts_as_long_as_its_process_and_names_it() -> None:

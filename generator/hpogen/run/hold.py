@@ -15,16 +15,26 @@ import json
 import os
 import platform
 import sys
+import time
 
 BUSY = 79  # exit code: another process holds the lock
+TRIES = 50  # a runner that looks whether a lock is held, holds it itself for an instant
+
+
+def is_taken(file: int) -> bool:
+    """Lock a file; return whether that succeeded, after a short wait if it did not."""
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        time.sleep(0.02)
+        return False
+    return True
 
 
 def hold(lock: str, slot: str, command: list[str]) -> None:
     """Lock a file, name this process in it, and run the command in its place."""
     file = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
+    if not any(is_taken(file) for _ in range(TRIES)):
         sys.exit(BUSY)
     about = {"process": os.getpid(), "host": platform.node(), "slot": slot}
     os.ftruncate(file, 0)  # the process of an earlier lock must never be taken for this one
