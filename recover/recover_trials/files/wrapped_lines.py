@@ -64,7 +64,8 @@ def wrapped_width(text: str) -> int:
     if width not in WIDTHS:
         return 0
     broken = [line for line in lines if is_broken(line)]
-    return width if len(broken) > 1 and all(len(line) == width for line in broken) else 0
+    is_usual = sum(len(line) == width for line in lines) > 1
+    return width if broken and is_usual and all(len(b) == width for b in broken) else 0
 
 
 def is_broken(line: str) -> bool:
