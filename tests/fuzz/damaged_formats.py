@@ -128,7 +128,7 @@ def rows_of(data: bytes) -> Iterator[tuple[Any, ...]]:
 
 # Faults that a reader cannot notice: exchanged pieces of a line, or two numbers that become one.
 UNNOTICED = {
-    "columns_80": {"repeat", "exchange"},
+    "columns_80": {"repeat", "exchange", "cut"},
     "rich": {"repeat", "exchange"},
     "yaml": {"repeat", "exchange", "cut", "glue", "tear"},
     "csv": {"cut", "glue"},
