@@ -131,7 +131,7 @@ UNNOTICED = {
     "columns_80": {"repeat", "exchange", "cut"},
     "rich": {"repeat", "exchange"},
     "yaml": {"repeat", "exchange", "cut", "glue", "tear"},
-    "csv": {"cut", "glue"},
+    "csv": {"cut", "glue", "tear"},
     "table": {"cut", "glue"},
 }
 FAULTS = ("repeat", "drop", "cut", "tear", "noise", "glue", "exchange")
