@@ -20,7 +20,7 @@ from recover_trials.hpogen_log import hpogen_lines
 from recover_trials.hpogen_log.reader import Version2Reader
 from recover_trials.hpogen_log.studies import HpogenStudies
 from recover_trials.legacy import start_lines
-from recover_trials.optuna_log.continued import end_of_statement, whole_statements
+from recover_trials.optuna_log.continued import statement_at, whole_statements
 from recover_trials.optuna_log.regular_lines import REGULAR, regular_lines, row_of, rows_of
 from recover_trials.optuna_log.runs import OptunaRuns
 from recover_trials.optuna_log.stamps import LENGTH
@@ -213,8 +213,8 @@ class Scanner:
         begin = max(begin, block.rfind(b"\r", begin, start) + 1)
         back = block.find(b"\r", start, end)
         end = end if back < 0 else back
-        end = end_of_statement(block, begin, end)
-        line = block[begin:end].decode("utf-8", "replace")
+        whole, end = statement_at(block, begin, end)
+        line = whole.decode("utf-8", "replace")
         self.gap, self.begin, self.position = self.position, begin, end
         self.seen = max(self.seen, end)
         self.dispatcher.read_line(line, self.between, ended=end < len(block) or not self.final)

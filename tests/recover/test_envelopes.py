@@ -199,3 +199,28 @@ def test_a_log_of_plain_lines_is_no_envelope() -> None:
     text = textwrap.dedent(STAMPED) + '{"epoch": 1, "loss": 0.5}\n<html>\n'
 
     assert rows_of(of_text(text)) == rows_of(of_text(STAMPED))
+
+
+def test_an_envelope_within_an_envelope_is_opened() -> None:
+    inner = broken_at(80)(MESSAGES).splitlines(keepends=True)
+    outer = "".join(json.dumps({"log": line, "stream": "stdout"}) + "\n" for line in inner)
+
+    assert rows_of(of_text(outer)) == rows_of(of_text(STAMPED))
+
+
+def test_lines_that_were_wrapped_between_words_keep_what_is_certain() -> None:
+    text = (
+        f"{STAMP}Trial 0 finished with value: 0.5 and parameters: {{'lr': 0.001,\n"
+        "'act': 'gelu', 'n':\n  3}. Best is trial 0\nwith value: 0.5.\n"
+        f"{STAMP}Trial 1 finished with value: 0.4 and parameters: {{'act': 'ge\nlu', 'n': 4}}."
+        " Best is\n  trial 1 with value: 0.4.\n"
+    )
+
+    (study,) = of_text(text).studies
+
+    assert [trial.params for trial in study.rows] == [
+        {"lr": 0.001, "act": "gelu", "n": 3},
+        {"n": 4},
+    ]
+    assert study.rows[1].user_attrs == {"unreadable_params": {"act": "'ge lu'"}}
+    assert study.direction == "minimize"

@@ -35,10 +35,13 @@ def study_files(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, P
     handler.setFormatter(logging.Formatter("[I %(asctime)s] %(message)s"))
     logger = logging.getLogger("optuna")
     logger.addHandler(handler)
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.INFO)
     try:
         study = optuna.create_study(study_name="js", storage=storage)
         study.optimize(objective, n_trials=10, catch=(ValueError,))
     finally:
+        optuna.logging.set_verbosity(before)
         logger.removeHandler(handler)
         handler.close()
     return log, storage_path

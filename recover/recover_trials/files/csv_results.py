@@ -68,13 +68,17 @@ def entry_of(cells: dict[str, str]) -> dict[str, Any]:
     values: list[Any] = []
     for name, cell in cells.items():
         value = cell if name in ("state", "study") else cell_value(cell)
-        kind = next((k for k in ("params", "user_attrs") if name.startswith(f"{k}_")), None)
+        prefixes = ("params", "user_attrs")
+        kind = next((k for k in prefixes if name.startswith(f"{k}_") and name != f"{k}_"), None)
         if kind:
             entry[kind][name.removeprefix(f"{kind}_")] = value
         elif name.startswith("values_"):
             values.append(value)
         elif name == "params":
             entry["params"] = value if isinstance(value, dict) else parse_mapping(cell)
-        elif name:  # the index column of pandas has no name
+        elif name and name not in (
+            "params_",
+            "user_attrs_",
+        ):  # the index column of pandas has no name
             entry[name] = value
     return {**entry, "values": values} if values else entry

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-import yaml
-
 from recover_trials.errors import UnreadableError
 from recover_trials.files.result_entries import cell_value
 from recover_trials.files.result_study import ResultStudy
@@ -17,17 +15,6 @@ GROUPS = ("params", "user_attrs", "system_attrs", "intermediate_values")
 YAML = re.compile(rb"- (?:datetime_complete|datetime_start|duration|number|params\w*):")
 RULE = re.compile(rb"\+(?:-+\+)+\s*\n\|\s*number\s*\|")
 COLUMNS = {"number", "state"}  # every dataframe of trials has them
-
-
-class UniqueKeys(yaml.SafeLoader):
-    """The safe loader of YAML, which refuses a key that a mapping has twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        if len({*map(repr, keys)}) < len(keys):
-            raise yaml.YAMLError(f"a key occurs twice at line {node.start_mark.line + 1}")
-        made: dict[Any, Any] = super().construct_mapping(node, deep=deep)
-        return made
 
 
 def is_printed_table(head: bytes) -> bool:
@@ -40,10 +27,9 @@ def read_printed_table(data: bytes) -> list[ResultStudy]:
     text = data.decode("utf-8", "replace")
     if RULE.match(data):
         return [study_of(table_entries(text))]
-    try:
-        rows = yaml.load(text, UniqueKeys)  # noqa: S506  # a subclass of the safe loader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UnreadableError(f"invalid YAML: {str(error)[:100]}") from None
+    from recover_trials.files.unique_keys import load_yaml
+
+    rows = load_yaml(text)
     if not isinstance(rows, list):
         raise UnreadableError("invalid YAML: not a list of trials")
     return [study_of(map(grouped, filter(is_mapping, rows)))]

@@ -21,6 +21,7 @@ def joined_rich(lines: Iterator[str]) -> Iterator[str]:
     """Yield the messages of Rich's records, each on a line of its own."""
     record: list[str] = []
     column = 0
+    has_paths = False
     for line in lines:
         head = RICH.match(line)
         continues = record and line[:column].strip() == "" and line[column : column + 1].strip()
@@ -28,21 +29,24 @@ def joined_rich(lines: Iterator[str]) -> Iterator[str]:
             record.append(line)
             continue
         if record:
-            yield message_of_rich(record, column)
+            has_paths |= PATH.search(record[0]) is not None
+            yield message_of_rich(record, column, has_paths=has_paths)
         record, column = ([line], head.end()) if head else ([], 0)
         if not head:
             yield line
     if record:
-        yield message_of_rich(record, column)
+        yield message_of_rich(record, column, has_paths=has_paths)
 
 
-def message_of_rich(record: list[str], column: int) -> str:
+def message_of_rich(record: list[str], column: int, *, has_paths: bool) -> str:
     """Return a record on one line; a line that fills its column leaves its end uncertain.
 
     Rich breaks lines between words, which takes a space away, and within words that are longer
     than the column.
     """
     path = PATH.search(record[0])
+    if has_paths and path is None:  # a torn line
+        return "".join(record)
     widest = max(len(line.rstrip("\n")) for line in record)
     width = (path.start() if path else widest) - column
     parts = [line[column : column + width].rstrip() for line in record]
@@ -64,7 +68,8 @@ def wrapped_width(text: str) -> int:
     if width not in WIDTHS:
         return 0
     broken = [line for line in lines if is_broken(line)]
-    return width if len(broken) > 1 and all(len(line) == width for line in broken) else 0
+    is_usual = sum(len(line) == width for line in lines) > 1
+    return width if broken and is_usual and all(len(b) == width for b in broken) else 0
 
 
 def is_broken(line: str) -> bool:

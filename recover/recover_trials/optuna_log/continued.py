@@ -12,26 +12,34 @@ RECORD = re.compile(
     rb"[\r\n][^\r\n]{0,200}?"
     rb"(?:\d\d:\d\d:\d\d|Trial \d|A new study|Using an existing|inished trial)"
 )
+SPACES = re.compile(rb"\s+")
 REST = re.compile(
-    rb"(?:\. Best is trial[ #]\d{1,9} with value: [-+.\de]*| because [^\r\n]*)?\.?[ \t]*"
+    rb"(?:\.\s+Best\s+is\s+trial[ #\n]\d{1,9}\s+with\s+value:\s+[-+.\de]*|\s+because [^\r\n]*)?"
+    rb"\.?[ \t]*"
     rb"(?=[\r\n]|\Z)"
 )
 
 
-def end_of_statement(block: bytes, begin: int, end: int) -> int:
-    """Return the end of the line from `begin` to `end`, or of the last line that continues it."""
+def statement_at(block: bytes, begin: int, end: int) -> tuple[bytes, int]:
+    """Return the line from `begin` to `end` with the lines that continue it, and its end.
+
+    Line ends within the parameters are kept: they are no part of any literal.
+    """
     start = block.rfind(PARAMETERS, begin, end)
     if start < 0 or block.endswith((b"}.", b"}. ", b"}", b")."), begin, end):
-        return end
+        return block[begin:end], end
     closed = literal_in(block, start)
-    rest = REST.match(block, closed) if closed > end else None
-    return rest.end() if rest else end
+    rest = REST.match(block, closed) if closed >= 0 else None
+    if rest is None or rest.end() <= end:
+        return block[begin:end], end
+    return block[begin:closed] + SPACES.sub(b" ", rest[0]), rest.end()
 
 
 def whole_statements(block: bytes) -> int:
     """Return the size of the lines before a last line that the next block may continue."""
     start = block.rfind(PARAMETERS, max(0, len(block) - LONGEST))
-    if start < 0 or literal_in(block, start) >= 0 or RECORD.search(block, start):
+    closed = literal_in(block, start) if start >= 0 else 0
+    if start < 0 or RECORD.search(block, start) or (closed >= 0 and REST.match(block, closed)):
         return len(block)
     return max(block.rfind(b"\n", 0, start), block.rfind(b"\r", 0, start)) + 1
 

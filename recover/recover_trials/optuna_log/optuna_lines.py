@@ -175,6 +175,8 @@ def asked_or_told(text: str, match: re.Match[str]) -> tuple[Start | Result | Non
         return Start(int(match["asked"]), time, params or {}, {}, params is not None), end
     values = parse_literal(match["values"])
     numbers = isinstance(values, list) and all(isinstance(v, (int, float)) for v in values)
+    if not numbers and match["values"] != "None":
+        return None, match.end()
     finite = tuple(map(float, values)) if numbers and not any(v != v for v in values) else ()
     state = TOLD_STATES.get(match["told_state"], match["told_state"])
     if state == "None":

@@ -92,7 +92,7 @@ def column_of(name: str, columns: list[str]) -> str:
 
 def shared_fields(study: Study) -> dict[str, Any]:
     """Return the fields that all trials of a study share, also from the name of an experiment."""
-    named = EXPERIMENT.fullmatch(study.experiment or study.about.get("name") or study.name)
+    named = EXPERIMENT.fullmatch(str(study.experiment or study.about.get("name") or study.name))
     fields = {k: v for k, v in named.groupdict().items() if v is not None} if named else {}
     if "horizon" in fields:
         fields["horizon"] = int(fields["horizon"])
