@@ -211,16 +211,13 @@ def test_an_envelope_within_an_envelope_is_opened() -> None:
 def test_lines_that_were_wrapped_between_words_keep_what_is_certain() -> None:
     text = (
         f"{STAMP}Trial 0 finished with value: 0.5 and parameters: {{'lr': 0.001,\n"
-        "'act': 'gelu', 'n':\n  3}. Best is trial 0\nwith value: 0.5.\n"
+        "'act': 'gelu',\n 'n': 3}. Best is trial 0\nwith value: 0.5.\n"
         f"{STAMP}Trial 1 finished with value: 0.4 and parameters: {{'act': 'ge\nlu', 'n': 4}}."
         " Best is\n  trial 1 with value: 0.4.\n"
     )
 
     (study,) = of_text(text).studies
 
-    assert [trial.params for trial in study.rows] == [
-        {"lr": 0.001, "act": "gelu", "n": 3},
-        {"n": 4},
-    ]
-    assert study.rows[1].user_attrs == {"unreadable_params": {"act": "'ge lu'"}}
-    assert study.direction == "minimize"
+    assert [trial.params for trial in study.rows] == [{"lr": 0.001, "act": "gelu", "n": 3}, {}]
+    assert study.rows[1].flags == ["parameters cut short"]
+    assert study.named_best == (0, 0.5)

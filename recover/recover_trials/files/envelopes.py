@@ -54,10 +54,23 @@ def plain_lines(chunks: Iterable[bytes], findings: Findings, depth: int = 0) -> 
     rest: Iterable[bytes] = chain([head], iterator)
     beginning = head[:HEAD].decode("utf-8", "replace")
     opener = opener_of(ANSI.sub("", beginning))
-    if opener is None or depth == DEEPEST:
+    if depth == DEEPEST:
         yield from rest
+    elif opener is None:
+        yield from joined_lines(rest, ANSI.sub("", beginning))
     else:
         yield from plain_lines(blocks_of(opener(lines_of(rest), findings)), findings, depth + 1)
+
+
+def joined_lines(chunks: Iterable[bytes], beginning: str) -> Iterator[bytes]:
+    """Yield the text of a log with the lines joined that a console wrapped."""
+    width = wrapped_width(beginning)
+    if any(RICH.match(line) for line in beginning.splitlines()[:FIRST_LINES]):
+        yield from blocks_of(joined_rich(without_ansi(lines_of(chunks))))
+    elif width:
+        yield from blocks_of(joined_width(without_ansi(lines_of(chunks)), width))
+    else:
+        yield from chunks
 
 
 def blocks_of(lines: Lines) -> Iterator[bytes]:
@@ -84,11 +97,6 @@ def opener_of(beginning: str) -> Callable[[Lines, Findings], Lines] | None:
         return open_page
     if ESCAPED.search(beginning):
         return lambda lines, _: map(html.unescape, lines)
-    if any(RICH.match(line) for line in first):
-        return lambda lines, _: joined_rich(without_ansi(lines))
-    width = wrapped_width(beginning)
-    if width:
-        return lambda lines, _: joined_width(without_ansi(lines), width)
     return None
 
 

@@ -33,7 +33,7 @@ def joined_rich(lines: Iterator[str]) -> Iterator[str]:
             yield message_of_rich(record, column, has_paths=has_paths)
         record, column = ([line], head.end()) if head else ([], 0)
         if not head:
-            yield line
+            yield GLUED.sub("\n", line)
     if record:
         yield message_of_rich(record, column, has_paths=has_paths)
 
@@ -46,7 +46,7 @@ def message_of_rich(record: list[str], column: int, *, has_paths: bool) -> str:
     """
     path = PATH.search(record[0])
     if has_paths and path is None:  # a torn line
-        return "".join(record)
+        return GLUED.sub("\n", "".join(record))
     widest = max(len(line.rstrip("\n")) for line in record)
     width = (path.start() if path else widest) - column
     parts = [line[column : column + width].rstrip() for line in record]

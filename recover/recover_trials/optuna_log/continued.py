@@ -12,6 +12,7 @@ RECORD = re.compile(
     rb"[\r\n][^\r\n]{0,200}?"
     rb"(?:\d\d:\d\d:\d\d|Trial \d|A new study|Using an existing|inished trial)"
 )
+ENDS = (b",", b"(", b"[", b"{")
 SPACES = re.compile(rb"\s+")
 REST = re.compile(
     rb"(?:\.\s+Best\s+is\s+trial[ #\n]\d{1,9}\s+with\s+value:\s+[-+.\de]*|\s+because [^\r\n]*)?"
@@ -30,9 +31,15 @@ def statement_at(block: bytes, begin: int, end: int) -> tuple[bytes, int]:
         return block[begin:end], end
     closed = literal_in(block, start)
     rest = REST.match(block, closed) if closed >= 0 else None
-    if rest is None or rest.end() <= end:
+    if rest is None or rest.end() <= end or not are_broken_between(block[start:closed]):
         return block[begin:end], end
     return block[begin:closed] + SPACES.sub(b" ", rest[0]), rest.end()
+
+
+def are_broken_between(parameters: bytes) -> bool:
+    """Return whether lines end between two items; a torn line may end anywhere."""
+    *lines, _ = parameters.splitlines()
+    return all(line.rstrip().endswith(ENDS) or not line.strip() for line in lines)
 
 
 def whole_statements(block: bytes) -> int:
