@@ -59,7 +59,9 @@ def test_a_lock_lasts_as_long_as_its_process_and_names_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "no JSON", json.dumps({"process": os.getpid(), "host": platform.node()})]
+    "text",
+    ["", "no JSON", json.dumps({"process": os.getpid(), "host": platform.node()})],
+    ids=["empty", "no JSON", "this process"],
 )
 def test_a_file_that_names_a_process_is_believed_only_while_it_is_locked(text: str) -> None:
     lock = free_lock("hpo_2K_h1", [])
