@@ -58,7 +58,7 @@ versions: $(READY)
 	  || rm -rf .versions/optuna-$$version; } & done; wait
 	for version in 2.10.1 3.6.2 4.9.0 5.0.0; do \
 	  { $(PYTHON) -m venv .versions/optuna-$$version && \
-	  .versions/optuna-$$version/bin/python -m pip install --quiet optuna==$$version numpy \
+	  .versions/optuna-$$version/bin/python -m pip install --quiet optuna==$$version numpy 'sqlalchemy<2' \
 	  || rm -rf .versions/optuna-$$version; } & done; wait
 	$(BIN)/python -m pytest -q -n 2 -rs -m versions tests/recover
 

@@ -171,7 +171,7 @@ def test_trial_seconds_replace_the_schedule_of_every_trial(script: Path) -> None
     assert done.returncode == 0, done.stderr
     for trial in study_of(script).trials.values():
         known = trial.attributes
-        assert known["train_seconds"] >= 0.2
+        assert known["train_seconds"] >= 0.2 or known["ended_by"] == "early_stopping"
         assert known["ended_by"] in ("schedule", "early_stopping")
         assert known["epochs_trained"] == len(trial.curve) >= 1
     (about,) = study_of(script).runs.values()
