@@ -11,11 +11,11 @@ from hpogen.config import CategoricalEntry, Config, IntEntry
 from hpogen.errors import UsageError
 from hpogen.families import DEFAULT_TASK, find_family
 from hpogen.families.family import DataFacts, Family
-from hpogen.grid_filters import skip_indices
 from hpogen.naming import ScriptName
 from hpogen.spec.resolve import Resolver
 from hpogen.spec.settings import Settings
 from hpogen.spec.spec import Spec
+from hpogen.where_and_skip import skip_indices
 from hpogen.yaml_file import ConfigFile, Place, Problem, shown
 
 MAX_GRID_POINTS = 100_000

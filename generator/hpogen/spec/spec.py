@@ -15,8 +15,8 @@ from hpogen.errors import UsageError
 from hpogen.extremes import extreme_indices
 from hpogen.families import find_family
 from hpogen.families.family import Family
-from hpogen.grid_filters import fits, skip_indices
 from hpogen.samplers import PrunerArguments, SamplerArguments, Strict
+from hpogen.where_and_skip import fits, skip_indices
 
 BYTES_PER_PARAMETER = 16  # fp32 weight, gradient and Adam's two moments
 

@@ -14,7 +14,7 @@ from hpogen.families.market.inputs import (
 )
 from hpogen.families.market.losses import LOSSES, Loss
 from hpogen.families.market.read_data import read_market_data
-from hpogen.families.market.schedule import count_market_samples, market_schedule
+from hpogen.families.market.trial_length import count_market_samples, market_schedule
 from hpogen.families.shared import (
     AXES,
     SMALL_AXES,

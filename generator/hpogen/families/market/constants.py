@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from hpogen.families.family import Constant
 from hpogen.families.market.data.date_formats import check_date_format
-from hpogen.families.market.schedule import DEMO_PATH
+from hpogen.families.market.trial_length import DEMO_PATH
 from hpogen.families.shared import Column, Columns, Count, Digest, Name, Positive, Share, UpTo
 from hpogen.validation_messages import DATE_PATTERN
 
