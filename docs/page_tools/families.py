@@ -12,7 +12,7 @@ from page_tools.pages import code, codes, table
 
 
 def families() -> str:
-    """Return what each family declares, the defaults first."""
+    """Return the table of families: a row per field, the default choice first."""
     rows: dict[str, Callable[[Family], str]] = {
         "tasks": lambda f: codes(kind.example for kind in f.tasks),
         "default task": lambda f: code(f.default_task) if f.default_task else "none: `--task`",

@@ -52,16 +52,16 @@ FEATURE_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]  # col
 
 # Splits, contiguous and in order
 TRAIN_FRACTION = 0.7  # of all rows, in the order of dates
-VAL_FRACTION = 0.15  # the rest is test: nothing is made of it
+VAL_FRACTION = 0.15  # the rest is test, dropped on reading
 TRAIN_SUBSET = 1.0  # of the training days, evenly spread
 TRAIN_END: str | None = None  # last training date, if given
 VAL_END: str | None = None  # last validation date, if given
-MIN_VAL_SAMPLES = 100  # fewer, or fewer training samples, are refused
-MIN_CLASS_SAMPLES = 10  # fewer of a class are refused
+MIN_VAL_SAMPLES = 100  # refuse fewer validation or training samples
+MIN_CLASS_SAMPLES = 10  # refuse fewer samples of a class
 
 # Model
 CONTEXT_LENGTH = 60  # days the model sees
-MAX_CONTEXT_LENGTH = 60  # trims the label days
+MAX_CONTEXT_LENGTH = 60  # label days start after this many rows
 PATCH_LENGTH = 10  # days per patch
 STRIDE = 5  # days between patches
 
@@ -75,13 +75,13 @@ SEARCH_SPACE: dict[str, dict[str, Any]] = {
 }
 CONDITIONS: dict[str, dict[str, list[Any]]] = {}
 FIXED_PARAMS: dict[str, Any] = {  # not searched
-    "batch_size": 256,  # samples per optimizer step, whatever fits at once
+    "batch_size": 256,  # samples per optimizer step, in micro-batches
     "clip_norm": 1.0,  # largest norm of the gradient
     "beta1": 0.9,  # AdamW
     "beta2": 0.999,  # AdamW
     "min_lr_ratio": 0.1,  # end of the cosine, as a share of the peak
-    "patience": 10,  # evaluations without a gain before a trial stops
-    "prune_from": 0.2,  # share of its schedule before which none is pruned
+    "patience": 10,  # evaluations without a gain after which a trial stops
+    "prune_from": 0.2,  # share of the schedule before which no trial is pruned
     "min_delta": 0.001,  # smallest gain that counts for patience
     "loss": "bce",  # what is minimised
 }
@@ -1635,7 +1635,7 @@ def measure_shapes(task: Task) -> dict[int, ShapeCost]:
 
 
 def check_shapes(costs: Mapping[int, ShapeCost], free: int) -> None:
-    """Say what does not fit, and which counts differ. Raises UnusableError if none fits."""
+    """Report shapes that do not fit and counts that differ. Raises UnusableError if none fits."""
     for rows in SPACE.shapes:
         arch, cost = ARCHITECTURES[rows[-1]], costs[rows[-1]]
         if cost.params != arch["params"]:

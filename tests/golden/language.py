@@ -53,7 +53,7 @@ FILE_PATTERN = "**/*.txt"  # which files of a folder, if they are text
 
 # Splits, contiguous and in order
 TRAIN_FRACTION = 0.8  # of all bytes, from the start
-VAL_FRACTION = 0.1  # the rest is test: nothing is made of it
+VAL_FRACTION = 0.1  # the rest is test, dropped on reading
 TRAIN_SUBSET = 1.0  # of the training bytes, from the end
 VAL_BYTES = 262144  # most that an evaluation reads
 
@@ -74,12 +74,12 @@ CONDITIONS: dict[str, dict[str, list[Any]]] = {
 }
 FIXED_PARAMS: dict[str, Any] = {  # not searched
     "eval_interval": 50,  # optimizer steps between evaluations
-    "batch_size": 256,  # samples per optimizer step, whatever fits at once
+    "batch_size": 256,  # samples per optimizer step, in micro-batches
     "clip_norm": 1.0,  # largest norm of the gradient
     "beta1": 0.9,  # AdamW
     "min_lr_ratio": 0.1,  # end of the cosine, as a share of the peak
-    "patience": 10,  # evaluations without a gain before a trial stops
-    "prune_from": 0.2,  # share of its schedule before which none is pruned
+    "patience": 10,  # evaluations without a gain after which a trial stops
+    "prune_from": 0.2,  # share of the schedule before which no trial is pruned
     "min_delta": 0.001,  # smallest gain that counts for patience
     "beta2": 0.999,  # AdamW
 }
@@ -1383,7 +1383,7 @@ def measure_shapes(task: Task) -> dict[int, ShapeCost]:
 
 
 def check_shapes(costs: Mapping[int, ShapeCost], free: int) -> None:
-    """Say what does not fit, and which counts differ. Raises UnusableError if none fits."""
+    """Report shapes that do not fit and counts that differ. Raises UnusableError if none fits."""
     for rows in SPACE.shapes:
         arch, cost = ARCHITECTURES[rows[-1]], costs[rows[-1]]
         if cost.params != arch["params"]:

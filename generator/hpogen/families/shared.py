@@ -55,13 +55,13 @@ def optimizer_params(
         Param("weight_decay", weight_decay, Zero, "matrices only"),
         Param("dropout", dropout, BelowOne, "of each branch"),
         Param("warmup_steps", warmup_steps, Count, "of linear warm-up"),
-        Param("batch_size", 256, Positive, "samples per optimizer step, whatever fits at once"),
+        Param("batch_size", 256, Positive, "samples per optimizer step, in micro-batches"),
         Param("clip_norm", 1.0, AboveZero, "largest norm of the gradient"),
         Param("beta1", 0.9, BelowOne, "AdamW"),
         Param("beta2", 0.999, BelowOne, "AdamW"),
         Param("min_lr_ratio", 0.1, UpToOne, "end of the cosine, as a share of the peak"),
-        Param("patience", 10, Positive, "evaluations without a gain before a trial stops"),
-        Param("prune_from", 0.2, UpToOne, "share of its schedule before which none is pruned"),
+        Param("patience", 10, Positive, "evaluations without a gain after which a trial stops"),
+        Param("prune_from", 0.2, UpToOne, "share of the schedule before which no trial is pruned"),
         Param("min_delta", 0.001, Zero, "smallest gain that counts for patience"),
     )
 

@@ -129,7 +129,7 @@ def measure_shapes(task: Task) -> dict[int, ShapeCost]:
 
 
 def check_shapes(costs: Mapping[int, ShapeCost], free: int) -> None:
-    """Say what does not fit, and which counts differ. Raises UnusableError if none fits."""
+    """Report shapes that do not fit and counts that differ. Raises UnusableError if none fits."""
     for rows in SPACE.shapes:
         arch, cost = ARCHITECTURES[rows[-1]], costs[rows[-1]]
         if cost.params != arch["params"]:

@@ -10,7 +10,7 @@ CONSTANTS = (
     Constant("data_sha256", "data", None, Digest | None, "of the text; checked if given"),
     Constant("file_pattern", "data", "**/*", Name, "which files of a folder, if they are text"),
     Constant("train_fraction", "splits", 0.8, Share, "of all bytes, from the start"),
-    Constant("val_fraction", "splits", 0.1, Share, "the rest is test: nothing is made of it"),
+    Constant("val_fraction", "splits", 0.1, Share, "the rest is test, dropped on reading"),
     Constant("train_subset", "splits", 1.0, UpTo, "of the training bytes, from the end"),
     Constant("val_bytes", "splits", 262_144, Positive, "most that an evaluation reads"),
     Constant("context_length", "model", 256, Positive, "bytes the model sees"),

@@ -11,9 +11,13 @@ from hpo_script.families.language.text import text_files
 from hpogen.errors import DataError
 from hpogen.yaml_file import shown
 
-# Raised by Path.glob for invalid patterns, by version; the last for thousands of parts.
+# Raised by Path.glob for invalid patterns, by version of Python.
 PATTERN_ERRORS = (
-    *(OSError, ValueError, NotImplementedError, AttributeError, LookupError),
+    OSError,
+    ValueError,
+    NotImplementedError,  # an absolute pattern, up to Python 3.12
+    AttributeError,
+    LookupError,
     RecursionError,
 )
 MOST_NAMES = 3  # of files that are left out
