@@ -24,9 +24,9 @@ import yaml
 from children import child
 from hpo_script.machinery.log_file import read_log
 from hpo_script.machinery.logged_study import LoggedStudy
-from hpogen.render import render
+from hpogen.configuration.yaml_file import read_config
+from hpogen.rendering.render import render
 from hpogen.spec import Spec, make_spec
-from hpogen.yaml_file import read_config
 from warm import Run, Warm
 from warm import __file__ as WARM
 

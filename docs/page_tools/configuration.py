@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
+from hpogen.configuration.samplers import Method
+from hpogen.configuration.schema import json_schema, without_noise
 from hpogen.families import FAMILIES
 from hpogen.families.family import Family
-from hpogen.plan import Match, Plan, PlanException
-from hpogen.samplers import Method
-from hpogen.schema import json_schema, without_noise
+from hpogen.plans.plan import Match, Plan, PlanException
 from page_tools.pages import code, codes, table
 
 Node = Mapping[str, Any]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from hpogen.render import render
-from hpogen.sections import SCRIPT_SECTIONS
+from hpogen.rendering.render import render
+from hpogen.rendering.sections import SCRIPT_SECTIONS
 from hpogen.spec import make_spec
 from page_tools.pages import code, table
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from hpogen.render import render
+from hpogen.rendering.render import render
 from hpogen.spec import make_spec
 
 CHOICES = {

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import optuna
 
-from hpogen.render import render
+from hpogen.rendering.render import render
 from hpogen.spec import make_spec
 
 BUDGETS = ("2M", "2B")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from hpogen.configuration.yaml_file import shown
 from hpogen.errors import HpogenError, UsageError
-from hpogen.render import read_mark, render
+from hpogen.rendering.render import read_mark, render
 from hpogen.spec import Spec
-from hpogen.yaml_file import shown
 
 MAX_CONSTANTS = 10  # lines about changed constants
 

@@ -13,7 +13,7 @@ import click
 
 from hpogen import __version__
 from hpogen.errors import HpogenError, UsageError
-from hpogen.sections import SCRIPT_SECTIONS
+from hpogen.rendering.sections import SCRIPT_SECTIONS
 
 CONFIG = click.Path(path_type=Path, dir_okay=False)
 PATH = click.Path(path_type=Path)
@@ -130,7 +130,7 @@ def parse_options(options: tuple[str, ...]) -> dict[str, str]:
     for text in options:
         name, equals, choice = text.partition("=")
         if not equals:
-            from hpogen.yaml_file import shown
+            from hpogen.configuration.yaml_file import shown
 
             raise UsageError(
                 f"--option {shown(repr(text))}: write NAME=CHOICE, such as loss=focal"
@@ -141,7 +141,7 @@ def parse_options(options: tuple[str, ...]) -> dict[str, str]:
 
 def spec_from_cli(options: tuple[str, ...], *, config_path: Path | None, **values: Any) -> Any:
     """Return (specification, findings) of a command line; print notes on the file on stderr."""
-    from hpogen.load import load_config
+    from hpogen.configuration.load import load_config
     from hpogen.spec import Findings, make_spec
 
     config, notes = load_config(config_path) if config_path else (None, [])
@@ -254,8 +254,8 @@ def render_one(
     out: Path, force: bool, quiet: bool, *, stdout: bool, options: tuple[str, ...], **values: Any
 ) -> None:
     """Write one script and print its path, or print the script; print a summary on stderr."""
-    from hpogen.render import render as render_script
     from hpogen.render_command import print_search, write_script
+    from hpogen.rendering.render import render as render_script
 
     spec, findings = spec_from_cli(options, **values)
     if stdout:
@@ -302,7 +302,7 @@ def check(files: tuple[Path, ...]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def grid(as_json: bool, options: tuple[str, ...], horizon: int | None, **values: Any) -> None:
     """Print every architecture within a budget, with its size and memory."""
-    from hpogen.grid_report import grid_json, grid_table
+    from hpogen.grid.grid_report import grid_json, grid_table
 
     spec, findings = spec_from_cli(options, horizon=horizon, any_horizon=True, **values)
     click.echo(grid_json(spec) if as_json else grid_table(spec))
@@ -428,7 +428,7 @@ def schema() -> None:
     """Print the JSON Schema of configuration files, for editors."""
     import json
 
-    from hpogen.schema import json_schema
+    from hpogen.configuration.schema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
 

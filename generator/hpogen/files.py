@@ -8,8 +8,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from hpogen.configuration.yaml_file import shown
 from hpogen.errors import UsageError
-from hpogen.yaml_file import shown
 
 
 def write_atomic(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 
-from hpogen.config import CategoricalEntry, Entry
+from hpogen.configuration.config import CategoricalEntry, Entry
+from hpogen.configuration.yaml_file import shown
 from hpogen.spec import Spec
-from hpogen.spec_warnings import counted
-from hpogen.yaml_file import shown
+from hpogen.spec.spec_warnings import counted
 
 WIDTH = 96
 MOST = 400  # characters of one item

@@ -13,7 +13,7 @@ import sys
 
 RENDER = """
 import hashlib, time
-from hpogen.render import render
+from hpogen.rendering.render import render
 from hpogen.spec import make_spec
 digest = hashlib.sha256()
 since = time.process_time()
@@ -22,7 +22,10 @@ for budget in ("2M", "20M", "200M", "2B"):
         digest.update(render(make_spec(budget=budget, horizon=horizon)).encode())
 print(time.process_time() - since, digest.hexdigest())
 """
-IMPORTS = "import hpogen.cli, hpogen.load, hpogen.spec, hpogen.render, hpogen.render_command"
+IMPORTS = (
+    "import hpogen.cli, hpogen.configuration.load, hpogen.spec, hpogen.rendering.render,"
+    " hpogen.render_command"
+)
 RUNS = 7
 
 

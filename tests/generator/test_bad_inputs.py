@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bad_inputs import ROWS, Bad, outcome, rows
-from hpogen.yaml_file import is_plain
+from hpogen.configuration.yaml_file import is_plain
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.what.replace(" ", "_"))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpogen.budget import format_budget, parse_budget
 from hpogen.errors import UsageError
+from hpogen.grid.budget import format_budget, parse_budget
 
 
 @pytest.mark.parametrize(

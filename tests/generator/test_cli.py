@@ -206,7 +206,8 @@ def test_help_needs_neither_torch_nor_optuna_nor_jinja() -> None:
 
 def test_rendering_needs_neither_torch_nor_optuna() -> None:
     code = (
-        "import sys; from hpogen.spec import make_spec; from hpogen.render import render\n"
+        "import sys; from hpogen.spec import make_spec\n"
+        "from hpogen.rendering.render import render\n"
         "render(make_spec(budget='2M', horizon=1))\n"
         "heavy = {'torch', 'optuna', 'numpy', 'pandas'} & sys.modules.keys()\n"
         "sys.exit(str(heavy) if heavy else 0)"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from hpogen.configuration.yaml_file import read_config
 from hpogen.errors import ConfigError, UsageError
 from hpogen.spec import make_spec
-from hpogen.yaml_file import read_config
 from scripts import MARKET, changed, spec_of
 
 

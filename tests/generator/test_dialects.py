@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpogen.aliases import ALIASES
-from hpogen.dialects import Converted, convert
-from hpogen.dialects.catalogue import DIALECTS
-from hpogen.dialects.names import ALWAYS, NATIVE, WAYS_OUT
+from hpogen.configuration.aliases import ALIASES
+from hpogen.configuration.dialects import Converted, convert
+from hpogen.configuration.dialects.catalogue import DIALECTS
+from hpogen.configuration.dialects.names import ALWAYS, NATIVE, WAYS_OUT
+from hpogen.configuration.load import load_config
+from hpogen.configuration.validation import validate
+from hpogen.configuration.yaml_file import Place, format_problems, read_config
 from hpogen.errors import ConfigError
 from hpogen.families import FAMILIES
-from hpogen.load import load_config
 from hpogen.spec import make_spec
-from hpogen.validation import validate
-from hpogen.yaml_file import Place, format_problems, read_config
 
 SAMPLES = Path(__file__).parent / "dialects"
 

@@ -7,11 +7,19 @@ from typing import Any
 
 import pytest
 
-from hpogen.config import ArchitectureConfig, Config, StudyConfig
+from hpogen.configuration.config import ArchitectureConfig, Config, StudyConfig
+from hpogen.configuration.samplers import (
+    CmaEs,
+    Gp,
+    Hyperband,
+    Median,
+    Percentile,
+    SuccessiveHalving,
+    Tpe,
+)
 from hpogen.families import FAMILIES
 from hpogen.families.family import Family
-from hpogen.render import MARK, render
-from hpogen.samplers import CmaEs, Gp, Hyperband, Median, Percentile, SuccessiveHalving, Tpe
+from hpogen.rendering.render import MARK, render
 from scripts import MARKET, TEXT, changed, spec_of
 
 BASES = dict(zip([family.name for family in FAMILIES], (MARKET, TEXT), strict=True))

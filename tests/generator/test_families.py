@@ -11,7 +11,7 @@ import torch
 from hpogen import families
 from hpogen.families import FAMILIES, LANGUAGE
 from hpogen.families.family import TaskKind
-from hpogen.render import render
+from hpogen.rendering.render import render
 from hpogen.spec import make_spec
 from scripts import load
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hpogen.load import load_config
-from hpogen.render import part_names, render
+from hpogen.configuration.load import load_config
+from hpogen.rendering.render import part_names, render
 from hpogen.spec import Spec, make_spec
 
 GOLDEN = Path(__file__).parents[1] / "golden"

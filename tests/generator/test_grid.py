@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpogen.budget import nearest_budgets, within_budget
 from hpogen.errors import ConfigError, UsageError
-from hpogen.extremes import extreme_indices
 from hpogen.families.shared import AXES as MARKET_AXES
-from hpogen.grid_report import grid_report
+from hpogen.grid.budget_filter import nearest_budgets, within_budget
+from hpogen.grid.extremes import extreme_indices
+from hpogen.grid.grid_report import grid_report
 from hpogen.spec import Spec, make_spec
-from hpogen.spec_warnings import spec_warnings
+from hpogen.spec.spec_warnings import spec_warnings
 from scripts import MARKET, changed, load, render_to, spec_of
 
 BUDGETS = ("2M", "20M", "200M", "2B")

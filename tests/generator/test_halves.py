@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hpogen.load import load_config
-from hpogen.render import render
+from hpogen.configuration.load import load_config
+from hpogen.rendering.render import render
 from hpogen.spec import make_spec
 
 CONFIGS = sorted((Path(__file__).parents[1] / "golden").glob("*.yaml"))

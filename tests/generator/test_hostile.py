@@ -26,11 +26,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from hpogen.cli import main
+from hpogen.configuration.load import load_config
+from hpogen.configuration.yaml_file import is_plain
 from hpogen.errors import ConfigError, HpogenError
-from hpogen.load import load_config
-from hpogen.render import MARK, read_mark, render
+from hpogen.rendering.render import MARK, read_mark, render
 from hpogen.spec import Spec, make_spec
-from hpogen.yaml_file import is_plain
 from recover_trials import read_trials
 from scripts import MARKET, TEXT, changed, load, render_to, run
 

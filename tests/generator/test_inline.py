@@ -9,7 +9,7 @@ import pytest
 from hpogen.errors import PartError
 from hpogen.families import FAMILIES
 from hpogen.families.family import Family
-from hpogen.inline import Imports, check_parts, parse_part, part_text, read_part
+from hpogen.rendering.inline import Imports, check_parts, parse_part, part_text, read_part
 
 
 @pytest.mark.parametrize(

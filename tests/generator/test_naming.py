@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpogen.naming import ScriptName, parse_script_name
+from hpogen.rendering.naming import ScriptName, parse_script_name
 
 
 @pytest.mark.parametrize(

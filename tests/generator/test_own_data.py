@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 import yaml
 
+from hpogen.configuration.yaml_file import ConfigFile
 from hpogen.errors import DataError
 from hpogen.families.family import DataFacts
 from hpogen.families.market.read_data import read_market_data
-from hpogen.render import render
+from hpogen.rendering.render import render
 from hpogen.spec import Findings, Spec, make_spec
-from hpogen.yaml_file import ConfigFile
 from own_files import ACCEPTED, Day, OwnFile, days, holidays, macro, table
 from scripts import MARKET, load, load_task, spec_of
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hpogen.families.market.constants import PRICES
-from hpogen.render import read_mark, render
+from hpogen.rendering.render import read_mark, render
 from hpogen.spec import Spec
 from scripts import MARKET, TEXT, changed, spec_of
 

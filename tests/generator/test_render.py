@@ -13,10 +13,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hpogen.literals import constant_line, literal, quoted
-from hpogen.render import MARK, read_mark, render
+from hpogen.configuration.yaml_file import ConfigFile
+from hpogen.rendering.literals import constant_line, literal, quoted
+from hpogen.rendering.render import MARK, read_mark, render
 from hpogen.spec import Spec, make_spec
-from hpogen.yaml_file import ConfigFile
 from scripts import MARKET, changed, load, render_to, spec_of
 
 ROOT = Path(__file__).parents[2]

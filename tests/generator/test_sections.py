@@ -11,8 +11,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from hpogen.cli import main
-from hpogen.render import MARK, read_mark, render
-from hpogen.sections import SCRIPT_SECTIONS
+from hpogen.rendering.render import MARK, read_mark, render
+from hpogen.rendering.sections import SCRIPT_SECTIONS
 from scripts import MARKET, TEXT, changed, spec_of
 
 NAMES = list(SCRIPT_SECTIONS)

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpogen.cli import main
+from hpogen.configuration.yaml_file import ConfigFile, read_config
 from hpogen.errors import HpogenError
 from hpogen.spec import Spec, make_spec
-from hpogen.yaml_file import ConfigFile, read_config
 
 BASE: dict[str, Any] = {"budget": "2M", "horizon": 1}
 few = settings(max_examples=40, deadline=None)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hpogen.configuration.yaml_file import ConfigFile
 from hpogen.spec import Spec, make_spec
-from hpogen.spec_warnings import spec_warnings
-from hpogen.yaml_file import ConfigFile
+from hpogen.spec.spec_warnings import spec_warnings
 
 SPACE = {"d_model": [16, 24, 32, 40, 48, 64], "n_layers": [1, 2, 3, 4, 5, 6, 8, 12]}
 SOUND: dict[str, Any] = {"budget": "60K", "horizon": 1, "architecture": SPACE}

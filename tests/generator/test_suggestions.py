@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from hpogen.aliases import closest_task, did_you_mean
+from hpogen.configuration.aliases import closest_task, did_you_mean
+from hpogen.configuration.yaml_file import read_text
 from hpogen.errors import ConfigError, UsageError
 from hpogen.families import FAMILIES, find_family
 from hpogen.spec import make_spec
-from hpogen.yaml_file import read_text
 
 EXAMPLES = [kind.example for family in FAMILIES for kind in family.tasks]
 

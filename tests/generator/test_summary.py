@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hpogen.cli import main
-from hpogen.render import render
+from hpogen.configuration.yaml_file import ConfigFile
+from hpogen.rendering.render import render
 from hpogen.spec import Spec, make_spec
 from hpogen.summary import summary_line, summary_lines
-from hpogen.yaml_file import ConfigFile
 
 SPECS = [
     make_spec(budget="2M", horizon=1),

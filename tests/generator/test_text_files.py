@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from hpogen.configuration.yaml_file import ConfigFile, is_plain
 from hpogen.errors import DataError
 from hpogen.families.language.text import read_text_data
 from hpogen.families.language.text_file import read_text_facts
 from hpogen.spec import make_spec
-from hpogen.yaml_file import ConfigFile, is_plain
 from scripts import TEXT, changed, load_task, render_to
 
 SIZE = 400_000  # bytes that are enough for the default splits

@@ -128,6 +128,18 @@ def test_a_torn_first_line_costs_the_name_at_most(asked: list[bytes]) -> None:
     assert rows_of(headless) == rows_of(read(asked))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [b'"\x8a\xdd"directions": [1]', b'"s\\x", "directions": [1, ,]', b'"study_id":' + b"9" * 5000],
+)
+def test_a_study_line_that_is_no_json_costs_the_name_at_most(
+    asked: list[bytes], text: bytes
+) -> None:
+    damaged = b'{"op_code":0,"worker_id":"w","study_name":' + text + b"}\n"
+
+    assert rows_of(read([damaged, *asked[1:]])) == rows_of(read(asked))
+
+
 def test_any_damage_moves_no_number(asked: list[bytes], added: list[bytes]) -> None:
     chance = random.Random(3)  # noqa: S311
     for lines in (asked, added):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from hpogen.samplers import PrunerArguments, SamplerArguments
+from hpogen.configuration.samplers import PrunerArguments, SamplerArguments
 from scripts import (
     QUICK,
     changed,

@@ -30,7 +30,7 @@ from hpo_script.sections.guards import (
     read_memory,
     sys_temperatures,
 )
-from hpogen.sections import SCRIPT_SECTIONS
+from hpogen.rendering.sections import SCRIPT_SECTIONS
 from scripts import MARKET, changed, edit, render_to, run
 
 

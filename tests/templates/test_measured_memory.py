@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hpogen.render import render
+from hpogen.rendering.render import render
 from hpogen.spec import Spec, make_spec
 
 CPU = torch.device("cpu")

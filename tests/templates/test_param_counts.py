@@ -12,7 +12,7 @@ from torch import nn
 
 from hpo_script.families.market.sizes import input_sizes
 from hpogen.families.market.inputs import N_START_FEATURES
-from hpogen.render import render
+from hpogen.rendering.render import render
 from hpogen.spec import Spec, make_spec
 from scripts import MARKET, TEXT, changed, load, load_task, render_to, spec_of
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hpogen.aliases import closest_task
+from hpogen.configuration.aliases import closest_task
+from hpogen.configuration.yaml_file import shown
 from hpogen.errors import FamilyError, UsageError
 from hpogen.families.family import Family
 from hpogen.families.language import LANGUAGE
 from hpogen.families.market import MARKET
-from hpogen.yaml_file import shown
 
 FAMILIES = [MARKET, LANGUAGE]  # `add_family` appends
 DEFAULT_TASK = "threshold_1pct"

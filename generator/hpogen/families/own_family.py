@@ -11,12 +11,12 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from hpogen.aliases import did_you_mean
+from hpogen.configuration.aliases import did_you_mean
+from hpogen.configuration.yaml_file import shown
 from hpogen.errors import FamilyError
 from hpogen.families.family import Family
 from hpogen.files import shown_path
-from hpogen.inline import PACKAGE, find_part, read_part
-from hpogen.yaml_file import shown
+from hpogen.rendering.inline import PACKAGE, find_part, read_part
 
 FILE = "family.py"
 COLUMNS = ("d_model", "n_layers", "n_heads", "d_ff")  # of every architecture

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from hpogen.configuration.validation_messages import DIGEST_PATTERN
+from hpogen.configuration.yaml_file import plain_text
 from hpogen.families.family import Param
-from hpogen.validation_messages import DIGEST_PATTERN
-from hpogen.yaml_file import plain_text
 
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hpogen.budget import format_budget
+from hpogen.grid.budget import format_budget
 from hpogen.report.costs import seconds_of
 from hpogen.report.verdict import margin, short_verdict
 from hpogen.report.view import StudyView, progress_of

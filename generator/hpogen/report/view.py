@@ -9,7 +9,7 @@ from functools import cached_property
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from hpogen.budget import format_budget
+from hpogen.grid.budget import format_budget
 from hpogen.report.words import finite, plural, text_of
 from recover_trials import Recovery, Study, Trial
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hpogen.yaml_file import shown
+from hpogen.configuration.yaml_file import shown
 
 BYTE_UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
 TIME_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))

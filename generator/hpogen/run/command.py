@@ -12,15 +12,15 @@ from pathlib import Path
 
 import click
 
+from hpogen.configuration.yaml_file import shown
 from hpogen.errors import UsageError
 from hpogen.files import shown_path
-from hpogen.lock import folder_lock
+from hpogen.rendering.lock import folder_lock
 from hpogen.run.preflight import not_ready, problems_of, warnings_of
 from hpogen.run.runner import Options, Runner
 from hpogen.run.screen import Screen
 from hpogen.run.scripts import LOGS, PLANS, Script, read_scripts, selected
 from hpogen.run.table import Row, as_text, row_of, statuses_of
-from hpogen.yaml_file import shown
 from recover_trials.follow.live import live_logs
 
 SLOT = re.compile("auto|cpu|mps|cuda(:[0-9]{1,2})?")

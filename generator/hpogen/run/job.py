@@ -8,10 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from hpogen.configuration.yaml_file import shown
 from hpogen.run.scripts import Script
 from hpogen.run.table import Row, ended_below, row_of, statuses_of
 from hpogen.run.worker import Worker
-from hpogen.yaml_file import shown
 from recover_trials.follow.lines import summary
 from recover_trials.follow.live import LiveLog
 from recover_trials.follow.status import Status

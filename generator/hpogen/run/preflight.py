@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hpogen.configuration.yaml_file import shown
 from hpogen.errors import UsageError
 from hpogen.files import shown_path
+from hpogen.rendering.targets import edited
 from hpogen.run.job import Job
 from hpogen.run.runner import Options
 from hpogen.run.scripts import LOGS
-from hpogen.targets import edited
-from hpogen.yaml_file import shown
 from recover_trials.model import Study
 
 GB = 10**9

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from hpogen.check import read_script as read_source
+from hpogen.configuration.yaml_file import shown
 from hpogen.errors import HpogenError, UsageError
 from hpogen.files import shown_path, write_atomic
-from hpogen.yaml_file import shown
 
 LOGS = Path("logs")  # below the current folder, where the scripts put their own logs
 COPIES = LOGS / "run"  # frozen copies, by digest, and the locks of workers
@@ -105,8 +105,8 @@ def constants_of(source: str) -> dict[str, Any]:
 
 def plan_paths(path: Path) -> list[Path]:
     """Return the scripts of a plan, in its order. Raises HpogenError."""
-    from hpogen.matrix import cells_of
-    from hpogen.plan import read_plan
+    from hpogen.plans.matrix import cells_of
+    from hpogen.plans.plan import read_plan
 
     file = read_plan(path)
     paths = [file.folder / f"{cell.name}.py" for cell in cells_of(file)]

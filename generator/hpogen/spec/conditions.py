@@ -6,9 +6,9 @@ import graphlib
 from collections.abc import Mapping
 from typing import Any
 
-from hpogen.aliases import did_you_mean
+from hpogen.configuration.aliases import did_you_mean
+from hpogen.configuration.yaml_file import Problem, shown
 from hpogen.families.family import Param
-from hpogen.yaml_file import Problem, shown
 
 
 class Conditions:

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpogen.aliases import did_you_mean
-from hpogen.config import CategoricalEntry, Config, IntEntry
+from hpogen.configuration.aliases import did_you_mean
+from hpogen.configuration.config import CategoricalEntry, Config, IntEntry
+from hpogen.configuration.yaml_file import ConfigFile, Place, Problem, shown
 from hpogen.errors import UsageError
 from hpogen.families import DEFAULT_TASK, find_family
 from hpogen.families.family import DataFacts, Family
-from hpogen.naming import ScriptName
+from hpogen.grid.where_and_skip import skip_indices
+from hpogen.rendering.naming import ScriptName
 from hpogen.spec.resolve import Resolver
 from hpogen.spec.settings import Settings
 from hpogen.spec.spec import Spec
-from hpogen.where_and_skip import skip_indices
-from hpogen.yaml_file import ConfigFile, Place, Problem, shown
 
 MAX_GRID_POINTS = 100_000
 

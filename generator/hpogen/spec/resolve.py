@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from hpogen.aliases import did_you_mean
-from hpogen.config import Config
+from hpogen.configuration.aliases import did_you_mean
+from hpogen.configuration.config import Config
+from hpogen.configuration.samplers import Grid, Tpe
+from hpogen.configuration.validation_messages import value_message
+from hpogen.configuration.yaml_file import Place, Problem, shown
 from hpogen.families.family import Family, Param
-from hpogen.samplers import Grid, Tpe
-from hpogen.sections import REPLACED, SCRIPT_SECTIONS, in_order
+from hpogen.rendering.sections import REPLACED, SCRIPT_SECTIONS, in_order
 from hpogen.spec.conditions import Conditions
-from hpogen.validation_messages import value_message
-from hpogen.yaml_file import Place, Problem, shown
 
 GROUPS = ("data", "splits", "model")  # of constants, by their key in YAML
 DERIVED_COLUMNS = ("d_ff", "head_dim")  # of a grid, besides its axes

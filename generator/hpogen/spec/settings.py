@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from types import NoneType
 from typing import Any
 
-from hpogen.config import Config
-from hpogen.errors import ConfigError, UsageError
-from hpogen.families import find_family
-from hpogen.validation import validate
-from hpogen.yaml_file import (
+from hpogen.configuration.config import Config
+from hpogen.configuration.validation import validate
+from hpogen.configuration.yaml_file import (
     MAX_DEPTH,
     ConfigFile,
     Place,
@@ -20,6 +18,8 @@ from hpogen.yaml_file import (
     read_text,
     shown,
 )
+from hpogen.errors import ConfigError, UsageError
+from hpogen.families import find_family
 
 DEFAULT_TYPES = {"sampler": "tpe", "pruner": "median"}
 # Groups whose values decide which keys are valid elsewhere.

@@ -9,14 +9,15 @@ from functools import cached_property
 from typing import Any
 
 from hpo_script.experiment.arch_space import ArchSpace
-from hpogen.budget import Architecture, format_budget, nearest_budgets, within_budget
-from hpogen.config import Bound, Entry, Number, Scalar, Skipped
+from hpogen.configuration.config import Bound, Entry, Number, Scalar, Skipped
+from hpogen.configuration.samplers import PrunerArguments, SamplerArguments, Strict
 from hpogen.errors import UsageError
-from hpogen.extremes import extreme_indices
 from hpogen.families import find_family
 from hpogen.families.family import Family
-from hpogen.samplers import PrunerArguments, SamplerArguments, Strict
-from hpogen.where_and_skip import fits, skip_indices
+from hpogen.grid.budget import format_budget
+from hpogen.grid.budget_filter import Architecture, nearest_budgets, within_budget
+from hpogen.grid.extremes import extreme_indices
+from hpogen.grid.where_and_skip import fits, skip_indices
 
 BYTES_PER_PARAMETER = 16  # fp32 weight, gradient and Adam's two moments
 

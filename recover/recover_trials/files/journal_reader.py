@@ -26,7 +26,7 @@ from recover_trials.findings import Findings
 from recover_trials.model import NUMBER_UNCERTAIN, Study, Trial
 
 HINT = "recover-trials --repair makes the journal readable for Optuna again"
-STUDY_ID = re.compile(rb'"study_id":(\d+)')
+STUDY_ID = re.compile(rb'"study_id":(\d{1,9})\b')
 STUDY_NAME = re.compile(rb'"study_name":\s?("(?:[^"\\]|\\.)*")')
 DIRECTIONS = re.compile(rb'"directions":\s?(\[[\d, ]+\])')
 
@@ -122,12 +122,11 @@ class JournalReader:
 
     def create_study(self, segment: bytes) -> None:
         """Create the study of a damaged line, unless a later run wrote the line again."""
-        named, directed = STUDY_NAME.search(segment), DIRECTIONS.search(segment)
-        if not self.journal.studies or named:
-            name = json.loads(named[1]) if named else self.journal.source
-            directions = json.loads(directed[1]) if directed else [0]
-            self.journal.create_study({"study_name": name, "directions": directions})
-            self.unnamed = None if named and directed else self.journal.studies.get(0)
+        name, directions = json_of(STUDY_NAME, segment), json_of(DIRECTIONS, segment)
+        if not self.journal.studies or name is not None:
+            record = {"study_name": name or self.journal.source, "directions": directions or [0]}
+            self.journal.create_study(record)
+            self.unnamed = None if name and directions else self.journal.studies.get(0)
 
     def name_study(self, record: dict[str, Any]) -> None:
         """Give the study of a damaged line the name in the line of a later run."""
@@ -191,6 +190,15 @@ class JournalReader:
         for _, trial in self.journal.trials[self.suspect :] if self.suspect is not None else ():
             trial.flags.append(NUMBER_UNCERTAIN)
         return self.journal.finish()
+
+
+def json_of(pattern: re.Pattern[bytes], text: bytes) -> Any:
+    """Return the value of the JSON that a pattern finds in a text; None if it is damaged."""
+    match = pattern.search(text)
+    try:
+        return json.loads(match[1]) if match else None
+    except ValueError:
+        return None
 
 
 def read_journal(blocks: Iterable[bytes], source: str, findings: Findings) -> list[Study]:

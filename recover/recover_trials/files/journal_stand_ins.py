@@ -147,7 +147,7 @@ def study_stand_in(pieces: list[Piece]) -> dict[str, Any] | None:
 
 def trial_stand_in(segment: bytes, numbers: Numbers, *, is_used: bool) -> dict[str, Any] | None:
     """Return the record of a running trial if later lines use it, otherwise of a failed one."""
-    match = re.search(rb'"study_id":(\d+)', segment)
+    match = re.search(rb'"study_id":(\d{1,9})\b', segment)
     study = int(match[1]) if match else -1
     if study not in numbers.studies:
         if len(numbers.studies) != 1:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hpogen.families.family import Family, Param, TaskKind
+from hpogen.families.family import Family, TaskKind
 from hpogen.families.language.constants import CONSTANTS
+from hpogen.families.language.search_space import SEARCH_SPACE
 from hpogen.families.language.text import (
     check_text,
     count_text_params,
@@ -13,16 +14,7 @@ from hpogen.families.language.text import (
     text_sample_bytes,
     text_schedule,
 )
-from hpogen.families.shared import (
-    AXES,
-    SMALL_AXES,
-    Positive,
-    categorical,
-    log_float,
-    optimizer_params,
-    shapes,
-    uniform,
-)
+from hpogen.families.shared import AXES, SMALL_AXES, shapes
 
 LANGUAGE = Family(
     name="language",
@@ -44,16 +36,7 @@ LANGUAGE = Family(
     length_params=("steps", "eval_interval"),
     constants=CONSTANTS,
     check=check_text,
-    params=(
-        Param("steps", categorical(500, 1000, 2000), Positive, "optimizer steps"),
-        Param("eval_interval", 50, Positive, "optimizer steps between evaluations"),
-        *optimizer_params(
-            learning_rate=log_float(3e-4, 3e-3),
-            weight_decay=log_float(1e-2, 3e-1),
-            dropout=uniform(0.0, 0.2),
-            warmup_steps=categorical(50, 100, 200),
-        ),
-    ),
+    params=SEARCH_SPACE,
     options={},
     default_options={},
     metrics={"val_loss": "minimize", "bits_per_byte": "minimize"},

@@ -9,12 +9,12 @@ from typing import Any
 
 from hpo_script.families.language.sizes import count_params, sample_bytes
 from hpo_script.families.language.text import stretches, too_small
+from hpogen.configuration.yaml_file import shown
 from hpogen.errors import DataError
 from hpogen.families.family import DataFacts, Schedule, with_defaults
 from hpogen.families.language.constants import CONSTANTS
 from hpogen.families.language.text_file import names_of, read_text_facts
 from hpogen.families.shared import local_path
-from hpogen.yaml_file import shown
 
 
 def check_text(constants: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hpo_script.families.language.text import text_files
+from hpogen.configuration.yaml_file import shown
 from hpogen.errors import DataError
-from hpogen.yaml_file import shown
 
 # Raised by Path.glob for invalid patterns, by version of Python.
 PATTERN_ERRORS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpogen.families.family import Family, Param, Switch, TaskKind
+from hpogen.families.family import Family, Switch, TaskKind
 from hpogen.families.market.checks import check_market
 from hpogen.families.market.constants import CONSTANTS, reader_parts
 from hpogen.families.market.inputs import (
@@ -12,19 +12,11 @@ from hpogen.families.market.inputs import (
     describe_market_inputs,
     market_sample_bytes,
 )
-from hpogen.families.market.losses import LOSSES, Loss
+from hpogen.families.market.losses import LOSSES
 from hpogen.families.market.read_data import read_market_data
+from hpogen.families.market.search_space import SEARCH_SPACE
 from hpogen.families.market.trial_length import count_market_samples, market_schedule
-from hpogen.families.shared import (
-    AXES,
-    SMALL_AXES,
-    Positive,
-    categorical,
-    log_float,
-    optimizer_params,
-    shapes,
-    uniform,
-)
+from hpogen.families.shared import AXES, SMALL_AXES, shapes
 
 MARKET = Family(
     name="market",
@@ -66,16 +58,7 @@ MARKET = Family(
     constants=CONSTANTS,
     slots=reader_parts,
     check=check_market,
-    params=(
-        Param("epochs", categorical(50, 75, 100), Positive, "passes over the training days"),
-        *optimizer_params(
-            learning_rate=log_float(1e-4, 1e-3),
-            weight_decay=log_float(1e-4, 5e-3),
-            dropout=uniform(0.1, 0.3),
-            warmup_steps=categorical(50, 100, 200, 300),
-        ),
-        Param("loss", "bce", Loss, "what is minimised"),
-    ),
+    params=SEARCH_SPACE,
     options={"inputs": INPUTS, "start": STARTS},
     switches={"loss": Switch("losses", "_loss", LOSSES)},
     default_options={"inputs": "scale_free", "start": "linear"},

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from hpogen.configuration.yaml_file import shown
 from hpogen.families.market.constants import PRICE_COLUMNS
-from hpogen.yaml_file import shown
 
 
 def check_market(constants: Mapping[str, Any]) -> list[tuple[str, str]]:

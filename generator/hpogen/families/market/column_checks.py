@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
+from hpogen.configuration.yaml_file import shown
 from hpogen.families.market.constants import PRICE_COLUMNS
-from hpogen.yaml_file import shown
 
 MAX_SHIFT = 20  # rows ahead in which a copy of a price is looked for
 

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from hpogen.configuration.validation_messages import DATE_PATTERN
 from hpogen.families.family import Constant
 from hpogen.families.market.data.date_formats import check_date_format
 from hpogen.families.market.trial_length import DEMO_PATH
 from hpogen.families.shared import Column, Columns, Count, Digest, Name, Positive, Share, UpTo
-from hpogen.validation_messages import DATE_PATTERN
 
 Date = Annotated[str, Field(pattern=DATE_PATTERN)]
 DateRange = Annotated[list[Date], Field(min_length=2, max_length=2)]

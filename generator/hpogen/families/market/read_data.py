@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hpogen.configuration.yaml_file import shown
 from hpogen.families.family import DataFacts, with_defaults
 from hpogen.families.market.column_checks import idle_columns, leaks
 from hpogen.families.market.constants import CONSTANTS
 from hpogen.families.market.data.problems import Problems, in_yaml
 from hpogen.families.market.data.read import ALL_NEEDED, MarketFile, read_market
 from hpogen.families.shared import local_path
-from hpogen.yaml_file import shown
 
 MIN_ROWS = 300  # fewer leave no 100 validation samples with the default splits
 

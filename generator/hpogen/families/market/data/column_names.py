@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from hpogen.aliases import did_you_mean
+from hpogen.configuration.aliases import did_you_mean
+from hpogen.configuration.yaml_file import is_plain, shown
 from hpogen.families.market.data.problems import Problems
-from hpogen.yaml_file import is_plain, shown
 
 MAX_NAME = 100
 # In CSV and in Parquet. pandas reads the second as a column with the name index.

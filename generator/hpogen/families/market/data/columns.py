@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hpogen.aliases import did_you_mean
+from hpogen.configuration.aliases import did_you_mean
+from hpogen.configuration.yaml_file import shown
 from hpogen.families.market.constants import PRICES
 from hpogen.families.market.data.column_names import find_names, is_unnamed
 from hpogen.families.market.data.date_formats import is_date
 from hpogen.families.market.data.number_marks import is_text
 from hpogen.families.market.data.reading import Reading
 from hpogen.families.market.data.table import Table
-from hpogen.yaml_file import shown
 
 
 def find_columns(reading: Reading) -> bool:

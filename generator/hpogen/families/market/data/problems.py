@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from hpogen.configuration.yaml_file import shown
 from hpogen.errors import DataError
-from hpogen.yaml_file import shown
 
 YAML_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 MOST_ROWS = 3  # of a problem that are listed by number

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hpogen.configuration.yaml_file import shown
 from hpogen.errors import DataError
 from hpogen.families.market.constants import READING
 from hpogen.families.market.data.column_names import check_names
@@ -23,7 +24,6 @@ from hpogen.families.market.data.reading import Reading
 from hpogen.families.market.data.rows import ordered_rows
 from hpogen.families.market.data.table import read_bytes, read_csv, read_parquet
 from hpogen.families.market.data.values import read_dates, read_numbers
-from hpogen.yaml_file import shown
 
 ALL_NEEDED = ("High", "Low", "Close")  # of a task that does not say less
 

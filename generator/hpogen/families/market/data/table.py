@@ -10,10 +10,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hpogen.configuration.yaml_file import shown
 from hpogen.errors import DataError, MissingDependencyError
 from hpogen.families.market.data.date_formats import is_date
 from hpogen.families.market.data.number_marks import looks_like_number
-from hpogen.yaml_file import shown
 
 SEPARATORS = (",", ";", "\t", "|")
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # its byte order marks

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from hpo_script.families.market.cells import MISSING, PER_SECOND, parse_date, parse_number
+from hpogen.configuration.yaml_file import shown
 from hpogen.families.market.data.date_formats import fitting_formats
 from hpogen.families.market.data.number_marks import Marks, find_marks
 from hpogen.families.market.data.problems import Cell
 from hpogen.families.market.data.reading import Reading
-from hpogen.yaml_file import shown
 
 
 def read_numbers(reading: Reading, names: Sequence[str]) -> dict[str, list[float]]:

@@ -1,0 +1,1 @@
+"""YAML of a search: reading, validation, schema, and the YAML of other tools."""

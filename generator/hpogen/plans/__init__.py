@@ -1,0 +1,1 @@
+"""Plans: matrices of scripts in one YAML file."""

@@ -1,0 +1,51 @@
+"""Order of the parts of a script: command line, experiment, machinery.
+
+The family decides the order within the experiment: `parts` in families/NAME/__init__.py.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hpogen.rendering.sections import chosen_sections
+from hpogen.spec import Spec
+
+MACHINERY = (
+    "machinery/trial_log",
+    "machinery/logged_study",
+    "machinery/log_file",
+    "machinery/mounts",
+    "{sampler}",
+    "machinery/memory_study",
+    "machinery/checkpoint",
+    "machinery/device",
+    "machinery/stops",
+    "machinery/progress",
+    "machinery/results",
+    "machinery/dry_run",
+    "machinery/repeat",
+    "machinery/search",
+    "machinery/main",
+    "{sections}",
+)
+
+
+class PartNames(NamedTuple):
+    """The parts of each block of a script, in reading order."""
+
+    command_line: list[str]
+    experiment: list[str]
+    machinery: list[str]
+
+
+def part_names(spec: Spec) -> PartNames:
+    """Return the parts of a script, with every slot of MACHINERY filled."""
+    sections = chosen_sections(spec.sections)
+    arguments = [section.arguments[0] for section in sections if section.arguments]
+    sampler = "sections/grid_sampler" if spec.sampler.type == "grid" else "machinery/sampler"
+    slots = {"{sampler}": [sampler], "{sections}": [section.part for section in sections]}
+    return PartNames(
+        ["machinery/command_line", *arguments],
+        spec.family.part_names(spec.task, spec.used, spec.constants),
+        [part for name in MACHINERY for part in slots.get(name, [name])],
+    )

@@ -1,0 +1,158 @@
+"""Rendering of a specification as a script; the same specification gives the same bytes."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterable, Sequence
+from importlib import resources
+from typing import Any
+
+import jinja2
+
+from hpogen import __version__
+from hpogen.errors import PartError
+from hpogen.grid.budget import format_budget
+from hpogen.rendering.inline import (
+    WIDTH,
+    Imports,
+    Part,
+    check_parts,
+    heading,
+    part_text,
+    read_part,
+)
+from hpogen.rendering.literals import constant_line, literal
+from hpogen.rendering.part_order import part_names
+from hpogen.rendering.script_constants import Group, script_constants
+from hpogen.rendering.sections import chosen_sections
+from hpogen.spec import Spec
+
+MARK = "#:hpogen:"  # no space follows: formatters keep the line, linters accept its length
+# Requirements by package, for the metadata of a script.
+REQUIREMENTS = {
+    "cmaes": "cmaes",
+    "numpy": "numpy",
+    "optuna": "optuna>=4,<6",
+    "pandas": "pandas",
+    "scipy": "scipy",
+    "torch": "torch>=2.4",
+}
+
+
+def render(spec: Spec) -> str:
+    """Return the script of a specification. Raises UsageError if no architecture fits."""
+    family, sections = spec.family, chosen_sections(spec.sections)
+    blocks = [[read_part(name, family.folder) for name in names] for names in part_names(spec)]
+    command_line, experiment, machinery = blocks
+    parts = [*command_line, *experiment, *machinery]
+    constants = script_constants(spec)
+    tables = function_tables(spec)
+    check_names(parts, constants, tables)
+    stdlib, third_party = merged(parts)
+    first_stdlib, first_packages = merged([*command_line, *experiment])
+    first_stdlib.modules.add("sys")
+    first_stdlib.names.setdefault("typing", set()).update({"Any", "Literal"})
+    packages = required_packages(command_line, third_party, spec.sampler.requires)
+    return template().render(
+        spec=spec,
+        budget=format_budget(spec.budget),
+        horizon="" if spec.horizon is None else f", horizon {spec.horizon}",
+        title=family.kind(spec.task).title,
+        version=__version__,
+        mark=f"{MARK}{__version__}:{spec.sha256()}:{spec.to_json()}",
+        requirements=[REQUIREMENTS.get(package, package) for package in packages],
+        packages=packages,
+        stdlib=first_stdlib.lines(),
+        third_party=first_packages.lines(indent="    "),
+        machinery_stdlib=stdlib.without(first_stdlib).lines(),
+        machinery_packages=third_party.without(first_packages).lines(),
+        heading=heading,
+        constants=[
+            (about, [constant_line(*constant) for constant in group]) for about, group in constants
+        ],
+        modules=constant_line("MODULES", third_party.all_modules(), ""),
+        command_line=[part_text(part) for part in command_line],
+        more_arguments="".join(f", {s.arguments[1]}" for s in sections if s.arguments),
+        experiment=[
+            part_text(part, before) + tables_after(part, tables)
+            for before, part in zip([None, *experiment], experiment, strict=False)
+        ],
+        machinery=[part_text(part) for part in machinery],
+        guards=", ".join(section.guards for section in sections if section.guards),
+        search="".join(f", search={section.search}" for section in sections if section.search),
+    )
+
+
+def check_names(parts: Sequence[Part], constants: Iterable[Group], tables: Iterable[str]) -> None:
+    """Check that each part uses only names that are defined above it. Raises PartError."""
+    defined = [name.split(":")[0] for _, group in constants for name, _, _ in group]
+    check_parts(parts, [*defined, *(name.split(":")[0] for name in tables), "MODULES"])
+
+
+def required_packages(
+    command_line: Sequence[Part], third_party: Imports, more: Iterable[str]
+) -> list[str]:
+    """Return the third-party packages of a script. Raises PartError.
+
+    The command line is parsed before the packages are imported.
+    """
+    if early := [part.where for part in command_line if part.third_party.roots()]:
+        raise PartError(f"{early[0]}: a part of the command line must not import packages")
+    return sorted({*third_party.roots(), *more})
+
+
+@functools.cache
+def template() -> jinja2.Template:
+    """Return the template of a script, in which an undefined variable is an error."""
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  the output is Python; `literal` escapes values
+    )
+    source = resources.files("hpo_script").joinpath("script.py.j2")
+    return environment.from_string(source.read_text(encoding="utf-8"))
+
+
+def merged(parts: Iterable[Part]) -> tuple[Imports, Imports]:
+    """Return the imports of all parts: (standard library, third party)."""
+    stdlib, third_party = Imports(), Imports()
+    for part in parts:
+        stdlib.merge(part.stdlib)
+        third_party.merge(part.third_party)
+    return stdlib, third_party
+
+
+def function_tables(spec: Spec) -> dict[str, str]:
+    """Return {NAME with type: source} of the table of each switch: {value: function}."""
+    tables = {}
+    for name, switch in spec.family.switches.items():
+        items = [f"{literal(value)}: {value}{switch.suffix}" for value in spec.used[name]]
+        line = "{" + ", ".join(items) + "}"
+        constant = f"{switch.argument.upper()}: dict[str, Callable[..., Any]]"
+        if len(f"{constant} = {line}") > WIDTH:
+            line = "{\n" + "".join(f"    {item},\n" for item in items) + "}"
+        tables[constant] = line
+    return tables
+
+
+def tables_after(part: Part, tables: dict[str, str]) -> str:
+    """Remove the tables whose last function a part defines, and return their source."""
+    text = ""
+    for name in list(tables):
+        functions = re.findall(r": (\w+)", tables[name])
+        if functions[-1] in part.defines:
+            text += f"\n\n\n{name} = {tables.pop(name)}"
+    return text
+
+
+def read_mark(script: str) -> dict[str, Any] | None:
+    """Return the specification in a script's header line, None if there is no such line."""
+    for line in script.splitlines()[:40]:
+        if line.startswith(MARK):
+            fields: dict[str, Any] = json.loads(line.removeprefix(MARK).split(":", 2)[2])
+            return fields
+    return None

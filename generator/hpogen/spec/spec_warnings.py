@@ -1,0 +1,148 @@
+"""Warnings about a specification: settings that spoil a study although it runs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hpogen.configuration.config import CategoricalEntry
+from hpogen.families.family import Schedule
+from hpogen.grid.budget import format_budget
+from hpogen.spec import Spec
+
+FEW_SHAPES = 5
+
+
+def spec_warnings(spec: Spec, n_train_rows: int | None = None) -> list[str]:
+    """Return a warning per setting: its place in YAML, its value, the way out.
+
+    Without `n_train_rows`, the number of training rows of the data file, a warm-up is not compared
+    with the optimizer steps of a trial if their number depends on it.
+    """
+    return [
+        *few_shapes(spec),
+        *only_extremes(spec),
+        *long_warmup(spec, n_train_rows),
+        *idle_pruner(spec, n_train_rows),
+        *random_categories(spec),
+    ]
+
+
+def few_shapes(spec: Spec) -> Iterator[str]:
+    """Yield a warning if few shapes are searched."""
+    space = spec.space()
+    n_shapes = len({space.shape_of[arch_idx] for arch_idx in space.allowed})
+    if n_shapes < FEW_SHAPES:
+        yield (
+            f"architecture: {counted(n_shapes, 'shape')} within {format_budget(spec.budget)}"
+            f" ±{spec.tolerance:.0%}, fewer than {FEW_SHAPES}; give architecture.d_model and"
+            " architecture.n_layers more values, or raise tolerance"
+        )
+
+
+def only_extremes(spec: Spec) -> Iterator[str]:
+    """Yield a warning if all trials are extremes."""
+    n_extremes = len(spec.extremes)
+    if spec.n_trials <= n_extremes:
+        yield (
+            f"study.n_trials: {counted(spec.n_trials, 'trial')}, and the first {n_extremes} are"
+            f" extreme architectures, so the sampler chooses none; write more than {n_extremes}"
+        )
+
+
+def long_warmup(spec: Spec, n_train_rows: int | None) -> Iterator[str]:
+    """Yield a warning if a warm-up can be longer than half of a trial."""
+    longest = max(values_of(spec, "warmup_steps"))
+    shortest = min(
+        ((n, lengths) for lengths, schedule in schedules(spec, n_train_rows)
+         if (n := schedule.n_optimizer_steps) is not None),
+        key=lambda pair: pair[0],
+        default=None,
+    )  # fmt: skip
+    if shortest and 2 * longest > shortest[0]:
+        n_steps, lengths = shortest
+        place = place_of(spec, "warmup_steps")
+        yield (
+            f"{place}: a warm-up of {longest:,} steps is longer than half of a trial of"
+            f" {counted(n_steps, 'step')} ({as_text(lengths)}); lower {place} or raise"
+            f" {place_of(spec, spec.family.length_params[0])}"
+        )
+
+
+def idle_pruner(spec: Spec, n_train_rows: int | None) -> Iterator[str]:
+    """Yield a warning if a trial can end before the pruner may stop it."""
+    if spec.pruner.type == "none":
+        return
+    for lengths, schedule in schedules(spec, n_train_rows):
+        if reasons := pruning_limits(spec, schedule):
+            length = place_of(spec, spec.family.length_params[0])
+            yield (
+                f"pruner: a trial with {as_text(lengths)} ends before it can be pruned, because of"
+                f" {' and '.join(reasons)}; raise {length}, lower these, or write pruner:"
+                " {type: none}"
+            )
+            return
+
+
+def pruning_limits(spec: Spec, schedule: Schedule) -> list[str]:
+    """Return the settings that prevent pruning at every evaluation before the last."""
+    n_before = schedule.n_evaluations - 1
+    step = n_before * schedule.step
+    prune_from, warmup = (max(values_of(spec, n)) for n in ("prune_from", "warmup_steps"))
+    n_warmup_steps = getattr(spec.pruner, "n_warmup_steps", 0)
+    if n_before < 1:
+        return ["its single evaluation"]
+    limits = {
+        f"{place_of(spec, 'prune_from')} {prune_from}": step < prune_from * schedule.last_step,
+        f"pruner.n_warmup_steps {n_warmup_steps:,}": step < n_warmup_steps,
+        f"{place_of(spec, 'warmup_steps')} {warmup:,}": (
+            schedule.n_batches is not None and n_before * schedule.n_batches <= warmup
+        ),
+    }
+    return [name for name, is_reached in limits.items() if is_reached]
+
+
+def random_categories(spec: Spec) -> Iterator[str]:
+    """Yield a warning if the sampler draws categorical parameters at random."""
+    names = [name for name, e in spec.search.items() if isinstance(e, CategoricalEntry)]
+    if names and spec.sampler.type == "cmaes":
+        places = ", ".join(f"search.{name}" for name in names)
+        yield (
+            f"{places}: categorical, which sampler.type cmaes draws at random; write type: int or"
+            " type: float, fix the parameter, or choose another sampler"
+        )
+
+
+def schedules(spec: Spec, n_train_rows: int | None) -> Iterator[tuple[dict[str, Any], Schedule]]:
+    """Yield each combination of the length parameters at their ends, and its schedule."""
+    family = spec.family
+    ends = {name: values_of(spec, name) for name in family.length_params}
+    n_samples = family.count_samples(spec.constants, spec.horizon, n_train_rows)
+    for values in itertools.product(*({min(v): 0, max(v): 0} for v in ends.values())):
+        config = dict(zip(ends, values, strict=True))
+        yield config, family.schedule(config, n_samples)
+
+
+def values_of(spec: Spec, name: str) -> list[Any]:
+    """Return the values of a numeric parameter, or both ends of its range."""
+    entry = spec.search.get(name)
+    values = [spec.fixed[name]] if name in spec.fixed else []
+    if isinstance(entry, CategoricalEntry):
+        return [*values, *entry.choices]
+    return [*values, entry.low, entry.high] if entry else values
+
+
+def place_of(spec: Spec, name: str) -> str:
+    """Return the place of a parameter in YAML."""
+    return f"search.{name}" if name in spec.search else f"fixed.{name}"
+
+
+def as_text(config: Mapping[str, Any]) -> str:
+    """Return parameters as NAME=VALUE, …."""
+    return ", ".join(f"{name}={value}" for name, value in config.items())
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun, in the plural unless the number is 1."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
