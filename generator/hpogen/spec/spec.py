@@ -32,6 +32,8 @@ class Spec(Strict):
     horizon: int | None
     tolerance: float
     n_trials: int
+    n_noise: int
+    n_confirm: int
     timeout_hours: Number | None
     seed: int
     storage: str | None

@@ -61,6 +61,7 @@ def summary(study: LoggedStudy) -> dict[str, Any]:
         "direction": DIRECTION,
         "best_trial": best and best.number,
         "best_value": best and best.value,
+        "seed_noise": study.seed_noise(DIRECTION),
         "baselines": run.get("baselines", {}),
     }
 
@@ -82,4 +83,11 @@ def say_result(study: LoggedStudy) -> None:
             say(f"  {metric} {found[metric]:.4f} is {words} the {name} with {value:.4f}")
     if found.get("collapsed"):
         say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
-    say("Each configuration has one seed: part of a lead may be the noise of its seed.")
+    if not (noise := study.seed_noise(DIRECTION)):
+        say(f"Trial {best.number} has one seed: part of its lead may be the noise of its seed.")
+        return
+    lead, sd, near = noise["lead"], noise["sd"], noise["within_sd"]
+    say(f"seed noise: SD {sd:.3g}; {near} other trials lie within it of the best")
+    say(f"  {noise['reruns']} reruns of trial {noise['rerun_of']}: mean {noise['mean']:.6g},")
+    words = "more" if lead > 2 * sd else "NOT more"
+    say(f"  {lead:.3g} better than the median trial: {words} than seed noise (2 SD)")

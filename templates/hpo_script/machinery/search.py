@@ -2,7 +2,7 @@
 
 The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free. So
 the total is exact, a killed trial continues under its number, and workers need no coordinator.
-Extreme k is trial k; then come configurations of --enqueue, then those of the sampler.
+Extreme k is trial k; then come those of --enqueue, then the draws of the sampler, then reruns.
 """
 
 from __future__ import annotations
@@ -22,14 +22,21 @@ from typing import Any
 
 import torch
 
-from hpo_script.constants import ARCHITECTURES, DIRECTION, EXTREME_INDICES, METRIC
-from hpo_script.experiment.space import SPACE
+from hpo_script.constants import (
+    ARCHITECTURES,
+    DIRECTION,
+    EXTREME_INDICES,
+    METRIC,
+    N_CONFIRM,
+    N_NOISE,
+)
+from hpo_script.experiment.space import SPACE, searched_params
 from hpo_script.experiment.task import Task
 from hpo_script.experiment.training import DivergedError, Training, evals_without_gain, train
 from hpo_script.machinery.checkpoint import Checkpoint
 from hpo_script.machinery.device import ShapeCost, free_memory, out_of_memory, peak_memory
 from hpo_script.machinery.log_file import Interrupted, LogFile, say
-from hpo_script.machinery.logged_study import LoggedStudy
+from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 from hpo_script.machinery.memory_study import MemoryStudy, first_prunable
 from hpo_script.machinery.progress import Progress
 from hpo_script.machinery.results import summary, write_results
@@ -37,6 +44,8 @@ from hpo_script.machinery.stops import STOPPED, Stops
 from hpo_script.machinery.trial_log import ARCHITECTURE, STATES
 
 MOST_KILLS = 10  # processes in a row that may end at one place of a trial
+FEWEST_TRIALS = 10  # of a study that reruns its best trials
+NEVER_PRUNED = ("extreme", "smoke", "noise", "confirm")
 SIGN = 1 if DIRECTION == "minimize" else -1
 
 
@@ -143,8 +152,9 @@ class Search:
         row, cost = ARCHITECTURES[arch_idx], self.costs[arch_idx]
         trained = {name: value for name, value in config.items() if name not in SPACE.sizes()}
         config_id = digest([row, trained])[:12]
-        if any(t.attributes.get("config_id") == config_id for t in study.trials.values()):
-            about["kind"] = "repeat"
+        equal = [n for n, t in study.trials.items() if t.attributes.get("config_id") == config_id]
+        if equal and "rerun_of" not in about:
+            about |= {"kind": "repeat", "repeat_of": min(equal)}
         fields = {
             "trial": number,
             "arch_idx": arch_idx,
@@ -168,16 +178,30 @@ class Search:
             arch_idx, ends = list(EXTREME_INDICES.items())[number]
             kind = "smoke" if self.arguments.smoke else "extreme"
             return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
+        if again := self.rerun_of(number, study):
+            kind = "noise" if number >= self.arguments.n_trials - N_NOISE else "confirm"
+            return searched_params(again.attributes), {"kind": kind, "rerun_of": again.number}
         used = {trial.attributes.get("enqueued_id") for trial in study.trials.values()}
         for enqueued_id, params in study.enqueued.items():
             if enqueued_id not in used:
                 return params, {"kind": "enqueued", "enqueued_id": enqueued_id}
         return {}, {"kind": "search"}
 
+    def rerun_of(self, number: int, study: LoggedStudy) -> LoggedTrial | None:
+        """Return the trial that is run again: each of the best once, then the best one."""
+        first = self.arguments.n_trials - N_NOISE
+        if self.arguments.n_trials < FEWEST_TRIALS or number < first - N_CONFIRM:
+            return None
+        known = [trial.rerun_of for trial in study.trials.values() if trial.number >= first]
+        # Workers rerun one trial, also where a better one ends meanwhile.
+        ranked = sorted(study.ranked(DIRECTION), key=lambda trial: trial.number not in known)
+        place = 0 if number >= first else number - first + N_CONFIRM
+        return next(iter(ranked[place:]), None)
+
     def run_trial(self, number: int) -> None:
         """Train one trial, from its checkpoint if it has one, and write its end."""
         self.number, self.config = number, dict(self.log.study.trials[number].attributes)
-        spared = self.config["kind"] in ("extreme", "smoke")
+        spared = self.config["kind"] in NEVER_PRUNED
         self.prunable_from = math.inf if spared else first_prunable(self.task, self.config)
         self.curve: list[dict[str, Any]] = []
         self.began = time.monotonic()
