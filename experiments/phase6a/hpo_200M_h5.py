@@ -1891,14 +1891,15 @@ def say_result(study: LoggedStudy) -> None:
             say(f"  {metric} {found[metric]:.4f} is {words} the {name} with {value:.4f}")
     if found.get("collapsed"):
         say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
-    if not (noise := study.seed_noise(DIRECTION)):
+    if noise := study.seed_noise(DIRECTION):
+        noise["word"] = "more" if noise["lead"] > 2 * noise["sd"] else "NOT more"
+        say("seed noise: SD {sd:.3g}; within it of the best: {within_sd} others".format_map(noise))
+        say("  {reruns} reruns of trial {rerun_of}: mean {mean:.6g}".format_map(noise))
+        say(
+            "  {lead:.3g} better than the median trial, {word} than noise (2 SD)".format_map(noise)
+        )
+    else:
         say(f"Trial {best.number} has one seed: part of its lead may be the noise of its seed.")
-        return
-    lead, sd, near = noise["lead"], noise["sd"], noise["within_sd"]
-    say(f"seed noise: SD {sd:.3g}; {near} other trials lie within it of the best")
-    say(f"  {noise['reruns']} reruns of trial {noise['rerun_of']}: mean {noise['mean']:.6g},")
-    words = "more" if lead > 2 * sd else "NOT more"
-    say(f"  {lead:.3g} better than the median trial: {words} than seed noise (2 SD)")
 
 
 # --- Dry run: everything that can be known before training ---------------------------------------
@@ -2049,7 +2050,6 @@ def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> i
 
 MOST_KILLS = 10  # processes in a row that may end at one place of a trial
 FEWEST_TRIALS = 10  # of a study that reruns its best trials
-NEVER_PRUNED = ("extreme", "smoke", "noise", "confirm")
 SIGN = 1 if DIRECTION == "minimize" else -1
 
 
@@ -2072,6 +2072,15 @@ def failure(error: Exception) -> dict[str, Any]:
         "error": f"{type(error).__name__}: {error}",
         "where": f"{Path(last.filename).name}:{last.lineno} in {last.name}",
     }
+
+
+def reruns(study: LoggedStudy) -> list[tuple[str, LoggedTrial]]:
+    """Return the reruns that a study lacks, (kind, trial): each of the best, then the best one."""
+    known = [(t.attributes.get("kind"), t.rerun_of) for t in study.trials.values()]
+    ranked = study.ranked(DIRECTION)
+    confirm = [t for t in ranked[:N_CONFIRM] if ("confirm", t.number) not in known]
+    noise = [t for t in ranked[:1] for _ in range(N_NOISE - known.count(("noise", t.number)))]
+    return [*(("confirm", t) for t in confirm), *(("noise", t) for t in noise)]
 
 
 @dataclass
@@ -2182,30 +2191,22 @@ class Search:
             arch_idx, ends = list(EXTREME_INDICES.items())[number]
             kind = "smoke" if self.arguments.smoke else "extreme"
             return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
-        if again := self.rerun_of(number, study):
-            kind = "noise" if number >= self.arguments.n_trials - N_NOISE else "confirm"
-            return searched_params(again.attributes), {"kind": kind, "rerun_of": again.number}
         used = {trial.attributes.get("enqueued_id") for trial in study.trials.values()}
         for enqueued_id, params in study.enqueued.items():
             if enqueued_id not in used:
                 return params, {"kind": "enqueued", "enqueued_id": enqueued_id}
+        started = {n for n, trial in study.trials.items() if trial.attributes}
+        after = len({*range(number + 1, self.arguments.n_trials)} - started)
+        plan = reruns(study) if self.arguments.n_trials >= FEWEST_TRIALS else []
+        if after < len(plan):  # the last ones
+            kind, best = plan[-1 - after]
+            return searched_params(best.attributes), {"kind": kind, "rerun_of": best.number}
         return {}, {"kind": "search"}
-
-    def rerun_of(self, number: int, study: LoggedStudy) -> LoggedTrial | None:
-        """Return the trial that is run again: each of the best once, then the best one."""
-        first = self.arguments.n_trials - N_NOISE
-        if self.arguments.n_trials < FEWEST_TRIALS or number < first - N_CONFIRM:
-            return None
-        known = [trial.rerun_of for trial in study.trials.values() if trial.number >= first]
-        # Workers rerun one trial, also where a better one ends meanwhile.
-        ranked = sorted(study.ranked(DIRECTION), key=lambda trial: trial.number not in known)
-        place = 0 if number >= first else number - first + N_CONFIRM
-        return next(iter(ranked[place:]), None)
 
     def run_trial(self, number: int) -> None:
         """Train one trial, from its checkpoint if it has one, and write its end."""
         self.number, self.config = number, dict(self.log.study.trials[number].attributes)
-        spared = self.config["kind"] in NEVER_PRUNED
+        spared = self.config["kind"] in ("extreme", "smoke", "noise", "confirm")
         self.prunable_from = math.inf if spared else first_prunable(self.task, self.config)
         self.curve: list[dict[str, Any]] = []
         self.began = time.monotonic()

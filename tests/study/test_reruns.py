@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
@@ -92,8 +93,9 @@ def test_a_run_says_whether_its_lead_is_more_than_seed_noise(finished: Any) -> N
         "within_sd": sum(value - first[0] <= stdev(again) for value in first[1:]),
     }
     words = "more" if noise["lead"] > 2 * noise["sd"] else "NOT more"
-    assert f"better than the median trial: {words} than seed noise (2 SD)\n" in done.stderr
-    assert f"seed noise: SD {noise['sd']:.3g}; {noise['within_sd']} other trials" in done.stderr
+    assert f"better than the median trial, {words} than noise (2 SD)\n" in done.stderr
+    near = f"within it of the best: {noise['within_sd']} others\n"
+    assert f"seed noise: SD {noise['sd']:.3g}; {near}" in done.stderr
 
 
 def test_a_lucky_rerun_is_not_the_best_trial(finished: Any) -> None:
@@ -143,25 +145,34 @@ def test_a_rerun_whose_lines_are_damaged_is_chosen_again(
     assert table(script) == table(finished[0])
 
 
-def test_workers_rerun_one_trial(sp500: Path, tmp_path: Path) -> None:
+def test_workers_share_the_reruns(sp500: Path, tmp_path: Path) -> None:
     script = render_to(tmp_path, changed(CONFIG, study={"n_confirm": 0}))
     workers = [start(script) for _ in range(3)]
     outputs = [worker.said() for worker in workers]
     assert [worker.returncode for worker in workers] == [0] * 3, outputs
-    trials = study_of(script).trials
-    assert len({trials[number].attributes["rerun_of"] for number in (9, 10, 11)}) == 1
-    assert [trials[number].attributes["kind"] for number in (8, 9, 10, 11)][1:] == ["noise"] * 3
+    kinds = [trial.attributes["kind"] for _, trial in sorted(study_of(script).trials.items())]
+    assert kinds[9:] == ["noise"] * 3
+    assert "noise" not in kinds[:9]
 
 
-def test_a_raised_total_continues_the_search_without_the_reruns(
-    sp500: Path, tmp_path: Path
+def test_a_raised_total_adds_reruns_for_a_new_best_trial_only(
+    finished: Any, sp500: Path, tmp_path: Path
 ) -> None:
-    script = render_to(tmp_path, changed(CONFIG, study={"n_trials": 10, "n_confirm": 0}))
-    assert run(script).returncode == 0
-    assert run(script, "--n-trials", "14").returncode == 0
-    kinds = [trial.attributes["kind"] for trial in study_of(script).trials.values()]
-    assert kinds[7:] == ["noise"] * 3 + [kinds[10]] + ["noise"] * 3
-    assert kinds[10] in ("search", "repeat")
+    script = render_to(tmp_path, CONFIG)
+    log_of(script).parent.mkdir()
+    shutil.copy(log_of(finished[0]), log_of(script))
+    (tmp_path / "next.json").write_text('[{"arch_idx": 1, "dropout": 0.25}]')
+    for total, options in ((13, ["--enqueue=next.json"]), (20, [])):
+        assert run(script, f"--n-trials={total}", *options).returncode == 0
+    trials = study_of(script).trials
+    kinds = [trials[number].attributes["kind"] for number in range(20)]
+    assert (kinds[7:12], kinds[12]) == (list(RERUNS.values()), "enqueued")
+    for number, trial in trials.items():
+        if trial.attributes["kind"] == "noise":
+            known = [t for t in trials.values() if t.number < number and t.rerun_of is None]
+            best = min(known, key=lambda t: (t.value or 0.0, t.number))
+            assert trial.rerun_of == best.number
+            assert sum(t.rerun_of == best.number for t in trials.values()) <= 4
 
 
 def test_a_study_of_fewer_than_ten_trials_has_no_reruns(sp500: Path, tmp_path: Path) -> None:

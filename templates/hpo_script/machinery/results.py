@@ -83,11 +83,12 @@ def say_result(study: LoggedStudy) -> None:
             say(f"  {metric} {found[metric]:.4f} is {words} the {name} with {value:.4f}")
     if found.get("collapsed"):
         say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
-    if not (noise := study.seed_noise(DIRECTION)):
+    if noise := study.seed_noise(DIRECTION):
+        noise["word"] = "more" if noise["lead"] > 2 * noise["sd"] else "NOT more"
+        say("seed noise: SD {sd:.3g}; within it of the best: {within_sd} others".format_map(noise))
+        say("  {reruns} reruns of trial {rerun_of}: mean {mean:.6g}".format_map(noise))
+        say(
+            "  {lead:.3g} better than the median trial, {word} than noise (2 SD)".format_map(noise)
+        )
+    else:
         say(f"Trial {best.number} has one seed: part of its lead may be the noise of its seed.")
-        return
-    lead, sd, near = noise["lead"], noise["sd"], noise["within_sd"]
-    say(f"seed noise: SD {sd:.3g}; {near} other trials lie within it of the best")
-    say(f"  {noise['reruns']} reruns of trial {noise['rerun_of']}: mean {noise['mean']:.6g},")
-    words = "more" if lead > 2 * sd else "NOT more"
-    say(f"  {lead:.3g} better than the median trial: {words} than seed noise (2 SD)")

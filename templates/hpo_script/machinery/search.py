@@ -45,7 +45,6 @@ from hpo_script.machinery.trial_log import ARCHITECTURE, STATES
 
 MOST_KILLS = 10  # processes in a row that may end at one place of a trial
 FEWEST_TRIALS = 10  # of a study that reruns its best trials
-NEVER_PRUNED = ("extreme", "smoke", "noise", "confirm")
 SIGN = 1 if DIRECTION == "minimize" else -1
 
 
@@ -68,6 +67,15 @@ def failure(error: Exception) -> dict[str, Any]:
         "error": f"{type(error).__name__}: {error}",
         "where": f"{Path(last.filename).name}:{last.lineno} in {last.name}",
     }
+
+
+def reruns(study: LoggedStudy) -> list[tuple[str, LoggedTrial]]:
+    """Return the reruns that a study lacks, (kind, trial): each of the best, then the best one."""
+    known = [(t.attributes.get("kind"), t.rerun_of) for t in study.trials.values()]
+    ranked = study.ranked(DIRECTION)
+    confirm = [t for t in ranked[:N_CONFIRM] if ("confirm", t.number) not in known]
+    noise = [t for t in ranked[:1] for _ in range(N_NOISE - known.count(("noise", t.number)))]
+    return [*(("confirm", t) for t in confirm), *(("noise", t) for t in noise)]
 
 
 @dataclass
@@ -178,30 +186,22 @@ class Search:
             arch_idx, ends = list(EXTREME_INDICES.items())[number]
             kind = "smoke" if self.arguments.smoke else "extreme"
             return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
-        if again := self.rerun_of(number, study):
-            kind = "noise" if number >= self.arguments.n_trials - N_NOISE else "confirm"
-            return searched_params(again.attributes), {"kind": kind, "rerun_of": again.number}
         used = {trial.attributes.get("enqueued_id") for trial in study.trials.values()}
         for enqueued_id, params in study.enqueued.items():
             if enqueued_id not in used:
                 return params, {"kind": "enqueued", "enqueued_id": enqueued_id}
+        started = {n for n, trial in study.trials.items() if trial.attributes}
+        after = len({*range(number + 1, self.arguments.n_trials)} - started)
+        plan = reruns(study) if self.arguments.n_trials >= FEWEST_TRIALS else []
+        if after < len(plan):  # the last ones
+            kind, best = plan[-1 - after]
+            return searched_params(best.attributes), {"kind": kind, "rerun_of": best.number}
         return {}, {"kind": "search"}
-
-    def rerun_of(self, number: int, study: LoggedStudy) -> LoggedTrial | None:
-        """Return the trial that is run again: each of the best once, then the best one."""
-        first = self.arguments.n_trials - N_NOISE
-        if self.arguments.n_trials < FEWEST_TRIALS or number < first - N_CONFIRM:
-            return None
-        known = [trial.rerun_of for trial in study.trials.values() if trial.number >= first]
-        # Workers rerun one trial, also where a better one ends meanwhile.
-        ranked = sorted(study.ranked(DIRECTION), key=lambda trial: trial.number not in known)
-        place = 0 if number >= first else number - first + N_CONFIRM
-        return next(iter(ranked[place:]), None)
 
     def run_trial(self, number: int) -> None:
         """Train one trial, from its checkpoint if it has one, and write its end."""
         self.number, self.config = number, dict(self.log.study.trials[number].attributes)
-        spared = self.config["kind"] in NEVER_PRUNED
+        spared = self.config["kind"] in ("extreme", "smoke", "noise", "confirm")
         self.prunable_from = math.inf if spared else first_prunable(self.task, self.config)
         self.curve: list[dict[str, Any]] = []
         self.began = time.monotonic()
