@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from hpogen.configuration.config import CategoricalEntry, Entry
 from hpogen.configuration.yaml_file import shown
 from hpogen.spec import Spec
+from hpogen.spec.spec import FEWEST_TRIALS
 from hpogen.spec.spec_warnings import counted
 
 WIDTH = 96
-FEWEST_TRIALS = 10  # of a study that reruns its best trials
 MOST = 400  # characters of one item
 
 
@@ -66,12 +66,12 @@ def trials(spec: Spec) -> str:
 
 def reruns(spec: Spec) -> str:
     """Return the number of trials that run the best ones again."""
-    n_reruns = spec.n_noise + spec.n_confirm
     if spec.n_trials < FEWEST_TRIALS:
+        n_reruns = spec.n_noise + spec.n_confirm
         return (
             f" and no rerun of the best (only from {FEWEST_TRIALS} trials on)" if n_reruns else ""
         )
-    return f" and {counted(n_reruns, 'rerun')} of the best with other seeds"
+    return f" and {counted(spec.n_reruns, 'rerun')} of the best with other seeds"
 
 
 def searched_range(entry: Entry) -> str:

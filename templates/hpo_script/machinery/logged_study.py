@@ -142,12 +142,7 @@ class LoggedStudy:
         if len(again) < 2 or not values:
             return {}
         sd, mean, middle = stdev(again), fmean(again), median(values)
-        return {
-            "sd": sd,
-            "rerun_of": last[0],
-            "reruns": len(again),
-            "mean": mean,
-            "median": middle,
-            "lead": middle - mean if direction == "minimize" else mean - middle,
-            "within_sd": sum(abs(value - values[0]) <= sd for value in values[1:]),
-        }
+        found = {"sd": sd, "rerun_of": last[0], "reruns": len(again), "mean": mean}
+        lead = middle - mean if direction == "minimize" else mean - middle
+        near = sum(abs(value - values[0]) <= sd for value in values[1:])
+        return {**found, "median": middle, "lead": lead, "within_sd": near}

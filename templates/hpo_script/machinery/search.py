@@ -73,9 +73,10 @@ def reruns(study: LoggedStudy) -> list[tuple[str, LoggedTrial]]:
     """Return the reruns that a study lacks, (kind, trial): each of the best, then the best one."""
     known = [(t.attributes.get("kind"), t.rerun_of) for t in study.trials.values()]
     ranked = study.ranked(DIRECTION)
-    confirm = [t for t in ranked[:N_CONFIRM] if ("confirm", t.number) not in known]
-    noise = [t for t in ranked[:1] for _ in range(N_NOISE - known.count(("noise", t.number)))]
-    return [*(("confirm", t) for t in confirm), *(("noise", t) for t in noise)]
+    plan = [("confirm", t) for t in ranked[:N_CONFIRM] if ("confirm", t.number) not in known]
+    for best in ranked[:1]:
+        plan += [("noise", best)] * (N_NOISE - known.count(("noise", best.number)))
+    return plan
 
 
 @dataclass
