@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 from recover_trials.model import Study
+
+LARGEST = 1e150
 
 
 def seed_noise(study: Study) -> dict[str, Any]:
@@ -17,7 +18,7 @@ def seed_noise(study: Study) -> dict[str, Any]:
     """
     logged = LoggedStudy()
     for number, (*_, trial) in study.trials.items():
-        if trial.value is not None and math.isfinite(trial.value):
+        if trial.value is not None and abs(trial.value) < LARGEST:  # not nan, and can be squared
             known = {"rerun_of": trial.rerun_of}
             logged.trials[number] = LoggedTrial(number, [], known, state=trial.state)
             logged.trials[number].value = trial.value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +15,10 @@ MOST_TRIALS = 400  # the better ones of more: the time grows with the cube
 SHOWN = 5
 DRAWS = 4000
 LOG_FROM = 4  # ratio of the ends of a range that is seen on a logarithmic axis
+# Of the values' variance and of the range of a setting.
+LENGTHS = (0.5, 1.0, 2.0, 4.0)
+EFFECTS = (0.1, 0.3, 1.0, 3.0)
+NOISES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 NEEDS = "install it with: python -m pip install scikit-learn"
 
 
@@ -75,42 +79,40 @@ def pick(view: StudyView, trials: Sequence[Trial]) -> Smoothed:
     low, high = np.quantile(values, [0.25, 0.75])
     values = np.minimum(values, high + 1.5 * (high - low))  # how bad a bad trial is says little
     centre, spread = values.mean(), values.std() or 1.0
-    noise = view.rerun_noise.get("sd", 0.0) / spread
-    mean, covariance = posterior(inputs, (values - centre) / spread, inputs[firsts], noise)
-    draws = np.random.default_rng(0).multivariate_normal(mean, covariance, DRAWS, method="eigh")
-    wins = np.bincount(draws.argmin(1), minlength=len(firsts)) / DRAWS
+    draws = centre + spread * posterior_draws(inputs, (values - centre) / spread, inputs[firsts])
+    wins = np.bincount(draws.argmin(1), minlength=len(firsts)) / len(draws)
     chance = {trials[first].number: float(win) for first, win in zip(firsts, wins, strict=True)}
     shown = {t.number: chance.pop(t.number, 0.0) for t in view.ranking[:SHOWN]}
-    best = int(mean.argmin())
-    return Smoothed(
-        trials[firsts[best]],
-        view.sign * float(centre + spread * mean[best]),
-        float(spread * covariance[best, best] ** 0.5),
-        shown,
-        sum(chance.values()),
-    )
+    best = int(draws.mean(0).argmin())
+    value, deviation = view.sign * float(draws[:, best].mean()), float(draws[:, best].std())
+    return Smoothed(trials[firsts[best]], value, deviation, shown, sum(chance.values()))
 
 
-def posterior(inputs: Any, values: Any, places: Any, noise: float) -> tuple[Any, Any]:
-    """Return mean and covariance of the process at places, without the noise of a seed.
+def posterior_draws(inputs: Any, values: Any, places: Any) -> Any:
+    """Return draws of the process at places, (draws, places), without the noise of a seed.
 
-    `noise` is the measured SD of a seed, 0 where it is unknown; few reruns measure it roughly.
+    The scale of the settings, the size of their effect and the noise are not known: each
+    combination of them gives draws in proportion to its likelihood.
     """
     import numpy as np
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-    level = min(max(noise**2, 1e-4), 1.0) if noise else 0.1
-    bounds = (level / 9, 36 * level) if noise else (1e-3, 2.0)
-    kernel = ConstantKernel(1.0, (0.01, 10.0)) * Matern(1.0, (0.1, 10.0), nu=2.5)
-    process = GaussianProcessRegressor(
-        kernel + WhiteKernel(level, bounds), n_restarts_optimizer=2, random_state=0
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a parameter at its bound
-        process.fit(inputs, values)
-        mean, covariance = process.predict(places, return_cov=True)
-    return mean, covariance - process.kernel_.k2.noise_level * np.eye(len(places))
+    found = []
+    for length, effect, noise in itertools.product(LENGTHS, EFFECTS, NOISES):
+        kernel = ConstantKernel(effect) * Matern(length, nu=2.5) + WhiteKernel(noise)
+        process = GaussianProcessRegressor(kernel, optimizer=None).fit(inputs, values)
+        found.append((process.log_marginal_likelihood_value_, noise, process))
+    likelihood = np.exp([log - max(log for log, *_ in found) for log, *_ in found])
+    generator = np.random.default_rng(0)
+    counts = generator.multinomial(DRAWS, likelihood / likelihood.sum())
+    draws = []
+    for count, (_, noise, process) in zip(counts, found, strict=True):
+        if count:
+            mean, covariance = process.predict(places, return_cov=True)
+            covariance -= noise * np.eye(len(places))
+            draws.append(generator.multivariate_normal(mean, covariance, count, method="eigh"))
+    return np.concatenate(draws)
 
 
 def points_of(view: StudyView, trials: Sequence[Trial]) -> list[list[float]]:
