@@ -1177,15 +1177,10 @@ class LoggedStudy:
         if len(again) < 2 or not values:
             return {}
         sd, mean, middle = stdev(again), fmean(again), median(values)
-        return {
-            "sd": sd,
-            "rerun_of": last[0],
-            "reruns": len(again),
-            "mean": mean,
-            "median": middle,
-            "lead": middle - mean if direction == "minimize" else mean - middle,
-            "within_sd": sum(abs(value - values[0]) <= sd for value in values[1:]),
-        }
+        found = {"sd": sd, "rerun_of": last[0], "reruns": len(again), "mean": mean}
+        lead = middle - mean if direction == "minimize" else mean - middle
+        near = sum(abs(value - values[0]) <= sd for value in values[1:])
+        return {**found, "median": middle, "lead": lead, "within_sd": near}
 
 
 # --- Log file: the study, shared by its workers, and the locks that say which worker is alive ----
@@ -2033,9 +2028,10 @@ def reruns(study: LoggedStudy) -> list[tuple[str, LoggedTrial]]:
     """Return the reruns that a study lacks, (kind, trial): each of the best, then the best one."""
     known = [(t.attributes.get("kind"), t.rerun_of) for t in study.trials.values()]
     ranked = study.ranked(DIRECTION)
-    confirm = [t for t in ranked[:N_CONFIRM] if ("confirm", t.number) not in known]
-    noise = [t for t in ranked[:1] for _ in range(N_NOISE - known.count(("noise", t.number)))]
-    return [*(("confirm", t) for t in confirm), *(("noise", t) for t in noise)]
+    plan = [("confirm", t) for t in ranked[:N_CONFIRM] if ("confirm", t.number) not in known]
+    for best in ranked[:1]:
+        plan += [("noise", best)] * (N_NOISE - known.count(("noise", best.number)))
+    return plan
 
 
 @dataclass

@@ -18,7 +18,7 @@ LOG_FROM = 4  # ratio of the ends of a range that is seen on a logarithmic axis
 # Of the values' variance and of the range of a setting.
 LENGTHS = (0.5, 1.0, 2.0, 4.0)
 EFFECTS = (0.1, 0.3, 1.0, 3.0)
-NOISES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+NOISES = (0.03, 0.1, 0.3, 1.0)
 NEEDS = "install it with: python -m pip install scikit-learn"
 
 

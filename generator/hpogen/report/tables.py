@@ -49,7 +49,7 @@ def cell(settings: dict[str, object], name: str) -> str:
 def comparison(views: Sequence[StudyView]) -> tuple[list[str], list[Row]]:
     """Return head and rows of studies beside each other, without columns that are empty."""
     head = ["study", "budget", "horizon", "task", "trials", "metric", "best", "verdict"]
-    head += ["baseline", "lead", "time"]
+    head += ["baseline", "lead", "seed SD", "time"]
     rows = [study_row(view) for view in views]
     used = [name for i, name in enumerate(head) if any(row.cells[i] for row in rows)]
     return only(used, head, rows)
@@ -77,6 +77,7 @@ def study_row(view: StudyView) -> Row:
         words,
         "" if beside is None else f"{text_of(beside[1])} {beside[0]}",
         "" if beside is None else f"{beside[2]:+.3g}",
+        "" if view.noise is None else f"{view.noise.deviation:.2g}",
         duration(sum(times)) if times else "",
     ]
     return Row(kind, cells)
