@@ -14,7 +14,7 @@ from hpogen.report.tables import best_table
 from hpogen.report.verdict import verdicts
 from hpogen.report.view import StudyView
 from recover_samples import SampleLog2, recover, recover_one
-from recover_trials import seed_noise
+from recover_trials import Study, Trial, seed_noise
 from recover_trials.output.table import to_table
 
 
@@ -123,6 +123,45 @@ def test_the_smoothed_pick_is_not_a_lucky_trial() -> None:
     )[1]
 
 
+def bowl(seed: int) -> tuple[StudyView, list[float]]:
+    """Return a study of 47 trials in six dimensions and 3 reruns, and the values without noise."""
+    chance = random.Random(seed)  # noqa: S311
+    weights = [chance.expovariate(1) for _ in range(6)]
+    centre = [chance.uniform(0.2, 0.8) for _ in range(6)]
+    study, values = Study("a", "a", "a", about={"direction": "minimize"}), []
+    for number in range(50):
+        draw = chance.random if number < 20 else None
+        places = [draw() if draw else min(1.0, max(0.0, chance.gauss(c, 0.25))) for c in centre]
+        known: dict[str, Any] = {}
+        if number >= 47:
+            known = {"rerun_of": min(range(47), key=lambda n: study.trials[n][0].values[0])}
+            places = list(study.trials[known["rerun_of"]][0].params.values())
+        params = {f"p{i}": place for i, place in enumerate(places)}
+        squares = zip(weights, places, centre, strict=True)
+        value = sum(w * (x - c) ** 2 for w, x, c in squares) / sum(weights) * 8
+        values.append(value)
+        noisy = (value + 0.2 * chance.gauss(0, 1),)
+        study.trials[number] = [Trial(number, "COMPLETE", noisy, params=params, user_attrs=known)]
+    return StudyView(study), values[:47]
+
+
+@pytest.mark.slow
+def test_smoothed_picks_are_better_and_small_probabilities_are_right() -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    gain, chances, hits = 0.0, 0.0, 0
+    for seed in range(60):
+        view, values = bowl(seed)
+        found, _ = smoothed_of(view)
+        assert found is not None
+        gain += values[view.ranking[0].number] - values[found.trial.number]
+        for number, chance in found.chances.items():
+            if chance < 0.3:
+                chances += chance
+                hits += number == values.index(min(values))
+    assert gain > 0
+    assert abs(hits - chances) < 3 * chances**0.5
+
+
 def test_a_smoothed_pick_needs_trials_that_differ() -> None:
     assert smoothed_of(view_of([0.5] * (LEAST_TRIALS - 1), {}))[0] is None
     log = SampleLog2()
@@ -134,17 +173,20 @@ def test_a_smoothed_pick_needs_trials_that_differ() -> None:
     assert (found, "no setting differs" in reason) == (None, True)
 
 
-def test_equal_values_and_texts_have_a_smoothed_pick() -> None:
+@pytest.mark.parametrize(
+    "values", [[0.5] * LEAST_TRIALS, [*[0.5] * LEAST_TRIALS, 0.4], [*[0.5] * LEAST_TRIALS, 0.9]]
+)
+def test_settings_may_be_texts_and_values_equal(values: list[float]) -> None:
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
     log = SampleLog2()
     log.open_run(search_space={"act": {}})
-    for number in range(LEAST_TRIALS):
+    for number, value in enumerate(values):
         known = {"act": ["gelu", "relu", None][number % 3], "learning_rate": 10.0**number}
         log.start(number, **known)
-        log.end(number, value=0.5, **known)
-    found, _ = smoothed_of(StudyView(recover_one(log.lines)))
-    assert found is not None
-    assert found.value == pytest.approx(0.5)
+        log.end(number, value=value, **known)
+    found, reason = smoothed_of(StudyView(recover_one(log.lines)))
+    assert (found is None) == (reason == "Smoothed pick: not shown, because all values are equal.")
+    assert (found is None) == (len(set(values)) == 1)
 
 
 def test_without_scikit_learn_the_report_says_how_to_get_it(

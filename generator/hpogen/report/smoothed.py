@@ -49,6 +49,8 @@ def smoothed_of(view: StudyView) -> tuple[Smoothed | None, str]:
         )
     if not view.varied:
         return None, "Smoothed pick: not shown, because no setting differs between the trials."
+    if view.ranking[0].values == view.ranking[-1].values:
+        return None, "Smoothed pick: not shown, because all values are equal."
     trials = [*view.ranking[:MOST_TRIALS], *view.reruns]
     try:
         return pick(view, trials), ""
@@ -77,8 +79,9 @@ def pick(view: StudyView, trials: Sequence[Trial]) -> Smoothed:
     firsts = [i for i, row in enumerate(inputs) if not (inputs[:i] == row).all(1).any()]
     values = view.sign * np.array([trial.values[0] for trial in trials])
     low, high = np.quantile(values, [0.25, 0.75])
-    values = np.minimum(values, high + 1.5 * (high - low))  # how bad a bad trial is says little
-    centre, spread = values.mean(), values.std() or 1.0
+    if high > low:  # how bad a bad trial is says little
+        values = np.minimum(values, high + 1.5 * (high - low))
+    centre, spread = values.mean(), values.std()
     draws = centre + spread * posterior_draws(inputs, (values - centre) / spread, inputs[firsts])
     wins = np.bincount(draws.argmin(1), minlength=len(firsts)) / len(draws)
     chance = {trials[first].number: float(win) for first, win in zip(firsts, wins, strict=True)}
