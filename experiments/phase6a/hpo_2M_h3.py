@@ -50,7 +50,7 @@ DATA_PATH = "data/sp500.csv"  # CSV or Parquet
 DATA_SHA256: str | None = None  # of that file; checked if given
 FEATURE_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]  # columns the model sees
 
-# Splits, contiguous and in order
+# Splits
 TRAIN_FRACTION = 0.7  # of all rows, in the order of dates
 VAL_FRACTION = 0.15  # the rest is test, dropped on reading
 TRAIN_SUBSET = 1.0  # of the training days, evenly spread

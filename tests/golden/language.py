@@ -51,7 +51,7 @@ DATA_PATH = "text"  # text file or folder
 DATA_SHA256: str | None = None  # of the text; checked if given
 FILE_PATTERN = "**/*.txt"  # which files of a folder, if they are text
 
-# Splits, contiguous and in order
+# Splits
 TRAIN_FRACTION = 0.8  # of all bytes, from the start
 VAL_FRACTION = 0.1  # the rest is test, dropped on reading
 TRAIN_SUBSET = 1.0  # of the training bytes, from the end

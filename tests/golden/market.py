@@ -51,7 +51,7 @@ DATA_PATH = "prices/sp500.csv"  # CSV or Parquet, 1999-01-04 to 2018-12-31
 DATA_SHA256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 FEATURE_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]  # columns the model sees
 
-# Splits, contiguous and in order
+# Splits
 TRAIN_FRACTION = 0.7  # of all rows, in the order of dates
 VAL_FRACTION = 0.15  # the rest is test, dropped on reading
 TRAIN_SUBSET = 1.0  # of the training days, evenly spread

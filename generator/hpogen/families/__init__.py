@@ -10,8 +10,9 @@ from hpogen.errors import FamilyError, UsageError
 from hpogen.families.family import Family
 from hpogen.families.language import LANGUAGE
 from hpogen.families.market import MARKET
+from hpogen.families.text import TEXT
 
-FAMILIES = [MARKET, LANGUAGE]  # `add_family` appends
+FAMILIES = [MARKET, LANGUAGE, TEXT]  # `add_family` appends
 DEFAULT_TASK = "threshold_1pct"
 
 

@@ -48,6 +48,7 @@ def optimizer_params(
     weight_decay: dict[str, Any],
     dropout: dict[str, Any],
     warmup_steps: dict[str, Any],
+    batch_size: int = 256,
 ) -> tuple[Param, ...]:
     """Return the parameters every family trains with; only the searched ranges differ."""
     return (
@@ -55,7 +56,7 @@ def optimizer_params(
         Param("weight_decay", weight_decay, Zero, "matrices only"),
         Param("dropout", dropout, BelowOne, "of each branch"),
         Param("warmup_steps", warmup_steps, Count, "of linear warm-up"),
-        Param("batch_size", 256, Positive, "samples per optimizer step, in micro-batches"),
+        Param("batch_size", batch_size, Positive, "samples per optimizer step, in micro-batches"),
         Param("clip_norm", 1.0, AboveZero, "largest norm of the gradient"),
         Param("beta1", 0.9, BelowOne, "AdamW"),
         Param("beta2", 0.999, BelowOne, "AdamW"),

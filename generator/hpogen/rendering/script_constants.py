@@ -15,7 +15,7 @@ from hpogen.spec.resolve import GROUPS
 Assignment = tuple[str, Any, str]  # NAME, with a type where it needs one, value, comment
 Group = tuple[str, list[Assignment]]  # title, constants
 
-TITLES = {"data": "Data", "splits": "Splits, contiguous and in order", "model": "Model"}
+TITLES = {"data": "Data", "splits": "Splits", "model": "Model"}
 
 
 def script_constants(spec: Spec) -> list[Group]:
