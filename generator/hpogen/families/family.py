@@ -30,7 +30,7 @@ class Schedule(NamedTuple):
 
 @dataclass(frozen=True)
 class Constant:
-    """A constant of the script that is not a hyper-parameter; its name is in capitals there."""
+    """A constant of the script that is not a hyper-parameter: NAME in the script, name in YAML."""
 
     name: str
     group: str  # the parent key in YAML: data, splits or model

@@ -25,12 +25,8 @@ def check_text(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
     pattern = constants["file_pattern"]
     parts = PurePosixPath(pattern).parts
     if not parts or parts[0] == "/" or any("**" in part and part != "**" for part in parts):
-        faults.append(
-            (
-                "file_pattern",
-                f"{shown(pattern)} is not a valid pattern; write one such as **/*.txt",
-            )
-        )
+        fault = f"{shown(pattern)} is not a valid pattern; write one such as **/*.txt"
+        faults.append(("file_pattern", fault))
     return faults
 
 

@@ -55,11 +55,11 @@ class ColumnChoice:
         self.warnings: list[str] = []
         self.problems = Problems()
         idle = idle_columns(file.values, self.columns, n_train)
-        ahead = {n: fault for n, fault in leaks(file.values, self.columns) if n not in idle}
+        leaking = {n: fault for n, fault in leaks(file.values, self.columns) if n not in idle}
         if named:
-            self.warn_about({**idle, **ahead})
+            self.warn_about({**idle, **leaking})
         else:
-            self.leave_out(idle, ahead)
+            self.leave_out(idle, leaking)
 
     def warn_about(self, faults: Mapping[str, str]) -> None:
         """Warn about columns that the user named; refuse those that never change in training."""
@@ -72,14 +72,14 @@ class ColumnChoice:
                     f"data.feature_columns: {shown(name)} {fault}; leave it out: {fix}"
                 )
 
-    def leave_out(self, idle: Mapping[str, str], ahead: Mapping[str, str]) -> None:
+    def leave_out(self, idle: Mapping[str, str], leaking: Mapping[str, str]) -> None:
         """Leave out columns without information; refuse those with the price of a later row."""
         for name, fault in idle.items():
             self.notes.append(f"column {shown(name)} {fault} and is left out")
-        for name, fault in ahead.items():
+        for name, fault in leaking.items():
             self.problems.add(
                 f"column {shown(name)} {fault}",
-                f"feature_columns: {self.without({**idle, **ahead})}",
+                f"feature_columns: {self.without({**idle, **leaking})}",
             )
         self.columns = [name for name in self.columns if name not in idle]
         if not self.columns:

@@ -64,8 +64,8 @@ def find_missing(reading: Reading) -> list[str]:
     if not missing:
         return []
     names = shown(", ".join(map(shown, reading.table.names)), 200)
-    what = "column {} is" if len(missing) == 1 else "columns {} are"
-    fault = f"{what.format(', '.join(missing))} missing; columns: {names}"
+    subject, verb = ("column", "is") if len(missing) == 1 else ("columns", "are")
+    fault = f"{subject} {', '.join(missing)} {verb} missing; columns: {names}"
     if {"Date", "Close"} <= present:
         fault += "; without High and Low, use the task direction"
         reading.problems.add(fault, "task: direction", section="")

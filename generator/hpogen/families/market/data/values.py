@@ -46,14 +46,14 @@ def cells_where(
 def number_format(reading: Reading, names: Sequence[str]) -> NumberFormat:
     """Return the configured format of the numbers in some columns, or the recognised one."""
     configured = reading.configured
-    found = find_number_format(cell for name in names for cell in reading.cells(name))
-    if found is None and not {"decimal", "thousands"} & configured.keys():
+    recognised = find_number_format(cell for name in names for cell in reading.cells(name))
+    if recognised is None and not {"decimal", "thousands"} & configured.keys():
         reading.problems.add(
             "a comma in numbers may be the decimal or the thousands separator",
             'thousands: ","  # or decimal: ","',
         )
-        found = NumberFormat(thousands=",")
-    recognised = found or NumberFormat()
+        recognised = NumberFormat(thousands=",")
+    recognised = recognised or NumberFormat()
     decimal = configured.get("decimal", recognised.decimal)
     possible = recognised.thousands if recognised.thousands != decimal else ""
     thousands = configured.get("thousands", possible)
