@@ -28,7 +28,6 @@ import itertools
 import json
 import math
 import random
-import re
 import sys
 import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -360,6 +359,11 @@ def fixed_splits(names: Sequence[str]) -> list[list[int]]:
     return [[row for row, name in enumerate(names) if name == split] for split in SPLITS]
 
 
+def evenly_spread(rows: Sequence[int], share: float) -> list[int]:
+    """Return a share of the rows, evenly spread: neighbours in a file often have one label."""
+    return [rows[int(place / share)] for place in range(math.ceil(len(rows) * share))]
+
+
 # --- Metrics of labels, from logits; models return logits, never probabilities -------------------
 
 
@@ -398,18 +402,19 @@ def class_metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
     }
 
 
-# --- TF-IDF: a logistic regression on the words of a text, the baseline of text models -----------
+# --- TF-IDF: a logistic regression on runs of characters, the baseline of text models ------------
 
 
 def tfidf(texts: Sequence[str], training: Sequence[int]) -> Tensor:
-    """Return the sparse TF-IDF rows of texts, of unit length, from words and pairs of words.
+    """Return the sparse TF-IDF rows of texts, of unit length, from runs of 2 to 4 characters.
 
     Terms count that stand in at least two of the training texts (scikit-learn's formula).
     """
     documents = []
     for text in texts:
-        words = re.findall(r"\w\w+", text.lower())
-        documents.append(Counter([*words, *map(" ".join, itertools.pairwise(words))]))
+        line = f" {' '.join(text.lower().split())} "
+        runs = (line[at : at + n] for n in (2, 3, 4) for at in range(len(line) - n + 1))
+        documents.append(Counter(runs))
     counts = Counter(term for row in training for term in documents[row])
     terms = [term for term, n in counts.items() if n > 1]
     column = {term: place for place, term in enumerate(terms)}
@@ -430,7 +435,7 @@ def tfidf(texts: Sequence[str], training: Sequence[int]) -> Tensor:
     ).coalesce()
 
 
-def fit_softmax(features: Tensor, targets: Tensor, n_labels: int, penalty: float = 1e-4) -> Tensor:
+def fit_softmax(features: Tensor, targets: Tensor, n_labels: int, penalty: float = 1e-5) -> Tensor:
     """Return the weights (terms, labels) of a logistic regression, by L-BFGS."""
     weights = torch.zeros(features.shape[1], n_labels, requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
@@ -493,8 +498,7 @@ class Task:
             splits = make_splits(examples)
         except ValueError as error:
             raise UnusableError(f"{self.data_path}: {error}") from None
-        train, val, _ = splits
-        train = train[: math.ceil(len(train) * TRAIN_SUBSET)]
+        train, val = evenly_spread(splits[0], TRAIN_SUBSET), splits[1]
         for split, rows in (("training", train), ("validation", val)):
             counts = Counter(examples[row][1] for row in rows)
             if few := [label for label in LABELS if counts[label] < MIN_CLASS_SAMPLES]:
@@ -843,6 +847,7 @@ import errno
 import fcntl
 import os
 import platform
+import re
 import resource
 import signal
 import traceback
