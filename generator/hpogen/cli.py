@@ -314,6 +314,7 @@ def grid(as_json: bool, options: tuple[str, ...], horizon: int | None, **values:
         "hpogen report logs/hpo_2M_h1.log",
         "hpogen report logs/*.log --html report.html",
         "hpogen report logs/hpo_2M_h1.log --png pictures --text",
+        "hpogen report --scaling logs/*.log --bet bet.json --hours 24",
         "zcat old.log.gz | hpogen report - --arch-list old_search.py",
     )
 )
@@ -330,18 +331,60 @@ def grid(as_json: bool, options: tuple[str, ...], horizon: int | None, **values:
     type=CONFIG,
     help="A script, CSV or JSON with the ARCHITECTURES of arch_idx, for the coverage.",
 )
-def report(logs: tuple[str, ...], **options: Any) -> None:
+@click.option(
+    "--table",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.csv",
+    help="Write a row per study, failed ones included.",
+)
+@click.option("--scaling", is_flag=True, help="Fit how the best loss falls with size.")
+@click.option(
+    "--keep",
+    multiple=True,
+    type=click.Choice(["collapsed", "baseline", "edge", "unconverged", "data"]),
+    help="With --scaling: fit studies in spite of this fault; may be given several times.",
+)
+@click.option(
+    "--hours",
+    type=POSITIVE,
+    metavar="H",
+    help="With --scaling: plan what to run next in this time.",
+)
+@click.option(
+    "--bet",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With --scaling: write a prediction for the next budget, or compare the one in FILE.",
+)
+@click.option("--bet-budget", metavar="BUDGET", help="The budget to predict, such as 2M.")
+def report(
+    logs: tuple[str, ...],
+    scaling: bool,
+    keep: tuple[str, ...],
+    hours: float | None,
+    bet: Path | None,
+    bet_budget: str | None,
+    **options: Any,
+) -> None:
     """Report on studies from their logs: verdict, pictures, coverage, costs.
 
     Reads what recover-trials reads, also logs of other programs that use Optuna; "-" is standard
     input. The page is one file and loads nothing. --html and --png need the packages of
     hpogen[report], --png a Chromium or Chrome, too.
 
-    Exit code 0: done; 1: no trial has finished; 2: a file cannot be read, the others are
-    reported; 3: a package is missing.
+    With --scaling, the text is about the law alone: exponents with intervals, per task and
+    horizon, and the studies that do not belong.
+
+    Exit code 0: done; 1: no trial has finished, or no law can be fitted; 2: a file cannot be
+    read, the others are reported; 3: a package is missing.
     """
     import hpogen.report.command
 
+    given = {"--keep": keep, "--hours": hours, "--bet": bet, "--bet-budget": bet_budget}
+    if not scaling and (lost := [name for name, value in given.items() if value]):
+        raise UsageError(f"{lost[0]} needs --scaling")
+    found = hpogen.report.command.scaling_options(keep, hours, bet, bet_budget)
+    options["scaling"] = found if scaling else None
     sys.exit(hpogen.report.command.report(logs, **options))
 
 
