@@ -63,7 +63,7 @@ def study_log(
     The second half of the trials is near the optimum, as with a good sampler. `since`: seconds
     after the start of the sample logs.
     """
-    rng = random.Random(f"{seed} {budget}")
+    rng = random.Random(f"{seed} {budget}")  # noqa: S311
     arch = architecture_of(budget)
     log = SampleLog2(f"{rng.getrandbits(48):012x}", since=since)
     stated = {"n_trials": trials, "seed": seed, "data_sha256": "ab" * 32, "search_space": SPACE}
@@ -91,7 +91,9 @@ def end_trial(
     ]
     seconds = arch["param_count"] / 2e4
     flops = 6 * arch["param_count"] * 10**6
-    log.end(number, value=value, **fields, train_flops=flops, train_seconds=seconds)
+    log.end(
+        number, value=value, **fields, train_flops=flops, train_seconds=seconds, seconds=seconds
+    )
 
 
 def write_ladder(
