@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,20 +81,23 @@ def study_log(
 
 
 def end_trial(
-    log: SampleLog2, number: int, value: float, arch: dict[str, int], params: dict[str, float]
+    log: SampleLog2,
+    number: int,
+    value: float,
+    arch: dict[str, int],
+    params: dict[str, float],
+    curve: Sequence[float] | None = None,
+    **attributes: Any,
 ) -> None:
-    """Append the lines of a trial that reaches its best loss before its last evaluation."""
+    """Append the lines of a trial; without a curve, its last loss is not its best."""
     fields = {**arch, "shape_idx": 3, **params}
     log.start(number, **fields)
-    log.curves[number] = [
-        {"epoch": epoch, "val_loss": value * share}
-        for epoch, share in enumerate((1.3, 1.05, 1.0, 1.001), 1)
-    ]
+    losses = curve or [value * share for share in (1.3, 1.05, 1.0, 1.001)]
+    log.curves[number] = [{"epoch": n, "val_loss": loss} for n, loss in enumerate(losses, 1)]
     seconds = arch["param_count"] / 2e4
-    flops = 6 * arch["param_count"] * 10**6
-    log.end(
-        number, value=value, **fields, train_flops=flops, train_seconds=seconds, seconds=seconds
-    )
+    costs = {"train_flops": 6 * arch["param_count"] * 10**6}
+    costs |= {"train_seconds": seconds, "seconds": seconds}
+    log.end(number, value=value, **fields, **costs, **attributes)
 
 
 def write_ladder(

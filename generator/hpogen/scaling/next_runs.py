@@ -20,6 +20,7 @@ from hpogen.scaling.law import Answer, Points, fits_of
 
 LEAST_TRIALS, MOST_TRIALS = 10, 200
 SHOWN = 5
+DRAWS = 200  # of each plan
 
 
 @dataclass(frozen=True)
@@ -109,20 +110,20 @@ def with_studies(answer: Answer, points: Points, studies: tuple[tuple[int, int],
 
     More trials than in the logs make a point steadier by the root of their number.
     """
-    law = answer.best.law
+    law, known = answer.best.law, points.luck[:DRAWS]
     usual = median(len(cell.view.finished) for cell in answer.cells)
     rng = np.random.default_rng(4)
     old = {cell.budget for cell in answer.cells}
     sizes = np.log([budget for budget, _ in studies])
     steadier = np.array([min(math.sqrt(usual / n), 1.0) for _, n in studies])
-    typical = float(np.sqrt(points.luck.var(axis=0).mean()))
-    luck = typical * steadier * rng.standard_normal((len(points.luck), len(studies)))
+    typical = float(np.sqrt(known.var(axis=0).mean()))
+    luck = typical * steadier * rng.standard_normal((len(known), len(studies)))
     scatter = math.sqrt(float((law.errors**2).mean()))
     signs = np.array([(-1.0) ** k for k in range(len(studies))])
     losses = np.log(law.at(sizes)[0]) + scatter * steadier * signs
     return Points(
         np.concatenate([points.log_n, sizes]),
         np.concatenate([points.log_loss, losses]),
-        np.concatenate([points.luck, luck], axis=1),
+        np.concatenate([known, luck], axis=1),
         points.n_budgets + len({budget for budget, _ in studies} - old),
     )
