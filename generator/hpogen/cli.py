@@ -397,6 +397,7 @@ def report(
         "hpogen run hpo_*.py --start-from hpo_200M_h1 --restarts 5 --stall 60 --kill-stalled",
         "hpogen run hpo_2B_h1.py --slots cuda:0,cuda:1 --spread",
         'hpogen run hpo_*.py --n-trials 10 --args "--checkpoint-minutes 1"',
+        "hpogen run plan.yaml --slurm --partition gpu --gpus 1 --time 24:00:00 --workers 4",
     ),
 )
 @family_option
@@ -435,6 +436,15 @@ def report(
 @click.option(
     "--max-celsius", type=float, metavar="C", help="Pause all scripts while it is hotter."
 )
+@click.option("--slurm", is_flag=True, help="Submit an array job per script instead.")
+@click.option("--partition", metavar="NAME", help="With --slurm: partition of the jobs.")
+@click.option("--gpus", metavar="N", help="With --slurm: GPUs of each worker, such as 1.")
+@click.option("--time", metavar="LIMIT", help="With --slurm: time limit of each job.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="With --slurm: workers of each script."
+)
+@click.option("--sbatch", default="", metavar="OPTIONS", help="With --slurm: further of sbatch.")
+@click.option("--detach", is_flag=True, help="With --slurm: submit and return.")
 def run_scripts(**options: Any) -> None:
     """Run scripts unattended until each has all its trials.
 
@@ -444,11 +454,17 @@ def run_scripts(**options: Any) -> None:
     stop and pause them. A runner that was killed is started again: it takes over the scripts that
     still run.
 
+    With --slurm, the workers of a script are an array job. Jobs that reach their time limit are
+    queued again until the log is complete; a signal cancels all of them.
+
     Exit code 0: all are finished; 1: one has failed; 2: nothing was started; 75: stopped before
     the end, run again to continue; 128 + signal number after a signal.
     """
     import hpogen.run.command
 
+    names = ("slurm", "partition", "gpus", "time", "workers", "sbatch")
+    asked = {name: options.pop(name) for name in names}
+    options["slurm"] = hpogen.run.command.slurm_request(detach=options["detach"], **asked)
     sys.exit(hpogen.run.command.run(**options))
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,13 +90,13 @@ def measured(case: Case, draws: int) -> dict[str, Any]:
             by_law.append(abs(found.predicted[0] / found.cell.loss - 1))
             by_rule.append(abs(found.before / found.cell.loss - 1))
             predicted += found.is_inside
-    n = len(by_law) or math.nan
+    n = len(by_law)
     return {
         **case._asdict(),
         "draws": draws,
         "inside": inside / draws,
         "width": median(widths),
-        "held_out_inside": predicted / n,
+        "held_out_inside": predicted / n if n else None,
         "law_misses": median(by_law) if by_law else None,
         "rule_misses": median(by_rule) if by_rule else None,
     }
