@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,6 +66,22 @@ def test_jobs_that_are_warned_or_cut_off_continue_until_the_log_is_complete(
     assert job_of(script) != first
     room.exact(script, 3)
     assert not slurm.waiting()
+
+
+def test_a_study_longer_than_the_time_limit_is_finished(room: Room, slurm: Cluster) -> None:
+    script = render_to(room.folder, changed(LONG, fixed={"epochs": 600, "patience": 600}))
+    runner = room.start(*ARGUMENTS, "--sbatch", "--time=1 --signal=B:USR1@5")
+
+    def hurried() -> bool:  # a job that is queued again would wait for two minutes
+        if set(slurm.waiting()) == {"PENDING"}:
+            slurm.ask("scontrol", "update", f"JobId={job_of(script)}", "StartTime=now")
+        time.sleep(1)
+        return runner.process.poll() is not None
+
+    slurm.wait(hurried, 600)
+    assert runner.wait() == 0, runner.said
+    assert 'ended: reason="SIGUSR1"' in room.log(script) or "was cut off" in runner.said
+    room.exact(script, 3)
 
 
 def test_a_signal_cancels_every_job_and_the_next_runner_finishes(

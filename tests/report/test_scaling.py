@@ -165,7 +165,7 @@ def test_a_study_that_does_not_belong_is_named_with_its_reason(
     if kind:
         kept = group_from([study(), *others], kind)
         assert len(kept.cells) == 5
-        assert any("is kept although" in remark for remark in kept.remarks)
+        assert any("is kept: " in remark for remark in kept.remarks)
 
 
 def test_confirmed_losses_are_means_over_seeds() -> None:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from hpogen.cli import main
 from hpogen.run.scripts import Script
-from hpogen.run.slurm import Request, decisive, job_script
+from hpogen.run.slurm import Request, decisive, job_script, minutes_of
 from hpogen.run.worker import LOST
 
 SCRIPT = Script(Path("a b.py"), "", "a b", 9000, 3, "data.csv", 9000, 9000)
@@ -44,6 +44,27 @@ def test_a_job_script_is_bash_and_asks_for_what_was_given(tmp_path: Path) -> Non
 )
 def test_the_gravest_code_of_a_task_decides(codes: list[int | None], decides: int) -> None:
     assert decisive(codes) == decides
+
+
+@pytest.mark.parametrize(
+    ("limit", "minutes"),
+    [
+        ("90", 90),
+        ("90:30", 90.5),
+        ("2:00:00", 120),
+        ("1-2", 1560),
+        ("1-0:30", 1470),
+        ("UNLIMITED", None),
+    ],
+)
+def test_time_limits_are_read_as_slurm_does(limit: str, minutes: float | None) -> None:
+    assert minutes_of(limit) == minutes
+
+
+def test_a_time_limit_that_leaves_no_time_to_train_is_refused() -> None:
+    done = CliRunner().invoke(main, ["run", "a.py", "--slurm", "--time", "2:30"])
+    assert done.exit_code == 2
+    assert "at least 5 minutes" in done.stderr
 
 
 def test_a_machine_without_slurm_is_exit_code_3(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from hpogen.run.preflight import not_ready, problems_of, warnings_of
 from hpogen.run.runner import Options, Runner
 from hpogen.run.screen import Screen
 from hpogen.run.scripts import LOGS, PLANS, Script, read_scripts, selected
-from hpogen.run.slurm import Request, refuse_without_slurm
+from hpogen.run.slurm import LEAST_MINUTES, WARNING, Request, minutes_of, refuse_without_slurm
 from hpogen.run.slurm_runner import SlurmRunner
 from hpogen.run.table import Row, as_text, row_of, statuses_of
 from recover_trials.follow.live import live_logs
@@ -108,6 +108,12 @@ def slurm_request(
     given = {"workers": workers, "sbatch": sbatch, "detach": detach, **asked}
     if not slurm and (lost := [name for name, value in given.items() if value]):
         raise UsageError(f"--{lost[0]} needs --slurm")
+    limit = asked.get("time")
+    if limit and (minutes_of(limit) or LEAST_MINUTES) < LEAST_MINUTES:
+        raise UsageError(
+            f"--time {shown(limit)}: jobs are warned {WARNING // 60} minutes before their limit;"
+            f" give at least {LEAST_MINUTES:g} minutes"
+        )
     further = tuple(words_of("--sbatch", sbatch))
     return Request(workers or 1, further=further, **asked) if slurm else None
 

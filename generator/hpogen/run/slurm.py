@@ -22,6 +22,7 @@ from hpogen.run.worker import LOST, Worker, size_of
 
 COMMANDS = ("sbatch", "squeue", "scancel")
 WARNING = 120  # seconds before the time limit at which Slurm signals a job
+LEAST_MINUTES = 5.0  # of a time limit: a shorter one leaves hardly any time to train
 LOOK = 5.0  # seconds between two looks at the queue
 UNUSABLE, STOPPED = (2, 3), 75
 # The script runs as a child, because bash runs a trap only after the command in front of it has
@@ -77,6 +78,21 @@ class Request:
         }
         options = [f"--{name}={value}" for name, value in given.items() if value is not None]
         return ["--requeue", *options, *self.further]
+
+
+def minutes_of(limit: str) -> float | None:
+    """Return the minutes of a time limit of Slurm; None for a form that is not known here."""
+    days, dash, rest = limit.rpartition("-")
+    parts = rest.split(":")
+    if not all(part.isdecimal() for part in [*parts, *([days] if dash else [])]):
+        return None
+    numbers = [int(part) for part in parts]
+    if dash:  # days-hours[:minutes[:seconds]]
+        hours, minutes, seconds = [*numbers, 0, 0][:3]
+        return 1440 * int(days) + 60 * hours + minutes + seconds / 60
+    if len(numbers) < 3:  # minutes[:seconds]
+        return numbers[0] + (numbers[1] / 60 if len(numbers) == 2 else 0)
+    return 60 * numbers[0] + numbers[1] + numbers[2] / 60
 
 
 def room_of(script: Script) -> Path:

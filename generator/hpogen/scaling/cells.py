@@ -16,7 +16,6 @@ from recover_trials import Trial
 
 EDGE = 0.02  # of a searched range, in its logarithm where it is searched so
 STILL_FALLING = 0.001  # relative fall in the last evaluation
-SETTING_REASONS = ("collapsed", "baseline", "edge", "unconverged", "data")  # for --keep
 EVALUATED_BY = ("data_sha256", "loss")  # with every val_… field: other values, other losses
 
 
@@ -247,8 +246,9 @@ def is_unconverged(cell: Cell) -> bool:
 def remarks_on(cells: Sequence[Cell]) -> Iterator[str]:
     """Yield facts about cells that belong: overruled reasons, extremes of the grid, settings."""
     for cell in cells:
-        for kind in cell.kept:
-            yield f"{cell.name} is kept although {cell.reasons[kind]}."
+        if cell.kept:
+            reasons = "; ".join(cell.reasons[kind] for kind in cell.kept)
+            yield f"{cell.name} is kept: {reasons}."
         if extreme := cell.winner.user_attrs.get("extreme"):
             yield f"{cell.name}: the best architecture is an extreme of the grid: {extreme}."
     settings: dict[str, set[str]] = defaultdict(set)

@@ -126,10 +126,22 @@ class Answer:
         return min(lows), max(highs)
 
     @property
+    def plain(self) -> Fit:
+        """Return a·N^-α, whose exponent is above 0 if the loss falls with size."""
+        return next(fit for fit in self.fits if not fit.offset)
+
+    @property
     def has_gain(self) -> bool:
-        """Return whether the loss falls with size: the interval of a·N^-α alone is above 0."""
-        plain = next(fit for fit in self.fits if not fit.offset)
-        return plain.interval[0] > 0
+        return self.plain.interval[0] > 0
+
+    @property
+    def width(self) -> float:
+        """Return the width of the interval of α; of a·N^-α alone as long as no gain is shown.
+
+        Without a gain, every α fits with a c that is nearly the whole loss.
+        """
+        low, high = self.interval if self.has_gain else self.plain.interval
+        return high - low
 
     def predicted(self, log_n: float) -> tuple[float, float, float]:
         """Return loss and interval at a size, over the standing forms."""

@@ -101,8 +101,8 @@ def plan_of(
 ) -> Plan:
     """Return a plan with its cost and the width that it is expected to lead to."""
     hours = sum(n * seconds_at(cost, budget) for budget, n in studies) / 3600
-    low, high = replace(answer, fits=fits_of(with_studies(answer, points, studies))).interval
-    return Plan(studies, hours, high - low)
+    after = replace(answer, fits=fits_of(with_studies(answer, points, studies)))
+    return Plan(studies, hours, after.width)
 
 
 def with_studies(answer: Answer, points: Points, studies: tuple[tuple[int, int], ...]) -> Points:

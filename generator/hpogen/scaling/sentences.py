@@ -102,7 +102,7 @@ class Scaling:
     def plans_table(self) -> Table:
         """Return the plans for the given hours."""
         head = ["run", "time", "width of the interval of α", "change"]
-        now = self.main.interval[1] - self.main.interval[0]
+        now = self.main.width
         rows = []
         for plan in self.plans:
             run = " and ".join(f"{n} trials of {format_budget(b)}" for b, n in plan.studies)
@@ -115,7 +115,7 @@ class Scaling:
         """Say how the plans were made, or why there are none."""
         if not self.plans:
             return f"No study of ten trials fits into {text_of(self.hours)} hours."
-        now = self.main.interval[1] - self.main.interval[0]
+        now = self.main.width
         return (
             f"The interval is {now:.3f} wide now. Times are of the device of the logs, widths"
             " simulated from the fit."
@@ -144,7 +144,7 @@ def lead(answer: Answer) -> Verdict:
     low, high = answer.interval
     fit = answer.best
     if not answer.has_gain:
-        plain = next(found for found in answer.fits if not found.offset)
+        plain = answer.plain
         return Verdict(
             "note",
             "No gain with size is shown: the 95 % interval of α,"
