@@ -357,6 +357,12 @@ def grid(as_json: bool, options: tuple[str, ...], horizon: int | None, **values:
     help="With --scaling: write a prediction for the next budget, or compare the one in FILE.",
 )
 @click.option("--bet-budget", metavar="BUDGET", help="The budget to predict, such as 2M.")
+@click.option(
+    "--transfer",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="With --scaling: write, for --enqueue, the best settings of the other budgets.",
+)
 def report(
     logs: tuple[str, ...],
     scaling: bool,
@@ -364,6 +370,7 @@ def report(
     hours: float | None,
     bet: Path | None,
     bet_budget: str | None,
+    transfer: Path | None,
     **options: Any,
 ) -> None:
     """Report on studies from their logs: verdict, pictures, coverage, costs.
@@ -381,9 +388,10 @@ def report(
     import hpogen.report.command
 
     given = {"--keep": keep, "--hours": hours, "--bet": bet, "--bet-budget": bet_budget}
+    given["--transfer"] = transfer
     if not scaling and (lost := [name for name, value in given.items() if value]):
         raise UsageError(f"{lost[0]} needs --scaling")
-    found = hpogen.report.command.scaling_options(keep, hours, bet, bet_budget)
+    found = hpogen.report.command.scaling_options(keep, hours, bet, bet_budget, transfer)
     options["scaling"] = found if scaling else None
     sys.exit(hpogen.report.command.report(logs, **options))
 

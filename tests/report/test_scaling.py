@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from hpogen.scaling.learning_rate import rate_law
 from hpogen.scaling.next_runs import next_plans
 from hpogen.scaling.sizes import AXES
 from ladders import SPACE, Truth, architecture_of, end_trial, study_log, write_ladder
-from recover_samples import SampleLog2, recover
+from recover_samples import SampleLog2, recover, recover_one
 
 BUDGETS = [50_000, 100_000, 200_000, 400_000, 800_000, 1_600_000]
 TRUTH = Truth(noise=0.002)
@@ -187,6 +188,33 @@ def test_a_plan_fits_into_its_hours_and_narrows_the_interval() -> None:
     assert all(0 < plan.hours <= 3.0 for plan in plans)
     assert plans[0].width < answer.interval[1] - answer.interval[0]
     assert next_plans(answer, 1e-6) == []
+
+
+def test_the_regret_of_transferred_settings_is_shown_once_they_were_tried(
+    tmp_path: Path,
+) -> None:
+    logs = {f"hpo_{budget // 1000}K_h1": study_log(TRUTH, budget) for budget in BUDGETS[:4]}
+    files = [tmp_path / f"{name}.log" for name in logs]
+    for _ in range(2):
+        for path, log in zip(files, logs.values(), strict=True):
+            path.write_text("".join(f"{line}\n" for line in log.lines))
+        said = text_of("--scaling", *files, "--transfer", tmp_path / "untried")
+        for name, log in logs.items():
+            (arch,) = {
+                t.user_attrs["param_count"]: t for t in recover_one(log.lines).rows
+            }.values()
+            try_all(log, arch.user_attrs, tmp_path / "untried" / f"{name}.json")
+    assert "Regret of transferred settings best of at 50K at 100K" in said
+    assert "The best settings of another budget cost 25.00% on average" in said
+
+
+def try_all(log: SampleLog2, attributes: dict[str, Any], path: Path) -> None:
+    """Let a study try the configurations of a file, each a quarter worse than its best trial."""
+    arch = {name: attributes[name] for name in architecture_of(BUDGETS[0])}
+    best = min(trial.values[0] for trial in recover_one(log.lines).rows)
+    for number, configuration in enumerate(json.loads(path.read_bytes()), 20):
+        params = {name: configuration[name] for name in ("learning_rate", "dropout")}
+        end_trial(log, number, 1.25 * best, arch, params)
 
 
 def test_a_bet_is_written_once_and_compared_with_the_later_study(

@@ -71,11 +71,15 @@ def report(
 
 
 def scaling_options(
-    keep: Sequence[str], hours: float | None, bet: Path | None, bet_budget: str | None
+    keep: Sequence[str],
+    hours: float | None,
+    bet: Path | None,
+    bet_budget: str | None,
+    transfer: Path | None,
 ) -> ScalingOptions:
     """Return the options of --scaling. Raises UsageError."""
     budget = parse_budget(bet_budget) if bet_budget else None
-    return ScalingOptions(keep, hours, bet, budget)
+    return ScalingOptions(keep, hours, bet, budget, transfer)
 
 
 def read(logs: Sequence[str]) -> tuple[Recovery, int]:

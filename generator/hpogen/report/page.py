@@ -96,6 +96,8 @@ def law_parts(index: int, law: Scaling) -> dict[str, Any]:
         "remarks": law.group.remarks,
         "left_out": left_out_lines(law.group),
         "exponents": law.exponents_table if fitted else None,
+        "transfer": law.transfer_table,
+        "transfer_caption": law.transfer_caption,
         "plans": law.plans_table if fitted and law.plans else None,
         "plans_caption": law.plans_caption if fitted and law.hours else "",
         "bets": law.bets,

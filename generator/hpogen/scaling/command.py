@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from hpogen.errors import MissingDependencyError
 from hpogen.report.view import StudyView
@@ -26,12 +29,14 @@ class ScalingOptions:
         hours: for the plan of what to run next.
         bet: file of bets.
         bet_budget: the budget to bet on; None for the next of the ladder.
+        transfer: folder for the settings of other budgets that a study has not tried.
     """
 
     keep: Sequence[str]
     hours: float | None
     bet: Path | None
     bet_budget: int | None
+    transfer: Path | None
 
 
 def laws_of(views: Sequence[StudyView], options: ScalingOptions) -> list[Scaling]:
@@ -46,6 +51,12 @@ def laws_of(views: Sequence[StudyView], options: ScalingOptions) -> list[Scaling
     laws = [Scaling(group, options.hours) for group in groups_of(views, options.keep)]
     if options.bet:
         add_bets(laws, views, options.bet, options.bet_budget)
+    if options.transfer:
+        from hpogen.scaling.transfer import write_untried
+
+        for law in laws:
+            for path in write_untried(options.transfer, law.group.cells):
+                click.echo(os.fsencode(path))
     return laws
 
 

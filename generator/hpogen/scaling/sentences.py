@@ -16,6 +16,7 @@ from hpogen.scaling.law import LEAST, Answer, Fit, answer_of
 from hpogen.scaling.learning_rate import RateLaw, optimum_of, rate_law
 from hpogen.scaling.next_runs import Plan, next_plans
 from hpogen.scaling.sizes import AXES
+from hpogen.scaling.transfer import conclusion, matrix
 
 Table = tuple[list[str], list[list[str]]]
 
@@ -109,6 +110,15 @@ class Scaling:
             change = f"{plan.width / now - 1:+.0%}" if now else ""
             rows.append([run, duration(3600 * plan.hours), f"{plan.width:.3f}", change])
         return head, rows
+
+    @cached_property
+    def transfer_table(self) -> Table | None:
+        """Return the regrets between budgets; None if no transfer was tried."""
+        return matrix(self.group.cells) if self.transfer_caption else None
+
+    @cached_property
+    def transfer_caption(self) -> str:
+        return conclusion(self.group.cells)
 
     @property
     def plans_caption(self) -> str:

@@ -34,8 +34,17 @@ def print_law(console: Console, law: Scaling) -> None:
     if not law.main.refusal:
         heading(console, "Exponents")
         console.print(table_of(*law.exponents_table, left=(0, 1)))
+    print_transfer(console, law)
     print_plans(console, law)
     print_lines(console, "Bet", law.bets)
+
+
+def print_transfer(console: Console, law: Scaling) -> None:
+    """Print what the best settings of one budget cost at another."""
+    if law.transfer_table:
+        heading(console, "Regret of transferred settings")
+        console.print(table_of(*law.transfer_table))
+        console.print(Text(law.transfer_caption))
 
 
 def print_plans(console: Console, law: Scaling) -> None:
