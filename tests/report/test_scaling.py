@@ -169,13 +169,17 @@ def test_a_study_that_does_not_belong_is_named_with_its_reason(
         assert any("is kept: " in remark for remark in kept.remarks)
 
 
-def test_confirmed_losses_are_means_over_seeds() -> None:
+@pytest.mark.parametrize("marked", [False, True])
+def test_confirmed_losses_are_means_over_seeds(marked: bool) -> None:
     logs = []
     for budget in BUDGETS[:4]:
         log = study_log(TRUTH, budget)
+        again = {"rerun_of": 7} if marked else {}
         for number, loss in enumerate((0.9, 0.8, 0.7), 20):
             params = {"learning_rate": 0.001, "dropout": 0.1}
-            end_trial(log, number, loss, architecture_of(budget), params, config_id="again")
+            end_trial(
+                log, number, loss, architecture_of(budget), params, config_id="again", **again
+            )
         logs.append(log)
     cells = group_from(logs).cells
     assert [(cell.loss, cell.seeds) for cell in cells] == [(pytest.approx(0.8), 3)] * 4

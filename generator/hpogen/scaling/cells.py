@@ -139,12 +139,33 @@ def no_loss(view: StudyView) -> str | None:
 
 
 def repeated(view: StudyView) -> list[list[Trial]]:
-    """Return the configurations that were trained more than once, each as its trials."""
-    found: dict[str, list[Trial]] = defaultdict(list)
-    for trial in view.finished:
-        if config := trial.user_attrs.get("config_id"):
-            found[str(config)].append(trial)
-    return [trials for trials in found.values() if len(trials) > 1]
+    """Return the configurations that were trained more than once, each as its trials.
+
+    Where the log marks reruns, only they count: the trial that they repeat was chosen for its
+    value, so that a part of it is luck.
+    """
+    reruns: dict[Any, list[Trial]] = defaultdict(list)
+    configurations: dict[Any, list[Trial]] = defaultdict(list)
+    for trial in with_loss(view):
+        if is_rerun(trial):
+            reruns[trial.user_attrs["rerun_of"]].append(trial)
+        elif config := trial.user_attrs.get("config_id"):
+            configurations[str(config)].append(trial)
+    for found in (reruns, configurations):
+        if several := [trials for trials in found.values() if len(trials) > 1]:
+            return several
+    return []
+
+
+def with_loss(view: StudyView) -> list[Trial]:
+    """Return the complete trials with a positive value, reruns included."""
+    complete = [trial for trial in view.study.rows if trial.state == "COMPLETE"]
+    return [trial for trial in complete if (finite(trial.value) or 0.0) > 0]
+
+
+def is_rerun(trial: Trial) -> bool:
+    """Return whether a trial repeats one that was among the best, with another seed."""
+    return isinstance(trial.user_attrs.get("rerun_of"), int)
 
 
 def mean_loss(trials: Sequence[Trial]) -> float:
@@ -158,7 +179,7 @@ def cell_of(view: StudyView, *, confirmed: bool) -> Cell:
         winner = min(seeds, key=lambda trial: trial.values[0])
         return Cell(view, winner, mean_loss(seeds), len(seeds), [t.values[0] for t in seeds])
     winner = view.ranking[0]
-    losses = [trial.values[0] for trial in view.finished if trial.values[0] > 0]
+    losses = [trial.values[0] for trial in with_loss(view) if not is_rerun(trial)]
     return Cell(view, winner, winner.values[0], 1, losses)
 
 

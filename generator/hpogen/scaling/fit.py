@@ -73,6 +73,7 @@ class Law:
         return hits
 
 
+@np.errstate(all="ignore")  # sizes and losses of a hostile log
 def fit(log_n: Any, log_loss: Any, *, offset: bool) -> Law:
     """Return the curves through points.
 
@@ -83,6 +84,7 @@ def fit(log_n: Any, log_loss: Any, *, offset: bool) -> Law:
     """
     sizes = np.asarray(log_n, float)
     losses = np.atleast_2d(np.asarray(log_loss, float))
+    losses, level = centred(losses)
     centre = float(sizes.mean())
     away = sizes - centre
     grid = EXPONENTS[offset]
@@ -96,8 +98,15 @@ def fit(log_n: Any, log_loss: Any, *, offset: bool) -> Law:
         low, high = np.where(left, low, inner[:, 0]), np.where(left, inner[:, 1], high)
     exponent = (low + high) / 2
     _, scale, floor = solved(exponent[:, None], away, losses, offset=offset)
-    curve = scale * np.exp(-exponent[:, None] * away) + floor
-    return Law(offset, centre, exponent, scale[:, 0], floor[:, 0], np.log(curve) - losses)
+    errors = np.log(scale * np.exp(-exponent[:, None] * away) + floor) - losses
+    unit = np.exp(level)
+    return Law(offset, centre, exponent, unit * scale[:, 0], unit * floor[:, 0], errors)
+
+
+def centred(losses: Floats) -> tuple[Floats, Floats]:
+    """Return rows with mean 0, and the means: the fit then does not depend on the unit."""
+    level = losses.mean(axis=1)
+    return losses - level[:, None], level
 
 
 def solved(

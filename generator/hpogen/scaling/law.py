@@ -14,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
+from hpogen.report.words import plural
 from hpogen.scaling.cells import Cell
 from hpogen.scaling.fit import Floats, Law, fit
 from hpogen.scaling.sizes import PARAMETERS, Axis
@@ -22,6 +23,7 @@ LEAST = {False: 4, True: 5}  # budgets for a·N^-α, and for a·N^-α + c
 FORMS = {False: "a·N^-α", True: "a·N^-α + c"}
 DRAWS = 500
 LEVEL = 0.95
+MOST_SPREAD = 1e20  # largest size, or loss, over the smallest
 DECIDED = 6.0  # difference of AICc at which the worse form is dropped: evidence of 20 to 1
 
 
@@ -163,11 +165,13 @@ def answer_of(cells: Sequence[Cell], axis: Axis = PARAMETERS) -> Answer:
         lacks = " whose logs hold this size" if len(known) < len(cells) else ""
         return Answer(
             axis, known, None,
-            refusal=f"{n_budgets} budgets{lacks}; a law needs at least {LEAST[False]}",
+            refusal=f"{plural(n_budgets, 'budget')}{lacks}; a law needs at least {LEAST[False]}",
         )  # fmt: skip
     points = points_of(known, axis)
     if np.ptp(points.log_n) < math.log(2):
         return Answer(axis, known, None, refusal="the largest size is not twice the smallest")
+    if max(np.ptp(points.log_n), np.ptp(points.log_loss)) > math.log(MOST_SPREAD):
+        return Answer(axis, known, None, refusal="sizes or losses differ too much to be real")
     return Answer(axis, known, points, fits_of(points))
 
 

@@ -39,7 +39,7 @@ class RateLaw(NamedTuple):
 def rate_of(trial: Trial) -> float | None:
     """Return the searched learning rate of a trial."""
     found = (finite(trial.params.get(name)) for name in NAMES)
-    return next((rate for rate in found if rate is not None and rate > 0), None)
+    return next((rate for rate in found if rate is not None and 1e-20 < rate < 1e6), None)
 
 
 def optimum_of(cell: Cell) -> Optimum | None:

@@ -9,6 +9,7 @@ from hpo_script.experiment.block_sizes import block_params
 from hpogen.report.words import finite
 from recover_trials import Trial
 
+LARGEST = 1e40
 BLOCK_AXES = ("d_model", "n_layers", "n_heads", "d_ff")
 
 
@@ -21,8 +22,7 @@ class Axis(NamedTuple):
 
 
 def all_parameters(trial: Trial) -> float | None:
-    count = finite(trial.user_attrs.get("param_count"))
-    return count if count and count > 0 else None
+    return attribute("param_count")(trial)
 
 
 def without_embeddings(trial: Trial) -> float | None:
@@ -48,11 +48,11 @@ def blocks(trial: Trial, count: Callable[[Mapping[str, int]], int]) -> float | N
 
 
 def attribute(name: str) -> Callable[[Trial], float | None]:
-    """Return the reader of an attribute that must be positive."""
+    """Return the reader of an attribute; anything that is no size counts as unknown."""
 
     def read(trial: Trial) -> float | None:
         value = finite(trial.user_attrs.get(name))
-        return value if value and value > 0 else None
+        return value if value and 1e-6 < value < LARGEST else None
 
     return read
 
