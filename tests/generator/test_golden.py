@@ -17,7 +17,7 @@ from hpogen.spec import Spec, make_spec
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CONFIGS = sorted(GOLDEN.glob("*.yaml"))
-WHOLE = {name: GOLDEN / f"{name}.py" for name in ("market", "language")}
+WHOLE = {name: GOLDEN / f"{name}.py" for name in ("market", "language", "text")}
 # For types, the documentation and the counts of hpogen itself; in no script.
 NO_PARTS = ("constants", "log_fields", "task", "block_sizes", "sizes")
 

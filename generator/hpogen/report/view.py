@@ -14,7 +14,7 @@ from hpogen.report.words import finite, plural, text_of
 from recover_trials import Recovery, Study, Trial, seed_noise
 
 AXES = ("d_model", "n_layers", "n_heads", "d_ff")
-HIGHER_IS_BETTER = frozenset({"auc", "accuracy", "precision", "recall", "f1"})
+HIGHER_IS_BETTER = frozenset({"auc", "accuracy", "precision", "recall", "f1", "macro_f1"})
 
 
 class Noise(NamedTuple):

@@ -78,7 +78,7 @@ def say_result(study: LoggedStudy) -> None:
         say("  " + ", ".join(f"{name}={value}" for name, value in values.items()))
     for name, metrics in summary(study)["baselines"].items():
         for metric, value in metrics.items():
-            sign = -1 if metric == "auc" else 1
+            sign = 1 if metric.endswith(("loss", "per_byte", "brier")) else -1
             words = "better than" if sign * found[metric] < sign * value else "NOT better than"
             say(f"  {metric} {found[metric]:.4f} is {words} the {name} with {value:.4f}")
     if found.get("collapsed"):
