@@ -64,6 +64,19 @@ class Dispatcher:
         if not statements:
             self.read_other(text, between, ended=ended)
 
+    def read_regular(
+        self, content: Result | start_lines.Start, between: Callable[[], bytes]
+    ) -> bool:
+        """Read a regular line with a time stamp; return False where it may be a quotation."""
+        if self.error or self.may_stop_early or self.hpogen.in_file:
+            return False
+        self.has_stamps = True
+        if isinstance(content, Result):
+            self.runs.end(content)
+        else:
+            self.start(content, between)
+        return True
+
     def read_early_stop(self, between: bytes) -> None:
         """Read a line about early stopping from the text between two lines."""
         if stop := end_lines.EARLY_STOP.search(between):
