@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from recover_trials.errors import UnreadableError
@@ -17,7 +16,6 @@ from recover_trials.files import (
     json_results,
     notebook,
     signatures,
-    sqlite,
 )
 from recover_trials.files.blocks import whole_lines
 from recover_trials.files.encoding import legacy_to_utf8
@@ -123,6 +121,8 @@ class Reader:
             chunks = self.counted(chunks_of(stream))
             head = take_head(chunks)
             if is_path and head.startswith(signatures.SQLITE):
+                from recover_trials.files import sqlite
+
                 self.stored += sqlite.read_database(Path(str(source)), name, findings)
             else:
                 self.read_unwrapped(chain([head], chunks), name, findings)
@@ -145,6 +145,10 @@ class Reader:
         if not head.startswith(signatures.SQLITE):
             self.read_text(chunks, name, findings)
             return
+        from tempfile import TemporaryDirectory
+
+        from recover_trials.files import sqlite
+
         with TemporaryDirectory() as folder:
             path = Path(folder) / "study.db"
             with path.open("wb") as file:

@@ -111,9 +111,6 @@ class LiveLog:
             if self.reader is None:
                 self.reader = reader_of(block, self.findings, self.hpogen, self.runs)
             self.reader.feed(block)
-            if self.in_file or not self.runs.studies:
-                # The scanner reads opening lines only before the next trial, or at the end.
-                self.reader.feed(b"", final=True)
         if has_news:
             self.hpogen.update()
             self.rhythm.add_unstamped(datetime.now())
