@@ -26,7 +26,12 @@ OPENING = re.compile(
     rb"|Completed|Finished:)"
 )
 # The same without a time stamp or a counter.
-LOOSE = (re.compile(rb"study (?:created|with )"), re.compile(rb"unning HPO: "))
+LOOSE = (
+    re.compile(
+        rb"study (?:created(?<!\] A new study created)|with (?<!\] Using an existing study with ))"
+    ),
+    re.compile(rb"unning HPO: (?<!\] Running HPO: )"),
+)
 FORCED = b"Forced dropout="  # such a line precedes a start line
 LINE_ENDS = (b"", b"\n", b"\r")  # b"": a block begins with a line
 LONGEST_BETWEEN = 64 * 1024
@@ -72,12 +77,8 @@ class Scanner:
         if b"\x1b" in block:
             block = ANSI.sub(b"", block)
         self.block, self.final, self.position, self.gap = block, final, 0, 0
-        may_be_forced = FORCED in block or FORCED in self.before
-        self.text = self.between if may_be_forced else bytes
         self.read_printed()
-        for start, content, end in self.mentions():
-            if start >= self.position and not self.read_regular(start, content, end):
-                self.read_at(start)
+        self.read_lines()
         self.gap, self.begin = self.position, len(block)
         if self.dispatcher.may_stop_early:
             self.dispatcher.read_early_stop(self.between())
@@ -93,22 +94,33 @@ class Scanner:
             openings += loose
         return sorted([*mentions_of(block), *((start, None, 0) for start in openings)])
 
-    def read_regular(self, start: int, content: Content | None, end: int) -> bool:
-        """Read a line of the most frequent kinds at a position; return whether there is one."""
-        if self.dispatcher.has_hpogen_lines and self.read_evaluation(start):
-            return True
-        if content is None:
-            return False
-        self.gap, self.begin = self.position, start - LENGTH - 1
-        if not self.dispatcher.read_regular(content, self.text):
-            return False
-        self.position = end
-        return True
+    def read_lines(self) -> None:
+        """Read the lines of the block, the regular ones between two others at once."""
+        may_be_forced = FORCED in self.block or FORCED in self.before
+        is_plain = self.dispatcher.is_plain and not may_be_forced
+        regular: list[Content] = []
+        for start, content, end in self.mentions():
+            if start < self.position:
+                continue
+            if content and is_plain:
+                regular.append(content)
+                self.position = end
+                continue
+            self.dispatcher.read_regular(regular)
+            regular = []
+            if not self.read_evaluation(start):
+                self.read_at(start)
+            is_plain = self.dispatcher.is_plain and not may_be_forced
+        self.dispatcher.read_regular(regular)
 
     def read_evaluation(self, start: int) -> bool:
         """Read an evaluation of an hpogen script at a position; return whether there is one."""
         begin = start - 1 - LENGTH
-        if begin < self.position or self.block[begin - 1 : begin] not in LINE_ENDS:
+        if (
+            not self.dispatcher.has_hpogen_lines
+            or begin < self.position
+            or self.block[begin - 1 : begin] not in LINE_ENDS
+        ):
             return False
         evaluation = hpogen_lines.find_evaluation(self.block, begin)
         if evaluation is None:

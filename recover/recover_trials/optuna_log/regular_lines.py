@@ -42,13 +42,12 @@ def mentions_of(block: bytes) -> list[Mention]:
     """Return the lines about trials, with the content of the regular ones."""
     matches = [*MENTION.finditer(block)]
     regular = [match for match in matches if match.lastindex]
-    times = times_of([match[1] for match in regular])
+    times = iter(times_of([match[1] for match in regular]))
     params = iter(parse_parameters([match[4] for match in regular if match.lastindex == FINISHED]))
-    contents = {
-        match.start(): content_of(match, time, params)
-        for match, time in zip(regular, times, strict=True)
-    }
-    return [(match.start(), contents.get(match.start()), match.end()) for match in matches]
+    return [
+        (match.start(), content_of(match, times, params) if match.lastindex else None, match.end())
+        for match in matches
+    ]
 
 
 def times_of(stamps: list[bytes]) -> list[datetime | None]:
@@ -61,10 +60,12 @@ def times_of(stamps: list[bytes]) -> list[datetime | None]:
 
 
 def content_of(
-    match: re.Match[bytes], time: datetime | None, mappings: Iterator[dict[str, Any] | None]
+    match: re.Match[bytes],
+    times: Iterator[datetime | None],
+    mappings: Iterator[dict[str, Any] | None],
 ) -> Content | None:
     """Return the content of a line; None if its time or its parameters are invalid."""
-    kind = match.lastindex
+    kind, time = match.lastindex, next(times)
     params = next(mappings) if kind == FINISHED else {}
     if time is None or params is None:
         return None
@@ -73,14 +74,27 @@ def content_of(
     if kind == FINISHED:
         number, value, best, best_value = match.group(2, 3, 5, 6)
         named = int(best), float(best_value)
-        return Result(int(number), "COMPLETE", time, (float(value),), params, best=named)
-    return predecessor_start(match, time)
+        values = (float(value),)
+        return Result(int(number), "COMPLETE", time, values, params, None, True, named)
+    return predecessor_start(time, match[2], *match.groups()[PRUNED:])
 
 
-def predecessor_start(match: re.Match[bytes], time: datetime) -> Start:
+def predecessor_start(
+    time: datetime,
+    number: bytes,
+    index: bytes,
+    d_model: bytes,
+    n_layers: bytes,
+    n_heads: bytes | None,
+    count: bytes,
+    rate: bytes,
+    epochs: bytes,
+    batch: bytes | None,
+    micro: bytes,
+    steps: bytes,
+    dropout: bytes,
+) -> Start:
     """Return the content of a start line of the predecessor."""
-    _, number, *_, index, d_model, n_layers, n_heads, count = match.groups()[:12]
-    rate, epochs, batch, micro, steps, dropout = match.groups()[12:]
     attrs = {"arch_idx": int(index), "d_model": int(d_model), "n_layers": int(n_layers)}
     params: dict[str, Any] = {"learning_rate": float(rate), "epochs": int(epochs)}
     if n_heads:
@@ -92,7 +106,7 @@ def predecessor_start(match: re.Match[bytes], time: datetime) -> Start:
         sizes = {"micro_batch": int(micro), "accumulation_steps": int(steps)}
         attrs |= {"batch_size": int(micro) * int(steps), **sizes}
         params["dropout"] = float(dropout)
-    return Start(int(number), time, params, attrs, whole=True)
+    return Start(int(number), time, params, attrs, True)
 
 
 def parse_parameters(texts: list[bytes]) -> list[dict[str, Any] | None]:

@@ -85,6 +85,28 @@ class OptunaRuns:
         self.current = study
         return study
 
+    def add_regular(self, contents: list[Result | Start]) -> None:
+        """Add starts and ends; most can only belong to the current run, and are no duplicates."""
+        for content in contents:
+            number, study = content.number, self.current
+            if not number or study is None or self.mixed or len(self.open) > 1:
+                self.add(content)
+                continue
+            rows = study.trials.get(number)
+            if isinstance(content, Start) and rows is None:
+                study.trials[number] = [started(content)]
+            elif isinstance(content, Result) and (rows is None or is_started(rows)):
+                self.add_end(study, content, number, [])
+            else:
+                self.add(content)
+
+    def add(self, content: Result | Start) -> None:
+        """Add a start or an end."""
+        if isinstance(content, Start):
+            self.start(content)
+        else:
+            self.end(content)
+
     def start(self, start: Start) -> Trial | None:
         """Start a trial and return it; None for a duplicate."""
         for study in self.open:
@@ -95,8 +117,7 @@ class OptunaRuns:
         conflict = bool(study.trials.get(start.number))
         if conflict and start.number == 0:
             study, conflict = self.open_run(), False
-        trial = Trial(start.number, params=start.params or {}, user_attrs=dict(start.user_attrs))
-        trial.datetime_start = start.time
+        trial = started(start)
         trial.flags += [STARTED_TWICE] * conflict + [START_CUT] * (not start.whole)
         study.trials.setdefault(start.number, []).append(trial)
         return trial
@@ -212,8 +233,21 @@ class OptunaRuns:
         return next((s for s in others if may_belong(s, result, number)), current)
 
 
+def started(start: Start) -> Trial:
+    """Return the trial that a line starts."""
+    time, params, attrs = start.time, start.params or {}, dict(start.user_attrs)
+    return Trial(start.number, "RUNNING", (), time, None, params, attrs)
+
+
+def is_started(rows: list[Trial]) -> bool:
+    """Return whether a number has one trial, which has not ended."""
+    return len(rows) == 1 and rows[0].state == "RUNNING"
+
+
 def add_remarks(trial: Trial, result: Result) -> None:
     """Add the error of an end line, and the flags of its parts that cannot be read."""
+    if result.params_whole and result.error_whole and not (result.others or result.error):
+        return
     if result.others:
         trial.user_attrs["unreadable_params"] = result.others
         trial.flags.append(NOT_LITERALS + ", ".join(result.others))
