@@ -11,8 +11,9 @@ import json
 import re
 from typing import Any, NamedTuple
 
-NUMBER = r"[-+]?(?:\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?|nan|inf)"
+NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|nan|inf)"
 UNIT = r"(ms|s|m|MiB| MiB|%)?"
+STEP = re.compile(r"[Ss]tep:? ?\d")
 PIPED = re.compile(r"[Ss]tep:? ?(\d{1,12})(?:/(\d{1,12}))?(?: \([\d.]+%\))? \| (.+)")
 PIPED_PAIR = re.compile(rf"([A-Za-z][\w ./-]*?): ({NUMBER}){UNIT}")
 COLON = re.compile(r"step:(\d{1,12})/(\d{1,12}) (\w+:\S.*)")
@@ -26,8 +27,8 @@ END = re.compile(
 )
 SETTING = re.compile(
     r"(Total number of training tokens|Total training FLOPs estimate|Estimated FLOPs per token"
-    r"|Number of parameters|Calculated number of iterations|Vocab size|Total batch size|num_layers"
-    rf"|model_dim|num_heads|total|transformer_matrices)(?: from [\w :]+)? *:? ({NUMBER})(?: =>.*)?"
+    r"|Number of parameters|Calculated number of iterations|Total batch size|num_layers|model_dim"
+    rf"|num_heads|total|transformer_matrices)(?: from [\w :]+)? *:? ({NUMBER})(?: =>.*)?"
 )
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 # Names of the table for names in logs.
@@ -55,12 +56,19 @@ NAMES = {
 STEPS = ("step", "epoch", "st_worker_iter")
 
 
+def is_damaged(line: str) -> bool:
+    """Return whether a line without content was written as a measurement."""
+    is_glued = (PIPED.match(line) or COLON.match(line)) and len(STEP.findall(line)) > 1
+    return bool(is_glued) or line.startswith(("METRIC ", "[tune-metric]"))
+
+
 class Measures(NamedTuple):
     """The content of a line.
 
     Attributes:
         kind: `step`, `setting`, `end`, or `metric`, a result whose repetition begins another run.
         values: by their names in the table; times in seconds.
+        decimals: number of digits after the point, which a cut number lacks.
         step: of a measurement within the training.
         total: number of steps of the run, if the line has it.
     """
@@ -69,10 +77,13 @@ class Measures(NamedTuple):
     values: dict[str, Any]
     step: int = 0
     total: int | None = None
+    decimals: dict[str, int] = {}  # noqa: RUF012  # never changed
 
 
 def measures_of(line: str) -> Measures | None:
     """Return the content of a line; None for other and for cut lines."""
+    if len(STEP.findall(line)) > 1:
+        return None  # two lines without a line end between them
     if match := PIPED.fullmatch(line):
         parts = [part.strip() for part in match[3].split("|")]
         return at_step(match[1], match[2], [PIPED_PAIR.fullmatch(part) for part in parts])
@@ -90,10 +101,14 @@ def measures_of(line: str) -> Measures | None:
 
 
 def at_step(step: str, total: str | None, pairs: list[re.Match[str] | None]) -> Measures | None:
-    """Return measurements; the last pair of a cut line is left out."""
-    whole = pairs if pairs[-1] else pairs[:-1]
-    values = dict(named(*pair.groups()) for pair in whole if pair)
-    return Measures("step", values, int(step), int(total) if total else None) if values else None
+    """Return measurements; a pair in another form, such as a cut one, is left out."""
+    whole = [pair.groups() for pair in pairs if pair]
+    values = dict(named(*pair) for pair in whole)
+    decimals = {
+        name: len(pair[1].partition(".")[2]) for name, pair in zip(values, whole, strict=False)
+    }
+    steps = int(step), int(total) if total else None
+    return Measures("step", values, *steps, decimals) if values else None
 
 
 def named(name: str, number: str, unit: str | None) -> tuple[str, Any]:

@@ -25,7 +25,7 @@ TRAINING = re.compile(
     re.MULTILINE,
 )
 TRIAL = re.compile(rb"rial[# ]\d+[ :]| A new study created")
-WITHOUT_NUMBER = "metrics without a number: {0}, such as {1!r}"
+DAMAGED = "measurements that cannot be read: {0}, such as {1!r}"
 NO_OBJECTIVE = "no metric is known to be the objective: the values are attributes"
 
 
@@ -46,8 +46,8 @@ class TrainingLogs:
         """Read a log."""
         reader = RunReader()
         runs = reader.read(separate_lines(lines_of(chunks)))
-        if lost := reader.without_number:
-            findings.problems.append(WITHOUT_NUMBER.format(len(lost), lost[0][:200]))
+        if lost := reader.damaged:
+            findings.problems.append(DAMAGED.format(len(lost), lost[0][:200]))
         path = Path(source)
         if runs:
             self.runs[str(path.parent), objective_of(runs)] += [(path.name, run) for run in runs]
