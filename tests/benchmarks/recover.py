@@ -28,24 +28,24 @@ import recover_logs
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = bool(os.environ.get("QUICK"))
 SCALE = 0.1 if QUICK else 1.0
-RUNS = 3 if QUICK else 5
+RUNS = 3
 STREAM_GB = 1 if QUICK else 10
 LOGS: dict[str, Callable[[Path], None]] = {
     "sparse": lambda path: recover_logs.write_predecessor(path, 200 * SCALE),
     **{
         variant: partial(
-            lambda path, variant: recover_logs.write_predecessor(path, 100 * SCALE, variant),
+            lambda path, variant: recover_logs.write_predecessor(path, 40 * SCALE, variant),
             variant=variant,
         )
         for variant in ("ansi", "crlf", "tqdm", "utf16")
     },
-    "dense": lambda path: recover_logs.write_predecessor(path, 40 * SCALE, dense=True),
+    "dense": lambda path: recover_logs.write_predecessor(path, 20 * SCALE, dense=True),
     "hostile": lambda path: recover_logs.write_predecessor(
-        path, 40 * SCALE, dense=True, hostile=True
+        path, 20 * SCALE, dense=True, hostile=True
     ),
-    "optuna": lambda path: recover_logs.write_optuna(path, 40 * SCALE),
-    "notebook": lambda path: recover_logs.write_notebook(path, 40 * SCALE),
-    "own": lambda path: recover_logs.write_own(path, 30 * SCALE),
+    "optuna": lambda path: recover_logs.write_optuna(path, 20 * SCALE),
+    "notebook": lambda path: recover_logs.write_notebook(path, 20 * SCALE),
+    "own": lambda path: recover_logs.write_own(path, 20 * SCALE),
     "journal": lambda path: recover_logs.write_journal(path, 200 * SCALE),
 }
 RECOVER = """
