@@ -144,6 +144,7 @@ def test_group_is_on_where_there_are_conditions_and_parameters_are_drawn_togethe
     tmp_path: Path,
 ) -> None:
     conditional = changed(MARKET, search={"focal_gamma": GAMMA, "loss": LOSSES})
+
     def group(config: dict[str, Any], **sampler: bool) -> object:
         return spec_of(tmp_path, changed(config, sampler=sampler)).sampler.model_dump()["group"]
 

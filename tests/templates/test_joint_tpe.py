@@ -26,7 +26,15 @@ SPACE: dict[str, BaseDistribution] = {
     "loss": CategoricalDistribution(("a", "b", "c")),
     "single": IntDistribution(3, 3),
 }
-GOOD = {"rate": 1e-3, "dropout": 0.1, "shape": 20, "width": 8, "heads": 8, "loss": "b", "single": 3}
+GOOD = {
+    "rate": 1e-3,
+    "dropout": 0.1,
+    "shape": 20,
+    "width": 8,
+    "heads": 8,
+    "loss": "b",
+    "single": 3,
+}
 
 
 def trial(params: dict[str, Any], value: float | None, state: str = "COMPLETE") -> FrozenTrial:

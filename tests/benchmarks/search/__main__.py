@@ -57,9 +57,7 @@ def main() -> None:
         fit.refit(sys.argv[2:])
         return
     parser = argparse.ArgumentParser(prog="search", description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--seeds", type=int, default=160, help="studies per method (default 160)"
-    )
+    parser.add_argument("--seeds", type=int, default=160, help="studies per method (default 160)")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--quick", action="store_true", help="one seed, no slow methods")
     parser.add_argument("--only", nargs="+", choices=METHODS, help="these methods only")
