@@ -131,6 +131,7 @@ class Family:
     length_params: tuple[str, ...]  # hyper-parameters that `schedule` looks up
     switches: Mapping[str, Switch] = field(default_factory=dict)
     slots: Callable[[Mapping[str, Any]], Mapping[str, list[str]]] = no_slots  # by constants
+    final_parts: tuple[str, ...] = ()  # of a final script, behind `parts`
     folder: Path | None = None  # of parts of its own, looked up before those of hpo_script
 
     def kind(self, task: str) -> TaskKind:

@@ -82,4 +82,5 @@ MARKET = Family(
         "experiment/arch_space",
         "experiment/space",
     ),
+    final_parts=("families/market/measures", "families/market/final_task"),
 )
