@@ -10,7 +10,7 @@ from typing import Any
 import version1
 from hpo_script.machinery import trial_log
 from recover_trials import Recovery, Study, read_trials
-from version1 import defused, time_stamp
+from version1 import escape_line_start, time_stamp
 
 STUDY, OTHER_STUDY = "0123456789ab", "ba9876543210"
 RUN, LATER_RUN = "1a2b3c4d", "5e6f7a8b"
@@ -97,7 +97,9 @@ class SampleLog:
 
     def plain(self, message: str) -> str:
         """Append a line as Optuna would print it, in the way of the script's log writer."""
-        self.lines.append(time_stamp(moment(len(self.lines)), "I") + defused(message, "("))
+        self.lines.append(
+            time_stamp(moment(len(self.lines)), "I") + escape_line_start(message, "(")
+        )
         return self.lines[-1]
 
     @staticmethod

@@ -86,7 +86,7 @@ def test_a_block_is_run_unless_the_line_above_says_why_not() -> None:
     assert (console.line, python.line) == (2, 6)
 
 
-def test_a_command_goes_on_while_a_shell_would_ask_for_more() -> None:
+def test_a_command_continues_while_a_shell_would_ask_for_more() -> None:
     lines = ["$ a \\", "> b", "> out", "$ c <<E", "> d", "> E", "> out", "$ e"]
     lines += ["$ for i in 1; do", ">   f", "> done", "> out"]
     assert [command[1:] for command in commands(Block(1, "console", lines, runs=True))] == [

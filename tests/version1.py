@@ -54,7 +54,7 @@ LOG_EVENTS = {
 SHORT_NAMES = {"param_count": "params", "learning_rate": "lr"}
 
 
-def defused(text: str, bracket: str) -> str:
+def escape_line_start(text: str, bracket: str) -> str:
     """Return text in which nothing looks like the beginning of a log line."""
     return re.sub(r"\[(?=[A-Z] )", bracket, text)
 
@@ -62,7 +62,7 @@ def defused(text: str, bracket: str) -> str:
 def format_value(name: str, value: object) -> str:
     """Write one value: floats in full precision, text so that it cannot break or forge a line."""
     if value is None or isinstance(value, (bool, str, list, dict, tuple)):
-        return defused(json.dumps(value), r"\\u005b")
+        return escape_line_start(json.dumps(value), r"\\u005b")
     if isinstance(value, int):
         return f"{int(value):,}" if name == "params" else str(int(value))
     if isinstance(value, float):
@@ -75,7 +75,7 @@ def time_stamp(time: datetime, level: str) -> str:
     return f"[{level} {time:%Y-%m-%d %H:%M:%S},{time.microsecond // 1000:03d}] "
 
 
-def closing_mark(line: str) -> str:
+def checksum_suffix(line: str) -> str:
     """Return the mark that ends a whole line."""
     return f" ;{zlib.crc32(line.encode()):08x}"
 
@@ -92,4 +92,4 @@ def format_event(
     names = [*first, *(name for name in fields if name not in table), *last]
     values = ", ".join(f"{name}={format_value(name, fields[name])}" for name in names)
     line = f"{time_stamp(time, level)}{head.format_map(fields)}: {values}"
-    return line + closing_mark(line)
+    return line + checksum_suffix(line)

@@ -1,19 +1,23 @@
-"""Compare the inputs a market model may be given, over seeds, horizons and two indices.
+"""Compare the inputs that a market model may have, over seeds, horizons, folds and two indices.
 
-    python experiments/inputs/compare.py sp500.csv nasdaq.csv --seeds 5 --out results.json
+    python experiments/inputs/compare.py sp500.csv nasdaq.csv --out results.json
 
 Each cell trains the same small PatchTST (64 wide, 3 layers, 8 heads) with the training part of a
-rendered script, and keeps the best epoch by validation loss. Two cores need about an hour.
+rendered script, and keeps the best epoch by validation loss. A fold of the walk-forward trains on
+the rows before its validation block; the last fold is the default split. Results are written after
+each cell, and a second run continues. One core needs about two hours.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import runpy
 import statistics
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +33,7 @@ CHOICES = {
     "revin_stats": {"inputs": "revin_stats", "start": "none"},
 }
 BASELINES = ("daily range", "linear start")
+FOLDS = (0.4, 0.55, 0.7)  # the training share; 0.15 of the rows validate. The last is the default
 CONFIG = {
     "learning_rate": 3e-4,
     "weight_decay": 1e-3,
@@ -36,15 +41,17 @@ CONFIG = {
     "warmup_steps": 50,
     "epochs": 40,
 }
+Cell = dict[str, Any]
 
 
-def script_of(choice: str, horizon: int, data: Path) -> dict[str, Any]:
+def script_of(choice: str, horizon: int, data: Path, fold: float) -> dict[str, Any]:
     """Render a script and return its names."""
     spec = make_spec(
         budget="150K",
         horizon=horizon,
         data=str(data),
         options=CHOICES[choice],
+        overrides=[f"splits.train_fraction={fold}"],
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "script.py")
@@ -52,9 +59,9 @@ def script_of(choice: str, horizon: int, data: Path) -> dict[str, Any]:
         return runpy.run_path(str(path))
 
 
-def run_cell(choice: str, horizon: int, data: Path, seeds: int) -> dict[str, Any]:
-    """Train one kind of inputs with several seeds; return the best epochs' means."""
-    script = script_of(choice, horizon, data)
+def run_cell(choice: str, horizon: int, data: Path, fold: float, seeds: int) -> Cell:
+    """Train one kind of inputs with several seeds; return the best epoch of each."""
+    script = script_of(choice, horizon, data, fold)
     task = script["Task"](str(data), None)
     device = torch.device("cpu")
     task.load(device)
@@ -70,62 +77,71 @@ def run_cell(choice: str, horizon: int, data: Path, seeds: int) -> dict[str, Any
             if script["evals_without_gain"]((past["val_loss"] for past in curve), 0.0) >= 8:
                 break
         best_points.append(min(curve, key=lambda point: point["val_loss"]))
-        print(f"{data.stem} h{horizon} {choice} seed {seed}: {best_points[-1]}", file=sys.stderr)
     return {
         "data": data.stem,
         "horizon": horizon,
         "choice": choice,
-        "auc": [point["auc"] for point in best_points],
-        "val_loss": [point["val_loss"] for point in best_points],
+        "fold": fold,
+        "auc": [round(point["auc"], 5) for point in best_points],
+        "val_loss": [round(point["val_loss"], 5) for point in best_points],
         "baselines": task.baselines(),
         "val_rate": task.describe()["val_rate"],
     }
 
 
-def table(cells: list[dict[str, Any]]) -> str:
-    """Return the results as Markdown: AUC, mean ± SD over seeds, validation loss in brackets."""
+def table(cells: Iterable[Cell], folds: Iterable[float]) -> str:
+    """Return AUC, mean ± SD over seeds and folds, and the mean validation loss, as Markdown."""
     columns = ["prior loss", *BASELINES, *(f"{choice}, trained" for choice in CHOICES)]
     lines = [f"| data | h | {' | '.join(columns)} |", "|---" * (2 + len(columns)) + "|"]
-    by_place: dict[tuple[str, int], dict[str, dict[str, Any]]] = {}
+    by_row: dict[tuple[str, int], dict[str, list[Cell]]] = {}
     for cell in cells:
-        by_place.setdefault((cell["data"], cell["horizon"]), {})[cell["choice"]] = cell
-    for (data, horizon), row in by_place.items():
-        baselines = next(iter(row.values()))["baselines"]
-        values = [f"{baselines['class prior']['val_loss']:.3f}"]
-        values += [
-            f"{baselines[name]['auc']:.3f} ({baselines[name]['val_loss']:.3f})"
-            for name in BASELINES
-        ]
-        values += [trained(row[choice]) for choice in CHOICES]
+        if cell["fold"] in folds:
+            row = by_row.setdefault((cell["data"], cell["horizon"]), {})
+            row.setdefault(cell["choice"], []).append(cell)
+    for (data, horizon), row in sorted(by_row.items(), reverse=True):
+        baselines = [cell["baselines"] for cell in next(iter(row.values()))]
+        prior = statistics.mean(b["class prior"]["val_loss"] for b in baselines)
+        values = [f"{prior:.3f}"]
+        for name in BASELINES:
+            auc, loss = (
+                statistics.mean(b[name][metric] for b in baselines)
+                for metric in ("auc", "val_loss")
+            )
+            values.append(f"{auc:.3f} ({loss:.3f})")
+        values += [trained(row[choice]) if choice in row else "" for choice in CHOICES]
         lines.append(f"| {data} | {horizon} | {' | '.join(values)} |")
     return "\n".join(lines)
 
 
-def trained(cell: dict[str, Any]) -> str:
-    """Return AUC, mean ± SD, and mean loss of a cell."""
-    auc, loss = cell["auc"], cell["val_loss"]
-    spread = statistics.stdev(auc) if len(auc) > 1 else 0.0
+def trained(cells: list[Cell]) -> str:
+    """Return AUC, mean ± SD over seeds, and mean loss of cells; folds are averaged by seed."""
+    n_seeds = min(len(cell["auc"]) for cell in cells)
+    auc = [statistics.mean(cell["auc"][seed] for cell in cells) for seed in range(n_seeds)]
+    loss = [statistics.mean(cell["val_loss"][:n_seeds]) for cell in cells]
+    spread = statistics.stdev(auc) if n_seeds > 1 else 0.0
     return f"{statistics.mean(auc):.3f} ± {spread:.3f} ({statistics.mean(loss):.3f})"
 
 
 def main() -> None:
-    """Run every cell and print the table."""
+    """Run every cell that is missing, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data", nargs="+", type=Path)
     parser.add_argument("--horizons", nargs="+", type=int, default=[1, 3, 5])
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--out", type=Path, help="keep the results as JSON")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--out", type=Path, required=True, help="results as JSON; continued")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    cells = [
-        run_cell(choice, horizon, data, arguments.seeds)
-        for data in arguments.data
-        for horizon in arguments.horizons
-        for choice in CHOICES
-    ]
-    if arguments.out:
-        arguments.out.write_text(json.dumps(cells, indent=1) + "\n")
-    print(table(cells))
+    cells: list[Cell] = json.loads(arguments.out.read_text()) if arguments.out.exists() else []
+    done = {(c["data"], c["horizon"], c["choice"], c["fold"]) for c in cells}
+    for fold, horizon, data, choice in itertools.product(
+        reversed(FOLDS), arguments.horizons, arguments.data, CHOICES
+    ):
+        if (data.stem, horizon, choice, fold) not in done:
+            print(f"{data.stem} h{horizon} {choice}, fold {fold}", file=sys.stderr)
+            cells.append(run_cell(choice, horizon, data, fold, arguments.seeds))
+            arguments.out.write_text(json.dumps(cells, indent=1) + "\n")
+    print(table(cells, FOLDS[-1:]))
+    print(f"\nwalk-forward, {len(FOLDS)} folds:\n\n{table(cells, FOLDS)}")
 
 
 if __name__ == "__main__":

@@ -206,7 +206,7 @@ def test_every_script_is_formatted(folder: Path) -> None:
     tool(folder, "ruff", "format", "--check", "--no-cache", "--config", config)
 
 
-@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
 def test_scripts_are_well_typed(every: int, folder: Path) -> None:
     options = ["--strict", "--no-warn-return-any", "--untyped-calls-exclude=torch"]
     cache = f"--cache-dir={ROOT}/.mypy_cache/scripts"

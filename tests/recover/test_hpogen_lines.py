@@ -19,7 +19,7 @@ from recover_samples import HOSTILE_TEXTS, STAMP, SampleLog, SampleLog2, sample_
 from recover_trials import read_trials
 from recover_trials.hpogen_log.hpogen_lines import parse_event, parse_events
 from recover_trials.output import WRITERS
-from version1 import closing_mark
+from version1 import checksum_suffix
 
 HOSTILE = (*HOSTILE_TEXTS, f"{STAMP}Trial 3 ended: arch_idx=1")
 TEXTS = st.text(max_size=30) | st.lists(st.sampled_from(HOSTILE), max_size=3).map("".join)
@@ -184,7 +184,7 @@ def test_a_line_without_a_time_stamp_is_the_rest() -> None:
 def test_a_line_of_a_later_version_is_neither_an_event_nor_damaged(head: str) -> None:
     line = f'{STAMP}{head}: arch_idx=1, study="a", run="1a2b3c4d"'
 
-    assert parse_events(line + closing_mark(line)) == ([], 0, "")
+    assert parse_events(line + checksum_suffix(line)) == ([], 0, "")
 
 
 @pytest.mark.parametrize(
@@ -202,13 +202,13 @@ def test_a_line_of_a_later_version_is_neither_an_event_nor_damaged(head: str) ->
 def test_a_whole_line_that_cannot_be_understood_is_damaged(fields: str) -> None:
     line = f"{STAMP}Run 1a2b3c4d note: {fields}"
 
-    assert parse_events(line + closing_mark(line)) == ([], 1, "")
+    assert parse_events(line + checksum_suffix(line)) == ([], 1, "")
 
 
 def test_a_whole_line_at_an_impossible_time_is_damaged() -> None:
     line = '[I 2026-13-41 10:15:00,123] Run 1a2b3c4d note: study="a", run="b"'
 
-    assert parse_events(line + closing_mark(line)) == ([], 1, "")
+    assert parse_events(line + checksum_suffix(line)) == ([], 1, "")
 
 
 def test_the_mark_is_the_checksum_of_everything_before_it() -> None:

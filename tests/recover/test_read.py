@@ -26,7 +26,7 @@ from recover_samples import (
 )
 from recover_trials import Trial, read_trials
 from recover_trials.files.blocks import BLOCK, LONGEST_LINE
-from version1 import closing_mark
+from version1 import checksum_suffix
 
 
 def test_a_history_is_read_as_it_was() -> None:
@@ -198,7 +198,7 @@ def test_a_line_of_a_later_version_is_not_a_conflict() -> None:
 def later_version(line: str) -> str:
     """Return a line with a head that is not in the table."""
     line = line.rpartition(" ;")[0].replace(" started: ", " paused for 3 s: ")
-    return line + closing_mark(line)
+    return line + checksum_suffix(line)
 
 
 def test_a_result_lost_in_our_line_is_taken_from_the_line_optuna_would_print() -> None:

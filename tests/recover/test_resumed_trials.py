@@ -48,7 +48,7 @@ def later_run(
     log = SampleLog(run=run, since=since)
     log.open_run()
     log.add("study_resumed", {"complete": 0, "pruned": 0, "failed": 0, "running": 1})
-    take_up(log, reached, trial)
+    resume(log, reached, trial)
     for epoch in range(reached + 1, 6):
         log.evaluate(trial, epoch, val_loss=LOSSES[epoch])
     if end:
@@ -56,7 +56,7 @@ def later_run(
     return log
 
 
-def take_up(log: SampleLog, reached: int, trial: int = 0) -> str:
+def resume(log: SampleLog, reached: int, trial: int = 0) -> str:
     """Append the line of a resumed trial."""
     return log.add(
         "trial_resumed", {"trial": trial, **ARCHITECTURE, "d_ff": 256, "epoch": reached}
@@ -143,7 +143,7 @@ def test_a_trial_without_a_start_line_has_the_fields_of_its_other_lines() -> Non
 def test_a_resume_line_without_other_lines_is_a_trial() -> None:
     log = SampleLog()
     log.open_run()
-    take_up(log, 3, trial=4)
+    resume(log, 3, trial=4)
 
     (trial,) = recover_one(log.lines).rows
     assert (trial.number, trial.state) == (4, "RUNNING")

@@ -30,7 +30,7 @@ from recover_trials import Recovery, Trial
 from recover_trials.hpogen_log.fold_version2 import UNKNOWN_FIELDS
 from recover_trials.model import ENDED_TWICE, STARTED_TWICE
 from recover_trials.output import WRITERS
-from version1 import closing_mark
+from version1 import checksum_suffix
 
 CURVE = [{"epoch": 1, "val_loss": 0.75}, {"epoch": 2, "val_loss": 0.5}]
 FINISHED = (
@@ -386,7 +386,7 @@ def test_lines_with_a_checksum_and_other_fields_are_flagged_and_left_out() -> No
         "Trial 2 retried: arch_idx=1, micro_batch=8",  # of version 1 only
     ):
         line = f'{STAMP}{text}, study="0123456789ab", run="{RUN}"'
-        log.lines.append(line + closing_mark(line))
+        log.lines.append(line + checksum_suffix(line))
 
     (study,) = recover(log.lines).studies
     assert study.flags == [UNKNOWN_FIELDS]

@@ -67,9 +67,9 @@ def config_of(sampler: str, **changes: Any) -> dict[str, Any]:
         ("tpe", "hyperband", "completed_rung_"),
         ("multivariate", "median", ""),
         ("cmaes", "successive_halving", "cma:"),
-        pytest.param("gp", "percentile", "", marks=pytest.mark.thorough),
+        pytest.param("gp", "percentile", "", marks=pytest.mark.slow),
         ("grid", "hyperband", "completed_rung_"),
-        pytest.param("random", "none", "", marks=pytest.mark.thorough),
+        pytest.param("random", "none", "", marks=pytest.mark.slow),
     ],
 )
 def test_a_study_that_was_interrupted_equals_one_that_was_not(

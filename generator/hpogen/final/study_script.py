@@ -56,6 +56,9 @@ def study_spec(script: Path, about: Mapping[str, Any]) -> tuple[Spec, list[str]]
     constants, code_sha256 = read_source(rendered_script)
     rendered = {"horizon": None, **constants, "data_sha256": about.get("data_sha256")}
     known = json.loads(json.dumps(dict(about)))
+    known.setdefault("settings", {})
+    for fields in (known, rendered):  # the digest of the log's data is taken, see with_values
+        fields["settings"].pop("data_sha256", None)
     differing = changes(known, rendered, COMPARED[:-1])
     if code_sha256 != about.get("code_sha256") and not same_code(text, rendered_script, about):
         differing.append("its code is another")

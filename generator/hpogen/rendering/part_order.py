@@ -1,6 +1,6 @@
 """Order of the parts of a script: command line, experiment, machinery.
 
-The family decides the order within the experiment: `parts` in families/NAME/__init__.py.
+The family decides the order within the experiment: families/NAME/part_order.py.
 """
 
 from __future__ import annotations

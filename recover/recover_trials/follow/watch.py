@@ -15,7 +15,7 @@ LARGEST_SHARE = 10  # the caller's work may take a tenth of the time
 
 
 @dataclass(frozen=True)
-class Round:
+class Poll:
     """The result of one read of all logs: `news` if there were new lines."""
 
     statuses: dict[str, Status]
@@ -24,7 +24,7 @@ class Round:
 
 def rounds(
     logs: Sequence[LiveLog], pids: Sequence[int] = (), *, interval: float = INTERVAL
-) -> Iterator[Round]:
+) -> Iterator[Poll]:
     """Read the logs again and again; yield the status of every study after each read.
 
     The last round is the one in which all studies are finished, or the first one after all
@@ -37,7 +37,7 @@ def rounds(
             news = [log.poll() for log in logs]
             states = statuses(logs)
             yielded = time.monotonic()
-            yield Round(states, any(news))
+            yield Poll(states, any(news))
             if ended or all_finished(logs, states):
                 return
             time.sleep(max(interval, LARGEST_SHARE * (time.monotonic() - yielded)))

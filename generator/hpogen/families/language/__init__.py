@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hpogen.families.family import Family, TaskKind
 from hpogen.families.language.constants import CONSTANTS
+from hpogen.families.language.part_order import FINAL_PARTS, PARTS
 from hpogen.families.language.search_space import SEARCH_SPACE
 from hpogen.families.language.text import (
     check_text,
@@ -41,15 +42,6 @@ LANGUAGE = Family(
     default_options={},
     metrics={"val_loss": "minimize", "bits_per_byte": "minimize"},
     default_metric="bits_per_byte",
-    parts=(
-        "experiment/shared",
-        "experiment/transformer",
-        "families/language/model",
-        "families/language/text",
-        "families/language/data",
-        "experiment/accumulate_mean",
-        "experiment/training",
-        "experiment/arch_space",
-        "experiment/space",
-    ),
+    parts=PARTS,
+    final_parts=FINAL_PARTS,
 )

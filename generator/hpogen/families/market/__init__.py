@@ -13,6 +13,7 @@ from hpogen.families.market.inputs import (
     market_sample_bytes,
 )
 from hpogen.families.market.losses import LOSSES
+from hpogen.families.market.part_order import FINAL_PARTS, PARTS
 from hpogen.families.market.read_data import read_market_data
 from hpogen.families.market.search_space import SEARCH_SPACE
 from hpogen.families.market.trial_length import count_market_samples, market_schedule
@@ -64,23 +65,6 @@ MARKET = Family(
     default_options={"inputs": "scale_free", "start": "linear"},
     metrics={"val_loss": "minimize", "auc": "maximize", "brier": "minimize"},
     default_metric="val_loss",
-    parts=(
-        "experiment/shared",
-        "{labels}",
-        "experiment/transformer",
-        "families/market/model",
-        "{inputs}",
-        "families/market/metrics",
-        "{start_features}",
-        "families/market/logistic",
-        "{start}",
-        "{loss}",
-        "{prices}",
-        "families/market/data",
-        "{accumulate}",
-        "experiment/training",
-        "experiment/arch_space",
-        "experiment/space",
-    ),
-    final_parts=("families/market/measures", "families/market/final_task"),
+    parts=PARTS,
+    final_parts=FINAL_PARTS,
 )

@@ -1,0 +1,22 @@
+"""The order of the parts in the experiment half of a script; {slot}: filled by a choice."""
+
+PARTS = (
+    "experiment/shared",
+    "{labels}",
+    "experiment/transformer",
+    "families/market/model",
+    "{inputs}",
+    "families/market/metrics",
+    "{start_features}",
+    "families/market/logistic",
+    "{start}",
+    "{loss}",
+    "{prices}",
+    "families/market/data",
+    "{accumulate}",
+    "experiment/training",
+    "experiment/arch_space",
+    "experiment/space",
+)
+
+FINAL_PARTS = ("families/market/measures", "families/market/final_task")
