@@ -108,10 +108,8 @@ def with_values(spec: Spec, about: Mapping[str, Any]) -> tuple[Spec, list[str]]:
         "fixed": fixed if isinstance(fixed, dict) else spec.fixed,
         "seed": about.get("seed", spec.seed),
     }
-    edited = sorted(
-        name
-        for name, value in {**constants, **values["fixed"]}.items()
-        if name != "data_path" and {**spec.constants, **spec.fixed}.get(name) != value
-    )
+    unnamed = {"data_path"} if spec.constants["data_sha256"] else {"data_path", "data_sha256"}
+    before, after = {**spec.constants, **spec.fixed}, {**constants, **values["fixed"]}
+    edited = sorted(n for n in after if n not in unnamed and before.get(n) != after[n])
     notes = [f"{', '.join(edited)}: as in the study, not as in the script"] if edited else []
     return Spec.model_validate(values), notes
