@@ -17,7 +17,7 @@ import runpy
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ def run_cell(choice: str, horizon: int, data: Path, fold: float, seeds: int) -> 
     }
 
 
-def table(cells: Iterable[Cell], folds: Iterable[float]) -> str:
+def table(cells: Iterable[Cell], folds: Sequence[float] = FOLDS[-1:]) -> str:
     """Return AUC, mean ± SD over seeds and folds, and the mean validation loss, as Markdown."""
     columns = ["prior loss", *BASELINES, *(f"{choice}, trained" for choice in CHOICES)]
     lines = [f"| data | h | {' | '.join(columns)} |", "|---" * (2 + len(columns)) + "|"]
@@ -140,7 +140,7 @@ def main() -> None:
             print(f"{data.stem} h{horizon} {choice}, fold {fold}", file=sys.stderr)
             cells.append(run_cell(choice, horizon, data, fold, arguments.seeds))
             arguments.out.write_text(json.dumps(cells, indent=1) + "\n")
-    print(table(cells, FOLDS[-1:]))
+    print(table(cells))
     print(f"\nwalk-forward, {len(FOLDS)} folds:\n\n{table(cells, FOLDS)}")
 
 
