@@ -69,7 +69,19 @@ class FinalSpec(Strict):
 
 def render_final(spec: FinalSpec) -> str:
     """Return the script of a specification. Raises UsageError for a family without the parts."""
-    search = spec.search
+    return join(
+        "final.py.j2",
+        spec.search,
+        final_part_names(spec.search),
+        final_constants(spec),
+        (),
+        name=spec.name,
+        mark=f"{MARK}{__version__}:{spec.sha256()}:{spec.to_json()}",
+    )
+
+
+def final_part_names(search: Spec) -> PartNames:
+    """Return the parts of a final script. Raises UsageError for a family without them."""
     family = search.family
     if not family.final_parts:
         raise UsageError(
@@ -77,16 +89,7 @@ def render_final(spec: FinalSpec) -> str:
         )
     parts = family.part_names(search.task, search.used, search.constants)
     kept = [part for part in parts if part not in SEARCH_ONLY]
-    names = PartNames(["final/command_line"], [*kept, *family.final_parts], [*MACHINERY])
-    return join(
-        "final.py.j2",
-        search,
-        names,
-        final_constants(spec),
-        (),
-        name=spec.name,
-        mark=f"{MARK}{__version__}:{spec.sha256()}:{spec.to_json()}",
-    )
+    return PartNames(["final/command_line"], [*kept, *family.final_parts], [*MACHINERY])
 
 
 def final_constants(spec: FinalSpec) -> list[Group]:
