@@ -125,6 +125,19 @@ def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def table(found: dict[str, Any]) -> str:
+    """Return the results as a table in Markdown."""
+    head = (
+        "| labels | studies | best possible AUC | verdicts | interval above 0: strongest baseline"
+    )
+    lines = [f"{head} | class prior |", "|---|---|---|---|---|---|"]
+    for signal, row in found.items():
+        verdicts = ", ".join(f"{name} {count}" for name, count in row["verdicts"].items())
+        cells = [signal, row["studies"], f"{row['true_auc']:.3f}", verdicts]
+        lines.append(f"| {' | '.join(map(str, [*cells, *row['above_0'].values()]))} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run all studies and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from finals import STUDY, events, make_final, make_study, names, weights
-from scripts import changed, edit, result_of, run
+from scripts import edit, load, result_of, run
 
 pytestmark = pytest.mark.study
 CLOSED = r"^(beats .+ by [\d.]+ \[[\d.]+, [\d.]+\]|within noise of .+|loses to .+|collapsed)$"
@@ -162,9 +163,10 @@ def test_validation_rows_train_only_if_asked_for(final: Path, tmp_path: Path) ->
     both = ("--train-on", "train+validation")
     refused = run(script, *both)
     assert (refused.returncode, "train_on was" in refused.stderr) == (2, True)
-    done = run(script, *both, "--log", "both.log", "--out", "both")
-    assert done.returncode == 0, done.stderr
-    ends = [fields for name, fields in events(script, "both.log") if name == "trial_end"]
+    done = run(script, *both, "--log", "logs/final_both.log", "--out", "both")
+    assert result_of(done)["evaluation_number"] == 2  # the other log read the same test split
+    found = events(script, "logs/final_both.log")
+    ends = [fields for name, fields in found if name == "trial_end"]
     assert [fields["train_on"] for fields in ends] == [both[1]] * 2
     old = weights(tmp_path / "outputs" / final.stem)
     for name, (tensors, about) in weights(tmp_path / "both").items():
@@ -182,10 +184,24 @@ def test_an_export_names_the_package_that_it_needs(final: Path) -> None:
         assert "onnxscript is not installed: python -m pip install" in done.stderr
 
 
-def _later(study: Path, tmp_path: Path) -> None:
-    shutil.copytree(study.parent, tmp_path / "copy")
-    config = changed(STUDY, splits={"val_fraction": 0.29})
-    script = make_study(tmp_path / "copy", config)
-    final = make_final(script, "--seeds", "1", "--force")
-    done = run(final)
-    assert result_of(done)["verdict"] == "too few positives", done.stderr
+def test_each_verdict_is_given_where_it_is_due(final: Path) -> None:
+    names = load(final)
+    task = names["FinalTask"](str(final.with_name("sp500.csv")), None)
+    task.load(torch.device("cpu"))
+    task.open_test()
+    fit = names["Fit"](0, final.parent)
+    about = {fit.name: {"value": 0.4, "temperature": 1.0, "threshold": 0.3}}
+    strongest = task.baseline_scores(False)[0]["linear start"]
+
+    def verdict(scores: np.ndarray) -> str:
+        found: str = names["judge"](task, [fit], {fit.name: scores}, about, both=False)["verdict"]
+        return found
+
+    sure = 8 * task.test.labels - 4
+    assert verdict(strongest) == "within noise of linear start"
+    assert verdict(sure).startswith("beats linear start by 0.2")
+    assert verdict(-strongest) == "loses to linear start"
+    assert verdict(0.1 * strongest) == "collapsed"
+    assert verdict(strongest - 10) == "collapsed"
+    task.test = task.test._replace(labels=0 * task.test.labels)
+    assert verdict(strongest) == "too few positives"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
 from pathlib import Path
@@ -9,17 +10,18 @@ from pathlib import Path
 import pytest
 
 from finals import STUDY, command, make_final, make_study
-from scripts import edit, load, render_to, run, study_of
+from scripts import changed, edit, load, render_to, run, study_of
 
 pytestmark = pytest.mark.study
+HOSTILE = 'pri\'ces "{{ x }}" # \u00fc.csv'
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, sp500_file: Path) -> Path:
     """Return the script of a finished study, in which a comment and a constant were edited."""
     folder = tmp_path_factory.mktemp("render final")
-    shutil.copy(sp500_file, folder / "sp500.csv")
-    script = render_to(folder, STUDY)
+    shutil.copy(sp500_file, folder / HOSTILE)
+    script = render_to(folder, changed(STUDY, data={"data_path": HOSTILE}))
     edit(
         script,
         ("Return everything that later batches depend on", "A comment of the user"),
@@ -41,6 +43,8 @@ def test_a_final_script_has_the_constants_that_the_study_had(finished: Path) -> 
     text, messages = final_of(finished, f"logs/{finished.stem}.log")
     assert "\nCONTEXT_LENGTH = 50 " in text
     assert '"epochs": 3,' in text
+    (line,) = (line for line in text.splitlines() if line.startswith("DATA_PATH = "))
+    assert ast.literal_eval(line.split(" = ")[1].split("  #")[0]) == HOSTILE
     assert "context_length, epochs: as in the study, not as in the script" in messages
 
 

@@ -23,6 +23,7 @@ from hpogen.rendering.script_constants import (
 from hpogen.spec import Spec
 from hpogen.spec.resolve import GROUPS
 
+JUDGEMENT = ("final/bootstrap", "final/verdict")
 SEARCH_ONLY = ("experiment/arch_space", "experiment/space")
 MACHINERY = (
     "machinery/trial_log",
@@ -33,8 +34,6 @@ MACHINERY = (
     "machinery/stops",
     "machinery/progress",
     "machinery/source",
-    "final/bootstrap",
-    "final/verdict",
     "final/weights",
     "final/training",
     "final/evaluation",
@@ -89,7 +88,9 @@ def final_part_names(search: Spec) -> PartNames:
         )
     parts = family.part_names(search.task, search.used, search.constants)
     kept = [part for part in parts if part not in SEARCH_ONLY]
-    return PartNames(["final/command_line"], [*kept, *family.final_parts], [*MACHINERY])
+    return PartNames(
+        ["final/command_line"], [*kept, *family.final_parts, *JUDGEMENT], [*MACHINERY]
+    )
 
 
 def final_constants(spec: FinalSpec) -> list[Group]:

@@ -7,6 +7,7 @@ seeds are drawn, too, so that an interval holds the noise of both.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -53,38 +54,25 @@ def compare(
 
     `signs`: 1 where a higher value of the measure is better, else -1.
     """
-    n = len(by_seed[0])
-    whole = np.ones((1, n))
-    points = seed_gains(by_seed, baselines, measures, signs, whole, np.arange(len(by_seed))[None])
+    n, n_seeds = len(by_seed[0]), len(by_seed)
     generator = np.random.default_rng(0)
-    pieces = []
-    for counts in block_counts(n, generator):
-        seeds = generator.integers(len(by_seed), size=(len(counts), len(by_seed)))
-        pieces.append(seed_gains(by_seed, baselines, measures, signs, counts, seeds))
+    drawn: dict[tuple[str, str], list[np.ndarray]] = {}
+    for counts in itertools.chain([np.ones((1, n))], block_counts(n, generator)):
+        seeds = generator.integers(n_seeds, size=(len(counts), n_seeds))
+        if not drawn:  # the split itself, with each seed once
+            seeds = np.arange(n_seeds)[None]
+        by_measure = [measures(scores, counts) for scores in by_seed]
+        for baseline, scores in baselines.items():
+            reference = measures(scores, counts)
+            for measure, sign in signs.items():
+                values = np.stack([values[measure] for values in by_measure], 1)
+                mean = np.take_along_axis(values, seeds, 1).mean(1)
+                gains = sign * (mean - reference[measure])
+                drawn.setdefault((baseline, measure), []).append(gains)
     tails = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
     found = []
-    for (baseline, measure), value in points.items():
-        drawn = np.concatenate([piece[baseline, measure] for piece in pieces])
-        low, high = np.nanquantile(drawn, tails)  # a resample of one class has no AUC
-        found.append(Gain(baseline, measure, float(value[0]), float(low), float(high)))
+    for names, pieces in drawn.items():
+        value, *resampled = np.concatenate(pieces)
+        low, high = np.nanquantile(resampled, tails)  # a resample of one class has no AUC
+        found.append(Gain(*names, float(value), float(low), float(high)))
     return found
-
-
-def seed_gains(
-    by_seed: Sequence[np.ndarray],
-    baselines: Mapping[str, np.ndarray],
-    measures: Measures,
-    signs: Mapping[str, int],
-    counts: np.ndarray,
-    seeds: np.ndarray,
-) -> dict[tuple[str, str], np.ndarray]:
-    """Return the gains per resample, with the mean over the seeds of each, (resamples, seeds)."""
-    measured = [measures(scores, counts) for scores in by_seed]
-    gains = {}
-    for baseline, scores in baselines.items():
-        reference = measures(scores, counts)
-        for measure, sign in signs.items():
-            values = np.stack([values[measure] for values in measured], 1)
-            mean = np.take_along_axis(values, seeds, 1).mean(1)
-            gains[baseline, measure] = sign * (mean - reference[measure])
-    return gains

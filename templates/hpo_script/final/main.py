@@ -100,7 +100,7 @@ def train_and_evaluate(arguments: Namespace, task: FinalTask) -> int:
         if not study.counts()["complete"]:
             raise UnusableError(f"{log.path}: every training failed")
         if study.result is None or arguments.evaluate_again:
-            evaluate(trainings, log, study)
+            evaluate(trainings, study)
     except Interrupted as stop:
         reason = stop.reason
         raise

@@ -42,7 +42,16 @@ class FinalTask(Task):
     def load(self, device: torch.device) -> None:
         """Read training and validation bytes."""
         super().load(device)
-        self.only_training, self.device = self.train, device
+        self.only_training = self.train
+        files, _ = text_files(Path(self.data_path), FILE_PATTERN)
+        n_bytes = sum(file.stat().st_size for file in files) + len(files) - 1
+        self.test_from = math.ceil(n_bytes * (TRAIN_FRACTION + VAL_FRACTION))
+        self.n_windows = max(min(n_bytes - self.test_from - 1, VAL_BYTES), 0) // CONTEXT_LENGTH
+        if self.n_windows < 100:
+            raise UnusableError(
+                f"{self.data_path}: {self.n_windows} windows for the test, fewer than 100; give"
+                " more text, or smaller fractions to training and validation"
+            )
 
     def train_on(self, validation: bool) -> None:
         """Train on the training bytes, or on those of validation as well."""
@@ -56,12 +65,9 @@ class FinalTask(Task):
         text = b"\n".join(file.read_bytes() for file in files)
         if hashlib.sha256(text).hexdigest() != self.digest:
             raise UnusableError(f"{self.data_path} changed during this run")
-        first = math.ceil(len(text) * (TRAIN_FRACTION + VAL_FRACTION))
-        n_windows = max(min(len(text) - first - 1, VAL_BYTES), 0) // CONTEXT_LENGTH
-        if not n_windows:
-            raise UnusableError(f"{self.data_path}: the test stretch is shorter than a window")
-        self.before = text[first + 1 - MAX_ORDER : first + 1]  # context of the first byte
-        self.test = text[first : first + n_windows * CONTEXT_LENGTH + 1]
+        first, n_test = self.test_from, self.n_windows * CONTEXT_LENGTH
+        self.before = text[first + 1 - MAX_ORDER : first + 1]  # context of the first target
+        self.test = text[first : first + n_test + 1]
 
     def too_few(self) -> bool:
         """Return False: a text has no classes."""
@@ -136,8 +142,8 @@ class FinalTask(Task):
 
     def test_rows(self, by_fit: Mapping[str, np.ndarray]) -> pd.DataFrame:
         """Return the test windows with the bits per byte of each training."""
-        n_windows = len(self.test) // CONTEXT_LENGTH
-        return pd.DataFrame({"byte": np.arange(n_windows) * CONTEXT_LENGTH, **by_fit})
+        starts = np.arange(self.n_windows) * CONTEXT_LENGTH
+        return pd.DataFrame({"byte": starts, **by_fit})
 
     # --- Weights ---
 
