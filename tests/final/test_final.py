@@ -189,12 +189,11 @@ def test_each_verdict_is_given_where_it_is_due(final: Path) -> None:
     task = names["FinalTask"](str(final.with_name("sp500.csv")), None)
     task.load(torch.device("cpu"))
     task.open_test()
-    fit = names["Fit"](0, final.parent)
-    about = {fit.name: {"value": 0.4, "temperature": 1.0, "threshold": 0.3}}
+    about = {"it": {"value": 0.4, "temperature": 1.0, "threshold": 0.3}}
     strongest = task.baseline_scores(False)[0]["linear start"]
 
     def verdict(scores: np.ndarray) -> str:
-        found: str = names["judge"](task, [fit], {fit.name: scores}, about, both=False)["verdict"]
+        found: str = names["judge"](task, [["it"]], {"it": scores}, about, both=False)["verdict"]
         return found
 
     sure = 8 * task.test.labels - 4

@@ -21,7 +21,7 @@ from hpo_script.final.constants import CONFIGURATIONS, SEEDS
 from hpo_script.final.evaluation import FinalStudy, evaluate
 from hpo_script.final.report import report
 from hpo_script.final.task import FinalTask
-from hpo_script.final.training import SIGN, Trainings
+from hpo_script.final.training import Trainings
 from hpo_script.final.weights import best_weights, load_model
 from hpo_script.machinery.checkpoint import replace_file
 from hpo_script.machinery.device import choose_device
@@ -80,8 +80,7 @@ def open_run(log: LogFile, about: Mapping[str, Any]) -> None:
 def close_run(log: LogFile, reason: str) -> None:
     """Write how the run ended."""
     with log.round() as study:
-        complete = [t for t in study.trials.values() if t.state == "COMPLETE"]
-        best = min(complete, key=lambda t: SIGN * (t.value or 0.0), default=None)
+        best = study.best(DIRECTION)
         found = {"best_trial": best and best.number, "best_value": best and best.value}
         log.write("run_end", {"reason": reason, **study.counts(), **found})
 

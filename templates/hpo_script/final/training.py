@@ -19,20 +19,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hpo_script.constants import DIRECTION, METRIC, NAME, TASK
+from hpo_script.constants import METRIC, NAME, TASK
 from hpo_script.experiment.shared import UnusableError
 from hpo_script.experiment.training import DivergedError, Training, evals_without_gain, train
 from hpo_script.final.constants import CONFIGURATIONS, SEEDS, TRIAL_SECONDS
 from hpo_script.final.task import FinalTask
+from hpo_script.final.verdict import SIGN
 from hpo_script.final.weights import save_weights
 from hpo_script.machinery.checkpoint import Checkpoint
 from hpo_script.machinery.device import free_memory, measure, out_of_memory
-from hpo_script.machinery.log_file import LogFile
+from hpo_script.machinery.log_file import Interrupted, LogFile
 from hpo_script.machinery.progress import Progress
-from hpo_script.machinery.stops import Stops
+from hpo_script.machinery.stops import STOPPED, Stops
 from hpo_script.machinery.trial_log import ARCHITECTURE
 
-SIGN = 1 if DIRECTION == "minimize" else -1
 AXES = ("d_model", "n_layers", "n_heads", "d_ff")
 
 
@@ -82,8 +82,7 @@ class Trainings:
         config = self.fit.config
         same = {name: config[name] for name in ARCHITECTURE}
         self.log.write(event, {"trial": self.fit.number, **same, **fields})
-        with self.log.round():
-            pass
+        sync(self.log)
 
     def run_fit(self, fit: Fit, *, started: bool) -> None:
         """Run one training and write its lines; an error of it does not end the others."""
@@ -135,17 +134,30 @@ class Trainings:
         if self.arguments.train_on != "train":
             best = self.train_on_both(length)
         point = {name: v for name, v in curve[length - 1].items() if name != self.task.unit}
-        found = {**point, "value": point[METRIC], **decision}
-        found |= {"evaluations": length, "train_on": self.arguments.train_on, "ended_by": ended_by}
-        digest = save_weights(self.fit.path, best, self.metadata(found))
-        return {
-            **found,
-            "state": "COMPLETE",
-            "seconds": time.monotonic() - began,
-            "weights": self.fit.path.name,
-            "weights_sha256": digest,
-            "learning_curve": curve,
+        found = {
+            **point,
+            "value": point[METRIC],
+            **decision,
+            "evaluations": length,
+            "train_on": self.arguments.train_on,
+            "ended_by": ended_by,
         }
+        config = self.fit.config
+        about = {
+            "name": NAME,
+            "task": TASK,
+            "architecture": {axis: config[axis] for axis in AXES},
+            "configuration": config,
+            "seed": self.fit.seed,
+            "metric": METRIC,
+            "data_sha256": self.task.describe()["data_sha256"],
+            "statistics": self.task.statistics(),
+            "torch": torch.__version__,
+        }
+        digest = save_weights(self.fit.path, best, {**about, **found})
+        found |= {"weights": self.fit.path.name, "weights_sha256": digest}
+        times = {"seconds": time.monotonic() - began, "learning_curve": curve}
+        return {"state": "COMPLETE", **found, **times}
 
     def train_as_searched(
         self, training: Training, saved: Mapping[str, Any] | None
@@ -206,22 +218,13 @@ class Trainings:
             pass
         return copied(training)
 
-    def metadata(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        """Return everything that loading the weights needs."""
-        config = self.fit.config
-        about = self.task.describe()
-        return {
-            "name": NAME,
-            "task": TASK,
-            "architecture": {axis: config[axis] for axis in AXES},
-            "configuration": config,
-            "seed": self.fit.seed,
-            "data_sha256": about["data_sha256"],
-            "statistics": self.task.statistics(),
-            "metric": METRIC,
-            "torch": torch.__version__,
-            **found,
-        }
+
+def sync(log: LogFile) -> None:
+    """Write the pending lines; a run whose lines do not fit on the disk ends."""
+    with log.round():
+        pass
+    if log.pending:
+        raise Interrupted(f"no space left for {log.path}", STOPPED)
 
 
 def micro_batch_of(log: LogFile, fit: Fit) -> int:
