@@ -300,12 +300,12 @@ ROWS: tuple[Bad, ...] = (
     config(
         "a column given twice",
         "data: {feature_columns: [Close, Close]}",
-        "error: x.yaml:1:8: data.feature_columns: Date, or a column given twice",
+        "error: x.yaml:1:8: data.feature_columns: holds Date, or a column twice; remove it",
     ),
     config(
         "the date as a feature",
         "data: {feature_columns: [Date, Close]}",
-        "error: x.yaml:1:8: data.feature_columns: Date, or a column given twice",
+        "error: x.yaml:1:8: data.feature_columns: holds Date, or a column twice; remove it",
     ),
     config(
         "a digest that is none",
@@ -320,7 +320,8 @@ ROWS: tuple[Bad, ...] = (
     Bad(
         "a pattern of files that is none",
         "hpogen render --config x.yaml",
-        "error: x.yaml:3:8: data.file_pattern: ./ is no pattern such as **/*.txt",
+        "error: x.yaml:3:8: data.file_pattern: ./ is not a valid pattern; write one such as"
+        " **/*.txt",
         files={"x.yaml": "task: byte_lm\nbudget: 2M\ndata: {file_pattern: ./}"},
     ),
     # splits:
@@ -342,7 +343,7 @@ ROWS: tuple[Bad, ...] = (
     config(
         "a day that is none",
         "splits: {train_end: 2010-02-30, val_end: 2012-01-01}",
-        "error: x.yaml:1:10: splits.train_end: 2010-02-30 is no date",
+        "error: x.yaml:1:10: splits.train_end: 2010-02-30 is not a date",
     ),
     config(
         "a date in another form",
@@ -417,7 +418,7 @@ ROWS: tuple[Bad, ...] = (
     config(
         "skipping a row that is not there",
         "architecture: {skip: [80]}",
-        "error: x.yaml:1:23: architecture.skip.0: no arch_idx 80; the last one is 79",
+        "error: x.yaml:1:23: architecture.skip.0: arch_idx 80 does not exist; the last one is 79",
     ),
     config(
         "skipping what no row is",
@@ -742,7 +743,7 @@ ROWS: tuple[Bad, ...] = (
         "a threshold of 0",
         f"{RENDER} --task threshold_0pct",
         "error: --task: unknown task 'threshold_0pct'; choose from threshold_<x>pct,"
-        " direction, byte_lm, or add tasks with --family FOLDER",
+        " direction, byte_lm, text_classification, or add tasks with --family FOLDER",
     ),
     Bad(
         "a threshold with a needless digit",
@@ -753,7 +754,7 @@ ROWS: tuple[Bad, ...] = (
         "a path as a task",
         f"{RENDER} --task ../x",
         "error: --task: unknown task '../x'; choose from threshold_<x>pct, direction,"
-        " byte_lm, or add tasks with --family FOLDER",
+        " byte_lm, text_classification, or add tasks with --family FOLDER",
     ),
     Bad(
         "an option without a choice",
@@ -811,12 +812,12 @@ ROWS: tuple[Bad, ...] = (
     data(
         "an empty file",
         "",
-        "error: x.csv: no header; the first line names the columns, Date first",
+        "error: x.csv: no header; the first line must name the columns",
     ),
     data(
         "no row",
         table(0),
-        "error: x.csv: no row below the header",
+        "error: x.csv: no rows below the header",
     ),
     data(
         "too few rows",
@@ -826,33 +827,33 @@ ROWS: tuple[Bad, ...] = (
     data(
         "no header",
         table().partition("\n")[2],
-        "error: x.csv: no column Date, High, Low, Close; it has 2000-01-01, 10,"
+        "error: x.csv: columns Date, High, Low, Close are missing; columns: 2000-01-01, 10,"
         " 12, 9, 11, 0\n"
-        "mended by these lines in a file for --config:\n"
+        "to fix this, add these lines to a file for --config:\n"
         "data:\n"
         "  columns: {Date: ..., High: ..., Low: ..., Close: ...}  # their names in the file",
     ),
     data(
         "no date",
         table().replace("Date", "When", 1),
-        "error: x.csv: no column Date; it has When, Open, High, Low, Close, Volume\n"
-        "mended by these lines in a file for --config:\n"
+        "error: x.csv: column Date is missing; columns: When, Open, High, Low, Close, Volume\n"
+        "to fix this, add these lines to a file for --config:\n"
         "data:\n"
         "  columns: {Date: ...}  # their names in the file",
     ),
     data(
         "one price where the task needs more",
         table().replace("High", "Up", 1).replace("Low", "Down", 1),
-        "error: x.csv: no column High, Low; it has Date, Open, Up, Down, Close, Volume; without"
-        " High and Low only direction can be predicted\n"
-        "mended by these lines in a file for --config:\n"
+        "error: x.csv: columns High, Low are missing; columns: Date, Open, Up, Down, Close,"
+        " Volume; without High and Low, use the task direction\n"
+        "to fix this, add these lines to a file for --config:\n"
         "task: direction",
     ),
     data(
         "two columns that may be Close",
         table().replace("Close", "Last", 1).replace("Volume", "Price", 1),
-        "error: x.csv: Last, Price: any of these could be Close\n"
-        "mended by these lines in a file for --config:\n"
+        "error: x.csv: column Close is ambiguous: Last, Price\n"
+        "to fix this, add these lines to a file for --config:\n"
         "data:\n"
         "  columns: {Close: Last}  # their names in the file",
     ),
@@ -873,9 +874,8 @@ ROWS: tuple[Bad, ...] = (
     data(
         "a comma that may be a decimal mark",
         with_row('2000-02-01,10,12,9,11,"1,234"'),
-        "error: x.csv: a comma in numbers may be a decimal mark or a mark of thousands; no cell"
-        " decides\n"
-        "mended by these lines in a file for --config:\n"
+        "error: x.csv: a comma in numbers may be the decimal or the thousands separator\n"
+        "to fix this, add these lines to a file for --config:\n"
         "data:\n"
         '  thousands: ","  # or decimal: ","',
     ),
@@ -892,10 +892,10 @@ ROWS: tuple[Bad, ...] = (
     data(
         "a number that is missing",
         with_row("2000-02-01,10,12,9,,500"),
-        "error: x.csv: row 30, column Close: '' is no value\n"
-        "mended by these lines in a file for --config:\n"
+        "error: x.csv: row 30, column Close: '' is a missing value\n"
+        "to fix this, add these lines to a file for --config:\n"
         "data:\n"
-        "  fill: previous  # the value of the row before; or drop: these rows are left out",
+        "  fill: previous  # takes the value of the row before; drop leaves these rows out",
     ),
     data(
         "a price that is text",
@@ -925,16 +925,16 @@ ROWS: tuple[Bad, ...] = (
     data(
         "a date given twice",
         table().replace("2000-02-01", "2000-01-28"),
-        "error: x.csv: row 30, column Date: '2000-01-28' is the date of an earlier row, too\n"
-        "mended by these lines in a file for --config:\n"
+        "error: x.csv: row 30, column Date: '2000-01-28' is also the date of an earlier row\n"
+        "to fix this, add these lines to a file for --config:\n"
         "data:\n"
         "  duplicates: last  # keeps the last row of each date",
     ),
     data(
         "dates that are not sorted",
         table().replace("2000-02-01", "1999-02-01"),
-        "error: x.csv: row 30, column Date: '1999-02-01' is earlier than the row before\n"
-        "mended by these lines in a file for --config:\n"
+        "error: x.csv: row 30, column Date: '1999-02-01' is earlier than the date before\n"
+        "to fix this, add these lines to a file for --config:\n"
         "data:\n"
         "  sort: true",
     ),
@@ -942,17 +942,18 @@ ROWS: tuple[Bad, ...] = (
         "several problems",
         with_row("2000-02-01,-,null,9,11,500\n2000-02-01,10,12,9,ten,500"),
         "error: x.csv: row 31, column Close: 'ten' is not a finite number\n"
-        "x.csv: row 30, column Open: '-' is no value\n"
-        "x.csv: row 31, column Date: '2000-02-01' is the date of an earlier row, too\n"
-        "mended by these lines in a file for --config:\n"
+        "x.csv: row 30, column Open: '-' is a missing value\n"
+        "x.csv: row 31, column Date: '2000-02-01' is also the date of an earlier row\n"
+        "to fix this, add these lines to a file for --config:\n"
         "data:\n"
-        "  fill: previous  # the value of the row before; or drop: these rows are left out\n"
+        "  fill: previous  # takes the value of the row before; drop leaves these rows out\n"
         "  duplicates: last  # keeps the last row of each date",
     ),
     data(
         "no text",
         table().replace("Volume", "Volumen \x81").encode("latin-1"),
-        "error: x.csv: line 1: not UTF-8; save the file as UTF-8, or call a Parquet file .parquet",
+        "error: x.csv: line 1: not UTF-8; save the file as UTF-8, or rename a Parquet file to"
+        " .parquet",
     ),
     Bad(
         "a CSV that is called Parquet",
@@ -1046,11 +1047,10 @@ ROWS: tuple[Bad, ...] = (
     Bad(
         "a script of another configuration",
         f"{RENDER} --n-trials 9 --set fixed.epochs=5 --set sampler.type=random --seed 7",
-        "error: hpo_2M_h1.py has another configuration: study.n_trials is 50 there and 9 now,"
-        ' study.seed is 42 there and 7 now, search.epochs is {"type": "categorical",'
-        ' "choices": [50, 75, 100], "when": {}… there and not set now, 2 more keys differ.'
-        " --out FOLDER writes to another folder, --stdout prints the script. --force"
-        " overwrites it",
+        "error: hpo_2M_h1.py has another configuration: study.n_trials was 50, is 9,"
+        ' study.seed was 42, is 7, search.epochs was {"type": "categorical", "choices": [50,'
+        ' 75, 100], "when": {}…, is not set, 2 more keys differ. --out FOLDER writes to'
+        " another folder, --stdout prints the script. --force overwrites it",
         files={SCRIPT: rendered},
     ),
     Bad(

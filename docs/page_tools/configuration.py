@@ -130,7 +130,9 @@ def settings(family: Family) -> str:
         rows += rows_of(groups[name]["properties"], f"{name}.")
     for name, choices in family.options.items():
         default = code(family.default_options[name])
-        meaning = "; ".join(f"{code(value)}: {choice.about}" for value, choice in choices.items())
+        meaning = "; ".join(
+            f"{code(value)}: {choice.description}" for value, choice in choices.items()
+        )
         rows.append([code(f"options.{name}"), " or ".join(map(code, choices)), default, meaning])
     return table(HEAD, rows)
 

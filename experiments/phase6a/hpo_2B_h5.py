@@ -48,9 +48,10 @@ HPOGEN = "0.2.0 b5c433778ed5"  # version, digest of the specification
 # Data
 DATA_PATH = "data/sp500.csv"  # CSV or Parquet
 DATA_SHA256: str | None = None  # of that file; checked if given
-FEATURE_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]  # columns the model sees
+# columns that the model sees
+FEATURE_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
 
-# Splits, contiguous and in order
+# Splits
 TRAIN_FRACTION = 0.7  # of all rows, in the order of dates
 VAL_FRACTION = 0.15  # the rest is test, dropped on reading
 TRAIN_SUBSET = 1.0  # of the training days, evenly spread
@@ -60,7 +61,7 @@ MIN_VAL_SAMPLES = 100  # refuse fewer validation or training samples
 MIN_CLASS_SAMPLES = 10  # refuse fewer samples of a class
 
 # Model
-CONTEXT_LENGTH = 60  # days the model sees
+CONTEXT_LENGTH = 60  # days that the model sees
 MAX_CONTEXT_LENGTH = 60  # label days start after this many rows
 PATCH_LENGTH = 10  # days per patch
 STRIDE = 5  # days between patches
@@ -68,8 +69,9 @@ STRIDE = 5  # days between patches
 # Search space, besides the architecture
 SEARCH_SPACE: dict[str, dict[str, Any]] = {
     "epochs": {"type": "categorical", "choices": [50, 75, 100]},  # passes over the training days
-    "learning_rate": {"type": "float", "low": 0.0001, "high": 0.001, "log": True},  # its peak
-    "weight_decay": {"type": "float", "low": 0.0001, "high": 0.005, "log": True},  # matrices only
+    "learning_rate": {"type": "float", "low": 0.0001, "high": 0.001, "log": True},  # peak value
+    # of matrices only
+    "weight_decay": {"type": "float", "low": 0.0001, "high": 0.005, "log": True},
     "dropout": {"type": "float", "low": 0.1, "high": 0.3, "log": False},  # of each branch
     "warmup_steps": {"type": "categorical", "choices": [50, 100, 200, 300]},  # of linear warm-up
 }
@@ -79,11 +81,11 @@ FIXED_PARAMS: dict[str, Any] = {  # not searched
     "clip_norm": 1.0,  # largest norm of the gradient
     "beta1": 0.9,  # AdamW
     "beta2": 0.999,  # AdamW
-    "min_lr_ratio": 0.1,  # end of the cosine, as a share of the peak
-    "patience": 10,  # evaluations without a gain after which a trial stops
-    "prune_from": 0.2,  # share of the schedule before which no trial is pruned
+    "min_lr_ratio": 0.1,  # last learning rate over its peak
+    "patience": 10,  # evaluations without a gain before a trial stops
+    "prune_from": 0.2,  # share of the schedule before pruning starts
     "min_delta": 0.001,  # smallest gain that counts for patience
-    "loss": "bce",  # what is minimised
+    "loss": "bce",  # training loss
 }
 
 # Sampler and pruner of Optuna (steps in the unit of evaluations)
@@ -1830,13 +1832,13 @@ def say_result(study: LoggedStudy) -> None:
     say("Each configuration has one seed: part of a lead may be the noise of its seed.")
 
 
-# --- Dry run: everything that can be known before training ---------------------------------------
+# --- Dry run: all checks and estimates that need no training -------------------------------------
 
 LENGTHS = ("epochs", "steps", "batch_size", "warmup_steps")
 
 
 def length_ends() -> list[Config]:
-    """Return the configurations at the ends of each range that decides how long a trial is."""
+    """Return the configurations at the ends of the ranges that determine the length of a trial."""
     ends = {}
     for name, table in SEARCH_SPACE.items():
         values = table.get("choices") or (table["low"], table["high"])
@@ -1852,18 +1854,18 @@ def count_steps(task: Task, config: Config) -> int:
 
 
 def say_length_warnings(task: Task, configs: Sequence[Config]) -> None:
-    """Say which trial has too much warm-up, and which one cannot be pruned: the first of each."""
-    found: dict[str, str] = {}
+    """Warn about the first trial with a long warm-up and the first that cannot be pruned."""
+    warnings: dict[str, str] = {}
     for config in configs:
         trial = ", ".join(f"{name}={config[name]}" for name in LENGTHS if name in config)
         if 2 * config["warmup_steps"] > count_steps(task, config):
-            found.setdefault("the warm-up is longer than half of a trial", trial)
+            warnings.setdefault("the warm-up is longer than half of a trial", trial)
         *before_end, _ = (interval.step for interval in task.intervals(config))
         first = max(first_prunable(task, config), PRUNER.get("n_warmup_steps", 0))
         if PRUNER["type"] != "NopPruner" and max(before_end, default=0) < first:
-            found.setdefault("a trial ends before the pruner may act", trial)
-    for what, trial in found.items():
-        say(f"warning: {what}, with {trial}")
+            warnings.setdefault("a trial ends before the pruner may act", trial)
+    for warning, trial in warnings.items():
+        say(f"warning: {warning}, with {trial}")
 
 
 def sample_seconds(
@@ -1889,7 +1891,7 @@ def sample_seconds(
 def estimate_time(
     task: Task, device: torch.device, costs: Mapping[int, ShapeCost], n_trials: int
 ) -> None:
-    """Print how long trials and the study may take, and say what may spoil them."""
+    """Print estimates of the time of trials and study, and warn about settings of their length."""
     configs = length_ends()
     say_length_warnings(task, configs)
     n_samples = fmean(count_steps(task, config) * config["batch_size"] for config in configs)
@@ -1909,15 +1911,15 @@ def estimate_time(
 def dry_run(
     task: Task, device: torch.device, costs: Mapping[int, ShapeCost], arguments: Namespace
 ) -> int:
-    """Print data, baselines, every shape, its memory and times; return 1 if a count is wrong."""
+    """Print data, baselines, shapes with their memory, and times; return 1 if a count is wrong."""
     free, batch_size = free_memory(device), FIXED_PARAMS.get("batch_size", 256)
-    about = {
+    overview = {
         **task.describe(),
         "baselines": task.baselines(),
         "never tried": SKIP_INDICES or "none",
         "device": f"{device}, {free / 1e9:.1f} GB free",
     }
-    for name, value in about.items():
+    for name, value in overview.items():
         print(f"{name:15} {value}")
     wrong, shapes = 0, []
     for shape_idx, rows in enumerate(SPACE.shapes):
@@ -1970,10 +1972,10 @@ def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> i
     return 0 if same else 1
 
 
-# --- Search: trials one after another, each claimed in the log before it is trained --------------
+# --- Search: trains trials one after another, each after a claim in the log ----------------------
 # The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free.
 # So the total is exact, a killed trial continues under its number, and workers need no
-# coordinator. Extreme k is trial k; then come configurations of --enqueue, then those of the
+# coordinator. Extreme k is trial k. The configurations of --enqueue follow, then those of the
 # sampler.
 
 MOST_KILLS = 10  # processes in a row that may end at one place of a trial
@@ -1981,7 +1983,7 @@ SIGN = 1 if DIRECTION == "minimize" else -1
 
 
 class KilledError(Exception):
-    """The trial ends its process again and again; it may need too much memory."""
+    """The trial ended several processes in a row; it may need too much memory."""
 
 
 def digest(value: object) -> str:
@@ -1989,7 +1991,7 @@ def digest(value: object) -> str:
 
 
 def failure(error: Exception) -> dict[str, Any]:
-    """Return the end of a trial that raised an error: why, and where."""
+    """Return the fields of the end line of a trial that raised an error."""
     reasons = {DivergedError: "diverged", KilledError: "killed"}
     last = traceback.extract_tb(error.__traceback__)[-1]
     return {
@@ -2003,7 +2005,7 @@ def failure(error: Exception) -> dict[str, Any]:
 
 @dataclass
 class Search:
-    """The trials of one run, and the one that is in training."""
+    """The trials of one run, and the state of the trial in training."""
 
     task: Task
     log: LogFile
@@ -2015,7 +2017,7 @@ class Search:
         self.memory = MemoryStudy(self.log.study, self.arguments.seed)
         self.free_at_start = free_memory(self.device)
         self.progress = Progress(self.arguments.n_trials)
-        self.next_round, self.next_results = 0.0, 0.0  # so that each takes 1 % of the time
+        self.next_round, self.next_results = 0.0, 0.0  # times; each task may take 1 % of the run
 
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none is complete."""
@@ -2037,10 +2039,10 @@ class Search:
         return code
 
     def close_run(self, reason: str) -> None:
-        """Write how the run ended, and the results of the study."""
+        """Write the end line of the run, and the results of the study."""
         with suppress(Interrupted), self.log.round() as study:
-            found = summary(study)
-            results = {name: found[name] for name in (*STATES, "best_trial", "best_value")}
+            totals = summary(study)
+            results = {name: totals[name] for name in (*STATES, "best_trial", "best_value")}
             self.log.write("run_end", {"reason": reason, **results})
         self.write_results()
 
@@ -2060,22 +2062,22 @@ class Search:
         self.log.report_damage()
 
     def next_trial(self) -> int | None:
-        """Return the trial to train, locked and claimed; None if none is left."""
+        """Return the next trial, locked and claimed; None if no trial is left."""
         if stop := self.stops.asked():
             raise stop
         with self.log.round() as study:
             ended = {n for n, trial in study.trials.items() if trial.finished}
             left = (n for n in range(self.arguments.n_trials) if n not in ended)
             number = next((n for n in left if self.log.lock_trial(n)), None)
-            known = None if number is None else study.trials.get(number)
-            self.resumed = known is not None and known.datetime_start is not None
+            trial = None if number is None else study.trials.get(number)
+            self.resumed = trial is not None and trial.datetime_start is not None
             if number is not None and not self.resumed:
                 self.start_trial(number, study, *self.given_params(number, study))
         self.sync()
         return number
 
     def start_trial(
-        self, number: int, study: LoggedStudy, params: Mapping[str, Any], about: dict[str, Any]
+        self, number: int, study: LoggedStudy, params: Mapping[str, Any], origin: dict[str, Any]
     ) -> None:
         """Choose the configuration of a trial and claim it."""
         config = self.memory.ask(number, params)
@@ -2084,7 +2086,7 @@ class Search:
         trained = {name: value for name, value in config.items() if name not in SPACE.sizes()}
         config_id = digest([row, trained])[:12]
         if any(t.attributes.get("config_id") == config_id for t in study.trials.values()):
-            about["kind"] = "repeat"
+            origin["kind"] = "repeat"
         fields = {
             "trial": number,
             "arch_idx": arch_idx,
@@ -2094,7 +2096,7 @@ class Search:
             **self.task.training_length(config),
             "micro_batch": cost.micro_batch(free_memory(self.device), config["batch_size"]),
             "seed": self.arguments.seed,
-            **about,
+            **origin,
             "config_id": config_id,
             "datetime_start": str(datetime.now()),
         }
@@ -2103,7 +2105,7 @@ class Search:
     def given_params(
         self, number: int, study: LoggedStudy
     ) -> tuple[Mapping[str, Any], dict[str, Any]]:
-        """Return the parameters that are given to a trial, and what that makes of it."""
+        """Return the preset parameters of a trial, and its kind."""
         if number < len(EXTREME_INDICES):
             arch_idx, ends = list(EXTREME_INDICES.items())[number]
             kind = "smoke" if self.arguments.smoke else "extreme"
@@ -2129,24 +2131,24 @@ class Search:
         shape = ("d_model", "n_layers", "n_heads", "d_ff")
         self.progress.begin(number, " ".join(f"{axis}={self.config[axis]}" for axis in shape))
         try:
-            found = self.train_trial(self.resume_trial() if self.resumed else None)
+            result = self.train_trial(self.resume_trial() if self.resumed else None)
         except Exception as error:  # a failed trial must not end the study
-            found = failure(error)
-        found |= {"seconds": time.monotonic() - self.began, "learning_curve": self.curve}
-        if self.end_trial(found):
+            result = failure(error)
+        result |= {"seconds": time.monotonic() - self.began, "learning_curve": self.curve}
+        if self.end_trial(result):
             self.checkpoint.remove()
             best = self.log.study.best(DIRECTION)
             lead = f"best {best.value:.5g} (trial {best.number})" if best else "none complete yet"
-            ended = found.get("fail_reason", found["value"])
-            self.progress.end(f"{found['state']} {ended}  {lead}")
+            outcome = result.get("fail_reason", result["value"])
+            self.progress.end(f"{result['state']} {outcome}  {lead}")
 
     def write(self, event: str, fields: Mapping[str, Any], level: str = "I") -> None:
-        """Add a line of the trial in training, with its architecture."""
-        same = {"trial": self.number, **{name: self.config[name] for name in ARCHITECTURE}}
-        self.log.write(event, {**same, **self.memory.kept(self.number), **fields}, level=level)
+        """Write a line of the trial in training, with its architecture."""
+        common = {"trial": self.number, **{name: self.config[name] for name in ARCHITECTURE}}
+        self.log.write(event, {**common, **self.memory.kept(self.number), **fields}, level=level)
 
     def resume_trial(self) -> Mapping[str, Any] | None:
-        """Claim a trial of a run that is gone; return the state of its checkpoint."""
+        """Claim a trial of an ended run; return the state of its checkpoint."""
         saved = self.checkpoint.load()
         if saved:
             self.curve = saved["curve"]
@@ -2160,7 +2162,7 @@ class Search:
         return saved
 
     def write_resumed(self, saved: Mapping[str, Any] | None, **changed: int) -> None:
-        """Write from where the trial continues."""
+        """Write a line with the evaluation and batch from which the trial resumes."""
         reached = self.curve[-1][self.task.unit] if self.curve else 0
         start_attrs = self.log.study.trials[self.number].start_attrs
         fields = {
@@ -2174,7 +2176,7 @@ class Search:
         self.sync()
 
     def train_trial(self, saved: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Train, again with half the micro-batch where memory runs out; return the end."""
+        """Train, after each out-of-memory error with half the micro-batch; return the result."""
         cost = self.costs[self.config["arch_idx"]]
         most = self.config["micro_batch"] or self.config["batch_size"]
         micro_batch = cost.micro_batch(free_memory(self.device), most)
@@ -2204,8 +2206,8 @@ class Search:
             self.progress.update(share)
             stop = self.stops.asked()
             if stop or self.checkpoint.due():
-                about = {"curve": self.curve, "wall_seconds": time.monotonic() - self.began}
-                self.checkpoint.save({**training.state(), **about, **self.memory.kept(number)})
+                progress = {"curve": self.curve, "wall_seconds": time.monotonic() - self.began}
+                self.checkpoint.save({**training.state(), **progress, **self.memory.kept(number)})
                 self.stops.reserve = 2 * self.checkpoint.cost
                 self.sync()
             if stop:
@@ -2219,11 +2221,11 @@ class Search:
             if self.evaluate(point):
                 state, ended_by = "PRUNED", "pruned"
                 break
-            values = (SIGN * known[METRIC] for known in self.curve)
+            values = (SIGN * evaluation[METRIC] for evaluation in self.curve)
             if evals_without_gain(values, config["min_delta"]) >= config["patience"]:
                 ended_by = "early_stopping"
                 break
-        best = min(self.curve, key=lambda known: SIGN * float(known[METRIC]))
+        best = min(self.curve, key=lambda evaluation: SIGN * float(evaluation[METRIC]))
         return {
             **{name: value for name, value in best.items() if name != unit},
             "state": state,
@@ -2242,7 +2244,7 @@ class Search:
     def evaluate(self, point: Mapping[str, Any]) -> bool:
         """Write an evaluation; return whether the pruner ends the trial.
 
-        A line waits for the next round while rounds are slow: they may take 1 % of the time.
+        The line waits for the next round if rounds are slow, which may take 1 % of the time.
         """
         (unit, step), *metrics = point.items()
         self.memory.update()
@@ -2253,8 +2255,8 @@ class Search:
             self.sync()
         return pruned
 
-    def end_trial(self, found: Mapping[str, Any]) -> bool:
-        """Write the end of the trial; return False if another run claimed it meanwhile."""
+    def end_trial(self, result: Mapping[str, Any]) -> bool:
+        """Write the end of the trial; return False if another run has claimed it."""
         with self.log.round() as study:
             trial = study.trials[self.number]
             owner = trial.claims[-1]
@@ -2263,8 +2265,8 @@ class Search:
             if ours:
                 times = {"datetime_start": trial.datetime_start}
                 times["datetime_complete"] = str(datetime.now())
-                level = "W" if "error" in found else "I"
-                self.write("trial_end", {**trial.attributes, **found, **times}, level)
+                level = "W" if "error" in result else "I"
+                self.write("trial_end", {**trial.attributes, **result, **times}, level)
         self.sync()
         if not ours:
             say(f"trial {self.number} was claimed by run {owner}; this result is discarded")
@@ -2273,7 +2275,7 @@ class Search:
         return ours
 
     def write_results(self) -> None:
-        """Write the derived files; a full disk is said and survived."""
+        """Write the derived files; report an error such as a full disk, and continue."""
         began = time.monotonic()
         try:
             write_results(self.arguments.out, self.log.study)

@@ -46,7 +46,7 @@ def complete_option(
     from hpogen.families import FAMILIES
 
     pairs = {
-        f"{name}={value}": choice.about
+        f"{name}={value}": choice.description
         for family in FAMILIES
         for name, choices in (
             *family.options.items(),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from hpogen.demo_licences import licences
 from hpogen.errors import HpogenError, MissingDependencyError
 
 
@@ -49,5 +50,6 @@ def standard_library(name: str) -> bytes:
 SOURCES: dict[str, tuple[str, Callable[[str], bytes]]] = {
     "sp500": ("data/sp500.csv", prices),
     "nasdaq": ("data/nasdaq.csv", prices),
+    "licences": ("data/licences.csv", licences),
     "stdlib": ("data/stdlib.txt", standard_library),
 }

@@ -62,7 +62,7 @@ def test_the_price_of_a_later_row_is_found_whatever_fills_its_end(
 ) -> None:
     found = table(seed)
     found["Extra"] = [*found[price][ahead:], *[filler] * ahead]
-    assert faults(found)["Extra"].startswith(f"is {price} of {ahead} row")
+    assert faults(found)["Extra"].startswith(f"holds {price} of {ahead} row")
 
 
 @few

@@ -105,9 +105,12 @@ def problems(tmp_path: Path, text: str) -> list[str]:
         ),
         (
             "splits: {train_end: 2010-13-01, val_end: 2011-01-01}",
-            "x.yaml:1:10: splits.train_end: 2010-13-01 is no date",
+            "x.yaml:1:10: splits.train_end: 2010-13-01 is not a date",
         ),
-        ("data: {feature_columns: [Close, Close]}", "x.yaml:1:8: data.feature_columns: Date, or"),
+        (
+            "data: {feature_columns: [Close, Close]}",
+            "x.yaml:1:8: data.feature_columns: holds Date, or",
+        ),
         (
             "search:\n  batch_size: {type: float, low: 1, high: 8}",
             "x.yaml:2:3: search.batch_size: needs whole numbers; write type: int",

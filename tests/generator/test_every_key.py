@@ -20,9 +20,9 @@ from hpogen.configuration.samplers import (
 from hpogen.families import FAMILIES
 from hpogen.families.family import Family
 from hpogen.rendering.render import MARK, render
-from scripts import MARKET, TEXT, changed, spec_of
+from scripts import LABELS, MARKET, TEXT, changed, spec_of
 
-BASES = dict(zip([family.name for family in FAMILIES], (MARKET, TEXT), strict=True))
+BASES = dict(zip([family.name for family in FAMILIES], (MARKET, TEXT, LABELS), strict=True))
 BY_NAME = {family.name: family for family in FAMILIES}
 SHA = "0123456789abcdef" * 4
 # Another value for every key; where a key needs company, the whole change.
@@ -85,7 +85,13 @@ CONSTANTS: dict[str, dict[str, Any]] = {
     "train_end": {"splits": {"train_end": "2010-01-01", "val_end": "2012-01-01"}},
     "val_end": {"splits": {"train_end": "2010-01-01", "val_end": "2013-01-01"}},
     "min_val_samples": {"splits": {"min_val_samples": 50}},
-    "min_class_samples": {"splits": {"min_class_samples": 5}},
+    "min_class_samples": {"splits": {"min_class_samples": 7}},
+    "text_column": {"data": {"text_column": "notice"}},
+    "label_column": {"data": {"label_column": "licence"}},
+    "labels": {"data": {"labels": ["no", "yes", "unknown"]}},
+    "group_column": {"splits": {"group_column": "post"}},
+    "split_column": {"splits": {"group_column": None, "split_column": "split"}},
+    "split_seed": {"splits": {"split_seed": 1}},
     "val_bytes": {"splits": {"val_bytes": 5000}},
     "context_length": {"model": {"context_length": 30}},
     "max_context_length": {"model": {"max_context_length": 90}},

@@ -206,7 +206,7 @@ def test_a_memory_ceiling_skips_what_needs_more_for_a_batch_of_one(tmp_path: Pat
 @pytest.mark.parametrize(
     ("skip", "message"),
     [
-        ([99], "architecture.skip.0: no arch_idx 99; the last one is"),
+        ([99], "architecture.skip.0: arch_idx 99 does not exist; the last one is"),
         ([{"d_modle": 8}], "architecture.skip.0.d_modle: unknown column; did you mean d_model?"),
         (
             [{"d_model": 9}],

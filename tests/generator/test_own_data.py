@@ -21,14 +21,22 @@ from scripts import MARKET, load, load_task, spec_of
 
 NOTES = {
     "pandas_index": ["column Unnamed: 0 is an index"],
-    "unnamed_dates": ["Open: open, High: high, Low: low, Close: close", "Date: Unnamed: 0"],
-    "alpha_vantage": ["Date: timestamp", "Close: 4. close", "the newest row is first"],
-    "binance": ["Date: Open time", "1514764800000 are read as milliseconds since 1970"],
-    "american": ["Close: Close/Last", "currency signs", "08/09/2019 are read as %m/%d/%Y"],
-    "german_bank": ["cp1252", "semicolons", "the decimal mark is a comma", "'.' in numbers"],
-    "investing": ["Close: Price", "1.2M is 1200000", "Aug 09, 2019 are read as %b %d, %Y"],
+    "unnamed_dates": [
+        "open as Open, high as High, low as Low, close as Close",
+        "Unnamed: 0 as Date",
+    ],
+    "alpha_vantage": ["timestamp as Date", "4. close as Close", "the newest row is first"],
+    "binance": ["Open time as Date", "1514764800000 are read as milliseconds since 1970"],
+    "american": ["Close/Last as Close", "currency signs", "08/09/2019 are read as %m/%d/%Y"],
+    "german_bank": [
+        "cp1252",
+        "semicolons",
+        "the decimal separator is a comma",
+        "separator is '.'",
+    ],
+    "investing": ["Price as Close", "1.2M is 1200000", "Aug 09, 2019 are read as %b %d, %Y"],
     "with_zone": ["ticker holds text ('SPX')", "Adj Close repeats Close"],
-    "macro": ["SP500, the only column of numbers, is read as Close"],
+    "macro": ["column SP500, the only numeric one, is read as Close"],
     "utf_16": ["utf-16", "tabs", "'Source: exchange, all rights reserved'"],
 }
 
@@ -106,11 +114,11 @@ def test_a_series_of_one_price_is_refused_for_a_threshold(tmp_path: Path) -> Non
     ).encode())  # fmt: skip
     with pytest.raises(DataError) as caught:
         rendered(tmp_path, file)
-    assert "without High and Low only direction can be predicted" in str(caught.value)
-    assert yaml.safe_load(mended_by(caught.value)) == {"task": "direction"}
+    assert "without High and Low, use the task direction" in str(caught.value)
+    assert yaml.safe_load(fix_in(caught.value)) == {"task": "direction"}
 
 
-def mended_by(error: DataError) -> str:
+def fix_in(error: DataError) -> str:
     """Return the lines of YAML in an error."""
     return str(error).partition("--config:\n")[2]
 
@@ -120,11 +128,11 @@ def test_missing_values_and_repeated_dates_are_one_report_that_mends_them(tmp_pa
         rendered(tmp_path, holidays())
     path = tmp_path / "holidays.csv"
     assert str(caught.value).splitlines()[:2] == [
-        f"{path}: row 42, column Open: '-' is no value"
+        f"{path}: row 42, column Open: '-' is a missing value"
         " (4 rows in Open, High, Low, Close, Volume: 42, 92, 152, …)",
-        f"{path}: row 203, column Date: '2018-10-08' is the date of an earlier row, too",
+        f"{path}: row 203, column Date: '2018-10-08' is also the date of an earlier row",
     ]
-    mend = yaml.safe_load(mended_by(caught.value))["data"]
+    mend = yaml.safe_load(fix_in(caught.value))["data"]
     assert mend == {"fill": "previous", "duplicates": "last"}
     spec, findings = rendered(tmp_path, holidays(), **mend)
     frame = frame_of(tmp_path, spec)
@@ -160,9 +168,9 @@ def test_dates_that_no_row_decides_are_refused_with_both_formats(tmp_path: Path)
     text = table(["Date", "Open", "High", "Low", "Close"], rows)
     assert facts(tmp_path / "x.csv", text).constants["date_format"] == "%m/%d/%Y"  # the same
     text = text.replace("01/01/1750", "01/02/1750")
-    with pytest.raises(DataError, match="'01/02/1750' may begin with the month") as caught:
+    with pytest.raises(DataError, match="'01/02/1750' is ambiguous") as caught:
         facts(tmp_path / "x.csv", text)
-    assert yaml.safe_load(mended_by(caught.value)) == {"data": {"date_format": "%m/%d/%Y"}}
+    assert yaml.safe_load(fix_in(caught.value)) == {"data": {"date_format": "%m/%d/%Y"}}
     assert '# or "%d/%m/%Y"' in str(caught.value)
     for chosen, first in (("%m/%d/%Y", "1750-01-02"), ("%d/%m/%Y", "1750-02-01")):
         found = facts(tmp_path / "x.csv", text, date_format=chosen).constants
@@ -173,9 +181,9 @@ def test_a_comma_that_no_cell_decides_is_refused_with_both_readings(tmp_path: Pa
     rows = [(day.date, 10, 12, 9, 10 + n % 3, f"{n + 1},{n + 100}") for n, day in
             enumerate(days(400))]  # fmt: skip
     text = table(["Date", "Open", "High", "Low", "Close", "Volume"], rows)
-    with pytest.raises(DataError, match="a comma in numbers may be a decimal mark") as caught:
+    with pytest.raises(DataError, match="a comma in numbers may be the decimal") as caught:
         facts(tmp_path / "x.csv", text)
-    assert yaml.safe_load(mended_by(caught.value)) == {"data": {"thousands": ","}}
+    assert yaml.safe_load(fix_in(caught.value)) == {"data": {"thousands": ","}}
     assert facts(tmp_path / "x.csv", text, decimal=",").constants["thousands"] == ""
     assert facts(tmp_path / "x.csv", text, thousands=",").constants["decimal"] == "."
 
@@ -192,7 +200,7 @@ def test_all_problems_are_one_report(tmp_path: Path) -> None:
     assert [text.partition(":")[0] for text in problems if text] == [
         "row 20", "row 10, column Close", "row 31, column Date", "row 40, column Close",
     ]  # fmt: skip
-    assert yaml.safe_load(mended_by(caught.value)) == {"data": {"sort": True}}
+    assert yaml.safe_load(fix_in(caught.value)) == {"data": {"sort": True}}
 
 
 def test_all_columns_that_have_to_be_named_are_one_line_of_yaml(tmp_path: Path) -> None:
@@ -201,7 +209,7 @@ def test_all_columns_that_have_to_be_named_are_one_line_of_yaml(tmp_path: Path) 
     )
     with pytest.raises(DataError) as caught:
         facts(tmp_path / "x.csv", text)
-    mend = yaml.safe_load(mended_by(caught.value))
+    mend = yaml.safe_load(fix_in(caught.value))
     assert mend == {"data": {"columns": {"Close": "Last", "Date": "..."}}}
     named = {"Close": "Last", "Date": "When"}
     assert facts(tmp_path / "x.csv", text, columns=named).constants["columns"] == named
@@ -229,9 +237,11 @@ def test_columns_that_add_nothing_are_left_out_with_a_note(tmp_path: Path) -> No
 def test_a_column_with_a_later_price_is_refused_unless_it_is_named(tmp_path: Path) -> None:
     closes = [day.close for day in days()]
     text = own_table({"target": lambda n: closes[n + 1] if n + 1 < len(closes) else 1.0})
-    with pytest.raises(DataError, match="target is Close of 1 row later, which is unk") as caught:
+    with pytest.raises(
+        DataError, match="target holds Close of 1 row later, which is unk"
+    ) as caught:
         facts(tmp_path / "x.csv", text)
-    mend = yaml.safe_load(mended_by(caught.value))["data"]
+    mend = yaml.safe_load(fix_in(caught.value))["data"]
     assert mend == {"feature_columns": ["Open", "High", "Low", "Close"]}
     assert facts(tmp_path / "x.csv", text, **mend).warnings == []
     named = {"feature_columns": ["Close", "target"]}

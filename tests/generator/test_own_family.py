@@ -109,7 +109,7 @@ def faults() -> Iterator[tuple[str, tuple[str, ...], str]]:
         "family.py:8: TypeError: Family.__init__() got an unexpected keyword argument",
     )
     yield "name", ('"small"', '"Small!"'), "name 'Small!': use lower-case letters, digits and _"
-    yield "taken", ('"small"', '"language"'), "a family language exists already"
+    yield "taken", ('"small"', '"language"'), "family language already exists"
     yield "task", ('"small_lm", "small_lm"', '".*", "x"'), "task threshold_1pct belongs to"
     yield "pattern", ('TaskKind("small_lm"', 'TaskKind("("'), "task small_lm: pattern '(': "
     yield (
@@ -120,7 +120,7 @@ def faults() -> Iterator[tuple[str, tuple[str, ...], str]]:
     yield (
         "part",
         ("small_below=0,", 'small_below=0, parts=(*LANGUAGE.parts, "modle"),'),
-        "part modle: there is no modle.py in the folder and none in hpo_script",
+        "part modle: modle.py is neither in the folder nor in hpo_script",
     )
     yield (
         "slot",

@@ -15,7 +15,7 @@ import pytest
 from hpogen.families.market.constants import PRICES
 from hpogen.rendering.render import read_mark, render
 from hpogen.spec import Spec
-from scripts import MARKET, TEXT, changed, spec_of
+from scripts import LABELS, MARKET, TEXT, changed, spec_of
 
 ROOT = Path(__file__).parents[2]
 SHA = "0123456789abcdef" * 4
@@ -91,8 +91,21 @@ FACTORS: dict[str, dict[str, list[dict[str, Any]]]] = {
         "schedule": [{}, {"search": {"steps": {"type": "int", "low": 8, "high": 64, "step": 8}},
                           "fixed": {"steps": None}}],
     },
+    "text": {
+        **COMMON,
+        "subset": [{}, {"splits": {"train_subset": 0.25, "group_column": None}}],
+        "columns": [{}, {"data": {"text_column": 'a "b"', "label_column": "{c}"}},
+                    {"splits": {"group_column": None, "split_column": "d\\e"}}],
+        "labels": [{}, {"data": {"labels": ["no", 'a "b"', "{c}", "d\\e", "é"]}}],
+        "loss": [{}, {"fixed": {"loss": "focal"}}, searched("cross_entropy", "focal")],
+        "metric": [{}, {"metric": "val_loss"}, {"metric": "accuracy"}],
+    },
 }  # fmt: skip
-BASES = {"market": changed(MARKET, tolerance=0.6), "language": changed(TEXT, tolerance=0.6)}
+BASES = {
+    "market": changed(MARKET, tolerance=0.6),
+    "language": changed(TEXT, tolerance=0.6),
+    "text": changed(LABELS, tolerance=0.6),
+}
 Row = dict[str, int]
 
 

@@ -62,7 +62,7 @@ def test_files_that_are_no_text_are_left_out_and_named(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"\0")
     assert notes(tmp_path)[1] == [
         f"1 file, {SIZE:,} bytes",
-        "files that are no text are left out: a.png, b.png, c.png and 1 more",
+        "files without text are left out: a.png, b.png, c.png and 1 more",
     ]
     with pytest.raises(DataError, match=r"no text in a\.png, b\.png, c\.png and 1 more, which"):
         notes(tmp_path, file_pattern="*.png")

@@ -83,7 +83,7 @@ def test_a_metric_that_the_best_trial_lacks_is_not_compared() -> None:
 
 def test_without_a_baseline_nothing_is_called_good() -> None:
     view = study({"value": 0.5}, baselines={})
-    assert ("note", "The log holds no baseline to compare with.") in said(view)
+    assert ("note", "The log has no baselines to compare with.") in said(view)
     assert "good" not in dict(said(view))
 
 

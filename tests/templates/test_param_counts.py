@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from hpo_script.families.market.sizes import input_sizes
 from hpogen.families.market.inputs import N_START_FEATURES
 from hpogen.rendering.render import render
 from hpogen.spec import Spec, make_spec
-from scripts import MARKET, TEXT, changed, load, load_task, render_to, spec_of
+from scripts import LABELS, MARKET, TEXT, changed, load, load_task, render_to, spec_of
 
 BUDGETS = ("2M", "20M", "200M", "2B")
 
@@ -45,7 +44,8 @@ def models(spec: Spec, names: dict[str, Any]) -> list[tuple[dict[str, int], int]
     return found
 
 
-@pytest.mark.parametrize(("budget", "task"), list(product(BUDGETS, (None, "byte_lm"))))
+@pytest.mark.parametrize("budget", BUDGETS)
+@pytest.mark.parametrize("task", [None, "byte_lm", "text_classification"])
 def test_every_count_of_every_grid_is_exact(budget: str, task: str | None, tmp_path: Path) -> None:
     spec = make_spec(budget=budget, task=task, any_horizon=True)
     script = tmp_path / "script.py"
@@ -80,13 +80,14 @@ def test_every_size_of_the_window_is_counted(model: dict[str, int], tmp_path: Pa
     assert all(count == row["params"] for row, count in rows)
 
 
-def test_the_context_of_a_language_model_is_counted(tmp_path: Path) -> None:
-    config = changed(TEXT, model={"context_length": 100})
+@pytest.mark.parametrize("config", [TEXT, LABELS], ids=["language", "text"])
+def test_the_context_of_a_text_is_counted(config: dict[str, Any], tmp_path: Path) -> None:
+    config = changed(config, model={"context_length": 100})
     rows = models(spec_of(tmp_path, config), load(render_to(tmp_path, config)))
     assert all(count == row["params"] for row, count in rows)
 
 
-@pytest.mark.parametrize("config", [MARKET, TEXT], ids=["market", "text"])
+@pytest.mark.parametrize("config", [MARKET, TEXT, LABELS], ids=["market", "language", "text"])
 def test_the_estimate_of_a_samples_memory_is_what_a_forward_pass_keeps(
     config: dict[str, Any], tmp_path: Path
 ) -> None:

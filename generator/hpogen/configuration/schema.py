@@ -136,7 +136,7 @@ def group_schema(family: Family, name: str) -> Node:
 
 def described(item: Constant | Param) -> Node:
     """Return the schema of a constant or parameter, with a default unless it is searched."""
-    node = {**type_schema(item.type), "description": item.about}
+    node = {**type_schema(item.type), "description": item.description}
     if not isinstance(item.default, dict):
         node["default"] = item.default
     return node
@@ -150,7 +150,7 @@ def type_schema(type_: Any) -> Node:
 
 def choices(table: Mapping[str, Choice], default: str) -> Node:
     """Return the schema of an option."""
-    values = [{"const": name, "description": choice.about} for name, choice in table.items()]
+    values = [{"const": name, "description": choice.description} for name, choice in table.items()]
     return {"oneOf": values, "default": default}
 
 
@@ -196,7 +196,7 @@ def search_entry(param: Param, names: list[str]) -> Node:
     allowed += ["IntEntry"] if kind in ("integer", "number") else []
     allowed += ["FloatEntry"] if kind == "number" else []
     node: Node = {
-        "description": param.about,
+        "description": param.description,
         "oneOf": [{"$ref": f"#/$defs/{name}"} for name in allowed],
         "properties": {
             "low": value,

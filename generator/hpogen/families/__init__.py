@@ -1,4 +1,4 @@
-"""Families: the tasks that scripts can be rendered for, built in or added from a folder."""
+"""Families of tasks: the built-in ones, and those that `add_family` loads from a folder."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from hpogen.errors import FamilyError, UsageError
 from hpogen.families.family import Family
 from hpogen.families.language import LANGUAGE
 from hpogen.families.market import MARKET
+from hpogen.families.text import TEXT
 
-FAMILIES = [MARKET, LANGUAGE]  # `add_family` appends
+FAMILIES = [MARKET, LANGUAGE, TEXT]  # `add_family` appends
 DEFAULT_TASK = "threshold_1pct"
 
 
@@ -32,14 +33,14 @@ def find_family(task: str | None) -> Family:
 
 
 def add_family(folder: Path) -> Family:
-    """Add the family of a folder, in place of an earlier version of it. Raises FamilyError."""
+    """Add the family of a folder, or replace its earlier version. Raises FamilyError."""
     from hpogen.families.own_family import load_family
 
     family = load_family(folder)
     others = [other for other in FAMILIES if other.folder != family.folder]
     for other in others:
         if other.name == family.name:
-            raise FamilyError(f"{shown(str(folder), 200)}: a family {family.name} exists already")
+            raise FamilyError(f"{shown(str(folder), 200)}: family {family.name} already exists")
         for kind in other.tasks:
             example = kind.example.replace("<x>", "1")
             if any(own.matches(example) for own in family.tasks):

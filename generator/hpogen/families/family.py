@@ -25,7 +25,7 @@ class Schedule(NamedTuple):
     step: int  # between two evaluations
     last_step: int
     n_batches: int | None  # optimizer steps between two evaluations; None if unknown
-    n_optimizer_steps: int | None  # of the whole trial; None if unknown
+    n_optimizer_steps: int | None  # in one trial; None if unknown
 
 
 @dataclass(frozen=True)
@@ -33,22 +33,22 @@ class Constant:
     """A constant of the script that is not a hyper-parameter: NAME in the script, name in YAML."""
 
     name: str
-    group: str  # the key in YAML that it stands below: data, splits or model
+    group: str  # the parent key in YAML: data, splits or model
     default: Any
     type: Any
-    about: str
-    beside: str = ""  # the constant in whose comment it stands, instead of a line of its own
-    optional: bool = False  # a script has these only if one of them differs from its default
+    description: str
+    beside: str = ""  # a constant whose comment shows this one, in place of a line of its own
+    optional: bool = False  # left out if all optional constants have their defaults
 
 
 @dataclass(frozen=True)
 class Param:
-    """A hyper-parameter: searched where its default is a search entry, else fixed."""
+    """A hyper-parameter: searched if its default is a search entry, fixed otherwise."""
 
     name: str
     default: Any  # a value, or a search entry such as {"type": "float", "low": …, "high": …}
     type: Any
-    about: str
+    description: str
 
 
 @dataclass(frozen=True)
@@ -56,18 +56,18 @@ class Choice:
     """One way to fill slots of the script, with the parameters it brings."""
 
     parts: Mapping[str, str]
-    about: str
+    description: str
     params: tuple[Param, ...] = ()
     metric: str | None = None  # the default metric of a search with this choice
-    extra: Mapping[str, str] = field(default_factory=dict)  # slots that this choice alone fills
+    extra: Mapping[str, str] = field(default_factory=dict)  # replaces what others put in a slot
 
 
 @dataclass(frozen=True)
 class Switch:
-    """A hyper-parameter whose values name functions; a script holds those that it may use.
+    """A hyper-parameter whose values name functions; a script holds only those that it can use.
 
-    The script has a table of them in the constant `argument`, in capitals. A function is named
-    by its value and `suffix`: `focal_loss`.
+    The script lists them in the constant `argument`, in capitals. The name of a function is the
+    value and `suffix`, for example `focal_loss`.
     """
 
     argument: str
@@ -85,17 +85,17 @@ class TaskKind:
     parts: Mapping[str, str] = field(default_factory=dict)
 
     def matches(self, task: str) -> bool:
-        """Tell whether a task is of this kind."""
+        """Return whether a task is of this kind."""
         return re.fullmatch(self.pattern, task, re.ASCII) is not None
 
 
-def with_defaults(constants: Iterable[Constant], said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the value of each constant: one that was said, else its default."""
-    return {constant.name: said.get(constant.name, constant.default) for constant in constants}
+def with_defaults(constants: Iterable[Constant], configured: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configured value of each constant, or its default."""
+    return {item.name: configured.get(item.name, item.default) for item in constants}
 
 
 def no_slots(constants: Mapping[str, Any]) -> Mapping[str, list[str]]:
-    """Return nothing: the constants fill no slot."""
+    """Return no slots, whatever the constants."""
     del constants
     return {}
 
@@ -106,11 +106,11 @@ class Family:
 
     name: str
     tasks: tuple[TaskKind, ...]
-    default_task: str | None  # the task that needs no mention in a file name
+    default_task: str | None  # its name is left out of file names
     has_horizon: bool
     axes: Mapping[str, tuple[float, ...]]
-    small_axes: Mapping[str, tuple[float, ...]]  # in place of `axes` below
-    small_below: int  # parameters
+    small_axes: Mapping[str, tuple[float, ...]]  # replaces `axes` for small budgets
+    small_below: int  # parameters; smaller budgets use `small_axes`
     candidates: Callable[[Mapping[str, Any]], Iterator[dict[str, int]]]
     count_params: Callable[[Mapping[str, int], Mapping[str, Any], Mapping[str, str]], int]
     sample_bytes: Callable[[Mapping[str, int], Mapping[str, Any], Mapping[str, str]], int]
@@ -123,23 +123,23 @@ class Family:
     default_options: Mapping[str, str]
     metrics: Mapping[str, str]
     default_metric: str
-    parts: tuple[str, ...]  # of the experiment, in reading order; {slot}: filled by a choice
-    read_data: Callable[[str, Mapping[str, Any], str], DataFacts]  # path, what was said, task
+    parts: tuple[str, ...]  # of the experiment, in reading order; a choice fills a {slot}
+    read_data: Callable[[str, Mapping[str, Any], str], DataFacts]  # path, configured, task
     describe_inputs: Callable[[Mapping[str, Any], Mapping[str, str]], str]
     count_samples: Callable[[Mapping[str, Any], int | None, int | None], int | None]
     schedule: Callable[[Mapping[str, Any], int | None], Schedule]
-    length_params: tuple[str, ...]  # hyper-parameters that `schedule` looks up
+    length_params: tuple[str, ...]  # hyper-parameters that `schedule` reads
     switches: Mapping[str, Switch] = field(default_factory=dict)
-    slots: Callable[[Mapping[str, Any]], Mapping[str, list[str]]] = no_slots  # by constants
-    final_parts: tuple[str, ...] = ()  # of a final script, behind `parts`
-    folder: Path | None = None  # of parts of its own, looked up before those of hpo_script
+    slots: Callable[[Mapping[str, Any]], Mapping[str, list[str]]] = no_slots  # from constants
+    final_parts: tuple[str, ...] = ()  # only of final scripts, after `parts`
+    folder: Path | None = None  # its own parts, which take precedence over those of hpo_script
 
     def kind(self, task: str) -> TaskKind:
         """Return the kind of a task of this family."""
         return next(kind for kind in self.tasks if kind.matches(task))
 
     def without_unused(self, constants: Mapping[str, Any]) -> dict[str, Any]:
-        """Return constants without the optional ones, if all of these have their defaults."""
+        """Return constants; without the optional ones if all of those have their defaults."""
         optional = {c.name: c.default for c in self.constants if c.optional}
         if any(constants[name] != default for name, default in optional.items()):
             return dict(constants)
@@ -155,7 +155,7 @@ class Family:
         return [tables[name][value] for name, values in used.items() for value in values]
 
     def all_params(self, used: Mapping[str, Sequence[str]]) -> dict[str, Param]:
-        """Return the hyper-parameters where some options and values of switches are in use."""
+        """Return the hyper-parameters that the options and switches in use need, by name."""
         chosen = [choice.params for choice in self.choices(used)]
         return {param.name: param for group in (self.params, *chosen) for param in group}
 

@@ -1,4 +1,4 @@
-"""Families of a user: loaded from a folder and checked before anything is rendered."""
+"""Families of a user: loaded from a folder and checked before a script is rendered."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ SLOTS = {"accumulate"}  # filled by default
 
 
 def load_family(folder: Path) -> Family:
-    """Return the family that FAMILY in folder/family.py holds. Raises FamilyError.
+    """Return FAMILY of folder/family.py. Raises FamilyError.
 
-    family.py is executed: it is code of the user, as the script is. It may import modules of its
-    folder, `from .sizes import count_params`. The parts are read, not executed.
+    This function executes family.py, which is code of the user. family.py may import modules of
+    its folder: `from .sizes import count_params`. The parts are read, not executed.
     """
     path = folder / FILE
     if not path.is_file():
@@ -55,7 +55,7 @@ def load_family(folder: Path) -> Family:
 
 
 def place_of(error: Exception, path: Path) -> str:
-    """Return file and line of an error: the last line of the file that the traceback passes."""
+    """Return FILE:LINE of an error, where LINE is the last one of this file in the traceback."""
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f"{shown_path(path)}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
@@ -96,7 +96,7 @@ def part_problems(family: Family) -> Iterator[str]:
     named = (*fixed, *chosen, *family.final_parts)
     missing = [name for name in named if find_part(name, family.folder) is None]
     for name in missing:
-        yield f"part {shown(name)}: there is no {name}.py in the folder and none in {PACKAGE}"
+        yield f"part {shown(name)}: {name}.py is neither in the folder nor in {PACKAGE}"
     if not missing:
         yield from task_problems(family, fixed)
 
@@ -123,7 +123,7 @@ def methods(name: str, source: str) -> set[str]:
 
 
 def value_problems(family: Family) -> Iterator[str]:
-    """Yield faults of metrics, axes and the functions that count."""
+    """Yield faults of metrics, axes, and the counts of parameters and bytes."""
     if family.default_metric not in family.metrics:
         hint = did_you_mean(family.default_metric, family.metrics)
         yield f"default_metric {shown(family.default_metric)}: unknown metric; {hint}"
@@ -133,7 +133,7 @@ def value_problems(family: Family) -> Iterator[str]:
     for name in ("data_path", "data_sha256"):
         if name not in {constant.name for constant in family.constants}:
             yield f"constants: {name} is missing"
-    yield from called(family, "candidates", lambda: candidate_problems(family))
+    yield from checked(family, "candidates", lambda: candidate_problems(family))
 
 
 def candidate_problems(family: Family) -> Iterator[str]:
@@ -153,8 +153,8 @@ def candidate_problems(family: Family) -> Iterator[str]:
             yield f"{name}: returns {shown(repr(count))} for {row}; return a whole number above 0"
 
 
-def called(family: Family, name: str, check: Callable[[], Iterator[str]]) -> Iterator[str]:
-    """Yield the faults that a check finds; an error of the user's function is one of them."""
+def checked(family: Family, name: str, check: Callable[[], Iterator[str]]) -> Iterator[str]:
+    """Yield the faults that a check returns, or the error that the user's function raises."""
     try:
         yield from check()
     except Exception as error:  # whatever the user's code raises

@@ -48,20 +48,21 @@ def optimizer_params(
     weight_decay: dict[str, Any],
     dropout: dict[str, Any],
     warmup_steps: dict[str, Any],
+    batch_size: int = 256,
 ) -> tuple[Param, ...]:
-    """Return the parameters every family trains with; only the searched ranges differ."""
+    """Return the parameters of the optimizer, which all families share except for their ranges."""
     return (
-        Param("learning_rate", learning_rate, AboveZero, "its peak"),
-        Param("weight_decay", weight_decay, Zero, "matrices only"),
+        Param("learning_rate", learning_rate, AboveZero, "peak value"),
+        Param("weight_decay", weight_decay, Zero, "of matrices only"),
         Param("dropout", dropout, BelowOne, "of each branch"),
         Param("warmup_steps", warmup_steps, Count, "of linear warm-up"),
-        Param("batch_size", 256, Positive, "samples per optimizer step, in micro-batches"),
+        Param("batch_size", batch_size, Positive, "samples per optimizer step, in micro-batches"),
         Param("clip_norm", 1.0, AboveZero, "largest norm of the gradient"),
         Param("beta1", 0.9, BelowOne, "AdamW"),
         Param("beta2", 0.999, BelowOne, "AdamW"),
-        Param("min_lr_ratio", 0.1, UpToOne, "end of the cosine, as a share of the peak"),
-        Param("patience", 10, Positive, "evaluations without a gain after which a trial stops"),
-        Param("prune_from", 0.2, UpToOne, "share of the schedule before which no trial is pruned"),
+        Param("min_lr_ratio", 0.1, UpToOne, "last learning rate over its peak"),
+        Param("patience", 10, Positive, "evaluations without a gain before a trial stops"),
+        Param("prune_from", 0.2, UpToOne, "share of the schedule before pruning starts"),
         Param("min_delta", 0.001, Zero, "smallest gain that counts for patience"),
     )
 
@@ -87,7 +88,7 @@ AXES: dict[str, tuple[float, ...]] = {
     "d_ff_ratio": (2, 4),
 }
 
-# In place of AXES at budgets for which those give fewer than five shapes.
+# Replaces AXES at budgets for which AXES gives fewer than five shapes.
 SMALL_AXES: dict[str, tuple[float, ...]] = {
     "d_model": (16, 24, 32, 48, 64, 96, 128, 192, 256),
     "n_layers": (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24),
@@ -97,9 +98,9 @@ SMALL_AXES: dict[str, tuple[float, ...]] = {
 
 
 def local_path(path: str) -> str:
-    """Return the name of a file in a script: its path below the working folder, or its name.
+    """Return the path of a file relative to the working folder, or its name outside of it.
 
-    A script holds no folder of the machine it was rendered on.
+    An absolute path of the rendering machine would be wrong on another one.
     """
     if not Path(path).is_absolute():
         return Path(path).as_posix()

@@ -15,7 +15,7 @@ from hpogen.spec.resolve import GROUPS
 Assignment = tuple[str, Any, str]  # NAME, with a type where it needs one, value, comment
 Group = tuple[str, list[Assignment]]  # title, constants
 
-TITLES = {"data": "Data", "splits": "Splits, contiguous and in order", "model": "Model"}
+TITLES = {"data": "Data", "splits": "Splits", "model": "Model"}
 
 
 def script_constants(spec: Spec) -> list[Group]:
@@ -78,7 +78,11 @@ def section_constants(section: Section, spec: Spec) -> list[Assignment]:
 def family_constants(spec: Spec, group: str) -> list[Assignment]:
     """Return the constants of the family in a group."""
     return [
-        (annotated(item.name, spec), spec.constants[item.name], item.about + beside(item, spec))
+        (
+            annotated(item.name, spec),
+            spec.constants[item.name],
+            item.description + beside(item, spec),
+        )
         for item in spec.family.constants
         if item.group == group and not item.beside and item.name in spec.constants
     ]
@@ -102,7 +106,7 @@ def beside(constant: Constant, spec: Spec) -> str:
 def search_constants(spec: Spec) -> list[Assignment]:
     """Return the searched parameters, their conditions, and the fixed parameters."""
     params = spec.family.all_params(spec.used)
-    comments = {name: param.about for name, param in params.items()}
+    comments = {name: param.description for name, param in params.items()}
     search = {name: entry.model_dump() for name, entry in spec.search.items()}
     when = {name: entry.pop("when") for name, entry in search.items()}
     conditions = {name: condition for name, condition in when.items() if condition}

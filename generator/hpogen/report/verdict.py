@@ -1,4 +1,4 @@
-"""Sentences on a study; faults of its best trial come first."""
+"""Sentences about a study; faults of its best trial come first."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ class Verdict(NamedTuple):
 
 
 def verdicts(view: StudyView) -> list[Verdict]:
-    """Return the sentences on a study, the gravest first."""
+    """Return the sentences about a study, the most serious first."""
     best = view.best
     if best is None:
         return [Verdict("note", without_best(view))]
     missed = [baseline for baseline in view.baselines if not baseline.beaten]
-    found = []
+    sentences = []
     if best.user_attrs.get("collapsed") is True:
-        found.append(Verdict("bad", COLLAPSED.format(best.number)))
+        sentences.append(Verdict("bad", COLLAPSED.format(best.number)))
     if missed:
-        found.append(Verdict("bad", below(best, missed)))
-    is_good = not found and any(baseline.reached is not None for baseline in view.baselines)
-    found.append(Verdict("good" if is_good else "note", lead(view, best)))
+        sentences.append(Verdict("bad", below(best, missed)))
+    is_good = not sentences and any(baseline.reached is not None for baseline in view.baselines)
+    sentences.append(Verdict("good" if is_good else "note", lead(view, best)))
     if not view.baselines:
-        found.append(Verdict("note", "The log holds no baseline to compare with."))
-    found.append(Verdict("note", seed_noise(view, best)))
-    return found + [Verdict("note", text) for text in (*collapsed_others(view), *unfinished(view))]
+        sentences.append(Verdict("note", "The log has no baselines to compare with."))
+    sentences.append(Verdict("note", seed_noise(view, best)))
+    notes = [*collapsed_others(view), *unfinished(view)]
+    return sentences + [Verdict("note", text) for text in notes]
 
 
 COLLAPSED = (
@@ -42,11 +43,11 @@ COLLAPSED = (
 
 
 def without_best(view: StudyView) -> str:
-    """Say why there is no best trial."""
+    """Return a sentence that explains why no trial is the best."""
     if not view.has_results:
         return f"No trial has finished: {', '.join(view.states)}."
     if any(len(trial.values) > 1 for trial in view.study.rows):
-        return "The trials have several objectives: there is no single best one."
+        return "The trials have several objectives, so no single trial is the best."
     if not view.finished:
         return "No trial has a finite value."
     if named := view.study.named_best:
@@ -56,20 +57,20 @@ def without_best(view: StudyView) -> str:
 
 
 def below(best: Trial, missed: list[Baseline]) -> str:
-    """Say which baselines the best trial does not beat."""
-    return f"Trial {best.number}, the best, is not better than {beside(missed)}."
+    """Return a sentence about the baselines that the best trial does not beat."""
+    return f"Trial {best.number}, the best, is not better than {compared(missed)}."
 
 
 def lead(view: StudyView, best: Trial) -> str:
-    """Say how good the best trial is, and which baselines it beats."""
-    of = plural(len(view.finished), "complete trial")
-    text = f"Trial {best.number} is the best of {of}: {view.metric} {text_of(best.value)}"
+    """Return a sentence about the best trial and the baselines that it beats."""
+    total = plural(len(view.finished), "complete trial")
+    text = f"Trial {best.number} is the best of {total}: {view.metric} {text_of(best.value)}"
     beaten = [b for b in view.baselines if b.beaten and b.reached is not None]
-    return f"{text}, better than {beside(beaten)}." if beaten else f"{text}."
+    return f"{text}, better than {compared(beaten)}." if beaten else f"{text}."
 
 
-def beside(baselines: list[Baseline]) -> str:
-    """Return baselines with the best trial's metrics beside theirs."""
+def compared(baselines: list[Baseline]) -> str:
+    """Return baselines, each with the metric of the best trial and its own."""
     parts = [
         f"{b.name} ({b.metric} {text_of(b.reached)} against {text_of(b.value)})" for b in baselines
     ]
@@ -77,7 +78,7 @@ def beside(baselines: list[Baseline]) -> str:
 
 
 def seed_noise(view: StudyView, best: Trial) -> str:
-    """Say how large the noise of the seed is beside the lead of the best trial."""
+    """Return a sentence that compares the noise of the seed with the lead of the best trial."""
     noise, lead = view.noise, lead_over_next(view, best)
     if noise is None:
         return f"{view.why_no_noise} Trials with close values may differ by chance."
@@ -92,7 +93,7 @@ def seed_noise(view: StudyView, best: Trial) -> str:
 
 
 def lead_over_next(view: StudyView, best: Trial) -> float | None:
-    """Return how far the best trial is ahead of the best one of another configuration."""
+    """Return the lead of the best trial over the best one of another configuration."""
     config = best.user_attrs.get("config_id")
     others = (t for t in view.ranking if t.user_attrs.get("config_id") != config)
     following = next(others, None)
@@ -100,7 +101,7 @@ def lead_over_next(view: StudyView, best: Trial) -> float | None:
 
 
 def collapsed_others(view: StudyView) -> list[str]:
-    """Say how many complete trials are collapsed."""
+    """Return a sentence with the number of collapsed trials; none without such trials."""
     number = sum(trial.user_attrs.get("collapsed") is True for trial in view.finished)
     return (
         [f"{number} of {plural(len(view.finished), 'complete trial')} collapsed."]
@@ -110,7 +111,7 @@ def collapsed_others(view: StudyView) -> list[str]:
 
 
 def unfinished(view: StudyView) -> list[str]:
-    """Say how far a study is that has not ended."""
+    """Return a sentence about the progress of an unfinished study; none for a finished one."""
     ended = sum(trial.state != "RUNNING" for trial in view.study.rows)
     if view.total is None or ended >= view.total:
         return []
@@ -118,7 +119,7 @@ def unfinished(view: StudyView) -> list[str]:
 
 
 def short_verdict(view: StudyView) -> tuple[str, str]:
-    """Return (kind, a few words) for a table of studies."""
+    """Return (kind, short text) for a table of studies."""
     if view.best is None:
         return "note", "no best trial"
     if view.best.user_attrs.get("collapsed") is True:

@@ -12,7 +12,7 @@ from hpogen.families.family import Param
 
 
 class Conditions:
-    """The `when:` of each searched parameter, with the conditions that switches imply."""
+    """The `when:` of each searched parameter, and the conditions that switches imply."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Conditions:
         searched: Mapping[str, Mapping[str, Any]],
         fixed: Mapping[str, Any],
     ) -> bool:
-        """Return whether a condition can both hold and fail; one that never holds is a problem."""
+        """Return whether a condition can hold and fail; report one that never holds."""
         place = ("search", name, "when", other)
         if other == name:
             self.problems.append((place, "a parameter cannot depend on itself; name another"))
@@ -93,7 +93,7 @@ class Conditions:
             fixed[name] = default
 
     def ordered(self, searched: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        """Return each parameter after the parameters in its condition, else in the given order."""
+        """Return the parameters in the given order, but each after those in its condition."""
         graph = {name: [o for o in e["when"] if o in searched] for name, e in searched.items()}
         try:
             graphlib.TopologicalSorter(graph).prepare()

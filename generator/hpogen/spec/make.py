@@ -1,4 +1,4 @@
-"""Making of a specification from settings, defaults and the properties of the data file."""
+"""Specification from settings, defaults and the properties of the data file."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def make_spec(
 ) -> Spec:
     """Return the specification of a command line; its values replace those of the file.
 
-    `data` is read: its columns, digest and dates become part of the specification, and its
-    messages are added to `findings`. `overrides` are KEY=VALUE as in --set. With `any_horizon` a
-    missing horizon counts as 1, for output that does not depend on it.
+    Columns, digest and dates of the file `data` become part of the specification, and messages
+    about the file are added to `findings`. `overrides` are KEY=VALUE as in --set. `any_horizon`
+    replaces a missing horizon by 1, for output that does not depend on it.
 
     Raises UsageError, ConfigError or DataError.
     """
@@ -95,15 +95,15 @@ def with_data(config: Config, family: Family, data: str, findings: Findings) -> 
     early = Resolver(config, family)
     early.typed_constants()
     if early.problems:
-        return config  # the problems are reported later, all together
-    said = {**config.data, **config.splits, **config.model}
-    facts = family.read_data(data, said, config.task or DEFAULT_TASK)
+        return config  # make_spec reports these problems together with others
+    configured = {**config.data, **config.splits, **config.model}
+    facts = family.read_data(data, configured, config.task or DEFAULT_TASK)
     findings.add(facts)
     return config.model_copy(update={"data": {**config.data, **facts.constants}})
 
 
 def require_size(config: Config, family: Family, *, any_horizon: bool) -> None:
-    """Raise UsageError if the budget is missing, or a horizon that the task needs."""
+    """Raise UsageError if the budget is missing, or the horizon although the task needs one."""
     if config.budget is None:
         raise UsageError("no budget; give --budget, for example --budget 2M")
     if family.has_horizon and config.horizon is None and not any_horizon:
@@ -111,7 +111,7 @@ def require_size(config: Config, family: Family, *, any_horizon: bool) -> None:
 
 
 def identity(config: Config, family: Family, seed_in_name: bool) -> dict[str, Any]:
-    """Return the fields of a specification that give a script its name, and the names."""
+    """Return the names of script and study, and the fields from which they follow."""
     assert config.budget is not None  # noqa: S101  refused by require_size
     task = config.task or DEFAULT_TASK
     named_task = task if config.task or task != family.default_task else None
@@ -128,7 +128,7 @@ def identity(config: Config, family: Family, seed_in_name: bool) -> dict[str, An
 
 
 def horizon_problems(config: Config, family: Family) -> list[Problem]:
-    """Return the problem of a horizon for a task that has none."""
+    """Return a problem if a horizon is given for a task without one."""
     if family.has_horizon or config.horizon is None:
         return []
     return [(("horizon",), f"task {config.task} has no horizon; leave it out")]
@@ -142,7 +142,7 @@ def skip_problems(spec: Spec) -> list[Problem]:
         if isinstance(item, int):
             if item >= len(spec.architectures):
                 last = len(spec.architectures) - 1
-                problems.append((place, f"no arch_idx {item}; the last one is {last}"))
+                problems.append((place, f"arch_idx {item} does not exist; the last one is {last}"))
         elif unknown := [name for name in item if name not in spec.architectures[0]]:
             hint = did_you_mean(unknown[0], spec.architectures[0])
             problems.append(((*place, unknown[0]), f"unknown column; {hint}"))
@@ -156,7 +156,7 @@ def skip_problems(spec: Spec) -> list[Problem]:
 
 
 def grid_problems(spec: Spec) -> list[Problem]:
-    """Return the problem of a grid search with too many combinations."""
+    """Return a problem if a grid search has too many combinations."""
     if spec.sampler.type != "grid":
         return []
     n_points = 1

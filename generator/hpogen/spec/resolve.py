@@ -1,4 +1,4 @@
-"""Resolving of a configuration: checks, and the defaults of its family."""
+"""Resolver: checks a configuration and adds the defaults of its family."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Resolver:
     def values(self) -> dict[str, Any]:
         """Return the fields of a specification, except names, task, budget and horizon.
 
-        They are valid only if `problems` is empty afterwards.
+        The fields are valid only if `problems` is empty afterwards.
         """
         config, options, axes = self.config, self.options(), self.axes()
         used = self.used(options)
@@ -67,7 +67,7 @@ class Resolver:
         self.problems.append((place, message))
 
     def check_value(self, place: Place, value: Any, type_: Any) -> None:
-        """Add a problem if a value is not of a type."""
+        """Add a problem if a value does not have a type."""
         try:
             TypeAdapter(type_).validate_python(value, strict=True)
         except ValidationError as error:
@@ -104,7 +104,7 @@ class Resolver:
         return in_order([*self.config.sections, *stored])
 
     def constants(self) -> dict[str, Any]:
-        """Return the constants of the family, without optional ones that are not used."""
+        """Return the constants of the family, without unused optional ones."""
         n_problems = len(self.problems)
         values = self.typed_constants()
         if len(self.problems) == n_problems:
@@ -114,7 +114,7 @@ class Resolver:
         return self.family.without_unused(values)
 
     def typed_constants(self) -> dict[str, Any]:
-        """Return the value of every constant of the family, each checked on its own."""
+        """Return the value of every constant of the family, after a check of its type."""
         constants = {constant.name: constant for constant in self.family.constants}
         values = {name: constant.default for name, constant in constants.items()}
         for group in GROUPS:
@@ -139,8 +139,8 @@ class Resolver:
                 self.refuse(place, f"unknown axis; {did_you_mean(axis, names)}")
                 continue
             for index, value in enumerate(values):
-                whole = isinstance(value, int) or axis.endswith("_ratio")
-                if value <= 0 or not whole:
+                is_valid = isinstance(value, int) or axis.endswith("_ratio")
+                if value <= 0 or not is_valid:
                     number = "number" if axis.endswith("_ratio") else "whole number"
                     self.refuse((*place, index), f"write a {number} above 0 (got {value!r})")
             axes[axis] = sorted(set(values))
@@ -167,7 +167,7 @@ class Resolver:
     def params(
         self, used: Mapping[str, list[str]]
     ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-        """Return (searched, fixed) parameters; an entry of the user replaces the default."""
+        """Return (searched, fixed) parameters; entries of the user replace the defaults."""
         params = self.family.all_params(used)
         n_problems = len(self.problems)
         search = {name: entry.model_dump() for name, entry in self.config.search.items()}
@@ -215,7 +215,7 @@ class Resolver:
             self.refuse(place, f"unknown parameter; {did_you_mean(name, names)}")
 
     def storage(self) -> str | None:
-        """Return the URL of the storage; refuse a password, which each copy would reveal."""
+        """Return the URL of the storage; refuse a password, which the script would reveal."""
         storage = self.config.study.storage
         if holds_password(storage):
             self.refuse(("study", "storage"), STORAGE_HELP)
@@ -272,5 +272,5 @@ def holds_password(value: object) -> bool:
         return True
     try:
         return bool(urlsplit(value).password)
-    except ValueError:  # such as http://[, which no client accepts
+    except ValueError:  # urlsplit rejects URLs such as http://[
         return ":" in value.partition("://")[2].rpartition("@")[0]

@@ -1,4 +1,4 @@
-"""Settings: a configuration file and a command line joined, with the place of each value."""
+"""Settings: the values of a configuration file and a command line, each with its place."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hpogen.errors import ConfigError, UsageError
 from hpogen.families import find_family
 
 DEFAULT_TYPES = {"sampler": "tpe", "pruner": "median"}
-# Groups whose values decide which keys are valid elsewhere.
+# Groups whose values determine the valid keys of other groups.
 DECIDING = {"task", "options", "fixed"}
 
 
@@ -36,7 +36,7 @@ class Settings:
         self.overrides: list[Place] = []  # the places of values set by --set
 
     def set_flag(self, flag: str, *place: str, value: Any) -> None:
-        """Set the value of a flag of the command line; None: the flag was not given."""
+        """Set the value of a command-line flag; None means that the flag was not given."""
         if value is not None and self.put(*place, value=value):
             self.flags[place] = flag
 
@@ -57,8 +57,8 @@ class Settings:
     def replace_other(self, place: Place, value: Any) -> None:
         """Remove the settings of the file that an override replaces.
 
-        A parameter is either fixed or searched, unless it is searched under a condition. The
-        arguments of a sampler or pruner belong to its type.
+        A parameter is either fixed or searched; it is both only if its search has a condition. A
+        new type of sampler or pruner removes the arguments of the old type.
         """
         opposite = {"fixed": "search", "search": "fixed"}
         group, *names = place
@@ -75,7 +75,7 @@ class Settings:
                 self.content = without(self.content, (group,))
 
     def put(self, *place: str, value: Any) -> bool:
-        """Put a value in its place; return whether the file holds a mapping."""
+        """Put a value in its place; return False if the file does not hold a mapping."""
         content = self.content = {} if self.content is None else self.content
         if not isinstance(content, dict):
             return False  # `validate` reports the problem
@@ -116,7 +116,7 @@ class Settings:
     def validate(self) -> tuple[Config, list[Problem]]:
         """Return the valid part of the configuration, and the problems of the rest.
 
-        Raises ConfigError where an invalid value decides which other keys are valid.
+        Raises ConfigError if an invalid value determines which other keys are valid.
         """
         checked = validate(self.content)
         if not isinstance(checked, list):
@@ -130,7 +130,7 @@ class Settings:
         return again, checked
 
     def error(self, problems: Sequence[Problem]) -> ConfigError:
-        """Return the error that lists all problems, each with the origin of its value."""
+        """Return an error that lists all problems, each with the source of its value."""
         lines, rest = [], []
         for place, message in problems:
             if flag := self.flags.get(place):
@@ -148,7 +148,7 @@ class Settings:
         return ConfigError("\n".join(dict.fromkeys(lines)))
 
     def find_override(self, place: Place) -> Place | None:
-        """Return the last --set at, above or below a place, None if there is none."""
+        """Return the last --set at, above or below a place; None if there is no such --set."""
         for override in reversed(self.overrides):
             size = min(len(override), len(place))
             if override[:size] == place[:size]:
@@ -157,7 +157,7 @@ class Settings:
 
 
 def value_at(content: Any, place: Place) -> Any:
-    """Return the value at a place, None if there is none."""
+    """Return the value at a place; None if the place has no value."""
     for step in place:
         content = content.get(step) if isinstance(content, Mapping) else None
     return content

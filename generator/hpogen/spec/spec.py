@@ -86,7 +86,7 @@ class Spec(Strict):
 
     @cached_property
     def candidates(self) -> list[Architecture]:
-        """Return all combinations of the axes within `where`, whatever their parameter counts."""
+        """Return all combinations of the axes within `where`, with any parameter count."""
         rows = self.family.candidates(self.architecture)
         return [{**row, "params": self.count(row)} for row in rows if fits(row, self.where)]
 
@@ -94,7 +94,7 @@ class Spec(Strict):
     def architectures(self) -> list[Architecture]:
         """Return the architectures within the budget, including skipped ones.
 
-        Raises UsageError if there are fewer than two.
+        Raises UsageError if fewer than two fit the budget.
         """
         rows = within_budget(self.candidates, budget=self.budget, tolerance=self.tolerance)
         if len(rows) >= 2:
@@ -116,7 +116,7 @@ class Spec(Strict):
     def skipped(self) -> list[int]:
         """Return the rows of `architectures` that no trial uses.
 
-        Raises UsageError if they leave fewer than two.
+        Raises UsageError if fewer than two architectures remain.
         """
         rows = self.architectures
         skipped = set(skip_indices(rows, self.skip))
@@ -133,9 +133,9 @@ class Spec(Strict):
 
     @cached_property
     def extremes(self) -> dict[int, str]:
-        """Return {arch_idx: the extremes it is} of the architectures that are tried first."""
+        """Return {arch_idx: names of its extremes} of the architectures that are tried first."""
         return extreme_indices(self.architectures, self.family.extreme_axes, skip=self.skipped)
 
     def space(self) -> ArchSpace:
-        """Return the architectures in the form that the sampler searches."""
+        """Return the search space of the architectures for the sampler."""
         return ArchSpace(self.architectures, self.family.free_axes, self.skipped)

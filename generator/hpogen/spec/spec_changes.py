@@ -12,7 +12,7 @@ from hpogen.configuration.yaml_file import shown
 from hpogen.spec import Spec
 
 MAX_KEYS = 3
-# {field of Spec: its group in YAML}, for fields that are not at the top there.
+# {field of Spec: its group in YAML}, for fields that have a group.
 GROUP_OF_FIELD = {
     **dict.fromkeys(("n_trials", "seed", "timeout_hours", "storage"), "study"),
     **dict.fromkeys(("where", "skip", "max_memory_gb"), "architecture"),
@@ -20,7 +20,10 @@ GROUP_OF_FIELD = {
 
 
 def other_configuration(path: Path, spec: Spec) -> str | None:
-    """Return which keys differ from the script in a file, None if none does. Raises UsageError."""
+    """Return a message about the keys that differ from the script in a file; None if none differ.
+
+    Raises UsageError.
+    """
     known = header_spec(path, read_script(path))
     if not isinstance(known, Spec):
         return "is a final script"
@@ -31,10 +34,7 @@ def other_configuration(path: Path, spec: Spec) -> str | None:
             keys = [key for key in keys if not key.startswith(f"{group}.")] + [f"{group}.type"]
     if not keys:
         return None
-    changes = [
-        f"{key} is {as_yaml(old, key)} there and {as_yaml(new, key)} now"
-        for key in keys[:MAX_KEYS]
-    ]
+    changes = [f"{key} was {as_yaml(old, key)}, is {as_yaml(new, key)}" for key in keys[:MAX_KEYS]]
     n_more = len(keys) - MAX_KEYS
     if n_more > 0:
         changes.append("1 more key differs" if n_more == 1 else f"{n_more} more keys differ")
@@ -61,5 +61,5 @@ def keys_of(spec: Spec) -> dict[str, Any]:
 
 
 def as_yaml(content: Mapping[str, Any], key: str) -> str:
-    """Return a value as YAML in one line, cut when long; "not set" if there is none."""
+    """Return a value as one short line of YAML; "not set" if the key is missing."""
     return shown(json.dumps(content[key], ensure_ascii=False)) if key in content else "not set"

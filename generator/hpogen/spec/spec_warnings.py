@@ -1,4 +1,4 @@
-"""Warnings about a specification: settings that spoil a study although it runs."""
+"""Warnings about valid settings that make the results of a study useless."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ FEW_SHAPES = 5
 
 
 def spec_warnings(spec: Spec, n_train_rows: int | None = None) -> list[str]:
-    """Return a warning per setting: its place in YAML, its value, the way out.
+    """Return a warning per setting, with its place in YAML, its value and a remedy.
 
-    Without `n_train_rows`, the number of training rows of the data file, a warm-up is not compared
-    with the optimizer steps of a trial if their number depends on it.
+    `n_train_rows` is the number of training rows in the data file. Without it, `long_warmup` skips
+    the comparison if the number of optimizer steps depends on the rows.
     """
     return [
         *few_shapes(spec),

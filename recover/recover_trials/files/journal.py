@@ -1,4 +1,4 @@
-"""Optuna's journals: files of operations that hold whole studies, often named .log."""
+"""Optuna journals: files of operations from which studies are replayed, often named .log."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Journal:
         }
 
     def apply(self, record: dict[str, Any]) -> bool:
-        """Apply a record; return False for one that Optuna cannot have written."""
+        """Apply a record; return False if Optuna cannot have written it."""
         try:
             self.operations[record["op_code"]](record)
         except (LookupError, ValueError, TypeError, ArithmeticError, AttributeError):
@@ -46,7 +46,7 @@ class Journal:
         return True
 
     def finish(self) -> list[Study]:
-        """Return the studies without the waiting trials, which have not started."""
+        """Return the studies, without waiting trials, which have not started."""
         for study in self.studies.values():
             study.trials = {
                 number: rows for number, rows in study.trials.items() if rows[0].state != "WAITING"
@@ -54,7 +54,7 @@ class Journal:
         return [*self.studies.values()]
 
     def create_study(self, operation: dict[str, Any]) -> None:
-        """Create a study, unless one of this name exists."""
+        """Create a study, unless a study of this name exists."""
         name = operation["study_name"]
         if any(study.name == name for study in self.studies.values()):
             return
@@ -71,7 +71,7 @@ class Journal:
         study.about.setdefault(f"{kind}s", {}).update(attributes)
 
     def create_trial(self, operation: dict[str, Any]) -> None:
-        """Create a trial; `study.add_trial` creates one that has ended."""
+        """Create a trial, which has already ended if `study.add_trial` wrote the record."""
         study = self.studies.get(operation["study_id"])
         if study is None:
             return
@@ -94,7 +94,7 @@ class Journal:
         self.trials.append((operation["study_id"], trial))
 
     def unfinished_trial(self, operation: dict[str, Any]) -> Trial | None:
-        """Return the trial of an operation; None if it has ended."""
+        """Return the trial of an operation; None if the trial has ended."""
         _, trial = self.trials[operation["trial_id"]]
         return trial if trial.state in ("RUNNING", "WAITING") else None
 
@@ -138,16 +138,16 @@ class Journal:
 
 
 def ignore(_: object) -> None:
-    """Accept an operation without an effect on trials."""
+    """Accept an operation that does not change trials."""
 
 
 def external_repr(distribution: dict[str, Any], internal: float) -> Any:
-    """Return the value of a parameter for the objective, from the number in the storage."""
+    """Return the parameter value that the objective gets for a number in the storage."""
     if distribution["name"] == "CategoricalDistribution":
         return distribution["attributes"]["choices"][int(internal)]
     return int(internal) if distribution["name"] in INTEGERS else internal
 
 
 def local_time(text: str | None) -> datetime | None:
-    """Return a time as Optuna has it: local, without a time zone."""
+    """Return a time in local time, without a time zone, as Optuna returns it."""
     return datetime.fromisoformat(text).astimezone().replace(tzinfo=None) if text else None

@@ -1,4 +1,4 @@
-"""Records of a damaged Optuna journal, and the invalid text between them."""
+"""Splitting of a damaged Optuna journal into records and the invalid text between them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ DECODER = json.JSONDecoder()
 
 
 class Piece(NamedTuple):
-    """A record of a journal, or invalid text (`record` is None); `alone` if it fills its line."""
+    """A record of a journal, or invalid text, whose `record` is None.
+
+    `alone` means that the piece fills a line with a line end.
+    """
 
     line: int
     text: bytes
@@ -21,7 +24,7 @@ class Piece(NamedTuple):
 
 
 def pieces_of(content: bytes) -> Iterator[Piece]:
-    """Yield the records of each line, and invalid text."""
+    """Yield the records and the invalid text of all lines, in order."""
     *lines, rest = content.split(b"\n")
     for number, line in enumerate(lines, 1):
         yield from pieces_in(number, line, ended=True)
@@ -30,7 +33,7 @@ def pieces_of(content: bytes) -> Iterator[Piece]:
 
 
 def pieces_in(number: int, line: bytes, *, ended: bool) -> Iterator[Piece]:
-    """Yield the records of a line and the text between them."""
+    """Yield the records and the invalid text of a line, in order."""
     parts = [part for part in BEGIN.split(line) if part.strip()] or [b""]
     for part in parts:
         record, end = read_record(part)
@@ -42,9 +45,9 @@ def pieces_in(number: int, line: bytes, *, ended: bool) -> Iterator[Piece]:
 
 
 def read_record(text: bytes) -> tuple[dict[str, Any] | None, int]:
-    """Return the record that a text begins with, and where it ends."""
+    """Return the record at the start of a text, and its length in bytes; (None, 0) without one."""
     try:
-        decoded = text.decode("utf-8", "surrogateescape")  # any bytes may follow the record
+        decoded = text.decode("utf-8", "surrogateescape")  # damaged bytes may follow the record
         record, end = DECODER.raw_decode(decoded)
         length = len(decoded[:end].encode())
     except (ValueError, RecursionError):

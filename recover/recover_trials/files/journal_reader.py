@@ -1,7 +1,7 @@
-"""Journals with damaged lines: one lost line costs one trial, and no number moves.
+"""Reader of journals with damaged lines: a damaged line loses one trial and shifts no number.
 
-A damaged line that created a trial is replaced by a stand-in, as the repair does. If damage may
-have hidden a creation, the next record of a worker shows the true number of its last trial.
+A stand-in replaces a damaged line that created a trial, as in the repair. If damage may have
+hidden created trials, the next record of a worker proves the number of its last trial.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ DIRECTIONS = re.compile(rb'"directions":\s?(\[[\d, ]+\])')
 
 
 class JournalReader:
-    """Feeds the records of a journal to its replay, and stand-ins for damaged lines."""
+    """Replays the records of a journal, and stand-ins for its damaged lines."""
 
     def __init__(self, source: str) -> None:
         self.journal = Journal(source)
         self.line = self.damaged = 0
-        self.lost: list[bytes] = []  # damaged lines, one directly after the other
-        self.stand_ins: dict[int, Trial] = {}  # by the id of their object, until a record uses one
+        self.lost: list[bytes] = []  # consecutive damaged lines
+        self.stand_ins: dict[int, Trial] = {}  # {id(trial): trial}, until a record uses the trial
         self.unnamed: Study | None = None  # a study whose line is damaged
-        # After damage that may have hidden creations: the number of trials before it, and the
-        # numbers of the trials that each worker has created since.
-        self.suspect: int | None = None
-        self.since: dict[str, int] = {}
+        # After damage that may have hidden created trials: the number of trials before it, and the
+        # index of the last trial that each worker created after it.
+        self.uncertain_from: int | None = None
+        self.created_since: dict[str, int] = {}
 
     def feed(self, line: bytes) -> None:
         """Read a line."""
@@ -62,19 +62,23 @@ class JournalReader:
                 self.add(piece.record, piece.text)
             elif piece.alone:
                 self.lost.append(piece.text)
-            else:  # a line without an end, which no process has read if it was cut at once
+            else:  # cut before its line end, so that no process has read it
                 self.damaged += 1
-                self.suspect_from_here(certain=not may_have_created(piece.text))
+                self.mark_uncertain(certain=not may_have_created(piece.text))
 
     def add(self, record: dict[str, Any], text: bytes) -> None:
-        """Apply a record after the damage before it; one that cannot be applied is damage, too."""
-        self.settle()
+        """Apply the preceding damage and then a record; an invalid record counts as damage."""
+        self.apply_damage()
         if not self.journal.created and record["op_code"] != CREATE_STUDY:
             self.create_study(b"")
         if self.is_changed(record):
             self.lost.append(text)
             return
-        if self.suspect is not None and "trial_id" in record and not self.is_certain(record):
+        if (
+            self.uncertain_from is not None
+            and "trial_id" in record
+            and not self.is_certain(record)
+        ):
             self.damaged += 1
             return
         if record["op_code"] == CREATE_STUDY:
@@ -82,13 +86,13 @@ class JournalReader:
         before = len(self.journal.trials)
         if not self.journal.apply(record):
             self.lost.append(text)
-        elif len(self.journal.trials) > before and self.suspect is not None:
-            self.since[str(record.get("worker_id"))] = before
+        elif len(self.journal.trials) > before and self.uncertain_from is not None:
+            self.created_since[str(record.get("worker_id"))] = before
         if self.stand_ins and record.get("trial_id", before) < before:
             self.stand_ins.pop(id(self.journal.trials[record["trial_id"]][1]), None)
 
     def is_changed(self, record: dict[str, Any]) -> bool:
-        """Return whether damage changed a record into another one that Optuna accepts."""
+        """Return whether damage changed a record into another valid one."""
         if record["op_code"] == DELETE_STUDY:
             return record.keys() > {"op_code", "worker_id", "study_id"}
         if record["op_code"] == CREATE_TRIAL:
@@ -97,18 +101,18 @@ class JournalReader:
         trial = record.get("trial_id", 0)
         return not isinstance(trial, int) or isinstance(trial, bool) or trial < 0
 
-    def settle(self) -> None:
-        """Replace the damaged lines so far by stand-ins for the trials that they created."""
+    def apply_damage(self) -> None:
+        """Add stand-ins for the trials that the damaged lines created."""
         if not self.lost:
             return
         text, self.lost, count = b"".join(self.lost), [], len(self.lost)
         self.damaged += count
-        made = [self.stand_in(segment) for segment in BEGIN.split(text)]
-        if HOLE.search(text) or not any(made):
-            self.suspect_from_here(certain=not may_have_created(text))
+        created = [self.stand_in(segment) for segment in BEGIN.split(text)]
+        if HOLE.search(text) or not any(created):
+            self.mark_uncertain(certain=not may_have_created(text))
 
     def stand_in(self, segment: bytes) -> bool:
-        """Add what a damaged line created; return whether it created something."""
+        """Create the trial or study of a damaged line; return whether the line created one."""
         created = created_by(segment)
         if created == CREATE_STUDY:
             self.create_study(segment)
@@ -121,7 +125,7 @@ class JournalReader:
         return created is not None
 
     def create_study(self, segment: bytes) -> None:
-        """Create the study of a damaged line, unless a later run wrote the line again."""
+        """Create the study of a damaged line; if its name is lost, only as the first study."""
         name, directions = json_of(STUDY_NAME, segment), json_of(DIRECTIONS, segment)
         if not self.journal.studies or name is not None:
             record = {"study_name": name or self.journal.source, "directions": directions or [0]}
@@ -129,7 +133,7 @@ class JournalReader:
             self.unnamed = None if name and directions else self.journal.studies.get(0)
 
     def name_study(self, record: dict[str, Any]) -> None:
-        """Give the study of a damaged line the name in the line of a later run."""
+        """Take the name for the study of a damaged line from the record of a resumed run."""
         if self.unnamed is None:
             return
         renamed = Journal(self.journal.source)
@@ -143,7 +147,7 @@ class JournalReader:
             self.unnamed = None
 
     def create_trials(self, study: int, start: str | None, place: int, count: int) -> None:
-        """Insert stand-ins at a place in the order of creation; later trials move up."""
+        """Insert stand-ins at a place in the order of creation, and renumber later trials."""
         if study not in self.journal.studies:
             return
         for _ in range(count):
@@ -156,44 +160,46 @@ class JournalReader:
             trial.number = number
         self.journal.studies[study].trials = {trial.number: [trial] for trial in members}
 
-    def suspect_from_here(self, *, certain: bool = False) -> None:
-        """Doubt the numbers of the trials that are created from here on."""
-        if self.suspect is None and not certain and self.journal.studies:
-            self.suspect, self.since = len(self.journal.trials), {}
+    def mark_uncertain(self, *, certain: bool = False) -> None:
+        """Mark the numbers of all trials created later as uncertain, unless `certain`."""
+        if self.uncertain_from is None and not certain and self.journal.studies:
+            self.uncertain_from, self.created_since = len(self.journal.trials), {}
 
     def is_certain(self, record: dict[str, Any]) -> bool:
-        """Return whether the trial of a record after suspect damage is known.
+        """Return whether the trial of a record is certain although damage may hide trials.
 
-        The first record of a worker after a creation is about the created trial: the difference
-        of the numbers is the number of creations that the damage hid.
+        The first record of a worker after it created a trial refers to this trial. The difference
+        of the two numbers is the number of hidden trials, and stand-ins replace those.
         """
-        trial, suspect = record["trial_id"], self.suspect or 0
-        if trial < suspect:
+        trial, first = record["trial_id"], self.uncertain_from or 0
+        if trial < first:
             return True
         worker = str(record.get("worker_id"))
         total = len(self.journal.trials)
-        if self.since and worker not in self.since:
+        if self.created_since and worker not in self.created_since:
             return False
-        hidden = trial - self.since[worker] if self.since else trial - total + 1
+        hidden = trial - self.created_since[worker] if self.created_since else trial - total + 1
         if hidden < 0 or len(self.journal.studies) != 1:
             return False
-        self.create_trials(next(iter(self.journal.studies)), None, suspect, hidden)
-        self.suspect = None
+        self.create_trials(next(iter(self.journal.studies)), None, first, hidden)
+        self.uncertain_from = None
         return True
 
     def finish(self) -> list[Study]:
-        """Return the studies; a stand-in that no record uses is a number without a line."""
-        self.settle()
+        """Return the studies, without the stand-ins that no record uses."""
+        self.apply_damage()
         unused = {id(trial) for trial in self.stand_ins.values()}
         for study in self.journal.studies.values():
             study.trials = {n: r for n, r in study.trials.items() if id(r[0]) not in unused}
-        for _, trial in self.journal.trials[self.suspect :] if self.suspect is not None else ():
+        first = self.uncertain_from
+        uncertain = [] if first is None else self.journal.trials[first:]
+        for _, trial in uncertain:
             trial.flags.append(NUMBER_UNCERTAIN)
         return self.journal.finish()
 
 
 def json_of(pattern: re.Pattern[bytes], text: bytes) -> Any:
-    """Return the value of the JSON that a pattern finds in a text; None if it is damaged."""
+    """Return the JSON value that matches a pattern; None if it is missing or damaged."""
     match = pattern.search(text)
     try:
         return json.loads(match[1]) if match else None
@@ -202,7 +208,7 @@ def json_of(pattern: re.Pattern[bytes], text: bytes) -> Any:
 
 
 def read_journal(blocks: Iterable[bytes], source: str, findings: Findings) -> list[Study]:
-    """Return the studies of a journal; damaged lines are counted and reported."""
+    """Return the studies of a journal; add the number of damaged lines to `findings`."""
     reader = JournalReader(source)
     for block in blocks:
         for line in block.split(b"\n"):

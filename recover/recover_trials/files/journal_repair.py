@@ -1,9 +1,9 @@
-"""Repair of Optuna journals: damaged lines are removed, so that Optuna can read the file.
+"""Repair of Optuna journals: removes damaged lines, so that Optuna can read the file.
 
 A crash can cut a line before any process has read it, and another process may append its own line
-to the cut one. The cut line is removed. Bytes can also change after processes have read the line.
-If that line created a trial, later lines refer to the trial by its place in the order of creation:
-a stand-in replaces the line. Optuna itself decides which lines are readable.
+to the cut one. The repair removes the cut line. Bytes can also change after processes have read a
+line. If that line created a trial, a stand-in replaces the line, because later lines refer to the
+trial by its place in the order of creation. A line counts as readable if Optuna can read it.
 """
 
 from __future__ import annotations
@@ -38,14 +38,17 @@ class Repaired:
 
 
 def repair(content: bytes) -> Repaired:
-    """Return a journal without its damaged lines. Raises RepairError if they are ambiguous."""
+    """Return a journal without its damaged lines.
+
+    Raises RepairError if later lines are ambiguous without the damaged ones.
+    """
     pieces = list(pieces_of(content))
     while (bad := first_unreadable(pieces, None)) is not None:
         pieces[bad] = pieces[bad]._replace(record=None)
     if not any(piece.record for piece in pieces):
         raise RepairError("no line is a record of an Optuna journal")
     replaced = stand_ins(pieces)
-    # With the stand-ins, Optuna reads records that it ignored before: their trials now exist.
+    # With the stand-ins, Optuna also applies records of trials that did not exist before.
     while (bad := first_unreadable(pieces, replaced)) is not None:
         pieces[bad] = pieces[bad]._replace(record=None)
         replaced = stand_ins(pieces)
@@ -57,9 +60,9 @@ def repair(content: bytes) -> Repaired:
             lines.append(piece.text)
         else:
             result.dropped[piece.line] = result.dropped.get(piece.line, b"") + piece.text
-    whole = {piece.line for piece in pieces if piece.record is not None}
-    result.kept = sorted(whole & result.dropped.keys())
-    result.tail = bool(result.dropped) and min(result.dropped) > max(whole)
+    intact = {piece.line for piece in pieces if piece.record is not None}
+    result.kept = sorted(intact & result.dropped.keys())
+    result.tail = bool(result.dropped) and min(result.dropped) > max(intact)
     result.text = b"".join(line + b"\n" for line in lines)
     return result
 
@@ -67,23 +70,23 @@ def repair(content: bytes) -> Repaired:
 def first_unreadable(pieces: list[Piece], replaced: dict[int, list[bytes]] | None) -> int | None:
     """Return the first record that Optuna cannot read, or that damage changed.
 
-    Without stand-ins, the studies that damaged lines created are unknown.
+    `replaced` holds the stand-ins; None means that studies of damaged lines are still missing.
     """
     from optuna.storages import JournalStorage
     from optuna.storages.journal import BaseJournalBackend
 
-    at = -1
+    index = -1
 
     class Lines(BaseJournalBackend):
-        """The records of this journal."""
+        """A backend that reads the pieces of this journal."""
 
         def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-            nonlocal at
+            nonlocal index
             del log_number_from  # the journal is read once, from the start
             numbers = Numbers()
-            for at, piece in enumerate(pieces):
-                made = [json.loads(line) for line in (replaced or {}).get(at, [])]
-                for record in made if piece.record is None else [piece.record]:
+            for index, piece in enumerate(pieces):
+                added = [json.loads(line) for line in (replaced or {}).get(index, [])]
+                for record in added if piece.record is None else [piece.record]:
                     if numbers.is_changed(record, has_all_studies=replaced is not None):
                         raise ValueError("changed")
                     yield record
@@ -94,6 +97,6 @@ def first_unreadable(pieces: list[Piece], replaced: dict[int, list[bytes]] | Non
 
     try:
         JournalStorage(Lines())
-    except Exception:  # any error of Optuna would end the script that resumes
-        return at
+    except Exception:  # Optuna raises many types of errors for a damaged record
+        return index
     return None

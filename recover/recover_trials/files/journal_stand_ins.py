@@ -1,7 +1,7 @@
 """Stand-ins for damaged lines of an Optuna journal that created a trial or a study.
 
-Later lines refer to a trial by its place in the order of creation. Without a stand-in, the trials
-of later lines would be others.
+Later lines refer to a trial by its place in the order of creation. Without a stand-in, they would
+refer to the wrong trials.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from recover_trials.files.journal_pieces import BEGIN, Piece
 
 TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?\+00:00")
 CREATES_TRIAL = re.compile(rb'"op_code":4,|"study_id":\d+,"datetime_start":')
-HOLE = re.compile(rb"[^ -~]{2,}")  # journals are ASCII; a hole may have been many lines
+HOLE = re.compile(rb"[^ -~]{2,}")  # journals are ASCII; other bytes may replace several lines
 OTHER_OPERATION = re.compile(rb'\s*\{"op_code":\s?(?:[0-35-9]|1\d)\b')
 BARE = re.compile(rb'"datetime_start":"[^"]*"\}\s*\Z')  # creates a running trial
 CREATES_STUDY = re.compile(rb'"op_code":0,|"study_name":|"directions":\[')
@@ -27,20 +27,20 @@ CREATE_STUDY, DELETE_STUDY, CREATE_TRIAL = 0, 1, 4
 FAIL = 3
 LOST = {"fail_reason": "lost", "error": "the line of this trial was damaged"}
 AMBIGUOUS = (
-    "line {0} may have created a trial, and line {1} belongs to a trial that no whole line"
-    " creates: the trials of later lines are ambiguous"
+    "line {0} may have created a trial, and line {1} belongs to a trial that no intact line"
+    " creates, so the trials of later lines are ambiguous"
 )
 
 
 class Numbers:
-    """Numbers of studies and trials, which are their places in the order of creation."""
+    """Numbers of studies and trials: their places in the order of creation."""
 
     def __init__(self) -> None:
         self.studies: dict[int, str] = {}
         self.n_studies = self.n_trials = 0
 
     def apply(self, record: dict[str, Any]) -> None:
-        """Apply a record as Optuna does: a used name or a deleted study has no effect."""
+        """Apply a record as Optuna does, which ignores a repeated name and a deleted study."""
         if record["op_code"] == CREATE_STUDY:
             if record["study_name"] not in self.studies.values():
                 self.studies[self.n_studies] = record["study_name"]
@@ -51,10 +51,10 @@ class Numbers:
             self.n_trials += record["study_id"] in self.studies
 
     def is_changed(self, record: dict[str, Any], *, has_all_studies: bool) -> bool:
-        """Return whether damage changed a record into another one that Optuna accepts.
+        """Return whether damage changed a record into another valid one.
 
-        Such a record would delete the study or skip the creation of a trial, which would shift
-        later numbers.
+        Such a record would delete the study, or would not create a trial and so shift later
+        numbers.
         """
         if record["op_code"] == DELETE_STUDY:
             return record.keys() > {"op_code", "worker_id", "study_id"}
@@ -64,43 +64,43 @@ class Numbers:
         return False
 
     def precedes_creation(self, record: dict[str, Any]) -> bool:
-        """Return whether a record is about a trial that is not created yet."""
+        """Return whether a record refers to a trial that no record has created yet."""
         trial = record.get("trial_id", -1)
         return isinstance(trial, int) and trial >= self.n_trials
 
 
 def stand_ins(pieces: list[Piece]) -> dict[int, list[bytes]]:
-    """Return the stand-ins of damaged lines that created a trial or study, by index of the piece.
+    """Return {index of a damaged piece: stand-ins for the trials or study that it created}.
 
     Raises RepairError if the trials of later lines are ambiguous.
     """
-    made: dict[int, list[bytes]] = {}
+    added: dict[int, list[bytes]] = {}
     named = {p.record["trial_id"] for p in pieces if p.record and "trial_id" in p.record}
-    numbers, suspect = Numbers(), 0
+    numbers, uncertain_line = Numbers(), 0
     for index, piece in enumerate(pieces):
         if piece.record is not None:
-            if numbers.precedes_creation(piece.record) and suspect:
-                raise RepairError(AMBIGUOUS.format(suspect, piece.line))
+            if numbers.precedes_creation(piece.record) and uncertain_line:
+                raise RepairError(AMBIGUOUS.format(uncertain_line, piece.line))
             numbers.apply(piece.record)
         elif piece.alone and not (index and continues(pieces[index - 1], piece)):
             text = b"".join(damage_from(pieces, index))
             lines = [stand_in(segment, numbers, named, pieces) for segment in BEGIN.split(text)]
-            made[index] = [line for line in lines if line]
-            plain = is_of_other_program(text) or (made[index] and not HOLE.search(text))
-            suspect = suspect or (0 if plain else piece.line)
+            added[index] = [line for line in lines if line]
+            certain = is_of_other_program(text) or (added[index] and not HOLE.search(text))
+            uncertain_line = uncertain_line or (0 if certain else piece.line)
         elif HOLE.search(piece.text):
-            suspect = suspect or piece.line
-    return {index: lines for index, lines in made.items() if lines}
+            uncertain_line = uncertain_line or piece.line
+    return {index: lines for index, lines in added.items() if lines}
 
 
 def continues(before: Piece, piece: Piece) -> bool:
-    """Return whether the damage of the line before continues: it may have added a line end."""
+    """Return whether a piece continues the damage of the line before; damage can add line ends."""
     damaged = all(item.record is None and item.alone for item in (before, piece))
     return damaged and before.line == piece.line - 1
 
 
 def damage_from(pieces: list[Piece], index: int) -> Iterator[bytes]:
-    """Yield a damaged line and the damaged lines that directly follow it."""
+    """Yield a damaged line and the damaged lines directly after it."""
     yield pieces[index].text
     while index + 1 < len(pieces) and continues(pieces[index], pieces[index + 1]):
         index += 1
@@ -134,12 +134,12 @@ def created_by(segment: bytes) -> int | None:
 
 
 def may_have_created(text: bytes) -> bool:
-    """Return whether a damaged text that shows no creation may have held one."""
+    """Return whether a damaged text may have created a trial of which it shows no trace."""
     return HOLE.search(text) is not None or OTHER_OPERATION.match(text) is None
 
 
 def study_stand_in(pieces: list[Piece]) -> dict[str, Any] | None:
-    """Return the record of the only study, which a run that resumed the study wrote again."""
+    """Return the record of the only study; each run that resumes a study writes this record."""
     records = [p.record for p in pieces if p.record and p.record["op_code"] == CREATE_STUDY]
     names = {record["study_name"] for record in records}
     return records[0] if len(names) == 1 else None
@@ -172,6 +172,6 @@ def time_in(segment: bytes) -> str | None:
 
 
 def is_of_other_program(text: bytes) -> bool:
-    """Return whether a text has no field of a journal, so that another program wrote it."""
+    """Return whether another program wrote a text: it has no field of a journal."""
     fields = (b"op_code", b"worker_id", b"study_id", b"trial_id", b'":')
     return text.isascii() and b"\0" not in text and not any(field in text for field in fields)

@@ -1,4 +1,4 @@
-"""Dry run: everything that can be known before training."""
+"""Dry run: all checks and estimates that need no training."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LENGTHS = ("epochs", "steps", "batch_size", "warmup_steps")
 
 
 def length_ends() -> list[Config]:
-    """Return the configurations at the ends of each range that decides how long a trial is."""
+    """Return the configurations at the ends of the ranges that determine the length of a trial."""
     ends = {}
     for name, table in SEARCH_SPACE.items():
         values = table.get("choices") or (table["low"], table["high"])
@@ -57,18 +57,18 @@ def count_steps(task: Task, config: Config) -> int:
 
 
 def say_length_warnings(task: Task, configs: Sequence[Config]) -> None:
-    """Say which trial has too much warm-up, and which one cannot be pruned: the first of each."""
-    found: dict[str, str] = {}
+    """Warn about the first trial with a long warm-up and the first that cannot be pruned."""
+    warnings: dict[str, str] = {}
     for config in configs:
         trial = ", ".join(f"{name}={config[name]}" for name in LENGTHS if name in config)
         if 2 * config["warmup_steps"] > count_steps(task, config):
-            found.setdefault("the warm-up is longer than half of a trial", trial)
+            warnings.setdefault("the warm-up is longer than half of a trial", trial)
         *before_end, _ = (interval.step for interval in task.intervals(config))
         first = max(first_prunable(task, config), PRUNER.get("n_warmup_steps", 0))
         if PRUNER["type"] != "NopPruner" and max(before_end, default=0) < first:
-            found.setdefault("a trial ends before the pruner may act", trial)
-    for what, trial in found.items():
-        say(f"warning: {what}, with {trial}")
+            warnings.setdefault("a trial ends before the pruner may act", trial)
+    for warning, trial in warnings.items():
+        say(f"warning: {warning}, with {trial}")
 
 
 def sample_seconds(
@@ -94,7 +94,7 @@ def sample_seconds(
 def estimate_time(
     task: Task, device: torch.device, costs: Mapping[int, ShapeCost], n_trials: int
 ) -> None:
-    """Print how long trials and the study may take, and say what may spoil them."""
+    """Print estimates of the time of trials and study, and warn about settings of their length."""
     configs = length_ends()
     say_length_warnings(task, configs)
     n_samples = fmean(count_steps(task, config) * config["batch_size"] for config in configs)
@@ -114,15 +114,15 @@ def estimate_time(
 def dry_run(
     task: Task, device: torch.device, costs: Mapping[int, ShapeCost], arguments: Namespace
 ) -> int:
-    """Print data, baselines, every shape, its memory and times; return 1 if a count is wrong."""
+    """Print data, baselines, shapes with their memory, and times; return 1 if a count is wrong."""
     free, batch_size = free_memory(device), FIXED_PARAMS.get("batch_size", 256)
-    about = {
+    overview = {
         **task.describe(),
         "baselines": task.baselines(),
         "never tried": SKIP_INDICES or "none",
         "device": f"{device}, {free / 1e9:.1f} GB free",
     }
-    for name, value in about.items():
+    for name, value in overview.items():
         print(f"{name:15} {value}")
     wrong, shapes = 0, []
     for shape_idx, rows in enumerate(SPACE.shapes):

@@ -1,4 +1,4 @@
-"""The search space of the language family: its parameters beside the architecture."""
+"""The search space of the language family, without the architecture."""
 
 from __future__ import annotations
 

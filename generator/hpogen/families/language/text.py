@@ -18,50 +18,51 @@ from hpogen.families.shared import local_path
 
 
 def check_text(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return (constant, what is wrong) for values that do not go together."""
-    wrong = []
+    """Return (constant, fault) for values that contradict each other."""
+    faults = []
     if constants["train_fraction"] + constants["val_fraction"] >= 1:
-        wrong.append(("val_fraction", "no bytes are left for the test split"))
+        faults.append(("val_fraction", "no bytes are left for the test split"))
     pattern = constants["file_pattern"]
     parts = PurePosixPath(pattern).parts
     if not parts or parts[0] == "/" or any("**" in part and part != "**" for part in parts):
-        wrong.append(("file_pattern", f"{shown(pattern)} is no pattern such as **/*.txt"))
-    return wrong
+        fault = f"{shown(pattern)} is not a valid pattern; write one such as **/*.txt"
+        faults.append(("file_pattern", fault))
+    return faults
 
 
-def read_text_data(path: str, said: Mapping[str, Any], task: str) -> DataFacts:
+def read_text_data(path: str, configured: Mapping[str, Any], task: str) -> DataFacts:
     """Return the properties of a text. Raises DataError.
 
-    `path` may end in a pattern, `notes/**/*.md`, in place of data.file_pattern.
+    A pattern at the end of `path`, as in `notes/**/*.md`, replaces data.file_pattern.
     """
     del task
     folder, pattern = split_pattern(path)
-    given = {"file_pattern": pattern} if pattern else {}
-    values = with_defaults(CONSTANTS, {**said, **given})
-    found = read_text_facts(folder, values["file_pattern"])
+    from_path = {"file_pattern": pattern} if pattern else {}
+    values = with_defaults(CONSTANTS, {**configured, **from_path})
+    text = read_text_facts(folder, values["file_pattern"])
     context_length = values["context_length"]
-    parts = stretches(found.n_bytes, values, context_length)
-    if fault := too_small(found.n_bytes, parts, context_length):
+    parts = stretches(text.n_bytes, values, context_length)
+    if fault := too_small(text.n_bytes, parts, context_length):
         raise DataError(f"{shown(path, 200)}: {fault}")
-    files = f"{found.n_files:,} file{'s' * (found.n_files != 1)}"
-    notes = [f"{files}, {found.n_bytes:,} bytes"] if folder.is_dir() else []
-    if found.left_out:
-        notes.append(f"files that are no text are left out: {names_of(found.left_out, folder)}")
-    digest = {"data_path": local_path(str(folder)), "data_sha256": found.sha256}
-    return DataFacts({**digest, **given}, notes, [])
+    files = f"{text.n_files:,} file{'s' * (text.n_files != 1)}"
+    notes = [f"{files}, {text.n_bytes:,} bytes"] if folder.is_dir() else []
+    if text.left_out:
+        notes.append(f"files without text are left out: {names_of(text.left_out, folder)}")
+    digest = {"data_path": local_path(str(folder)), "data_sha256": text.sha256}
+    return DataFacts({**digest, **from_path}, notes, [])
 
 
 def split_pattern(path: str) -> tuple[Path, str]:
-    """Return the folder and the pattern of a path that ends in one, else the path and nothing."""
-    whole = Path(path)
-    first = next((i for i, part in enumerate(whole.parts) if "*" in part or "?" in part), None)
+    """Return the folder and the pattern of a path; an empty pattern if the path has none."""
+    full = Path(path)
+    first = next((i for i, part in enumerate(full.parts) if "*" in part or "?" in part), None)
     if first is None or os.path.lexists(path):
-        return whole, ""
-    return Path(*whole.parts[:first]), str(PurePosixPath(*whole.parts[first:]))
+        return full, ""
+    return Path(*full.parts[:first]), str(PurePosixPath(*full.parts[first:]))
 
 
 def describe_text_inputs(constants: Mapping[str, Any], options: Mapping[str, str]) -> str:
-    """Return the form in which a text enters the model."""
+    """Return a description of the inputs of the model."""
     del options
     return f"bytes of text, {constants['context_length']:,} at a time"
 
@@ -91,6 +92,6 @@ def count_text_params(
 def text_sample_bytes(
     arch: Mapping[str, int], constants: Mapping[str, Any], options: Mapping[str, str]
 ) -> int:
-    """Return an estimate of what one sample keeps for the backward pass."""
+    """Return an estimate of the bytes that one sample keeps for the backward pass."""
     del options
     return sample_bytes(arch, context_length=constants["context_length"])

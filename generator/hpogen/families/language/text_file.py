@@ -1,4 +1,4 @@
-"""Text files, read when rendering: their digest and size, or what is wrong and where."""
+"""Digest and size of text files, read when a script is rendered."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hpo_script.families.language.text import text_files
 from hpogen.configuration.yaml_file import shown
 from hpogen.errors import DataError
 
-# Raised by Path.glob for invalid patterns, by version of Python.
+# Path.glob raises one of these for an invalid pattern, depending on the version of Python.
 PATTERN_ERRORS = (
     OSError,
     ValueError,
@@ -24,7 +24,7 @@ MOST_NAMES = 3  # of files that are left out
 
 
 class TextFacts(NamedTuple):
-    """Digest and size of a text, and how many files it has."""
+    """Digest, size and number of files of a text."""
 
     sha256: str
     n_bytes: int
@@ -33,9 +33,9 @@ class TextFacts(NamedTuple):
 
 
 def read_text_facts(path: Path, pattern: str) -> TextFacts:
-    """Return the facts about a file, or a folder's text files that match, joined by newlines.
+    """Return the properties of a file, or of the matching text files of a folder as one text.
 
-    Raises DataError. The files are those of the script, in its order.
+    Newlines join the files, in the order of the script. Raises DataError.
     """
     digest, n_bytes = hashlib.sha256(), 0
     try:
@@ -52,7 +52,7 @@ def read_text_facts(path: Path, pattern: str) -> TextFacts:
 
 
 def no_text(path: Path, pattern: str, others: Sequence[Path]) -> str:
-    """Return the fault of a path without text."""
+    """Return the message about a path without text."""
     name = shown(str(path), 200)
     if others:
         return f"{name}: no text in {names_of(others, path)}, which {shown(pattern)} matches"
@@ -63,14 +63,14 @@ def no_text(path: Path, pattern: str, others: Sequence[Path]) -> str:
 
 
 def names_of(files: Sequence[Path], folder: Path) -> str:
-    """Return the names of the first of some files, and how many more there are."""
+    """Return the first names of some files, and the number of the others."""
     names = [shown(file.relative_to(folder).as_posix()) for file in files[:MOST_NAMES]]
     more = f" and {len(files) - MOST_NAMES:,} more" if len(files) > MOST_NAMES else ""
     return ", ".join(names) + more
 
 
 def text_chunks(files: Sequence[Path]) -> Iterator[bytes]:
-    """Yield the bytes of files joined by newlines, in pieces."""
+    """Yield the bytes of files joined by newlines, in chunks."""
     for number, file in enumerate(files):
         if number:
             yield b"\n"

@@ -1,4 +1,4 @@
-"""Constants of the market family: data and how it is read, splits, sizes of the model."""
+"""Constants of the market family: data, options for reading it, splits, sizes of the model."""
 
 from __future__ import annotations
 
@@ -23,38 +23,42 @@ PRICES = ["Open", "High", "Low", "Close"]
 PRICE_COLUMNS = (*PRICES, "Adj Close")
 
 
-def reading(name: str, default: Any, type_: Any, about: str) -> Constant:
-    """Return a constant that only scripts of unusual files have."""
-    return Constant(name, "data", default, type_, about, optional=True)
+def read_option(name: str, default: Any, type_: Any, description: str) -> Constant:
+    """Return a constant of scripts whose data file differs from the default format."""
+    return Constant(name, "data", default, type_, description, optional=True)
 
 
-READING = (
-    reading("columns", {}, dict[Column, Column], "name here: name in the file, where they differ"),
-    reading("price_columns", PRICES, list[Price], "prices that the file has"),
-    reading("date_format", None, DateFormat | None, "codes of strptime, or a unit since 1970"),
-    reading("encoding", "utf-8-sig", Literal["utf-8-sig", "utf-16", "cp1252"], "of a CSV file"),
-    reading("separator", ",", Literal[",", ";", "\t", "|"], "between fields"),
-    reading("decimal", ".", Literal[".", ","], "mark before the decimals"),
-    reading("thousands", "", Literal["", ",", ".", " ", "'"], "mark between groups of digits"),
-    reading("units", False, bool, "numbers may have %, K, M, B, T or a currency sign"),
-    reading("footer", 0, Count, "lines at the end that are no rows"),
-    reading("sort", False, bool, "sort the rows by date"),
-    reading("duplicates", "refuse", Literal["refuse", "last"], "rows of one date: which to keep"),
-    reading(
+READ_OPTIONS = (
+    read_option("columns", {}, dict[Column, Column], "name in the script: name in the file"),
+    read_option("price_columns", PRICES, list[Price], "prices in the file"),
+    read_option("date_format", None, DateFormat | None, "strptime format, or unit of a Unix time"),
+    read_option(
+        "encoding", "utf-8-sig", Literal["utf-8-sig", "utf-16", "cp1252"], "of a CSV file"
+    ),
+    read_option("separator", ",", Literal[",", ";", "\t", "|"], "field separator"),
+    read_option("decimal", ".", Literal[".", ","], "decimal separator"),
+    read_option("thousands", "", Literal["", ",", ".", " ", "'"], "thousands separator"),
+    read_option("units", False, bool, "numbers may have %, K, M, B, T or a currency sign"),
+    read_option("footer", 0, Count, "lines to skip at the end"),
+    read_option("sort", False, bool, "sort the rows by date"),
+    read_option("duplicates", "refuse", Literal["refuse", "last"], "rows with the same date"),
+    read_option(
         "fill",
         "refuse",
         Literal["refuse", "previous", "drop"],
-        "missing values: that of the row before, or drop the row",
+        "missing values: take the previous value, or drop the row",
     ),
-    reading("transforms", {}, dict[Column, Transform], "forms of columns that are no prices"),
+    read_option(
+        "transforms", {}, dict[Column, Transform], "transforms of columns that are not prices"
+    ),
 )
 
 CONSTANTS = (
     Constant("data_path", "data", DEMO_PATH, Name, "CSV or Parquet"),
     Constant("data_sha256", "data", None, Digest | None, "of that file; checked if given"),
     Constant("data_range", "data", None, DateRange | None, "its first and last date", "data_path"),
-    Constant("feature_columns", "data", SP500_COLUMNS, Columns, "columns the model sees"),
-    *READING,
+    Constant("feature_columns", "data", SP500_COLUMNS, Columns, "columns that the model sees"),
+    *READ_OPTIONS,
     Constant("train_fraction", "splits", 0.7, Share, "of all rows, in the order of dates"),
     Constant("val_fraction", "splits", 0.15, Share, "the rest is test, dropped on reading"),
     Constant("train_subset", "splits", 1.0, UpTo, "of the training days, evenly spread"),
@@ -68,7 +72,7 @@ CONSTANTS = (
         "refuse fewer validation or training samples",
     ),
     Constant("min_class_samples", "splits", 10, Positive, "refuse fewer samples of a class"),
-    Constant("context_length", "model", 60, Positive, "days the model sees"),
+    Constant("context_length", "model", 60, Positive, "days that the model sees"),
     Constant("max_context_length", "model", 60, Positive, "label days start after this many rows"),
     Constant("patch_length", "model", 10, Positive, "days per patch"),
     Constant("stride", "model", 5, Positive, "days between patches"),

@@ -15,7 +15,7 @@ INPUTS = {
     ),
     "revin_stats": Choice(
         {"inputs": "families/market/inputs_revin_stats"},
-        "the same, with spread and position of the last day given back",
+        "as revin, and the model also gets spread and position of the last day",
     ),
     "scale_free": Choice(
         {"inputs": "families/market/inputs_scale_free"},
@@ -30,13 +30,13 @@ INPUTS = {
 STARTS = {
     "linear": Choice(
         {"start": "families/market/start_linear"},
-        "a logistic regression on the start features, to which the model is added",
+        "sum of a logistic regression on the start features and the network",
     ),
     "none": Choice({"start": "families/market/start_none"}, "random weights"),
 }
 N_START_FEATURES = 3
 
-# The forms of columns under scale_free; all others: as data.transforms says.
+# Transforms of columns under scale_free. data.transforms sets those of other columns.
 SCALE_FREE = {
     **dict.fromkeys(PRICE_COLUMNS, "as log ratio to the previous close"),
     "Volume": "as log ratio to its 20-day mean",
@@ -58,12 +58,12 @@ def count_market_params(
 def market_sample_bytes(
     arch: Mapping[str, int], constants: Mapping[str, Any], options: Mapping[str, str]
 ) -> int:
-    """Return an estimate of what one sample keeps for the backward pass."""
+    """Return an estimate of the bytes that one sample keeps for the backward pass."""
     return sample_bytes(arch, **market_sizes(constants, options))
 
 
 def market_sizes(constants: Mapping[str, Any], options: Mapping[str, str]) -> dict[str, Any]:
-    """Return the constants, besides the architecture, that set the sizes of the model."""
+    """Return the arguments of `count_params` and `sample_bytes`, except for the architecture."""
     return {
         "inputs": options["inputs"],
         "n_start": N_START_FEATURES if options["start"] == "linear" else 0,
@@ -75,7 +75,7 @@ def market_sizes(constants: Mapping[str, Any], options: Mapping[str, str]) -> di
 
 
 def describe_market_inputs(constants: Mapping[str, Any], options: Mapping[str, str]) -> str:
-    """Return the feature columns, each with the form in which it enters the model."""
+    """Return the feature columns, each with its transform."""
     inputs = options["inputs"]
     own_forms = SCALE_FREE if inputs == "scale_free" else {}
     unchanged = "unchanged" if own_forms else ""
@@ -87,7 +87,7 @@ def describe_market_inputs(constants: Mapping[str, Any], options: Mapping[str, s
     texts = [f"{', '.join(names)} {form}".rstrip() for form, names in forms.items()]
     start = "; start: logistic regression" if options["start"] == "linear" else ""
     if not own_forms:
-        return f"{'; '.join(texts)}: {INPUTS[inputs].about}{start}"
+        return f"{'; '.join(texts)}: {INPUTS[inputs].description}{start}"
     has_range = "High" in constants.get("price_columns", PRICE_COLUMNS)
     span = "ln(High / Low)" if has_range else "absolute log return"
     return f"{'; '.join([*texts, span])}; standardised on training rows{start}"

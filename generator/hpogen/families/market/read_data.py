@@ -1,4 +1,4 @@
-"""Properties of a file of daily rows that become constants of the script."""
+"""Constants of the script that follow from a file of daily rows."""
 
 from __future__ import annotations
 
@@ -14,69 +14,72 @@ from hpogen.families.market.data.problems import Problems, in_yaml
 from hpogen.families.market.data.read import ALL_NEEDED, MarketFile, read_market
 from hpogen.families.shared import local_path
 
-MIN_ROWS = 300  # fewer leave no 100 validation samples with the default splits
+MIN_ROWS = 300  # fewer give less than 100 validation samples with the default splits
 
 
-def read_market_data(path: str, said: Mapping[str, Any], task: str) -> DataFacts:
-    """Return the properties of a file of daily rows. Raises DataError."""
+def read_market_data(path: str, configured: Mapping[str, Any], task: str) -> DataFacts:
+    """Return the properties of a file of daily rows. Raises DataError.
+
+    `configured` holds the constants that the configuration sets.
+    """
     needed = ("Close",) if task == "direction" else ALL_NEEDED
-    found = read_market(Path(path), said, needed=needed, min_rows=MIN_ROWS)
-    n_train = count_train_rows(found, said)
-    chosen = ColumnChoice(found, "feature_columns" in said, max(n_train, 1))
-    chosen.check_end(said.get("val_end"))
+    file = read_market(Path(path), configured, needed=needed, min_rows=MIN_ROWS)
+    n_train = count_train_rows(file, configured)
+    chosen = ColumnChoice(file, "feature_columns" in configured, max(n_train, 1))
+    chosen.check_end(configured.get("val_end"))
     chosen.problems.raise_any(shown(path, 200))
     constants = {
-        **found.form,
+        **file.read_options,
         "feature_columns": chosen.columns,
         "data_path": local_path(path),
-        "data_sha256": found.sha256,
-        "data_range": [found.dates[0], found.dates[-1]],
+        "data_sha256": file.sha256,
+        "data_range": [file.dates[0], file.dates[-1]],
     }
-    return DataFacts(constants, [*found.notes, *chosen.notes], chosen.warnings, n_train)
+    return DataFacts(constants, [*file.notes, *chosen.notes], chosen.warnings, n_train)
 
 
-def count_train_rows(found: MarketFile, said: Mapping[str, Any]) -> int:
+def count_train_rows(file: MarketFile, configured: Mapping[str, Any]) -> int:
     """Return the number of rows in the training split."""
-    if train_end := said.get("train_end"):
-        return sum(day <= train_end for day in found.dates)
-    share: float = with_defaults(CONSTANTS, said)["train_fraction"]
-    return round(len(found.dates) * share)
+    if train_end := configured.get("train_end"):
+        return sum(day <= train_end for day in file.dates)
+    share: float = with_defaults(CONSTANTS, configured)["train_fraction"]
+    return round(len(file.dates) * share)
 
 
 class ColumnChoice:
-    """The feature columns: those that add something, or those that the user named."""
+    """The feature columns: those that the user named, or those with information of their own."""
 
-    def __init__(self, found: MarketFile, named: bool, n_train: int) -> None:
-        self.found, self.columns = found, found.feature_columns
+    def __init__(self, file: MarketFile, named: bool, n_train: int) -> None:
+        self.file, self.columns = file, file.feature_columns
         self.notes: list[str] = []
         self.warnings: list[str] = []
         self.problems = Problems()
-        idle = idle_columns(found.values, self.columns, n_train)
-        ahead = {n: fault for n, fault in leaks(found.values, self.columns) if n not in idle}
+        idle = idle_columns(file.values, self.columns, n_train)
+        leaking = {n: fault for n, fault in leaks(file.values, self.columns) if n not in idle}
         if named:
-            self.warn_about({**idle, **ahead})
+            self.warn_about({**idle, **leaking})
         else:
-            self.leave_out(idle, ahead)
+            self.leave_out(idle, leaking)
 
     def warn_about(self, faults: Mapping[str, str]) -> None:
-        """Warn about columns that the user named; without any change in training, refuse them."""
-        mend = f"feature_columns: {self.without(faults)}"
+        """Warn about columns that the user named; refuse those that never change in training."""
+        fix = f"feature_columns: {self.without(faults)}"
         for name, fault in faults.items():
             if fault.startswith("never changes"):
-                self.problems.add(f"column {shown(name)} {fault}", mend)
+                self.problems.add(f"column {shown(name)} {fault}", fix)
             else:
                 self.warnings.append(
-                    f"data.feature_columns: {shown(name)} {fault}; leave it out: {mend}"
+                    f"data.feature_columns: {shown(name)} {fault}; leave it out: {fix}"
                 )
 
-    def leave_out(self, idle: Mapping[str, str], ahead: Mapping[str, str]) -> None:
-        """Leave out columns that add nothing; refuse those that hold a later price."""
+    def leave_out(self, idle: Mapping[str, str], leaking: Mapping[str, str]) -> None:
+        """Leave out columns without information; refuse those with the price of a later row."""
         for name, fault in idle.items():
             self.notes.append(f"column {shown(name)} {fault} and is left out")
-        for name, fault in ahead.items():
+        for name, fault in leaking.items():
             self.problems.add(
                 f"column {shown(name)} {fault}",
-                f"feature_columns: {self.without({**idle, **ahead})}",
+                f"feature_columns: {self.without({**idle, **leaking})}",
             )
         self.columns = [name for name in self.columns if name not in idle]
         if not self.columns:
@@ -89,5 +92,5 @@ class ColumnChoice:
 
     def check_end(self, val_end: str | None) -> None:
         """Refuse an end of the validation split that leaves no rows for the test split."""
-        if val_end and val_end >= self.found.dates[-1]:
+        if val_end and val_end >= self.file.dates[-1]:
             self.problems.add(f"no row is left for the test split after val_end {val_end}")

@@ -1,4 +1,4 @@
-"""The search space of the market family: its parameters beside the architecture, and defaults."""
+"""The search space of the market family, without the architecture."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ SEARCH_SPACE = (
         dropout=uniform(0.1, 0.3),
         warmup_steps=categorical(50, 100, 200, 300),
     ),
-    Param("loss", "bce", Loss, "what is minimised"),
+    Param("loss", "bce", Loss, "training loss"),
 )

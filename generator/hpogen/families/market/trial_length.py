@@ -14,7 +14,7 @@ DEMO_PATH, DEMO_ROWS = "data/sp500.csv", 5031  # of `hpogen demo-data sp500`
 def count_market_samples(
     constants: Mapping[str, Any], horizon: int | None, n_train_rows: int | None
 ) -> int | None:
-    """Return the number of training samples; None if the file is unknown."""
+    """Return the number of training samples; None if the number of rows is unknown."""
     rows = n_train_rows
     if rows is None and constants["data_path"] == DEMO_PATH and not constants["train_end"]:
         rows = round(DEMO_ROWS * constants["train_fraction"])

@@ -10,10 +10,10 @@ from hpogen.configuration.yaml_file import is_plain, shown
 from hpogen.families.market.data.problems import Problems
 
 MAX_NAME = 100
-# In CSV and in Parquet. pandas reads the second as a column with the name index.
+# Names of columns without a name in CSV and in Parquet; pandas calls the latter column index.
 UNNAMED = re.compile(r"Unnamed: [0-9]+|__index_level_[0-9]+__")
-# Other names, without case, marks and leading numbers ("1. open"); an earlier one is preferred.
-OTHER_NAMES = {
+# Aliases in the form that `normalised` returns; the first one that a file has is taken.
+ALIASES = {
     "Date": (
         *("date", "datetime", "timestamp", "tradedate", "tradingdate", "observationdate"),
         *("pricedate", "businessdate", "day", "time", "opentime", "gmttime", "localtime"),
@@ -30,49 +30,50 @@ OTHER_NAMES = {
 
 def find_names(
     names: Sequence[str],
-    said: Mapping[str, str],
+    configured: Mapping[str, str],
     first_is_date: Callable[[str], bool],
     problems: Problems,
 ) -> dict[str, str]:
     """Return {name in the script: name in the file} of dates, prices and volume.
 
-    `said` comes first, then equal names, then well-known ones. Without any of those, a column
-    without a name holds the dates if its first value is one.
+    `configured` names take precedence, then equal names, then aliases. If none gives the dates, a
+    column without a name is taken whose first value is a date.
     """
-    found = dict(said)
-    for wanted, (own, *others) in OTHER_NAMES.items():
-        free = [name for name in names if name not in found.values()]
-        if wanted in found:
+    columns = dict(configured)
+    for wanted, (own, *aliases) in ALIASES.items():
+        free = [name for name in names if name not in columns.values()]
+        if wanted in columns:
             continue
         if wanted in free:
-            found[wanted] = wanted
+            columns[wanted] = wanted
             continue
-        alike = [name for name in free if normalised(name) == own]
-        known = [name for other in others for name in free if normalised(name) == other]
-        if len(alike) > 1 or (not alike and len(known) > 1 and wanted != "Date"):
-            several = ", ".join(map(shown, alike or known))
-            problems.add(f"{several}: any of these could be {wanted}")
-            problems.columns[wanted] = (alike or known)[0]
-        if alike or known:
-            found[wanted] = (alike or known)[0]
+        same = [name for name in free if normalised(name) == own]
+        aliased = [name for alias in aliases for name in free if normalised(name) == alias]
+        matches = same or aliased
+        if len(same) > 1 or (not same and len(aliased) > 1 and wanted != "Date"):
+            several = ", ".join(map(shown, matches))
+            problems.add(f"column {wanted} is ambiguous: {several}")
+            problems.columns[wanted] = matches[0]
+        if matches:
+            columns[wanted] = matches[0]
     unnamed = [name for name in names if is_unnamed(name) and first_is_date(name)]
-    if "Date" not in found and unnamed:
-        found["Date"] = unnamed[0]
-    return found
+    if "Date" not in columns and unnamed:
+        columns["Date"] = unnamed[0]
+    return columns
 
 
 def normalised(name: str) -> str:
-    """Return a name without case, marks and a number in front."""
+    """Return a name in lower case, without punctuation and a leading number ("1. open")."""
     return re.sub(r"[^a-z]", "", re.sub(r"^[0-9]+[a-z]?\.", "", name.lower()))
 
 
 def is_unnamed(name: str) -> bool:
-    """Return whether a column has no name of its own."""
+    """Return whether a column has no name in its file."""
     return not name.strip() or UNNAMED.fullmatch(name) is not None
 
 
-def check_names(names: Sequence[str], said: Mapping[str, str], problems: Problems) -> None:
-    """Find names that cannot be told apart or shown, and given ones that are not there."""
+def check_names(names: Sequence[str], configured: Mapping[str, str], problems: Problems) -> None:
+    """Report repeated or unprintable names, and configured columns that are missing."""
     seen: set[str] = set()
     for number, name in enumerate(names, 1):
         if len(name) > MAX_NAME:
@@ -87,6 +88,6 @@ def check_names(names: Sequence[str], said: Mapping[str, str], problems: Problem
         elif name in seen and not is_unnamed(name):
             problems.add(f"column {number}: the name {shown(name)} is given twice; rename one")
         seen.add(name)
-    for there in said.values():
-        if there not in seen:
-            problems.add(f"no column {shown(there)}; {did_you_mean(there, names)}")
+    for name in configured.values():
+        if name not in seen:
+            problems.add(f"column {shown(name)} is missing; {did_you_mean(name, names)}")

@@ -1,4 +1,4 @@
-"""Formats of dates: those that people write, and which of them a column has."""
+"""Formats of dates, and which of them a column has."""
 
 from __future__ import annotations
 
@@ -16,58 +16,60 @@ DAYS = (
     *("%Y-%m", "%Y/%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%Y"),
 )
 TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", " %H:%M:%S.%f")
-# Plain CSV is read without a format. pandas converts other zones than +05:00 and Z to UTC.
-PLAIN = re.compile(
+# pandas reads these dates without a format. It converts zones other than +05:00 and Z to UTC.
+ISO_8601 = re.compile(
     r"[0-9]{4}(-[0-9]{2}-[0-9]{2}|[0-9]{4})([ T][0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2})?)?"
 )
-COUNTS = {9: "seconds", 10: "seconds", 12: "milliseconds", 13: "milliseconds"}
-COUNTS |= {16: "microseconds", 19: "nanoseconds"}
+UNITS_BY_LENGTH = {9: "seconds", 10: "seconds", 12: "milliseconds", 13: "milliseconds"}
+UNITS_BY_LENGTH |= {16: "microseconds", 19: "nanoseconds"}
 
 
 def check_date_format(text: str) -> str:
-    """Return a format as it is. Raises ValueError if it cannot hold a day."""
+    """Return the format unchanged. Raises ValueError if it loses the year or the month."""
     if text in PER_SECOND or text == "iso":
         return text
     day = datetime(2001, 12, 31)
     try:
-        held = parse_date(day.strftime(text), text)
+        parsed = parse_date(day.strftime(text), text)
     except ValueError:
-        held = None
-    if held is None or (held.year, held.month) != (2001, 12):
+        parsed = None
+    if parsed is None or (parsed.year, parsed.month) != (2001, 12):
         units = ", ".join(PER_SECOND)
-        raise ValueError(f'no date; write codes such as "%d.%m.%Y", iso, or one of {units}')
+        raise ValueError(
+            f'not a date format; write one such as "%d.%m.%Y", iso, or one of {units}'
+        )
     return text
 
 
 def fitting_formats(cells: Sequence[str]) -> list[str | None]:
-    """Return the formats in which most cells of a column are dates, None for plain ISO 8601.
+    """Return the formats that fit most cells of a column; None stands for ISO 8601.
 
-    More than one: every date has a day that could be a month.
+    Several formats fit if the day of every date could also be the month.
     """
-    given = [text for cell in cells if (text := cell.strip()).lower() not in MISSING]
-    if all(map(PLAIN.fullmatch, given)):
+    texts = [text for cell in cells if (text := cell.strip()).lower() not in MISSING]
+    if all(map(ISO_8601.fullmatch, texts)):
         return [None]
-    counts = {found: parse_all(given, found) for found in candidates(given)}
+    counts = {fmt: count_dates(texts, fmt) for fmt in candidates(texts)}
     most = max(counts.values(), default=0)
     if most == 0:
         return []
-    best: list[str | None] = [found for found, count in counts.items() if count == most]
-    # Formats that read every cell as the same moment are one.
-    readings = {tuple(parse_date(cell, found) for cell in given): found for found in best[::-1]}
-    plain = best == ["iso"] and most < len(given)
-    return [None] if plain else list(readings.values())[::-1]
+    best: list[str | None] = [fmt for fmt, count in counts.items() if count == most]
+    # Of formats that give the same dates, the first is kept.
+    distinct = {tuple(parse_date(cell, fmt) for cell in texts): fmt for fmt in best[::-1]}
+    is_iso = best == ["iso"] and most < len(texts)
+    return [None] if is_iso else list(distinct.values())[::-1]
 
 
-def parse_all(cells: Sequence[str], date_format: str) -> int:
-    """Return the number of cells that are dates in a format."""
+def count_dates(cells: Sequence[str], date_format: str) -> int:
+    """Return how many cells are dates in a format."""
     return sum(parse_date(cell, date_format) is not None for cell in cells)
 
 
 def candidates(cells: Sequence[str]) -> Iterator[str]:
-    """Yield the formats of which one of the first cells is a date."""
+    """Yield the formats in which one of the first cells is a date."""
     yield "iso"
     lengths = {len(cell.partition(".")[0].lstrip("-")) for cell in cells[:1]}
-    yield from (COUNTS[length] for length in lengths & COUNTS.keys())
+    yield from (UNITS_BY_LENGTH[length] for length in lengths & UNITS_BY_LENGTH.keys())
     for day in DAYS:
         for time in TIMES:
             if any(parse_date(cell, day + time) for cell in cells[:5]):
@@ -76,4 +78,4 @@ def candidates(cells: Sequence[str]) -> Iterator[str]:
 
 def is_date(text: str) -> bool:
     """Return whether a text is a date in any of the formats."""
-    return next((True for found in candidates([text]) if parse_date(text, found)), False)
+    return any(parse_date(text, fmt) for fmt in candidates([text]))

@@ -1,4 +1,4 @@
-"""Report of a data file: every kind of problem once, and the YAML that mends them."""
+"""Report of the problems of a data file, and the YAML that fixes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hpogen.configuration.yaml_file import shown
 from hpogen.errors import DataError
 
 YAML_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
-MOST_ROWS = 3  # of a problem that are listed by number
+MAX_ROWS = 3  # row numbers that a problem lists
 
 
 class Cell(NamedTuple):
@@ -23,59 +23,59 @@ class Cell(NamedTuple):
 
 
 class Problems:
-    """The problems of a file, and the lines of YAML that mend them."""
+    """The problems of a file, and the lines of YAML that fix them."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.mends: dict[str, list[str]] = {}  # lines by section: data, or the top level
-        self.columns: dict[str, str] = {}  # to be named by the user: a name in the file
+        self.fixes: dict[str, list[str]] = {}  # lines by section: data, or the top level
+        self.columns: dict[str, str] = {}  # that the user must name: a name in the file
 
-    def add(self, line: str, mend: str = "", section: str = "data") -> None:
-        """Add a problem, and a line of YAML that mends it."""
+    def add(self, line: str, fix: str = "", section: str = "data") -> None:
+        """Add a problem, and a line of YAML that fixes it."""
         self.lines.append(line)
-        if mend and mend not in self.mends.setdefault(section, []):
-            self.mends[section].append(mend)
+        if fix and fix not in self.fixes.setdefault(section, []):
+            self.fixes[section].append(fix)
 
-    def add_cells(self, cells: Sequence[Cell], fault: str, mend: str = "") -> None:
-        """Add one problem that some cells have: the first of them, how many rows, which first."""
+    def add_cells(self, cells: Sequence[Cell], fault: str, fix: str = "") -> None:
+        """Add one problem for all cells: it shows the first cell and the first row numbers."""
         if not cells:
             return
         first = min(cells, key=lambda cell: cell.row)
         rows = sorted({cell.row for cell in cells})
         columns = list(dict.fromkeys(cell.column for cell in cells))
         where = "" if len(columns) == 1 else f" in {shown(', '.join(columns), 100)}"
-        rest = ", ".join(f"{row}" for row in rows[:MOST_ROWS])
-        more = ", …" if len(rows) > MOST_ROWS else ""
+        rest = ", ".join(f"{row}" for row in rows[:MAX_ROWS])
+        more = ", …" if len(rows) > MAX_ROWS else ""
         several = f" ({len(rows):,} rows{where}: {rest}{more})" if len(rows) > 1 else ""
         self.add(
             f"row {first.row}, column {shown(first.column)}: '{shown(first.text)}'"
             f" {fault}{several}",
-            mend,
+            fix,
         )
 
     def raise_any(self, path: str) -> None:
-        """Raise DataError with all problems, if there is one."""
+        """Raise DataError with all problems, if any."""
         if self.lines:
             raise DataError("\n".join([f"{path}: {line}" for line in self.lines] + self.yaml()))
 
     def yaml(self) -> list[str]:
-        """Return the lines that mend the problems, with a head."""
-        mends = dict(self.mends)
+        """Return a heading and the lines that fix the problems."""
+        fixes = dict(self.fixes)
         if self.columns:
-            names = ", ".join(f"{here}: {in_yaml(there)}" for here, there in self.columns.items())
+            names = ", ".join(f"{name}: {in_yaml(other)}" for name, other in self.columns.items())
             line = f"columns: {{{names}}}  # their names in the file"
-            mends["data"] = [line, *mends.get("data", [])]
-        lines = [line for section in mends for line in section_lines(section, mends)]
-        return ["mended by these lines in a file for --config:", *lines] if lines else []
+            fixes["data"] = [line, *fixes.get("data", [])]
+        lines = [line for section in fixes for line in section_lines(section, fixes)]
+        return ["to fix this, add these lines to a file for --config:", *lines] if lines else []
 
 
-def section_lines(section: str, mends: Mapping[str, Sequence[str]]) -> list[str]:
+def section_lines(section: str, fixes: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the lines of a section of a configuration."""
-    inner = mends[section]
+    inner = fixes[section]
     return [f"{section}:", *(f"  {line}" for line in inner)] if section else list(inner)
 
 
 def in_yaml(text: str) -> str:
-    """Return a text as YAML in braces needs it: in quotes, unless it is a plain word."""
-    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_ ]*[A-Za-z0-9_]|[A-Za-z]|\.\.\.", text)
-    return text if plain and text.lower() not in YAML_WORDS else json.dumps(text)
+    """Return a text for YAML in braces, in quotes where YAML needs them."""
+    is_word = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_ ]*[A-Za-z0-9_]|[A-Za-z]|\.\.\.", text)
+    return text if is_word and text.lower() not in YAML_WORDS else json.dumps(text)

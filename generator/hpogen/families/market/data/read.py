@@ -1,7 +1,7 @@
-"""Data files, read when rendering: their columns, digest and dates, or all of their problems.
+"""Reader of data files for rendering: columns, digest and dates, or a report of all problems.
 
-The script reads its file again, by the constants that are recognised here. Neither pandas nor
-numpy is imported: rendering must not wait for them.
+The script reads the file again, with the constants that this reader finds. The reader imports
+neither pandas nor numpy, whose import would slow down rendering.
 
 `table` splits a file into cells, `columns` finds the columns, `values` parses the cells,
 `rows` orders and checks the rows; `problems` is the report.
@@ -17,7 +17,7 @@ from typing import Any
 
 from hpogen.configuration.yaml_file import shown
 from hpogen.errors import DataError
-from hpogen.families.market.constants import READING
+from hpogen.families.market.constants import READ_OPTIONS
 from hpogen.families.market.data.column_names import check_names
 from hpogen.families.market.data.columns import feature_columns, find_columns
 from hpogen.families.market.data.reading import Reading
@@ -25,71 +25,73 @@ from hpogen.families.market.data.rows import ordered_rows
 from hpogen.families.market.data.table import read_bytes, read_csv, read_parquet
 from hpogen.families.market.data.values import read_dates, read_numbers
 
-ALL_NEEDED = ("High", "Low", "Close")  # of a task that does not say less
+ALL_NEEDED = ("High", "Low", "Close")  # unless the task needs fewer
 
 
 @dataclass(frozen=True)
 class MarketFile:
-    """A file of daily rows that passed every check."""
+    """A file of daily rows that passed all checks."""
 
     feature_columns: list[str]
     sha256: str
     dates: list[str]
     values: dict[str, list[float]]  # of each column of numbers
-    form: dict[str, Any]  # the constants by which the script reads the file
+    read_options: dict[str, Any]  # constants with which the script reads the file
     notes: list[str]
 
 
 def read_market(
     path: Path,
-    said: Mapping[str, Any] | None = None,
+    configured: Mapping[str, Any] | None = None,
     *,
     needed: Sequence[str] = ALL_NEEDED,
     min_rows: int,
 ) -> MarketFile:
     """Read a CSV or Parquet file of daily prices.
 
-    `said` holds constants of the configuration; `needed` the prices that the task cannot do
-    without. Raises DataError with all problems of the file.
+    `configured` holds constants that the configuration sets, `needed` the prices that the task
+    needs. Raises DataError with all problems of the file.
     """
-    name, said = shown(str(path), 200), said or {}
+    name, configured = shown(str(path), 200), configured or {}
     try:
         content = read_bytes(path)
-        table = read_parquet(content) if path.suffix == ".parquet" else read_csv(content, said)
+        table = (
+            read_parquet(content) if path.suffix == ".parquet" else read_csv(content, configured)
+        )
     except DataError as error:
         raise DataError(f"{name}: {error}") from None
-    defaults = {constant.name: constant.default for constant in READING}
-    chosen = {key: value for key, value in said.items() if key in defaults}
-    form = {**defaults, **table.form, **chosen}
-    reading = Reading(table, said, form, needed, notes=list(table.notes))
+    defaults = {constant.name: constant.default for constant in READ_OPTIONS}
+    chosen = {key: value for key, value in configured.items() if key in defaults}
+    read_options = {**defaults, **table.read_options, **chosen}
+    reading = Reading(table, configured, read_options, needed, notes=list(table.notes))
     check_table(reading, name, min_rows)
     if not find_columns(reading):
         reading.problems.raise_any(name)
     features = feature_columns(reading)
-    wanted = list(dict.fromkeys((*form["price_columns"], *features)))
+    wanted = list(dict.fromkeys((*read_options["price_columns"], *features)))
     rows = ordered_rows(reading, read_numbers(reading, wanted), read_dates(reading))
     reading.problems.raise_any(name)
     if len(rows.dates) < min_rows:
         raise DataError(f"{name}: {too_few(len(rows.dates), min_rows)}")
     dates = [moment.date().isoformat() for moment in rows.dates]
     sha256 = hashlib.sha256(content).hexdigest()
-    return MarketFile(features, sha256, dates, rows.values, form, reading.notes)
+    return MarketFile(features, sha256, dates, rows.values, read_options, reading.notes)
 
 
 def check_table(reading: Reading, name: str, min_rows: int) -> None:
-    """Find faults of the table as a whole; raise DataError for those that hide all others."""
+    """Report faults of header and row lengths; raise DataError if no cell can be checked."""
     table, problems = reading.table, reading.problems
-    check_names(table.names, reading.form["columns"], problems)
+    check_names(table.names, reading.read_options["columns"], problems)
     if table.broken:
         number, size = table.broken[0]
         several = f" ({len(table.broken):,} rows)" if len(table.broken) > 1 else ""
         problems.add(f"row {number}: {size} fields, the header has {len(table.names)}{several}")
     n_rows = len(table.numbers)
     if n_rows + len(table.broken) == 0:
-        problems.add("no row below the header")
+        problems.add("no rows below the header")
     elif n_rows + len(table.broken) < min_rows:
         problems.add(too_few(n_rows, min_rows))
-    if n_rows == 0 or not set(reading.form["columns"].values()) <= set(table.names):
+    if n_rows == 0 or not set(reading.read_options["columns"].values()) <= set(table.names):
         problems.raise_any(name)
 
 

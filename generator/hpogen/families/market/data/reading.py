@@ -1,4 +1,4 @@
-"""Reading: a table, what was said about it, and what was recognised so far."""
+"""State of reading a data file: its table, configured constants and results."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from hpogen.families.market.data.table import Table
 
 @dataclass
 class Reading:
-    """A table on its way to a data file."""
+    """A table, and the constants, notes and problems that its reader collects."""
 
     table: Table
-    said: Mapping[str, Any]  # constants of the configuration
-    form: dict[str, Any]  # constants by which the script reads the file
-    needed: Sequence[str]  # prices that the task cannot do without
-    names: dict[str, str] = field(default_factory=dict)  # of columns here: in the file
+    configured: Mapping[str, Any]  # constants that the configuration sets
+    read_options: dict[str, Any]  # constants with which the script reads the file
+    needed: Sequence[str]  # prices that the task needs
+    names: dict[str, str] = field(default_factory=dict)  # {name in the script: in the file}
     notes: list[str] = field(default_factory=list)
     problems: Problems = field(default_factory=Problems)
 

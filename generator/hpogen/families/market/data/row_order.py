@@ -1,4 +1,4 @@
-"""Rows in the order of their dates: sorted, repeated dates and missing values treated."""
+"""Rows sorted by date, with repeated dates and missing values handled."""
 
 from __future__ import annotations
 
@@ -48,60 +48,59 @@ def is_newest_first(dates: Sequence[datetime]) -> bool:
     return falls and len(dates) > 1 and dates[0] > dates[-1]
 
 
-def arranged(rows: Rows, form: Mapping[str, Any], problems: Problems) -> Rows:
-    """Return the rows by date; the script does the same, in the same order.
+def arranged(rows: Rows, read_options: Mapping[str, Any], problems: Problems) -> Rows:
+    """Return the rows by date. The script applies the same steps in the same order.
 
-    What `form` does not treat, rows out of order, repeated dates and missing values, is added to
-    the problems.
+    Unsorted rows and repeated dates that `read_options` does not handle are added to `problems`.
     """
-    if form["fill"] == "drop":
+    if read_options["fill"] == "drop":
         rows = rows.keep(rows.complete())
-    if form["sort"]:
+    if read_options["sort"]:
         rows = rows.keep(sorted(range(len(rows.dates)), key=rows.dates.__getitem__))
     check_order(rows, problems)
-    if form["duplicates"] == "last":
+    if read_options["duplicates"] == "last":
         last = {date: index for index, date in enumerate(rows.dates)}
         rows = rows.keep(sorted(last.values()))
     else:
         check_repeated(rows, problems)
-    if form["fill"] == "previous":
+    if read_options["fill"] == "previous":
         filled = Rows(rows.numbers, rows.dates, rows.texts, forward_filled(rows.values))
-        rows = filled.keep(filled.complete())  # no value is known before the first one
+        rows = filled.keep(filled.complete())  # rows before the first value stay incomplete
     return rows
 
 
 def check_order(rows: Rows, problems: Problems) -> None:
-    """Find dates that are earlier than those of the row before."""
-    found = [
+    """Report dates that are earlier than the date of the row before."""
+    unsorted = [
         Cell(rows.numbers[index], "Date", rows.texts[index])
         for index, (before, after) in enumerate(pairwise(rows.dates), 1)
         if after < before
     ]
-    problems.add_cells(found, "is earlier than the row before", "sort: true")
+    problems.add_cells(unsorted, "is earlier than the date before", "sort: true")
 
 
 def check_repeated(rows: Rows, problems: Problems) -> None:
-    """Find dates that stand in an earlier row, too."""
+    """Report dates that an earlier row has, too."""
     seen: set[datetime] = set()
-    found = []
+    repeated = []
     for index, date in enumerate(rows.dates):
         if date in seen:
-            found.append(Cell(rows.numbers[index], "Date", rows.texts[index]))
+            repeated.append(Cell(rows.numbers[index], "Date", rows.texts[index]))
         seen.add(date)
     problems.add_cells(
-        found,
-        "is the date of an earlier row, too",
+        repeated,
+        "is also the date of an earlier row",
         "duplicates: last  # keeps the last row of each date",
     )
 
 
 def forward_filled(values: Values) -> Values:
-    """Return columns in which a missing value is the one of the row before."""
+    """Return columns in which the previous value replaces a missing one."""
     return {name: fill_column(column) for name, column in values.items()}
 
 
 def fill_column(column: Sequence[float]) -> list[float]:
-    """Return a column in which a missing value is the one of the row before."""
+    """Return a column in which the previous value replaces a missing one."""
     filled, last = [], math.nan
     for value in column:
         last = last if math.isnan(value) else value

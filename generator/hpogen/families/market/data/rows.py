@@ -1,4 +1,4 @@
-"""Rows of a table by date, and the prices in them that cannot be."""
+"""Rows of a table by date, and a check for impossible prices."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from hpogen.families.market.data.row_order import Rows, arranged, is_newest_firs
 def ordered_rows(
     reading: Reading, values: Mapping[str, Sequence[float]], moments: Sequence[datetime | None]
 ) -> Rows:
-    """Return the rows by date; faults that are seen then are added to the problems."""
-    known = [index for index, moment in enumerate(moments) if moment is not None]
+    """Return the rows by date; report unsorted rows, repeated dates and impossible prices."""
+    dated = [index for index, moment in enumerate(moments) if moment is not None]
     texts = reading.cells("Date")
     rows = Rows(
-        [reading.table.numbers[index] for index in known],
+        [reading.table.numbers[index] for index in dated],
         [moment for moment in moments if moment is not None],
-        [texts[index] for index in known],
-        {name: [column[index] for index in known] for name, column in values.items()},
+        [texts[index] for index in dated],
+        {name: [column[index] for index in dated] for name, column in values.items()},
     )
-    if "sort" not in reading.said and is_newest_first(rows.dates):
-        reading.form["sort"] = True
+    if "sort" not in reading.configured and is_newest_first(rows.dates):
+        reading.read_options["sort"] = True
         reading.notes.append("the newest row is first; rows are sorted by date")
-    rows = arranged(rows, reading.form, reading.problems)
+    rows = arranged(rows, reading.read_options, reading.problems)
     n_rows = len(moments)
     if len(rows.dates) < n_rows:
         reading.notes.append(f"{n_rows - len(rows.dates):,} of {n_rows:,} rows are left out")
@@ -36,9 +36,9 @@ def ordered_rows(
 
 
 def check_prices(reading: Reading, rows: Rows) -> None:
-    """Find prices that cannot be. Open or Close outside Low to High is in real data."""
-    transforms = reading.form["transforms"]
-    logs = [name for name, form in transforms.items() if form == "log_ratio"]
+    """Report impossible prices. Real data have an Open or Close outside Low to High."""
+    transforms = reading.read_options["transforms"]
+    logs = [name for name, transform in transforms.items() if transform == "log_ratio"]
     for name in [name for name in rows.values if name in (*PRICE_COLUMNS, *logs)]:
         low = [index for index, value in enumerate(rows.values[name]) if value <= 0]
         reading.problems.add_cells(cells_of(reading, rows, name, low), "is not above 0")
@@ -50,5 +50,5 @@ def check_prices(reading: Reading, rows: Rows) -> None:
 
 def cells_of(reading: Reading, rows: Rows, name: str, indices: Sequence[int]) -> list[Cell]:
     """Return cells of a column by the indices of their rows."""
-    values, there = rows.values[name], reading.names[name]
-    return [Cell(rows.numbers[index], there, f"{values[index]:.12g}") for index in indices]
+    values, in_file = rows.values[name], reading.names[name]
+    return [Cell(rows.numbers[index], in_file, f"{values[index]:.12g}") for index in indices]

@@ -1,4 +1,4 @@
-"""Tables in CSV and Parquet files, as text, with encoding, separator and footer."""
+"""CSV and Parquet files as tables of text, with encoding, separator and footer."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 from hpogen.configuration.yaml_file import shown
 from hpogen.errors import DataError, MissingDependencyError
 from hpogen.families.market.data.date_formats import is_date
-from hpogen.families.market.data.number_marks import looks_like_number
+from hpogen.families.market.data.number_formats import looks_like_number
 
 SEPARATORS = (",", ";", "\t", "|")
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # its byte order marks
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-MOST_FOOTER = 10  # lines
+MAX_FOOTER = 10  # lines
 SEPARATOR_NAMES = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -28,9 +28,11 @@ class Table(NamedTuple):
     names: list[str]
     columns: Sequence[Sequence[str]]
     numbers: Sequence[int]
-    form: dict[str, Any]  # constants that the script needs to read the file
+    read_options: dict[str, Any]  # constants with which the script reads the file
     notes: list[str]
-    broken: Sequence[tuple[int, int]] = ()  # number and length of rows that do not fit the header
+    broken: Sequence[
+        tuple[int, int]
+    ] = ()  # number and length of each row whose length differs from the header
 
     def column(self, name: str) -> Sequence[str]:
         """Return the cells of a column."""
@@ -53,34 +55,34 @@ def read_bytes(path: Path) -> bytes:
         raise DataError(f"cannot be read: {shown(reason, 200)}") from None
 
 
-def read_csv(content: bytes, said: Mapping[str, Any]) -> Table:
+def read_csv(content: bytes, configured: Mapping[str, Any]) -> Table:
     """Return the table of a CSV file; empty lines are skipped. Raises DataError."""
-    encoding = said.get("encoding") or find_encoding(content)
+    encoding = configured.get("encoding") or find_encoding(content)
     text = decoded(content, encoding)
-    separator = said.get("separator") or find_separator(text)
+    separator = configured.get("separator") or find_separator(text)
     rows = csv_rows(text, separator)
     names = next((row for _, row in rows if not is_blank(row)), [])
     if not any(map(str.strip, names)):
-        raise DataError("no header; the first line names the columns, Date first")
-    footer = said.get("footer")
+        raise DataError("no header; the first line must name the columns")
+    footer = configured.get("footer")
     if footer is None:
         footer = count_footer([row for _, row in rows[1:]], len(names))
     body = [item for item in rows[: len(rows) - footer] if not is_blank(item[1])][1:]
-    whole = [(number, row) for number, row in body if len(row) == len(names)]
-    form = {"encoding": encoding, "separator": separator, "footer": footer}
-    ending = rows[-footer:] if footer and "footer" not in said else []
+    complete = [(number, row) for number, row in body if len(row) == len(names)]
+    read_options = {"encoding": encoding, "separator": separator, "footer": footer}
+    ending = rows[-footer:] if footer and "footer" not in configured else []
     return Table(
         [name or f"Unnamed: {index}" for index, name in enumerate(names)],
-        [[row[index] for _, row in whole] for index in range(len(names))],
-        [number for number, _ in whole],
-        form,
-        list(table_notes(form, said, [row for _, row in ending])),
+        [[row[index] for _, row in complete] for index in range(len(names))],
+        [number for number, _ in complete],
+        read_options,
+        list(table_notes(read_options, configured, [row for _, row in ending])),
         [(number, len(row)) for number, row in body if len(row) != len(names)],
     )
 
 
 def find_encoding(content: bytes) -> str:
-    """Return the encoding of a CSV file. Raises DataError if it is no text."""
+    """Return the encoding of a CSV file. Raises DataError for binary content."""
     if content.startswith(UTF_16):
         return "utf-16"
     try:
@@ -96,7 +98,7 @@ def find_encoding(content: bytes) -> str:
     if CONTROL.search(text):
         line = content.count(b"\n", 0, start) + 1
         raise DataError(
-            f"line {line}: not UTF-8; save the file as UTF-8, or call a Parquet file .parquet"
+            f"line {line}: not UTF-8; save the file as UTF-8, or rename a Parquet file to .parquet"
         )
     return "cp1252"
 
@@ -110,20 +112,20 @@ def decoded(content: bytes, encoding: str) -> str:
 
 
 def find_separator(text: str) -> str:
-    """Return the separator that splits the first lines into most fields, equally many in each."""
+    """Return the separator that splits the first lines into the most fields of equal number."""
     lines = [line for line in text.splitlines()[:20] if line.strip()]
     return max(SEPARATORS, key=lambda separator: equal_fields(lines, separator))
 
 
 def equal_fields(lines: Sequence[str], separator: str) -> int:
-    """Return into how many fields a separator splits the header, 0 if most lines have others."""
+    """Return the number of fields of the header; 0 if most lines have another number."""
     try:
         rows = list(csv.reader(lines, delimiter=separator))
     except csv.Error:
         return 0
     size = len(rows[0]) if rows else 0
-    alike = sum(len(row) == size for row in rows)
-    return size if size > 1 and 2 * alike > len(rows) else 0
+    n_equal = sum(len(row) == size for row in rows)
+    return size if size > 1 and 2 * n_equal > len(rows) else 0
 
 
 def csv_rows(text: str, separator: str) -> list[tuple[int, list[str]]]:
@@ -141,28 +143,30 @@ def is_blank(row: Sequence[str]) -> bool:
 
 
 def count_footer(rows: Sequence[Sequence[str]], n_fields: int) -> int:
-    """Return how many rows at the end hold no date and no number, such as a source of data."""
-    ending = 0
-    for count, row in enumerate(reversed(rows[-MOST_FOOTER:]), 1):
-        given = [cell for cell in row if cell.strip()]
-        if any(looks_like_number(cell) or is_date(cell) for cell in given):
+    """Return the number of last rows without a date or number, such as the source of the data."""
+    n_rows = 0
+    for count, row in enumerate(reversed(rows[-MAX_FOOTER:]), 1):
+        filled = [cell for cell in row if cell.strip()]
+        if any(looks_like_number(cell) or is_date(cell) for cell in filled):
             break
-        if given or len(row) == n_fields:
-            ending = count
-    return ending
+        if filled or len(row) == n_fields:
+            n_rows = count
+    return n_rows
 
 
 def table_notes(
-    form: Mapping[str, Any], said: Mapping[str, Any], ending: Sequence[Sequence[str]]
+    read_options: Mapping[str, Any],
+    configured: Mapping[str, Any],
+    ending: Sequence[Sequence[str]],
 ) -> Iterator[str]:
-    """Yield what was recognised in a CSV file."""
-    if form["encoding"] != "utf-8-sig" and "encoding" not in said:
-        yield f"the text is read as {form['encoding']}"
-    if form["separator"] != "," and "separator" not in said:
-        yield f"fields are separated by {SEPARATOR_NAMES[form['separator']]}"
+    """Yield notes on the encoding, separator and footer that were recognised."""
+    if read_options["encoding"] != "utf-8-sig" and "encoding" not in configured:
+        yield f"the text is read as {read_options['encoding']}"
+    if read_options["separator"] != "," and "separator" not in configured:
+        yield f"fields are separated by {SEPARATOR_NAMES[read_options['separator']]}"
     if ending:
         text = " ".join(" ".join(row) for row in ending).strip()
-        yield f"what stands below the last row is left out: '{shown(text)}'"
+        yield f"text below the last row is left out: '{shown(text)}'"
 
 
 def read_parquet(content: bytes) -> Table:
@@ -174,15 +178,15 @@ def read_parquet(content: bytes) -> Table:
             "a Parquet file needs pyarrow: python -m pip install pyarrow"
         ) from None
     try:
-        found = parquet.ParquetFile(arrow.BufferReader(content)).read()
-        columns = [cells(arrow, column) for column in found.columns]
-    except Exception as error:  # whatever pyarrow raises at a damaged file
+        table = parquet.ParquetFile(arrow.BufferReader(content)).read()
+        columns = [cells(arrow, column) for column in table.columns]
+    except Exception as error:  # pyarrow raises many types for a damaged file
         raise DataError(f"not Parquet: {shown(str(error), 200)}") from None
-    return Table(list(found.column_names), columns, range(1, found.num_rows + 1), {}, [])
+    return Table(list(table.column_names), columns, range(1, table.num_rows + 1), {}, [])
 
 
 def cells(arrow: Any, column: Any) -> list[str]:
-    """Return the values of an Arrow column as text; a missing one is empty."""
+    """Return the values of an Arrow column as text; a missing value is empty."""
     types = arrow.types
     if types.is_timestamp(column.type) or types.is_date(column.type):
         texts = column.cast(arrow.string()).to_pylist()

@@ -1,0 +1,102 @@
+"""The text family: labels of texts, predicted by a transformer on their bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from hpo_script.families.text.sizes import count_params, sample_bytes
+from hpogen.families.family import Family, Schedule, Switch, TaskKind
+from hpogen.families.shared import AXES, SMALL_AXES, shapes
+from hpogen.families.text.constants import CONSTANTS, DEMO_PATH
+from hpogen.families.text.examples_file import read_text_examples
+from hpogen.families.text.losses import LOSSES
+from hpogen.families.text.part_order import PARTS
+from hpogen.families.text.search_space import SEARCH_SPACE
+
+DEMO_TEXTS = 5642  # of `hpogen demo-data licences`
+
+
+def check_text(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return (constant, what is wrong) for values that do not go together."""
+    wrong = []
+    if constants["train_fraction"] + constants["val_fraction"] >= 1:
+        wrong.append(("val_fraction", "no texts are left for the test split"))
+    if len({*constants["labels"]}) < len(constants["labels"]):
+        wrong.append(("labels", "a label is given twice"))
+    if constants["group_column"] and constants["split_column"]:
+        wrong.append(("group_column", "give group_column or split_column, not both"))
+    return wrong
+
+
+def describe_inputs(constants: Mapping[str, Any], options: Mapping[str, str]) -> str:
+    """Return the form in which a text enters the model."""
+    del options
+    return f"the first {constants['context_length']:,} bytes of a text"
+
+
+def count_samples(
+    constants: Mapping[str, Any], horizon: int | None, n_train_rows: int | None
+) -> int | None:
+    """Return the number of training texts; None if the file is unknown."""
+    del horizon
+    if n_train_rows is None and constants["data_path"] == DEMO_PATH:
+        n_train_rows = round(DEMO_TEXTS * constants["train_fraction"] * constants["train_subset"])
+    return n_train_rows
+
+
+def schedule(config: Mapping[str, Any], n_samples: int | None) -> Schedule:
+    """Return the length of a trial: one evaluation per epoch."""
+    epochs = config["epochs"]
+    if not n_samples:
+        return Schedule(epochs, 1, epochs, None, None)
+    n_batches = math.ceil(n_samples / config["batch_size"])
+    return Schedule(epochs, 1, epochs, n_batches, epochs * n_batches)
+
+
+def count_text_params(
+    arch: Mapping[str, int], constants: Mapping[str, Any], options: Mapping[str, str]
+) -> int:
+    """Return the exact number of parameters of an architecture."""
+    del options
+    n_labels = len(constants["labels"])
+    return count_params(arch, context_length=constants["context_length"], n_labels=n_labels)
+
+
+def text_sample_bytes(
+    arch: Mapping[str, int], constants: Mapping[str, Any], options: Mapping[str, str]
+) -> int:
+    """Return an estimate of what one sample keeps for the backward pass."""
+    del options
+    return sample_bytes(arch, context_length=constants["context_length"])
+
+
+TEXT = Family(
+    name="text",
+    tasks=(TaskKind("text_classification", "text_classification", "Which label has a text?"),),
+    default_task=None,
+    has_horizon=False,
+    axes=AXES,
+    small_axes=SMALL_AXES,
+    small_below=3_000_000,
+    candidates=shapes,
+    count_params=count_text_params,
+    sample_bytes=text_sample_bytes,
+    free_axes=("n_heads",),
+    extreme_axes=("d_model", "n_layers", "n_heads"),
+    read_data=read_text_examples,
+    describe_inputs=describe_inputs,
+    count_samples=count_samples,
+    schedule=schedule,
+    length_params=("epochs", "batch_size"),
+    constants=CONSTANTS,
+    check=check_text,
+    params=SEARCH_SPACE,
+    options={},
+    default_options={},
+    switches={"loss": Switch("losses", "_loss", LOSSES)},
+    metrics={"macro_f1": "maximize", "val_loss": "minimize", "accuracy": "maximize"},
+    default_metric="macro_f1",
+    parts=PARTS,
+)

@@ -1,0 +1,86 @@
+"""Files of texts with labels, read when rendering: their properties, or what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hpo_script.families.text.examples import SUFFIXES, fixed_splits, read_examples, split_examples
+from hpogen.configuration.yaml_file import shown
+from hpogen.errors import DataError
+from hpogen.families.family import DataFacts, with_defaults
+from hpogen.families.shared import local_path
+from hpogen.families.text.constants import CONSTANTS
+
+MOST_LABELS = 100
+
+
+def read_text_examples(path: str, given: Mapping[str, Any], task: str) -> DataFacts:
+    """Return the properties of a file of texts with labels. Raises DataError."""
+    del task
+    values = with_defaults(CONSTANTS, given)
+    place = shown(path, 200)
+    if Path(path).suffix not in SUFFIXES:
+        raise DataError(f"{place}: not one of {', '.join(SUFFIXES)}")
+    extra = [values[name] for name in ("group_column", "split_column") if values[name]]
+    try:
+        content = Path(path).read_bytes()
+        columns = [values["text_column"], values["label_column"], *extra]
+        examples = read_examples(Path(path), content, columns)
+        train, val, test = splits_of(examples, values)
+    except ImportError as error:
+        raise DataError(f"{place}: {error}; run: python -m pip install pandas pyarrow") from None
+    except OSError as error:
+        raise DataError(f"{place}: {error.strerror}") from None
+    except Exception as error:  # of the reader of a format: the content is anything
+        raise DataError(f"{place}: {shown(str(error), 200)}") from None
+    labels = given.get("labels") or sorted({example[1] for example in examples})
+    check_labels(place, labels, [example[1] for example in examples])
+    for name, rows in (("training", train), ("validation", val)):
+        counts = Counter(examples[row][1] for row in rows)
+        least = values["min_class_samples"]
+        if few := [label for label in labels if counts[label] < least]:
+            raise DataError(
+                f"{place}: {counts[few[0]]} {name} texts have the label {shown(few[0])}, fewer"
+                f" than splits.min_class_samples, {least}; merge or remove rare labels"
+            )
+    n_cut = sum(len(example[0].encode()) > values["context_length"] for example in examples)
+    sizes = f"{len(train):,} for training, {len(val):,} validation, {len(test):,} test"
+    notes = [f"{len(examples):,} texts, {len(labels)} labels: {sizes}"]
+    warnings = []
+    if n_cut > len(examples) / 10:
+        share = n_cut / len(examples)
+        warnings.append(
+            f"{share:.0%} of the texts are longer than model.context_length,"
+            f" {values['context_length']} bytes, and are cut"
+        )
+    constants = {
+        "data_path": local_path(path),
+        "data_sha256": hashlib.sha256(content).hexdigest(),
+        "labels": list(labels),
+    }
+    n_train = math.ceil(len(train) * values["train_subset"])
+    return DataFacts(constants, notes, warnings, n_train)
+
+
+def splits_of(examples: list[list[str]], values: Mapping[str, Any]) -> list[list[int]]:
+    """Return the rows for training, validation and test, as a script has them."""
+    if values["split_column"]:
+        return fixed_splits([example[-1] for example in examples])
+    grouped = values["group_column"] is not None
+    groups = [example[2] if grouped else row for row, example in enumerate(examples)]
+    train, val = values["train_fraction"], values["val_fraction"]
+    labels = [example[1] for example in examples]
+    return split_examples(labels, groups, (train, val, 1 - train - val), values["split_seed"])
+
+
+def check_labels(place: str, labels: list[str], present: list[str]) -> None:
+    """Raise DataError for too few or too many labels, or one that is not listed."""
+    if others := sorted({*present} - {*labels}):
+        raise DataError(f"{place}: the label {shown(others[0])} is not one of data.labels")
+    if not 2 <= len(labels) <= MOST_LABELS:
+        raise DataError(f"{place}: {len(labels)} labels; a classifier needs 2 to {MOST_LABELS}")

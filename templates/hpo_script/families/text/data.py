@@ -1,0 +1,151 @@
+"""Data: texts with labels; the splits keep the shares of the labels, and no group is in two."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, EvalInterval, UnusableError
+from hpo_script.families.text.constants import (
+    CONTEXT_LENGTH,
+    GROUP_COLUMN,
+    LABEL_COLUMN,
+    LABELS,
+    MIN_CLASS_SAMPLES,
+    SPLIT_COLUMN,
+    SPLIT_SEED,
+    TEXT_COLUMN,
+    TRAIN_FRACTION,
+    TRAIN_SUBSET,
+    VAL_FRACTION,
+)
+from hpo_script.families.text.examples import fixed_splits, read_examples, split_examples
+from hpo_script.families.text.losses import LOSSES
+from hpo_script.families.text.metrics import class_metrics
+from hpo_script.families.text.model import PADDING, TextClassifier
+from hpo_script.families.text.tfidf import fit_softmax, tfidf
+
+
+class Task:
+    """Prediction of the label of a text."""
+
+    unit = "epoch"
+
+    def __init__(self, data_path: str, data_sha256: str | None) -> None:
+        self.data_path, self.data_sha256 = data_path, data_sha256
+
+    def load(self, device: torch.device) -> None:
+        """Read the examples; move the bytes of training and validation texts to the device."""
+        content = Path(self.data_path).read_bytes()
+        self.digest = hashlib.sha256(content).hexdigest()
+        if self.data_sha256 not in (None, self.digest):
+            raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
+        extra = [column for column in (GROUP_COLUMN, SPLIT_COLUMN) if column]
+        columns = [TEXT_COLUMN, LABEL_COLUMN, *extra]
+        try:
+            examples = read_examples(Path(self.data_path), content, columns)
+            splits = make_splits(examples)
+        except ValueError as error:
+            raise UnusableError(f"{self.data_path}: {error}") from None
+        train, val, _ = splits
+        train = train[: math.ceil(len(train) * TRAIN_SUBSET)]
+        for split, rows in (("training", train), ("validation", val)):
+            counts = Counter(examples[row][1] for row in rows)
+            if few := [label for label in LABELS if counts[label] < MIN_CLASS_SAMPLES]:
+                raise UnusableError(
+                    f"{self.data_path}: {counts[few[0]]} {split} texts have the label {few[0]!r},"
+                    f" fewer than MIN_CLASS_SAMPLES, {MIN_CLASS_SAMPLES}"
+                )
+        seen = train + val  # the test texts are dropped
+        self.texts = [examples[row][0] for row in seen]
+        encoded = [list(text.encode()[:CONTEXT_LENGTH]) for text in self.texts]
+        padded = [tokens + [PADDING] * (CONTEXT_LENGTH - len(tokens)) for tokens in encoded]
+        self.tokens = torch.tensor(padded, dtype=torch.int16, device=device)
+        labels = [LABELS.index(examples[row][1]) for row in seen]
+        self.labels = torch.tensor(labels, device=device)
+        self.train = torch.arange(len(train), device=device)
+        self.val = torch.arange(len(train), len(seen), device=device)
+
+    def limit_for_smoke(self) -> dict[str, int]:
+        """Keep 300 training texts; return the parameters of a short training."""
+        self.train = self.train[:: max(1, len(self.train) // 300)]
+        return {"epochs": 2}
+
+    def describe(self) -> dict[str, Any]:
+        """Return digest, sizes and the number of labels."""
+        about = {"data": self.data_path, "data_sha256": self.digest, "n_labels": len(LABELS)}
+        return {**about, "train_samples": len(self.train), "val_samples": len(self.val)}
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """Return the metrics of the label shares alone, and of a regression on TF-IDF."""
+        train, val = self.train.cpu(), self.val.cpu()
+        labels = self.labels.cpu()
+        shares = torch.bincount(labels[train], minlength=len(LABELS)) / len(train)
+        features = tfidf(self.texts, train.tolist())
+        weights = fit_softmax(features.index_select(0, train), labels[train], len(LABELS))
+        predictions = {
+            "majority label": shares.log().expand(len(val), -1),
+            "TF-IDF": torch.sparse.mm(features.index_select(0, val), weights),
+        }
+        names = ("macro_f1", "accuracy", "val_loss")
+        found = {name: class_metrics(p, labels[val]) for name, p in predictions.items()}
+        return {name: {metric: m[metric] for metric in names} for name, m in found.items()}
+
+    def build_model(self, arch: Arch, dropout: float) -> nn.Module:
+        """Return an untrained model."""
+        return TextClassifier(arch, dropout)
+
+    def sample(self, n: int, device: torch.device) -> Tensor:
+        """Return n texts of zeros, for the measurement of memory."""
+        return torch.zeros(n, CONTEXT_LENGTH, dtype=torch.long, device=device)
+
+    def intervals(self, config: Config) -> Iterator[EvalInterval]:
+        """Yield an interval per epoch."""
+        n_batches = math.ceil(len(self.train) / config["batch_size"])
+        return (EvalInterval(epoch + 1, n_batches) for epoch in range(config["epochs"]))
+
+    def training_length(self, config: Config) -> dict[str, int]:
+        """Return the length of a training in epochs."""
+        return {"epochs": config["epochs"]}
+
+    def batches(self, config: Config, _interval: EvalInterval, seed: int) -> list[Tensor]:
+        """Return the texts of an epoch in random order, cut into batches; the last is smaller."""
+        order = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(seed))
+        return list(self.train[order.to(self.train.device)].split(config["batch_size"]))
+
+    def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the bytes of texts, (texts, CONTEXT_LENGTH), and their labels."""
+        return self.tokens[indices].long(), self.labels[indices]
+
+    def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
+        """Return the mean training loss; `class_balance` 1 gives all labels the same weight."""
+        counts = torch.bincount(self.labels[self.train], minlength=len(LABELS))
+        weights = (len(self.train) / (len(LABELS) * counts.clamp(min=1))) ** config[
+            "class_balance"
+        ]
+        return LOSSES[config["loss"]](outputs.float(), targets, weights, config)
+
+    def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
+        """Return the metrics on the validation texts, from a model in evaluation mode."""
+        parts = self.val.split(micro_batch)
+        logits = torch.cat([model(self.training_batch(rows)[0]) for rows in parts])
+        return class_metrics(logits.float(), self.labels[self.val])
+
+
+def make_splits(examples: list[list[str]]) -> list[list[int]]:
+    """Return the rows for training, validation and test. Raises ValueError."""
+    labels = [example[1] for example in examples]
+    if others := sorted({*labels} - {*LABELS}):
+        raise ValueError(f"label {others[0]!r} is not one of LABELS")
+    if SPLIT_COLUMN:
+        return fixed_splits([example[-1] for example in examples])
+    groups = [example[2] if GROUP_COLUMN else row for row, example in enumerate(examples)]
+    shares = (TRAIN_FRACTION, VAL_FRACTION, 1 - TRAIN_FRACTION - VAL_FRACTION)
+    return split_examples(labels, groups, shares, SPLIT_SEED)

@@ -1,0 +1,2438 @@
+#!/usr/bin/env python3
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["optuna>=4,<6", "pandas", "torch>=2.4"]
+# ///
+# ruff: noqa: E402  each half imports what it uses
+#:hpogen:0.2.0:72beae9845c91edec134bd675a8bf176736127f9d65897dd31af8b17b5314a08:{"name":"hpo_50K_text_classification","study_name":"hpo_50K_text_classification","task":"text_classification","budget":50000,"horizon":null,"tolerance":0.25,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"macro_f1","options":{},"sections":[],"constants":{"data_path":"notices.tsv","data_sha256":null,"text_column":"text","label_column":"label","labels":["no","yes","a\u0020\"b\""],"group_column":"post","split_column":null,"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"split_seed":0,"min_class_samples":5,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[10,20,30],"when":{}},"learning_rate":{"type":"float","low":0.0002,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.001,"high":0.1,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[20,50,100],"when":{}},"class_balance":{"type":"float","low":0.0,"high":1.0,"log":false,"when":{}},"loss":{"type":"categorical","choices":["cross_entropy","focal"],"when":{}}},"fixed":{"batch_size":32,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"label_smoothing":0.0,"focal_gamma":2.0},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":false,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
+"""Search the best 50K model for text_classification.
+
+Which label has a text?
+
+    python hpo_50K_text_classification.py --dry-run     check everything, train nothing
+    python hpo_50K_text_classification.py --smoke       two trials of a few real steps
+    python hpo_50K_text_classification.py               run, or continue, up to N_TRIALS trials
+    recover-trials logs/hpo_50K_text_classification.log   the trial table
+
+The experiment comes first: constants, data, model, training, search space. The machinery after it
+keeps the study in its log, so that a killed run continues.
+Rendered by hpogen 0.2.0 from the line #:hpogen: above; `hpogen check` renders again and compares.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import itertools
+import json
+import math
+import random
+import re
+import sys
+import time
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+# === Constants ===================================================================================
+
+NAME = "hpo_50K_text_classification"
+BUDGET = 50_000  # parameters
+TOLERANCE = 0.25  # largest relative difference from the budget
+TASK = "text_classification"
+METRIC = "macro_f1"  # value of a trial: its best evaluation (if pruned, its last)
+DIRECTION: Literal["minimize", "maximize"] = "maximize"
+N_TRIALS = 50  # total over all runs of this script
+TIMEOUT_HOURS: float | None = None  # a run stops after this time, even during a trial
+SEED = 42  # of all random streams
+HPOGEN = "0.2.0 72beae9845c9"  # version, digest of the specification
+
+# Data
+DATA_PATH = "notices.tsv"  # CSV, TSV, JSON Lines or Parquet
+DATA_SHA256: str | None = None  # of that file; checked if given
+TEXT_COLUMN = "text"  # the column of the texts
+LABEL_COLUMN = "label"  # the column of the labels
+LABELS = ["no", "yes", 'a "b"']  # in the order of the model's outputs
+
+# Splits
+GROUP_COLUMN = "post"  # no group is in two splits
+SPLIT_COLUMN: str | None = None  # train, val or test, if given
+TRAIN_FRACTION = 0.7  # of all texts, the same for each label
+VAL_FRACTION = 0.15  # the rest is test, dropped on reading
+TRAIN_SUBSET = 1.0  # of the training texts
+SPLIT_SEED = 0  # of the random splits, apart from SEED
+MIN_CLASS_SAMPLES = 5  # refuse fewer texts of a label
+
+# Model
+CONTEXT_LENGTH = 64  # bytes of a text that the model sees
+
+# Search space, besides the architecture
+SEARCH_SPACE: dict[str, dict[str, Any]] = {
+    "epochs": {"type": "categorical", "choices": [10, 20, 30]},  # passes over the training texts
+    "learning_rate": {"type": "float", "low": 0.0002, "high": 0.003, "log": True},  # peak value
+    "weight_decay": {"type": "float", "low": 0.001, "high": 0.1, "log": True},  # of matrices only
+    "dropout": {"type": "float", "low": 0.0, "high": 0.3, "log": False},  # of each branch
+    "warmup_steps": {"type": "categorical", "choices": [20, 50, 100]},  # of linear warm-up
+    # 0 plain, 1 all labels weigh the same
+    "class_balance": {"type": "float", "low": 0.0, "high": 1.0, "log": False},
+    "loss": {"type": "categorical", "choices": ["cross_entropy", "focal"]},  # what is minimised
+}
+CONDITIONS: dict[str, dict[str, list[Any]]] = {}
+FIXED_PARAMS: dict[str, Any] = {  # not searched
+    "batch_size": 32,  # samples per optimizer step, in micro-batches
+    "clip_norm": 1.0,  # largest norm of the gradient
+    "beta1": 0.9,  # AdamW
+    "beta2": 0.999,  # AdamW
+    "min_lr_ratio": 0.1,  # last learning rate over its peak
+    "patience": 10,  # evaluations without a gain before a trial stops
+    "prune_from": 0.2,  # share of the schedule before pruning starts
+    "min_delta": 0.001,  # smallest gain that counts for patience
+    "label_smoothing": 0.0,  # share of the target that all labels have
+    "focal_gamma": 2.0,  # how much easy texts are weighted down
+}
+
+# Sampler and pruner of Optuna (steps in the unit of evaluations)
+SAMPLER: dict[str, Any] = {
+    "type": "TPESampler", "n_startup_trials": 10, "n_ei_candidates": 24, "multivariate": False,
+    "group": False, "constant_liar": True, "prior_weight": 1.0, "consider_magic_clip": True,
+    "consider_endpoints": False, "warn_independent_sampling": False,
+}  # fmt: skip
+PRUNER: dict[str, Any] = {
+    "type": "MedianPruner", "n_startup_trials": 8, "n_warmup_steps": 0, "interval_steps": 1,
+    "n_min_trials": 5,
+}  # fmt: skip
+
+# Architectures within the budget, deep and narrow to shallow and wide, exact params
+FREE_AXES = ["n_heads"]  # do not change the parameter count
+ARCHITECTURES = [
+    {"d_model": 32, "n_layers": 3, "n_heads": 2, "d_ff": 128, "params": 48547},
+    {"d_model": 32, "n_layers": 3, "n_heads": 4, "d_ff": 128, "params": 48547},
+    {"d_model": 32, "n_layers": 3, "n_heads": 8, "d_ff": 128, "params": 48547},
+    {"d_model": 32, "n_layers": 3, "n_heads": 16, "d_ff": 128, "params": 48547},
+    {"d_model": 48, "n_layers": 2, "n_heads": 2, "d_ff": 96, "params": 53571},
+    {"d_model": 48, "n_layers": 2, "n_heads": 4, "d_ff": 96, "params": 53571},
+    {"d_model": 48, "n_layers": 2, "n_heads": 8, "d_ff": 96, "params": 53571},
+    {"d_model": 48, "n_layers": 2, "n_heads": 16, "d_ff": 96, "params": 53571},
+    {"d_model": 48, "n_layers": 1, "n_heads": 2, "d_ff": 192, "params": 43923},
+    {"d_model": 48, "n_layers": 1, "n_heads": 4, "d_ff": 192, "params": 43923},
+    {"d_model": 48, "n_layers": 1, "n_heads": 8, "d_ff": 192, "params": 43923},
+    {"d_model": 48, "n_layers": 1, "n_heads": 16, "d_ff": 192, "params": 43923},
+]
+EXTREME_INDICES: dict[int, str] = {  # tried first
+    1: "min d_model, max n_layers", 5: "max d_model", 9: "min n_layers", 4: "min n_heads",
+    7: "max n_heads",
+}  # fmt: skip
+SKIP_INDICES: list[int] = []  # used by no trial
+
+# --- Command line: read before the packages are imported, so that --help needs none of them ------
+
+
+def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Namespace:
+    """Read the command line; the constants above are its defaults."""
+    about, _, usage = doc.partition("\n\n")
+    parser = ArgumentParser(f"{NAME}.py", description=about, epilog=usage, allow_abbrev=False)
+    parser.formatter_class = RawDescriptionHelpFormatter
+    add = parser.add_argument
+    add("--data", default=DATA_PATH, metavar="PATH", help="default: %(default)s")
+    add("--new-data", action="store_true", help="use data other than those it was rendered for")
+    add("--n-trials", default=N_TRIALS, type=int, metavar="N", help="total of all runs")
+    add("--seed", default=SEED, type=int, metavar="N", help="default: %(default)s")
+    add("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N, mps")
+    out, log = Path("outputs", NAME), Path("logs", f"{NAME}.log")
+    add("--out", default=out, type=Path, metavar="DIR", help="results; default: %(default)s")
+    add("--log", default=log, type=Path, metavar="FILE", help="the study; default: %(default)s")
+    add("--checkpoint-minutes", default=5.0, type=float, metavar="N", help="0: after each batch")
+    add("--trial-seconds", type=float, metavar="S", help="training time of each trial")
+    add("--enqueue", type=Path, metavar="FILE.json", help="configurations to try next")
+    add("--history", type=Path, metavar="LOG", help="use the trials of another log, too")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--dry-run", action="store_true", help="check everything, train nothing")
+    mode.add_argument("--smoke", action="store_true", help="two trials of a few real steps")
+    mode.add_argument("--repeat", type=int, metavar="N", help="train trial N of the log again")
+    mode.add_argument("--status", action="store_true", help="print the RESULT of the log")
+    for add_arguments in sections:
+        add_arguments(parser)
+    args = parser.parse_args()
+    args.overrides = {n: str(v) for n, v in vars(args).items() if v != parser.get_default(n)}
+    files = [] if args.status else [Path(args.data), args.enqueue, args.history]
+    missing = [str(path) for path in files if path and not path.exists()]
+    seconds = args.trial_seconds
+    devices = ("auto", "cpu", "mps", "cuda", *(f"cuda:{index}" for index in range(64)))
+    rules = {
+        f"--n-trials {args.n_trials} is not a whole number above 0": 0 < args.n_trials < 1e9,
+        f"--trial-seconds {seconds} is not a number above 0": seconds is None or 0 < seconds < 1e9,
+        f"--device {args.device} is not auto, cpu, cuda, cuda:N or mps": args.device in devices,
+        f"--log {args.log} is a folder, not a file": not args.log.is_dir(),
+        f"no such file: {', '.join(missing)}": not missing,
+    }
+    for broken in (rule for rule, holds in rules.items() if not holds):
+        parser.error(broken)
+    if args.smoke:  # never among real results
+        args.out = args.out.with_name(f"{args.out.name}-smoke")
+        args.log = args.log.with_name(f"{args.log.stem}-smoke.log")
+    if args.status:  # the log alone answers: mocks stand for the packages
+        from unittest.mock import MagicMock
+
+        sys.modules.update(dict.fromkeys(MODULES, MagicMock()))
+    return args
+
+
+MODULES = ["optuna", "optuna.trial", "pandas", "torch", "torch.nn.functional"]
+
+if __name__ == "__main__":
+    ARGUMENTS = parse_arguments(__doc__)
+
+try:
+    import optuna
+    import torch
+    import torch.nn.functional as F
+    from torch import Tensor, nn
+except ModuleNotFoundError as missing:
+    install = "python -m pip install optuna pandas torch"
+    print(f"error: {missing.name} is not installed: {install}", file=sys.stderr)
+    sys.exit(3)
+
+
+# === The experiment ==============================================================================
+
+# --- Names that all parts share ------------------------------------------------------------------
+
+Arch = Mapping[str, int]  # a row of ARCHITECTURES
+Config = Mapping[str, Any]  # every hyper-parameter of a trial, searched or fixed
+OTHER_DATA = "{}: sha256 {:.12}… differs from DATA_SHA256; give that file, or add --new-data"
+
+
+class EvalInterval(NamedTuple):
+    """Training between two evaluations: number of batches, and the epoch or step at its end."""
+
+    step: int
+    n_batches: int
+
+
+class UnusableError(Exception):
+    """Unusable data, log or device; the message names the value and the way out."""
+
+
+# --- Transformer block: pre-norm, fused projections, scaled-dot-product attention ----------------
+# Pre-norm as in Xiong et al. 2020 (arXiv:2002.04745). Weights are initialised from N(0, 0.02),
+# those that write to the residual stream with 0.02 / sqrt(2 n_layers) (Radford et al. 2019), so
+# that the variance does not grow with depth.
+
+
+class Block(nn.Module):
+    """Attention and a feed-forward layer, each added to its input."""
+
+    def __init__(self, arch: Arch, dropout: float, *, causal: bool) -> None:
+        super().__init__()
+        d_model, d_ff = arch["d_model"], arch["d_ff"]
+        self.n_heads, self.causal = arch["n_heads"], causal
+        self.attention_norm = nn.LayerNorm(d_model)
+        self.qkv = nn.Linear(d_model, 3 * d_model)
+        self.attention_out = nn.Linear(d_model, d_model)
+        self.ff_norm = nn.LayerNorm(d_model)
+        self.ff_in = nn.Linear(d_model, d_ff)
+        self.ff_out = nn.Linear(d_ff, d_model)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, tokens, d_model) to the same shape."""
+        qkv = self.qkv(self.attention_norm(x)).unflatten(2, (3, self.n_heads, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (batch, heads, tokens, d_model / heads)
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        x = x + self.dropout(self.attention_out(mixed.transpose(1, 2).flatten(2)))
+        return x + self.dropout(self.ff_out(F.gelu(self.ff_in(self.ff_norm(x)))))
+
+
+def init_weights(model: nn.Module, n_layers: int) -> None:
+    """Initialise the weights from the current random stream."""
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)
+        elif parameter.ndim > 1 and not name.endswith("positions"):
+            writes_residual = name.endswith(("attention_out.weight", "ff_out.weight"))
+            depth = 2 * n_layers if writes_residual else 1
+            nn.init.normal_(parameter, std=0.02 / math.sqrt(depth))
+
+
+# --- Model: a bidirectional transformer on the bytes of a text, pooled by the mean ---------------
+
+PADDING = 256  # follows the 256 byte values
+
+
+class TextClassifier(nn.Module):
+    """Encoder with learned positions, and a logit per label."""
+
+    def __init__(self, arch: Arch, dropout: float) -> None:
+        super().__init__()
+        d_model, n_layers = arch["d_model"], arch["n_layers"]
+        self.embed = nn.Embedding(PADDING + 1, d_model)
+        self.positions = nn.Parameter(0.02 * torch.randn(CONTEXT_LENGTH, d_model))
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.Sequential(*(Block(arch, dropout, causal=False) for _ in range(n_layers)))
+        self.norm = nn.LayerNorm(d_model)
+        self.head = nn.Linear(d_model, len(LABELS))
+        init_weights(self, n_layers)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map bytes (batch, CONTEXT_LENGTH) to logits (batch, labels).
+
+        The mean leaves out the padding, which attention sees: each text has the same length.
+        """
+        x = self.blocks(self.dropout(self.embed(tokens) + self.positions))
+        is_text = (tokens != PADDING).unsqueeze(2)
+        mean = (self.norm(x) * is_text).sum(1) / is_text.sum(1).clamp(min=1)
+        return self.head(self.dropout(mean))
+
+
+# --- Examples: the rows of a CSV, TSV, JSON Lines or Parquet file as texts, and their splits -----
+
+SPLITS = ("train", "val", "test")
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+
+
+def read_rows(path: Path, content: bytes) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows of a file, {column: value}. Raises ValueError."""
+    if path.suffix == ".parquet":
+        import pandas as pd
+
+        frame = pd.read_parquet(io.BytesIO(content))
+        yield from (dict(zip(frame.columns, row, strict=True)) for row in frame.to_numpy())
+    elif path.suffix == ".jsonl":
+        for number, line in enumerate(content.decode("utf-8-sig").splitlines(), 1):
+            row = json.loads(line) if line.strip() else {}
+            if not isinstance(row, dict):
+                raise ValueError(f"line {number} is not a JSON object")
+            if row:
+                yield row
+    else:
+        csv.field_size_limit(2**31 - 1)
+        delimiter = "\t" if path.suffix == ".tsv" else ","
+        lines = io.StringIO(content.decode("utf-8-sig"), newline="")
+        yield from csv.DictReader(lines, delimiter=delimiter)
+
+
+def read_examples(path: Path, content: bytes, columns: Sequence[str]) -> list[list[str]]:
+    """Return some columns of each row as text. Raises ValueError for a missing value."""
+    examples = []
+    for number, row in enumerate(read_rows(path, content), 1):
+        for column in columns:
+            if column not in row:
+                names = ", ".join(map(str, row))
+                raise ValueError(f"column {column} is missing; the file has {names}")
+            if row[column] in (None, ""):
+                raise ValueError(f"row {number}: {column} is empty")
+        examples.append([str(row[column]) for column in columns])
+    return examples
+
+
+def split_examples(
+    labels: Sequence[str], groups: Sequence[Hashable], shares: Sequence[float], seed: int
+) -> list[list[int]]:
+    """Return the rows of each split; a group is in one split, labels have the same shares in each.
+
+    Groups in random order, the largest first, go where their labels are missing most.
+    """
+    totals = Counter(labels)
+    members: dict[Hashable, list[int]] = {}
+    for row, group in enumerate(groups):
+        members.setdefault(group, []).append(row)
+    order = list(members.values())
+    random.Random(seed).shuffle(order)  # noqa: S311  no secret
+    splits: list[list[int]] = [[] for _ in shares]
+    missing = [dict.fromkeys(totals, 1.0) for _ in shares]  # as a part of the split's share
+    for rows in sorted(order, key=len, reverse=True):
+        counts = Counter(labels[row] for row in rows)
+        gains = [sum(n * need[label] for label, n in counts.items()) for need in missing]
+        chosen = gains.index(max(gains))
+        splits[chosen] += rows
+        for label, n in counts.items():
+            missing[chosen][label] -= n / (shares[chosen] * totals[label])
+    return [sorted(rows) for rows in splits]
+
+
+def fixed_splits(names: Sequence[str]) -> list[list[int]]:
+    """Return the rows of each split that a column names. Raises ValueError for other names."""
+    if others := sorted({*names} - {*SPLITS}):
+        raise ValueError(f"split {others[0]!r} is not one of {', '.join(SPLITS)}")
+    return [[row for row, name in enumerate(names) if name == split] for split in SPLITS]
+
+
+# --- Metrics of labels, from logits; models return logits, never probabilities -------------------
+
+
+def macro_f1(predicted: Tensor, targets: Tensor, n_labels: int) -> float:
+    """Return the mean F1 of the labels; a label that is neither present nor predicted counts 0."""
+    scores = []
+    for label in range(n_labels):
+        hits = int(((predicted == label) & (targets == label)).sum())
+        total = int((predicted == label).sum()) + int((targets == label).sum())
+        scores.append(2 * hits / total if total else 0.0)
+    return sum(scores) / n_labels
+
+
+def calibration_error(confidence: Tensor, right: Tensor, bins: int = 15) -> float:
+    """Return the expected calibration error over equal-width bins (Guo et al. 2017)."""
+    index = (confidence * bins).long().clamp_(max=bins - 1)
+    gaps = torch.zeros(bins, dtype=torch.float64).index_add_(0, index, confidence - right)
+    return float(gaps.abs().sum()) / len(right)
+
+
+def class_metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
+    """Return all metrics of predictions, from logits (samples, labels)."""
+    logits, targets = logits.double().cpu(), targets.cpu()
+    if not torch.isfinite(logits).all():
+        return {"val_loss": math.nan}
+    confidence, predicted = logits.softmax(1).max(1)
+    right, n_labels = (predicted == targets).double(), logits.shape[1]
+    recalls = [float(right[targets == label].mean()) for label in targets.unique()]
+    return {
+        "macro_f1": macro_f1(predicted, targets, n_labels),
+        "val_loss": float(F.cross_entropy(logits, targets)),
+        "accuracy": float(right.mean()),
+        "lowest_recall": min(recalls),
+        "ece": calibration_error(confidence, right),
+        "collapsed": len(predicted.unique()) == 1,
+    }
+
+
+# --- TF-IDF: a logistic regression on the words of a text, the baseline of text models -----------
+
+
+def tfidf(texts: Sequence[str], training: Sequence[int]) -> Tensor:
+    """Return the sparse TF-IDF rows of texts, of unit length, from words and pairs of words.
+
+    Terms count that stand in at least two of the training texts (scikit-learn's formula).
+    """
+    documents = []
+    for text in texts:
+        words = re.findall(r"\w\w+", text.lower())
+        documents.append(Counter([*words, *map(" ".join, itertools.pairwise(words))]))
+    counts = Counter(term for row in training for term in documents[row])
+    terms = [term for term, n in counts.items() if n > 1]
+    column = {term: place for place, term in enumerate(terms)}
+    idf = [math.log((1 + len(training)) / (1 + counts[term])) + 1 for term in terms]
+    indices, values = [], []
+    for row, document in enumerate(documents):
+        weights = {
+            column[t]: (1 + math.log(n)) * idf[column[t]]
+            for t, n in document.items()
+            if t in column
+        }
+        norm = math.hypot(*weights.values()) or 1.0
+        indices += [(row, place) for place in weights]
+        values += [weight / norm for weight in weights.values()]
+    shape = (len(texts), len(terms))
+    return torch.sparse_coo_tensor(
+        torch.tensor(indices).T, values, shape, check_invariants=False
+    ).coalesce()
+
+
+def fit_softmax(features: Tensor, targets: Tensor, n_labels: int, penalty: float = 1e-4) -> Tensor:
+    """Return the weights (terms, labels) of a logistic regression, by L-BFGS."""
+    weights = torch.zeros(features.shape[1], n_labels, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        logits = torch.sparse.mm(features, weights)
+        total = F.cross_entropy(logits, targets) + penalty * weights.square().sum()
+        total.backward()
+        return total
+
+    optimizer.step(loss)
+    return weights.detach()
+
+
+# --- Loss: cross-entropy with label smoothing (Szegedy et al. 2016, arXiv:1512.00567) ------------
+
+
+def cross_entropy_loss(logits: Tensor, targets: Tensor, weights: Tensor, config: Config) -> Tensor:
+    """Return the mean loss; `weights` are those of the labels."""
+    smoothing = config["label_smoothing"]
+    losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=smoothing)
+    return (weights[targets] * losses).mean()
+
+
+# --- Loss: focal loss for several labels (Lin et al. 2017, arXiv:1708.02002) ---------------------
+
+
+def focal_loss(logits: Tensor, targets: Tensor, weights: Tensor, config: Config) -> Tensor:
+    """Return the mean of (1 - p) ** gamma times the log loss, p of the true label."""
+    losses = F.cross_entropy(logits, targets, reduction="none")
+    focus = (1 - torch.exp(-losses)) ** config["focal_gamma"]
+    return (weights[targets] * focus * losses).mean()
+
+
+LOSSES: dict[str, Callable[..., Any]] = {"cross_entropy": cross_entropy_loss, "focal": focal_loss}
+
+
+# --- Data: texts with labels; the splits keep the shares of the labels, and no group is in two ---
+
+
+class Task:
+    """Prediction of the label of a text."""
+
+    unit = "epoch"
+
+    def __init__(self, data_path: str, data_sha256: str | None) -> None:
+        self.data_path, self.data_sha256 = data_path, data_sha256
+
+    def load(self, device: torch.device) -> None:
+        """Read the examples; move the bytes of training and validation texts to the device."""
+        content = Path(self.data_path).read_bytes()
+        self.digest = hashlib.sha256(content).hexdigest()
+        if self.data_sha256 not in (None, self.digest):
+            raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
+        extra = [column for column in (GROUP_COLUMN, SPLIT_COLUMN) if column]
+        columns = [TEXT_COLUMN, LABEL_COLUMN, *extra]
+        try:
+            examples = read_examples(Path(self.data_path), content, columns)
+            splits = make_splits(examples)
+        except ValueError as error:
+            raise UnusableError(f"{self.data_path}: {error}") from None
+        train, val, _ = splits
+        train = train[: math.ceil(len(train) * TRAIN_SUBSET)]
+        for split, rows in (("training", train), ("validation", val)):
+            counts = Counter(examples[row][1] for row in rows)
+            if few := [label for label in LABELS if counts[label] < MIN_CLASS_SAMPLES]:
+                raise UnusableError(
+                    f"{self.data_path}: {counts[few[0]]} {split} texts have the label {few[0]!r},"
+                    f" fewer than MIN_CLASS_SAMPLES, {MIN_CLASS_SAMPLES}"
+                )
+        seen = train + val  # the test texts are dropped
+        self.texts = [examples[row][0] for row in seen]
+        encoded = [list(text.encode()[:CONTEXT_LENGTH]) for text in self.texts]
+        padded = [tokens + [PADDING] * (CONTEXT_LENGTH - len(tokens)) for tokens in encoded]
+        self.tokens = torch.tensor(padded, dtype=torch.int16, device=device)
+        labels = [LABELS.index(examples[row][1]) for row in seen]
+        self.labels = torch.tensor(labels, device=device)
+        self.train = torch.arange(len(train), device=device)
+        self.val = torch.arange(len(train), len(seen), device=device)
+
+    def limit_for_smoke(self) -> dict[str, int]:
+        """Keep 300 training texts; return the parameters of a short training."""
+        self.train = self.train[:: max(1, len(self.train) // 300)]
+        return {"epochs": 2}
+
+    def describe(self) -> dict[str, Any]:
+        """Return digest, sizes and the number of labels."""
+        about = {"data": self.data_path, "data_sha256": self.digest, "n_labels": len(LABELS)}
+        return {**about, "train_samples": len(self.train), "val_samples": len(self.val)}
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """Return the metrics of the label shares alone, and of a regression on TF-IDF."""
+        train, val = self.train.cpu(), self.val.cpu()
+        labels = self.labels.cpu()
+        shares = torch.bincount(labels[train], minlength=len(LABELS)) / len(train)
+        features = tfidf(self.texts, train.tolist())
+        weights = fit_softmax(features.index_select(0, train), labels[train], len(LABELS))
+        predictions = {
+            "majority label": shares.log().expand(len(val), -1),
+            "TF-IDF": torch.sparse.mm(features.index_select(0, val), weights),
+        }
+        names = ("macro_f1", "accuracy", "val_loss")
+        found = {name: class_metrics(p, labels[val]) for name, p in predictions.items()}
+        return {name: {metric: m[metric] for metric in names} for name, m in found.items()}
+
+    def build_model(self, arch: Arch, dropout: float) -> nn.Module:
+        """Return an untrained model."""
+        return TextClassifier(arch, dropout)
+
+    def sample(self, n: int, device: torch.device) -> Tensor:
+        """Return n texts of zeros, for the measurement of memory."""
+        return torch.zeros(n, CONTEXT_LENGTH, dtype=torch.long, device=device)
+
+    def intervals(self, config: Config) -> Iterator[EvalInterval]:
+        """Yield an interval per epoch."""
+        n_batches = math.ceil(len(self.train) / config["batch_size"])
+        return (EvalInterval(epoch + 1, n_batches) for epoch in range(config["epochs"]))
+
+    def training_length(self, config: Config) -> dict[str, int]:
+        """Return the length of a training in epochs."""
+        return {"epochs": config["epochs"]}
+
+    def batches(self, config: Config, _interval: EvalInterval, seed: int) -> list[Tensor]:
+        """Return the texts of an epoch in random order, cut into batches; the last is smaller."""
+        order = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(seed))
+        return list(self.train[order.to(self.train.device)].split(config["batch_size"]))
+
+    def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the bytes of texts, (texts, CONTEXT_LENGTH), and their labels."""
+        return self.tokens[indices].long(), self.labels[indices]
+
+    def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
+        """Return the mean training loss; `class_balance` 1 gives all labels the same weight."""
+        counts = torch.bincount(self.labels[self.train], minlength=len(LABELS))
+        weights = (len(self.train) / (len(LABELS) * counts.clamp(min=1))) ** config[
+            "class_balance"
+        ]
+        return LOSSES[config["loss"]](outputs.float(), targets, weights, config)
+
+    def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
+        """Return the metrics on the validation texts, from a model in evaluation mode."""
+        parts = self.val.split(micro_batch)
+        logits = torch.cat([model(self.training_batch(rows)[0]) for rows in parts])
+        return class_metrics(logits.float(), self.labels[self.val])
+
+
+def make_splits(examples: list[list[str]]) -> list[list[int]]:
+    """Return the rows for training, validation and test. Raises ValueError."""
+    labels = [example[1] for example in examples]
+    if others := sorted({*labels} - {*LABELS}):
+        raise ValueError(f"label {others[0]!r} is not one of LABELS")
+    if SPLIT_COLUMN:
+        return fixed_splits([example[-1] for example in examples])
+    groups = [example[2] if GROUP_COLUMN else row for row, example in enumerate(examples)]
+    shares = (TRAIN_FRACTION, VAL_FRACTION, 1 - TRAIN_FRACTION - VAL_FRACTION)
+    return split_examples(labels, groups, shares, SPLIT_SEED)
+
+
+# --- Gradient accumulation: the gradients of micro-batches add up to the batch gradient ----------
+
+
+def accumulate(model: nn.Module, task: Task, batch: Tensor, config: Config, size: int) -> Tensor:
+    """Add the gradient of the mean loss in micro-batches of `size`; return the loss, unsynced."""
+    total = batch.new_zeros((), dtype=next(model.parameters()).dtype)
+    for indices in batch.split(size):
+        inputs, targets = task.training_batch(indices)
+        share = len(indices) / len(batch)  # the last micro-batch may be smaller
+        loss = share * task.loss(model(inputs), targets, config)
+        loss.backward()
+        total += loss.detach()
+    return total
+
+
+# --- Training of one configuration, with evaluations ---------------------------------------------
+# Random streams are keyed by (seed, trial, interval, purpose), so that a resumed or repeated trial
+# draws the same numbers.
+
+
+class DivergedError(Exception):
+    """The loss is not finite."""
+
+
+def stream_seed(seed: int, *key: int | str) -> int:
+    """Return the seed (63 bits) of the random stream of a key."""
+    digest = hashlib.blake2b(repr((seed, *key)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def learning_rate(step: int, total: float, config: Config) -> float:
+    """Return the learning rate of a step, counted from 0: linear warm-up, then half a cosine."""
+    peak, warmup, floor = config["learning_rate"], config["warmup_steps"], config["min_lr_ratio"]
+    if step < warmup:
+        return float(peak * (step + 1) / warmup)
+    done = min((step - warmup) / max(total - warmup, 1), 1)
+    return float(peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))))
+
+
+def evals_without_gain(values: Iterable[float], min_delta: float) -> int:
+    """Return the number of values since the last decrease by more than `min_delta`."""
+    best, n_since = math.inf, 0
+    for value in values:
+        best, n_since = (value, 0) if value < best - min_delta else (best, n_since + 1)
+    return n_since
+
+
+COUNTERS = ("interval", "batch", "step", "samples", "seconds", "losses")
+
+
+class Training:
+    """State of a training, which can be saved after each batch; `key` is (seed, trial)."""
+
+    def __init__(
+        self, task: Task, arch: Arch, config: Config, key: tuple[int, int], device: torch.device
+    ) -> None:
+        self.task, self.config, self.key, self.device = task, config, key, device
+        torch.manual_seed(stream_seed(*key, "weights"))
+        self.model = task.build_model(arch, config["dropout"]).to(device)
+        named = list(self.model.named_parameters())
+        matrices = [p for name, p in named if p.ndim > 1 and not name.endswith("positions")]
+        others = [p for name, p in named if p.ndim < 2 or name.endswith("positions")]  # no decay
+        groups = [{"params": matrices, "weight_decay": config["weight_decay"]}, {"params": others}]
+        betas = (config["beta1"], config["beta2"])
+        self.optimizer = torch.optim.AdamW(groups, betas=betas, weight_decay=0.0)
+        kind = "cuda" if device.type == "cuda" else "cpu"  # bfloat16 is slower on others
+        self.autocast = torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda")
+        self.streams = torch if device.type == "cpu" else getattr(torch, device.type)
+        self.interval, self.batch, self.step = 0, 0, 0  # numbers of each that are finished
+        self.samples, self.seconds = 0, 0.0  # of training, without evaluations
+        self.losses = torch.zeros((), device=device)  # sum over the interval
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that later batches depend on, as tensors and numbers."""
+        return {
+            **{name: getattr(self, name) for name in COUNTERS},
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "stream": self.streams.get_rng_state(),
+            "device": self.device.type,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Load a state; on another type of device, dropout draws other numbers than before."""
+        for name in COUNTERS:
+            setattr(self, name, state[name])
+        self.losses = self.losses.to(self.device)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if state["device"] == self.device.type:
+            self.streams.set_rng_state(state["stream"])
+
+    def learn(self, batch: Tensor, rate: float, micro_batch: int) -> None:
+        """Take one optimizer step."""
+        began = time.monotonic()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad()
+        with self.autocast:
+            self.losses += accumulate(self.model, self.task, batch, self.config, micro_batch)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config["clip_norm"])
+        self.optimizer.step()
+        self.batch, self.step = self.batch + 1, self.step + 1
+        self.samples += len(batch)
+        self.seconds += time.monotonic() - began
+
+    def evaluate(self, interval: EvalInterval, micro_batch: int) -> dict[str, Any]:
+        """End an interval; return its epoch or step and the metrics. Raises DivergedError."""
+        began = time.monotonic()
+        train_loss = float(self.losses) / self.batch  # waits until the device is done
+        self.seconds += time.monotonic() - began
+        self.model.eval()
+        with torch.inference_mode(), self.autocast:
+            metrics = self.task.evaluate(self.model, micro_batch)
+        point = {"train_loss": train_loss, **metrics}
+        for name in ("train_loss", "val_loss"):
+            if not math.isfinite(point[name]):
+                raise DivergedError(f"{name} is {point[name]} at {self.task.unit} {interval.step}")
+        self.interval, self.batch = self.interval + 1, 0
+        return {self.task.unit: interval.step, **point}
+
+
+def train(
+    training: Training,
+    *,
+    micro_batch: int,
+    after_batch: Callable[[float], None],
+    trial_seconds: float | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Train to the end, or for `trial_seconds`, and yield each evaluation.
+
+    `after_batch` is called with the finished share of the training, from 0 to 1.
+    """
+    task, config, share = training.task, dict(training.config), 0.0
+    total: float = sum(interval.n_batches for interval in task.intervals(config))
+    if trial_seconds:  # below, `total` follows from the speed so far
+        config |= {"epochs": sys.maxsize, "steps": sys.maxsize}
+    for interval in itertools.islice(task.intervals(config), training.interval, None):
+        if training.batch == 0:
+            torch.manual_seed(stream_seed(*training.key, interval.step, "dropout"))
+            training.losses = torch.zeros((), device=training.device)
+        training.model.train()
+        seed = stream_seed(*training.key, interval.step, "batches")
+        for batch in task.batches(config, interval, seed)[training.batch :]:
+            if trial_seconds and training.seconds:
+                total = training.step * trial_seconds / training.seconds
+            training.learn(batch, learning_rate(training.step, total, config), micro_batch)
+            share = training.seconds / trial_seconds if trial_seconds else training.step / total
+            after_batch(share)
+            if share >= 1:
+                break
+        yield training.evaluate(interval, micro_batch)
+        if share >= 1:
+            return
+
+
+# --- Architecture space: ARCHITECTURES as parameters that the sampler draws ----------------------
+# Rows that differ only in FREE_AXES have one shape. The sampler draws `shape_idx`, from deep and
+# narrow to shallow and wide, and an index per free axis, so that similar architectures have
+# neighbouring indices. A shape may lack a value of a free axis: 6 heads do not divide a width of
+# 64.
+
+
+class ArchSpace:
+    """The two-way map between rows of ARCHITECTURES and search parameters."""
+
+    def __init__(self, rows: Sequence[Arch], free_axes: Sequence[str], skip: Sequence[int]):
+        self.rows = rows
+        self.choices = {axis: sorted({row[axis] for row in rows}) for axis in free_axes}
+        shapes: dict[tuple[int, ...], list[int]] = {}
+        for arch_idx, row in enumerate(rows):
+            shape = tuple(value for axis, value in row.items() if axis not in free_axes)
+            shapes.setdefault(shape, []).append(arch_idx)
+        self.shapes = list(shapes.values())
+        self.shape_of = {row: shape for shape, rows in enumerate(self.shapes) for row in rows}
+        self.allowed = [row for row in self.shape_of if row not in skip]
+
+    def sizes(self) -> dict[str, int]:
+        """Return {search parameter: number of values}; the values are integers from 0."""
+        free = {f"{axis}_idx": len(sizes) for axis, sizes in self.choices.items()}
+        return {"shape_idx": len(self.shapes), **free}
+
+    def encode(self, arch_idx: int) -> dict[str, int]:
+        """Return the search parameters of a row."""
+        row = self.rows[arch_idx]
+        free = {f"{axis}_idx": sizes.index(row[axis]) for axis, sizes in self.choices.items()}
+        return {"shape_idx": self.shape_of[arch_idx], **free}
+
+    def decode(self, params: Mapping[str, int]) -> int:
+        """Return the row of search parameters, or the nearest allowed row by shape, then log2."""
+
+        def distance(arch_idx: int) -> tuple[int, float]:
+            row, gap = self.rows[arch_idx], 0.0
+            for axis, sizes in self.choices.items():
+                gap += abs(math.log2(row[axis] / sizes[params[f"{axis}_idx"]]))
+            return abs(self.shape_of[arch_idx] - params["shape_idx"]), gap
+
+        return min(self.allowed, key=distance)
+
+
+# --- Search space: the architecture and SEARCH_SPACE, and the configuration of a trial -----------
+
+SPACE = ArchSpace(ARCHITECTURES, FREE_AXES, SKIP_INDICES)
+
+
+def searched() -> dict[str, dict[str, Any]]:
+    """Return every searched parameter: shape and free axes, then SEARCH_SPACE."""
+    sizes = SPACE.sizes().items()
+    return {**{n: {"type": "int", "low": 0, "high": k - 1} for n, k in sizes}, **SEARCH_SPACE}
+
+
+def split_type(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return (type, arguments) of a search entry, a sampler or a pruner."""
+    return table["type"], {name: value for name, value in table.items() if name != "type"}
+
+
+def distributions() -> dict[str, optuna.distributions.BaseDistribution]:
+    """Return Optuna's distribution of each searched parameter."""
+    by_name = {}
+    for name, table in searched().items():
+        kind, arguments = split_type(table)
+        distribution = getattr(optuna.distributions, f"{kind.capitalize()}Distribution")
+        by_name[name] = distribution(**arguments)
+    return by_name
+
+
+def is_searched(name: str, config: Config) -> bool:
+    """Return whether the condition of a parameter holds for the values in `config`."""
+    return all(config.get(other) in values for other, values in CONDITIONS.get(name, {}).items())
+
+
+def searched_params(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the searched parameters among the attributes of a trial."""
+    return {n: attributes[n] for n in searched() if n in attributes and is_searched(n, attributes)}
+
+
+def suggest(trial: optuna.Trial) -> dict[str, Any]:
+    """Return the configuration of a trial; a parameter whose condition fails is fixed."""
+    config = dict(FIXED_PARAMS)
+    for name, table in searched().items():
+        if is_searched(name, config):
+            kind, arguments = split_type(table)
+            config[name] = getattr(trial, f"suggest_{kind}")(name, **arguments)
+    return config
+
+
+# === The machinery ===============================================================================
+
+import ast
+import errno
+import fcntl
+import os
+import platform
+import resource
+import signal
+import traceback
+import uuid
+import warnings
+import zipfile
+import zlib
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from statistics import fmean
+from typing import IO, BinaryIO
+
+import pandas as pd
+from optuna.trial import FrozenTrial, TrialState
+
+# --- Trial log: one table defines every line, for the writer and for every reader ----------------
+# A line is `[I 2026-11-21 10:15:00,123] HEAD: field=value, ... ;1a2b3c4d`. Floats have full
+# precision, text is JSON, and the line ends in the CRC-32 of everything before it: a line that was
+# cut, mixed or altered is refused, never misread.
+
+LOG_VERSION = 2
+IDENTITY = ("study", "run")
+ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "param_count", "d_ff")
+STATES = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL", "running": "RUNNING"}
+# The head of each kind of line, and the fields that it always has; IDENTITY ends the line.
+SAME = " ".join(ARCHITECTURE)
+START = "learning_rate epochs batch_size d_ff kind config_id datetime_start"
+RESULT = "state value learning_curve"
+LOG_EVENTS = {
+    "run_start": ("Run {run} started", "name task horizon budget"),
+    "enqueued": ("Run {run} enqueued", "enqueued_id trial_params"),
+    "history": ("Run {run} history", f"from_study from_trial trial_params {RESULT}"),
+    "trial_start": ("Trial {trial}", f"{SAME.removesuffix(' d_ff')} {START}"),
+    "evaluation": ("Trial {trial} {unit} {step}", SAME),
+    "trial_resumed": ("Trial {trial} resumed", f"{SAME} learning_curve"),
+    "trial_end": ("Trial {trial} ended", f"{SAME} {RESULT} datetime_start datetime_complete"),
+    "test_opened": ("Run {run} opened test", "evaluation_number"),
+    "test_result": ("Run {run} tested", "evaluation_number verdict comparisons results"),
+    "run_end": ("Run {run} ended", f"reason {' '.join(STATES)} best_trial best_value"),
+}
+FIELDS = {event: (*names.split(), *IDENTITY) for event, (_, names) in LOG_EVENTS.items()}
+# Names in the log, for regular expressions that exist; everywhere else the names on the left.
+SHORT_NAMES = {"param_count": "params", "learning_rate": "lr"}
+LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
+STAMP = re.compile(rb"\[[A-Z] \d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] ")
+HEAD_FIELDS = {"run": r"\w+", "trial": r"\d+", "unit": r"[a-z]+", "step": r"\d+"}
+HEADS = {
+    event: re.compile(re.sub(r"{(\w+)}", lambda m: f"(?P<{m[1]}>{HEAD_FIELDS[m[1]]})", head))
+    for event, (head, _) in LOG_EVENTS.items()
+}
+# A number is matched with its name; every other value is JSON, and begins behind the match.
+FIELD = re.compile(r"(?:, )?([^\s=]+)=(-?(?:\d|inf|nan)[^\s,]*(?:,\d{3})*(?=, |$))?")
+DECODER = json.JSONDecoder()
+
+
+def format_value(name: str, value: object) -> str:
+    """Return one value as text that cannot end its line or imitate the start of another."""
+    if name == "param_count":
+        return f"{value:,}"
+    return re.sub(r"\[(?=[A-Z] )", r"\\u005b", json.dumps(value))
+
+
+def format_event(
+    event: str, fields: Mapping[str, object], *, time: datetime, level: str = "I"
+) -> str:
+    """Return the line of an event, without newline. Raises KeyError for a missing field."""
+    known = {*FIELDS[event], *HEADS[event].groupindex}
+    others = (name for name in fields if name not in known)
+    names = (*FIELDS[event][:-2], *others, *IDENTITY)
+    short = ((SHORT_NAMES.get(name, name), name) for name in names)
+    values = ", ".join(f"{text}={format_value(name, fields[name])}" for text, name in short)
+    stamp = time.isoformat(" ", "milliseconds").replace(".", ",")
+    line = f"[{level} {stamp}] {LOG_EVENTS[event][0].format_map(fields)}: {values}"
+    return f"{line} ;{zlib.crc32(line.encode()):08x}"
+
+
+def read_fields(text: str) -> dict[str, Any]:
+    """Return the fields of a line. Raises ValueError for text that is not fields to its end."""
+    fields: dict[str, Any] = {}
+    position = 0
+    while position < len(text):
+        field = FIELD.match(text, position)
+        if field is None:
+            raise ValueError(text[position:])
+        name, number = LONG_NAMES.get(field[1], field[1]), field[2]
+        if number is None:
+            fields[name], position = DECODER.raw_decode(text, field.end())
+        else:
+            digits, position = number.replace(",", ""), field.end()
+            fields[name] = int(digits) if digits.lstrip("-").isdigit() else float(digits)
+    return fields
+
+
+def read_event(line: bytes) -> tuple[str, dict[str, Any]] | None:
+    """Return the event of a line and its fields; None for a line that is damaged or unknown."""
+    stamp, text = STAMP.match(line), line[:-10]
+    if stamp is None or line[-10:] != b" ;%08x" % zlib.crc32(text):
+        return None
+    head, _, rest = text[stamp.end() :].decode("utf-8", "replace").partition(": ")
+    for event, pattern in HEADS.items():
+        if match := pattern.fullmatch(head):
+            try:
+                fields = {**read_fields(rest), **match.groupdict()}
+            except (ValueError, RecursionError):
+                return None
+            for name in {"trial", "step"} & pattern.groupindex.keys():
+                fields[name] = int(fields[name])
+            return (event, fields) if fields.keys() >= {*FIELDS[event]} else None
+    return None
+
+
+# --- Logged study: the meaning of the lines, which every reader of a log shares ------------------
+# A claim is a line in which a run starts or resumes a trial. A trial belongs to the run that
+# claimed it last; lines of a run that lost its claim are ignored. An end line is complete by
+# itself, so a damaged line costs at most the trial whose end it was: that trial runs again under
+# its number.
+
+OF_LINE = {*IDENTITY, "trial", "system_attrs", "learning_curve"}
+NOT_METRICS = {*OF_LINE, *ARCHITECTURE, "unit", "step"}
+NOT_ATTRIBUTES = {*OF_LINE, "state", "value", "datetime_start", "datetime_complete"}
+
+
+@dataclass
+class LoggedTrial:
+    """A trial as its lines describe it; `attributes` has its parameters, too."""
+
+    number: int
+    claims: list[str] = field(default_factory=list)  # runs, the last one owns the trial
+    attributes: dict[str, Any] = field(default_factory=dict)
+    system_attrs: dict[str, Any] = field(default_factory=dict)  # of sampler and pruner
+    start_attrs: dict[str, Any] = field(default_factory=dict)  # the same at its start
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    state: str = "RUNNING"
+    value: float | None = None
+    datetime_start: str | None = None
+    datetime_complete: str | None = None
+    resumed_at: dict[str, Any] = field(default_factory=dict)  # where it was resumed last
+    n_resumed: int = 0  # how often in a row it was resumed there
+
+    @property
+    def finished(self) -> bool:
+        return self.state != "RUNNING"
+
+    def take(self, event: str, fields: dict[str, Any]) -> None:
+        if event == "evaluation":
+            self.system_attrs |= fields.get("system_attrs", {})
+            step = fields["step"]
+            while self.curve and next(iter(self.curve[-1].values())) >= step:
+                self.curve.pop()  # a resumed trial evaluates again
+            metrics = {name: fields[name] for name in fields if name not in NOT_METRICS}
+            self.curve.append({fields["unit"]: step, **metrics})
+            return
+        self.system_attrs = fields.get("system_attrs", {})
+        self.curve = fields.get("learning_curve", [])
+        if event == "trial_resumed":
+            place = {name: fields[name] for name in fields if name not in NOT_METRICS}
+            self.n_resumed = self.n_resumed + 1 if place == self.resumed_at else 1
+            self.resumed_at = place
+            self.attributes |= {name: place[name] for name in place if name == "micro_batch"}
+            return
+        self.attributes = {name: fields[name] for name in fields if name not in NOT_ATTRIBUTES}
+        self.datetime_start = fields["datetime_start"]
+        if event == "trial_start":
+            self.start_attrs = dict(self.system_attrs)
+            self.resumed_at = {}
+        else:
+            self.state, self.value = fields["state"], fields["value"]
+            self.datetime_complete = fields["datetime_complete"]
+
+
+class LoggedStudy:
+    """The study of a log, built from its events in the order of the lines."""
+
+    def __init__(self) -> None:
+        self.study_id: str | None = None
+        self.runs: dict[str, dict[str, Any]] = {}  # fields of each run line
+        self.gone: set[str] = set()  # runs that ended, or whose trial another run took
+        self.trials: dict[int, LoggedTrial] = {}
+        self.enqueued: dict[str, dict[str, Any]] = {}  # parameters by id
+        self.history: list[LoggedTrial] = []
+        self.changed: set[int] = set()  # trials with news for whoever empties this
+
+    def take(self, event: str, fields: dict[str, Any]) -> None:
+        """Take the event of one line, unless the line is of another study."""
+        self.study_id = self.study_id or fields["study"]
+        if fields["study"] != self.study_id:
+            return
+        run = fields["run"]
+        if event == "run_start":
+            self.runs.setdefault(run, fields)
+        elif event == "run_end":
+            self.gone.add(run)
+        elif event == "enqueued":
+            self.enqueued.setdefault(fields["enqueued_id"], fields["trial_params"])
+        elif event == "history":
+            about = {"from_study": fields["from_study"], **fields["trial_params"]}
+            known = LoggedTrial(fields["from_trial"], attributes=about, state=fields["state"])
+            known.curve, known.value = fields["learning_curve"], fields["value"]
+            self.history.append(known)
+        elif "trial" in fields:
+            self.take_trial(event, fields)
+
+    def take_trial(self, event: str, fields: dict[str, Any]) -> None:
+        """Take a line of a trial, unless the trial has ended or its run lost the claim."""
+        number, run = fields["trial"], fields["run"]
+        trial = self.trials.setdefault(number, LoggedTrial(number))
+        claims = event in ("trial_start", "trial_resumed")
+        lost = run in trial.claims and run != trial.claims[-1]
+        if trial.finished or (lost and not claims):
+            return
+        if claims:
+            self.gone.update(trial.claims[-1:])
+            self.gone.discard(run)
+            trial.claims.append(run)
+        trial.take(event, fields)
+        self.changed.add(number)
+
+    def counts(self) -> dict[str, int]:
+        states = [trial.state for trial in self.trials.values()]
+        return {name: states.count(state) for name, state in STATES.items()}
+
+    def best(self, direction: str) -> LoggedTrial | None:
+        """Return the finished trial with the best value, the first of equals."""
+        finished = [trial for trial in self.trials.values() if trial.state == "COMPLETE"]
+        sign = 1 if direction == "minimize" else -1
+        return min(finished, key=lambda t: (sign * (t.value or 0.0), t.number), default=None)
+
+
+# --- Log file: the study, shared by its workers, and the locks that say which worker is alive ----
+# A round holds the lock of the log: a worker reads what others wrote, decides, appends its own
+# lines and waits until they are on the disk. The log is opened anew for each round and locked
+# through the descriptor that writes, on a byte far behind its end: on NFS everything else lost
+# lines. Trial n is locked by byte 1 + n of a second file, as long as a process works on it. The
+# system frees the locks of a process that dies, whatever ends it.
+
+ROUND_BYTE = 1 << 40
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Print to stderr; a closed terminal must not end the run."""
+    try:
+        print(text, end=end, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        sys.stderr = io.StringIO()
+
+
+class Interrupted(BaseException):
+    """The run must end: why, and its exit code."""
+
+    def __init__(self, reason: str, code: int) -> None:
+        super().__init__(reason)
+        self.reason, self.code = reason, code
+
+
+class LogFile:
+    """The log, and the study that its lines describe so far."""
+
+    def __init__(self, path: Path, run: str = "") -> None:
+        self.path, self.run, self.study = path, run, LoggedStudy()
+        self.position, self.line_number = 0, 0  # of what was read
+        self.pending = b""  # lines for the next round
+        self.damaged: list[int] = []  # numbers of lines that were refused
+
+    def open(self) -> None:
+        """Create the log and its lock file, whose descriptor stays: closing frees all locks."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock_path = self.path.with_name(f"{self.path.name}.lock")
+        self.locks = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o666)
+        self.path.touch()
+        for folder in self.path.absolute().parents[:2]:  # the names, too, must be on the disk
+            handle = os.open(folder, os.O_RDONLY)
+            with suppress(OSError):  # some network disks cannot
+                os.fsync(handle)
+            os.close(handle)
+        self.inode = self.path.stat().st_ino
+
+    @contextmanager
+    def round(self) -> Iterator[LoggedStudy]:
+        """Hold the lock of the log; give the study up to date, then append the pending lines.
+
+        Lines that do not fit on the disk stay pending. Any other OSError ends the run: after a
+        failed write, the content of the file is uncertain.
+        """
+        try:
+            with self.path.open("r+b") as file:
+                fcntl.lockf(file, fcntl.LOCK_EX, 1, ROUND_BYTE)
+                found, locks = os.fstat(file.fileno()), os.fstat(self.locks)
+                same = found.st_ino == self.inode and found.st_size >= self.position
+                if not (same and locks.st_nlink):  # other runs would not see the locks of this one
+                    raise Interrupted(f"{self.path} or its .lock file was replaced in this run", 2)
+                self.take(file)
+                yield self.study
+                self.append(file)
+        except OSError as error:
+            raise Interrupted(f"{self.path}: {error.strerror}", 2) from error
+
+    def take(self, file: BinaryIO) -> None:
+        """Take the whole lines behind the position."""
+        file.seek(self.position)
+        for line in file:
+            if not line.endswith(b"\n"):
+                break  # its end may follow
+            self.position += len(line)
+            self.line_number += 1
+            if event := read_event(line[:-1]):
+                self.study.take(*event)
+            elif line.strip(b"\0 \r\n"):
+                self.damaged.append(self.line_number)
+
+    def append(self, file: BinaryIO) -> None:
+        """Append the pending lines, all or none, and wait until they are on the disk."""
+        if not self.pending:
+            return
+        size = file.seek(0, os.SEEK_END)
+        torn = size > self.position  # a line without its end: power or a disk failed within it
+        block = b"\n" * torn + self.pending
+        try:
+            if os.write(file.fileno(), block) < len(block):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            os.ftruncate(file.fileno(), size)
+            say(f"{self.path}: no space left; lines wait, and this run with them")
+            return
+        os.fsync(file.fileno())
+        self.pending = b""
+        self.take(file)
+
+    def write(self, event: str, fields: Mapping[str, object], *, level: str = "I") -> None:
+        """Add an event to the lines of the next round."""
+        fields = {**fields, "study": self.study.study_id, "run": self.run}
+        line = format_event(event, fields, time=datetime.now(), level=level)
+        self.pending += line.encode() + b"\n"
+
+    def report_damage(self) -> None:
+        """Say which lines were refused since the last report."""
+        if self.damaged:
+            numbers = ", ".join(map(str, self.damaged[:20])) + ", …" * (len(self.damaged) > 20)
+            say(f"warning: {self.path}: damaged lines {numbers} are ignored")
+            self.damaged.clear()
+
+    def lock_trial(self, number: int) -> bool:
+        """Lock a trial until this process ends; return False if another process has it."""
+        try:
+            fcntl.lockf(self.locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 1 + number)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+
+def read_log(path: Path) -> LogFile:
+    """Return a log as it is now, without any lock; an empty one where there is no file."""
+    log = LogFile(path)
+    if path.exists():
+        with path.open("rb") as file:
+            log.take(file)
+    return log
+
+
+# --- Mounts: whether the locks beside a log reach another machine that works on it ---------------
+# Measured on NFSv4.2; Lustre with `flock`, CephFS and GPFS by their documentation.
+
+# A local file system is seen by one machine: a run of another host is from before a move.
+LOCAL = {"", "apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs"}
+SHARED_LOCKS = {"nfs4", "ceph", "gpfs", "lustre"}
+LOCAL_LOCKS = re.compile(r"\b(nolock|local_lock=(?!none)\w+|localflock|noflock)\b")
+
+
+def mount_of(path: Path, table: Path = Path("/proc/self/mountinfo")) -> tuple[str, str]:
+    """Return the kind of a path's file system, and its mount options; "" if unknown."""
+    device = path.stat().st_dev
+    place = f"{os.major(device)}:{os.minor(device)}"
+    lines = table.read_text().splitlines() if table.exists() else []
+    mounts = (line.partition(" - ")[2] for line in lines if line.split()[2] == place)
+    kind, _, options = next(mounts, "  ").split(" ", 2)
+    return kind, options
+
+
+def unreachable_worker(study: LoggedStudy, kind: str, options: str) -> str | None:
+    """Return the run of another machine whose locks may not be visible here, if any."""
+    if kind in LOCAL or (kind in SHARED_LOCKS and not LOCAL_LOCKS.search(options)):
+        return None
+    hosts = {run: study.runs[run]["worker"]["host"] for run in study.runs.keys() - study.gone}
+    others = (run for run, host in hosts.items() if host != platform.node())
+    return next((f"run {run} on {hosts[run]} (file system {kind})" for run in others), None)
+
+
+# --- Sampler: draws that depend on seed, trial number and history only ---------------------------
+# A sampler that is seeded once repeats its first draws after a restart. Here each trial, and each
+# parameter that is drawn on its own, has a random stream of its own.
+
+
+class StudySampler(optuna.samplers.BaseSampler):
+    """The sampler of SAMPLER, seeded anew for each draw."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed, self.offset = seed, 0  # trials of --history come before trial 0
+        self.seeded(0, "check")  # raises ImportError where a package is missing
+
+    def seeded(self, number: int, purpose: str) -> optuna.samplers.BaseSampler:
+        kind, arguments = split_type(SAMPLER)
+        seed = stream_seed(self.seed, number - self.offset, purpose) % 2**32
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # some arguments are deprecated, some experimental
+            return getattr(optuna.samplers, kind)(seed=seed, **arguments)
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> Any:
+        self.together = self.seeded(trial.number, "together")  # `sample_relative` needs its state
+        return self.together.infer_relative_search_space(study, trial)
+
+    def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Any) -> Any:
+        return self.together.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, name: str, distribution: Any
+    ) -> Any:
+        alone = self.seeded(trial.number, f"alone:{name}")
+        return alone.sample_independent(study, trial, name, distribution)
+
+
+# --- Memory study: the trials of the log as an Optuna study, for the sampler and the pruner ------
+# Nothing here is durable: the study is rebuilt from the log at each start. Trial n of the log is
+# trial n of the study, behind the trials that --history brought.
+
+
+def as_optuna(trial: LoggedTrial) -> FrozenTrial:
+    params, space = searched_params(trial.attributes), distributions()
+    return optuna.trial.create_trial(
+        state=TrialState[trial.state],
+        value=trial.value,
+        params=params,
+        distributions={name: space[name] for name in params},
+        intermediate_values={next(iter(point.values())): point[METRIC] for point in trial.curve},
+        system_attrs=trial.system_attrs,
+    )
+
+
+def first_prunable(task: Task, config: Config) -> float:
+    """Return the epoch or step from which a trial may be pruned: a share of its schedule.
+
+    Not during its warm-up: trials with a shorter one are ahead until then.
+    """
+    intervals = list(task.intervals(config))
+    done = itertools.accumulate(interval.n_batches for interval in intervals)
+    warm = (i.step for i, n in zip(intervals, done, strict=True) if n > config["warmup_steps"])
+    return max(config["prune_from"] * intervals[-1].step, next(warm, float("inf")))
+
+
+class MemoryStudy:
+    """An Optuna study that follows a log."""
+
+    def __init__(self, logged: LoggedStudy, seed: int) -> None:
+        self.logged = logged
+        kind, arguments = split_type(PRUNER)
+        self.pruner = getattr(optuna.pruners, kind)(**arguments)
+        self.sampler = StudySampler(seed)
+
+    def rebuild(self) -> None:
+        self.storage: Any = optuna.storages.InMemoryStorage()
+        self.study = optuna.create_study(
+            storage=self.storage, study_name=NAME, direction=DIRECTION, pruner=self.pruner
+        )
+        for known in self.logged.history:
+            self.add(as_optuna(known))
+        self.offset = self.sampler.offset = len(self.logged.history)
+        self.size = 0
+        self.logged.changed.update(self.logged.trials)
+        self.update()
+
+    def add(self, trial: FrozenTrial) -> None:
+        self.storage.create_new_trial(self.study._study_id, trial)
+
+    def update(self, size: int = 0) -> None:
+        """Add the new events of the log to the study, and running trials up to a size."""
+        for number in sorted(self.logged.changed):
+            known = self.logged.trials[number]
+            if known.datetime_start and not self.take(number, as_optuna(known)):
+                self.rebuild()
+                break
+        self.logged.changed.clear()
+        self.fill(size)
+
+    def fill(self, size: int) -> None:
+        """Add running trials up to a size: those that no line has named yet."""
+        while self.size < size:
+            self.add(optuna.trial.create_trial(state=TrialState.RUNNING))
+            self.size += 1
+
+    def take(self, number: int, new: FrozenTrial) -> bool:
+        """Add a trial, or what is new of it; return False if it was started again."""
+        self.fill(number)
+        if number == self.size:
+            self.add(new)
+            self.size += 1
+            return True
+        trial_id = number + self.offset
+        known = self.storage.get_trial(trial_id)
+        void = known.intermediate_values.keys() - new.intermediate_values.keys()
+        if void or known.params != new.params:
+            return False
+        for name, value in new.system_attrs.items():
+            self.storage.set_trial_system_attr(trial_id, name, value)
+        for step, value in new.intermediate_values.items():
+            self.storage.set_trial_intermediate_value(trial_id, step, value)
+        if new.state.is_finished():
+            self.storage.set_trial_state_values(trial_id, new.state, new.values)
+        return True
+
+    def ask(self, number: int, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the configuration of a trial; `params` are given, the sampler draws the rest."""
+        self.update(number + 1)
+        trial_id = number + self.offset
+        if params:
+            self.storage.set_trial_system_attr(trial_id, "fixed_params", dict(params))
+        study = optuna.load_study(
+            study_name=self.study.study_name,
+            storage=self.storage,
+            sampler=self.sampler,
+            pruner=self.pruner,
+        )
+        return suggest(optuna.Trial(study, trial_id))
+
+    def kept(self, number: int) -> dict[str, Any]:
+        """Return the field of a line for what sampler and pruner, TPE apart, keep with a trial."""
+        attributes = self.storage.get_trial(number + self.offset).system_attrs.items()
+        found = {name: value for name, value in attributes if not name.startswith("tpe:")}
+        return {"system_attrs": found} if found else {}
+
+    def report(self, number: int, step: int, value: float) -> None:
+        self.storage.set_trial_intermediate_value(number + self.offset, step, value)
+
+    def prunes(self, number: int) -> bool:
+        """Return whether the pruner ends a trial after its last evaluation."""
+        return self.pruner.prune(self.study, self.storage.get_trial(number + self.offset))
+
+
+# --- Checkpoint: a trial in training, from which another run can continue ------------------------
+# torch saves a zip archive with a checksum of each tensor. A torn or altered file is ignored, and
+# its trial starts again.
+
+
+def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Replace a file by one that is already on the disk, so that no reader sees a part of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        with part.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class Checkpoint:
+    """The file of one trial; only the trial with the same key continues from it."""
+
+    def __init__(self, path: Path, key: str, *, minutes: float) -> None:
+        self.path, self.key, self.minutes = path, key, minutes
+        self.since, self.cost = time.monotonic(), 0.0
+
+    def due(self) -> bool:
+        """Return whether to save: every `minutes`, but for at most 1 % of the time."""
+        wait = max(60 * self.minutes, 100 * self.cost) if self.minutes else 0
+        return time.monotonic() - self.since >= wait
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Replace the file; on a full disk, say so and keep the last one."""
+        began = time.monotonic()
+        try:
+            replace_file(self.path, lambda file: torch.save({**state, "key": self.key}, file))
+        except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError
+            say(f"checkpoint not written: {error}")
+        self.since = time.monotonic()
+        self.cost = self.since - began
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the state; None where there is no intact one of this trial."""
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                # Of a record that is marked as a folder, torch reads nothing.
+                if archive.testzip() or any(found.external_attr for found in archive.infolist()):
+                    raise ValueError("the checkpoint is damaged")
+            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # zipfile and torch raise many kinds for a damaged file
+            say(f"{self.path}: {str(error)[:200]}; its trial starts again")
+            return None
+        return state if state["key"] == self.key else None
+
+    def remove(self) -> None:
+        """Delete the file, and parts of it that a killed process left."""
+        for path in (self.path, *self.path.parent.glob(f".{self.path.name}.*.part")):
+            path.unlink(missing_ok=True)
+
+
+# --- Device: where to train, and how many samples fit into its memory at once --------------------
+
+BYTES_PER_PARAMETER = 16  # fp32 weights, gradients and Adam's two moments
+
+
+def choose_device(name: str) -> torch.device:
+    """Return a device; auto takes cuda, then mps, then cpu. Raises UnusableError."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next((kind for kind in available if available[kind]), "cpu")
+    device = torch.device(name)
+    missing = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
+    if missing or not available.get(device.type, True):
+        raise UnusableError(f"--device {name}: this machine or this torch lacks it; use auto")
+    if device.index:
+        torch.cuda.set_device(device)  # random streams are those of the current device
+    return device
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that training may use."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # blocks of an earlier trial are free
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    meminfo = Path("/proc/meminfo")
+    if not meminfo.exists():
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    table = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+    return min((int(table["MemAvailable"].split()[0]) * 1024, *cgroup_rooms()))
+
+
+def cgroup_rooms(
+    groups: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
+) -> Iterator[int]:
+    """Yield the bytes that each memory limit of a container or job leaves.
+
+    The kernel kills what takes more. Cached files do not count, they can be dropped.
+    https://docs.kernel.org/admin-guide/cgroup-v2.html#memory
+    """
+    lines = groups.read_text().splitlines() if groups.exists() else []
+    for name in (line.removeprefix("0::/") for line in lines if line.startswith("0::/")):
+        for folder in (root / name, *(root / name).parents):
+            with suppress(OSError, ValueError, KeyError):  # the limit may be "max"
+                stat = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
+                used = int((folder / "memory.current").read_text()) - int(stat["inactive_file"])
+                yield max(int((folder / "memory.max").read_text()) - used, 0)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Return the most bytes used: on CUDA by tensors of the trial, else by the process so far."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+class ShapeCost(NamedTuple):
+    """The cost of a shape."""
+
+    params: int
+    sample_bytes: int  # that one sample keeps for the backward pass
+    sample_flops: int  # of one sample, forward and backward
+
+    def micro_batch(self, free: int, batch_size: int) -> int:
+        """Return the largest power of two of samples that fits, at most the batch; 0 if none."""
+        left = int(free * 0.92) - BYTES_PER_PARAMETER * self.params
+        fitting = max(left // self.sample_bytes, 0)
+        return batch_size if fitting >= batch_size else (1 << fitting.bit_length()) // 2
+
+
+def build_on_meta(task: Task, arch: Arch) -> tuple[nn.Module, int]:
+    """Return a model on the meta device, which takes no memory, and its parameter count."""
+    with torch.device("meta"):
+        model = task.build_model(arch, dropout=0.1)
+    return model, sum(parameter.numel() for parameter in model.parameters())
+
+
+def measure(task: Task, arch: Arch) -> ShapeCost:
+    """Return the cost of a shape, from a forward pass of two samples on the meta device.
+
+    Saved tensors count once per storage, weights not at all; a backward pass takes twice the
+    operations of a forward pass.
+    """
+    from torch.utils.flop_counter import FlopCounterMode  # loads much of torch
+
+    model, params = build_on_meta(task, arch)
+    weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
+    saved: dict[int, Tensor] = {}  # keeps the tensors: the address of a freed storage is reused
+
+    def record(tensor: Tensor) -> Tensor:
+        saved[tensor.untyped_storage()._cdata] = tensor
+        return tensor
+
+    counter = FlopCounterMode(display=False)
+    with counter, torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
+        model(task.sample(2, torch.device("meta")))
+    kept = (saved[address] for address in saved.keys() - weights)
+    sample_bytes = sum(tensor.untyped_storage().nbytes() for tensor in kept) // 2
+    return ShapeCost(params, sample_bytes, 3 * counter.get_total_flops() // 2)
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Return whether an error means that memory ran out, on any device."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    texts = ("out of memory", "can't allocate memory")
+    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in texts)
+
+
+# --- Shapes: the cost of each architecture, and whether it fits this machine ---------------------
+
+
+def measure_shapes(task: Task) -> dict[int, ShapeCost]:
+    """Return the cost of each architecture: of its shape, with the most heads."""
+    costs: dict[int, ShapeCost] = {}
+    for rows in SPACE.shapes:
+        costs |= dict.fromkeys(rows, measure(task, ARCHITECTURES[rows[-1]]))
+    return costs
+
+
+def check_shapes(costs: Mapping[int, ShapeCost], free: int) -> None:
+    """Report shapes that do not fit and counts that differ. Raises UnusableError if none fits."""
+    for rows in SPACE.shapes:
+        arch, cost = ARCHITECTURES[rows[-1]], costs[rows[-1]]
+        if cost.params != arch["params"]:
+            say(f"{arch}: the model has {cost.params:,} parameters; the log has this number")
+        if not cost.micro_batch(free, 1):
+            say(f"warning: {arch} does not fit into {free:,} bytes: its trials will fail (oom)")
+    if not any(cost.micro_batch(free, 1) for cost in costs.values()):
+        raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
+
+
+# --- Stops: what ends a run before its total, after the current batch and with a checkpoint ------
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+STOPPED = 75  # exit code: stopped before the total, run again to continue
+
+
+class Stops:
+    """Everything that may end the run; a guard returns a reason to end it, or None."""
+
+    guards: Sequence[Callable[[Stops], str | None]] = ()  # of sections such as `slurm`
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.end = time.monotonic() + (math.inf if TIMEOUT_HOURS is None else 3600 * TIMEOUT_HOURS)
+        self.reserve = 0.0  # seconds of it for the last checkpoint
+        self.stop: Interrupted | None = None
+        self.next_look = 0.0
+        for number in SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
+                signal.signal(number, self.on_signal)
+
+    def on_signal(self, number: int, _frame: object) -> None:
+        """End the run after the current batch; a second signal ends the process at once."""
+        if self.stop:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self.stop = Interrupted(signal.Signals(number).name, 128 + number)
+        with suppress(OSError):  # print is not safe in signal handlers
+            os.write(2, b"\nstopping after the current batch; a second signal stops at once\n")
+
+    def asked(self) -> Interrupted | None:
+        """Return why the run must end, if it must; files and guards are read once a second."""
+        now = time.monotonic()
+        if self.stop is None and now >= self.next_look:
+            self.next_look = now + 1
+            for guard in (Stops.look, *self.guards):
+                with suppress(OSError):  # a sensor or a network disk that does not answer
+                    reason = guard(self)
+                    if reason and self.stop is None:  # a signal may have come meanwhile
+                        self.stop = Interrupted(reason, STOPPED)
+        return self.stop
+
+    def look(self) -> str | None:
+        """Return whether the time is over or the file STOP exists."""
+        if time.monotonic() + self.reserve >= self.end:
+            return "timeout"
+        return "STOP" if self.file.exists() else None
+
+
+# --- Progress: one live line on a terminal, a line a minute elsewhere ----------------------------
+
+
+class Progress:
+    """How far the trial and the study are, and the time that both may still take."""
+
+    def __init__(self, n_trials: int) -> None:
+        self.n_trials, self.durations = n_trials, list[float]()
+        self.live = bool(sys.stderr) and sys.stderr.isatty()  # None where it is closed
+
+    def begin(self, number: int, about: str) -> None:
+        self.trials_left = self.n_trials - number - 1
+        self.title = f"trial {number} of {self.n_trials}  {about}"
+        self.since = self.shown = time.monotonic()
+        self.first: float | None = None  # the share that an earlier run did
+
+    def update(self, share: float) -> None:
+        """Show the share of the trial that is done, now and then."""
+        now = time.monotonic()
+        self.first = share if self.first is None else self.first
+        if share > self.first and now - self.shown > (0.5 if self.live else 60.0):
+            self.shown, whole = now, (now - self.since) / (share - self.first)
+            self.show(f"{share:4.0%}", whole * (1 - share), whole, end="\r")
+
+    def end(self, text: str) -> None:
+        self.durations.append(time.monotonic() - self.since)
+        self.show(text, 0.0)
+
+    def show(self, text: str, left: float, whole: float = 0.0, end: str = "\n") -> None:
+        """Show the trial, the seconds left of it, and those of all others at the mean so far."""
+        mean = sum(self.durations) / len(self.durations) if self.durations else whole
+        trial = timedelta(seconds=round(left))
+        study = timedelta(seconds=round(left + self.trials_left * mean))
+        clear, end = ("\x1b[K", end) if self.live else ("", "\n")
+        say(f"{clear}{self.title}  {text}  time left: trial {trial}, study {study}", end=end)
+
+
+# --- Results: tables and the summary of a study, all derived from its log ------------------------
+
+
+def row_of(trial: LoggedTrial) -> dict[str, Any]:
+    """Return a trial as a row, with the columns of Optuna's `trials_dataframe`."""
+    params = searched_params(trial.attributes)
+    start, end = trial.datetime_start, trial.datetime_complete
+    return {
+        "number": trial.number,
+        "value": trial.value,
+        "datetime_start": start,
+        "datetime_complete": end,
+        "duration": start and end and datetime.fromisoformat(end) - datetime.fromisoformat(start),
+        **{f"params_{name}": value for name, value in params.items()},
+        **{f"user_attrs_{n}": v for n, v in trial.attributes.items() if n not in params},
+        "state": trial.state,
+    }
+
+
+def write_results(folder: Path, study: LoggedStudy) -> None:
+    """Replace trials.csv, and best_params.json once a trial is complete."""
+    rows = [row_of(study.trials[number]) for number in sorted(study.trials)]
+    table = pd.DataFrame(rows, dtype=object).to_csv(index=False)
+    replace_file(folder / "trials.csv", lambda file: file.write(table.encode()))
+    if best := study.best(DIRECTION):
+        found = {**summary(study), "best_params": searched_params(best.attributes)}
+        found["best_user_attrs"] = {**best.attributes, "learning_curve": best.curve}
+        content = json.dumps(found, indent=1) + "\n"
+        replace_file(folder / "best_params.json", lambda file: file.write(content.encode()))
+
+
+def summary(study: LoggedStudy) -> dict[str, Any]:
+    """Return the state of a study, for programs."""
+    best, counts = study.best(DIRECTION), study.counts()
+    run: Mapping[str, Any] = next(reversed(study.runs.values()), {})
+    n_trials = run.get("n_trials", N_TRIALS)
+    ended = sum(counts.values()) - counts["running"]
+    return {
+        "name": NAME,
+        "study": study.study_id,
+        "state": "finished" if ended >= n_trials else "unfinished",
+        "n_trials": n_trials,
+        **counts,
+        "metric": METRIC,
+        "direction": DIRECTION,
+        "best_trial": best and best.number,
+        "best_value": best and best.value,
+        "baselines": run.get("baselines", {}),
+    }
+
+
+def say_result(study: LoggedStudy) -> None:
+    """Say which trial is the best, and how it compares with the baselines."""
+    say(", ".join(f"{count} {state}" for state, count in study.counts().items()))
+    best = study.best(DIRECTION)
+    if best is None:
+        return
+    found, axes = best.attributes, ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff")
+    say(f"best: trial {best.number}, {METRIC} {best.value:.6g}")
+    for values in ({axis: found[axis] for axis in axes}, searched_params(found)):
+        say("  " + ", ".join(f"{name}={value}" for name, value in values.items()))
+    for name, metrics in summary(study)["baselines"].items():
+        for metric, value in metrics.items():
+            sign = -1 if metric == "auc" else 1
+            words = "better than" if sign * found[metric] < sign * value else "NOT better than"
+            say(f"  {metric} {found[metric]:.4f} is {words} the {name} with {value:.4f}")
+    if found.get("collapsed"):
+        say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
+    say("Each configuration has one seed: part of a lead may be the noise of its seed.")
+
+
+# --- Dry run: all checks and estimates that need no training -------------------------------------
+
+LENGTHS = ("epochs", "steps", "batch_size", "warmup_steps")
+
+
+def length_ends() -> list[Config]:
+    """Return the configurations at the ends of the ranges that determine the length of a trial."""
+    ends = {}
+    for name, table in SEARCH_SPACE.items():
+        values = table.get("choices") or (table["low"], table["high"])
+        ends[name] = (min(values), max(values)) if name in LENGTHS else values[:1]
+    return [
+        {**FIXED_PARAMS, **dict(zip(ends, values, strict=True))}
+        for values in itertools.product(*ends.values())
+    ]
+
+
+def count_steps(task: Task, config: Config) -> int:
+    return sum(interval.n_batches for interval in task.intervals(config))
+
+
+def say_length_warnings(task: Task, configs: Sequence[Config]) -> None:
+    """Warn about the first trial with a long warm-up and the first that cannot be pruned."""
+    warnings: dict[str, str] = {}
+    for config in configs:
+        trial = ", ".join(f"{name}={config[name]}" for name in LENGTHS if name in config)
+        if 2 * config["warmup_steps"] > count_steps(task, config):
+            warnings.setdefault("the warm-up is longer than half of a trial", trial)
+        *before_end, _ = (interval.step for interval in task.intervals(config))
+        first = max(first_prunable(task, config), PRUNER.get("n_warmup_steps", 0))
+        if PRUNER["type"] != "NopPruner" and max(before_end, default=0) < first:
+            warnings.setdefault("a trial ends before the pruner may act", trial)
+    for warning, trial in warnings.items():
+        say(f"warning: {warning}, with {trial}")
+
+
+def sample_seconds(
+    task: Task, device: torch.device, arch: Arch, cost: ShapeCost, config: Config
+) -> tuple[float, str]:
+    """Return the training time of one sample, and the source of this estimate."""
+    free, flops = free_memory(device), 10**10 if device.type == "cpu" else 10**12  # < 1 second
+    source, timed = "timed", cost
+    if not cost.micro_batch(free, 1) or cost.sample_flops > flops:
+        arch, source = {**arch, "n_layers": 1}, "from FLOPs, at the speed of one timed layer"
+        timed = measure(task, arch)
+    batch = task.batches(config, next(task.intervals(config)), SEED)[0]
+    batch = batch[: max(1, min(timed.micro_batch(free, len(batch)), flops // timed.sample_flops))]
+    training = Training(task, arch, config, (SEED, 0), device)
+    for _ in range(2):  # the first step loads and tunes kernels
+        began = time.monotonic()
+        training.learn(batch, 0.0, len(batch))
+        training.losses.item()  # waits for the device
+    seconds = (time.monotonic() - began) / len(batch)
+    return seconds * cost.sample_flops / timed.sample_flops, source
+
+
+def estimate_time(
+    task: Task, device: torch.device, costs: Mapping[int, ShapeCost], n_trials: int
+) -> None:
+    """Print estimates of the time of trials and study, and warn about settings of their length."""
+    configs = length_ends()
+    say_length_warnings(task, configs)
+    n_samples = fmean(count_steps(task, config) * config["batch_size"] for config in configs)
+    by_cost = sorted(SPACE.allowed, key=lambda arch_idx: costs[arch_idx].sample_flops)
+    study = timedelta()
+    for name, arch_idx in (("largest", by_cost[-1]), ("median", by_cost[len(by_cost) // 2])):
+        arch, cost = ARCHITECTURES[arch_idx], costs[arch_idx]
+        seconds, source = sample_seconds(task, device, arch, cost, configs[0])
+        trial = timedelta(seconds=round(seconds * n_samples))
+        study = n_trials * trial
+        print(f"{name} trial: arch_idx {arch_idx}, {trial} of training, {source}")
+    print(f"{n_trials} median trials: {study}, without evaluations, early stops and pruning")
+    if TIMEOUT_HOURS and study > timedelta(hours=TIMEOUT_HOURS):
+        say(f"warning: the study may take longer than TIMEOUT_HOURS, {TIMEOUT_HOURS}")
+
+
+def dry_run(
+    task: Task, device: torch.device, costs: Mapping[int, ShapeCost], arguments: Namespace
+) -> int:
+    """Print data, baselines, shapes with their memory, and times; return 1 if a count is wrong."""
+    free, batch_size = free_memory(device), FIXED_PARAMS.get("batch_size", 256)
+    overview = {
+        **task.describe(),
+        "baselines": task.baselines(),
+        "never tried": SKIP_INDICES or "none",
+        "device": f"{device}, {free / 1e9:.1f} GB free",
+    }
+    for name, value in overview.items():
+        print(f"{name:15} {value}")
+    wrong, shapes = 0, []
+    for shape_idx, rows in enumerate(SPACE.shapes):
+        members, cost = [ARCHITECTURES[row] for row in rows], costs[rows[-1]]
+        counts = [*(build_on_meta(task, row)[1] for row in members[:-1]), cost.params]
+        wrong += sum(n != row["params"] for n, row in zip(counts, members, strict=True))
+        shape: dict[str, object] = {"shape": shape_idx, **members[0]}
+        shape["n_heads"] = ",".join(str(member["n_heads"]) for member in members)
+        shape["params"] = f"{cost.params:,}"
+        shape["off"] = f"{cost.params / BUDGET - 1:+.1%}"
+        shape["model GB"] = f"{cost.params * BYTES_PER_PARAMETER / 1e9:.2f}"
+        shape["MB/sample"] = f"{cost.sample_bytes / 1e6:.2f}"
+        shape["micro-batch"] = cost.micro_batch(free, batch_size) or "does not fit"
+        shapes.append(shape)
+    print(f"\n{pd.DataFrame(shapes).to_string(index=False)}\n")
+    if arguments.trial_seconds is None:
+        estimate_time(task, device, costs, arguments.n_trials)
+    outside = sum(abs(row["params"] / BUDGET - 1) > TOLERANCE for row in ARCHITECTURES)
+    unfit = sum(shape["micro-batch"] == "does not fit" for shape in shapes)
+    print(
+        f"{len(ARCHITECTURES)} architectures, {len(shapes)} shapes: {wrong} parameter counts"
+        f" differ from their model's; {outside} outside ±{TOLERANCE:.0%} of {BUDGET:,};"
+        f" {unfit} shapes do not fit.\nNothing was trained."
+    )
+    return 1 if wrong or outside else 0
+
+
+# --- Repeat: train a trial of the log again and compare every evaluation -------------------------
+
+
+def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> int:
+    """Train trial `number` of a log again; return 1 if an evaluation differs."""
+    study = read_log(path).study
+    trial = study.trials.get(number)
+    if not trial or not trial.curve:
+        raise UnusableError(f"--repeat {number}: {path} has no evaluation of this trial")
+    run = study.runs.get(trial.claims[-1], {}) if trial.claims else {}
+    if run.get("trial_seconds"):
+        raise UnusableError(f"--repeat {number}: its schedule depended on the speed of a machine")
+    torch.set_num_threads(run.get("threads", 1))  # another number changes the last digits
+    config = trial.attributes
+    arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
+    training = Training(task, arch, config, key, device)
+    again = train(training, micro_batch=config["micro_batch"], after_batch=lambda _share: None)
+    same = True
+    for known, found in zip(trial.curve, again, strict=False):  # it may have ended early
+        same &= known == found
+        print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
+    print(f"trial {number}: {'the same' if same else 'NOT the same'}")
+    return 0 if same else 1
+
+
+# --- Search: trains trials one after another, each after a claim in the log ----------------------
+# The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free.
+# So the total is exact, a killed trial continues under its number, and workers need no
+# coordinator. Extreme k is trial k. The configurations of --enqueue follow, then those of the
+# sampler.
+
+MOST_KILLS = 10  # processes in a row that may end at one place of a trial
+SIGN = 1 if DIRECTION == "minimize" else -1
+
+
+class KilledError(Exception):
+    """The trial ended several processes in a row; it may need too much memory."""
+
+
+def digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def failure(error: Exception) -> dict[str, Any]:
+    """Return the fields of the end line of a trial that raised an error."""
+    reasons = {DivergedError: "diverged", KilledError: "killed"}
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return {
+        "state": "FAIL",
+        "value": None,
+        "fail_reason": "oom" if out_of_memory(error) else reasons.get(type(error), "error"),
+        "error": f"{type(error).__name__}: {error}",
+        "where": f"{Path(last.filename).name}:{last.lineno} in {last.name}",
+    }
+
+
+@dataclass
+class Search:
+    """The trials of one run, and the state of the trial in training."""
+
+    task: Task
+    log: LogFile
+    costs: Mapping[int, ShapeCost]  # of each row of ARCHITECTURES
+    device: torch.device
+    arguments: Namespace
+
+    def __post_init__(self) -> None:
+        self.memory = MemoryStudy(self.log.study, self.arguments.seed)
+        self.free_at_start = free_memory(self.device)
+        self.progress = Progress(self.arguments.n_trials)
+        self.next_round, self.next_results = 0.0, 0.0  # times; each task may take 1 % of the run
+
+    def run(self) -> int:
+        """Run trials up to the total; return the exit code: 1 if none is complete."""
+        self.memory.rebuild()
+        self.arguments.out.mkdir(parents=True, exist_ok=True)
+        self.stops = Stops(self.arguments.out / "STOP")
+        reason, code = "error", 2
+        try:
+            while (number := self.next_trial()) is not None:
+                self.run_trial(number)
+            counts = self.log.study.counts()
+            reason, code = "trials", 0 if counts["complete"] or counts["running"] else 1
+        except Interrupted as stop:
+            reason, code = stop.reason, stop.code
+            hint = f" after you remove {self.stops.file}" if reason == "STOP" else ""
+            say(f"stopped: {reason}. To continue, run the same command again{hint}")
+        finally:
+            self.close_run(reason)
+        return code
+
+    def close_run(self, reason: str) -> None:
+        """Write the end line of the run, and the results of the study."""
+        with suppress(Interrupted), self.log.round() as study:
+            totals = summary(study)
+            results = {name: totals[name] for name in (*STATES, "best_trial", "best_value")}
+            self.log.write("run_end", {"reason": reason, **results})
+        self.write_results()
+
+    def sync(self) -> None:
+        """Write the pending lines; wait while the disk is full, until the run must stop."""
+        began = time.monotonic()
+        while True:
+            with self.log.round():
+                pass
+            if not self.log.pending:
+                break
+            if stop := self.stops.asked():
+                raise stop
+            time.sleep(5)
+        now = time.monotonic()
+        self.next_round = now + 100 * (now - began)
+        self.log.report_damage()
+
+    def next_trial(self) -> int | None:
+        """Return the next trial, locked and claimed; None if no trial is left."""
+        if stop := self.stops.asked():
+            raise stop
+        with self.log.round() as study:
+            ended = {n for n, trial in study.trials.items() if trial.finished}
+            left = (n for n in range(self.arguments.n_trials) if n not in ended)
+            number = next((n for n in left if self.log.lock_trial(n)), None)
+            trial = None if number is None else study.trials.get(number)
+            self.resumed = trial is not None and trial.datetime_start is not None
+            if number is not None and not self.resumed:
+                self.start_trial(number, study, *self.given_params(number, study))
+        self.sync()
+        return number
+
+    def start_trial(
+        self, number: int, study: LoggedStudy, params: Mapping[str, Any], origin: dict[str, Any]
+    ) -> None:
+        """Choose the configuration of a trial and claim it."""
+        config = self.memory.ask(number, params)
+        arch_idx = SPACE.decode(config)
+        row, cost = ARCHITECTURES[arch_idx], self.costs[arch_idx]
+        trained = {name: value for name, value in config.items() if name not in SPACE.sizes()}
+        config_id = digest([row, trained])[:12]
+        if any(t.attributes.get("config_id") == config_id for t in study.trials.values()):
+            origin["kind"] = "repeat"
+        fields = {
+            "trial": number,
+            "arch_idx": arch_idx,
+            **{axis: size for axis, size in row.items() if axis != "params"},
+            "param_count": cost.params,
+            **config,
+            **self.task.training_length(config),
+            "micro_batch": cost.micro_batch(free_memory(self.device), config["batch_size"]),
+            "seed": self.arguments.seed,
+            **origin,
+            "config_id": config_id,
+            "datetime_start": str(datetime.now()),
+        }
+        self.log.write("trial_start", {**fields, **self.memory.kept(number)})
+
+    def given_params(
+        self, number: int, study: LoggedStudy
+    ) -> tuple[Mapping[str, Any], dict[str, Any]]:
+        """Return the preset parameters of a trial, and its kind."""
+        if number < len(EXTREME_INDICES):
+            arch_idx, ends = list(EXTREME_INDICES.items())[number]
+            kind = "smoke" if self.arguments.smoke else "extreme"
+            return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
+        used = {trial.attributes.get("enqueued_id") for trial in study.trials.values()}
+        for enqueued_id, params in study.enqueued.items():
+            if enqueued_id not in used:
+                return params, {"kind": "enqueued", "enqueued_id": enqueued_id}
+        return {}, {"kind": "search"}
+
+    def run_trial(self, number: int) -> None:
+        """Train one trial, from its checkpoint if it has one, and write its end."""
+        self.number, self.config = number, dict(self.log.study.trials[number].attributes)
+        spared = self.config["kind"] in ("extreme", "smoke")
+        self.prunable_from = math.inf if spared else first_prunable(self.task, self.config)
+        self.curve: list[dict[str, Any]] = []
+        self.began = time.monotonic()
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        path = self.arguments.out / "checkpoints" / f"trial_{number:04d}.pt"
+        key = f"{self.log.study.study_id} {self.config['config_id']}"
+        self.checkpoint = Checkpoint(path, key, minutes=self.arguments.checkpoint_minutes)
+        shape = ("d_model", "n_layers", "n_heads", "d_ff")
+        self.progress.begin(number, " ".join(f"{axis}={self.config[axis]}" for axis in shape))
+        try:
+            result = self.train_trial(self.resume_trial() if self.resumed else None)
+        except Exception as error:  # a failed trial must not end the study
+            result = failure(error)
+        result |= {"seconds": time.monotonic() - self.began, "learning_curve": self.curve}
+        if self.end_trial(result):
+            self.checkpoint.remove()
+            best = self.log.study.best(DIRECTION)
+            lead = f"best {best.value:.5g} (trial {best.number})" if best else "none complete yet"
+            outcome = result.get("fail_reason", result["value"])
+            self.progress.end(f"{result['state']} {outcome}  {lead}")
+
+    def write(self, event: str, fields: Mapping[str, Any], level: str = "I") -> None:
+        """Write a line of the trial in training, with its architecture."""
+        common = {"trial": self.number, **{name: self.config[name] for name in ARCHITECTURE}}
+        self.log.write(event, {**common, **self.memory.kept(self.number), **fields}, level=level)
+
+    def resume_trial(self) -> Mapping[str, Any] | None:
+        """Claim a trial of an ended run; return the state of its checkpoint."""
+        saved = self.checkpoint.load()
+        if saved:
+            self.curve = saved["curve"]
+            self.began -= saved["wall_seconds"]
+        self.write_resumed(saved)
+        trial, unit = self.log.study.trials[self.number], self.task.unit
+        reached = trial.resumed_at[unit]
+        say(f"trial {self.number} of an earlier run continues after {unit} {reached}")
+        if trial.n_resumed >= MOST_KILLS:
+            raise KilledError(f"{MOST_KILLS} processes in a row ended at this place")
+        return saved
+
+    def write_resumed(self, saved: Mapping[str, Any] | None, **changed: int) -> None:
+        """Write a line with the evaluation and batch from which the trial resumes."""
+        reached = self.curve[-1][self.task.unit] if self.curve else 0
+        start_attrs = self.log.study.trials[self.number].start_attrs
+        fields = {
+            self.task.unit: reached,
+            "batches": saved["batch"] if saved else 0,
+            **changed,
+            "learning_curve": self.curve,
+            "system_attrs": saved.get("system_attrs", {}) if saved else start_attrs,
+        }
+        self.write("trial_resumed", fields, level="W" if changed else "I")
+        self.sync()
+
+    def train_trial(self, saved: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Train, after each out-of-memory error with half the micro-batch; return the result."""
+        cost = self.costs[self.config["arch_idx"]]
+        most = self.config["micro_batch"] or self.config["batch_size"]
+        micro_batch = cost.micro_batch(free_memory(self.device), most)
+        if not micro_batch and cost.micro_batch(self.free_at_start, 1):
+            raise Interrupted("memory: other processes took it after the start", STOPPED)
+        if not micro_batch:
+            raise MemoryError(f"not one sample fits beside {cost.params:,} parameters")
+        while True:
+            try:
+                return self.train_once(saved, micro_batch)
+            except Exception as error:
+                if micro_batch == 1 or not out_of_memory(error):
+                    raise
+            micro_batch, saved = -(-micro_batch // 2), None
+            self.curve.clear()
+            self.write_resumed(saved, micro_batch=micro_batch)
+
+    def train_once(self, saved: Mapping[str, Any] | None, micro_batch: int) -> dict[str, Any]:
+        """Train with a micro-batch; return the state and the best evaluation."""
+        config, number, unit = self.config, self.number, self.task.unit
+        arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
+        training = Training(self.task, arch, config, key, self.device)
+        if saved:
+            training.restore(saved)
+
+        def after_batch(share: float) -> None:
+            self.progress.update(share)
+            stop = self.stops.asked()
+            if stop or self.checkpoint.due():
+                progress = {"curve": self.curve, "wall_seconds": time.monotonic() - self.began}
+                self.checkpoint.save({**training.state(), **progress, **self.memory.kept(number)})
+                self.stops.reserve = 2 * self.checkpoint.cost
+                self.sync()
+            if stop:
+                raise stop
+
+        seconds, state, ended_by = self.arguments.trial_seconds, "COMPLETE", "schedule"
+        for point in train(
+            training, micro_batch=micro_batch, after_batch=after_batch, trial_seconds=seconds
+        ):
+            self.curve.append(point)
+            if self.evaluate(point):
+                state, ended_by = "PRUNED", "pruned"
+                break
+            values = (SIGN * evaluation[METRIC] for evaluation in self.curve)
+            if evals_without_gain(values, config["min_delta"]) >= config["patience"]:
+                ended_by = "early_stopping"
+                break
+        best = min(self.curve, key=lambda evaluation: SIGN * float(evaluation[METRIC]))
+        return {
+            **{name: value for name, value in best.items() if name != unit},
+            "state": state,
+            "value": (best if state == "COMPLETE" else self.curve[-1])[METRIC],
+            f"best_{unit}": best[unit],
+            f"{unit}s_trained": self.curve[-1][unit],
+            "ended_by": ended_by,
+            "micro_batch": micro_batch,
+            "accumulation_steps": -(-config["batch_size"] // micro_batch),
+            "train_seconds": training.seconds,
+            "samples_per_second": training.samples / training.seconds,
+            "peak_memory_bytes": peak_memory(self.device),
+            "train_flops": self.costs[config["arch_idx"]].sample_flops * training.samples,
+        }
+
+    def evaluate(self, point: Mapping[str, Any]) -> bool:
+        """Write an evaluation; return whether the pruner ends the trial.
+
+        The line waits for the next round if rounds are slow, which may take 1 % of the time.
+        """
+        (unit, step), *metrics = point.items()
+        self.memory.update()
+        self.memory.report(self.number, step, point[METRIC])
+        pruned = step >= self.prunable_from and self.memory.prunes(self.number)
+        self.write("evaluation", {"unit": unit, "step": step, **dict(metrics)})
+        if time.monotonic() > self.next_round:
+            self.sync()
+        return pruned
+
+    def end_trial(self, result: Mapping[str, Any]) -> bool:
+        """Write the end of the trial; return False if another run has claimed it."""
+        with self.log.round() as study:
+            trial = study.trials[self.number]
+            owner = trial.claims[-1]
+            locked = self.log.lock_trial(self.number)
+            ours = locked and owner == self.log.run and not trial.finished
+            if ours:
+                times = {"datetime_start": trial.datetime_start}
+                times["datetime_complete"] = str(datetime.now())
+                level = "W" if "error" in result else "I"
+                self.write("trial_end", {**trial.attributes, **result, **times}, level)
+        self.sync()
+        if not ours:
+            say(f"trial {self.number} was claimed by run {owner}; this result is discarded")
+        elif time.monotonic() > self.next_results:
+            self.write_results()
+        return ours
+
+    def write_results(self) -> None:
+        """Write the derived files; report an error such as a full disk, and continue."""
+        began = time.monotonic()
+        try:
+            write_results(self.arguments.out, self.log.study)
+        except OSError as error:
+            say(f"results not written: {error}")
+        now = time.monotonic()
+        self.next_results = now + 100 * (now - began)
+
+
+# --- Source: the constants and the code of this script, and how they differ from those of a log --
+
+# Trials compare where these are equal; SAME_SPACE matters to the sampler only.
+COMPARED = ("data_sha256", "task", "horizon", "metric", "direction", "settings", "code_sha256")
+SAME_SPACE = ("architectures_sha256", "search_space", "conditions", "skip_indices", "fixed_params")
+REMARKED = ("seed", "device", "threads", "torch", "optuna", "sampler", "pruner", "trial_seconds")
+# Constants that the experiment uses and that a run line has beside its `settings`.
+NO_SETTINGS = {*SAME_SPACE, "task", "horizon", "architectures", "free_axes", "data_path"}
+
+
+def read_source(source: str) -> tuple[dict[str, Any], str]:
+    """Return the constants, those that shape a trial as `settings`, and the code's SHA-256."""
+    _, constants, code, _ = source.split("\n# === ")
+    found: dict[str, Any] = {"settings": {}}
+    for node in ast.parse(f"# {constants}").body:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            constant = ast.unparse(target)
+            name, used = constant.lower(), re.search(rf"\b{constant}\b", code)
+            place = found["settings"] if used and name not in NO_SETTINGS else found
+            with suppress(ValueError):  # a function of the command line is no constant
+                place[name] = ast.literal_eval(node.value)
+    return found, hashlib.sha256(code.encode()).hexdigest()
+
+
+def differences(old: object, new: object, name: str) -> Iterator[str]:
+    """Yield the differences between two values, each with its place."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys((*old, *new)):
+            yield from differences(old.get(key), new.get(key), f"{name}.{key}")
+    elif old != new:
+        was, now = (json.dumps(value)[:60] for value in (old, new))
+        yield f"{name} was {was}, is {now}"
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    new = json.loads(json.dumps({name: new[name] for name in names}))
+    return [line for name in names for line in differences(old.get(name), new[name], name)]
+
+
+# --- Main: what the command line asks for --------------------------------------------------------
+
+
+def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[str, Any]:
+    """Return the fields of the run line: everything that identifies the experiment."""
+    source = Path(sys.argv[0]).read_text("utf-8")
+    constants, code_sha256 = read_source(source)
+    del constants["architectures"]
+    return {
+        "log_version": LOG_VERSION,
+        "hpogen": HPOGEN,
+        "task": TASK,
+        "horizon": None,
+        "sampler": SAMPLER,
+        **constants,
+        "unit": task.unit,
+        "n_trials": arguments.n_trials,
+        "trial_seconds": arguments.trial_seconds,
+        "seed": arguments.seed,
+        "code_sha256": code_sha256,
+        "script_sha256": hashlib.sha256(source.encode()).hexdigest(),
+        "architectures_sha256": digest(ARCHITECTURES),
+        "search_space": {
+            name: json.loads(optuna.distributions.distribution_to_json(distribution))
+            for name, distribution in distributions().items()
+        },
+        "fixed_params": FIXED_PARAMS,
+        "overrides": arguments.overrides,
+        "smoke": arguments.smoke,
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "worker": {"host": platform.node(), "process": str(os.getpid())},
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "optuna": optuna.__version__,
+        "baselines": task.baselines(),
+        **task.describe(),
+    }
+
+
+def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> None:
+    """Refuse a log whose trials do not compare with new ones; say harmless differences."""
+    if not study.runs:
+        return
+    first = next(iter(study.runs.values()))
+    if first.get("log_version") != LOG_VERSION:
+        raise UnusableError(
+            f"{path} was written by another version of hpogen: recover-trials reads it, this"
+            " script does not continue it. Give another --log"
+        )
+    if changed := changes(first, about, (*COMPARED, *SAME_SPACE)):
+        way = "" if changes(first, about, COMPARED) else f", with --history {path} for its trials"
+        raise UnusableError(
+            f"{path} has trials of another experiment: {'; '.join(changed[:20])}. Undo that, or"
+            f" give another --log and --out{way}"
+        )
+    if other := unreachable_worker(study, *mount_of(path)):
+        raise UnusableError(
+            f"{path}: {other} has not ended, and locks may not reach it: wait for its end, or use"
+            " NFSv4 or a script that was rendered --with storage; if it was killed, continue it on"
+            " its machine, or a copy of the log on a local disk"
+        )
+    for text in changes(first, about, REMARKED):
+        say(f"warning: not as in the first run: {text}")
+
+
+def normal_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters as the sampler would draw them. Raises ValueError for others."""
+    space = distributions()
+    if unknown := sorted(params.keys() - space):
+        raise ValueError(f"{', '.join(unknown)}: not searched; there are {', '.join(space)}")
+    used = {name: space[name] for name in params}
+    found = {n: d.to_external_repr(d.to_internal_repr(params[n])) for n, d in used.items()}
+    optuna.trial.create_trial(value=0.0, params=found, distributions=used)  # checks the ranges
+    return found
+
+
+def history_lines(path: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the trials of another log that lie in this search space, as lines of this log."""
+    study = read_log(path).study
+    first = next(iter(study.runs.values()), {})
+    if first.get("log_version") != LOG_VERSION:
+        raise UnusableError(f"--history {path}: no log of a script of this version of hpogen")
+    if changed := changes(first, about, COMPARED):
+        raise UnusableError(f"--history {path}: not comparable: {'; '.join(changed[:20])}")
+    rows = {tuple(row.values()): arch_idx for arch_idx, row in enumerate(ARCHITECTURES)}
+    ended = [t for t in study.trials.values() if t.state in ("COMPLETE", "PRUNED")]
+    lines = []
+    for trial in ended:
+        known = {**trial.attributes, "params": trial.attributes["param_count"]}
+        with suppress(KeyError, ValueError):  # outside of this search space
+            arch_idx = rows[tuple(known[axis] for axis in ARCHITECTURES[0])]
+            params = normal_params(searched_params({**known, **SPACE.encode(arch_idx)}))
+            fields: dict[str, Any] = {"from_study": study.study_id, "from_trial": trial.number}
+            fields |= {"trial_params": params, "state": trial.state, "value": trial.value}
+            shown = (about["unit"], METRIC)
+            curve = [{name: point[name] for name in shown} for point in trial.curve]
+            lines.append({**fields, "learning_curve": curve})
+    say(f"--history {path}: {len(lines)} of {len(ended)} trials lie in this search space")
+    return lines
+
+
+def enqueued_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the configurations of a JSON list as lines of the log. Raises UnusableError."""
+    content, lines = path.read_bytes(), list[dict[str, Any]]()
+    file = hashlib.sha256(content).hexdigest()[:12]
+    try:
+        for config in json.loads(content):
+            params = {name: value for name, value in config.items() if name != "arch_idx"}
+            if "arch_idx" in config:
+                if config["arch_idx"] not in SPACE.allowed:
+                    raise ValueError(f"arch_idx {config['arch_idx']!r} is no row, or skipped")
+                params |= SPACE.encode(config["arch_idx"])
+            line = {"enqueued_id": f"{file}-{len(lines)}", "trial_params": normal_params(params)}
+            lines.append(line)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UnusableError(
+            f"--enqueue {path}: [{len(lines)}]: {error}; give a JSON list of objects such as"
+            ' {"arch_idx": 3, "learning_rate": 0.001}'
+        ) from None
+    return lines
+
+
+def open_run(log: LogFile, about: Mapping[str, Any], arguments: Namespace) -> None:
+    """Check the log; write that a run starts, and what --history and --enqueue add."""
+    history = history_lines(arguments.history, about) if arguments.history else []
+    enqueued = enqueued_lines(arguments.enqueue) if arguments.enqueue else []
+    log.open()
+    with log.round() as study:
+        check_log(log.path, study, about)
+        study.study_id = study.study_id or uuid.uuid4().hex[:12]
+        log.write("run_start", about)
+        known = {(trial.attributes["from_study"], trial.number) for trial in study.history}
+        for fields in history:
+            if (fields["from_study"], fields["from_trial"]) not in known:
+                log.write("history", fields)
+        for fields in enqueued:
+            if fields["enqueued_id"] not in study.enqueued:
+                log.write("enqueued", fields)
+
+
+def make_smoke(task: Task, arguments: Namespace) -> None:
+    """Turn the constants into two short trials of the two smallest shapes, in a new log."""
+    params = task.limit_for_smoke()
+    for name in params:
+        SEARCH_SPACE.pop(name, None)
+    FIXED_PARAMS.update(params)
+    sizes = {ARCHITECTURES[row]["params"]: row for row in SPACE.allowed}
+    EXTREME_INDICES.clear()
+    EXTREME_INDICES.update({sizes[params]: "small" for params in sorted(sizes)[:2]})
+    arguments.n_trials = 2
+    arguments.log.unlink(missing_ok=True)
+    say(f"smoke test: log in {arguments.log}")
+
+
+def print_result(path: Path, study: LoggedStudy) -> None:
+    """Print the last line of stdout, for programs that drive this script."""
+    try:
+        print("RESULT " + json.dumps({**summary(study), "log": str(path)}), flush=True)
+    except OSError as error:
+        sys.stdout = io.StringIO()  # Python writes the rest of the other one at its end
+        raise UnusableError(f"stdout: {error.strerror}; --status prints RESULT again") from None
+
+
+def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int:
+    """Do what the command line asks; return the exit code."""
+    try:
+        return run(arguments, task, search)
+    except KeyboardInterrupt:
+        return 130
+    except Interrupted as stop:
+        say(f"stopped: {stop.reason}")
+        return stop.code
+    except OSError as error:
+        say(f"error: {error.filename or arguments.log}: {error.strerror}")
+        return 2
+    except (UnusableError, ImportError) as error:
+        say(f"error: {error}")
+        return 3 if isinstance(error, ImportError) else 2
+
+
+def run(arguments: Namespace, task: Task, search: type[Search]) -> int:
+    """Check, repeat a trial, or search; return the exit code."""
+    if arguments.status:
+        print_result(arguments.log, read_log(arguments.log).study)
+        return 0
+    device = choose_device(arguments.device)
+    task.load(device)
+    if arguments.smoke:
+        make_smoke(task, arguments)
+    if arguments.repeat is not None:
+        return repeat_trial(arguments.log, arguments.repeat, task, device)
+    costs = measure_shapes(task)
+    if arguments.dry_run:
+        return dry_run(task, device, costs, arguments)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    check_shapes(costs, free_memory(device))
+    log = LogFile(arguments.log, uuid.uuid4().hex[:8])
+    trials = search(task, log, costs, device, arguments)
+    open_run(log, run_fields(task, arguments, device), arguments)
+    code = trials.run()
+    say_result(log.study)
+    print_result(arguments.log, log.study)
+    return code
+
+
+if __name__ == "__main__":
+    TASK_DATA = Task(ARGUMENTS.data, None if ARGUMENTS.new_data else DATA_SHA256)
+    sys.exit(main(ARGUMENTS, TASK_DATA))
