@@ -124,5 +124,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "recover-speed": recover_speed,
     "inputs": partial(comparison, "inputs"),
     "samplers": partial(comparison, "samplers"),
+    "verdicts": partial(comparison, "verdicts"),
     "runs": runs,
 }

@@ -29,7 +29,7 @@ def study(tmp_path_factory: pytest.TempPathFactory, sp500_file: Path) -> Path:
 @pytest.fixture(scope="module")
 def final(study: Path) -> Path:
     """Return the final script, which has run."""
-    script = make_final(study, "--seeds", "2")
+    script = edit(make_final(study, "--seeds", "2"), ("N_RESAMPLES = 2000", "N_RESAMPLES = 200"))
     done = run(script)
     assert done.returncode == 0, done.stderr
     script.with_name("stdout").write_text(done.stdout)
@@ -59,16 +59,7 @@ def test_a_second_run_prints_the_same_and_opens_nothing(final: Path, tmp_path: P
     assert names(events(script)).count("test_opened") == 1
 
 
-def test_a_second_evaluation_is_marked(final: Path, tmp_path: Path) -> None:
-    script = copy(final, tmp_path, with_log=True)
-    done = run(script, "--evaluate-again")
-    assert "EVALUATION 2" in done.stdout
-    assert result_of(done)["evaluation_number"] == 2
-    found = [fields["evaluation_number"] for name, fields in events(script) if "test" in name]
-    assert found == [1, 1, 2, 2]
-
-
-def test_a_run_that_is_killed_over_the_test_split_counts_as_an_evaluation(
+def test_every_further_evaluation_is_numbered_also_one_that_was_killed(
     final: Path, tmp_path: Path
 ) -> None:
     script = copy(final, tmp_path, with_log=True)
@@ -76,7 +67,11 @@ def test_a_run_that_is_killed_over_the_test_split_counts_as_an_evaluation(
     edit(script, (opening, f"    os._exit(9)\n{opening}"))
     assert run(script, "--evaluate-again").returncode == 9
     edit(script, ("    os._exit(9)\n", ""))
-    assert result_of(run(script, "--evaluate-again"))["evaluation_number"] == 3
+    done = run(script, "--evaluate-again")
+    assert "EVALUATION 3: the test split was read before" in done.stdout
+    assert result_of(done)["evaluation_number"] == 3
+    found = [fields["evaluation_number"] for name, fields in events(script) if "test" in name]
+    assert found == [1, 1, 2, 3, 3]
 
 
 def test_a_killed_run_continues_with_the_same_weights(final: Path, tmp_path: Path) -> None:
@@ -190,11 +185,13 @@ def test_each_verdict_is_given_where_it_is_due(final: Path) -> None:
     task.load(torch.device("cpu"))
     task.open_test()
     about = {"it": {"value": 0.4, "temperature": 1.0, "threshold": 0.3}}
-    strongest = task.baseline_scores(False)[0]["linear start"]
+    baselines, best = task.baseline_scores(False)
+    assert best == "linear start"
+    strongest = baselines[best]
 
     def verdict(scores: np.ndarray) -> str:
-        found: str = names["judge"](task, [["it"]], {"it": scores}, about, both=False)["verdict"]
-        return found
+        found = names["seeds_result"](task, ["it"], {"it": scores}, about, {best: strongest})
+        return str(names["verdict_on"](task, found, best))
 
     sure = 8 * task.test.labels - 4
     assert verdict(strongest) == "within noise of linear start"

@@ -25,7 +25,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, sp500_file: Path) -> Path
     edit(
         script,
         ("Return everything that later batches depend on", "A comment of the user"),
-        ("CONTEXT_LENGTH = 60  # days the model", "CONTEXT_LENGTH = 50  # days the model"),
+        ("\nCONTEXT_LENGTH = 60", "\nCONTEXT_LENGTH = 50"),
         ('"epochs": 2,', '"epochs": 3,'),
     )
     assert run(script).returncode == 0
@@ -54,7 +54,7 @@ def test_result_files_need_the_script_and_say_so(finished: Path, results: str) -
     best = study_of(finished).best("minimize")
     assert best is not None
     assert f'"trial": {best.number}, "value": {best.value}' in text
-    assert "these results do not say which data" in messages
+    assert "these results record neither data nor constants" in messages
 
 
 def test_the_best_configurations_come_first(finished: Path) -> None:

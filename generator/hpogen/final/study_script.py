@@ -47,8 +47,8 @@ def study_spec(script: Path, about: Mapping[str, Any]) -> tuple[Spec, list[str]]
         raise UsageError(f"{shown_path(script)}: a final script; give the search script")
     if "log_version" not in about:
         note = (
-            "these results do not say which data and which constants the study used; the values of"
-            f" {shown_path(script)} are taken. A log says it"
+            "these results record neither data nor constants of the study; those of"
+            f" {shown_path(script)} are used. A log records both"
         )
         return spec, [note]
     spec, notes = with_values(spec, about)

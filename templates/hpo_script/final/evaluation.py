@@ -45,9 +45,10 @@ def times_opened(log: LogFile, data_sha256: str) -> int:
 
 
 def evaluate(trainings: Trainings, study: FinalStudy) -> None:
-    """Read the test split, and write what the trainings and the baselines reach there.
+    """Read the test split; write the results of the trainings and of the baselines.
 
-    That it is read stands in the log before it is read: a run that is killed meanwhile counts.
+    The line about the evaluation is on the disk before the test split is read, so that a run that
+    is killed meanwhile counts.
     """
     task, log, out = trainings.task, trainings.log, trainings.arguments.out
     number = 1 + times_opened(log, task.describe()["data_sha256"])

@@ -245,6 +245,6 @@ def check_weights(path: Path, sha256: str) -> None:
     """Raise UnusableError unless a file has the weights that the log names."""
     if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
         raise UnusableError(
-            f"{path} is missing or altered, and the log says that it was trained: restore it, or"
-            " give another --log and --out"
+            f"{path} is missing or altered, but the log records its training: restore it, or give"
+            " another --log and --out"
         )

@@ -77,8 +77,6 @@ class FinalTask(Task):
         """Return the bits per byte, per resample."""
         return {"bits per byte": counts @ scores / counts.sum(1)}
 
-    # --- Scores ---
-
     def decide(self, model: nn.Module, size: int) -> dict[str, float]:
         """Return nothing: no number of the model is chosen on validation."""
         del model, size
@@ -123,8 +121,6 @@ class FinalTask(Task):
         best = min(reached, key=lambda name: reached[name])
         return found, f"{order + 1}-gram" if best == "n-gram" else best
 
-    # --- Report ---
-
     def collapsed(self, scores: np.ndarray, about: Mapping[str, Any]) -> bool:
         """Return whether a byte takes as many bits as without any model."""
         del about
@@ -144,8 +140,6 @@ class FinalTask(Task):
         """Return the test windows with the bits per byte of each training."""
         starts = np.arange(self.n_windows) * CONTEXT_LENGTH
         return pd.DataFrame({"byte": starts, **by_fit})
-
-    # --- Weights ---
 
     def statistics(self) -> dict[str, Any]:
         """Return the length of a window; bytes need no statistics."""

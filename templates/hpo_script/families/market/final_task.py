@@ -90,8 +90,6 @@ class FinalTask(Task):
         """Return the measures on the test days, per resample."""
         return label_measures(scores, self.test.labels, counts)
 
-    # --- Scores ---
-
     def logits(self, model: nn.Module, days: Tensor, windows: Tensor, size: int) -> np.ndarray:
         """Return the logits of days, from a model in evaluation mode."""
         with torch.inference_mode():
@@ -146,8 +144,6 @@ class FinalTask(Task):
         rows = split.windows[split.days - CONTEXT_LENGTH + 1][:, : self.n_inputs, -1]
         return torch.cat([rows.double().cpu(), split.start[split.days.cpu()]], 1).numpy()
 
-    # --- Report ---
-
     def collapsed(self, scores: np.ndarray, about: dict[str, Any]) -> bool:
         """Return whether the predictions hardly differ, or find no positive day."""
         probabilities = sigmoid(scores)
@@ -176,8 +172,6 @@ class FinalTask(Task):
         """Return the test days with the probabilities of each training."""
         table = pd.DataFrame({"Date": self.dates.dt.date, "label": self.test.labels.astype(int)})
         return table.assign(**{name: sigmoid(scores) for name, scores in by_fit.items()})
-
-    # --- Weights ---
 
     def statistics(self) -> dict[str, Any]:
         """Return what the inputs of a row depend on, besides the row and those before it."""
