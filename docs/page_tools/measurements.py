@@ -163,5 +163,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "scaling-coverage": scaling_coverage,
     "inputs": partial(comparison, "inputs"),
     "search": search,
+    "verdicts": partial(comparison, "verdicts"),
     "runs": runs,
 }

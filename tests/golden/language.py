@@ -713,6 +713,8 @@ LOG_EVENTS = {
     "evaluation": ("Trial {trial} {unit} {step}", SAME),
     "trial_resumed": ("Trial {trial} resumed", f"{SAME} learning_curve"),
     "trial_end": ("Trial {trial} ended", f"{SAME} {RESULT} datetime_start datetime_complete"),
+    "test_opened": ("Run {run} opened test", "evaluation_number"),
+    "test_result": ("Run {run} tested", "evaluation_number verdict comparisons results"),
     "run_end": ("Run {run} ended", f"reason {' '.join(STATES)} best_trial best_value"),
 }
 FIELDS = {event: (*names.split(), *IDENTITY) for event, (_, names) in LOG_EVENTS.items()}
@@ -878,7 +880,7 @@ class LoggedStudy:
             known = LoggedTrial(fields["from_trial"], attributes=about, state=fields["state"])
             known.curve, known.value = fields["learning_curve"], fields["value"]
             self.history.append(known)
-        else:
+        elif "trial" in fields:
             self.take_trial(event, fields)
 
     def take_trial(self, event: str, fields: dict[str, Any]) -> None:
@@ -1515,6 +1517,17 @@ def measure(task: Task, arch: Arch) -> ShapeCost:
     return ShapeCost(params, sample_bytes, 3 * counter.get_total_flops() // 2)
 
 
+def out_of_memory(error: Exception) -> bool:
+    """Return whether an error means that memory ran out, on any device."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    texts = ("out of memory", "can't allocate memory")
+    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in texts)
+
+
+# --- Shapes: the cost of each architecture, and whether it fits this machine ---------------------
+
+
 def measure_shapes(task: Task) -> dict[int, ShapeCost]:
     """Return the cost of each architecture: of its shape, with the most heads."""
     costs: dict[int, ShapeCost] = {}
@@ -1533,14 +1546,6 @@ def check_shapes(costs: Mapping[int, ShapeCost], free: int) -> None:
             say(f"warning: {arch} does not fit into {free:,} bytes: its trials will fail (oom)")
     if not any(cost.micro_batch(free, 1) for cost in costs.values()):
         raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Return whether an error means that memory ran out, on any device."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    texts = ("out of memory", "can't allocate memory")
-    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in texts)
 
 
 # --- Stops: what ends a run before its total, after the current batch and with a checkpoint ------
@@ -2180,7 +2185,7 @@ class Search:
         self.next_results = now + 100 * (now - began)
 
 
-# --- Main: what the command line asks for --------------------------------------------------------
+# --- Source: the constants and the code of this script, and how they differ from those of a log --
 
 # Trials compare where these are equal; SAME_SPACE matters to the sampler only.
 COMPARED = ("data_sha256", "task", "horizon", "metric", "direction", "settings", "code_sha256")
@@ -2203,6 +2208,24 @@ def read_source(source: str) -> tuple[dict[str, Any], str]:
             with suppress(ValueError):  # a function of the command line is no constant
                 place[name] = ast.literal_eval(node.value)
     return found, hashlib.sha256(code.encode()).hexdigest()
+
+
+def differences(old: object, new: object, name: str) -> Iterator[str]:
+    """Yield the differences between two values, each with its place."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys((*old, *new)):
+            yield from differences(old.get(key), new.get(key), f"{name}.{key}")
+    elif old != new:
+        was, now = (json.dumps(value)[:60] for value in (old, new))
+        yield f"{name} was {was}, is {now}"
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    new = json.loads(json.dumps({name: new[name] for name in names}))
+    return [line for name in names for line in differences(old.get(name), new[name], name)]
+
+
+# --- Main: what the command line asks for --------------------------------------------------------
 
 
 def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[str, Any]:
@@ -2240,21 +2263,6 @@ def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[s
         "baselines": task.baselines(),
         **task.describe(),
     }
-
-
-def differences(old: object, new: object, name: str) -> Iterator[str]:
-    """Yield the differences between two values, each with its place."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in dict.fromkeys((*old, *new)):
-            yield from differences(old.get(key), new.get(key), f"{name}.{key}")
-    elif old != new:
-        was, now = (json.dumps(value)[:60] for value in (old, new))
-        yield f"{name} was {was}, is {now}"
-
-
-def changes(old: Mapping[str, Any], new: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    new = json.loads(json.dumps({name: new[name] for name in names}))
-    return [line for name in names for line in differences(old.get(name), new[name], name)]
 
 
 def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> None:

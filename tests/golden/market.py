@@ -310,8 +310,8 @@ class PatchTST(nn.Module):
 # not normalised one by one, so the volatility stays in the inputs.
 
 
-def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int) -> np.ndarray:
-    """Return the inputs of the model, (rows, channels); the first row is 0."""
+def input_features(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """Return the features of each row, (rows, channels); the ratios of the first row are NaN."""
     features: dict[str, pd.Series] = {}
     for column in columns:
         values = frame[column]
@@ -323,9 +323,17 @@ def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int)
             values = ((values + 1) / (mean + 1)).map(np.log)
         features[column] = values
     features["range"] = (frame["High"] / frame["Low"]).map(np.log)
-    table = pd.DataFrame(features).to_numpy(np.float64)
-    train = table[1:train_rows]
-    standard = (table - train.mean(0)) / (train.std(0) + 1e-12)
+    return pd.DataFrame(features).to_numpy(np.float64)
+
+
+def input_scale(train: np.ndarray) -> np.ndarray:
+    """Return mean and standard deviation of each channel over training rows, (2, channels)."""
+    return np.stack([train[1:].mean(0), train[1:].std(0) + 1e-12])
+
+
+def scaled_inputs(features: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Return the inputs of the model, (rows, channels); ratios of the first row are 0."""
+    standard = (features - scale[0]) / scale[1]
     standard[0] = np.nan_to_num(standard[0])
     return np.clip(standard, -10.0, 10.0)  # a day without volume is an extreme outlier
 
@@ -463,8 +471,8 @@ LOSSES: dict[str, Callable[..., Any]] = {"bce": bce_loss}
 
 
 # --- Data: daily rows, labels from the days ahead, contiguous splits by date ---------------------
-# The rows of the test split are dropped after reading, so that the script cannot use test labels.
-# A label never depends on rows of the next split. The first day with a label depends on
+# `Task` drops the rows of the test split after reading, so that no training can use test labels. A
+# label never depends on rows of the next split. The first day with a label depends on
 # MAX_CONTEXT_LENGTH, so that scripts with different context lengths use the same days.
 
 PRICES = ("Open", "High", "Low", "Close")
@@ -535,14 +543,20 @@ class Task:
                     " than MIN_VAL_SAMPLES or MIN_CLASS_SAMPLES; use more rows or another task"
                 )
         self.train_rate = float(labels[days[kept]].mean())
-        start = start_features(frame)
-        start = (start - start[days].mean(0)) / (start[days].std(0) + 1e-12)
-        self.start = torch.tensor(start, dtype=torch.float64)
+        start = start_features(frame)[days]
+        self.start_scale = np.stack([start.mean(0), start.std(0) + 1e-12])
+        self.input_scale = input_scale(input_features(frame, FEATURE_COLUMNS)[:n_train])
+        self.start, self.windows = self.inputs_of(frame, device)
         self.start_weights = self.fit_start(self.start)
-        inputs = input_features(frame, FEATURE_COLUMNS, n_train)
+
+    def inputs_of(self, frame: pd.DataFrame, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return the start features (rows, features), and a window per day that has one."""
+        start = (start_features(frame) - self.start_scale[0]) / self.start_scale[1]
+        inputs = scaled_inputs(input_features(frame, FEATURE_COLUMNS), self.input_scale)
         self.n_inputs = inputs.shape[1]
         table = torch.tensor(join_start(inputs, start), dtype=torch.float32, device=device)
-        self.windows = table.unfold(0, CONTEXT_LENGTH, 1)  # (rows, channels, days), a view
+        windows = table.unfold(0, CONTEXT_LENGTH, 1)  # (rows, channels, days), a view
+        return torch.tensor(start, dtype=torch.float64), windows
 
     def fit_start(self, features: Tensor) -> Tensor:
         """Return the weights of a logistic regression on features of the training days."""
@@ -910,6 +924,8 @@ LOG_EVENTS = {
     "evaluation": ("Trial {trial} {unit} {step}", SAME),
     "trial_resumed": ("Trial {trial} resumed", f"{SAME} learning_curve"),
     "trial_end": ("Trial {trial} ended", f"{SAME} {RESULT} datetime_start datetime_complete"),
+    "test_opened": ("Run {run} opened test", "evaluation_number"),
+    "test_result": ("Run {run} tested", "evaluation_number verdict comparisons results"),
     "run_end": ("Run {run} ended", f"reason {' '.join(STATES)} best_trial best_value"),
 }
 FIELDS = {event: (*names.split(), *IDENTITY) for event, (_, names) in LOG_EVENTS.items()}
@@ -1075,7 +1091,7 @@ class LoggedStudy:
             known = LoggedTrial(fields["from_trial"], attributes=about, state=fields["state"])
             known.curve, known.value = fields["learning_curve"], fields["value"]
             self.history.append(known)
-        else:
+        elif "trial" in fields:
             self.take_trial(event, fields)
 
     def take_trial(self, event: str, fields: dict[str, Any]) -> None:
@@ -1712,6 +1728,17 @@ def measure(task: Task, arch: Arch) -> ShapeCost:
     return ShapeCost(params, sample_bytes, 3 * counter.get_total_flops() // 2)
 
 
+def out_of_memory(error: Exception) -> bool:
+    """Return whether an error means that memory ran out, on any device."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    texts = ("out of memory", "can't allocate memory")
+    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in texts)
+
+
+# --- Shapes: the cost of each architecture, and whether it fits this machine ---------------------
+
+
 def measure_shapes(task: Task) -> dict[int, ShapeCost]:
     """Return the cost of each architecture: of its shape, with the most heads."""
     costs: dict[int, ShapeCost] = {}
@@ -1730,14 +1757,6 @@ def check_shapes(costs: Mapping[int, ShapeCost], free: int) -> None:
             say(f"warning: {arch} does not fit into {free:,} bytes: its trials will fail (oom)")
     if not any(cost.micro_batch(free, 1) for cost in costs.values()):
         raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Return whether an error means that memory ran out, on any device."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    texts = ("out of memory", "can't allocate memory")
-    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in texts)
 
 
 # --- Stops: what ends a run before its total, after the current batch and with a checkpoint ------
@@ -2377,7 +2396,7 @@ class Search:
         self.next_results = now + 100 * (now - began)
 
 
-# --- Main: what the command line asks for --------------------------------------------------------
+# --- Source: the constants and the code of this script, and how they differ from those of a log --
 
 # Trials compare where these are equal; SAME_SPACE matters to the sampler only.
 COMPARED = ("data_sha256", "task", "horizon", "metric", "direction", "settings", "code_sha256")
@@ -2400,6 +2419,24 @@ def read_source(source: str) -> tuple[dict[str, Any], str]:
             with suppress(ValueError):  # a function of the command line is no constant
                 place[name] = ast.literal_eval(node.value)
     return found, hashlib.sha256(code.encode()).hexdigest()
+
+
+def differences(old: object, new: object, name: str) -> Iterator[str]:
+    """Yield the differences between two values, each with its place."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys((*old, *new)):
+            yield from differences(old.get(key), new.get(key), f"{name}.{key}")
+    elif old != new:
+        was, now = (json.dumps(value)[:60] for value in (old, new))
+        yield f"{name} was {was}, is {now}"
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    new = json.loads(json.dumps({name: new[name] for name in names}))
+    return [line for name in names for line in differences(old.get(name), new[name], name)]
+
+
+# --- Main: what the command line asks for --------------------------------------------------------
 
 
 def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[str, Any]:
@@ -2437,21 +2474,6 @@ def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[s
         "baselines": task.baselines(),
         **task.describe(),
     }
-
-
-def differences(old: object, new: object, name: str) -> Iterator[str]:
-    """Yield the differences between two values, each with its place."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in dict.fromkeys((*old, *new)):
-            yield from differences(old.get(key), new.get(key), f"{name}.{key}")
-    elif old != new:
-        was, now = (json.dumps(value)[:60] for value in (old, new))
-        yield f"{name} was {was}, is {now}"
-
-
-def changes(old: Mapping[str, Any], new: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    new = json.loads(json.dumps({name: new[name] for name in names}))
-    return [line for name in names for line in differences(old.get(name), new[name], name)]
 
 
 def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> None:
