@@ -40,6 +40,8 @@ CONFIG = {
     "dropout": 0.2,
     "warmup_steps": 50,
     "epochs": 40,
+    "patience": 8,
+    "min_delta": 0.0,
 }
 Cell = dict[str, Any]
 
@@ -74,7 +76,7 @@ def run_cell(choice: str, horizon: int, data: Path, fold: float, seeds: int) -> 
         points = script["train"](training, micro_batch=256, after_batch=lambda _share: None)
         for point in points:
             curve.append(point)
-            if script["evals_without_gain"]((past["val_loss"] for past in curve), 0.0) >= 8:
+            if script["stops_early"]((past["val_loss"] for past in curve), config):
                 break
         best_points.append(min(curve, key=lambda point: point["val_loss"]))
     return {

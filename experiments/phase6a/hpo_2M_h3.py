@@ -732,12 +732,12 @@ def learning_rate(step: int, total: float, config: Config) -> float:
     return float(peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))))
 
 
-def evals_without_gain(values: Iterable[float], min_delta: float) -> int:
-    """Return the number of values since the last decrease by more than `min_delta`."""
+def stops_early(values: Iterable[float], config: Config) -> bool:
+    """Return whether `patience` values in a row brought no decrease by more than `min_delta`."""
     best, n_since = math.inf, 0
     for value in values:
-        best, n_since = (value, 0) if value < best - min_delta else (best, n_since + 1)
-    return n_since
+        best, n_since = (value, 0) if value < best - config["min_delta"] else (best, n_since + 1)
+    return bool(n_since >= config["patience"])
 
 
 COUNTERS = ("interval", "batch", "step", "samples", "seconds", "losses")
@@ -2394,7 +2394,7 @@ class Search:
                 state, ended_by = "PRUNED", "pruned"
                 break
             values = (SIGN * evaluation[METRIC] for evaluation in self.curve)
-            if evals_without_gain(values, config["min_delta"]) >= config["patience"]:
+            if stops_early(values, config):
                 ended_by = "early_stopping"
                 break
         best = min(self.curve, key=lambda evaluation: SIGN * float(evaluation[METRIC]))

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from hpo_script.machinery.log_file import Interrupted
-from hpo_script.machinery.stops import Stops
+from hpo_script.machinery.run_stops import Stops
 from hpo_script.sections import guards as section
 from hpo_script.sections.guards import (
     DiskGuard,

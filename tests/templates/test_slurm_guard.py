@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hpo_script.machinery.stops import SIGNALS, Stops
+from hpo_script.machinery.run_stops import SIGNALS, Stops
 from hpo_script.sections.constants import SLURM_MARGIN
 from hpo_script.sections.slurm import end_of_job, slurm_guard
 from scripts import QUICK, changed, render_to, run

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpo_script.experiment.training import evals_without_gain, learning_rate, stream_seed
+from hpo_script.experiment.training import learning_rate, stops_early, stream_seed
 from hpo_script.families.market.losses import bce, focal, soft_auc, weighted_bce
 from hpo_script.machinery.checkpoint import Checkpoint
 from scripts import MARKET, TEXT, changed, curve_of, load_task, render_to
@@ -142,8 +142,9 @@ def test_a_training_shorter_than_its_warm_up_only_warms_up() -> None:
 
 def test_a_gain_is_one_above_min_delta_over_the_last_mark() -> None:
     values = [1.0, 0.95, 0.85, 0.8, 0.78]
-    waited = [evals_without_gain(values[: n + 1], min_delta=0.1) for n in range(len(values))]
-    assert waited == [0, 1, 0, 1, 2]
+    for patience, ends in ((1, [0, 1, 0, 1, 1]), (2, [0, 0, 0, 0, 1]), (3, [0] * 5)):
+        config = {"patience": patience, "min_delta": 0.1}
+        assert [stops_early(values[: n + 1], config) for n in range(5)] == list(map(bool, ends))
 
 
 def test_streams_differ_by_every_part_of_their_key() -> None:

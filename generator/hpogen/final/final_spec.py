@@ -31,7 +31,7 @@ MACHINERY = (
     "machinery/log_file",
     "machinery/checkpoint",
     "machinery/device",
-    "machinery/stops",
+    "machinery/run_stops",
     "machinery/progress",
     "machinery/source",
     "final/weights",

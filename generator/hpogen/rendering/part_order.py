@@ -20,7 +20,7 @@ MACHINERY = (
     "machinery/checkpoint",
     "machinery/device",
     "machinery/shapes",
-    "machinery/stops",
+    "machinery/run_stops",
     "machinery/progress",
     "machinery/results",
     "machinery/dry_run",

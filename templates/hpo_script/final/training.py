@@ -21,7 +21,7 @@ from torch import Tensor
 
 from hpo_script.constants import METRIC, NAME, TASK
 from hpo_script.experiment.shared import UnusableError
-from hpo_script.experiment.training import DivergedError, Training, evals_without_gain, train
+from hpo_script.experiment.training import DivergedError, Training, stops_early, train
 from hpo_script.final.constants import CONFIGURATIONS, SEEDS, TRIAL_SECONDS
 from hpo_script.final.task import FinalTask
 from hpo_script.final.verdict import SIGN
@@ -30,7 +30,7 @@ from hpo_script.machinery.checkpoint import Checkpoint
 from hpo_script.machinery.device import free_memory, measure, out_of_memory
 from hpo_script.machinery.log_file import Interrupted, LogFile
 from hpo_script.machinery.progress import Progress
-from hpo_script.machinery.stops import STOPPED, Stops
+from hpo_script.machinery.run_stops import STOPPED, Stops
 from hpo_script.machinery.trial_log import ARCHITECTURE
 
 AXES = ("d_model", "n_layers", "n_heads", "d_ff")
@@ -185,7 +185,7 @@ class Trainings:
             (unit, step), *metrics = point.items()
             self.write("evaluation", {"unit": unit, "step": step, **dict(metrics)})
             config = self.fit.config
-            if evals_without_gain(values, config["min_delta"]) >= config["patience"]:
+            if stops_early(values, config):
                 return best, curve, "early_stopping"
         return best, curve, "schedule"
 

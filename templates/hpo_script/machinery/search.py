@@ -32,7 +32,7 @@ from hpo_script.constants import (
 )
 from hpo_script.experiment.space import SPACE, searched_params
 from hpo_script.experiment.task import Task
-from hpo_script.experiment.training import DivergedError, Training, evals_without_gain, train
+from hpo_script.experiment.training import DivergedError, Training, stops_early, train
 from hpo_script.machinery.checkpoint import Checkpoint
 from hpo_script.machinery.device import ShapeCost, free_memory, out_of_memory, peak_memory
 from hpo_script.machinery.log_file import Interrupted, LogFile, say
@@ -40,7 +40,7 @@ from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 from hpo_script.machinery.memory_study import MemoryStudy, first_prunable
 from hpo_script.machinery.progress import Progress
 from hpo_script.machinery.results import summary, write_results
-from hpo_script.machinery.stops import STOPPED, Stops
+from hpo_script.machinery.run_stops import STOPPED, Stops
 from hpo_script.machinery.trial_log import ARCHITECTURE, STATES
 
 MOST_KILLS = 10  # processes in a row that may end at one place of a trial
@@ -305,7 +305,7 @@ class Search:
                 state, ended_by = "PRUNED", "pruned"
                 break
             values = (SIGN * evaluation[METRIC] for evaluation in self.curve)
-            if evals_without_gain(values, config["min_delta"]) >= config["patience"]:
+            if stops_early(values, config):
                 ended_by = "early_stopping"
                 break
         best = min(self.curve, key=lambda evaluation: SIGN * float(evaluation[METRIC]))

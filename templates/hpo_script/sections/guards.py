@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo_script.machinery.log_file import say
-from hpo_script.machinery.stops import Stops
+from hpo_script.machinery.run_stops import Stops
 from hpo_script.sections.constants import (
     FREE_CHECKPOINTS,
     FREE_DISK_GB,

@@ -10,7 +10,7 @@ import time
 from datetime import datetime
 
 from hpo_script.machinery.log_file import say
-from hpo_script.machinery.stops import Stops
+from hpo_script.machinery.run_stops import Stops
 from hpo_script.sections.constants import SLURM_MARGIN
 
 

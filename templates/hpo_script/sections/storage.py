@@ -30,9 +30,9 @@ from hpo_script.machinery.log_file import Interrupted, read_log, say
 from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 from hpo_script.machinery.main import run_fields
 from hpo_script.machinery.memory_study import MemoryStudy
+from hpo_script.machinery.run_stops import STOPPED
 from hpo_script.machinery.search import Search
 from hpo_script.machinery.source import COMPARED, SAME_SPACE, changes
-from hpo_script.machinery.stops import STOPPED
 from hpo_script.sections.constants import HEARTBEAT_SECONDS, STORAGE, STUDY_NAME
 
 CREDENTIALS = r"(?s)(?<=://)[^:/]*:.*@|[?&;](password|passwd|pwd)=.*"

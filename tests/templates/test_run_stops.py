@@ -16,12 +16,12 @@ import pytest
 
 from hpo_script.machinery import stops as parts
 from hpo_script.machinery.log_file import Interrupted
-from hpo_script.machinery.stops import SIGNALS, STOPPED, Stops
+from hpo_script.machinery.run_stops import SIGNALS, STOPPED, Stops
 
 TWICE = """
 import signal, sys
 from pathlib import Path
-from hpo_script.machinery.stops import Stops
+from hpo_script.machinery.run_stops import Stops
 stops = Stops(Path("STOP"))
 signal.raise_signal(int(sys.argv[1]))
 print(stops.asked().reason, flush=True)
