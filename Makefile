@@ -8,7 +8,7 @@ PAGES := PYTHONPATH=docs $(BIN)/python -m page_tools
 # A pip that is configured with an index of its own finds torch there.
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test faults fault-table fuzz bench-recover bench-overhead fuzz-recover versions golden lint check docs pages phase6a clean
+.PHONY: demo test faults fault-table fuzz bench-recover bench-overhead bench-scaling fuzz-recover versions golden lint check docs pages phase6a clean
 
 $(READY): pyproject.toml constraints-cpu.txt
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,11 @@ bench-recover: $(READY)
 # CPU and memory of a study besides its training; the second table of docs/faults.md.
 bench-overhead: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/overhead.py --json docs/overhead.json
+	$(PAGES) --write
+
+# How often intervals of exponents hold a planted one; the table of docs/how-to/scaling.md.
+bench-scaling: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/scaling.py --json docs/scaling-coverage.json
 	$(PAGES) --write
 
 # A search for logs that cannot be read, guided by the branches they take.

@@ -106,8 +106,8 @@ class Cluster:
         return self.call("squeue", "-h", "-o", "%T").split()
 
     def hurry(self, job: str) -> None:
-        """Start a job that was queued again now, not two minutes later."""
-        self.wait(lambda: self.waiting() == ["PENDING"], 60)
+        """Start a job, or array, that was queued again now, not two minutes later."""
+        self.wait(lambda: set(self.waiting()) == {"PENDING"}, 60)
         time.sleep(3)  # a job that begins in the second it was ended in is refused
         self.call("scontrol", "update", f"JobId={job}", "StartTime=now")
 

@@ -57,6 +57,28 @@ def overhead() -> str:
     return table([*head, "a trial (of a minute)", "tables", "memory (peak)"], rows)
 
 
+def scaling_coverage() -> str:
+    """Return how often intervals hold a planted exponent (`make bench-scaling`)."""
+    rows = []
+    for row in read("docs/scaling-coverage.json"):
+        floor = f" + {row['floor']:g}" if row["floor"] else ""
+        ends = f"50K to {row['largest'] // 10**6}M"
+        known = row["law_misses"] is not None
+        rows.append(
+            [
+                f"{row['factor']:g}·N^-{row['exponent']:g}{floor}",
+                f"{row['budgets']}, {ends}",
+                f"{row['trials']}, {row['noise']:.1%}",
+                f"{row['inside']:.1%} of {row['draws']}",
+                f"{row['width']:.3f}",
+                f"{row['held_out_inside']:.1%}" if known else "",
+                f"{row['law_misses']:.2%} / {row['rule_misses']:.1%}" if known else "",
+            ]
+        )
+    head = ["law", "budgets", "trials, seed noise", "α in its interval", "width"]
+    return table([*head, "largest in its interval", "law / rule miss it by"], rows)
+
+
 def recover_speed() -> str:
     """Return the CPU time of `read_trials` per kind of log, and its ratio to other readers."""
     figures = read("docs/recover-speed.json")
@@ -122,6 +144,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "fault-table": faults,
     "overhead": overhead,
     "recover-speed": recover_speed,
+    "scaling-coverage": scaling_coverage,
     "inputs": partial(comparison, "inputs"),
     "samplers": partial(comparison, "samplers"),
     "verdicts": partial(comparison, "verdicts"),

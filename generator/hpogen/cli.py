@@ -384,6 +384,7 @@ def grid(as_json: bool, options: tuple[str, ...], horizon: int | None, **values:
         "hpogen report logs/hpo_2M_h1.log",
         "hpogen report logs/*.log --html report.html",
         "hpogen report logs/hpo_2M_h1.log --png pictures --text",
+        "hpogen report --scaling logs/*.log --bet bet.json --hours 24",
         "zcat old.log.gz | hpogen report - --arch-list old_search.py",
     )
 )
@@ -400,18 +401,68 @@ def grid(as_json: bool, options: tuple[str, ...], horizon: int | None, **values:
     type=CONFIG,
     help="A script, CSV or JSON with the ARCHITECTURES of arch_idx, for the coverage.",
 )
-def report(logs: tuple[str, ...], **options: Any) -> None:
+@click.option(
+    "--table",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.csv",
+    help="Write a row per study, failed ones included.",
+)
+@click.option("--scaling", is_flag=True, help="Fit how the best loss falls with size.")
+@click.option(
+    "--keep",
+    multiple=True,
+    type=click.Choice(["collapsed", "baseline", "edge", "unconverged", "data"]),
+    help="With --scaling: fit studies in spite of this fault; may be given several times.",
+)
+@click.option(
+    "--hours",
+    type=POSITIVE,
+    metavar="H",
+    help="With --scaling: plan what to run next in this time.",
+)
+@click.option(
+    "--bet",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With --scaling: write a prediction for the next budget, or compare the one in FILE.",
+)
+@click.option("--bet-budget", metavar="BUDGET", help="The budget to predict, such as 2M.")
+@click.option(
+    "--transfer",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="With --scaling: write, for --enqueue, the best settings of the other budgets.",
+)
+def report(
+    logs: tuple[str, ...],
+    scaling: bool,
+    keep: tuple[str, ...],
+    hours: float | None,
+    bet: Path | None,
+    bet_budget: str | None,
+    transfer: Path | None,
+    **options: Any,
+) -> None:
     """Report on studies from their logs: verdict, pictures, coverage, costs.
 
     Reads what recover-trials reads, also logs of other programs that use Optuna; "-" is standard
     input. The page is one file and loads nothing. --html and --png need the packages of
     hpogen[report], --png a Chromium or Chrome, too.
 
-    Exit code 0: done; 1: no trial has finished; 2: a file cannot be read, the others are
-    reported; 3: a package is missing.
+    With --scaling, the text is about the law alone: exponents with intervals, per task and
+    horizon, and the studies that do not belong.
+
+    Exit code 0: done; 1: no trial has finished, or no law can be fitted; 2: a file cannot be
+    read, the others are reported; 3: a package is missing.
     """
     import hpogen.report.command
 
+    given = {"--keep": keep, "--hours": hours, "--bet": bet, "--bet-budget": bet_budget}
+    given["--transfer"] = transfer
+    if not scaling and (lost := [name for name, value in given.items() if value]):
+        raise UsageError(f"{lost[0]} needs --scaling")
+    found = hpogen.report.command.scaling_options(keep, hours, bet, bet_budget, transfer)
+    options["scaling"] = found if scaling else None
     sys.exit(hpogen.report.command.report(logs, **options))
 
 
@@ -424,6 +475,7 @@ def report(logs: tuple[str, ...], **options: Any) -> None:
         "hpogen run hpo_*.py --start-from hpo_200M_h1 --restarts 5 --stall 60 --kill-stalled",
         "hpogen run hpo_2B_h1.py --slots cuda:0,cuda:1 --spread",
         'hpogen run hpo_*.py --n-trials 10 --args "--checkpoint-minutes 1"',
+        "hpogen run plan.yaml --slurm --partition gpu --gpus 1 --time 24:00:00 --workers 4",
     ),
 )
 @family_option
@@ -462,6 +514,15 @@ def report(logs: tuple[str, ...], **options: Any) -> None:
 @click.option(
     "--max-celsius", type=float, metavar="C", help="Pause all scripts while it is hotter."
 )
+@click.option("--slurm", is_flag=True, help="Submit an array job per script instead.")
+@click.option("--partition", metavar="NAME", help="With --slurm: partition of the jobs.")
+@click.option("--gpus", metavar="N", help="With --slurm: GPUs of each worker, such as 1.")
+@click.option("--time", metavar="LIMIT", help="With --slurm: time limit of each job.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="With --slurm: workers of each script."
+)
+@click.option("--sbatch", default="", metavar="OPTIONS", help="With --slurm: further of sbatch.")
+@click.option("--detach", is_flag=True, help="With --slurm: submit and return.")
 def run_scripts(**options: Any) -> None:
     """Run scripts unattended until each has all its trials.
 
@@ -471,11 +532,17 @@ def run_scripts(**options: Any) -> None:
     stop and pause them. A runner that was killed is started again: it takes over the scripts that
     still run.
 
+    With --slurm, the workers of a script are an array job. Jobs that reach their time limit are
+    queued again until the log is complete; a signal cancels all of them.
+
     Exit code 0: all are finished; 1: one has failed; 2: nothing was started; 75: stopped before
     the end, run again to continue; 128 + signal number after a signal.
     """
     import hpogen.run.command
 
+    names = ("slurm", "partition", "gpus", "time", "workers", "sbatch")
+    asked = {name: options.pop(name) for name in names}
+    options["slurm"] = hpogen.run.command.slurm_request(detach=options["detach"], **asked)
     sys.exit(hpogen.run.command.run(**options))
 
 

@@ -77,6 +77,12 @@ class Trial:
         return self.values[0] if len(self.values) == 1 else None
 
     @property
+    def rerun_of(self) -> int | None:
+        """The trial that was trained again with another seed because it was among the best."""
+        number = self.user_attrs.get("rerun_of")
+        return number if type(number) is int else None
+
+    @property
     def conflicts(self) -> list[str]:
         """Flags that mean damage or a conflict."""
         return [flag for flag in self.flags if not is_remark(flag)]
@@ -160,7 +166,7 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        """The best finished trial.
+        """The best finished trial that is no rerun.
 
         None if no trial finished, if trials have several values, if the direction is unknown, or
         if the best trial's own line is missing: see `named_best`.
@@ -169,7 +175,7 @@ class Study:
             trial
             for trials in self.trials.values()
             for trial in trials
-            if len(trial.values) == 1 and trial.state == "COMPLETE"
+            if len(trial.values) == 1 and trial.state == "COMPLETE" and trial.rerun_of is None
         ]
         number, value = self.named_best or (None, None)
         if self.direction is None:

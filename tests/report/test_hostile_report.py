@@ -17,6 +17,9 @@ from rich.console import Console
 from hpogen.report.page import page_of, part
 from hpogen.report.text import print_report
 from hpogen.report.view import StudyView
+from hpogen.scaling.cells import groups_of
+from hpogen.scaling.sentences import Scaling
+from hpogen.scaling.text import print_scaling
 from recover_samples import HOSTILE_TEXTS, SampleLog2, recover
 from recover_trials import Study, Trial
 
@@ -34,7 +37,16 @@ MARKUP = (
 TEXTS = st.sampled_from([*MARKUP, *HOSTILE_TEXTS]) | st.text(max_size=30)
 NUMBERS = st.floats() | st.integers(-(10**400), 10**400) | st.booleans() | st.none()
 ANYTHING = st.recursive(NUMBERS | TEXTS, lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner), max_leaves=5)  # fmt: skip  # noqa: E501
-KNOWN = ("d_model", "n_layers", "arch_idx", "extreme", "collapsed", "config_id", "seconds")
+KNOWN = (
+    "d_model",
+    "n_layers",
+    "arch_idx",
+    "extreme",
+    "collapsed",
+    "config_id",
+    "seconds",
+    "rerun_of",
+)
 NAMES = st.sampled_from([*KNOWN, "auc", "ended_by", "train_flops"]) | TEXTS
 ABOUT = ("budget", "horizon", "task", "baselines", "free_axes", "search_space", "unit", "seed")
 
@@ -123,6 +135,38 @@ def test_any_study_is_text_that_leaves_the_terminal_alone(found: list[Study]) ->
     output = io.StringIO()
     console = Console(file=output, width=120, highlight=False, markup=False, emoji=False)
     print_report(console, [StudyView(study) for study in found], [])
+    assert all(c.isprintable() or c == "\n" for c in output.getvalue())
+
+
+SIZES = st.floats(1, 1e150) | st.integers(1, 10**18) | ANYTHING
+LOSSES = st.floats(min_value=0, exclude_min=True) | st.floats(0.1, 10)
+
+
+@st.composite
+def ladders(draw: Any) -> list[Study]:
+    """Return studies of a task, whose sizes and losses have any value."""
+    about = draw(st.dictionaries(st.sampled_from([*ABOUT, "settings"]), ANYTHING, max_size=2))
+    found = []
+    for index, name in enumerate(draw(st.lists(TEXTS, min_size=3, max_size=6))):
+        stated = {**about, "direction": "minimize", "budget": 10 ** (index + 3)}
+        sizes = {"param_count": draw(SIZES), "train_flops": draw(SIZES), "train_seconds": 1.0}
+        trial = Trial(9, "COMPLETE", (draw(LOSSES),), params={"lr": draw(SIZES)}, user_attrs=sizes)
+        found.append(Study(str(index), name, name, stated, trials={9: [trial] * 6}))
+    return found
+
+
+@settings(EXAMPLES, max_examples=EXAMPLES.max_examples // 4)
+@given(ladders())
+def test_any_law_is_text_and_a_page_of_our_elements_alone(found: list[Study]) -> None:
+    views = [StudyView(study) for study in found]
+    keep = ("collapsed", "baseline", "edge", "unconverged", "data")
+    laws = [Scaling(group, hours=1.0) for group in groups_of(views, keep)]
+    elements = elements_of(page_of(views, [], "", laws))
+    assert set(elements.tags) <= OWN_TAGS
+    assert elements.attributes <= OWN_ATTRIBUTES
+    json.loads(elements.scripts[0], parse_constant=int)
+    output = io.StringIO()
+    print_scaling(Console(file=output, width=120, highlight=False, markup=False, emoji=False), laws, [])  # fmt: skip  # noqa: E501
     assert all(c.isprintable() or c == "\n" for c in output.getvalue())
 
 

@@ -6,15 +6,21 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hpogen.errors import HpogenError, UsageError
 from hpogen.files import shown_path, write_atomic
+from hpogen.grid.budget import parse_budget
 from hpogen.report.coverage import architectures_for
 from hpogen.report.view import StudyView, order_of
 from hpogen.report.words import text_of
+from hpogen.scaling.command import ScalingOptions, laws_of
 from recover_trials import MissingReaderError, Recovery, Study, read_trials
+
+if TYPE_CHECKING:
+    from hpogen.scaling.sentences import Scaling
 
 
 class NothingFinishedError(HpogenError):
@@ -30,30 +36,50 @@ def report(
     png: Path | None,
     text: bool,
     arch_list: Path | None,
+    table: Path | None = None,
+    scaling: ScalingOptions | None = None,
 ) -> int:
     """Report on the studies of logs; return the exit code. Raises HpogenError."""
     recovery, code = read(logs)
     views = views_of(recovery.studies, arch_list)
+    if table and views:
+        from hpogen.report.study_table import write_table
+
+        write_table(table, views)
+        click.echo(os.fsencode(table))
     if not any(view.has_results for view in views):
         if code:
             return code
         raise NothingFinishedError(nothing_finished(views))
     findings = file_findings(recovery)
+    laws = laws_of(views, scaling) if scaling else []
     if html:
         from hpogen.report.page import GENERATOR, page_of, plotly_js
 
         refuse_other_file(html, GENERATOR.encode())
-        page = page_of(views, findings, plotly_js())
+        page = page_of(views, findings, plotly_js(), laws)
         write_atomic(html, page.encode())
         click.echo(os.fsencode(html))
     if png:
         from hpogen.report.png import write_pngs
 
-        for path in write_pngs(views, png):
+        for path in write_pngs(views, png, laws):
             click.echo(os.fsencode(path))
-    if text or not (html or png):
-        print_text(views, findings)
-    return code
+    if text or not (html or png or table):
+        print_text(views, findings, laws)
+    return max(code, 1) if laws and all(law.main.refusal for law in laws) else code
+
+
+def scaling_options(
+    keep: Sequence[str],
+    hours: float | None,
+    bet: Path | None,
+    bet_budget: str | None,
+    transfer: Path | None,
+) -> ScalingOptions:
+    """Return the options of --scaling. Raises UsageError."""
+    budget = parse_budget(bet_budget) if bet_budget else None
+    return ScalingOptions(keep, hours, bet, budget, transfer)
 
 
 def read(logs: Sequence[str]) -> tuple[Recovery, int]:
@@ -102,8 +128,10 @@ def refuse_other_file(path: Path, mark: bytes) -> None:
         raise UsageError(f"{shown_path(path)} exists and is not a report; choose another file")
 
 
-def print_text(views: Sequence[StudyView], findings: Sequence[str]) -> None:
-    """Print the report; aligned tables are as wide as they need to be in a pipe."""
+def print_text(
+    views: Sequence[StudyView], findings: Sequence[str], laws: Sequence[Scaling]
+) -> None:
+    """Print the report, or scaling laws; aligned tables are as wide as needed in a pipe."""
     from rich.console import Console
 
     from hpogen.report.text import print_report
@@ -111,4 +139,9 @@ def print_text(views: Sequence[StudyView], findings: Sequence[str]) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, emoji=False, width=160)
-    print_report(console, views, findings)
+    if laws:
+        from hpogen.scaling.text import print_scaling
+
+        print_scaling(console, laws, findings)
+    else:
+        print_report(console, views, findings)

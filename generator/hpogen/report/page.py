@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -14,27 +14,38 @@ from hpogen.errors import MissingDependencyError
 from hpogen.report.costs import cost_lines
 from hpogen.report.importance import importances_of
 from hpogen.report.pictures import pictures
+from hpogen.report.smoothed import smoothed_of, smoothed_sentence
 from hpogen.report.tables import best_table, comparison
 from hpogen.report.verdict import verdicts
 from hpogen.report.view import StudyView, progress_of
+
+if TYPE_CHECKING:
+    from hpogen.scaling.sentences import Scaling
 
 INSTALL = "python -m pip install 'hpogen[report]'"
 GENERATOR = '<meta name="generator" content="hpogen report">'
 
 
-def page_of(views: Sequence[StudyView], findings: Sequence[str], plotly: str) -> str:
+def page_of(
+    views: Sequence[StudyView],
+    findings: Sequence[str],
+    plotly: str,
+    laws: Sequence[Scaling] = (),
+) -> str:
     """Return the page; `plotly` is the source of plotly.js."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     studies = [study_parts(index, view) for index, view in enumerate(views)]
+    laws_shown = [law_parts(index, law) for index, law in enumerate(laws)]
     figures = {
-        f"{study['id']}-{picture.key}": {"data": picture.data, "layout": picture.layout}
-        for study in studies
-        for picture in study["pictures"]
+        f"{part['id']}-{picture.key}": {"data": picture.data, "layout": picture.layout}
+        for part in [*laws_shown, *studies]
+        for picture in part["pictures"]
     }
     return environment.from_string(part("page.html")).render(
         generator=own(GENERATOR),
         title=views[0].name if len(views) == 1 else f"{len(views)} studies",
         studies=studies,
+        laws=laws_shown,
         comparison=comparison(views) if len(views) > 1 else None,
         findings=findings,
         css=own(part("page.css")),
@@ -71,9 +82,34 @@ def own(text: str) -> Markup:
     return Markup(text)  # noqa: S704
 
 
+def law_parts(index: int, law: Scaling) -> dict[str, Any]:
+    """Return what the page shows of a scaling law."""
+    from hpogen.scaling.pictures import scaling_pictures
+    from hpogen.scaling.sentences import left_out_lines, sized
+
+    fitted = not law.main.refusal
+    return {
+        "id": f"law-{index}",
+        "title": law.title,
+        "about": sized(law.group),
+        "verdicts": law.verdicts,
+        "cells": law.cells_table if law.group.cells else None,
+        "remarks": law.group.remarks,
+        "left_out": left_out_lines(law.group),
+        "exponents": law.exponents_table if fitted else None,
+        "transfer": law.transfer_table,
+        "transfer_caption": law.transfer_caption,
+        "plans": law.plans_table if fitted and law.plans else None,
+        "plans_caption": law.plans_caption if fitted and law.hours else "",
+        "bets": law.bets,
+        "pictures": scaling_pictures(law),
+    }
+
+
 def study_parts(index: int, view: StudyView) -> dict[str, Any]:
     """Return what the page shows of a study."""
     importances, no_importance = importances_of(view)
+    smoothed, why_not = smoothed_of(view)
     return {
         "id": f"study-{index}",
         "name": view.name,
@@ -81,7 +117,8 @@ def study_parts(index: int, view: StudyView) -> dict[str, Any]:
         "verdicts": verdicts(view),
         "states": view.states,
         "integrity": view.integrity,
-        "best": best_table(view) if view.ranking and view.sign else None,
+        "best": best_table(view, smoothed) if view.ranking and view.sign else None,
+        "smoothed": smoothed_sentence(view, smoothed) if smoothed else why_not,
         "costs": cost_lines(view),
         "pictures": pictures(view, importances),
         "no_importance": no_importance if len(view.finished) > 1 else "",

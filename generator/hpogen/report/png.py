@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpogen.errors import MissingDependencyError, UsageError
 from hpogen.files import shown_path
 from hpogen.report.importance import importances_of
+from hpogen.report.picture import Picture
 from hpogen.report.pictures import pictures
 from hpogen.report.view import StudyView
+
+if TYPE_CHECKING:
+    from hpogen.scaling.sentences import Scaling
 
 INSTALL = (
     "--png needs plotly and kaleido; install them with: python -m pip install 'hpogen[report]'"
@@ -26,8 +30,13 @@ TOP = {"yref": "container", "y": 0.9, "yanchor": "bottom"}
 WIDTH = 900  # pixels, twice as many in the file
 
 
-def write_pngs(views: Sequence[StudyView], folder: Path) -> list[Path]:
-    """Write the pictures of studies to a folder; return their paths. Raises HpogenError."""
+def write_pngs(
+    views: Sequence[StudyView], folder: Path, laws: Sequence[Scaling] = ()
+) -> list[Path]:
+    """Write the pictures of studies and laws to a folder; return their paths.
+
+    Raises HpogenError.
+    """
     try:
         import kaleido  # noqa: F401  plotly needs it to write images
         from plotly.io import write_images
@@ -36,16 +45,12 @@ def write_pngs(views: Sequence[StudyView], folder: Path) -> list[Path]:
     figures: list[dict[str, Any]] = []
     paths: list[Path] = []
     sizes: list[tuple[int, int]] = []
-    for index, view in enumerate(views):
-        prefix = file_name(view.name)
-        if len(views) > 1:
-            prefix = f"{index + 1}_{prefix}"
-        for picture in pictures(view, importances_of(view)[0]):
-            title = {"text": picture.title, "subtitle": {"text": picture.subtitle}, **TOP}
-            layout = {**picture.layout, **LAYOUT, "title": title}
-            figures.append({"data": picture.data, "layout": layout})
-            paths.append(folder / f"{prefix}_{picture.key}.png")
-            sizes.append((max(WIDTH, picture.least_width), picture.height + 160))
+    for name, picture in named_pictures(views, laws):
+        title = {"text": picture.title, "subtitle": {"text": picture.subtitle}, **TOP}
+        layout = {**picture.layout, **LAYOUT, "title": title}
+        figures.append({"data": picture.data, "layout": layout})
+        paths.append(folder / f"{name}.png")
+        sizes.append((max(WIDTH, picture.least_width), picture.height + 160))
     if not figures:
         return []
     widths, heights = zip(*sizes, strict=True)
@@ -57,6 +62,23 @@ def write_pngs(views: Sequence[StudyView], folder: Path) -> list[Path]:
     except OSError as error:
         raise UsageError(f"--png {shown_path(folder)}: {error.strerror or error}") from None
     return paths
+
+
+def named_pictures(
+    views: Sequence[StudyView], laws: Sequence[Scaling]
+) -> Iterator[tuple[str, Picture]]:
+    """Yield the names of files and what they show, laws first."""
+    for law in laws:
+        from hpogen.scaling.pictures import scaling_pictures
+
+        for picture in scaling_pictures(law):
+            yield f"scaling_{file_name(law.title)}_{picture.key}", picture
+    for index, view in enumerate(views):
+        prefix = file_name(view.name)
+        if len(views) > 1:
+            prefix = f"{index + 1}_{prefix}"
+        for picture in pictures(view, importances_of(view)[0]):
+            yield f"{prefix}_{picture.key}", picture
 
 
 def file_name(text: str) -> str:

@@ -20,6 +20,8 @@ from hpogen.run.preflight import not_ready, problems_of, warnings_of
 from hpogen.run.runner import Options, Runner
 from hpogen.run.screen import Screen
 from hpogen.run.scripts import LOGS, PLANS, Script, read_scripts, selected
+from hpogen.run.slurm import LEAST_MINUTES, WARNING, Request, minutes_of, refuse_without_slurm
+from hpogen.run.slurm_runner import SlurmRunner
 from hpogen.run.table import Row, as_text, row_of, statuses_of
 from recover_trials.follow.live import live_logs
 
@@ -40,6 +42,8 @@ def run(
     arguments: str,
     stall: float,
     timeout: float | None,
+    slurm: Request | None = None,
+    detach: bool = False,
     **given: object,
 ) -> int:
     """Run scripts until their studies are finished; return the exit code. Raises HpogenError."""
@@ -54,7 +58,7 @@ def run(
     if not problems:
         scripts = selected(scripts, in_order=in_order, start_from=start_from, only=only)
     screen = Screen()
-    runner = Runner(scripts, options, screen)
+    runner = runner_of(scripts, options, screen, slurm, detach=detach)
     problems += problems_of(runner.jobs, options)
     for warning in warnings_of(runner.jobs):
         click.echo(f"warning: {warning}", err=True)
@@ -73,6 +77,21 @@ def run(
     return code
 
 
+def runner_of(
+    scripts: Sequence[Script],
+    options: Options,
+    screen: Screen,
+    slurm: Request | None,
+    *,
+    detach: bool,
+) -> Runner:
+    """Return the runner of processes or of array jobs. Raises MissingDependencyError."""
+    if slurm is None:
+        return Runner(scripts, options, screen)
+    refuse_without_slurm()
+    return SlurmRunner(scripts, options, screen, slurm, detach=detach)
+
+
 def parse_slots(text: str) -> list[str]:
     """Return the slots of a list with commas. Raises UsageError."""
     slots = [slot.strip() for slot in text.split(",")]
@@ -82,12 +101,34 @@ def parse_slots(text: str) -> list[str]:
     return slots
 
 
+def slurm_request(
+    *, slurm: bool, workers: int | None, sbatch: str, detach: bool, **asked: str | None
+) -> Request | None:
+    """Return what --slurm asks for; None without it. Raises UsageError."""
+    given = {"workers": workers, "sbatch": sbatch, "detach": detach, **asked}
+    if not slurm and (lost := [name for name, value in given.items() if value]):
+        raise UsageError(f"--{lost[0]} needs --slurm")
+    limit = asked.get("time")
+    if limit and (minutes_of(limit) or LEAST_MINUTES) < LEAST_MINUTES:
+        raise UsageError(
+            f"--time {shown(limit)}: jobs are warned {WARNING // 60} minutes before their limit;"
+            f" give at least {LEAST_MINUTES:g} minutes"
+        )
+    further = tuple(words_of("--sbatch", sbatch))
+    return Request(workers or 1, further=further, **asked) if slurm else None
+
+
+def words_of(option: str, text: str) -> list[str]:
+    """Return the words of an option, as a shell would. Raises UsageError."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {shown(text)}: {error}") from None
+
+
 def parse_arguments(text: str) -> list[str]:
     """Return the words of --args. Raises UsageError."""
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise UsageError(f"--args {shown(text)}: {error}") from None
+    words = words_of("--args", text)
     for word in words:
         name = word.partition("=")[0]
         if name in REFUSED:

@@ -241,14 +241,20 @@ class Runner:
                 free.remove(taken)
         return free
 
-    def start(self, job: Job, slot: str) -> None:
-        """Start a worker of a job."""
-        script, options = job.script, self.options
-        command = [options.python, str(script.copy), *options.arguments]
+    def command(self, job: Job, slot: str) -> list[str]:
+        """Return the command of a job's script on a slot."""
+        options = self.options
+        command = [options.python, str(job.script.copy), *options.arguments]
         given = {"--n-trials": options.n_trials, "--data": options.data}
         given["--device"] = None if slot == "auto" else slot
         for name, value in given.items():
             command += [] if value is None else [name, str(value)]
+        return command
+
+    def start(self, job: Job, slot: str) -> None:
+        """Start a worker of a job."""
+        script, options = job.script, self.options
+        command = self.command(job, slot)
         banner = f"{job.place} Starting: {script.path.name}  sha256 {script.digest}, slot {slot}"
         self.screen.say(banner)
         if job.began is None:

@@ -12,6 +12,7 @@ from rich.text import Text
 from recover_trials.model import Study
 from recover_trials.output.rows import known, shared_fields, table_of
 from recover_trials.recovery import Recovery
+from recover_trials.seed_noise import noise_sentence, seed_noise
 
 SHOWN_ATTRIBUTES = ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff", "param_count")
 
@@ -38,7 +39,7 @@ def study_table(study: Study) -> Table:
     ]
     extra = [
         name
-        for name in ("kind", "ended_by", "fail_reason")
+        for name in ("kind", "rerun_of", "repeat_of", "ended_by", "fail_reason")
         if any(name in trial.user_attrs for trial in study.rows)
     ]
     params = searched_names(study)
@@ -77,4 +78,6 @@ def to_table(recovery: Recovery) -> str:
         shared = (f"{name} {value}" for name, value in shared_fields(study).items() if value)
         console.print(cell(", ".join([study.name, *shared])))
         console.print(selected_table(study, recovery.columns))
+        if noise := seed_noise(study):
+            console.print(cell(noise_sentence(noise)))
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
