@@ -32,9 +32,13 @@ def read_study(path: Path) -> Study:
 
 
 def best_trials(study: Study, spec: Spec, top: int) -> list[Trial]:
-    """Return the best complete trials, one per configuration. Raises UsageError if none is."""
+    """Return the best complete trials, one per configuration, without reruns.
+
+    Raises UsageError if no trial is complete.
+    """
     sign = 1 if spec.family.metrics[spec.metric] == "minimize" else -1
-    complete = [t for t in study.rows if t.state == "COMPLETE" and t.value is not None]
+    searched = [t for t in study.rows if t.user_attrs.get("rerun_of") is None]
+    complete = [t for t in searched if t.state == "COMPLETE" and t.value is not None]
     if not complete:
         raise UsageError(f"{shown(study.name)}: no trial is complete; continue the study first")
     by_config: dict[Any, Trial] = {}

@@ -96,7 +96,7 @@ def final_part_names(search: Spec) -> PartNames:
 def final_constants(spec: FinalSpec) -> list[Group]:
     """Return the constants in groups, in reading order."""
     search = spec.search
-    left_out = {"NAME", "TOLERANCE", "N_TRIALS", "SEED", "HPOGEN"}
+    left_out = {"NAME", "TOLERANCE", "N_TRIALS", "N_NOISE", "N_CONFIRM", "SEED", "HPOGEN"}
     shared = [c for c in experiment_constants(search) if c[0] not in left_out]
     trained: list[Assignment] = [
         ("NAME", spec.name, ""),
