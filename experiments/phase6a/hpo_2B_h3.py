@@ -4,7 +4,7 @@
 # dependencies = ["numpy", "optuna>=4,<6", "pandas", "torch>=2.4"]
 # ///
 # ruff: noqa: E402  each half imports what it uses
-#:hpogen:0.2.0:ddeb3e1741d3a8bdf2520ee124f10b00283983589c0d76fb5c9e4804a268294f:{"name":"hpo_2B_h3","study_name":"hpo_2B_h3","task":"threshold_1pct","budget":2000000000,"horizon":3,"tolerance":0.25,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free","start":"linear"},"sections":[],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[50,100,200,300],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":false,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
+#:hpogen:0.2.0:724feecabe2db8b11fbdc192086ec8d5b724c2e7fda1fcccb3da39141bb3a8b5:{"name":"hpo_2B_h3","study_name":"hpo_2B_h3","task":"threshold_1pct","budget":2000000000,"horizon":3,"tolerance":0.25,"n_trials":50,"n_noise":3,"n_confirm":0,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free","start":"linear"},"sections":[],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[50,100,200,300],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":false,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
 """Search the best 2B model for threshold_1pct, horizon 3.
 
 Will the High reach Close + x % within the horizon, in trading days?
@@ -41,9 +41,11 @@ TASK = "threshold_1pct"
 METRIC = "val_loss"  # value of a trial: its best evaluation (if pruned, its last)
 DIRECTION: Literal["minimize", "maximize"] = "minimize"
 N_TRIALS = 50  # total over all runs of this script
+N_NOISE = 3  # of these, at the end: reruns of the best one for its seed noise
+N_CONFIRM = 0  # of these, before them: a rerun of each of the best
 TIMEOUT_HOURS: float | None = None  # a run stops after this time, even during a trial
 SEED = 42  # of all random streams
-HPOGEN = "0.2.0 ddeb3e1741d3"  # version, digest of the specification
+HPOGEN = "0.2.0 724feecabe2d"  # version, digest of the specification
 
 # Data
 DATA_PATH = "data/sp500.csv"  # CSV or Parquet
@@ -938,7 +940,7 @@ import zlib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from statistics import fmean
+from statistics import fmean, median, stdev
 from typing import IO, BinaryIO
 
 from optuna.trial import FrozenTrial, TrialState
@@ -1069,6 +1071,10 @@ class LoggedTrial:
     def finished(self) -> bool:
         return self.state != "RUNNING"
 
+    @property
+    def rerun_of(self) -> int | None:
+        return self.attributes.get("rerun_of")
+
     def take(self, event: str, fields: dict[str, Any]) -> None:
         if event == "evaluation":
             self.system_attrs |= fields.get("system_attrs", {})
@@ -1147,11 +1153,31 @@ class LoggedStudy:
         states = [trial.state for trial in self.trials.values()]
         return {name: states.count(state) for name, state in STATES.items()}
 
-    def best(self, direction: str) -> LoggedTrial | None:
-        """Return the finished trial with the best value, the first of equals."""
-        finished = [trial for trial in self.trials.values() if trial.state == "COMPLETE"]
+    def ranked(self, direction: str) -> list[LoggedTrial]:
+        """Return the complete trials without reruns, the best first, the first of equals first."""
         sign = 1 if direction == "minimize" else -1
-        return min(finished, key=lambda t: (sign * (t.value or 0.0), t.number), default=None)
+        found = [t for t in self.trials.values() if t.state == "COMPLETE" and t.rerun_of is None]
+        return sorted(found, key=lambda t: (sign * (t.value or 0.0), t.number))
+
+    def best(self, direction: str) -> LoggedTrial | None:
+        return next(iter(self.ranked(direction)), None)
+
+    def seed_noise(self, direction: str) -> dict[str, Any]:
+        """Return the spread of the trial that was rerun last, {} if it has fewer than two reruns.
+
+        `lead` is from the median trial to the mean of the reruns, above 0 if this is better.
+        """
+        values = [trial.value or 0.0 for trial in self.ranked(direction)]
+        complete = [trial for _, trial in sorted(self.trials.items()) if trial.state == "COMPLETE"]
+        last = [t.rerun_of for t in complete if t.rerun_of is not None][-1:]
+        again = [trial.value or 0.0 for trial in complete if trial.rerun_of in last]
+        if len(again) < 2 or not values:
+            return {}
+        sd, mean, middle = stdev(again), fmean(again), median(values)
+        found = {"sd": sd, "rerun_of": last[0], "reruns": len(again), "mean": mean}
+        lead = middle - mean if direction == "minimize" else mean - middle
+        near = sum(abs(value - values[0]) <= sd for value in values[1:])
+        return {**found, "median": middle, "lead": lead, "within_sd": near}
 
 
 # --- Log file: the study, shared by its workers, and the locks that say which worker is alive ----
@@ -1354,9 +1380,10 @@ class StudySampler(optuna.samplers.BaseSampler):
 
 def as_optuna(trial: LoggedTrial) -> FrozenTrial:
     params, space = searched_params(trial.attributes), distributions()
+    hidden = trial.finished and trial.rerun_of is not None  # luck must not draw the sampler
     return optuna.trial.create_trial(
-        state=TrialState[trial.state],
-        value=trial.value,
+        state=TrialState["FAIL" if hidden else trial.state],
+        value=None if hidden else trial.value,
         params=params,
         distributions={name: space[name] for name in params},
         intermediate_values={next(iter(point.values())): point[METRIC] for point in trial.curve},
@@ -1789,6 +1816,7 @@ def summary(study: LoggedStudy) -> dict[str, Any]:
         "direction": DIRECTION,
         "best_trial": best and best.number,
         "best_value": best and best.value,
+        "seed_noise": study.seed_noise(DIRECTION),
         "baselines": run.get("baselines", {}),
     }
 
@@ -1805,12 +1833,20 @@ def say_result(study: LoggedStudy) -> None:
         say("  " + ", ".join(f"{name}={value}" for name, value in values.items()))
     for name, metrics in summary(study)["baselines"].items():
         for metric, value in metrics.items():
-            sign = -1 if metric == "auc" else 1
+            sign = 1 if metric.endswith(("loss", "per_byte", "brier")) else -1
             words = "better than" if sign * found[metric] < sign * value else "NOT better than"
             say(f"  {metric} {found[metric]:.4f} is {words} the {name} with {value:.4f}")
     if found.get("collapsed"):
         say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
-    say("Each configuration has one seed: part of a lead may be the noise of its seed.")
+    if noise := study.seed_noise(DIRECTION):
+        noise["word"] = "more" if noise["lead"] > 2 * noise["sd"] else "NOT more"
+        say("seed noise: SD {sd:.3g}; within it of the best: {within_sd} others".format_map(noise))
+        say("  {reruns} reruns of trial {rerun_of}: mean {mean:.6g}".format_map(noise))
+        say(
+            "  {lead:.3g} better than the median trial, {word} than noise (2 SD)".format_map(noise)
+        )
+    else:
+        say(f"Trial {best.number} has one seed: part of its lead may be the noise of its seed.")
 
 
 # --- Dry run: all checks and estimates that need no training -------------------------------------
@@ -1956,10 +1992,11 @@ def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> i
 # --- Search: trains trials one after another, each after a claim in the log ----------------------
 # The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free.
 # So the total is exact, a killed trial continues under its number, and workers need no
-# coordinator. Extreme k is trial k. The configurations of --enqueue follow, then those of the
-# sampler.
+# coordinator. Extreme k is trial k. The configurations of --enqueue follow, then the sampler's,
+# then reruns.
 
 MOST_KILLS = 10  # processes in a row that may end at one place of a trial
+FEWEST_TRIALS = 10  # of a study that reruns its best trials
 SIGN = 1 if DIRECTION == "minimize" else -1
 
 
@@ -1982,6 +2019,16 @@ def failure(error: Exception) -> dict[str, Any]:
         "error": f"{type(error).__name__}: {error}",
         "where": f"{Path(last.filename).name}:{last.lineno} in {last.name}",
     }
+
+
+def reruns(study: LoggedStudy) -> list[tuple[str, LoggedTrial]]:
+    """Return the reruns that a study lacks, (kind, trial): each of the best, then the best one."""
+    known = [(t.attributes.get("kind"), t.rerun_of) for t in study.trials.values()]
+    ranked = study.ranked(DIRECTION)
+    plan = [("confirm", t) for t in ranked[:N_CONFIRM] if ("confirm", t.number) not in known]
+    for best in ranked[:1]:
+        plan += [("noise", best)] * (N_NOISE - known.count(("noise", best.number)))
+    return plan
 
 
 @dataclass
@@ -2066,8 +2113,9 @@ class Search:
         row, cost = ARCHITECTURES[arch_idx], self.costs[arch_idx]
         trained = {name: value for name, value in config.items() if name not in SPACE.sizes()}
         config_id = digest([row, trained])[:12]
-        if any(t.attributes.get("config_id") == config_id for t in study.trials.values()):
-            origin["kind"] = "repeat"
+        equal = [n for n, t in study.trials.items() if t.attributes.get("config_id") == config_id]
+        if equal and "rerun_of" not in origin:
+            origin |= {"kind": "repeat", "repeat_of": min(equal)}
         fields = {
             "trial": number,
             "arch_idx": arch_idx,
@@ -2095,12 +2143,18 @@ class Search:
         for enqueued_id, params in study.enqueued.items():
             if enqueued_id not in used:
                 return params, {"kind": "enqueued", "enqueued_id": enqueued_id}
+        started = {n for n, trial in study.trials.items() if trial.attributes}
+        after = len({*range(number + 1, self.arguments.n_trials)} - started)
+        plan = reruns(study) if self.arguments.n_trials >= FEWEST_TRIALS else []
+        if after < len(plan):  # the last ones
+            kind, best = plan[-1 - after]
+            return searched_params(best.attributes), {"kind": kind, "rerun_of": best.number}
         return {}, {"kind": "search"}
 
     def run_trial(self, number: int) -> None:
         """Train one trial, from its checkpoint if it has one, and write its end."""
         self.number, self.config = number, dict(self.log.study.trials[number].attributes)
-        spared = self.config["kind"] in ("extreme", "smoke")
+        spared = self.config["kind"] in ("extreme", "smoke", "noise", "confirm")
         self.prunable_from = math.inf if spared else first_prunable(self.task, self.config)
         self.curve: list[dict[str, Any]] = []
         self.began = time.monotonic()
@@ -2389,7 +2443,8 @@ def history_lines(path: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
     if changed := changes(first, about, COMPARED):
         raise UnusableError(f"--history {path}: not comparable: {'; '.join(changed[:20])}")
     rows = {tuple(row.values()): arch_idx for arch_idx, row in enumerate(ARCHITECTURES)}
-    ended = [t for t in study.trials.values() if t.state in ("COMPLETE", "PRUNED")]
+    searched = [trial for trial in study.trials.values() if trial.rerun_of is None]
+    ended = [trial for trial in searched if trial.state in ("COMPLETE", "PRUNED")]
     lines = []
     for trial in ended:
         known = {**trial.attributes, "params": trial.attributes["param_count"]}

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from hpogen.configuration.config import CategoricalEntry, Entry
 from hpogen.configuration.yaml_file import shown
 from hpogen.spec import Spec
+from hpogen.spec.spec import FEWEST_TRIALS
 from hpogen.spec.spec_warnings import counted
 
 WIDTH = 96
@@ -60,7 +61,17 @@ def trials(spec: Spec) -> str:
     """Return the numbers of trials and of extremes among them."""
     n_extremes = min(len(spec.extremes), spec.n_trials)
     extremes = counted(n_extremes, "extreme architecture")
-    return f"{counted(spec.n_trials, 'trial')}, of these {extremes}"
+    return f"{counted(spec.n_trials, 'trial')}, of these {extremes}{reruns(spec)}"
+
+
+def reruns(spec: Spec) -> str:
+    """Return the number of trials that run the best ones again."""
+    if spec.n_trials < FEWEST_TRIALS:
+        n_reruns = spec.n_noise + spec.n_confirm
+        return (
+            f" and no rerun of the best (only from {FEWEST_TRIALS} trials on)" if n_reruns else ""
+        )
+    return f" and {counted(spec.n_reruns, 'rerun')} of the best with other seeds"
 
 
 def searched_range(entry: Entry) -> str:

@@ -12,6 +12,7 @@ from recover_trials.legacy.architectures import complete_from_list, read_archite
 from recover_trials.model import Study, Trial
 from recover_trials.read import read_trials
 from recover_trials.recovery import Recovery
+from recover_trials.seed_noise import seed_noise
 
 __all__ = [
     "MissingReaderError",
@@ -22,4 +23,5 @@ __all__ = [
     "complete_from_list",
     "read_architectures",
     "read_trials",
+    "seed_noise",
 ]

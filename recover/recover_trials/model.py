@@ -16,9 +16,12 @@ START_CUT = "start line cut short"
 ONLY_BEST_SHOWN = "parameters unknown: its line shows those of the best trial"
 NUMBERED_BY_ORDER = "number taken from the order of the lines, which hold none"
 FORCED = "dropout was forced to another value than the study has"
+FIELDS_DIFFER = "has not the fields of the other rows: lines may be lost"
 NUMBER_TWICE = "two rows of the database have this number"
 NUMBER_MISSING = "number missing in the database: taken from the order of the trials"
 ROWS_LOST = "{0} may be missing: rows of the database are damaged"
+STEPS_BACK = "its steps are repeated or not in order: it was resumed, or lines were moved"
+VALUE_CUT = "its value has fewer digits than others: it may be cut"
 VALUE_MISSING = "finished, but its value is missing"
 NUMBER_UNCERTAIN = "number uncertain: a damaged line before it may have created a trial"
 UNCERTAIN = "may belong to another study of this file: their lines are mixed"
@@ -75,6 +78,12 @@ class Trial:
     def value(self) -> float | None:
         """The value of a trial with one objective; otherwise None."""
         return self.values[0] if len(self.values) == 1 else None
+
+    @property
+    def rerun_of(self) -> int | None:
+        """The trial that was trained again with another seed because it was among the best."""
+        number = self.user_attrs.get("rerun_of")
+        return number if type(number) is int else None
 
     @property
     def conflicts(self) -> list[str]:
@@ -160,7 +169,7 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        """The best finished trial.
+        """The best finished trial that is no rerun.
 
         None if no trial finished, if trials have several values, if the direction is unknown, or
         if the best trial's own line is missing: see `named_best`.
@@ -169,7 +178,7 @@ class Study:
             trial
             for trials in self.trials.values()
             for trial in trials
-            if len(trial.values) == 1 and trial.state == "COMPLETE"
+            if len(trial.values) == 1 and trial.state == "COMPLETE" and trial.rerun_of is None
         ]
         number, value = self.named_best or (None, None)
         if self.direction is None:

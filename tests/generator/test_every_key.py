@@ -47,6 +47,8 @@ TOP: dict[str, Any] = {
 STUDY = {
     "name": "another",
     "n_trials": 7,
+    "n_noise": 1,
+    "n_confirm": 2,
     "seed": 7,
     "timeout_hours": 1.5,
     "storage": "sqlite:///x.db",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hpogen.configuration.yaml_file import ConfigFile
 from hpogen.spec import Spec, make_spec
+from hpogen.spec.make import grid_points
 from hpogen.spec.spec_warnings import spec_warnings
 
 SPACE = {"d_model": [16, 24, 32, 40, 48, 64], "n_layers": [1, 2, 3, 4, 5, 6, 8, 12]}
@@ -70,6 +71,36 @@ def test_a_study_of_extremes_alone_is_warned_about(n_trials: int) -> None:
     config = {**MARKET, "study": {"n_trials": n_trials}}
     n_extremes = len(spec_of(config).extremes)
     assert places(config) == (["study.n_trials"] if n_trials <= n_extremes else [])
+
+
+@few
+@given(n_trials=st.integers(1, 60), n_noise=st.integers(0, 30), n_confirm=st.integers(0, 30))
+def test_more_reruns_than_other_trials_are_warned_about(
+    n_trials: int, n_noise: int, n_confirm: int
+) -> None:
+    study = {"n_trials": n_trials, "n_noise": n_noise, "n_confirm": n_confirm}
+    warned = any("study.n_noise" in place for place in places({**MARKET, "study": study}))
+    assert warned == (n_trials >= 10 and 2 * (n_noise + n_confirm) > n_trials)
+
+
+def test_reruns_that_leave_combinations_of_a_grid_untried_are_warned_about() -> None:
+    grid = {
+        "sampler": {"type": "grid"},
+        "search": {"batch_size": {"type": "categorical", "choices": [64, 128]}},
+        "fixed": {
+            "epochs": 50,
+            "learning_rate": 1e-3,
+            "weight_decay": 1e-3,
+            "dropout": 0.1,
+            "warmup_steps": 10,
+        },
+    }
+    n_points = grid_points(spec_of({**MARKET, **grid}))
+    for more, warned in ((-1, False), (0, True), (2, True), (3, False)):
+        study = {"n_trials": n_points + more}
+        assert (
+            any("study.n_noise" in p for p in places({**MARKET, **grid, "study": study})) == warned
+        )
 
 
 @few

@@ -4,7 +4,7 @@
 # dependencies = ["optuna>=4,<6", "pandas", "scipy", "torch>=2.4"]
 # ///
 # ruff: noqa: E402  each half imports what it uses
-#:hpogen:0.2.0:c315072833f73d0bf805d837cc6fb3da8d3f6bd08ddf76b4d6f9d39f281352ff:{"name":"hpo_50K_byte_lm","study_name":"hpo_50K_byte_lm","task":"byte_lm","budget":50000,"horizon":null,"tolerance":0.3,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"bits_per_byte","options":{},"sections":[],"constants":{"data_path":"text","data_sha256":null,"file_pattern":"**/*.txt","train_fraction":0.8,"val_fraction":0.1,"train_subset":1.0,"val_bytes":262144,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16],"d_ff_ratio":[4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"steps":{"type":"categorical","choices":[200,400],"when":{}},"learning_rate":{"type":"float","low":0.0003,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.01,"high":0.3,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.2,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[50,100,200],"when":{}},"beta2":{"type":"float","low":0.9,"high":0.999,"log":false,"when":{"steps":[400]}}},"fixed":{"eval_interval":50,"batch_size":256,"clip_norm":1.0,"beta1":0.9,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"beta2":0.999},"sampler":{"type":"gp","n_startup_trials":10,"deterministic_objective":false,"warn_independent_sampling":false},"pruner":{"type":"percentile","percentile":40.0,"n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
+#:hpogen:0.2.0:bd31f193b8020f095f77d34f9ebcd9000f5ec3cc796ec2e8e87ba0544558760e:{"name":"hpo_50K_byte_lm","study_name":"hpo_50K_byte_lm","task":"byte_lm","budget":50000,"horizon":null,"tolerance":0.3,"n_trials":50,"n_noise":3,"n_confirm":0,"timeout_hours":null,"seed":42,"storage":null,"metric":"bits_per_byte","options":{},"sections":[],"constants":{"data_path":"text","data_sha256":null,"file_pattern":"**/*.txt","train_fraction":0.8,"val_fraction":0.1,"train_subset":1.0,"val_bytes":262144,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16],"d_ff_ratio":[4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"steps":{"type":"categorical","choices":[200,400],"when":{}},"learning_rate":{"type":"float","low":0.0003,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.01,"high":0.3,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.2,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[50,100,200],"when":{}},"beta2":{"type":"float","low":0.9,"high":0.999,"log":false,"when":{"steps":[400]}}},"fixed":{"eval_interval":50,"batch_size":256,"clip_norm":1.0,"beta1":0.9,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"beta2":0.999},"sampler":{"type":"gp","n_startup_trials":10,"deterministic_objective":false,"warn_independent_sampling":false},"pruner":{"type":"percentile","percentile":40.0,"n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
 """Search the best 50K model for byte_lm.
 
 Which byte of a text comes next?
@@ -42,9 +42,11 @@ TASK = "byte_lm"
 METRIC = "bits_per_byte"  # value of a trial: its best evaluation (if pruned, its last)
 DIRECTION: Literal["minimize", "maximize"] = "minimize"
 N_TRIALS = 50  # total over all runs of this script
+N_NOISE = 3  # of these, at the end: reruns of the best one for its seed noise
+N_CONFIRM = 0  # of these, before them: a rerun of each of the best
 TIMEOUT_HOURS: float | None = None  # a run stops after this time, even during a trial
 SEED = 42  # of all random streams
-HPOGEN = "0.2.0 c315072833f7"  # version, digest of the specification
+HPOGEN = "0.2.0 bd31f193b802"  # version, digest of the specification
 
 # Data
 DATA_PATH = "text"  # text file or folder
@@ -683,7 +685,7 @@ import zipfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from statistics import fmean
+from statistics import fmean, median, stdev
 from typing import IO, BinaryIO
 
 import pandas as pd
@@ -815,6 +817,10 @@ class LoggedTrial:
     def finished(self) -> bool:
         return self.state != "RUNNING"
 
+    @property
+    def rerun_of(self) -> int | None:
+        return self.attributes.get("rerun_of")
+
     def take(self, event: str, fields: dict[str, Any]) -> None:
         if event == "evaluation":
             self.system_attrs |= fields.get("system_attrs", {})
@@ -893,11 +899,31 @@ class LoggedStudy:
         states = [trial.state for trial in self.trials.values()]
         return {name: states.count(state) for name, state in STATES.items()}
 
-    def best(self, direction: str) -> LoggedTrial | None:
-        """Return the finished trial with the best value, the first of equals."""
-        finished = [trial for trial in self.trials.values() if trial.state == "COMPLETE"]
+    def ranked(self, direction: str) -> list[LoggedTrial]:
+        """Return the complete trials without reruns, the best first, the first of equals first."""
         sign = 1 if direction == "minimize" else -1
-        return min(finished, key=lambda t: (sign * (t.value or 0.0), t.number), default=None)
+        found = [t for t in self.trials.values() if t.state == "COMPLETE" and t.rerun_of is None]
+        return sorted(found, key=lambda t: (sign * (t.value or 0.0), t.number))
+
+    def best(self, direction: str) -> LoggedTrial | None:
+        return next(iter(self.ranked(direction)), None)
+
+    def seed_noise(self, direction: str) -> dict[str, Any]:
+        """Return the spread of the trial that was rerun last, {} if it has fewer than two reruns.
+
+        `lead` is from the median trial to the mean of the reruns, above 0 if this is better.
+        """
+        values = [trial.value or 0.0 for trial in self.ranked(direction)]
+        complete = [trial for _, trial in sorted(self.trials.items()) if trial.state == "COMPLETE"]
+        last = [t.rerun_of for t in complete if t.rerun_of is not None][-1:]
+        again = [trial.value or 0.0 for trial in complete if trial.rerun_of in last]
+        if len(again) < 2 or not values:
+            return {}
+        sd, mean, middle = stdev(again), fmean(again), median(values)
+        found = {"sd": sd, "rerun_of": last[0], "reruns": len(again), "mean": mean}
+        lead = middle - mean if direction == "minimize" else mean - middle
+        near = sum(abs(value - values[0]) <= sd for value in values[1:])
+        return {**found, "median": middle, "lead": lead, "within_sd": near}
 
 
 # --- Log file: the study, shared by its workers, and the locks that say which worker is alive ----
@@ -1100,9 +1126,10 @@ class StudySampler(optuna.samplers.BaseSampler):
 
 def as_optuna(trial: LoggedTrial) -> FrozenTrial:
     params, space = searched_params(trial.attributes), distributions()
+    hidden = trial.finished and trial.rerun_of is not None  # luck must not draw the sampler
     return optuna.trial.create_trial(
-        state=TrialState[trial.state],
-        value=trial.value,
+        state=TrialState["FAIL" if hidden else trial.state],
+        value=None if hidden else trial.value,
         params=params,
         distributions={name: space[name] for name in params},
         intermediate_values={next(iter(point.values())): point[METRIC] for point in trial.curve},
@@ -1535,6 +1562,7 @@ def summary(study: LoggedStudy) -> dict[str, Any]:
         "direction": DIRECTION,
         "best_trial": best and best.number,
         "best_value": best and best.value,
+        "seed_noise": study.seed_noise(DIRECTION),
         "baselines": run.get("baselines", {}),
     }
 
@@ -1551,12 +1579,20 @@ def say_result(study: LoggedStudy) -> None:
         say("  " + ", ".join(f"{name}={value}" for name, value in values.items()))
     for name, metrics in summary(study)["baselines"].items():
         for metric, value in metrics.items():
-            sign = -1 if metric == "auc" else 1
+            sign = 1 if metric.endswith(("loss", "per_byte", "brier")) else -1
             words = "better than" if sign * found[metric] < sign * value else "NOT better than"
             say(f"  {metric} {found[metric]:.4f} is {words} the {name} with {value:.4f}")
     if found.get("collapsed"):
         say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
-    say("Each configuration has one seed: part of a lead may be the noise of its seed.")
+    if noise := study.seed_noise(DIRECTION):
+        noise["word"] = "more" if noise["lead"] > 2 * noise["sd"] else "NOT more"
+        say("seed noise: SD {sd:.3g}; within it of the best: {within_sd} others".format_map(noise))
+        say("  {reruns} reruns of trial {rerun_of}: mean {mean:.6g}".format_map(noise))
+        say(
+            "  {lead:.3g} better than the median trial, {word} than noise (2 SD)".format_map(noise)
+        )
+    else:
+        say(f"Trial {best.number} has one seed: part of its lead may be the noise of its seed.")
 
 
 # --- Dry run: all checks and estimates that need no training -------------------------------------
@@ -1702,10 +1738,11 @@ def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> i
 # --- Search: trains trials one after another, each after a claim in the log ----------------------
 # The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free.
 # So the total is exact, a killed trial continues under its number, and workers need no
-# coordinator. Extreme k is trial k. The configurations of --enqueue follow, then those of the
-# sampler.
+# coordinator. Extreme k is trial k. The configurations of --enqueue follow, then the sampler's,
+# then reruns.
 
 MOST_KILLS = 10  # processes in a row that may end at one place of a trial
+FEWEST_TRIALS = 10  # of a study that reruns its best trials
 SIGN = 1 if DIRECTION == "minimize" else -1
 
 
@@ -1728,6 +1765,16 @@ def failure(error: Exception) -> dict[str, Any]:
         "error": f"{type(error).__name__}: {error}",
         "where": f"{Path(last.filename).name}:{last.lineno} in {last.name}",
     }
+
+
+def reruns(study: LoggedStudy) -> list[tuple[str, LoggedTrial]]:
+    """Return the reruns that a study lacks, (kind, trial): each of the best, then the best one."""
+    known = [(t.attributes.get("kind"), t.rerun_of) for t in study.trials.values()]
+    ranked = study.ranked(DIRECTION)
+    plan = [("confirm", t) for t in ranked[:N_CONFIRM] if ("confirm", t.number) not in known]
+    for best in ranked[:1]:
+        plan += [("noise", best)] * (N_NOISE - known.count(("noise", best.number)))
+    return plan
 
 
 @dataclass
@@ -1812,8 +1859,9 @@ class Search:
         row, cost = ARCHITECTURES[arch_idx], self.costs[arch_idx]
         trained = {name: value for name, value in config.items() if name not in SPACE.sizes()}
         config_id = digest([row, trained])[:12]
-        if any(t.attributes.get("config_id") == config_id for t in study.trials.values()):
-            origin["kind"] = "repeat"
+        equal = [n for n, t in study.trials.items() if t.attributes.get("config_id") == config_id]
+        if equal and "rerun_of" not in origin:
+            origin |= {"kind": "repeat", "repeat_of": min(equal)}
         fields = {
             "trial": number,
             "arch_idx": arch_idx,
@@ -1841,12 +1889,18 @@ class Search:
         for enqueued_id, params in study.enqueued.items():
             if enqueued_id not in used:
                 return params, {"kind": "enqueued", "enqueued_id": enqueued_id}
+        started = {n for n, trial in study.trials.items() if trial.attributes}
+        after = len({*range(number + 1, self.arguments.n_trials)} - started)
+        plan = reruns(study) if self.arguments.n_trials >= FEWEST_TRIALS else []
+        if after < len(plan):  # the last ones
+            kind, best = plan[-1 - after]
+            return searched_params(best.attributes), {"kind": kind, "rerun_of": best.number}
         return {}, {"kind": "search"}
 
     def run_trial(self, number: int) -> None:
         """Train one trial, from its checkpoint if it has one, and write its end."""
         self.number, self.config = number, dict(self.log.study.trials[number].attributes)
-        spared = self.config["kind"] in ("extreme", "smoke")
+        spared = self.config["kind"] in ("extreme", "smoke", "noise", "confirm")
         self.prunable_from = math.inf if spared else first_prunable(self.task, self.config)
         self.curve: list[dict[str, Any]] = []
         self.began = time.monotonic()
@@ -2135,7 +2189,8 @@ def history_lines(path: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
     if changed := changes(first, about, COMPARED):
         raise UnusableError(f"--history {path}: not comparable: {'; '.join(changed[:20])}")
     rows = {tuple(row.values()): arch_idx for arch_idx, row in enumerate(ARCHITECTURES)}
-    ended = [t for t in study.trials.values() if t.state in ("COMPLETE", "PRUNED")]
+    searched = [trial for trial in study.trials.values() if trial.rerun_of is None]
+    ended = [trial for trial in searched if trial.state in ("COMPLETE", "PRUNED")]
     lines = []
     for trial in ended:
         known = {**trial.attributes, "params": trial.attributes["param_count"]}

@@ -4,7 +4,7 @@
 # dependencies = ["optuna>=4,<6", "pandas", "torch>=2.4"]
 # ///
 # ruff: noqa: E402  each half imports what it uses
-#:hpogen:0.2.0:72beae9845c91edec134bd675a8bf176736127f9d65897dd31af8b17b5314a08:{"name":"hpo_50K_text_classification","study_name":"hpo_50K_text_classification","task":"text_classification","budget":50000,"horizon":null,"tolerance":0.25,"n_trials":50,"timeout_hours":null,"seed":42,"storage":null,"metric":"macro_f1","options":{},"sections":[],"constants":{"data_path":"notices.tsv","data_sha256":null,"text_column":"text","label_column":"label","labels":["no","yes","a\u0020\"b\""],"group_column":"post","split_column":null,"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"split_seed":0,"min_class_samples":5,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[10,20,30],"when":{}},"learning_rate":{"type":"float","low":0.0002,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.001,"high":0.1,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[20,50,100],"when":{}},"class_balance":{"type":"float","low":0.0,"high":1.0,"log":false,"when":{}},"loss":{"type":"categorical","choices":["cross_entropy","focal"],"when":{}}},"fixed":{"batch_size":32,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"label_smoothing":0.0,"focal_gamma":2.0},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":false,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
+#:hpogen:0.2.0:8a3666ec02858228d546033fde967fdba8d108bbd22ecf19585585251bb85a81:{"name":"hpo_50K_text_classification","study_name":"hpo_50K_text_classification","task":"text_classification","budget":50000,"horizon":null,"tolerance":0.25,"n_trials":50,"n_noise":3,"n_confirm":0,"timeout_hours":null,"seed":42,"storage":null,"metric":"macro_f1","options":{},"sections":[],"constants":{"data_path":"notices.tsv","data_sha256":null,"text_column":"text","label_column":"label","labels":["no","yes","a\u0020\"b\""],"group_column":"post","split_column":null,"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"split_seed":0,"min_class_samples":5,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[10,20,30],"when":{}},"learning_rate":{"type":"float","low":0.0002,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.001,"high":0.1,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[20,50,100],"when":{}},"class_balance":{"type":"float","low":0.0,"high":1.0,"log":false,"when":{}},"loss":{"type":"categorical","choices":["cross_entropy","focal"],"when":{}}},"fixed":{"batch_size":32,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"label_smoothing":0.0,"focal_gamma":2.0},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":false,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
 """Search the best 50K model for text_classification.
 
 Which label has a text?
@@ -28,7 +28,6 @@ import itertools
 import json
 import math
 import random
-import re
 import sys
 import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -46,9 +45,11 @@ TASK = "text_classification"
 METRIC = "macro_f1"  # value of a trial: its best evaluation (if pruned, its last)
 DIRECTION: Literal["minimize", "maximize"] = "maximize"
 N_TRIALS = 50  # total over all runs of this script
+N_NOISE = 3  # of these, at the end: reruns of the best one for its seed noise
+N_CONFIRM = 0  # of these, before them: a rerun of each of the best
 TIMEOUT_HOURS: float | None = None  # a run stops after this time, even during a trial
 SEED = 42  # of all random streams
-HPOGEN = "0.2.0 72beae9845c9"  # version, digest of the specification
+HPOGEN = "0.2.0 8a3666ec0285"  # version, digest of the specification
 
 # Data
 DATA_PATH = "notices.tsv"  # CSV, TSV, JSON Lines or Parquet
@@ -360,6 +361,11 @@ def fixed_splits(names: Sequence[str]) -> list[list[int]]:
     return [[row for row, name in enumerate(names) if name == split] for split in SPLITS]
 
 
+def evenly_spread(rows: Sequence[int], share: float) -> list[int]:
+    """Return a share of the rows, evenly spread: neighbours in a file often have one label."""
+    return [rows[int(place / share)] for place in range(math.ceil(len(rows) * share))]
+
+
 # --- Metrics of labels, from logits; models return logits, never probabilities -------------------
 
 
@@ -398,18 +404,19 @@ def class_metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
     }
 
 
-# --- TF-IDF: a logistic regression on the words of a text, the baseline of text models -----------
+# --- TF-IDF: a logistic regression on runs of characters, the baseline of text models ------------
 
 
 def tfidf(texts: Sequence[str], training: Sequence[int]) -> Tensor:
-    """Return the sparse TF-IDF rows of texts, of unit length, from words and pairs of words.
+    """Return the sparse TF-IDF rows of texts, of unit length, from runs of 2 to 4 characters.
 
     Terms count that stand in at least two of the training texts (scikit-learn's formula).
     """
     documents = []
     for text in texts:
-        words = re.findall(r"\w\w+", text.lower())
-        documents.append(Counter([*words, *map(" ".join, itertools.pairwise(words))]))
+        line = f" {' '.join(text.lower().split())} "
+        runs = (line[at : at + n] for n in (2, 3, 4) for at in range(len(line) - n + 1))
+        documents.append(Counter(runs))
     counts = Counter(term for row in training for term in documents[row])
     terms = [term for term, n in counts.items() if n > 1]
     column = {term: place for place, term in enumerate(terms)}
@@ -430,7 +437,7 @@ def tfidf(texts: Sequence[str], training: Sequence[int]) -> Tensor:
     ).coalesce()
 
 
-def fit_softmax(features: Tensor, targets: Tensor, n_labels: int, penalty: float = 1e-4) -> Tensor:
+def fit_softmax(features: Tensor, targets: Tensor, n_labels: int, penalty: float = 1e-5) -> Tensor:
     """Return the weights (terms, labels) of a logistic regression, by L-BFGS."""
     weights = torch.zeros(features.shape[1], n_labels, requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
@@ -493,8 +500,7 @@ class Task:
             splits = make_splits(examples)
         except ValueError as error:
             raise UnusableError(f"{self.data_path}: {error}") from None
-        train, val, _ = splits
-        train = train[: math.ceil(len(train) * TRAIN_SUBSET)]
+        train, val = evenly_spread(splits[0], TRAIN_SUBSET), splits[1]
         for split, rows in (("training", train), ("validation", val)):
             counts = Counter(examples[row][1] for row in rows)
             if few := [label for label in LABELS if counts[label] < MIN_CLASS_SAMPLES]:
@@ -843,6 +849,7 @@ import errno
 import fcntl
 import os
 import platform
+import re
 import resource
 import signal
 import traceback
@@ -853,7 +860,7 @@ import zlib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from statistics import fmean
+from statistics import fmean, median, stdev
 from typing import IO, BinaryIO
 
 import pandas as pd
@@ -985,6 +992,10 @@ class LoggedTrial:
     def finished(self) -> bool:
         return self.state != "RUNNING"
 
+    @property
+    def rerun_of(self) -> int | None:
+        return self.attributes.get("rerun_of")
+
     def take(self, event: str, fields: dict[str, Any]) -> None:
         if event == "evaluation":
             self.system_attrs |= fields.get("system_attrs", {})
@@ -1063,11 +1074,31 @@ class LoggedStudy:
         states = [trial.state for trial in self.trials.values()]
         return {name: states.count(state) for name, state in STATES.items()}
 
-    def best(self, direction: str) -> LoggedTrial | None:
-        """Return the finished trial with the best value, the first of equals."""
-        finished = [trial for trial in self.trials.values() if trial.state == "COMPLETE"]
+    def ranked(self, direction: str) -> list[LoggedTrial]:
+        """Return the complete trials without reruns, the best first, the first of equals first."""
         sign = 1 if direction == "minimize" else -1
-        return min(finished, key=lambda t: (sign * (t.value or 0.0), t.number), default=None)
+        found = [t for t in self.trials.values() if t.state == "COMPLETE" and t.rerun_of is None]
+        return sorted(found, key=lambda t: (sign * (t.value or 0.0), t.number))
+
+    def best(self, direction: str) -> LoggedTrial | None:
+        return next(iter(self.ranked(direction)), None)
+
+    def seed_noise(self, direction: str) -> dict[str, Any]:
+        """Return the spread of the trial that was rerun last, {} if it has fewer than two reruns.
+
+        `lead` is from the median trial to the mean of the reruns, above 0 if this is better.
+        """
+        values = [trial.value or 0.0 for trial in self.ranked(direction)]
+        complete = [trial for _, trial in sorted(self.trials.items()) if trial.state == "COMPLETE"]
+        last = [t.rerun_of for t in complete if t.rerun_of is not None][-1:]
+        again = [trial.value or 0.0 for trial in complete if trial.rerun_of in last]
+        if len(again) < 2 or not values:
+            return {}
+        sd, mean, middle = stdev(again), fmean(again), median(values)
+        found = {"sd": sd, "rerun_of": last[0], "reruns": len(again), "mean": mean}
+        lead = middle - mean if direction == "minimize" else mean - middle
+        near = sum(abs(value - values[0]) <= sd for value in values[1:])
+        return {**found, "median": middle, "lead": lead, "within_sd": near}
 
 
 # --- Log file: the study, shared by its workers, and the locks that say which worker is alive ----
@@ -1270,9 +1301,10 @@ class StudySampler(optuna.samplers.BaseSampler):
 
 def as_optuna(trial: LoggedTrial) -> FrozenTrial:
     params, space = searched_params(trial.attributes), distributions()
+    hidden = trial.finished and trial.rerun_of is not None  # luck must not draw the sampler
     return optuna.trial.create_trial(
-        state=TrialState[trial.state],
-        value=trial.value,
+        state=TrialState["FAIL" if hidden else trial.state],
+        value=None if hidden else trial.value,
         params=params,
         distributions={name: space[name] for name in params},
         intermediate_values={next(iter(point.values())): point[METRIC] for point in trial.curve},
@@ -1705,6 +1737,7 @@ def summary(study: LoggedStudy) -> dict[str, Any]:
         "direction": DIRECTION,
         "best_trial": best and best.number,
         "best_value": best and best.value,
+        "seed_noise": study.seed_noise(DIRECTION),
         "baselines": run.get("baselines", {}),
     }
 
@@ -1721,12 +1754,20 @@ def say_result(study: LoggedStudy) -> None:
         say("  " + ", ".join(f"{name}={value}" for name, value in values.items()))
     for name, metrics in summary(study)["baselines"].items():
         for metric, value in metrics.items():
-            sign = -1 if metric == "auc" else 1
+            sign = 1 if metric.endswith(("loss", "per_byte", "brier")) else -1
             words = "better than" if sign * found[metric] < sign * value else "NOT better than"
             say(f"  {metric} {found[metric]:.4f} is {words} the {name} with {value:.4f}")
     if found.get("collapsed"):
         say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
-    say("Each configuration has one seed: part of a lead may be the noise of its seed.")
+    if noise := study.seed_noise(DIRECTION):
+        noise["word"] = "more" if noise["lead"] > 2 * noise["sd"] else "NOT more"
+        say("seed noise: SD {sd:.3g}; within it of the best: {within_sd} others".format_map(noise))
+        say("  {reruns} reruns of trial {rerun_of}: mean {mean:.6g}".format_map(noise))
+        say(
+            "  {lead:.3g} better than the median trial, {word} than noise (2 SD)".format_map(noise)
+        )
+    else:
+        say(f"Trial {best.number} has one seed: part of its lead may be the noise of its seed.")
 
 
 # --- Dry run: all checks and estimates that need no training -------------------------------------
@@ -1872,10 +1913,11 @@ def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> i
 # --- Search: trains trials one after another, each after a claim in the log ----------------------
 # The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free.
 # So the total is exact, a killed trial continues under its number, and workers need no
-# coordinator. Extreme k is trial k. The configurations of --enqueue follow, then those of the
-# sampler.
+# coordinator. Extreme k is trial k. The configurations of --enqueue follow, then the sampler's,
+# then reruns.
 
 MOST_KILLS = 10  # processes in a row that may end at one place of a trial
+FEWEST_TRIALS = 10  # of a study that reruns its best trials
 SIGN = 1 if DIRECTION == "minimize" else -1
 
 
@@ -1898,6 +1940,16 @@ def failure(error: Exception) -> dict[str, Any]:
         "error": f"{type(error).__name__}: {error}",
         "where": f"{Path(last.filename).name}:{last.lineno} in {last.name}",
     }
+
+
+def reruns(study: LoggedStudy) -> list[tuple[str, LoggedTrial]]:
+    """Return the reruns that a study lacks, (kind, trial): each of the best, then the best one."""
+    known = [(t.attributes.get("kind"), t.rerun_of) for t in study.trials.values()]
+    ranked = study.ranked(DIRECTION)
+    plan = [("confirm", t) for t in ranked[:N_CONFIRM] if ("confirm", t.number) not in known]
+    for best in ranked[:1]:
+        plan += [("noise", best)] * (N_NOISE - known.count(("noise", best.number)))
+    return plan
 
 
 @dataclass
@@ -1982,8 +2034,9 @@ class Search:
         row, cost = ARCHITECTURES[arch_idx], self.costs[arch_idx]
         trained = {name: value for name, value in config.items() if name not in SPACE.sizes()}
         config_id = digest([row, trained])[:12]
-        if any(t.attributes.get("config_id") == config_id for t in study.trials.values()):
-            origin["kind"] = "repeat"
+        equal = [n for n, t in study.trials.items() if t.attributes.get("config_id") == config_id]
+        if equal and "rerun_of" not in origin:
+            origin |= {"kind": "repeat", "repeat_of": min(equal)}
         fields = {
             "trial": number,
             "arch_idx": arch_idx,
@@ -2011,12 +2064,18 @@ class Search:
         for enqueued_id, params in study.enqueued.items():
             if enqueued_id not in used:
                 return params, {"kind": "enqueued", "enqueued_id": enqueued_id}
+        started = {n for n, trial in study.trials.items() if trial.attributes}
+        after = len({*range(number + 1, self.arguments.n_trials)} - started)
+        plan = reruns(study) if self.arguments.n_trials >= FEWEST_TRIALS else []
+        if after < len(plan):  # the last ones
+            kind, best = plan[-1 - after]
+            return searched_params(best.attributes), {"kind": kind, "rerun_of": best.number}
         return {}, {"kind": "search"}
 
     def run_trial(self, number: int) -> None:
         """Train one trial, from its checkpoint if it has one, and write its end."""
         self.number, self.config = number, dict(self.log.study.trials[number].attributes)
-        spared = self.config["kind"] in ("extreme", "smoke")
+        spared = self.config["kind"] in ("extreme", "smoke", "noise", "confirm")
         self.prunable_from = math.inf if spared else first_prunable(self.task, self.config)
         self.curve: list[dict[str, Any]] = []
         self.began = time.monotonic()
@@ -2305,7 +2364,8 @@ def history_lines(path: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
     if changed := changes(first, about, COMPARED):
         raise UnusableError(f"--history {path}: not comparable: {'; '.join(changed[:20])}")
     rows = {tuple(row.values()): arch_idx for arch_idx, row in enumerate(ARCHITECTURES)}
-    ended = [t for t in study.trials.values() if t.state in ("COMPLETE", "PRUNED")]
+    searched = [trial for trial in study.trials.values() if trial.rerun_of is None]
+    ended = [trial for trial in searched if trial.state in ("COMPLETE", "PRUNED")]
     lines = []
     for trial in ended:
         known = {**trial.attributes, "params": trial.attributes["param_count"]}

@@ -37,7 +37,16 @@ MARKUP = (
 TEXTS = st.sampled_from([*MARKUP, *HOSTILE_TEXTS]) | st.text(max_size=30)
 NUMBERS = st.floats() | st.integers(-(10**400), 10**400) | st.booleans() | st.none()
 ANYTHING = st.recursive(NUMBERS | TEXTS, lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner), max_leaves=5)  # fmt: skip  # noqa: E501
-KNOWN = ("d_model", "n_layers", "arch_idx", "extreme", "collapsed", "config_id", "seconds")
+KNOWN = (
+    "d_model",
+    "n_layers",
+    "arch_idx",
+    "extreme",
+    "collapsed",
+    "config_id",
+    "seconds",
+    "rerun_of",
+)
 NAMES = st.sampled_from([*KNOWN, "auc", "ended_by", "train_flops"]) | TEXTS
 ABOUT = ("budget", "horizon", "task", "baselines", "free_axes", "search_space", "unit", "seed")
 

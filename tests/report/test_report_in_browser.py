@@ -87,7 +87,7 @@ def page(tmp_path_factory: pytest.TempPathFactory, sp500_file: Path) -> Path:
     folder = tmp_path_factory.mktemp("reported")
     config = changed(
         MARKET,
-        study={"n_trials": 9},
+        study={"n_trials": 12},
         splits={"train_subset": 0.1},
         data={"data_path": str(sp500_file)},
     )
@@ -117,7 +117,8 @@ def test_every_picture_of_a_real_study_is_drawn(page: Path) -> None:
 def test_a_report_of_a_study_names_gaps_and_noise(page: Path) -> None:
     text = page.read_text()
     assert "Seed noise: SD" in text
-    assert "1 configuration trained 2 times" in text
+    assert "over 3 reruns of trial" in text
+    assert "rerun with another seed" in text
     assert re.search(r"\d of \d shapes tried", text)
     assert "--arch-list" not in text  # the script beside the log has the grid
 

@@ -91,6 +91,7 @@ def test_result_has_everything_that_a_program_needs(sp500: Path, tmp_path: Path)
         "direction": "minimize",
         "best_trial": best.number,
         "best_value": best.value,
+        "seed_noise": {},
         "log": f"logs/{script.stem}.log",
     }
     assert {metric for beat in baselines.values() for metric in beat} == {"val_loss", "auc"}

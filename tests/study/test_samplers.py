@@ -56,7 +56,12 @@ GRID = {
 
 def config_of(sampler: str, **changes: Any) -> dict[str, Any]:
     """Return a configuration with a sampler."""
-    base = changed(QUICK, **(GRID if sampler == "grid" else {}), sampler=SAMPLERS[sampler])
+    base = changed(
+        QUICK,
+        study={"n_noise": 0},
+        **(GRID if sampler == "grid" else {}),
+        sampler=SAMPLERS[sampler],
+    )
     return changed(base, **changes)
 
 

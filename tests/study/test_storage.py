@@ -118,16 +118,19 @@ def finish(folder: Path, process: Started) -> str:
 def test_workers_with_logs_of_their_own_share_a_total(
     url: str, sp500: Path, tmp_path: Path
 ) -> None:
-    script = render_to(tmp_path, changed(SHORT, study={"n_trials": 7}))
+    script = render_to(tmp_path, changed(SHORT, study={"n_trials": 10}))
     logs = [tmp_path / f"worker{number}.log" for number in range(4)]
     workers = [start(script, "--storage", url, f"--log={log}") for log in logs]
     outputs = [worker.said() for worker in workers]
     assert [worker.returncode for worker in workers] == [0] * 4, outputs
-    assert states_in(url) == ["COMPLETE"] * 7
+    assert states_in(url) == ["COMPLETE"] * 10
     studies = [read_log(log).study for log in logs]
     assert len({study.study_id for study in studies}) == 1
     done = [trial for study in studies for trial in study.trials.values() if trial.finished]
-    assert sorted(trial.number for trial in done) == list(range(7))
+    assert sorted(trial.number for trial in done) == list(range(10))
+    reruns = {t.number: t.rerun_of for t in done if t.attributes["kind"] == "noise"}
+    assert sorted(reruns) == [7, 8, 9]
+    assert {of for of in reruns.values() if of is not None} <= set(range(7))
     extremes = {t.number: t.attributes["extreme"] for t in done if "extreme" in t.attributes}
     assert list(range(len(extremes))) == sorted(extremes)
     for trial in trials_in(url):

@@ -378,6 +378,7 @@ def test_a_repeated_configuration_is_marked_and_has_other_streams(
     for group in groups.values():
         assert len({trial.value for trial in group}) == len(group)
         assert {trial.attributes["kind"] for trial in group[1:]} <= {"repeat"}
+        assert {t.attributes["repeat_of"] for t in group[1:]} <= {group[0].number}
 
 
 @pytest.mark.parametrize("family", ["market", "text"])

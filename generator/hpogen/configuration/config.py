@@ -211,6 +211,16 @@ class StudyConfig(Strict):
     n_trials: Annotated[int, Field(ge=1, le=10**6)] = Field(
         default=50, description="Total number of trials over all runs of the script"
     )
+    n_noise: Annotated[int, Field(ge=0, le=10**6)] = Field(
+        default=3,
+        description="Of these, at the end: reruns of the best trial with other seeds, to measure"
+        " the noise of a seed; none in a study of fewer than 10 trials",
+    )
+    n_confirm: Annotated[int, Field(ge=0, le=10**6)] = Field(
+        default=0,
+        description="Of these, before the reruns of the best trial: a rerun of each of this number"
+        " of best trials with another seed",
+    )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
         default=42, description="Seed of all random number streams"
     )

@@ -58,6 +58,12 @@ def experiment_constants(spec: Spec) -> list[Assignment]:
         (direction, spec.family.metrics[spec.metric], ""),
         ("N_TRIALS", spec.n_trials, "total over all runs of this script"),
         (
+            "N_NOISE",
+            spec.n_noise,
+            "of these, at the end: reruns of the best one for its seed noise",
+        ),
+        ("N_CONFIRM", spec.n_confirm, "of these, before them: a rerun of each of the best"),
+        (
             "TIMEOUT_HOURS: float | None",
             spec.timeout_hours,
             "a run stops after this time, even during a trial",

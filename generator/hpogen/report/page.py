@@ -14,6 +14,7 @@ from hpogen.errors import MissingDependencyError
 from hpogen.report.costs import cost_lines
 from hpogen.report.importance import importances_of
 from hpogen.report.pictures import pictures
+from hpogen.report.smoothed import smoothed_of, smoothed_sentence
 from hpogen.report.tables import best_table, comparison
 from hpogen.report.verdict import verdicts
 from hpogen.report.view import StudyView, progress_of
@@ -108,6 +109,7 @@ def law_parts(index: int, law: Scaling) -> dict[str, Any]:
 def study_parts(index: int, view: StudyView) -> dict[str, Any]:
     """Return what the page shows of a study."""
     importances, no_importance = importances_of(view)
+    smoothed, why_not = smoothed_of(view)
     return {
         "id": f"study-{index}",
         "name": view.name,
@@ -115,7 +117,8 @@ def study_parts(index: int, view: StudyView) -> dict[str, Any]:
         "verdicts": verdicts(view),
         "states": view.states,
         "integrity": view.integrity,
-        "best": best_table(view) if view.ranking and view.sign else None,
+        "best": best_table(view, smoothed) if view.ranking and view.sign else None,
+        "smoothed": smoothed_sentence(view, smoothed) if smoothed else why_not,
         "costs": cost_lines(view),
         "pictures": pictures(view, importances),
         "no_importance": no_importance if len(view.finished) > 1 else "",

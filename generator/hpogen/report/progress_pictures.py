@@ -93,11 +93,15 @@ def history(view: StudyView) -> Picture | None:
     ends = [(trial.number, trial.values[0]) for trial in pruned]
     texts = [about_trial(view, trial) for trial in pruned]
     data.append(dots("pruned", ends, texts, OTHER, symbol="x-thin-open", size=6))
+    again = [(trial.number, trial.values[0]) for trial in view.reruns]
+    texts = [about_trial(view, trial) for trial in view.reruns]
+    data.append(dots("rerun", again, texts, BEST, symbol="diamond-open"))
     caption = joined([outside(bounds, [value for _, value in points]), noise_words(view)])
     axis = {"title": {"text": escaped(view.metric)}, "range": bounds}
     trials = whole_axis("trial", max(view.study.trials))
     layout = {"xaxis": trials, "yaxis": axis, **baseline_marks(view)}
     keys = [("best", "best so far"), ("other", "complete"), *([("x", "pruned")] if ends else [])]
+    keys += [("diamond", "rerun with another seed")] if again else []
     keys = keys if path else keys[1:]
     title = "Best value so far" if path else "Values"
     return Picture("history", title, caption, data, layout, keys)
@@ -117,6 +121,9 @@ def noise_words(view: StudyView) -> str:
     """Say what the band means."""
     if view.noise is None:
         return view.why_no_noise
+    if view.rerun_noise:
+        source = f"{view.noise.trials} reruns of trial {view.rerun_noise['rerun_of']}"
+        return f"Band: ±1 SD of the seed ({view.noise.deviation:.2g}, from {source})."
     repeated = plural(view.noise.configurations, "repeated configuration")
     return f"Band: ±1 SD of the seed ({text_of(view.noise.deviation)}, from {repeated})."
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from hpogen.report.costs import cost_lines
 from hpogen.report.coverage import Coverage, coverage_of, coverage_sentence
 from hpogen.report.importance import importances_of
+from hpogen.report.smoothed import smoothed_of, smoothed_sentence
 from hpogen.report.tables import best_table, comparison, only
 from hpogen.report.verdict import verdicts
 from hpogen.report.view import StudyView
@@ -50,7 +51,9 @@ def print_study(console: Console, view: StudyView) -> None:
         console.print(Text(f"  {line}"))
     if view.ranking and view.sign:
         heading(console, "Best trials")
-        console.print(table_of(*best_table(view)))
+        smoothed, reason = smoothed_of(view)
+        console.print(table_of(*best_table(view, smoothed)))
+        console.print(Text(smoothed_sentence(view, smoothed) if smoothed else reason))
     if len(view.best_so_far) > 1:
         steps = [f"{text_of(value)} (trial {n})" for n, value in view.best_so_far]
         shown = steps if len(steps) <= MOST_STEPS else [steps[0], "…", *steps[2 - MOST_STEPS :]]

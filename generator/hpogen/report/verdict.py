@@ -31,7 +31,7 @@ def verdicts(view: StudyView) -> list[Verdict]:
     sentences.append(Verdict("good" if is_good else "note", lead(view, best)))
     if not view.baselines:
         sentences.append(Verdict("note", "The log has no baselines to compare with."))
-    sentences.append(Verdict("note", seed_noise(view, best)))
+    sentences.append(rerun_verdict(view) or Verdict("note", seed_noise(view, best)))
     notes = [*collapsed_others(view), *unfinished(view)]
     return sentences + [Verdict("note", text) for text in notes]
 
@@ -75,6 +75,22 @@ def compared(baselines: list[Baseline]) -> str:
         f"{b.name} ({b.metric} {text_of(b.reached)} against {text_of(b.value)})" for b in baselines
     ]
     return listed(parts)
+
+
+def rerun_verdict(view: StudyView) -> Verdict | None:
+    """Say what the reruns of the best trial show; None without reruns."""
+    if not (noise := view.rerun_noise):
+        return None
+    is_more = noise["lead"] > 2 * noise["sd"]
+    near = plural(noise["within_sd"], "other trial")
+    sentence = (
+        f"Seed noise: SD {noise['sd']:.2g} over {noise['reruns']} reruns of trial"
+        f" {noise['rerun_of']} with other seeds. Their mean, {text_of(noise['mean'])}, is"
+        f" {abs(noise['lead']):.2g} {'better' if noise['lead'] > 0 else 'worse'} than the"
+        f" median trial, {'more' if is_more else 'not more'} than seed noise (2 SD). {near} within"
+        " one SD of the best."
+    )
+    return Verdict("note" if is_more else "bad", sentence)
 
 
 def seed_noise(view: StudyView, best: Trial) -> str:

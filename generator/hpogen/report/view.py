@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from hpogen.grid.budget import format_budget
 from hpogen.report.words import finite, plural, text_of
-from recover_trials import Recovery, Study, Trial
+from recover_trials import Recovery, Study, Trial, seed_noise
 
 AXES = ("d_model", "n_layers", "n_heads", "d_ff")
-HIGHER_IS_BETTER = frozenset({"auc", "accuracy", "precision", "recall", "f1"})
+HIGHER_IS_BETTER = frozenset({"auc", "accuracy", "precision", "recall", "f1", "macro_f1"})
 
 
 class Noise(NamedTuple):
@@ -93,6 +93,16 @@ class StudyView:
 
     @cached_property
     def finished(self) -> list[Trial]:
+        """Return the complete trials with one finite value, by number, without reruns."""
+        return [trial for trial in self.complete if trial.rerun_of is None]
+
+    @cached_property
+    def reruns(self) -> list[Trial]:
+        """Return the complete reruns of best trials, with other seeds."""
+        return [trial for trial in self.complete if trial.rerun_of is not None]
+
+    @cached_property
+    def complete(self) -> list[Trial]:
         """Return the complete trials with one finite value, by number."""
         complete = [trial for trial in self.study.rows if trial.state == "COMPLETE"]
         return [trial for trial in complete if finite(trial.value) is not None]
@@ -152,13 +162,21 @@ class StudyView:
         return Baseline(name, metric, value, reached, beaten)
 
     @cached_property
+    def rerun_noise(self) -> dict[str, Any]:
+        """Return what the reruns of the best trial show, {} without reruns: see `seed_noise`."""
+        return seed_noise(self.study)
+
+    @cached_property
     def noise(self) -> Noise | None:
         """Return the noise of the seed; None if no configuration was trained twice.
 
-        Trials with one `config_id` are one configuration; each has random streams of its own.
+        It is that of the reruns. Without them, trials with one `config_id` are one configuration;
+        each has random streams of its own.
         """
+        if self.rerun_noise:
+            return Noise(self.rerun_noise["sd"], 1, self.rerun_noise["reruns"])
         groups: dict[str, list[float]] = defaultdict(list)
-        for trial in self.finished:
+        for trial in self.complete:
             if config := trial.user_attrs.get("config_id"):
                 groups[str(config)].append(trial.values[0])
         repeated = [values for values in groups.values() if len(values) > 1]

@@ -157,8 +157,17 @@ def skip_problems(spec: Spec) -> list[Problem]:
 
 def grid_problems(spec: Spec) -> list[Problem]:
     """Return a problem if a grid search has too many combinations."""
-    if spec.sampler.type != "grid":
+    if spec.sampler.type != "grid" or (n_points := grid_points(spec)) <= MAX_GRID_POINTS:
         return []
+    message = (
+        f"the grid has {n_points:,} combinations, more than {MAX_GRID_POINTS:,}; search fewer"
+        " values or choose another sampler"
+    )
+    return [(("sampler",), message)]
+
+
+def grid_points(spec: Spec) -> int:
+    """Return the number of combinations of a grid search."""
     n_points = 1
     for size in spec.space().sizes().values():
         n_points *= size
@@ -167,10 +176,4 @@ def grid_problems(spec: Spec) -> list[Problem]:
             n_points *= len(entry.choices)
         elif isinstance(entry, IntEntry):
             n_points *= (entry.high - entry.low) // entry.step + 1
-    if n_points <= MAX_GRID_POINTS:
-        return []
-    message = (
-        f"the grid has {n_points:,} combinations, more than {MAX_GRID_POINTS:,}; search fewer"
-        " values or choose another sampler"
-    )
-    return [(("sampler",), message)]
+    return n_points

@@ -45,6 +45,8 @@ class Resolver:
         return {
             "tolerance": config.tolerance,
             "n_trials": config.study.n_trials,
+            "n_noise": config.study.n_noise,
+            "n_confirm": config.study.n_confirm,
             "timeout_hours": config.study.timeout_hours,
             "seed": config.study.seed,
             "storage": self.storage(),

@@ -19,6 +19,7 @@ from hpogen.grid.budget_filter import Architecture, nearest_budgets, within_budg
 from hpogen.grid.extremes import extreme_indices
 from hpogen.grid.where_and_skip import fits, skip_indices
 
+FEWEST_TRIALS = 10  # of a study that reruns its best trials, as in the script
 BYTES_PER_PARAMETER = 16  # fp32 weight, gradient and Adam's two moments
 
 
@@ -32,6 +33,8 @@ class Spec(Strict):
     horizon: int | None
     tolerance: float
     n_trials: int
+    n_noise: int
+    n_confirm: int
     timeout_hours: Number | None
     seed: int
     storage: str | None
@@ -52,6 +55,11 @@ class Spec(Strict):
     def family(self) -> Family:
         """Return the family of the task."""
         return find_family(self.task)
+
+    @property
+    def n_reruns(self) -> int:
+        """Return the number of trials at the end that run the best ones again."""
+        return self.n_noise + self.n_confirm if self.n_trials >= FEWEST_TRIALS else 0
 
     @property
     def used(self) -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ from hpogen.configuration.config import CategoricalEntry
 from hpogen.families.family import Schedule
 from hpogen.grid.budget import format_budget
 from hpogen.spec import Spec
+from hpogen.spec.make import grid_points
 
 FEW_SHAPES = 5
 
@@ -23,6 +24,7 @@ def spec_warnings(spec: Spec, n_train_rows: int | None = None) -> list[str]:
     return [
         *few_shapes(spec),
         *only_extremes(spec),
+        *many_reruns(spec),
         *long_warmup(spec, n_train_rows),
         *idle_pruner(spec, n_train_rows),
         *random_categories(spec),
@@ -44,11 +46,31 @@ def few_shapes(spec: Spec) -> Iterator[str]:
 def only_extremes(spec: Spec) -> Iterator[str]:
     """Yield a warning if all trials are extremes."""
     n_extremes = len(spec.extremes)
-    if spec.n_trials <= n_extremes:
+    last = f", the last {spec.n_reruns} reruns" if spec.n_reruns else ""
+    if spec.n_trials - spec.n_reruns <= n_extremes:
         yield (
             f"study.n_trials: {counted(spec.n_trials, 'trial')}, and the first {n_extremes} are"
-            f" extreme architectures, so the sampler chooses none; write more than {n_extremes}"
+            f" extreme architectures{last}, so the sampler chooses none; write more than"
+            f" {n_extremes + spec.n_reruns}"
         )
+
+
+def many_reruns(spec: Spec) -> Iterator[str]:
+    """Yield a warning if reruns take half of the trials, or combinations of a grid."""
+    places = "study.n_noise, study.n_confirm"
+    if 2 * spec.n_reruns > spec.n_trials:
+        yield (
+            f"{places}: {counted(spec.n_reruns, 'rerun')} of the best, more than half of"
+            f" {counted(spec.n_trials, 'trial')}; lower them, or raise study.n_trials"
+        )
+    elif spec.sampler.type == "grid":
+        n_left = spec.n_trials - spec.n_reruns
+        if n_left < grid_points(spec) <= spec.n_trials:
+            yield (
+                f"{places}: {counted(n_left, 'trial')} besides the reruns, fewer than the"
+                f" {grid_points(spec):,} combinations of the grid; raise study.n_trials, or write"
+                " 0"
+            )
 
 
 def long_warmup(spec: Spec, n_train_rows: int | None) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.text import Text
 from recover_trials.model import Study
 from recover_trials.output.rows import known, shared_fields, table_of
 from recover_trials.recovery import Recovery
+from recover_trials.seed_noise import noise_sentence, seed_noise
 
 SHOWN_ATTRIBUTES = ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff", "param_count")
 
@@ -38,7 +40,7 @@ def study_table(study: Study) -> Table:
     ]
     extra = [
         name
-        for name in ("kind", "ended_by", "fail_reason")
+        for name in ("kind", "rerun_of", "repeat_of", "ended_by", "fail_reason")
         if any(name in trial.user_attrs for trial in study.rows)
     ]
     params = searched_names(study)
@@ -60,7 +62,11 @@ def selected_table(study: Study, columns: list[str] | None) -> Table:
     """Return a study as a table of the named columns."""
     if columns is None:
         return study_table(study)
-    names, rows = table_of(Recovery([study], columns=columns))
+    return plain_table(*table_of(Recovery([study], columns=columns)))
+
+
+def plain_table(names: list[str], rows: list[list[Any]]) -> Table:
+    """Return rows as an aligned table."""
     table = Table(box=None, pad_edge=False)
     for name in names:
         table.add_column(cell(name), no_wrap=True)
@@ -70,11 +76,21 @@ def selected_table(study: Study, columns: list[str] | None) -> Table:
 
 
 def to_table(recovery: Recovery) -> str:
-    """Return aligned tables, as wide as they need to be."""
-    text = io.StringIO()
-    console = Console(file=text, width=10_000, force_terminal=False)
+    """Return the studies as aligned tables."""
+    parts: list[Text | Table] = []
     for study in recovery.studies:
         shared = (f"{name} {value}" for name, value in shared_fields(study).items() if value)
-        console.print(cell(", ".join([study.name, *shared])))
-        console.print(selected_table(study, recovery.columns))
+        parts.append(cell(", ".join([study.name, *shared])))
+        parts.append(selected_table(study, recovery.columns))
+        if noise := seed_noise(study):
+            parts.append(cell(noise_sentence(noise)))
+    return printed(parts)
+
+
+def printed(parts: Iterable[Text | Table]) -> str:
+    """Return the text of tables, as wide as they need to be."""
+    text = io.StringIO()
+    console = Console(file=text, width=10_000, force_terminal=False)
+    for part in parts:
+        console.print(part)
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())

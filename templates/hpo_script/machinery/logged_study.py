@@ -8,6 +8,7 @@ damaged line costs at most the trial whose end it was: that trial runs again und
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from statistics import fmean, median, stdev
 from typing import Any
 
 from hpo_script.machinery.trial_log import ARCHITECTURE, IDENTITY, STATES
@@ -37,6 +38,10 @@ class LoggedTrial:
     @property
     def finished(self) -> bool:
         return self.state != "RUNNING"
+
+    @property
+    def rerun_of(self) -> int | None:
+        return self.attributes.get("rerun_of")
 
     def take(self, event: str, fields: dict[str, Any]) -> None:
         if event == "evaluation":
@@ -116,8 +121,28 @@ class LoggedStudy:
         states = [trial.state for trial in self.trials.values()]
         return {name: states.count(state) for name, state in STATES.items()}
 
-    def best(self, direction: str) -> LoggedTrial | None:
-        """Return the finished trial with the best value, the first of equals."""
-        finished = [trial for trial in self.trials.values() if trial.state == "COMPLETE"]
+    def ranked(self, direction: str) -> list[LoggedTrial]:
+        """Return the complete trials without reruns, the best first, the first of equals first."""
         sign = 1 if direction == "minimize" else -1
-        return min(finished, key=lambda t: (sign * (t.value or 0.0), t.number), default=None)
+        found = [t for t in self.trials.values() if t.state == "COMPLETE" and t.rerun_of is None]
+        return sorted(found, key=lambda t: (sign * (t.value or 0.0), t.number))
+
+    def best(self, direction: str) -> LoggedTrial | None:
+        return next(iter(self.ranked(direction)), None)
+
+    def seed_noise(self, direction: str) -> dict[str, Any]:
+        """Return the spread of the trial that was rerun last, {} if it has fewer than two reruns.
+
+        `lead` is from the median trial to the mean of the reruns, above 0 if this is better.
+        """
+        values = [trial.value or 0.0 for trial in self.ranked(direction)]
+        complete = [trial for _, trial in sorted(self.trials.items()) if trial.state == "COMPLETE"]
+        last = [t.rerun_of for t in complete if t.rerun_of is not None][-1:]
+        again = [trial.value or 0.0 for trial in complete if trial.rerun_of in last]
+        if len(again) < 2 or not values:
+            return {}
+        sd, mean, middle = stdev(again), fmean(again), median(values)
+        found = {"sd": sd, "rerun_of": last[0], "reruns": len(again), "mean": mean}
+        lead = middle - mean if direction == "minimize" else mean - middle
+        near = sum(abs(value - values[0]) <= sd for value in values[1:])
+        return {**found, "median": middle, "lead": lead, "within_sd": near}

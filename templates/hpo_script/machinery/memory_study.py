@@ -23,9 +23,10 @@ from hpo_script.machinery.sampler import StudySampler
 
 def as_optuna(trial: LoggedTrial) -> FrozenTrial:
     params, space = searched_params(trial.attributes), distributions()
+    hidden = trial.finished and trial.rerun_of is not None  # luck must not draw the sampler
     return optuna.trial.create_trial(
-        state=TrialState[trial.state],
-        value=trial.value,
+        state=TrialState["FAIL" if hidden else trial.state],
+        value=None if hidden else trial.value,
         params=params,
         distributions={name: space[name] for name in params},
         intermediate_values={next(iter(point.values())): point[METRIC] for point in trial.curve},

@@ -61,6 +61,7 @@ def summary(study: LoggedStudy) -> dict[str, Any]:
         "direction": DIRECTION,
         "best_trial": best and best.number,
         "best_value": best and best.value,
+        "seed_noise": study.seed_noise(DIRECTION),
         "baselines": run.get("baselines", {}),
     }
 
@@ -77,9 +78,17 @@ def say_result(study: LoggedStudy) -> None:
         say("  " + ", ".join(f"{name}={value}" for name, value in values.items()))
     for name, metrics in summary(study)["baselines"].items():
         for metric, value in metrics.items():
-            sign = -1 if metric == "auc" else 1
+            sign = 1 if metric.endswith(("loss", "per_byte", "brier")) else -1
             words = "better than" if sign * found[metric] < sign * value else "NOT better than"
             say(f"  {metric} {found[metric]:.4f} is {words} the {name} with {value:.4f}")
     if found.get("collapsed"):
         say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
-    say("Each configuration has one seed: part of a lead may be the noise of its seed.")
+    if noise := study.seed_noise(DIRECTION):
+        noise["word"] = "more" if noise["lead"] > 2 * noise["sd"] else "NOT more"
+        say("seed noise: SD {sd:.3g}; within it of the best: {within_sd} others".format_map(noise))
+        say("  {reruns} reruns of trial {rerun_of}: mean {mean:.6g}".format_map(noise))
+        say(
+            "  {lead:.3g} better than the median trial, {word} than noise (2 SD)".format_map(noise)
+        )
+    else:
+        say(f"Trial {best.number} has one seed: part of its lead may be the noise of its seed.")

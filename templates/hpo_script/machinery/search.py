@@ -2,7 +2,7 @@
 
 The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free. So
 the total is exact, a killed trial continues under its number, and workers need no coordinator.
-Extreme k is trial k. The configurations of --enqueue follow, then those of the sampler.
+Extreme k is trial k. The configurations of --enqueue follow, then the sampler's, then reruns.
 """
 
 from __future__ import annotations
@@ -22,14 +22,21 @@ from typing import Any
 
 import torch
 
-from hpo_script.constants import ARCHITECTURES, DIRECTION, EXTREME_INDICES, METRIC
-from hpo_script.experiment.space import SPACE
+from hpo_script.constants import (
+    ARCHITECTURES,
+    DIRECTION,
+    EXTREME_INDICES,
+    METRIC,
+    N_CONFIRM,
+    N_NOISE,
+)
+from hpo_script.experiment.space import SPACE, searched_params
 from hpo_script.experiment.task import Task
 from hpo_script.experiment.training import DivergedError, Training, evals_without_gain, train
 from hpo_script.machinery.checkpoint import Checkpoint
 from hpo_script.machinery.device import ShapeCost, free_memory, out_of_memory, peak_memory
 from hpo_script.machinery.log_file import Interrupted, LogFile, say
-from hpo_script.machinery.logged_study import LoggedStudy
+from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 from hpo_script.machinery.memory_study import MemoryStudy, first_prunable
 from hpo_script.machinery.progress import Progress
 from hpo_script.machinery.results import summary, write_results
@@ -37,6 +44,7 @@ from hpo_script.machinery.stops import STOPPED, Stops
 from hpo_script.machinery.trial_log import ARCHITECTURE, STATES
 
 MOST_KILLS = 10  # processes in a row that may end at one place of a trial
+FEWEST_TRIALS = 10  # of a study that reruns its best trials
 SIGN = 1 if DIRECTION == "minimize" else -1
 
 
@@ -59,6 +67,16 @@ def failure(error: Exception) -> dict[str, Any]:
         "error": f"{type(error).__name__}: {error}",
         "where": f"{Path(last.filename).name}:{last.lineno} in {last.name}",
     }
+
+
+def reruns(study: LoggedStudy) -> list[tuple[str, LoggedTrial]]:
+    """Return the reruns that a study lacks, (kind, trial): each of the best, then the best one."""
+    known = [(t.attributes.get("kind"), t.rerun_of) for t in study.trials.values()]
+    ranked = study.ranked(DIRECTION)
+    plan = [("confirm", t) for t in ranked[:N_CONFIRM] if ("confirm", t.number) not in known]
+    for best in ranked[:1]:
+        plan += [("noise", best)] * (N_NOISE - known.count(("noise", best.number)))
+    return plan
 
 
 @dataclass
@@ -143,8 +161,9 @@ class Search:
         row, cost = ARCHITECTURES[arch_idx], self.costs[arch_idx]
         trained = {name: value for name, value in config.items() if name not in SPACE.sizes()}
         config_id = digest([row, trained])[:12]
-        if any(t.attributes.get("config_id") == config_id for t in study.trials.values()):
-            origin["kind"] = "repeat"
+        equal = [n for n, t in study.trials.items() if t.attributes.get("config_id") == config_id]
+        if equal and "rerun_of" not in origin:
+            origin |= {"kind": "repeat", "repeat_of": min(equal)}
         fields = {
             "trial": number,
             "arch_idx": arch_idx,
@@ -172,12 +191,18 @@ class Search:
         for enqueued_id, params in study.enqueued.items():
             if enqueued_id not in used:
                 return params, {"kind": "enqueued", "enqueued_id": enqueued_id}
+        started = {n for n, trial in study.trials.items() if trial.attributes}
+        after = len({*range(number + 1, self.arguments.n_trials)} - started)
+        plan = reruns(study) if self.arguments.n_trials >= FEWEST_TRIALS else []
+        if after < len(plan):  # the last ones
+            kind, best = plan[-1 - after]
+            return searched_params(best.attributes), {"kind": kind, "rerun_of": best.number}
         return {}, {"kind": "search"}
 
     def run_trial(self, number: int) -> None:
         """Train one trial, from its checkpoint if it has one, and write its end."""
         self.number, self.config = number, dict(self.log.study.trials[number].attributes)
-        spared = self.config["kind"] in ("extreme", "smoke")
+        spared = self.config["kind"] in ("extreme", "smoke", "noise", "confirm")
         self.prunable_from = math.inf if spared else first_prunable(self.task, self.config)
         self.curve: list[dict[str, Any]] = []
         self.began = time.monotonic()

@@ -27,6 +27,7 @@ from hpo_script.constants import DIRECTION, METRIC
 from hpo_script.experiment.shared import UnusableError
 from hpo_script.experiment.space import searched
 from hpo_script.machinery.log_file import Interrupted, read_log, say
+from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 from hpo_script.machinery.main import COMPARED, SAME_SPACE, changes, run_fields
 from hpo_script.machinery.memory_study import MemoryStudy
 from hpo_script.machinery.search import Search
@@ -129,6 +130,17 @@ class StorageStudy(MemoryStudy):
         """Return the numbers of the trials that are no retries."""
         return [t.number for t in self.trials() if "failed_trial" not in t.system_attrs]
 
+    def as_logged(self) -> LoggedStudy:
+        """Return the trials of all workers as the log has those of one; a retry takes over."""
+        numbers, found = {n: i for i, n in enumerate(self.firsts())}, LoggedStudy()
+        for trial in self.trials():
+            number = numbers[trial.system_attrs.get("failed_trial", trial.number)]
+            known = found.trials[number] = LoggedTrial(number, state=trial.state.name)
+            known.attributes = {**trial.user_attrs, **trial.params}
+            known.value = trial.value if trial.state == TrialState.COMPLETE else None
+        found.enqueued = self.logged.enqueued
+        return found
+
     def hold(self) -> int:
         """Hold the trial that waits longest; return its number in the log."""
         self.held_id = self.study.ask()._trial_id
@@ -189,12 +201,12 @@ class StorageSearch(Search):
             if not self.memory.trials(TrialState.WAITING):
                 if (number := len(self.memory.firsts())) >= self.arguments.n_trials:
                     return None
-                params, attributes = self.given_params(number, study)
+                params, attributes = self.given_params(number, self.memory.as_logged())
                 self.memory.study.enqueue_trial(dict(params), user_attrs=attributes)
             number = self.memory.hold()
             if number not in study.trials:
                 about = {"kind": "search", **self.memory.held.user_attrs}
-                self.start_trial(number, study, {}, about)
+                self.start_trial(number, self.memory.as_logged(), {}, about)
         self.sync()
         return number
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hpo_script.families.text.examples import SUFFIXES, fixed_splits, read_examples, split_examples
+from hpo_script.families.text.examples import (
+    SUFFIXES,
+    evenly_spread,
+    fixed_splits,
+    read_examples,
+    split_examples,
+)
 from hpogen.configuration.yaml_file import shown
 from hpogen.errors import DataError
 from hpogen.families.family import DataFacts, with_defaults
@@ -32,6 +37,7 @@ def read_text_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
         columns = [values["text_column"], values["label_column"], *extra]
         examples = read_examples(Path(path), content, columns)
         train, val, test = splits_of(examples, values)
+        train = evenly_spread(train, values["train_subset"])
     except ImportError as error:
         raise DataError(f"{place}: {error}; run: python -m pip install pandas pyarrow") from None
     except OSError as error:
@@ -63,8 +69,7 @@ def read_text_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
         "data_sha256": hashlib.sha256(content).hexdigest(),
         "labels": list(labels),
     }
-    n_train = math.ceil(len(train) * values["train_subset"])
-    return DataFacts(constants, notes, warnings, n_train)
+    return DataFacts(constants, notes, warnings, len(train))
 
 
 def splits_of(examples: list[list[str]], values: Mapping[str, Any]) -> list[list[int]]:

@@ -26,7 +26,12 @@ from hpo_script.families.text.constants import (
     TRAIN_SUBSET,
     VAL_FRACTION,
 )
-from hpo_script.families.text.examples import fixed_splits, read_examples, split_examples
+from hpo_script.families.text.examples import (
+    evenly_spread,
+    fixed_splits,
+    read_examples,
+    split_examples,
+)
 from hpo_script.families.text.losses import LOSSES
 from hpo_script.families.text.metrics import class_metrics
 from hpo_script.families.text.model import PADDING, TextClassifier
@@ -54,8 +59,7 @@ class Task:
             splits = make_splits(examples)
         except ValueError as error:
             raise UnusableError(f"{self.data_path}: {error}") from None
-        train, val, _ = splits
-        train = train[: math.ceil(len(train) * TRAIN_SUBSET)]
+        train, val = evenly_spread(splits[0], TRAIN_SUBSET), splits[1]
         for split, rows in (("training", train), ("validation", val)):
             counts = Counter(examples[row][1] for row in rows)
             if few := [label for label in LABELS if counts[label] < MIN_CLASS_SAMPLES]:

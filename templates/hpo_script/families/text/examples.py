@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import random
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -80,3 +81,8 @@ def fixed_splits(names: Sequence[str]) -> list[list[int]]:
     if others := sorted({*names} - {*SPLITS}):
         raise ValueError(f"split {others[0]!r} is not one of {', '.join(SPLITS)}")
     return [[row for row, name in enumerate(names) if name == split] for split in SPLITS]
+
+
+def evenly_spread(rows: Sequence[int], share: float) -> list[int]:
+    """Return a share of the rows, evenly spread: neighbours in a file often have one label."""
+    return [rows[int(place / share)] for place in range(math.ceil(len(rows) * share))]
