@@ -48,7 +48,17 @@ def choices(tables: Mapping[str, Iterable[str]], defaults: Mapping[str, str]) ->
 
 def task_protocol() -> str:
     """Return the methods that the class Task of a data part has."""
-    part = resources.files("hpo_script").joinpath("experiment/task.py")
+    return protocol_table("experiment/task.py")
+
+
+def final_task_protocol() -> str:
+    """Return the methods that the class FinalTask of a final script has besides."""
+    return protocol_table("final/task.py")
+
+
+def protocol_table(name: str) -> str:
+    """Return the methods of the class in a part."""
+    part = resources.files("hpo_script").joinpath(name)
     (protocol,) = [
         node
         for node in ast.parse(part.read_text(encoding="utf-8")).body

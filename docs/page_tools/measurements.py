@@ -112,6 +112,12 @@ def comparison(name: str) -> str:
     return str(tabulate(read(f"{folder}/results.json")))
 
 
+def search() -> str:
+    """Return the tables of search methods (`make bench-search`)."""
+    tabulate = runpy.run_path(str(ROOT / "tests/benchmarks/search/table.py"))["table"]
+    return str(tabulate(read("docs/search.json")))
+
+
 def flop_per_sample(row: Mapping[str, int], n_tokens: int) -> int:
     """Return the operations of a forward and a backward pass of one sample.
 
@@ -157,6 +163,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "recover-speed": recover_speed,
     "scaling-coverage": scaling_coverage,
     "inputs": partial(comparison, "inputs"),
-    "samplers": partial(comparison, "samplers"),
+    "search": search,
+    "verdicts": partial(comparison, "verdicts"),
     "runs": runs,
 }

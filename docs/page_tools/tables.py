@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from page_tools import configuration, measurements, script, trial_log
-from page_tools.families import families, task_protocol
+from page_tools.families import families, final_task_protocol, task_protocol
 
 TABLES: dict[str, Callable[[], str]] = {
     **configuration.TABLES,
     **measurements.TABLES,
     "families": families,
     "task-protocol": task_protocol,
+    "final-task-protocol": final_task_protocol,
     "script-parts": script.parts,
     "optional-sections": script.optional_sections,
     "log-lines": trial_log.lines,

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from hpogen.configuration.yaml_file import shown
 from hpogen.errors import HpogenError, UsageError
+from hpogen.final.final_spec import FinalSpec, render_final
 from hpogen.rendering.render import read_mark, render
 from hpogen.spec import Spec
 
@@ -26,14 +27,14 @@ def read_script(path: Path) -> str:
         raise UsageError(f"{shown(str(path), 200)}: {reason}; give a script of hpogen") from None
 
 
-def header_spec(path: Path, script: str) -> Spec:
-    """Return the specification in a script's header. Raises UsageError."""
+def header_spec(path: Path, script: str) -> Spec | FinalSpec:
+    """Return the specification in the header of a search or final script. Raises UsageError."""
     name = shown(str(path), 200)
     try:
         fields = read_mark(script)
         if fields is None:
             raise UsageError(f"{name}: no hpogen header line; give a script of hpogen")
-        return Spec.model_validate(fields)
+        return (FinalSpec if "final" in fields else Spec).model_validate(fields)
     except (json.JSONDecodeError, IndexError, RecursionError, ValidationError):
         raise UsageError(
             f"{name}: the hpogen header line is not valid; it was edited or written by another"
@@ -45,7 +46,7 @@ def fresh_render(path: Path, script: str) -> str:
     """Render the specification in a script's header; return the text. Raises UsageError."""
     spec = header_spec(path, script)
     try:
-        return render(spec)
+        return render_final(spec) if isinstance(spec, FinalSpec) else render(spec)
     except HpogenError as error:
         raise UsageError(f"{shown(str(path), 200)}: {error}") from None
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):

@@ -167,9 +167,41 @@ def print_notes(notes: Iterable[str]) -> None:
         "hpogen render --budget 2B --horizon 1 --with guards --with slurm",
         "hpogen render --family families/lstm --budget 60K --horizon 1 --task lstm_up",
         "hpogen render --plan plan.yaml --dry-run",
+        "hpogen render --kind final --from logs/hpo_2B_h1.log --top 2 --seeds 5",
     )
 )
 @spec_options
+@click.option(
+    "--kind",
+    type=click.Choice(["search", "final"]),
+    default="search",
+    help="final: train the best configurations of a study and evaluate the test split once.",
+)
+@click.option(
+    "--from",
+    "results",
+    type=CONFIG,
+    metavar="RESULTS",
+    help="With --kind final: a log of the study, trials.csv or best_params.json.",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(1, 20),
+    metavar="K",
+    help="With --kind final: number of configurations (default: 1).",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 100),
+    metavar="S",
+    help="With --kind final: trainings of each configuration (default: 5).",
+)
+@click.option(
+    "--script",
+    type=CONFIG,
+    metavar="FILE",
+    help="With --kind final: the search script (default: found by the study's name).",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write to (default: .).")
 @click.option("--n-trials", type=click.IntRange(min=1), help="Total number of trials.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of all random number streams.")
@@ -213,12 +245,24 @@ def render(
     dry_run: bool,
     check_only: bool,
     prune: bool,
+    kind: str,
+    results: Path | None,
+    top: int | None,
+    seeds: int | None,
+    script: Path | None,
     **values: Any,
 ) -> None:
-    """Write one search script, or all scripts of a plan, and print their paths.
+    """Write one search script, all scripts of a plan, or a final script; print their paths.
 
     A summary of the search goes to stderr, with warnings about settings that spoil a study.
     """
+    of_final = {"--from": results, "--top": top, "--seeds": seeds, "--script": script}
+    if kind == "final":
+        planned = {"plan": plan_path, "dry_run": dry_run, "check": check_only, "prune": prune}
+        render_final(out, force, quiet, of_final, {**planned, **values})
+        return
+    if given := [name for name, value in of_final.items() if value is not None]:
+        raise UsageError(f"{given[0]} needs --kind final")
     plan_only = {"--dry-run": dry_run, "--check": check_only, "--prune": prune}
     if plan_path is None:
         if given := [name for name, value in plan_only.items() if value]:
@@ -232,6 +276,32 @@ def render(
         plan_path, dry_run=dry_run, check=check_only, prune=prune, force=force, quiet=quiet
     )
     sys.exit(1 if check_only and changes else 0)
+
+
+def render_final(
+    out: Path | None,
+    force: bool,
+    quiet: bool,
+    of_final: dict[str, Any],
+    others: dict[str, Any],
+) -> None:
+    """Write a final script. Raises UsageError for options that the study decides."""
+    from hpogen.final.command import refuse_other_options, write_final
+
+    results, stdout = of_final["--from"], others.pop("stdout")
+    refuse_other_options(others)
+    if results is None:
+        raise UsageError("--kind final needs the results of a study; add --from logs/NAME.log")
+    write_final(
+        results,
+        out or Path(),
+        top=of_final["--top"] or 1,
+        n_seeds=of_final["--seeds"] or 5,
+        script=of_final["--script"],
+        stdout=stdout,
+        force=force,
+        quiet=quiet,
+    )
 
 
 def refuse_beside_plan(**values: Any) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hpogen.configuration.load import load_config
+from hpogen.final.final_spec import final_part_names
 from hpogen.rendering.render import part_names, render
 from hpogen.spec import Spec, make_spec
 
@@ -45,11 +46,14 @@ def test_a_script_is_still_the_same(config: Path) -> None:
     assert path.read_text() == content
 
 
-def test_every_part_is_in_a_golden_script() -> None:
+def test_every_part_is_in_a_golden_script_or_a_final_one() -> None:
     root = Path(str(resources.files("hpo_script")))
     files = {path.relative_to(root).with_suffix("") for path in root.rglob("*.py")}
     parts = {path.as_posix() for path in files if path.name not in ("__init__", *NO_PARTS)}
-    blocks = [names for config in CONFIGS for names in part_names(golden_spec(config))]
+    specs = [golden_spec(config) for config in CONFIGS]
+    scripts = [part_names(spec) for spec in specs]
+    scripts += [final_part_names(spec) for spec in specs if spec.family.final_parts]
+    blocks = [names for script in scripts for names in script]
     assert {name for names in blocks for name in names} == parts
 
 

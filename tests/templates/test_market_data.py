@@ -96,15 +96,20 @@ def test_standardised_inputs_depend_on_the_training_rows_only(sp500: Path) -> No
     names = load(render_to(sp500.parent, changed(MARKET, options={"inputs": "scale_free"})))
     frame, _ = names["read_prices"](sp500)
     n_train = round(len(frame) * 0.7)
-    one = names["input_features"](frame, COLUMNS, n_train)
+
+    def inputs(frame: pd.DataFrame) -> Any:
+        features = names["input_features"](frame, COLUMNS)
+        return names["scaled_inputs"](features, names["input_scale"](features[:n_train]))
+
+    one = inputs(frame)
     later = frame.copy()
     later.loc[n_train:, COLUMNS] *= 3.0
-    two = names["input_features"](later, COLUMNS, n_train)
+    two = inputs(later)
     np.testing.assert_array_equal(one[:n_train], two[:n_train])
     assert abs(one[1:n_train].mean(0)).max() < 0.01
     assert abs(one[1:n_train].std(0) - 1).max() < 0.02  # all but those cut off at 10
     dearer = frame.assign(**{name: frame[name] * 7 for name in COLUMNS[:5]})
-    three = names["input_features"](dearer, COLUMNS, n_train)
+    three = inputs(dearer)
     np.testing.assert_allclose(one, three, rtol=1e-6, atol=1e-9)  # no effect of the currency
 
 

@@ -131,6 +131,7 @@ class Family:
     length_params: tuple[str, ...]  # hyper-parameters that `schedule` reads
     switches: Mapping[str, Switch] = field(default_factory=dict)
     slots: Callable[[Mapping[str, Any]], Mapping[str, list[str]]] = no_slots  # from constants
+    final_parts: tuple[str, ...] = ()  # only of final scripts, after `parts`
     folder: Path | None = None  # its own parts, which take precedence over those of hpo_script
 
     def kind(self, task: str) -> TaskKind:

@@ -93,7 +93,8 @@ def part_problems(family: Family) -> Iterator[str]:
     fixed = [name for name in family.parts if not name.startswith("{")]
     chosen = [part for kind in family.tasks for part in kind.parts.values()]
     chosen += [part for choice in choices for part in choice.parts.values()]
-    missing = [name for name in (*fixed, *chosen) if find_part(name, family.folder) is None]
+    named = (*fixed, *chosen, *family.final_parts)
+    missing = [name for name in named if find_part(name, family.folder) is None]
     for name in missing:
         yield f"part {shown(name)}: {name}.py is neither in the folder nor in {PACKAGE}"
     if not missing:

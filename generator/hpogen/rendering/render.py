@@ -24,7 +24,7 @@ from hpogen.rendering.inline import (
     read_part,
 )
 from hpogen.rendering.literals import constant_line, literal
-from hpogen.rendering.part_order import part_names
+from hpogen.rendering.part_order import PartNames, part_names
 from hpogen.rendering.script_constants import Group, script_constants
 from hpogen.rendering.sections import chosen_sections
 from hpogen.spec import Spec
@@ -43,25 +43,46 @@ REQUIREMENTS = {
 
 def render(spec: Spec) -> str:
     """Return the script of a specification. Raises UsageError if no architecture fits."""
-    family, sections = spec.family, chosen_sections(spec.sections)
-    blocks = [[read_part(name, family.folder) for name in names] for names in part_names(spec)]
+    sections = chosen_sections(spec.sections)
+    return join(
+        "script.py.j2",
+        spec,
+        part_names(spec),
+        script_constants(spec),
+        spec.sampler.requires,
+        horizon="" if spec.horizon is None else f", horizon {spec.horizon}",
+        mark=f"{MARK}{__version__}:{spec.sha256()}:{spec.to_json()}",
+        more_arguments="".join(f", {s.arguments[1]}" for s in sections if s.arguments),
+        guards=", ".join(section.guards for section in sections if section.guards),
+        search="".join(f", search={section.search}" for section in sections if section.search),
+    )
+
+
+def join(
+    template_name: str,
+    spec: Spec,
+    names: PartNames,
+    constants: list[Group],
+    requires: Iterable[str],
+    **values: Any,
+) -> str:
+    """Return a script: constants and parts in a template, which gets `values`, too."""
+    family = spec.family
+    blocks = [[read_part(name, family.folder) for name in block] for block in names]
     command_line, experiment, machinery = blocks
     parts = [*command_line, *experiment, *machinery]
-    constants = script_constants(spec)
     tables = function_tables(spec)
     check_names(parts, constants, tables)
     stdlib, third_party = merged(parts)
     first_stdlib, first_packages = merged([*command_line, *experiment])
     first_stdlib.modules.add("sys")
     first_stdlib.names.setdefault("typing", set()).update({"Any", "Literal"})
-    packages = required_packages(command_line, third_party, spec.sampler.requires)
-    return template().render(
+    packages = required_packages(command_line, third_party, requires)
+    return template(template_name).render(
         spec=spec,
         budget=format_budget(spec.budget),
-        horizon="" if spec.horizon is None else f", horizon {spec.horizon}",
         title=family.kind(spec.task).title,
         version=__version__,
-        mark=f"{MARK}{__version__}:{spec.sha256()}:{spec.to_json()}",
         requirements=[REQUIREMENTS.get(package, package) for package in packages],
         packages=packages,
         stdlib=first_stdlib.lines(),
@@ -74,14 +95,12 @@ def render(spec: Spec) -> str:
         ],
         modules=constant_line("MODULES", third_party.all_modules(), ""),
         command_line=[part_text(part) for part in command_line],
-        more_arguments="".join(f", {s.arguments[1]}" for s in sections if s.arguments),
         experiment=[
             part_text(part, before) + tables_after(part, tables)
             for before, part in zip([None, *experiment], experiment, strict=False)
         ],
         machinery=[part_text(part) for part in machinery],
-        guards=", ".join(section.guards for section in sections if section.guards),
-        search="".join(f", search={section.search}" for section in sections if section.search),
+        **values,
     )
 
 
@@ -104,17 +123,19 @@ def required_packages(
 
 
 @functools.cache
-def template() -> jinja2.Template:
-    """Return the template of a script, in which an undefined variable is an error."""
+def template(name: str) -> jinja2.Template:
+    """Return a template of scripts, in which an undefined variable is an error."""
     environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(
+            lambda name: resources.files("hpo_script").joinpath(name).read_text(encoding="utf-8")
+        ),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  the output is Python; `literal` escapes values
     )
-    source = resources.files("hpo_script").joinpath("script.py.j2")
-    return environment.from_string(source.read_text(encoding="utf-8"))
+    return environment.get_template(name)
 
 
 def merged(parts: Iterable[Part]) -> tuple[Imports, Imports]:

@@ -25,7 +25,10 @@ def other_configuration(path: Path, spec: Spec) -> str | None:
 
     Raises UsageError.
     """
-    old, new = keys_of(header_spec(path, read_script(path))), keys_of(spec)
+    known = header_spec(path, read_script(path))
+    if not isinstance(known, Spec):
+        return "is a final script"
+    old, new = keys_of(known), keys_of(spec)
     keys = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
     for group in ("sampler", "pruner"):
         if f"{group}.type" in keys:  # its other arguments belong to the type

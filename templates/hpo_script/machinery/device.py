@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -13,11 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hpo_script.constants import ARCHITECTURES
 from hpo_script.experiment.shared import Arch, UnusableError
-from hpo_script.experiment.space import SPACE
 from hpo_script.experiment.task import Task
-from hpo_script.machinery.log_file import say
 
 BYTES_PER_PARAMETER = 16  # fp32 weights, gradients and Adam's two moments
 
@@ -118,26 +115,6 @@ def measure(task: Task, arch: Arch) -> ShapeCost:
     kept = (saved[address] for address in saved.keys() - weights)
     sample_bytes = sum(tensor.untyped_storage().nbytes() for tensor in kept) // 2
     return ShapeCost(params, sample_bytes, 3 * counter.get_total_flops() // 2)
-
-
-def measure_shapes(task: Task) -> dict[int, ShapeCost]:
-    """Return the cost of each architecture: of its shape, with the most heads."""
-    costs: dict[int, ShapeCost] = {}
-    for rows in SPACE.shapes:
-        costs |= dict.fromkeys(rows, measure(task, ARCHITECTURES[rows[-1]]))
-    return costs
-
-
-def check_shapes(costs: Mapping[int, ShapeCost], free: int) -> None:
-    """Report shapes that do not fit and counts that differ. Raises UnusableError if none fits."""
-    for rows in SPACE.shapes:
-        arch, cost = ARCHITECTURES[rows[-1]], costs[rows[-1]]
-        if cost.params != arch["params"]:
-            say(f"{arch}: the model has {cost.params:,} parameters; the log has this number")
-        if not cost.micro_batch(free, 1):
-            say(f"warning: {arch} does not fit into {free:,} bytes: its trials will fail (oom)")
-    if not any(cost.micro_batch(free, 1) for cost in costs.values()):
-        raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
 
 
 def out_of_memory(error: Exception) -> bool:

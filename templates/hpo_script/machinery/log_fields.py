@@ -15,6 +15,9 @@ EVENT_MEANINGS = {
     "trial_end": "The end of a trial, complete by itself: parameters, attributes, the metrics of"
     " the best evaluation, costs, `system_attrs` and the whole learning curve. After a failure:"
     " `fail_reason`, `error` and `where`.",
+    "test_opened": "A final script is about to read the test split. A number above 1: the test"
+    " split was read before.",
+    "test_result": "The verdict of a final script, and the metrics on the test split.",
     "run_end": "Closes a run. A run without this line was killed, or is still at work.",
 }
 FIELD_MEANINGS = {
@@ -50,6 +53,10 @@ FIELD_MEANINGS = {
     "running": "trials without an end line",
     "best_trial": "number of the best complete trial, or null",
     "best_value": "its value, or null",
+    "evaluation_number": "how often the test split was read, this time included",
+    "verdict": "sentence on the chosen configuration",
+    "comparisons": "gain over each baseline on the test split, with its interval",
+    "results": "metrics on the test split, by configuration and seed",
     "enqueued_id": "digest of the file of `--enqueue`, and the place in it",
     "trial_params": "parameters, under the names of the search space",
     "from_study": "study id of the other log",

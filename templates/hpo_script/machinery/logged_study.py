@@ -99,7 +99,7 @@ class LoggedStudy:
             known = LoggedTrial(fields["from_trial"], attributes=about, state=fields["state"])
             known.curve, known.value = fields["learning_curve"], fields["value"]
             self.history.append(known)
-        else:
+        elif "trial" in fields:
             self.take_trial(event, fields)
 
     def take_trial(self, event: str, fields: dict[str, Any]) -> None:

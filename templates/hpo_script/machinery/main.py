@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import io
 import json
 import os
 import platform
-import re
 import sys
 import uuid
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,7 +31,7 @@ from hpo_script.constants import (
 from hpo_script.experiment.shared import UnusableError
 from hpo_script.experiment.space import SPACE, distributions, searched_params
 from hpo_script.experiment.task import Task
-from hpo_script.machinery.device import check_shapes, choose_device, free_memory, measure_shapes
+from hpo_script.machinery.device import choose_device, free_memory
 from hpo_script.machinery.dry_run import dry_run
 from hpo_script.machinery.log_file import Interrupted, LogFile, read_log, say
 from hpo_script.machinery.logged_study import LoggedStudy
@@ -41,29 +39,9 @@ from hpo_script.machinery.mounts import mount_of, unreachable_worker
 from hpo_script.machinery.repeat import repeat_trial
 from hpo_script.machinery.results import say_result, summary
 from hpo_script.machinery.search import Search, digest
+from hpo_script.machinery.shapes import check_shapes, measure_shapes
+from hpo_script.machinery.source import COMPARED, REMARKED, SAME_SPACE, changes, read_source
 from hpo_script.machinery.trial_log import LOG_VERSION
-
-# Trials compare where these are equal; SAME_SPACE matters to the sampler only.
-COMPARED = ("data_sha256", "task", "horizon", "metric", "direction", "settings", "code_sha256")
-SAME_SPACE = ("architectures_sha256", "search_space", "conditions", "skip_indices", "fixed_params")
-REMARKED = ("seed", "device", "threads", "torch", "optuna", "sampler", "pruner", "trial_seconds")
-# Constants that the experiment uses and that a run line has beside its `settings`.
-NO_SETTINGS = {*SAME_SPACE, "task", "horizon", "architectures", "free_axes", "data_path"}
-
-
-def read_source(source: str) -> tuple[dict[str, Any], str]:
-    """Return the constants, those that shape a trial as `settings`, and the code's SHA-256."""
-    _, constants, code, _ = source.split("\n# === ")
-    found: dict[str, Any] = {"settings": {}}
-    for node in ast.parse(f"# {constants}").body:
-        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value:
-            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            constant = ast.unparse(target)
-            name, used = constant.lower(), re.search(rf"\b{constant}\b", code)
-            place = found["settings"] if used and name not in NO_SETTINGS else found
-            with suppress(ValueError):  # a function of the command line is no constant
-                place[name] = ast.literal_eval(node.value)
-    return found, hashlib.sha256(code.encode()).hexdigest()
 
 
 def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[str, Any]:
@@ -101,21 +79,6 @@ def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[s
         "baselines": task.baselines(),
         **task.describe(),
     }
-
-
-def differences(old: object, new: object, name: str) -> Iterator[str]:
-    """Yield the differences between two values, each with its place."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in dict.fromkeys((*old, *new)):
-            yield from differences(old.get(key), new.get(key), f"{name}.{key}")
-    elif old != new:
-        was, now = (json.dumps(value)[:60] for value in (old, new))
-        yield f"{name} was {was}, is {now}"
-
-
-def changes(old: Mapping[str, Any], new: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    new = json.loads(json.dumps({name: new[name] for name in names}))
-    return [line for name in names for line in differences(old.get(name), new[name], name)]
 
 
 def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> None:

@@ -30,6 +30,8 @@ LOG_EVENTS = {
     "evaluation": ("Trial {trial} {unit} {step}", SAME),
     "trial_resumed": ("Trial {trial} resumed", f"{SAME} learning_curve"),
     "trial_end": ("Trial {trial} ended", f"{SAME} {RESULT} datetime_start datetime_complete"),
+    "test_opened": ("Run {run} opened test", "evaluation_number"),
+    "test_result": ("Run {run} tested", "evaluation_number verdict comparisons results"),
     "run_end": ("Run {run} ended", f"reason {' '.join(STATES)} best_trial best_value"),
 }
 FIELDS = {event: (*names.split(), *IDENTITY) for event, (_, names) in LOG_EVENTS.items()}

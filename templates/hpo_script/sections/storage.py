@@ -28,9 +28,10 @@ from hpo_script.experiment.shared import UnusableError
 from hpo_script.experiment.space import searched
 from hpo_script.machinery.log_file import Interrupted, read_log, say
 from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
-from hpo_script.machinery.main import COMPARED, SAME_SPACE, changes, run_fields
+from hpo_script.machinery.main import run_fields
 from hpo_script.machinery.memory_study import MemoryStudy
 from hpo_script.machinery.search import Search
+from hpo_script.machinery.source import COMPARED, SAME_SPACE, changes
 from hpo_script.machinery.stops import STOPPED
 from hpo_script.sections.constants import HEARTBEAT_SECONDS, STORAGE, STUDY_NAME
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hpogen.families.family import Family, TaskKind
 from hpogen.families.language.constants import CONSTANTS
-from hpogen.families.language.part_order import PARTS
+from hpogen.families.language.part_order import FINAL_PARTS, PARTS
 from hpogen.families.language.search_space import SEARCH_SPACE
 from hpogen.families.language.text import (
     check_text,
@@ -43,4 +43,5 @@ LANGUAGE = Family(
     metrics={"val_loss": "minimize", "bits_per_byte": "minimize"},
     default_metric="bits_per_byte",
     parts=PARTS,
+    final_parts=FINAL_PARTS,
 )

@@ -11,3 +11,5 @@ PARTS = (
     "experiment/arch_space",
     "experiment/space",
 )
+
+FINAL_PARTS = ("families/language/n_gram", "families/language/final_task")

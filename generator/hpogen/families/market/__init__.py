@@ -13,7 +13,7 @@ from hpogen.families.market.inputs import (
     market_sample_bytes,
 )
 from hpogen.families.market.losses import LOSSES
-from hpogen.families.market.part_order import PARTS
+from hpogen.families.market.part_order import FINAL_PARTS, PARTS
 from hpogen.families.market.read_data import read_market_data
 from hpogen.families.market.search_space import SEARCH_SPACE
 from hpogen.families.market.trial_length import count_market_samples, market_schedule
@@ -66,4 +66,5 @@ MARKET = Family(
     metrics={"val_loss": "minimize", "auc": "maximize", "brier": "minimize"},
     default_metric="val_loss",
     parts=PARTS,
+    final_parts=FINAL_PARTS,
 )

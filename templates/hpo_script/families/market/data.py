@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -26,7 +27,12 @@ from hpo_script.families.market.constants import (
     VAL_END,
     VAL_FRACTION,
 )
-from hpo_script.families.market.inputs_scale_free import Model, input_features
+from hpo_script.families.market.inputs_scale_free import (
+    Model,
+    input_features,
+    input_scale,
+    scaled_inputs,
+)
 from hpo_script.families.market.labels_threshold import make_labels
 from hpo_script.families.market.logistic import fit_logistic
 from hpo_script.families.market.losses import LOSSES
@@ -68,14 +74,20 @@ class Task:
                     " than MIN_VAL_SAMPLES or MIN_CLASS_SAMPLES; use more rows or another task"
                 )
         self.train_rate = float(labels[days[kept]].mean())
-        start = start_features(frame)
-        start = (start - start[days].mean(0)) / (start[days].std(0) + 1e-12)
-        self.start = torch.tensor(start, dtype=torch.float64)
+        start = start_features(frame)[days]
+        self.start_scale = np.stack([start.mean(0), start.std(0) + 1e-12])
+        self.input_scale = input_scale(input_features(frame, FEATURE_COLUMNS)[:n_train])
+        self.start, self.windows = self.inputs_of(frame, device)
         self.start_weights = self.fit_start(self.start)
-        inputs = input_features(frame, FEATURE_COLUMNS, n_train)
+
+    def inputs_of(self, frame: pd.DataFrame, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return the start features (rows, features), and a window per day that has one."""
+        start = (start_features(frame) - self.start_scale[0]) / self.start_scale[1]
+        inputs = scaled_inputs(input_features(frame, FEATURE_COLUMNS), self.input_scale)
         self.n_inputs = inputs.shape[1]
         table = torch.tensor(join_start(inputs, start), dtype=torch.float32, device=device)
-        self.windows = table.unfold(0, CONTEXT_LENGTH, 1)  # (rows, channels, days), a view
+        windows = table.unfold(0, CONTEXT_LENGTH, 1)  # (rows, channels, days), a view
+        return torch.tensor(start, dtype=torch.float64), windows
 
     def fit_start(self, features: Tensor) -> Tensor:
         """Return the weights of a logistic regression on features of the training days."""

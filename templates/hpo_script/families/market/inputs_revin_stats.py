@@ -20,10 +20,20 @@ from hpo_script.families.market.constants import PATCH_LENGTH
 from hpo_script.families.market.model import PatchTST
 
 
-def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int) -> np.ndarray:
-    """Return the inputs of the model, (rows, channels): the columns unchanged."""
-    del train_rows
+def input_features(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """Return the features of each row, (rows, channels): the columns unchanged."""
     return frame[list(columns)].to_numpy(np.float64)
+
+
+def input_scale(train: np.ndarray) -> np.ndarray:
+    """Return the scale of the channels, none: each window has its own."""
+    return train[:0]
+
+
+def scaled_inputs(features: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Return the inputs of the model, (rows, channels): the features unchanged."""
+    del scale
+    return features
 
 
 class Model(PatchTST):

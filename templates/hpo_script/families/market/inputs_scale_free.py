@@ -15,8 +15,8 @@ import pandas as pd
 from hpo_script.families.market.model import PatchTST
 
 
-def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int) -> np.ndarray:
-    """Return the inputs of the model, (rows, channels); the first row is 0."""
+def input_features(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """Return the features of each row, (rows, channels); the ratios of the first row are NaN."""
     features: dict[str, pd.Series] = {}
     for column in columns:
         values = frame[column]
@@ -28,9 +28,17 @@ def input_features(frame: pd.DataFrame, columns: Sequence[str], train_rows: int)
             values = ((values + 1) / (mean + 1)).map(np.log)
         features[column] = values
     features["range"] = (frame["High"] / frame["Low"]).map(np.log)
-    table = pd.DataFrame(features).to_numpy(np.float64)
-    train = table[1:train_rows]
-    standard = (table - train.mean(0)) / (train.std(0) + 1e-12)
+    return pd.DataFrame(features).to_numpy(np.float64)
+
+
+def input_scale(train: np.ndarray) -> np.ndarray:
+    """Return mean and standard deviation of each channel over training rows, (2, channels)."""
+    return np.stack([train[1:].mean(0), train[1:].std(0) + 1e-12])
+
+
+def scaled_inputs(features: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Return the inputs of the model, (rows, channels); ratios of the first row are 0."""
+    standard = (features - scale[0]) / scale[1]
     standard[0] = np.nan_to_num(standard[0])
     return np.clip(standard, -10.0, 10.0)  # a day without volume is an extreme outlier
 

@@ -1,6 +1,6 @@
 """Data: daily rows, labels from the days ahead, contiguous splits by date.
 
-The rows of the test split are dropped after reading, so that the script cannot use test labels. A
+`Task` drops the rows of the test split after reading, so that no training can use test labels. A
 label never depends on rows of the next split. The first day with a label depends on
 MAX_CONTEXT_LENGTH, so that scripts with different context lengths use the same days.
 """

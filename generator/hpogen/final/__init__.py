@@ -1,0 +1,1 @@
+"""Final scripts: the configurations that a study chose, trained with several seeds."""

@@ -1,0 +1,125 @@
+"""Specification of a final script, and its rendering."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from hpogen import __version__
+from hpogen.configuration.config import Number, Scalar
+from hpogen.configuration.samplers import Strict
+from hpogen.errors import UsageError
+from hpogen.rendering.literals import Source, packed_rows
+from hpogen.rendering.part_order import PartNames
+from hpogen.rendering.render import MARK, join
+from hpogen.rendering.script_constants import (
+    TITLES,
+    Assignment,
+    Group,
+    experiment_constants,
+    family_constants,
+)
+from hpogen.spec import Spec
+from hpogen.spec.resolve import GROUPS
+
+JUDGEMENT = ("final/bootstrap", "final/verdict")
+SEARCH_ONLY = ("experiment/arch_space", "experiment/space")
+MACHINERY = (
+    "machinery/trial_log",
+    "machinery/logged_study",
+    "machinery/log_file",
+    "machinery/checkpoint",
+    "machinery/device",
+    "machinery/stops",
+    "machinery/progress",
+    "machinery/source",
+    "final/weights",
+    "final/training",
+    "final/evaluation",
+    "final/report",
+    "final/main",
+)
+
+
+class FinalSpec(Strict):
+    """All values that a final script depends on; `final` marks it in a header."""
+
+    final: str | None  # id of the study; None: unknown
+    configurations: list[dict[str, Scalar]]  # the best first
+    seeds: list[int]
+    trial_seconds: Number | None
+    search: Spec
+
+    @property
+    def name(self) -> str:
+        """Return the name of the script."""
+        return f"final_{self.search.name}"
+
+    def to_json(self) -> str:
+        """Return the specification as one line of JSON without white space."""
+        text = json.dumps(self.model_dump(), separators=(",", ":"))
+        return text.replace(" ", "\\u0020")  # spaces occur in strings only
+
+    def sha256(self) -> str:
+        """Return the digest of the specification."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def render_final(spec: FinalSpec) -> str:
+    """Return the script of a specification. Raises UsageError for a family without the parts."""
+    return join(
+        "final.py.j2",
+        spec.search,
+        final_part_names(spec.search),
+        final_constants(spec),
+        (),
+        name=spec.name,
+        mark=f"{MARK}{__version__}:{spec.sha256()}:{spec.to_json()}",
+    )
+
+
+def final_part_names(search: Spec) -> PartNames:
+    """Return the parts of a final script. Raises UsageError for a family without them."""
+    family = search.family
+    if not family.final_parts:
+        raise UsageError(
+            f"the family {family.name} has no final_parts; docs/families.md says what they define"
+        )
+    parts = family.part_names(search.task, search.used, search.constants)
+    kept = [part for part in parts if part not in SEARCH_ONLY]
+    return PartNames(
+        ["final/command_line"], [*kept, *family.final_parts, *JUDGEMENT], [*MACHINERY]
+    )
+
+
+def final_constants(spec: FinalSpec) -> list[Group]:
+    """Return the constants in groups, in reading order."""
+    search = spec.search
+    left_out = {"NAME", "TOLERANCE", "N_TRIALS", "SEED", "HPOGEN"}
+    shared = [c for c in experiment_constants(search) if c[0] not in left_out]
+    trained: list[Assignment] = [
+        ("NAME", spec.name, ""),
+        *shared,
+        ("HPOGEN", f"{__version__} {spec.sha256()[:12]}", "version, digest of the specification"),
+    ]
+    chosen: list[Assignment] = [
+        ("STUDY: str | None", spec.final, "id of the study that chose the configurations"),
+        ("SEEDS", spec.seeds, "of each configuration; none is that of the study"),
+        ("TRIAL_SECONDS: float | None", spec.trial_seconds, "training time, if it was fixed"),
+        ("CONFIGURATIONS: list[dict[str, Any]]", rows(spec.configurations), ""),
+    ]
+    return [
+        ("Experiment", trained),
+        ("Configurations, the best first", chosen),
+        *((TITLES[group], family_constants(search, group)) for group in GROUPS),
+    ]
+
+
+def rows(configurations: list[dict[str, Any]]) -> Source:
+    """Return a list of dicts, each with as many items per line as fit."""
+    text = ""
+    for configuration in configurations:
+        lines = packed_rows(configuration).removesuffix("  # fmt: skip").split("\n")
+        text += "".join(f"    {line}\n" for line in lines).rstrip("\n") + ",\n"
+    return Source(f"[\n{text}]  # fmt: skip")

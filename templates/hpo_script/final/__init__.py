@@ -1,0 +1,1 @@
+"""Parts of a final script: training of chosen configurations, and one look at the test split."""

@@ -1,0 +1,48 @@
+"""Command line: read before the packages are imported, so that --help needs none of them."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from pathlib import Path
+
+from hpo_script.constants import DATA_PATH, NAME
+
+
+def parse_arguments(doc: str) -> Namespace:
+    """Read the command line; the constants above are its defaults."""
+    about, _, usage = doc.partition("\n\n")
+    parser = ArgumentParser(f"{NAME}.py", description=about, epilog=usage, allow_abbrev=False)
+    parser.formatter_class = RawDescriptionHelpFormatter
+    add = parser.add_argument
+    add("--data", default=DATA_PATH, metavar="PATH", help="default: %(default)s")
+    add("--new-data", action="store_true", help="use data other than those of the study")
+    splits = ("train", "train+validation")
+    add("--train-on", default="train", choices=splits, help="default: %(default)s")
+    add("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N, mps")
+    out, log = Path("outputs", NAME), Path("logs", f"{NAME}.log")
+    add("--out", default=out, type=Path, metavar="DIR", help="weights; default: %(default)s")
+    add("--log", default=log, type=Path, metavar="FILE", help="default: %(default)s")
+    add("--checkpoint-minutes", default=5.0, type=float, metavar="N", help="0: after each batch")
+    add("--evaluate-again", action="store_true", help="read the test split again, and log that")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--predict", type=Path, metavar="FILE", help="score the rows of a file")
+    mode.add_argument("--export", choices=["onnx"], help="write the model in another format")
+    add(
+        "--weights", type=Path, metavar="FILE", help="of --predict and --export; default: the best"
+    )
+    add("--output", type=Path, metavar="FILE", help="of --predict; default: stdout")
+    args = parser.parse_args()
+    using = args.predict or args.export
+    needed = [args.predict, args.weights] if using else [Path(args.data)]
+    missing = [str(path) for path in needed if path and not path.exists()]
+    devices = ("auto", "cpu", "mps", "cuda", *(f"cuda:{index}" for index in range(64)))
+    rules = {
+        f"--device {args.device} is not auto, cpu, cuda, cuda:N or mps": args.device in devices,
+        f"--log {args.log} is a folder, not a file": not args.log.is_dir(),
+        f"no such file: {', '.join(missing)}": not missing,
+        "--weights needs --predict or --export": using or not args.weights,
+        "--output needs --predict": args.predict or not args.output,
+    }
+    for broken in (rule for rule, holds in rules.items() if not holds):
+        parser.error(broken)
+    return args
