@@ -72,11 +72,12 @@ def scaling_coverage() -> str:
         floor = f" + {row['floor']:g}" if row["floor"] else ""
         ends = f"50K to {row['largest'] // 10**6}M"
         known = row["law_misses"] is not None
+        reruns = f", {row['reruns']} reruns" if row.get("reruns") else ""
         rows.append(
             [
                 f"{row['factor']:g}·N^-{row['exponent']:g}{floor}",
                 f"{row['budgets']}, {ends}",
-                f"{row['trials']}, {row['noise']:.1%}",
+                f"{row['trials']}, {row['noise']:.1%}{reruns}",
                 f"{row['inside']:.1%} of {row['draws']}",
                 f"{row['width']:.3f}",
                 f"{row['held_out_inside']:.1%}" if known else "",

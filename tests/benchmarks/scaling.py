@@ -40,6 +40,7 @@ class Case(NamedTuple):
     largest: int
     noise: float
     trials: int
+    reruns: int = 0  # of the best trial, whose mean is then the loss
 
     @property
     def truth(self) -> Truth:
@@ -56,6 +57,8 @@ CASES = [
     Case(20, 0.3, 0.3, 6, 50_000_000, 0.02, 20),
     Case(20, 0.3, 0.05, 6, 2_000_000, 0.01, 20),
     Case(200, 0.5, 0.3, 7, 50_000_000, 0.01, 25),
+    Case(20, 0.3, 0.0, 6, 2_000_000, 0.02, 20, reruns=3),
+    Case(20, 0.3, 0.3, 6, 50_000_000, 0.02, 20, reruns=3),
 ]
 
 
@@ -74,7 +77,11 @@ def ladder(case: Case, rng: np.random.Generator) -> Iterator[Cell]:
             study.trials[number] = [Trial(number, "COMPLETE", (loss,), user_attrs=arch)]
         best = int(losses.argmin())
         winner = study.trials[best][0]
-        yield Cell(StudyView(study), winner, float(losses[best]), 1, losses.tolist())
+        if case.reruns:
+            again = losses[best] * np.exp(rng.normal(0, case.noise, case.reruns) - noise[best])
+            yield Cell(StudyView(study), winner, again.mean(), case.reruns, again.tolist())
+        else:
+            yield Cell(StudyView(study), winner, float(losses[best]), 1, losses.tolist())
 
 
 def measured(case: Case, draws: int) -> dict[str, Any]:
