@@ -222,7 +222,13 @@ def main() -> None:
                     shutil.copyfileobj(source, target)
                 figures["gz"] = report("sparse, gzip", packed, path.stat().st_size)
             path.unlink()
+            keep(figures)
     figures["stream"] = report_stream()
+    keep(figures)
+
+
+def keep(figures: dict[str, Any]) -> None:
+    """Write the figures so far."""
     if len(sys.argv) > 1:
         Path(sys.argv[1]).write_text(json.dumps(figures, indent=1) + "\n")
 

@@ -151,7 +151,7 @@ def main() -> None:
         told = [
             f"-max_total_time={int(60 * minutes)}",
             f"-max_len={LONGEST}",
-            "-timeout=30",
+            "-timeout=300",
             folder,
         ]
         atheris.Setup([sys.argv[0], *told], one_input, custom_mutator=mutate)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
 import os
 import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 from click.testing import CliRunner, Result
@@ -257,6 +261,12 @@ def test_help_needs_no_log() -> None:
     assert "zcat old.log.gz | recover-trials - --format json" in ran.stdout
 
 
+def unread(pipe: IO[str]) -> int:
+    """Return how many bytes of a pipe are not yet read."""
+    (count,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))
+    return int(count)
+
+
 def test_an_interrupt_ends_with_the_code_shells_expect() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "recover_trials", "-"],
@@ -267,7 +277,8 @@ def test_an_interrupt_ends_with_the_code_shells_expect() -> None:
     assert process.stdin is not None
     process.stdin.write("a line\n")
     process.stdin.flush()
-    time.sleep(1.5)  # the command waits for more input
+    while unread(process.stdin):  # then the command waits for more input
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130

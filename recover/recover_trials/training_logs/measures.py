@@ -28,7 +28,8 @@ END = re.compile(
 SETTING = re.compile(
     r"(Total number of training tokens|Total training FLOPs estimate|Estimated FLOPs per token"
     r"|Number of parameters|Calculated number of iterations|Total batch size|num_layers|model_dim"
-    rf"|num_heads|total|transformer_matrices)(?: from [\w :]+)? *:? ({NUMBER})(?: =>.*)?"
+    r"|num_heads|total|transformer_matrices)(?: from [\w :]{1,60})? {0,60}:?"
+    rf" ({NUMBER})(?: =>.*)?"
 )
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 # Names of the table for names in logs.

@@ -18,7 +18,10 @@ from recover_trials.training_logs.runs import (
     trial_of,
 )
 
-RANK = re.compile(r"\[?(?:default|rank)?\d+\]?: ?")  # before each line of a distributed run
+LONGEST = 4000  # characters of a line
+RANK = re.compile(
+    r"\A(?:\[(?:default|rank)?\d+\]|\d{1,4}): ?"
+)  # before each line of a distributed run
 TRAINING = re.compile(
     rb"^(?:\[?(?:default|rank)?\d+\]?: ?)?(?:[Ss]tep:? ?\d+(?:/\d+)?(?: \([\d.]+%\))? \| [A-Za-z]"
     rb"|step:\d+/\d+ \w+:|\[tune-metric\]: \{|METRIC [\w./-]+=\S+$|val_\w+: +[\d.]+\s*$)",
@@ -58,15 +61,14 @@ class TrainingLogs:
 
 
 def separate_lines(lines: Iterable[str]) -> Iterator[str]:
-    """Yield lines without colours and prefixes; a last line without an end may be cut."""
+    """Yield lines without colours and prefixes.
+
+    A last line without an end may be cut, and a very long line holds no measurement.
+    """
     for line in lines:
         if line.endswith("\n"):
-            for part in ANSI.sub("", line).split("\r"):
-                yield (
-                    RANK.sub("", part.rstrip(), count=1)
-                    if part[:1] in "[dr0123"
-                    else part.rstrip()
-                )
+            parts = (part.rstrip() for part in ANSI.sub("", line).split("\r"))
+            yield from (RANK.sub("", part, count=1) for part in parts if len(part) < LONGEST)
 
 
 def study_of(folder: str, objective: str | None, runs: list[tuple[str, Run]]) -> Study:

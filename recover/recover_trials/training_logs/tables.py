@@ -18,6 +18,7 @@ HEADER = re.compile(
     rb"(?:\xef\xbb\xbf)?(?:commit\t[\w./-]+\t(?:[\w./-]+\t)*status\tdescription"
     rb"|(?:[\w./-]+,)*(?:depth|flops_budget),(?:[\w./-]+,)*val_(?:bpb|loss)\b[\w,./-]*)\r?\n"
 )
+LONGEST_HEADER = 4096
 PARAMS = ("depth", "flops_budget", "model_dim", "num_layers", "n_layer", "n_embd")
 NAMES = {
     "train_time_sec": "train_seconds",
@@ -30,7 +31,7 @@ PLACEHOLDER = ("core_score", "0.0")
 
 
 def is_run_table(head: bytes) -> bool:
-    return HEADER.match(head) is not None
+    return HEADER.match(head, 0, LONGEST_HEADER) is not None
 
 
 def read_run_table(data: bytes) -> list[ResultStudy]:
