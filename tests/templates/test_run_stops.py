@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from hpo_script.machinery import stops as parts
+from hpo_script.machinery import run_stops as parts
 from hpo_script.machinery.log_file import Interrupted
 from hpo_script.machinery.run_stops import SIGNALS, STOPPED, Stops
 
