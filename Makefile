@@ -8,7 +8,7 @@ PAGES := PYTHONPATH=docs $(BIN)/python -m page_tools
 # A pip that is configured with an index of its own finds torch there.
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test faults fault-table fuzz bench-recover bench-overhead bench-scaling fuzz-recover versions golden lint check docs pages phase6a clean
+.PHONY: demo test faults fault-table fuzz bench-recover bench-overhead bench-search bench-scaling fuzz-recover versions golden lint check docs pages phase6a clean
 
 $(READY): pyproject.toml constraints-cpu.txt
 	$(PYTHON) -m venv $(VENV)
@@ -46,6 +46,14 @@ bench-overhead: $(READY)
 bench-scaling: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/scaling.py --json docs/scaling-coverage.json
 	$(PAGES) --write
+
+# Search methods over the real grids, on frozen landscapes: the tables of docs/decisions.md. Hours;
+# QUICK=1: a few studies, under a minute. Two packages are left out where they do not install.
+bench-search: $(READY)
+	$(if $(QUICK),,$(BIN)/python -m pip install --quiet -e '.[bench]' || true)
+	OMP_NUM_THREADS=1 PYTHONPATH=tests/benchmarks $(BIN)/python -m search \
+	  $(if $(QUICK),--quick,--json docs/search.json)
+	$(if $(QUICK),,$(PAGES) --write)
 
 # A search for logs that cannot be read, guided by the branches they take.
 fuzz-recover: $(READY)

@@ -14,12 +14,20 @@ import yaml
 from hpogen.spec import Spec, make_spec
 from page_tools.pages import ROOT, code, table
 
-READERS = ("with parameters", "recover-trials", "line loop", "grep -c", "rg -c", "wc -l")
+READERS = ("recover-trials", "line loop", "rg -c", "grep -c")
 LOGS = {
-    "sparse": "of Optuna, a result every 7 KB",
-    "dense": "of Optuna, a result every 0.7 KB",
-    "gz": "the first one, gzipped",
+    "sparse": "predecessor, 60 epochs a trial",
+    "gz": "the same, gzipped",
+    "ansi": "the same, coloured",
+    "crlf": "the same, CRLF",
+    "tqdm": "the same, progress bars",
+    "utf16": "the same, UTF-16",
+    "dense": "predecessor, no epochs",
+    "hostile": "the same, hostile parameters",
+    "optuna": "Optuna 5",
+    "notebook": "notebook",
     "own": "of a script, 50 epochs a trial",
+    "journal": "Optuna's journal",
 }
 RATE = 10e12  # floating-point operations per second, assumed
 ADAM_BYTES = 16  # per parameter: weight, gradient and two moments in fp32
@@ -90,8 +98,10 @@ def recover_speed() -> str:
         others = (log["readers"].get(reader) for reader in READERS)
         ratios = [f"{other['ratio']:.2g}" if other else "" for other in others]
         size, peak = f"{log['mb']:.0f} MB", f"{own['peak_mb']:.0f} MB"
-        rows.append([about, size, f"{log['trials']:,}", cpu, peak, *ratios])
-    return table(["log", "size", "trials", "`read_trials`", "peak", *map(code, READERS)], rows)
+        kept = f"{log['bytes_kept'] / log['trials'] / 1000:.1f} KB"
+        rows.append([about, size, f"{log['trials']:,}", cpu, peak, kept, *ratios])
+    head = ["log", "size", "trials", "`read_trials`", "peak", "kept per trial"]
+    return table([*head, *map(code, READERS)], rows)
 
 
 def comparison(name: str) -> str:
@@ -99,6 +109,12 @@ def comparison(name: str) -> str:
     folder = f"experiments/{name}"
     tabulate = runpy.run_path(str(ROOT / folder / "compare.py"))["table"]
     return str(tabulate(read(f"{folder}/results.json")))
+
+
+def search() -> str:
+    """Return the tables of search methods (`make bench-search`)."""
+    tabulate = runpy.run_path(str(ROOT / "tests/benchmarks/search/table.py"))["table"]
+    return str(tabulate(read("docs/search.json")))
 
 
 def flop_per_sample(row: Mapping[str, int], n_tokens: int) -> int:
@@ -146,7 +162,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "recover-speed": recover_speed,
     "scaling-coverage": scaling_coverage,
     "inputs": partial(comparison, "inputs"),
-    "samplers": partial(comparison, "samplers"),
+    "search": search,
     "verdicts": partial(comparison, "verdicts"),
     "runs": runs,
 }

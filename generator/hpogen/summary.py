@@ -71,7 +71,7 @@ def reruns(spec: Spec) -> str:
         return (
             f" and no rerun of the best (only from {FEWEST_TRIALS} trials on)" if n_reruns else ""
         )
-    return f" and {counted(spec.n_reruns, 'rerun')} of the best with other seeds"
+    return f" and {counted(spec.n_reruns, 'rerun')} of the best"
 
 
 def searched_range(entry: Entry) -> str:

@@ -33,6 +33,7 @@ Examples:
   recover-trials --repair study.journal
   recover-trials logs/hpo_2B_h1.log --format best_config --output best_config.py
   recover-trials logs/hpo_2B_h1.log outputs/hpo_2B_h1/trials/*.json --strict
+  recover-trials logs/*.log --sql "SELECT params_epochs, min(value) FROM trials GROUP BY 1"
   recover-trials logs/hpo_2B_h1.log --follow
   zcat old.log.gz | recover-trials - --format json"""
 
@@ -72,6 +73,12 @@ class Command(click.Command):
     "--columns",
     metavar="A,B,...",
     help="Write only these columns, in table, csv and parquet; lr is short for params_lr.",
+)
+@click.option(
+    "--sql",
+    metavar="SELECT",
+    help="Write the result of a query; the tables are trials, with the columns of the CSV, and"
+    " curves (study, number, step, metric, value).",
 )
 @click.option(
     "--arch-list",
@@ -134,6 +141,7 @@ def main(
     sort: str | None,
     top: int | None,
     columns: str | None,
+    sql: str | None,
     arch_list: Path | None,
     patch_model: tuple[int, int, int, int],
     to_storage: str | None,
@@ -157,7 +165,9 @@ def main(
     if pids and not follow:
         raise click.UsageError("--pid ends --follow; give both options")
     if follow:
-        check_follow(logs, format_, output, study, arch_list, rename, sort, top, columns, ranges)
+        check_follow(
+            logs, format_, output, study, arch_list, rename, sort, top, columns, ranges, sql
+        )
         paths = [Path(name) for name in logs]
         sys.exit(
             follow_into_storage(paths, to_storage, direction, pids)
@@ -165,7 +175,7 @@ def main(
             else follow_on_screen(paths, pids)
         )
     check_output(output, format_, force=force)
-    check_columns(columns, format_)
+    check_columns(columns, format_, sql)
     recovery, unreadable = read_logs(logs)
     select_study(recovery, study)
     rename_study(recovery, rename)
@@ -178,7 +188,10 @@ def main(
     if recovery.has_trials and (format_ or output or not to_storage):
         default = "table" if sys.stdout.isatty() and not output else "csv"
         select_trials(recovery, sort, top, columns)
-        write_trials(recovery, format_ or default, output)
+        if sql:
+            write_query(recovery, sql, format_ or default, output)
+        else:
+            write_trials(recovery, format_ or default, output)
     sys.exit(exit_code(recovery, unreadable, strict=strict))
 
 
@@ -191,7 +204,7 @@ def check_follow(logs: tuple[str, ...], *others: object) -> None:
     if any(others):
         raise click.UsageError(
             "--follow takes no --format, --output, --study, --arch-list, --rename, --sort, --top,"
-            " --columns or --ranges; run the command without --follow to use them"
+            " --columns, --sql or --ranges; run the command without --follow to use them"
         )
 
 
@@ -295,10 +308,12 @@ def repair_one(name: str) -> int:
     return print_steps(lambda: repair_file(Path(name)), name)
 
 
-def check_columns(columns: str | None, format_: str | None) -> None:
-    """Refuse columns for a format that has none."""
+def check_columns(columns: str | None, format_: str | None, sql: str | None) -> None:
+    """Refuse columns and queries for a format that cannot hold them."""
     if columns and format_ not in (None, "table", "csv", "parquet"):
         raise click.UsageError(f"format {format_} has no columns to select")
+    if sql and (columns or format_ not in (None, "table", "csv")):
+        raise click.UsageError("--sql writes a table or CSV, with the columns that it names")
 
 
 def rename_study(recovery: Recovery, name: str | None) -> None:
@@ -339,6 +354,21 @@ def select_trials(
         select_rows(recovery, sort, top)
     except tuple(EXIT_CODES) as error:
         sys.exit(print_error(error))
+
+
+def write_query(recovery: Recovery, sql: str, format_: str, output: Path | None) -> None:
+    """Write the result of a query as a table or CSV; exit if it cannot be run."""
+    from recover_trials.output.csv_json import csv_of
+    from recover_trials.output.sql import query
+    from recover_trials.output.table import plain_table, printed
+
+    try:
+        columns, rows = query(recovery, sql)
+    except tuple(EXIT_CODES) as error:
+        sys.exit(print_error(error))
+    is_table = format_ == "table"
+    text = printed([plain_table(columns, rows)]) if is_table else csv_of(columns, rows)
+    write_output(text, output)
 
 
 def write_trials(recovery: Recovery, format_: str, output: Path | None) -> None:

@@ -10,6 +10,7 @@ from recover_trials.findings import Findings
 from recover_trials.hpogen_log import hpogen_lines
 from recover_trials.hpogen_log.studies import HpogenStudies
 from recover_trials.legacy import banners, end_lines, start_lines
+from recover_trials.legacy.start_lines import Start
 from recover_trials.optuna_log import optuna_lines
 from recover_trials.optuna_log.optuna_lines import Opened, Result
 from recover_trials.optuna_log.runs import OptunaRuns
@@ -64,6 +65,17 @@ class Dispatcher:
         if not statements:
             self.read_other(text, between, ended=ended)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether regular lines need no look at the text around them, and belong to Optuna."""
+        others = self.error or self.may_stop_early or self.has_hpogen_lines
+        return not (others or self.hpogen.in_file)
+
+    def read_regular(self, contents: list[Result | Start]) -> None:
+        """Read regular lines, which have time stamps."""
+        self.has_stamps |= bool(contents)
+        self.runs.add_regular(contents)
+
     def read_early_stop(self, between: bytes) -> None:
         """Read a line about early stopping from the text between two lines."""
         if stop := end_lines.EARLY_STOP.search(between):
@@ -82,7 +94,7 @@ class Dispatcher:
         return any(unescape_quotes(repr(part)[1:-1]) in self.error for part in texts)
 
     def add_statement(
-        self, content: Result | Opened | start_lines.Start, text: str, start: int, *, stamped: bool
+        self, content: Result | Opened | Start, text: str, start: int, *, stamped: bool
     ) -> None:
         """Add a line of Optuna to its study, unless it is a quotation."""
         if is_quoted_by(text[:start]):
@@ -102,7 +114,7 @@ class Dispatcher:
         if content.error and "rial" in content.error:
             self.error = unescape_quotes(content.error)
 
-    def begin(self, content: Opened | start_lines.Start) -> None:
+    def begin(self, content: Opened | Start) -> None:
         """Open a study, or start a trial."""
         if isinstance(content, Opened):
             self.runs.open_study(content)
@@ -140,7 +152,7 @@ class Dispatcher:
             return follows_stamp(text, position)
         return stamped or may_precede(text[:position])
 
-    def start(self, start: start_lines.Start, between: Callable[[], bytes]) -> None:
+    def start(self, start: Start, between: Callable[[], bytes]) -> None:
         """Start a trial; a line about forced dropout precedes its start line."""
         if start.dry:
             self.findings.dry_runs += 1

@@ -38,6 +38,10 @@ class UnknownColumnError(Exception):
     """No trial has a column of this name."""
 
 
+class QueryError(Exception):
+    """SQL that cannot be run on the recovered trials."""
+
+
 class SeveralStudiesError(Exception):
     """The format holds exactly one study, and the recovery has several or none."""
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from recover_trials.errors import UnreadableError
@@ -17,7 +16,6 @@ from recover_trials.files import (
     json_results,
     notebook,
     signatures,
-    sqlite,
 )
 from recover_trials.files.blocks import whole_lines
 from recover_trials.files.encoding import legacy_to_utf8
@@ -40,6 +38,8 @@ from recover_trials.optuna_log.join_runs import join_runs, number_names
 from recover_trials.optuna_log.runs import OptunaRuns
 from recover_trials.recovery import Recovery, check_best, check_names
 from recover_trials.scan import reader_of
+from recover_trials.training_logs import tables
+from recover_trials.training_logs.studies import TrainingLogs, is_training_log
 
 if TYPE_CHECKING:
     from recover_trials.files.result_study import ResultStudy
@@ -109,6 +109,7 @@ class Reader:
 
     def __init__(self, progress: Callable[[int], None] | None = None) -> None:
         self.hpogen, self.runs, self.results = HpogenStudies(), OptunaRuns(), ResultFiles()
+        self.training = TrainingLogs()
         self.stored: list[Study] = []  # studies of storages
         self.files: dict[str, Findings] = {}
         self.progress = progress
@@ -123,6 +124,8 @@ class Reader:
             chunks = self.counted(chunks_of(stream))
             head = take_head(chunks)
             if is_path and head.startswith(signatures.SQLITE):
+                from recover_trials.files import sqlite
+
                 self.stored += sqlite.read_database(Path(str(source)), name, findings)
             else:
                 self.read_unwrapped(chain([head], chunks), name, findings)
@@ -145,6 +148,10 @@ class Reader:
         if not head.startswith(signatures.SQLITE):
             self.read_text(chunks, name, findings)
             return
+        from tempfile import TemporaryDirectory
+
+        from recover_trials.files import sqlite
+
         with TemporaryDirectory() as folder:
             path = Path(folder) / "study.db"
             with path.open("wb") as file:
@@ -158,7 +165,7 @@ class Reader:
         if signatures.is_journal(head):
             self.stored += read_journal(whole_lines(without_mark(chunks)), name, findings)
             return
-        if not signatures.is_certainly_log(head, name):
+        if tables.is_run_table(head) or not signatures.is_certainly_log(head, name):
             log = self.read_results(chunks, head, name, findings)
             if log is None:
                 return
@@ -167,7 +174,12 @@ class Reader:
             chunks = notebook.outputs(b"".join(chunks))
         else:
             chunks = plain_lines(legacy_to_utf8(chunks, findings), findings)
-        self.read_log(chunks, findings)
+        head = take_head(chunks)
+        chunks = chain([head], chunks)
+        if is_training_log(head):
+            self.training.add(name, chunks, findings)
+        else:
+            self.read_log(chunks, findings)
 
     def read_log(self, chunks: Iterator[bytes], findings: Findings) -> None:
         """Read the lines of a log."""
@@ -185,8 +197,10 @@ class Reader:
         self, chunks: Iterator[bytes], head: bytes, name: str, findings: Findings
     ) -> Iterator[bytes] | None:
         """Read a file of results; return None, or the chunks if the file is a log."""
-        if csv_results.is_csv_results(head):
-            read: Callable[[bytes], list[ResultStudy] | None] = csv_results.read_csv
+        if tables.is_run_table(head):
+            read: Callable[[bytes], list[ResultStudy] | None] = tables.read_run_table
+        elif csv_results.is_csv_results(head):
+            read = csv_results.read_csv
         elif dataframes.is_printed_table(head):
             read = dataframes.read_printed_table
         elif json_results.is_json_results(head, name):
@@ -205,7 +219,7 @@ class Reader:
         """Return the studies of all sources."""
         studies = self.hpogen.finished()
         studies += join_runs(study for study in self.runs.studies if study.trials)
-        studies = merge_stored(studies, self.stored)
+        studies = merge_stored([*studies, *self.training.studies()], self.stored)
         number_names(studies)
         studies = self.results.merge_into(studies)
         for study in studies:

@@ -1,18 +1,12 @@
 """Search for the lines about trials in any text, without decoding the rest of a log.
 
-It searches each block for a few literals and decodes only the lines that hold one. A search for a
-single byte reads 10 GB/s, a regular expression that begins with a literal 2 GB/s; others are about
-30 times slower. A block takes the fast path if all its lines about trials are regular: each `T` in
-the block begins such a line, and each brace is in such a line.
-
-The scanner searches for opening lines (of runs, studies and runners) only before a line that may
-belong to another study. A line that names the best trial of the current study does not need it.
+It searches each block for a few literals and decodes only the lines that hold one. A regular
+expression that begins with a literal reads gigabytes per second; others are about 30 times slower.
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
 
 from recover_trials.dispatch import Dispatcher
 from recover_trials.findings import Findings
@@ -21,24 +15,26 @@ from recover_trials.hpogen_log.reader import Version2Reader
 from recover_trials.hpogen_log.studies import HpogenStudies
 from recover_trials.legacy import start_lines
 from recover_trials.optuna_log.continued import statement_at, whole_statements
-from recover_trials.optuna_log.regular_lines import REGULAR, regular_lines, row_of, rows_of
+from recover_trials.optuna_log.regular_lines import Content, Mention, mentions_of
 from recover_trials.optuna_log.runs import OptunaRuns
 from recover_trials.optuna_log.stamps import LENGTH
 
 ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\r\n]*(?:\x07|\x1b\\)|[@-Z\\^_])")
-# A part of every line about a trial.
-TRIAL = re.compile(rb"rial(?:[# ]\d| resulted in value| status as TrialState)")
 # Lines of runs, studies and runners.
 OPENING = re.compile(
     rb"\] (?:Run [0-9a-f]|A new study|Using an existing|Starting|Running|PASS|FAIL|hpo_|Skip"
     rb"|Completed|Finished:)"
 )
 # The same without a time stamp or a counter.
-LOOSE = (re.compile(rb"study (?:created|with )"), re.compile(rb"unning HPO: "))
-LINE_END = re.compile(rb"[\r\n]|\Z")
+LOOSE = (
+    re.compile(
+        rb"study (?:created(?<!\] A new study created)|with (?<!\] Using an existing study with ))"
+    ),
+    re.compile(rb"unning HPO: (?<!\] Running HPO: )"),
+)
+FORCED = b"Forced dropout="  # such a line precedes a start line
 LINE_ENDS = (b"", b"\n", b"\r")  # b"": a block begins with a line
 LONGEST_BETWEEN = 64 * 1024
-KEPT = 4 << 20  # bytes of the blocks that may still be searched for opening lines
 
 # Fields of version 2 only: the run line has most of them, an end line the last one.
 VERSION2_FIELDS = re.compile(
@@ -65,13 +61,12 @@ class Scanner:
 
     def __init__(self, findings: Findings, hpogen: HpogenStudies, runs: OptunaRuns) -> None:
         self.dispatcher = Dispatcher(findings, hpogen, runs)
-        self.hpogen, self.runs = hpogen, runs
+        self.hpogen = hpogen
         self.held = b""  # a line whose parameters may continue in the next block
         self.before = b""  # the text since the last line that was read
-        # Parts of blocks that are not yet searched for opening lines.
-        self.unseen: deque[tuple[int, bytes, int, int]] = deque()
-        self.index = self.kept = self.settled = 0
-        self.seen = self.gap = self.begin = self.position = 0
+        self.block, self.final = b"", False
+        self.has_loose = False  # whether opening lines lack stamps and counters
+        self.gap = self.begin = self.position = 0
 
     def feed(self, block: bytes, *, final: bool = False) -> None:
         """Read a block; the last one may end within a line."""
@@ -79,130 +74,60 @@ class Scanner:
             block = self.held + block
         size = len(block) if final else whole_statements(block)
         block, self.held = block[:size], block[size:]
-        state = self.dispatcher
-        expects_others = state.may_stop_early or state.error or self.hpogen.in_file
-        if state.printed is None and not expects_others:
-            lines = regular_lines(block)
-            if lines is not None:
-                block = self.read_regular(block, lines)
-        if block or final:
-            self.search(block, final=final)
-
-    def read_regular(self, block: bytes, lines: list[re.Match[bytes]]) -> bytes:
-        """Read regular lines of the current study; return the block from the first other line."""
-        rows = rows_of(lines) if lines else []
-        if rows is None:
-            return block
-        count = self.runs.add_regular(rows)
-        position = lines[count - 1].end() if count else 0
-        if count:
-            self.settled, self.dispatcher.has_stamps = self.index, True
-        done = block if count == len(rows) else block[:position]
-        if position or len(done) >= LONGEST_BETWEEN:
-            self.before = done[position:]
-        else:
-            self.before += done
-        self.keep(done, 0)
-        return block[len(done) :]
-
-    def search(self, block: bytes, *, final: bool) -> None:
-        """Read the lines of a block one by one."""
         if b"\x1b" in block:
             block = ANSI.sub(b"", block)
-        self.block, self.final, self.position, self.seen = block, final, 0, 0
-        if self.dispatcher.printed is not None:
-            self.read_printed()
-        for match in TRIAL.finditer(block):
-            start = match.start()
-            if start >= self.position and not self.read_common(start):
-                self.read_openings(start)
-                self.read_at(start)
-        if final:
-            self.read_openings(len(block))
+        self.block, self.final, self.position, self.gap = block, final, 0, 0
+        self.read_printed()
+        self.read_lines()
         self.gap, self.begin = self.position, len(block)
         if self.dispatcher.may_stop_early:
             self.dispatcher.read_early_stop(self.between())
         self.before = self.between()
-        self.keep(block, self.seen)
 
-    def keep(self, block: bytes, seen: int) -> None:
-        """Keep a block that may have opening lines; blocks before regular lines are skipped."""
-        self.unseen.append((self.index, block, seen, len(block)))
-        self.index, self.kept = self.index + 1, self.kept + len(block)
-        while self.kept > KEPT and self.unseen:
-            index, block, start, end = self.unseen.popleft()
-            self.kept -= len(block)
-            if index >= self.settled:
-                self.open_in(block, start, end)
+    def mentions(self) -> list[Mention]:
+        """Return the lines about trials, runs, studies and runners."""
+        block, has_loose = self.block, self.has_loose or not self.dispatcher.has_stamps
+        openings = [match.start() for match in OPENING.finditer(block)]
+        for regex in LOOSE if has_loose else ():
+            loose = [match.start() for match in regex.finditer(block)]
+            self.has_loose |= bool(loose)
+            openings += loose
+        return sorted([*mentions_of(block), *((start, None, 0) for start in openings)])
 
-    def read_common(self, start: int) -> bool:
-        """Read a line of the most frequent kinds at a position; return whether there is one."""
-        begin = start - 1 - LENGTH
-        if begin < self.position or self.block[begin - 1 : begin] not in LINE_ENDS:
-            return False
-        if self.dispatcher.has_hpogen_lines and self.read_evaluation(begin):
-            return True
-        return not (self.dispatcher.error or self.hpogen.in_file) and self.read_finished(begin)
+    def read_lines(self) -> None:
+        """Read the lines of the block, the regular ones between two others at once."""
+        may_be_forced = FORCED in self.block or FORCED in self.before
+        is_plain = self.dispatcher.is_plain and not may_be_forced
+        regular: list[Content] = []
+        for start, content, end in self.mentions():
+            if start < self.position:
+                continue
+            if content and is_plain:
+                regular.append(content)
+                self.position = end
+                continue
+            self.dispatcher.read_regular(regular)
+            regular = []
+            if not self.read_evaluation(start):
+                self.read_at(start)
+            is_plain = self.dispatcher.is_plain and not may_be_forced
+        self.dispatcher.read_regular(regular)
 
-    def read_evaluation(self, begin: int) -> bool:
+    def read_evaluation(self, start: int) -> bool:
         """Read an evaluation of an hpogen script at a position; return whether there is one."""
+        begin = start - 1 - LENGTH
+        if (
+            not self.dispatcher.has_hpogen_lines
+            or begin < self.position
+            or self.block[begin - 1 : begin] not in LINE_ENDS
+        ):
+            return False
         evaluation = hpogen_lines.find_evaluation(self.block, begin)
         if evaluation is None:
             return False
-        self.read_openings(begin)
         self.hpogen.evaluate(evaluation[0])
-        self.position = self.seen = evaluation[1]
+        self.position = evaluation[1]
         return True
-
-    def read_finished(self, begin: int) -> bool:
-        """Read a regular line at a position; return whether there is one."""
-        match = REGULAR.match(self.block, begin)
-        row = row_of(match) if match else None
-        if not match or not row:
-            return False
-        if self.runs.add_regular([row]):
-            self.settled = self.index
-        else:
-            self.read_openings(begin)
-            number, value, time, params, best = row
-            if self.hpogen.in_file or params is None:
-                return False
-            self.runs.finish(number, value, time, params, best)
-        self.dispatcher.has_stamps, self.position = True, match.end()
-        return True
-
-    def read_openings(self, stop: int) -> None:
-        """Read the opening lines before a position."""
-        while self.unseen:
-            _, block, start, end = self.unseen.popleft()
-            self.kept -= len(block)
-            self.open_in(block, start, end)
-        if self.seen < self.position:  # regular lines were read without a search
-            self.open_in(self.block, self.seen, self.position)
-            self.seen = self.position
-        start, self.seen = self.seen, max(self.seen, stop)
-        for opening in self.openings(self.block, start, stop):
-            if opening >= self.position:
-                self.read_at(opening)
-
-    def open_in(self, block: bytes, start: int, end: int) -> None:
-        """Read the opening lines in a part of an earlier block."""
-        if block.find(b"\x1b", start, end) >= 0:
-            block = ANSI.sub(b"", block[start:end])
-            start, end = 0, len(block)
-        for opening in self.openings(block, start, end):
-            begin = max(block.rfind(sign, start, opening) for sign in (b"\n", b"\r")) + 1
-            stop = LINE_END.search(block, opening)
-            line = block[begin or start : stop.start() if stop else end]
-            self.dispatcher.read_line(line.decode("utf-8", "replace"), bytes, ended=True)
-
-    def openings(self, block: bytes, start: int, end: int) -> list[int]:
-        """Return positions within the opening lines of a part of a block."""
-        positions = [match.start() for match in OPENING.finditer(block, start, end)]
-        if positions or not self.dispatcher.has_stamps:
-            loose = (match for regex in LOOSE for match in regex.finditer(block, start, end))
-            positions = sorted([*positions, *(match.start() for match in loose)])
-        return positions
 
     def read_at(self, start: int) -> None:
         """Read the line around a position."""
@@ -216,10 +141,8 @@ class Scanner:
         whole, end = statement_at(block, begin, end)
         line = whole.decode("utf-8", "replace")
         self.gap, self.begin, self.position = self.position, begin, end
-        self.seen = max(self.seen, end)
         self.dispatcher.read_line(line, self.between, ended=end < len(block) or not self.final)
-        if self.dispatcher.printed is not None:
-            self.read_printed()
+        self.read_printed()
 
     def between(self) -> bytes:
         """Return the text between the last line that was read and this one."""

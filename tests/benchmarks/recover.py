@@ -1,11 +1,11 @@
 """Print how fast logs are recovered, beside other readers; write the figures as JSON.
 
-python tests/benchmarks/recover.py [FIGURES.json]     (QUICK=1: small logs, under a minute)
+python tests/benchmarks/recover.py [FIGURES.json]     (QUICK=1: small logs, a minute)
 
-Each figure is the CPU time of a process of its own, start included: the median of several runs,
-those of all readers in turn, so that a busy moment slows none of them alone. The line loop is a
-plain reader that tries the predecessor's patterns on every line. `read_trials` is the library,
-`with parameters` the library and an access to all parameters. The command writes CSV besides.
+Each figure is the CPU time of a process of its own, start included: the median of several runs.
+The runs of all readers take turns, so that a busy moment slows none of them alone. The line loop
+is a plain reader that tries the predecessor's patterns on every line. `read_trials` is the
+library; the command writes CSV besides.
 """
 
 from __future__ import annotations
@@ -13,41 +13,48 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import random
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import recover_logs
+
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = bool(os.environ.get("QUICK"))
-MEGABYTES = {
-    "sparse": 40 if QUICK else 200,
-    "dense": 10 if QUICK else 50,
-    "own": 6 if QUICK else 30,
-}
-EPOCH = datetime.fromisoformat("2026-11-21 10:15:00.123")
-RUNS = 3 if QUICK else 5
+SCALE = 0.1 if QUICK else 1.0
+RUNS = 3
 STREAM_GB = 1 if QUICK else 10
+LOGS: dict[str, Callable[[Path], None]] = {
+    "sparse": lambda path: recover_logs.write_predecessor(path, 200 * SCALE),
+    **{
+        variant: partial(
+            lambda path, variant: recover_logs.write_predecessor(path, 40 * SCALE, variant),
+            variant=variant,
+        )
+        for variant in ("ansi", "crlf", "tqdm", "utf16")
+    },
+    "dense": lambda path: recover_logs.write_predecessor(path, 20 * SCALE, dense=True),
+    "hostile": lambda path: recover_logs.write_predecessor(
+        path, 20 * SCALE, dense=True, hostile=True
+    ),
+    "optuna": lambda path: recover_logs.write_optuna(path, 20 * SCALE),
+    "notebook": lambda path: recover_logs.write_notebook(path, 20 * SCALE),
+    "own": lambda path: recover_logs.write_own(path, 20 * SCALE),
+    "journal": lambda path: recover_logs.write_journal(path, 200 * SCALE),
+}
 RECOVER = """
 import sys
 from recover_trials import read_trials
 recovery = read_trials(sys.argv[1:])
 print(sum(len(study.rows) for study in recovery.studies))
 """
-# The same, and an access to the parameters of every trial.
-ASKED = """
-import sys
-from recover_trials import read_trials
-recovery = read_trials(sys.argv[1:])
-print(sum(len(trial.params) for study in recovery.studies for trial in study.rows))
-"""
-# The memory of a recovery, before and after an access to all parameters.
+# The memory that a recovery keeps.
 KEPT = """
 import os, sys
 from recover_trials import read_trials
@@ -56,10 +63,6 @@ def resident():
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 before = resident()
 recovery = read_trials(sys.argv[1])
-print(resident() - before)
-for study in recovery.studies:
-    for trial in study.rows:
-        trial.params
 print(resident() - before)
 """
 # The peak of its own memory: in ru_maxrss is that of the process that started it, too.
@@ -82,6 +85,7 @@ with open("/proc/self/status") as file:
     (peak,) = [line.split()[1] for line in file if line.startswith("VmHWM")]
 print(count * len(epochs), int(peak) * 1024)
 """
+SUFFIXES = {"notebook": "ipynb", "journal": "journal"}
 LINE_LOOP = r"""
 import re, sys
 value = re.compile(r"Trial (\d+) finished with value: ([\d.]+) and parameters: \{([^}]+)\}")
@@ -91,7 +95,7 @@ start = re.compile(r"Trial (\d+): arch_idx=(\d+), d_model=(\d+), n_layers=(\d+),
                    r"params=([\d,]+), lr=([\d.e-]+), epochs=(\d+), batch_size=(\d+)")
 def main():
     trials = {}
-    with open(sys.argv[1]) as log:
+    with open(sys.argv[1], encoding=sys.argv[2]) as log:
         for line in log:
             header.search(line)
             start.search(line)
@@ -101,53 +105,6 @@ def main():
     print(len(trials))
 main()
 """
-
-
-def optuna_lines(megabytes: float, between: int) -> Iterator[str]:
-    """Yield a log in which a result follows so many bytes of epochs."""
-    chance, size, number, best = random.Random(0), 0, 0, (0, 9.0)  # noqa: S311
-    yield "[I 2026-11-21 10:15:00,123] A new study created in memory with name: study\n"
-    while size < megabytes * 1e6:
-        time = EPOCH + timedelta(seconds=number)
-        epochs, length = [], 0
-        while length < between:
-            losses = f"train_loss={chance.random():.6f} val_loss={chance.random():.6f}"
-            epochs.append(
-                f"{time} - INFO - epoch {len(epochs)}/50 {losses} [{number % 100}/100]\n"
-            )
-            length += len(epochs[-1])
-        value = chance.random()
-        best = min(best, (number, value), key=lambda pair: pair[1])
-        params = {"arch_idx": chance.randrange(75), "learning_rate": chance.random() / 1000}
-        params |= {"epochs": 50, "weight_decay": chance.random() / 100, "dropout": chance.random()}
-        stamp = f"[I {time:%Y-%m-%d %H:%M:%S},{number % 1000:03d}] "
-        told = f"Trial {number} finished with value: {value} and parameters: {params}."
-        text = "".join(
-            [*epochs, f"{stamp}{told} Best is trial {best[0]} with value: {best[1]}.\n"]
-        )
-        size += len(text)
-        number += 1
-        yield text
-
-
-def own_lines(megabytes: float, version: int) -> Iterator[str]:
-    """Yield the log of a search script: fifty epochs for each trial."""
-    from recover_samples import SampleLog, SampleLog2
-
-    chance, size, number = random.Random(0), 0, 0  # noqa: S311
-    log = SampleLog2() if version == 2 else SampleLog()
-    log.open_run()
-    while size < megabytes * 1e6:
-        log.start(number)
-        for epoch in range(1, 51):
-            metrics = {name: chance.random() for name in ("train_loss", "val_loss", "auc", "rate")}
-            log.evaluate(number, epoch, **metrics)
-        log.end(number, value=chance.random())
-        text = "".join(f"{line}\n" for line in log.lines)
-        log.lines.clear()
-        size += len(text)
-        number += 1
-        yield text
 
 
 def environment() -> dict[str, str]:
@@ -194,25 +151,20 @@ def measure(commands: dict[str, list[str | Path]]) -> dict[str, dict[str, float]
 
 
 def readers(path: Path) -> dict[str, list[str | Path]]:
-    """Return the commands that are compared; those that count lines count the ends of trials."""
-    end = "Trial [0-9]* ended: " if path.name.startswith("own") else "finished with value"
+    """Return the commands that are compared; grep and rg count the lines about trials."""
+    encoding = "utf-16" if path.stem == "utf16" else "utf-8"
+    end = "trial_id" if path.stem == "journal" else "Trial "
     found: dict[str, list[str | Path]] = {
         "read_trials": [sys.executable, "-c", RECOVER, path],
-        "with parameters": [sys.executable, "-c", ASKED, path],
         "recover-trials": [sys.executable, "-m", "recover_trials", path],
     }
     if path.suffix == ".gz":
-        return found | {
-            "zgrep -c": ["zgrep", "-c", end, path],
-            "rg -zc": ["rg", "-zc", end, path],
-            "gzip -dc": ["gzip", "-dc", path],
-        }
-    return found | {
-        "line loop": [sys.executable, "-c", LINE_LOOP, path],
-        "grep -c": ["grep", "-c", end, path],
+        return found | {"zgrep -c": ["zgrep", "-c", end, path], "rg -c": ["rg", "-zc", end, path]}
+    found |= {
+        "line loop": [sys.executable, "-c", LINE_LOOP, path, encoding],
         "rg -c": ["rg", "-c", end, path],
-        "wc -l": ["wc", "-l", path],
     }
+    return found if encoding == "utf-16" else found | {"grep -c": ["grep", "-c", end, path]}
 
 
 def installed(commands: dict[str, list[str | Path]]) -> dict[str, list[str | Path]]:
@@ -235,10 +187,9 @@ def report(name: str, path: Path, size: int | None = None) -> dict[str, Any]:
     """Print and return the figures of one log."""
     size = size or path.stat().st_size
     trials, points = rows_of(path)
-    kept, asked = map(int, run(sys.executable, "-c", KEPT, path).split())
-    of_each = f"{kept / (points or trials):.0f} ({asked / (points or trials):.0f} with parameters)"
-    each = f"{of_each} bytes kept per {'point' if points else 'trial'}"
-    print(f"\n{name}: {size / 1e6:.0f} MB, {trials} trials, {points} points of curves, {each}")
+    kept = int(run(sys.executable, "-c", KEPT, path))
+    print(f"\n{name}: {size / 1e6:.0f} MB, {trials} trials, {points} points of curves,")
+    print(f"  {kept / trials:.0f} bytes kept per trial")
     figures = measure(installed(readers(path)))
     ours = figures["read_trials"]["cpu_s"]
     for reader, found in figures.items():
@@ -250,34 +201,27 @@ def report(name: str, path: Path, size: int | None = None) -> dict[str, Any]:
             f" {1 / max(found['ratio'], 1e-9):6.2f} x its time"
         )
     known = {"mb": size / 1e6, "trials": trials, "points": points, "bytes_kept": kept}
-    known |= {"bytes_kept_with_parameters": asked}
     return {**known, "readers": figures}
 
 
 def main() -> None:
     """Print the tables."""
     figures: dict[str, Any] = {"runs": RUNS, "python": sys.version.split()[0]}
-    sys.path[:0] = [str(ROOT / folder) for folder in ("tests", "templates", "recover")]
     start = [sys.executable, "-c", "import recover_trials"]
     figures |= measure({"import": start, "bare Python": [sys.executable, "-c", "pass"]})
     bare, imported = figures["bare Python"]["cpu_s"], figures["import"]["cpu_s"]
     print(f"importing recover_trials: {imported:.3f} s CPU, bare Python: {bare:.3f} s")
-    with tempfile.TemporaryDirectory() as folder:
-        logs = {
-            "sparse": optuna_lines(MEGABYTES["sparse"], 7000),
-            "dense": optuna_lines(MEGABYTES["dense"], 300),
-            "own": own_lines(MEGABYTES["own"], 2),
-            "own version 1": own_lines(MEGABYTES["own"], 1),
-        }
-        for name, lines in logs.items():
-            path = Path(folder) / f"{name}.log"
-            with path.open("w") as file:
-                file.writelines(lines)
+    with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder:
+        for name, write in LOGS.items():
+            path = Path(folder) / f"{name}.{SUFFIXES.get(name, 'log')}"
+            write(path)
             figures[name] = report(name, path)
-        plain, packed = Path(folder) / "sparse.log", Path(folder) / "sparse.log.gz"
-        with plain.open("rb") as source, gzip.open(packed, "wb", compresslevel=1) as target:
-            shutil.copyfileobj(source, target)
-        figures["gz"] = report("sparse, gzip", packed, plain.stat().st_size)
+            if name == "sparse":
+                packed = path.with_suffix(".log.gz")
+                with path.open("rb") as source, gzip.open(packed, "wb", compresslevel=1) as target:
+                    shutil.copyfileobj(source, target)
+                figures["gz"] = report("sparse, gzip", packed, path.stat().st_size)
+            path.unlink()
     figures["stream"] = report_stream()
     if len(sys.argv) > 1:
         Path(sys.argv[1]).write_text(json.dumps(figures, indent=1) + "\n")

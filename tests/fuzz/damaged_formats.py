@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / folder) for folder in ("recover", "templates", "tests")]
 
 from recover_trials import UnreadableError, read_trials  # noqa: E402
+from recover_trials.model import NUMBERED_BY_ORDER  # noqa: E402
 from recover_trials.output import to_csv, to_jsonl  # noqa: E402
 
 STAMP = "[I 2026-11-21 10:15:{0:02},123] "
@@ -53,6 +54,51 @@ JOURNAL = "".join(
     + "\n"
     for n in range(8)
 )  # fmt: skip
+
+YAML = """- datetime_complete: '2026-11-21 10:16:0{0}'
+  datetime_start: '2026-11-21 10:15:0{0}'
+  duration: '0:01:00.{0}'
+  number: {0}
+  params:
+    act: relu
+    lr: 0.0{0}1
+  state: COMPLETE
+  user_attrs:
+    d_model: 6{0}
+  value: 0.{0}25
+"""
+
+NANOCHAT = "".join(
+    f'Model config:\n{{\n  "n_layer": {depth},\n  "window_pattern": "SSSL"\n}}\n'
+    f"total                   : 28{depth},261,730\nCalculated number of iterations: 40\n"
+    + "".join(
+        f"Step {step:05d} | Validation bpb: {3 / depth - step / 1000:.6f}\n"
+        f"step {step:05d}/00040 ({step / 0.4:.2f}%) | loss: {9 - step / depth:.6f} | lrm: 1.00"
+        f" | dt: 1000.00ms | tok/sec: 524,288 | total time: {step / 60:.2f}m | eta: 0.3m\n"
+        for step in range(0, 40, 10)
+    )
+    + f"Step 00040 | Validation bpb: {2.5 / depth:.6f}\nPeak memory usage: 7276.65MiB\n"
+    "Total training time: 0.30m\n"
+    for depth in (3, 4)
+)
+MODDED = (
+    "import os\nclass Hyperparameters:\n    # data\n    files = 'a/*.bin' # input\n"
+    "    schedule : str = 'linear'\nargs = Hyperparameters()\n"
+    f"{'=' * 100}\n"
+    + "".join(
+        f"step:{step}/30 val_loss:{10 - step / 7:.4f} train_time:{step}31ms step_avg:95.43ms\n"
+        f"step:{step + 1}/30 train_time:{step + 1}31ms step_avg:95.43ms\n"
+        for step in range(0, 30, 5)
+    )
+    + "step:30/30 val_loss:3.2782 train_time:3000ms step_avg:95.43ms\n"
+    "peak memory allocated: 30000 MiB reserved: 40000 MiB\n"
+)
+AUTORESEARCH = "".join(
+    f"step 00010 (3.1%) | loss: 5.{n} | lrm: 1.00 | dt: 300ms | mfu: 39.8% | remaining: 290s  \n"
+    f"---\nval_bpb:          0.99{n}900\ntraining_seconds: 300.{n}\ntotal_seconds:    325.9\n"
+    f"peak_vram_mb:     45060.2\nnum_params_M:     50.3\ndepth:            8\n"
+    for n in range(4)
+)
 
 
 def of_records(name: str) -> str:
@@ -99,9 +145,19 @@ SEEDS: dict[str, bytes] = {
     "table": b"+--------+-------+----------+\n| number | value | state    |\n"
     b"+--------+-------+----------+\n"
     + b"".join(b"|      %d |   0.%d | COMPLETE |\n" % (n, n) for n in range(1, 8)),
-    "yaml": b"".join(
-        b"- number: %d\n  state: COMPLETE\n  value: 0.%d\n" % (n, n) for n in range(8)
+    "nanochat": NANOCHAT.encode(),
+    "modded_nanogpt": MODDED.encode(),
+    "autoresearch": AUTORESEARCH.encode(),
+    "metric_lines": b"".join(
+        b"METRIC val_bpb=1.%d25\nMETRIC train_time=4%d.5\n" % (n, n) for n in range(5)
     ),
+    "syne_tune": b"".join(
+        b'[tune-metric]: {"epoch": %d, "mean_loss": 0.%d, "st_worker_iter": %d}\n' % (n, n, n - 1)
+        for n in range(1, 9)
+    ),
+    "run_table": b"commit\tval_bpb\tmemory_gb\tstatus\tdescription\n"
+    + b"".join(b"a1b2c3%d\t0.99%d100\t44.%d\tkeep\tidea %d\n" % (n, n, n, n) for n in range(8)),
+    "yaml": "".join(YAML.format(n) for n in range(8)).encode(),
 }
 NOISE = (
     b"\0" * 40,
@@ -122,17 +178,26 @@ def rows_of(data: bytes) -> Iterator[tuple[Any, ...]]:
     for study in recovery.studies:
         for trial in study.rows:
             params = tuple(sorted((name, repr(value)) for name, value in trial.params.items()))
-            is_flagged = bool(trial.flags) or any("encoding" in text for text in recovery.problems)
-            yield trial.number, trial.state, trial.values, params, is_flagged
+            flags = {*trial.flags} - {NUMBERED_BY_ORDER}
+            is_flagged = bool(flags) or any(
+                "encoding" in text or "measurements" in text for text in recovery.problems
+            )
+            number = -1 if NUMBERED_BY_ORDER in trial.flags else trial.number
+            yield number, trial.state, trial.values, params, is_flagged
 
 
 # Faults that a reader cannot notice: exchanged pieces of a line, or two numbers that become one.
 UNNOTICED = {
     "columns_80": {"repeat", "exchange", "cut"},
     "rich": {"repeat", "exchange"},
-    "yaml": {"repeat", "exchange", "cut", "glue", "tear"},
+    "yaml": {"repeat", "exchange", "cut", "tear"},
     "csv": {"cut", "glue", "tear"},
     "table": {"cut", "glue"},
+    "nanochat": {"exchange"},
+    "modded_nanogpt": {"exchange"},
+    "autoresearch": {"exchange", "cut", "tear"},
+    "metric_lines": {"exchange", "cut", "tear"},
+    "run_table": {"cut", "tear"},
 }
 FAULTS = ("repeat", "drop", "cut", "tear", "noise", "glue", "exchange")
 

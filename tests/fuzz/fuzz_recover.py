@@ -28,8 +28,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / folder) for folder in ("recover", "templates", "tests")]
 with tracing:
     import recover_samples
+    from fuzz.damaged_formats import SEEDS
     from recover_trials import read_trials
-    from recover_trials.errors import NoBestError, SeveralStudiesError
+    from recover_trials.errors import NoBestError, SeveralStudiesError, UnreadableError
     from recover_trials.output import WRITERS
 
 STAMP = recover_samples.STAMP
@@ -67,17 +68,11 @@ LINES = (
     "Traceback (most recent call last):",
     "\x1b[32m[I 2026-11-21 10:15:00,123]\x1b[0m Trial 9 pruned. \x1b[0m",
 )
-OTHERS = (
-    b'{"op_code": 0, "worker_id": "w", "study_name": "s", "directions": [1]}\n'
-    b'{"op_code": 4, "worker_id": "w", "study_id": 0, "datetime_start": "2026-11-21T10:15:00"}\n'
-    b'{"op_code": 5, "worker_id": "w", "trial_id": 0, "param_name": "x",'
-    b' "param_value_internal": 0.5, "distribution": "{\\"name\\": \\"FloatDistribution\\",'
-    b' \\"attributes\\": {\\"low\\": 0.0, \\"high\\": 1.0}}"}\n'
-    b'{"op_code": 6, "worker_id": "w", "trial_id": 0, "state": 1, "values": [0.5],'
-    b' "datetime_complete": "2026-11-21T10:16:00"}\n',
+NOTEBOOK = (
     b'{"cells": [{"outputs": [{"name": "stdout", "text": ["Trial 4 pruned.\\n"]}]}],'
-    b' "nbformat": 4}',
+    b' "nbformat": 4}'
 )
+LONGEST = 8192  # bytes of an input; a database is longer
 
 
 def seeds() -> Iterator[bytes]:
@@ -88,18 +83,25 @@ def seeds() -> Iterator[bytes]:
     yield "\n".join(STAMP + line for line in LINES[:6]).encode("utf-16")
     for log in (recover_samples.sample_log(), recover_samples.sample_log2()):
         yield "".join(f"{line}\n" for line in log.lines).encode()
-    yield from OTHERS
+    yield NOTEBOOK
+    yield from (seed for seed in SEEDS.values() if len(seed) < LONGEST)
 
 
 def known(pieces: list[bytes]) -> Any:
     """Return what is read of a log that comes in pieces."""
-    recovery = read_trials([pieces])
+    try:
+        recovery = read_trials([pieces])
+    except UnreadableError as error:
+        return str(error)
     return recover_samples.contents_of(recovery), recovery.report()
 
 
 def one_input(data: bytes) -> None:
     """Read a log and write what it says; raises for anything that is wrong."""
-    recovery = read_trials([io.BytesIO(data)])
+    try:
+        recovery = read_trials([io.BytesIO(data)])
+    except UnreadableError:  # an invalid document
+        recovery = read_trials([])
     for name, write in WRITERS.items():
         if name != "table" or len(data) % 16 == 0:  # it takes most of the time
             with contextlib.suppress(NoBestError, SeveralStudiesError):
@@ -146,7 +148,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for index, log in enumerate(seeds()):
             (Path(folder) / f"seed-{index}").write_bytes(log)
-        told = [f"-max_total_time={int(60 * minutes)}", "-max_len=2048", "-timeout=30", folder]
+        told = [
+            f"-max_total_time={int(60 * minutes)}",
+            f"-max_len={LONGEST}",
+            "-timeout=30",
+            folder,
+        ]
         atheris.Setup([sys.argv[0], *told], one_input, custom_mutator=mutate)
         atheris.Fuzz()
 

@@ -103,7 +103,7 @@ CONSTANTS: dict[str, dict[str, Any]] = {
 ARGUMENTS: dict[str, Any] = {
     "n_startup_trials": 3,
     "n_ei_candidates": 12,
-    "multivariate": True,
+    "multivariate": False,
     "group": True,
     "constant_liar": False,
     "prior_weight": 0.5,
@@ -218,8 +218,7 @@ def test_a_hyper_parameter_reaches_the_script(name: str, key: str, tmp_path: Pat
     [(t, k) for t, kind in SAMPLERS.items() for k in kind.model_fields if k != "type"],
 )
 def test_an_argument_of_a_sampler_reaches_the_script(type_: str, key: str, tmp_path: Path) -> None:
-    needed = {"multivariate": True} if key == "group" else {}
-    base = changed(MARKET, sampler={"type": type_, **needed})
+    base = changed(MARKET, sampler={"type": type_})
     assert_reaches(tmp_path, base, {"sampler": {key: ARGUMENTS[key]}})
 
 

@@ -144,14 +144,13 @@ def test_group_is_on_where_there_are_conditions_and_parameters_are_drawn_togethe
     tmp_path: Path,
 ) -> None:
     conditional = changed(MARKET, search={"focal_gamma": GAMMA, "loss": LOSSES})
-    together = {"multivariate": True}
 
     def group(config: dict[str, Any], **sampler: bool) -> object:
         return spec_of(tmp_path, changed(config, sampler=sampler)).sampler.model_dump()["group"]
 
-    assert [group(config) for config in (MARKET, conditional)] == [False, False]
-    assert [group(config, **together) for config in (MARKET, conditional)] == [False, True]
-    assert group(conditional, **together, group=False) is False
+    assert [group(config) for config in (MARKET, conditional)] == [False, True]
+    assert group(conditional, multivariate=False) is False
+    assert group(conditional, group=False) is False
 
 
 def test_a_grid_holds_countable_values_without_conditions(tmp_path: Path) -> None:

@@ -105,10 +105,10 @@ def test_a_condition_keeps_the_value_where_it_fails() -> None:
 
 
 def test_another_sampler_starts_from_its_own_defaults() -> None:
-    config = {**BASE, "sampler": {"multivariate": True}}
+    config = {**BASE, "sampler": {"multivariate": False}}
     assert spec_of(config, "sampler.type=gp").sampler.type == "gp"
     found = spec_of(config, "sampler.n_startup_trials=3", "sampler.type=tpe")
-    assert found.sampler.model_dump()["multivariate"] is True
+    assert found.sampler.model_dump()["multivariate"] is False
     assert found.sampler.model_dump()["n_startup_trials"] == 3
 
 

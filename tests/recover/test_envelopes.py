@@ -8,6 +8,7 @@ import json
 import textwrap
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from rich.logging import RichHandler
 
 from recover_samples import STAMP
 from recover_trials import Recovery, read_trials
+from recover_trials.follow.live import LiveLog, LiveStudies
 
 TEXTS = ("C:\\new", "it's", 'say "x"', "größe", "a\tb", "<pad> & co")
 
@@ -221,3 +223,32 @@ def test_lines_that_were_wrapped_between_words_keep_what_is_certain() -> None:
     assert [trial.params for trial in study.rows] == [{"lr": 0.001, "act": "gelu", "n": 3}, {}]
     assert study.rows[1].flags == ["parameters cut short"]
     assert study.named_best == (0, 0.5)
+
+
+BEST = "Best is trial 0 with value: 0.1."
+LONG = "A long text " * 3000  # longer than the 16 KB of a record of Docker
+
+
+def split_docker(_: tuple[str, ...]) -> str:
+    """Return records of Docker, which splits a long line."""
+    params = params_of(1, LONG)
+    line = f"{STAMP}Trial 1 finished with value: 0.5 and parameters: {params}. {BEST}\n"
+    parts = [line[start : start + 16384] for start in range(0, len(line), 16384)]
+    return docker(MESSAGES[:2]) + "".join(json.dumps({"log": part}) + "\n" for part in parts)
+
+
+@pytest.mark.parametrize("envelope", [docker, json_lines, nested, logfmt, split_docker])
+@pytest.mark.parametrize("size", [1, 300, 100_000])
+def test_an_envelope_is_opened_while_its_log_grows(
+    tmp_path: Path, envelope: Callable[[tuple[str, ...]], str], size: int
+) -> None:
+    text = envelope(MESSAGES)
+    log = LiveLog(tmp_path / "a.log", LiveStudies())
+    lines = text.splitlines(keepends=True)
+    with log.path.open("a") as file:
+        for start in range(0, len(lines), size):
+            print(*lines[start : start + size], sep="", end="", file=file, flush=True)
+            log.poll()
+
+    log.tail.close()
+    assert rows_of(Recovery(log.studies())) == rows_of(of_text(text))

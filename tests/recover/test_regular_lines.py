@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from recover_samples import OTHER_STUDY, SampleLog, SampleLog2, contents_of, moment
 from recover_trials import read_trials, scan
 from recover_trials.hpogen_log import hpogen_lines
-from recover_trials.optuna_log.regular_lines import regular_lines, rows_of
+from recover_trials.optuna_log.regular_lines import Mention, mentions_of
 from version1 import time_stamp
 
 PARAMS = ("{'lr': 1e-05, 'n': 3}", "{}", "{'a': True, 'b': None, 'c': nan, 'd': (1, 2)}")
@@ -38,6 +38,15 @@ OTHERS = (
     " Best is trial 0 with value: 0.5.",
     "half a line Trial {} finished with value: 0.25 and par",
 )
+STARTS = (
+    "Trial {}: arch_idx=5, d_model=8, n_layers=2, params=1,847,000, lr=0.000342, epochs=50,"
+    " batch_size=32",
+    "Trial {}: arch_idx=5, d_model=8, n_layers=2, n_heads=4, params=7, lr=0.000342, epochs=50,"
+    " batch=16x16, dropout=0.27",
+    "Trial {}: arch_idx=5, d_model=8, n_layers=2, params=7, lr=0.000342, epochs=5, batch_size=1 x",
+    "Trial {} starting: device=mps, lr=0.000342, epochs=50, batch_size=32",
+)
+FORCED = "  \u2192 Forced dropout=0.27 for diversity (was 0.15, prev=0.14)"
 
 
 def log_of(chance: random.Random) -> bytes:
@@ -47,6 +56,13 @@ def log_of(chance: random.Random) -> bytes:
     for number in range(chance.randint(1, 20)):
         if chance.random() < 0.3:
             lines.append(chance.choice(OTHERS).format(number))
+        if chance.random() < 0.3:
+            lines += [FORCED] * chance.randint(0, 1)
+            starting = chance.choice(STARTS).format(number)
+            lines.append(time_stamp(moment(number), "I") + starting)
+        if chance.random() < 0.1:
+            lines.append(time_stamp(moment(number), "I") + f"Trial {number} pruned. ")
+            continue
         value = chance.choice((0.5, 0.25, 1e-07, chance.random()))
         best = min(best, (number, value), key=lambda pair: pair[1])
         message = f"Trial {number} finished with value: {value} and parameters: "
@@ -62,13 +78,17 @@ def pieces(chance: random.Random, text: bytes) -> list[bytes]:
     return [text[low:high] for low, high in bounds]
 
 
+def mentions_without_contents(block: bytes) -> list[Mention]:
+    return [(start, None, end) for start, _, end in mentions_of(block)]
+
+
 @settings(max_examples=300)
 @given(st.integers(0, 2**64 - 1))
 def test_the_fast_path_gives_the_same_trials_as_each_line(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     text = log_of(chance)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scan, "regular_lines", lambda _: None)
+        patch.setattr(scan, "mentions_of", mentions_without_contents)
         expected = contents_of(read_trials([[text]]))
 
     assert contents_of(read_trials([[text]])) == expected
@@ -81,26 +101,32 @@ LINE = (
 )
 
 
-def test_a_block_of_finished_trials_alone_is_regular() -> None:
-    lines = regular_lines(b"epoch 1\n" + LINE + b"T\n" + LINE)
+def test_every_regular_line_of_a_block_is_found_with_its_end() -> None:
+    block = b"epoch 1\n" + LINE + b"T\n" + LINE
 
-    assert lines is not None
-    assert [row[:2] for row in rows_of(lines) or ()] == [(7, 0.5)] * 2
+    lines = [mention for mention in mentions_of(block) if mention[1]]
+
+    assert [content.number for _, content, _ in lines if content] == [7, 7]
+    assert all(block[start:].startswith(b"rial 7 finished") for start, _, _ in lines)
+    assert [block[end : end + 1] for _, _, end in lines] == [b"\n", b"\n"]
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        b"Trial 8 pruned. \n",
-        b"Finished trial#8 with value: 1.0 with parameters: {'a': 1}.\n",
-        b"{\n",
-        b"T\n" * 9,
+        LINE.replace(b"1}", b'"x"}'),
+        LINE.replace(b"1}", b"1, 1: 2}"),
+        LINE.replace(b"1}", b"1"),
+        LINE.replace(b"11-21", b"13-41"),
         LINE[:-1],
         b"x" + LINE,
+        b"[I 2026-11-21 10:15:00,123] Trial 8 pruned. [I 2026-11-21 10:15:00,123] \n",
     ],
 )
-def test_a_block_with_other_lines_about_trials_is_not_regular(other: bytes) -> None:
-    assert regular_lines(LINE + other) is None
+def test_other_lines_are_not_regular(other: bytes) -> None:
+    mentions = mentions_of(b"\n" + other)
+    assert mentions
+    assert not any(content for _, content, _ in mentions)
 
 
 METRICS = (

@@ -26,8 +26,8 @@ from scripts import (
 pytestmark = pytest.mark.study
 
 SAMPLERS: dict[str, dict[str, Any]] = {
-    "tpe": {"type": "tpe", "n_startup_trials": 2},
-    "multivariate": {"type": "tpe", "n_startup_trials": 2, "multivariate": True, "group": True},
+    "joint": {"type": "tpe", "n_startup_trials": 2},
+    "tpe": {"type": "tpe", "n_startup_trials": 2, "multivariate": False},
     "random": {"type": "random"},
     "cmaes": {"type": "cmaes", "n_startup_trials": 1, "popsize": 4},
     "gp": {"type": "gp", "n_startup_trials": 2},
@@ -70,7 +70,7 @@ def config_of(sampler: str, **changes: Any) -> dict[str, Any]:
     ("sampler", "pruner", "kept"),
     [
         ("tpe", "hyperband", "completed_rung_"),
-        ("multivariate", "median", ""),
+        ("joint", "median", ""),
         ("cmaes", "successive_halving", "cma:"),
         pytest.param("gp", "percentile", "", marks=pytest.mark.slow),
         ("grid", "hyperband", "completed_rung_"),
@@ -126,6 +126,15 @@ def test_a_script_has_the_sampler_that_was_asked_for(sampler: str, tmp_path: Pat
         if name != "type":
             assert names["SAMPLER"][name] == value
             assert known.get(name, value) == value
+
+
+def test_parameters_are_drawn_together_by_the_scripts_own_sampler(tmp_path: Path) -> None:
+    names = load(render_to(tmp_path, QUICK))
+    assert names["SAMPLER"]["multivariate"]
+    made = names["StudySampler"](names["SEED"]).seeded(0, "together")
+    assert type(made) is names["JointTpe"]
+    known = made.n_startup_trials, made.n_candidates
+    assert known == (names["SAMPLER"]["n_startup_trials"], names["SAMPLER"]["n_ei_candidates"])
 
 
 def test_a_grid_search_tries_every_combination_once(sp500: Path, tmp_path: Path) -> None:

@@ -69,11 +69,15 @@ class Tpe(Method):
     n_ei_candidates: Positive = Field(
         default=24, description="Candidates per suggestion, compared by expected improvement"
     )
-    multivariate: bool = Field(default=False, description="Model the parameters jointly")
+    multivariate: bool = Field(
+        default=True,
+        description="Draw the parameters together, with the script's own kernels, which need the"
+        " first two arguments only; false: one by one, with Optuna's",
+    )
     group: bool | None = Field(
         default=None,
-        description="Model conditional parameters in groups, which needs multivariate; default:"
-        " true if multivariate and a parameter has a condition",
+        description="No effect: drawn together, a parameter whose condition fails is left out of"
+        " what a trial shows; default: true if multivariate and a parameter has a condition",
     )
     constant_liar: bool = Field(
         default=True,

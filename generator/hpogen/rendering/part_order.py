@@ -44,8 +44,10 @@ def part_names(spec: Spec) -> PartNames:
     """Return the parts of a script, with every slot of MACHINERY filled."""
     sections = chosen_sections(spec.sections)
     arguments = [section.arguments[0] for section in sections if section.arguments]
-    sampler = "sections/grid_sampler" if spec.sampler.type == "grid" else "machinery/sampler"
-    slots = {"{sampler}": [sampler], "{sections}": [section.part for section in sections]}
+    samplers = ["machinery/joint_tpe", "machinery/sampler"]
+    if spec.sampler.type == "grid":
+        samplers = ["sections/grid_sampler"]
+    slots = {"{sampler}": samplers, "{sections}": [section.part for section in sections]}
     return PartNames(
         ["machinery/command_line", *arguments],
         spec.family.part_names(spec.task, spec.used, spec.constants),

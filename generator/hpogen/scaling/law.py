@@ -23,6 +23,7 @@ LEAST = {False: 4, True: 5}  # budgets for a·N^-α, and for a·N^-α + c
 FORMS = {False: "a·N^-α", True: "a·N^-α + c"}
 DRAWS = 500
 LEVEL = 0.95
+MOST_NOISE = 30.0  # of a logarithm: with few odd points, draws have no limit
 MOST_SPREAD = 1e20  # largest size, or loss, over the smallest
 DECIDED = 6.0  # difference of AICc at which the worse form is dropped: evidence of 20 to 1
 
@@ -217,6 +218,7 @@ def drawn_fit(points: Points, *, offset: bool) -> Fit:
     variance = float((law.errors**2).sum()) / freedom * freedom / rng.chisquare(freedom, n_draws)
     beyond = np.sqrt(np.maximum(variance[:, None] - points.luck.var(axis=0), 0))
     noise = points.luck + beyond * rng.standard_normal((n_draws, n_points))
+    noise = np.clip(noise, -MOST_NOISE, MOST_NOISE)
     draws = fit(points.log_n, np.log(law.at(points.log_n)) + noise, offset=offset)
-    spread = np.maximum(variance, float(points.luck.var(axis=0).mean()))
-    return Fit(law, draws, np.sqrt(spread))
+    spread = np.sqrt(np.maximum(variance, float(points.luck.var(axis=0).mean())))
+    return Fit(law, draws, np.minimum(spread, MOST_NOISE / 5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from recover_trials.errors import UnreadableError
 from recover_trials.files.result_entries import cell_value
 from recover_trials.files.result_study import ResultStudy
+from recover_trials.model import FIELDS_DIFFER
 
 GROUPS = ("params", "user_attrs", "system_attrs", "intermediate_values")
 YAML = re.compile(rb"- (?:datetime_complete|datetime_start|duration|number|params\w*):")
@@ -23,16 +25,37 @@ def is_printed_table(head: bytes) -> bool:
 
 
 def read_printed_table(data: bytes) -> list[ResultStudy]:
-    """Return the trials of a table or YAML. Raises UnreadableError for invalid YAML."""
+    """Return the trials of a table or YAML."""
     text = data.decode("utf-8", "replace")
     if RULE.match(data):
         return [study_of(table_entries(text))]
+    rows = [*yaml_rows(text)]
+    study = study_of(map(grouped, rows))
+    flag_displaced(study, rows)
+    return [study]
+
+
+def yaml_rows(text: str) -> Iterator[dict[str, Any]]:
+    """Yield the items of a YAML list; a damaged one is empty and costs no other."""
     from recover_trials.files.unique_keys import load_yaml
 
-    rows = load_yaml(text)
-    if not isinstance(rows, list):
-        raise UnreadableError("invalid YAML: not a list of trials")
-    return [study_of(map(grouped, filter(is_mapping, rows)))]
+    for item in re.split(r"^(?=- )", text, flags=re.MULTILINE):
+        try:
+            rows = load_yaml(item)
+        except UnreadableError:
+            rows = None
+        if isinstance(rows, list) and len(rows) == 1 and is_mapping(rows[0]):
+            yield rows[0]
+        elif item.strip():
+            yield {}
+
+
+def flag_displaced(study: ResultStudy, rows: list[dict[str, Any]]) -> None:
+    """Flag trials whose fields are not those of the other trials, in Optuna's sorted order."""
+    usual = Counter(tuple(row) for row in rows if row).most_common(1)
+    whole = {row["number"] for row in rows if usual and tuple(row) == usual[0][0]}
+    for trial in study.trials:
+        trial.flags += [FIELDS_DIFFER] * (trial.number not in whole)
 
 
 def is_mapping(row: object) -> bool:

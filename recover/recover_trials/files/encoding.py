@@ -42,6 +42,7 @@ def to_utf8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
 
 
 SAMPLE = 64 * 1024
+PART = 8 * 1024
 READ_AS = "text that is not UTF-8 was read as {0}; lines: {1}"
 UNKNOWN = (
     "lines about trials in an unknown encoding: {0}; their bytes are kept as \\\\xNN. Convert the"
@@ -136,10 +137,19 @@ def legacy_to_utf8(chunks: Iterable[bytes], findings: Findings) -> Iterator[byte
     """Yield text in UTF-8; lines in another encoding are converted, and reported."""
     blocks = split_lines(chunks)
     for block in blocks:
-        if block.isascii() or is_utf8(block):
+        if all(part.isascii() or is_utf8(part) for part in parts_of(block)):
             yield block
         else:
             yield from converted(chain([block], blocks), findings)
+
+
+def parts_of(block: bytes) -> Iterator[bytes]:
+    """Yield a block in parts of whole lines: a search for other bytes than ASCII is fastest."""
+    begin = 0
+    while begin < len(block):
+        end = block.find(b"\n", begin + PART) + 1 or len(block)
+        yield block[begin:end]
+        begin = end
 
 
 def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:

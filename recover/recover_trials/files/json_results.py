@@ -15,6 +15,7 @@ BEGIN = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:\"|\}|\Z)|\[\s*[{\]]|\[\s*\
 KEYS = re.compile(
     rb'"(?:trial_number|datetime_start|best_params|best_value|trials|params|rank|experiment|studies)"\s*:'
 )
+STAMPED = re.compile(rb"[\r\n]\[[A-Z] \d{4}-\d\d-\d\d ")
 EMPTY = "the file is empty"
 # The keys by which each kind of document is recognised.
 ENTRY = ({"trial_number", "params"}, {"number", "params", "state"}, {"trial_number", "val_loss"})
@@ -44,7 +45,7 @@ def is_json_log(head: bytes) -> bool:
 
 
 def read_json(data: bytes) -> list[ResultStudy] | None:
-    """Return the studies of a file; None for a log of JSON lines.
+    """Return the studies of a file; None for a log, also of JSON lines.
 
     Raises UnreadableError for an invalid document.
     """
@@ -53,6 +54,8 @@ def read_json(data: bytes) -> list[ResultStudy] | None:
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
             return read_json_lines(data)
+        if STAMPED.search(data):  # a log whose first line is damaged
+            return None
         raise UnreadableError(f"invalid or truncated JSON: {error}") from None
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"invalid JSON: {str(error)[:100]}") from None

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from recover_trials.findings import Findings
+from recover_trials.follow.opened import OpenedLines
 from recover_trials.follow.tail import Tail
 from recover_trials.hpogen_log.hpogen_lines import Event, UnparsedEvaluation
 from recover_trials.hpogen_log.reader import Version2Reader
@@ -97,6 +98,7 @@ class LiveLog:
         self.runs = OptunaRuns()
         self.runs.open_source(str(path))
         self.findings = Findings()
+        self.opened = OpenedLines(self.findings)
         self.reader: Scanner | Version2Reader | None = None
         self.rhythm = Rhythm()
         self.in_file: set[str] = set()
@@ -106,14 +108,13 @@ class LiveLog:
         has_news = False
         while block := self.tail.read():
             has_news = True
+            is_new = not (self.in_file or self.runs.studies)
+            block = self.opened.read(block, may_differ=is_new)
             self.rhythm.add(block)
             self.hpogen.source, self.hpogen.in_file = str(self.path), self.in_file
             if self.reader is None:
                 self.reader = reader_of(block, self.findings, self.hpogen, self.runs)
             self.reader.feed(block)
-            if self.in_file or not self.runs.studies:
-                # The scanner reads opening lines only before the next trial, or at the end.
-                self.reader.feed(b"", final=True)
         if has_news:
             self.hpogen.update()
             self.rhythm.add_unstamped(datetime.now())

@@ -1,93 +1,115 @@
-"""Fast path for regular lines: finished trials in the most frequent form, read by blocks.
+"""Regular lines: the most frequent forms of lines about trials, converted by the block.
 
-Most results in most logs have this form. The parameters of a block are parsed as one JSON text:
-the JSON parser is written in C, starts once per block, and keeps one object per name.
+One regular expression finds them all, and their parameters are parsed as one JSON text: both run
+in C and start once per block. The parsers of single lines, which accept every form, read the rest.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from recover_trials.legacy.start_lines import Start
 from recover_trials.optuna_log.literals import parse_json, parse_mapping
-from recover_trials.optuna_log.stamps import LENGTH
+from recover_trials.optuna_log.optuna_lines import Result
 
 FLOAT = rb"-?(?:\d+\.\d+(?:e[-+]\d+)?|\d+e[-+]\d+|inf)"
-BETWEEN = b" with value: "
-LINE = (
-    rb"(?:(?<=[\r\n])|\A)\[[A-Z] (.{23})\] Trial (\d{1,9}) finished with value: (" + FLOAT + rb")"
-    rb" and parameters: \{(%b)\}"
-    rb"\. Best is trial (\d{1,9}" + BETWEEN + FLOAT + rb")\.(?=[\r\n])"
+COUNT = rb"\d{1,3}(?:,\d{3})*"
+# A regular line, or else a part of every line about a trial. The literal prefix lets a search
+# read gigabytes per second. Before the time stamp of a regular line is a line end, or the bracket
+# that ends a progress bar.
+MENTION = re.compile(
+    rb"rial(?: (?<=[\r\n\]]\[[A-Z] (.{23})\] Trial )(\d{1,9})"
+    rb"(?: finished with value: (%(float)b) and parameters: \{([^}{\"\\\x1b\r\n]*)\}"
+    rb"\. Best is trial (\d{1,9}) with value: (%(float)b)\."
+    rb"| (pruned)\.[^\[\x1b\r\n]*"
+    # The predecessor printed six digits of the learning rate.
+    rb"|: arch_idx=(\d+), d_model=(\d+), n_layers=(\d+)(?:, n_heads=(\d+))?, params=(%(count)b)"
+    rb", lr=(\d\.\d{6}), epochs=(\d+), batch(?:_size=(\d+)|=(\d+)x(\d+), dropout=(\d\.\d\d)))"
+    rb" ?(?=[\r\n])|[# ]\d| resulted in value| status as TrialState)"
+    % {b"float": FLOAT, b"count": COUNT}
 )
-IRREGULAR = b'{"\\\x1b\r\n'  # characters that regular parameters do not hold
-REGULAR = re.compile(LINE % b"[^}%b]*" % re.escape(IRREGULAR))
-# The same without the check for IRREGULAR, which is faster over a whole block.
-FAST = re.compile(LINE % b"[^}]*")
-# Largest number of capital Ts in a block that do not begin `Trial`: 8, and one per 8 KB.
-MOST_OTHERS, ONE_MORE = 8, 8192
 
-# Number, value, time, parameters (None if they are not a mapping), number and value of the best.
-Row = tuple[int, float, datetime, dict[str, Any] | None, tuple[int, float]]
+FINISHED, PRUNED = 6, 7  # the last groups of these lines
+
+Content = Result | Start
+Mention = tuple[int, Content | None, int]  # position, content of a regular line, end
 
 
-def regular_lines(block: bytes) -> list[re.Match[bytes]] | None:
-    """Return the regular lines of a block; None if it may hold other lines about trials.
-
-    Up to Optuna 1.5 a line says `Finished trial#3`: no capital T, but parameters in braces.
-    """
-    lines: list[re.Match[bytes]] = []
-    end, left = 0, MOST_OTHERS + len(block) // ONE_MORE
-    find, regular = block.find, FAST.match
-    start = find(b"T")
-    while start >= 0:
-        match = regular(block, start - LENGTH) if start >= LENGTH else None
-        if match:
-            if find(b"{", end, start) >= 0:
-                return None
-            lines.append(match)
-            end = match.end()
-            start = find(b"T", end)
-        else:
-            left -= 1
-            if left < 0 or block.startswith((b"Trial", b"Told trial"), start):
-                return None
-            start = find(b"T", start + 1)
-    return lines if find(b"{", end) < 0 and find(b"trial#") < 0 else None
+def mentions_of(block: bytes) -> list[Mention]:
+    """Return the lines about trials, with the content of the regular ones."""
+    matches = [*MENTION.finditer(block)]
+    regular = [match for match in matches if match.lastindex]
+    times = iter(times_of([match[1] for match in regular]))
+    params = iter(parse_parameters([match[4] for match in regular if match.lastindex == FINISHED]))
+    return [
+        (match.start(), content_of(match, times, params) if match.lastindex else None, match.end())
+        for match in matches
+    ]
 
 
-def rows_of(lines: Sequence[re.Match[bytes]]) -> list[Row] | None:
-    """Return the rows of regular lines; None for an invalid time or irregular parameters."""
-    groups = [match.groups() for match in lines]
-    stamps, numbers, values, params, bests = zip(*groups, strict=True)
-    joined = b"".join(params)
-    if any(sign in joined for sign in IRREGULAR):
-        return None
-    iso_times = b"\n".join(stamps).replace(b",", b".")
+def times_of(stamps: list[bytes]) -> list[datetime | None]:
+    """Return the times of stamps; None for all if one is invalid."""
+    texts = b"\n".join(stamps).replace(b",", b".").decode("latin-1").split("\n")
     try:
-        times = [*map(datetime.fromisoformat, iso_times.decode().split("\n"))]
+        return [*map(datetime.fromisoformat, texts)] if stamps else []
     except ValueError:
+        return [None] * len(stamps)
+
+
+def content_of(
+    match: re.Match[bytes],
+    times: Iterator[datetime | None],
+    mappings: Iterator[dict[str, Any] | None],
+) -> Content | None:
+    """Return the content of a line; None if its time or its parameters are invalid."""
+    kind, time = match.lastindex, next(times)
+    params = next(mappings) if kind == FINISHED else {}
+    if time is None or params is None:
         return None
-    # Equal texts share one tuple, so that the caller compares consecutive tuples by identity.
-    parsed_bests = {best: parse_best(best) for best in {*bests}}
-    columns = map(int, numbers), map(float, values), times, parse_parameters(params)
-    return [*zip(*columns, map(parsed_bests.__getitem__, bests), strict=True)]
+    if kind == PRUNED:
+        return Result(int(match[2]), "PRUNED", time)
+    if kind == FINISHED:
+        number, value, best, best_value = match.group(2, 3, 5, 6)
+        named = int(best), float(best_value)
+        values = (float(value),)
+        return Result(int(number), "COMPLETE", time, values, params, None, True, named)
+    return predecessor_start(time, match[2], *match.groups()[PRUNED:])
 
 
-def parse_best(text: bytes) -> tuple[int, float]:
-    """Return number and value of the best trial."""
-    number, _, value = text.partition(BETWEEN)
-    return int(number), float(value)
+def predecessor_start(
+    time: datetime,
+    number: bytes,
+    index: bytes,
+    d_model: bytes,
+    n_layers: bytes,
+    n_heads: bytes | None,
+    count: bytes,
+    rate: bytes,
+    epochs: bytes,
+    batch: bytes | None,
+    micro: bytes,
+    steps: bytes,
+    dropout: bytes,
+) -> Start:
+    """Return the content of a start line of the predecessor."""
+    attrs = {"arch_idx": int(index), "d_model": int(d_model), "n_layers": int(n_layers)}
+    params: dict[str, Any] = {"learning_rate": float(rate), "epochs": int(epochs)}
+    if n_heads:
+        attrs["n_heads"] = int(n_heads)
+    attrs["param_count"] = int(count.replace(b",", b""))
+    if batch:
+        attrs["batch_size"] = int(batch)
+    else:
+        sizes = {"micro_batch": int(micro), "accumulation_steps": int(steps)}
+        attrs |= {"batch_size": int(micro) * int(steps), **sizes}
+        params["dropout"] = float(dropout)
+    return Start(int(number), time, params, attrs, True)
 
 
-def row_of(match: re.Match[bytes]) -> Row | None:
-    """Return the row of one regular line; None as in `rows_of`."""
-    rows = rows_of([match])
-    return rows[0] if rows else None
-
-
-def parse_parameters(texts: Sequence[bytes]) -> list[dict[str, Any] | None]:
+def parse_parameters(texts: list[bytes]) -> list[dict[str, Any] | None]:
     """Return the mappings whose contents are given; None for a text that is not a mapping."""
     lines = ["{" + text.decode("utf-8", "replace") + "}" for text in texts]
     mappings = parse_json(f"[{','.join(lines)}]")

@@ -6,9 +6,6 @@ are read; then `join_runs` decides which runs are one study.
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-
 from recover_trials.legacy.banners import Banner
 from recover_trials.legacy.start_lines import Start
 from recover_trials.model import (
@@ -36,7 +33,6 @@ from recover_trials.optuna_log.matching import (
     set_exact_params,
 )
 from recover_trials.optuna_log.optuna_lines import Opened, Result
-from recover_trials.optuna_log.regular_lines import Row
 
 UNNAMED = "no banner names the experiment of these trials"
 
@@ -89,67 +85,39 @@ class OptunaRuns:
         self.current = study
         return study
 
-    def add_regular(self, rows: list[Row]) -> int:
-        """Add the rows that can only belong to the current run; return their count.
+    def add_regular(self, contents: list[Result | Start]) -> None:
+        """Add starts and ends; most can only belong to the current run, and are no duplicates."""
+        for content in contents:
+            number, study = content.number, self.current
+            if not number or study is None or self.mixed or len(self.open) > 1:
+                self.add(content)
+                continue
+            rows = study.trials.get(number)
+            if isinstance(content, Start) and rows is None:
+                study.trials[number] = [started(content)]
+            elif isinstance(content, Result) and (rows is None or is_started(rows)):
+                self.add_end(study, content, number, [])
+            else:
+                self.add(content)
 
-        Such a row is a new trial of the run, and names a trial of the run as the best. The
-        addition stops at the first other row.
-        """
-        study = self.current
-        if study is None or self.mixed:
-            return 0
-        trials, bests = study.trials, study.named_bests
-        lower = higher = False
-        proven: tuple[int, float] | None = None
-        count = best = 0
-        best_value = 0.0
-        for number, value, time, params, named in rows:
-            if named is not proven:
-                best, best_value = named
-                if bests.get(best) != best_value:
-                    break
-                proven = named
-            if best == number or number in trials or params is None:
-                break
-            trial = Trial(number, "COMPLETE", (value,), None, time, params)
-            trials[number] = [trial]
-            if value > best_value:
-                lower = True
-            elif value < best_value:
-                higher = True
-            count += 1
-        study.lower_is_better |= lower
-        study.higher_is_better |= higher
-        return count
-
-    def finish(
-        self,
-        number: int,
-        value: float,
-        time: datetime,
-        params: dict[str, Any],
-        best: tuple[int, float],
-    ) -> None:
-        """Add a regular row that may belong to any run."""
-        study = self.current
-        if study is None or number in study.trials or len(self.open) > 1:
-            self.end(Result(number, "COMPLETE", time, (value,), params, best=best))
-            return
-        study.trials[number] = [Trial(number, "COMPLETE", (value,), None, time, params)]
-        add_named_best(study, number, value, *best)
+    def add(self, content: Result | Start) -> None:
+        """Add a start or an end."""
+        if isinstance(content, Start):
+            self.start(content)
+        else:
+            self.end(content)
 
     def start(self, start: Start) -> Trial | None:
         """Start a trial and return it; None for a duplicate."""
         for study in self.open:
-            rows = study.trials.get(start.number, ())
-            if any(is_duplicate_start(trial, start) for trial in rows):
+            rows = study.trials.get(start.number)
+            if rows and any(is_duplicate_start(trial, start) for trial in rows):
                 return None
         study = self.current or self.open_run()
         conflict = bool(study.trials.get(start.number))
         if conflict and start.number == 0:
             study, conflict = self.open_run(), False
-        trial = Trial(start.number, params=start.params or {}, user_attrs=dict(start.user_attrs))
-        trial.datetime_start = start.time
+        trial = started(start)
         trial.flags += [STARTED_TWICE] * conflict + [START_CUT] * (not start.whole)
         study.trials.setdefault(start.number, []).append(trial)
         return trial
@@ -167,6 +135,9 @@ class OptunaRuns:
             result = result._replace(number=len(self.current.trials) if self.current else 0)
             flags = [NUMBERED_BY_ORDER]
         number = result.number or 0
+        if self.current and not flags and self.is_certain(self.current, result, number):
+            self.add_end(self.current, result, number, flags)
+            return
         if self.current and has_duplicate(self.current, result, number):
             return
         if any(closes_failure(study, result, number) for study in self.open):
@@ -178,6 +149,23 @@ class OptunaRuns:
             return
         if self.mixed and self.is_uncertain(result, number):
             flags = [*flags, UNCERTAIN]
+        self.add_end(study, result, number, flags)
+
+    def is_certain(self, study: Study, result: Result, number: int) -> bool:
+        """Return whether an end line can only belong to the current run, and is no duplicate.
+
+        Then no search is necessary, which takes most of the time in a long log.
+        """
+        rows = study.trials.get(number, ())
+        if self.mixed or result.state == "FAIL" or any(row.state != "RUNNING" for row in rows):
+            return False
+        if len(self.open) == 1 and number != 0:
+            return True
+        best, value = result.best or (None, 0.0)
+        return best is not None and best != number and study.named_bests.get(best) == value
+
+    def add_end(self, study: Study, result: Result, number: int, flags: list[str]) -> None:
+        """Add the end of a trial to a run, also if its start is unknown."""
         rows = study.trials.setdefault(number, [])
         if not rows or rows[-1].state != "RUNNING":
             rows.append(Trial(number, flags=[CONFLICTING] if rows else []))
@@ -245,8 +233,21 @@ class OptunaRuns:
         return next((s for s in others if may_belong(s, result, number)), current)
 
 
+def started(start: Start) -> Trial:
+    """Return the trial that a line starts."""
+    time, params, attrs = start.time, start.params or {}, dict(start.user_attrs)
+    return Trial(start.number, "RUNNING", (), time, None, params, attrs)
+
+
+def is_started(rows: list[Trial]) -> bool:
+    """Return whether a number has one trial, which has not ended."""
+    return len(rows) == 1 and rows[0].state == "RUNNING"
+
+
 def add_remarks(trial: Trial, result: Result) -> None:
     """Add the error of an end line, and the flags of its parts that cannot be read."""
+    if result.params_whole and result.error_whole and not (result.others or result.error):
+        return
     if result.others:
         trial.user_attrs["unreadable_params"] = result.others
         trial.flags.append(NOT_LITERALS + ", ".join(result.others))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from recover_trials.output.rows import as_record, json_value, table_of
@@ -15,7 +16,11 @@ CURVE = "learning_curve"
 
 def to_csv(recovery: Recovery) -> str:
     """Return all studies as one CSV, learning curves left out."""
-    columns, rows = table_of(recovery, without=CURVE)
+    return csv_of(*table_of(recovery, without=CURVE))
+
+
+def csv_of(columns: list[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Return a table as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

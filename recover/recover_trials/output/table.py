@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
@@ -61,7 +62,11 @@ def selected_table(study: Study, columns: list[str] | None) -> Table:
     """Return a study as a table of the named columns."""
     if columns is None:
         return study_table(study)
-    names, rows = table_of(Recovery([study], columns=columns))
+    return plain_table(*table_of(Recovery([study], columns=columns)))
+
+
+def plain_table(names: list[str], rows: list[list[Any]]) -> Table:
+    """Return rows as an aligned table."""
     table = Table(box=None, pad_edge=False)
     for name in names:
         table.add_column(cell(name), no_wrap=True)
@@ -71,13 +76,21 @@ def selected_table(study: Study, columns: list[str] | None) -> Table:
 
 
 def to_table(recovery: Recovery) -> str:
-    """Return aligned tables, as wide as they need to be."""
-    text = io.StringIO()
-    console = Console(file=text, width=10_000, force_terminal=False)
+    """Return the studies as aligned tables."""
+    parts: list[Text | Table] = []
     for study in recovery.studies:
         shared = (f"{name} {value}" for name, value in shared_fields(study).items() if value)
-        console.print(cell(", ".join([study.name, *shared])))
-        console.print(selected_table(study, recovery.columns))
+        parts.append(cell(", ".join([study.name, *shared])))
+        parts.append(selected_table(study, recovery.columns))
         if noise := seed_noise(study):
-            console.print(cell(noise_sentence(noise)))
+            parts.append(cell(noise_sentence(noise)))
+    return printed(parts)
+
+
+def printed(parts: Iterable[Text | Table]) -> str:
+    """Return the text of tables, as wide as they need to be."""
+    text = io.StringIO()
+    console = Console(file=text, width=10_000, force_terminal=False)
+    for part in parts:
+        console.print(part)
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())

@@ -1,0 +1,158 @@
+"""Lines of training scripts: measurements at a step, results at the end, and settings.
+
+The forms are those of nanochat and autoresearch (`step 00010/02000 (0.50%) | loss: 5.1 | ...`), of
+modded-nanogpt (`step:125/1750 val_loss:4.2887 train_time:12345ms`), of Syne Tune's reporter
+(`[tune-metric]: {json}`), and `METRIC name=value`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple
+
+NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|nan|inf)"
+UNIT = r"(ms|s|m|MiB| MiB|%)?"
+STEP = re.compile(r"[Ss]tep:? ?\d")
+PIPED = re.compile(r"[Ss]tep:? ?(\d{1,12})(?:/(\d{1,12}))?(?: \([\d.]+%\))? \| (.+)")
+PIPED_PAIR = re.compile(rf"([A-Za-z][\w ./-]*?): ({NUMBER}){UNIT}")
+COLON = re.compile(r"step:(\d{1,12})/(\d{1,12}) (\w+:\S.*)")
+COLON_PAIR = re.compile(rf"(\w+):({NUMBER}){UNIT}")
+TUNE = re.compile(r"\[tune-metric\]: (\{.*\})")
+METRIC = re.compile(r"METRIC (\S.*)")
+METRIC_PAIR = re.compile(rf"([\w./-]+)=({NUMBER})")
+END = re.compile(
+    r"(Total training time|Minimum validation bpb|Peak memory usage|peak memory allocated)"
+    rf": ({NUMBER}){UNIT}(?: reserved: .*)?"
+)
+SETTING = re.compile(
+    r"(Total number of training tokens|Total training FLOPs estimate|Estimated FLOPs per token"
+    r"|Number of parameters|Calculated number of iterations|Total batch size|num_layers|model_dim"
+    rf"|num_heads|total|transformer_matrices)(?: from [\w :]+)? *:? ({NUMBER})(?: =>.*)?"
+)
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+# Names of the table for names in logs.
+NAMES = {
+    "loss": "train_loss",
+    "validation bpb": "val_bpb",
+    "minimum validation bpb": "min_val_bpb",
+    "total time": "train_seconds",
+    "train_time": "train_seconds",
+    "total training time": "train_seconds",
+    "training_seconds": "train_seconds",
+    "st_worker_time": "train_seconds",
+    "st_worker_cost": "cost",
+    "tok/sec": "tokens_per_second",
+    "peak memory usage": "peak_memory_mib",
+    "peak memory allocated": "peak_memory_mib",
+    "peak_vram_mb": "peak_memory_mib",
+    "total number of training tokens": "tokens",
+    "total training flops estimate": "flops",
+    "estimated flops per token": "flops_per_token",
+    "number of parameters": "param_count",
+    "total": "param_count",
+    "calculated number of iterations": "iterations",
+}
+STEPS = ("step", "epoch", "st_worker_iter")
+
+
+def is_damaged(line: str) -> bool:
+    """Return whether a line without content was written as a measurement."""
+    is_glued = (PIPED.match(line) or COLON.match(line)) and len(STEP.findall(line)) > 1
+    return bool(is_glued) or line.startswith(("METRIC ", "[tune-metric]"))
+
+
+class Measures(NamedTuple):
+    """The content of a line.
+
+    Attributes:
+        kind: `step`, `setting`, `end`, or `metric`, a result whose repetition begins another run.
+        values: by their names in the table; times in seconds.
+        decimals: number of digits after the point, which a cut number lacks.
+        step: of a measurement within the training.
+        total: number of steps of the run, if the line has it.
+    """
+
+    kind: str
+    values: dict[str, Any]
+    step: int = 0
+    total: int | None = None
+    decimals: dict[str, int] = {}  # noqa: RUF012  # never changed
+
+
+def measures_of(line: str) -> Measures | None:
+    """Return the content of a line; None for other and for cut lines."""
+    if len(STEP.findall(line)) > 1:
+        return None  # two lines without a line end between them
+    if match := PIPED.fullmatch(line):
+        parts = [part.strip() for part in match[3].split("|")]
+        return at_step(match[1], match[2], [PIPED_PAIR.fullmatch(part) for part in parts])
+    if match := COLON.fullmatch(line):
+        return at_step(match[1], match[2], list(map(COLON_PAIR.fullmatch, match[3].split())))
+    if match := TUNE.fullmatch(line):
+        return reported(match[1])
+    if match := METRIC.fullmatch(line):
+        return metrics(match[1])
+    if match := END.fullmatch(line):
+        return Measures("end", dict([named(*match.groups())]))
+    if match := SETTING.fullmatch(line):
+        return Measures("setting", dict([named(match[1], match[2], None)]))
+    return None
+
+
+def at_step(step: str, total: str | None, pairs: list[re.Match[str] | None]) -> Measures | None:
+    """Return measurements; a pair in another form, such as a cut one, is left out."""
+    whole = [pair.groups() for pair in pairs if pair]
+    values = dict(named(*pair) for pair in whole)
+    decimals = {
+        name: len(pair[1].partition(".")[2]) for name, pair in zip(values, whole, strict=False)
+    }
+    steps = int(step), int(total) if total else None
+    return Measures("step", values, *steps, decimals) if values else None
+
+
+def named(name: str, number: str, unit: str | None) -> tuple[str, Any]:
+    """Return the name in the table and the value; a time is in seconds."""
+    lower = name.strip().lower()
+    short = re.sub(r"\W+", "_", lower)
+    factor = SECONDS.get(unit or "")
+    value = number_of(number) if factor is None else number_of(number) * factor
+    return NAMES.get(lower, short if factor is None else f"{short}_seconds"), value
+
+
+def number_of(text: str) -> int | float:
+    digits = text.replace(",", "")
+    return int(digits) if re.fullmatch(r"[-+]?\d{1,18}", digits) else float(digits)
+
+
+def reported(text: str) -> Measures | None:
+    """Read a report of Syne Tune."""
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    record.pop("st_worker_timestamp", None)
+    values = {NAMES.get(name, name): value for name, value in record.items() if is_number(value)}
+    return with_step(values) or Measures("metric", values)
+
+
+def metrics(text: str) -> Measures | None:
+    """Read `name=value` pairs; a step among them makes them a point of a curve."""
+    pairs = [METRIC_PAIR.fullmatch(pair) for pair in text.split()]
+    values = {pair[1]: number_of(pair[2]) for pair in pairs if pair}
+    if not values or None in pairs:
+        return None  # a missing number is not 0
+    return with_step(values) or Measures("metric", values)
+
+
+def with_step(values: dict[str, Any]) -> Measures | None:
+    """Return measurements at the step that one of the values names; None without one."""
+    names = [name for name in STEPS if isinstance(values.get(name), int)]
+    if not names:
+        return None
+    others = {name: value for name, value in values.items() if name not in STEPS}
+    return Measures("step", others, values[names[0]])
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,258 @@
+"""Runs of training scripts, and their trials."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from recover_trials.model import NUMBERED_BY_ORDER, STEPS_BACK, VALUE_CUT, VALUE_MISSING, Trial
+from recover_trials.optuna_log.literals import parse_literal
+from recover_trials.training_logs.measures import (
+    NAMES,
+    NUMBER,
+    Measures,
+    is_damaged,
+    measures_of,
+    number_of,
+)
+
+RULE = re.compile(r"-{3,}(?: .* -{3,})?")
+RESULT = re.compile(rf"([a-z]\w*): {{1,20}}({NUMBER})%?")
+CLASS = re.compile(r"class Hyperparameters\b.*")
+FIELD = re.compile(r"    (\w+)(?: ?: ?[\w.\[\]| ]+)? ?= ?(.+?)(?: +#.*)?")
+PRODUCT = re.compile(r"\d{1,9}(?: ?\* ?\d{1,9})+")
+CONFIG = re.compile(r"(?:Model|User|Training) config: ?(\{.*)?")
+LONGEST_CONFIG = 500  # lines
+EXCEPTION = re.compile(r"(?:[\w.]+\.)?\w*(?:Error|Exception|Interrupt|Exit)\b.*")
+TRACEBACK = "Traceback (most recent call last):"
+# Names of validation metrics, in the order in which they are taken for the objective.
+OBJECTIVES = (
+    re.compile(r"val_(?:bpb|loss)"),
+    re.compile(r"(?:val|valid|validation|test|eval)_\w*(?:loss|bpb|error|perplexity)"),
+    re.compile(r"(?:val|valid|validation|test|eval)_\w+"),
+)
+LOWER_IS_BETTER = re.compile(r".*(?:loss|bpb|error|perplexity|ppl|nll)(?:_.*)?")
+# Quantities that are no objective, and settings that follow from others.
+COSTS = {"train_seconds", "cost", "peak_memory_mib", "tokens_per_second", "lrm", "dt_seconds"}
+DERIVED = {
+    "tokens",
+    "flops",
+    "flops_per_token",
+    "param_count",
+    "iterations",
+    "transformer_matrices",
+}
+IS_NAN = "{0} is nan"
+
+
+@dataclass
+class Run:
+    """One training run.
+
+    Attributes:
+        settings: configuration.
+        points: measurements by step.
+        results: values after the last step.
+        total: number of steps.
+        first: step of the first measurement; -1 before it.
+        last: step of the last measurement.
+        goes_back: whether a step is repeated, or lower than the one before.
+        decimals: largest number of digits after the point, by metric and step.
+        ended: whether the log has the end of the run.
+        error: the exception that ended the run.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    points: dict[int, dict[str, Any]] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
+    total: int | None = None
+    first: int = -1
+    last: int = -1
+    goes_back: bool = False
+    decimals: dict[str, dict[int, int]] = field(default_factory=dict)
+    ended: bool = False
+    error: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.points or self.results)
+
+
+class RunReader:
+    """Reads the lines of one log."""
+
+    def __init__(self) -> None:
+        self.runs = [Run()]
+        self.settings: dict[str, Any] = {}  # of the run whose first step follows
+        self.damaged: list[str] = []  # lines of measurements without a number, or cut ones
+        self.config: list[str] = []
+        self.part = ""  # `class`, `config`, `results` or `traceback`, while its lines follow
+
+    def read(self, lines: Iterable[str]) -> list[Run]:
+        """Return the runs of the lines."""
+        for line in lines:
+            if not (self.part and self.read_part(line)):
+                self.read_line(line)
+        return [run for run in self.runs if not run.is_empty]
+
+    def read_line(self, line: str) -> None:
+        measures = measures_of(line)
+        if measures:
+            self.add(measures)
+        elif is_damaged(line):
+            self.damaged.append(line)
+        elif RULE.fullmatch(line):
+            self.part = "results"
+        elif CLASS.fullmatch(line):
+            self.part = "class"
+        elif line.startswith(TRACEBACK):
+            self.part = "traceback"
+        elif match := CONFIG.fullmatch(line):
+            self.part, self.config = "config", [match[1] or ""]
+
+    def read_part(self, line: str) -> bool:
+        """Read a line of a part of the log; return whether it belongs to the part."""
+        readers = {
+            "results": self.read_result,
+            "traceback": self.read_traceback,
+            "config": self.read_config,
+            "class": self.read_field,
+        }
+        belongs = readers[self.part](line)
+        self.part = self.part if belongs else ""
+        return belongs
+
+    def read_result(self, line: str) -> bool:
+        match = RESULT.fullmatch(line)
+        if match:
+            self.add_result(NAMES.get(match[1], match[1]), number_of(match[2]))
+        return match is not None
+
+    def read_traceback(self, line: str) -> bool:
+        if EXCEPTION.fullmatch(line):
+            self.runs[-1].error = line
+        return line[:1] in ("", " ")
+
+    def read_config(self, line: str) -> bool:
+        self.config.append(line)
+        if line == "}":
+            self.add_config("".join(self.config))
+        return line.startswith((" ", "{")) and len(self.config) < LONGEST_CONFIG
+
+    def read_field(self, line: str) -> bool:
+        if match := FIELD.fullmatch(line):
+            self.add_setting(match[1], match[2])
+        return line[:1] in ("", " ")
+
+    def add_config(self, text: str) -> None:
+        """Add the scalars of a configuration in JSON, unless it is damaged."""
+        with contextlib.suppress(ValueError, RecursionError):
+            config = json.loads(text, object_pairs_hook=unique)
+            scalars = (bool, int, float, str)
+            self.settings |= {k: v for k, v in config.items() if isinstance(v, scalars)}
+
+    def add_setting(self, name: str, text: str) -> None:
+        if PRODUCT.fullmatch(text):
+            self.settings[name] = math.prod(int(part) for part in text.split("*"))
+        elif (value := parse_literal(text)) is not None:
+            self.settings[name] = value
+
+    def add_result(self, name: str, value: Any) -> None:
+        """Add a value that a run has once; a repetition begins another run."""
+        if name in self.runs[-1].results and self.runs[-1].ended:
+            self.runs.append(Run())
+        self.runs[-1].results[name] = value
+        self.runs[-1].ended = True
+
+    def add(self, measures: Measures) -> None:
+        run = self.runs[-1]
+        if measures.kind == "setting":
+            self.settings |= measures.values
+        elif measures.kind == "step":
+            self.add_point(run, measures)
+        elif measures.kind == "end" and run.points:
+            run.results |= measures.values
+            run.ended = run.total is not None
+        elif measures.kind == "metric":
+            for name, value in measures.values.items():
+                self.add_result(name, value)
+
+    def add_point(self, run: Run, measures: Measures) -> None:
+        """Add measurements; the first step, repeated with other values, begins another run."""
+        point = run.points.get(measures.step, {})
+        if measures.values.items() <= point.items():
+            return  # the line is repeated
+        is_repeated = measures.values.keys() & point.keys()
+        if run.points and (run.ended or (is_repeated and measures.step <= run.first)):
+            run, is_repeated = Run(), set()
+            self.runs.append(run)
+        if not run.points:
+            run.settings, self.settings = self.settings, {}
+        run.points.setdefault(measures.step, {}).update(measures.values)
+        run.first = measures.step if run.first < 0 else run.first
+        run.goes_back |= measures.step < run.last or bool(is_repeated)
+        run.last = measures.step
+        run.total = measures.total or run.total
+        for name, count in measures.decimals.items():
+            run.decimals.setdefault(name, {})[measures.step] = count
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the mapping of a JSON object. Raises ValueError if a name occurs twice."""
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        raise ValueError("a name occurs twice")
+    return mapping
+
+
+def objective_of(runs: list[Run]) -> str | None:
+    """Return the metric that the runs minimize or maximize; None if the log does not show it."""
+    names = dict.fromkeys(name for run in runs for name in run.results)
+    names |= dict.fromkeys(name for run in runs for point in run.points.values() for name in point)
+    for pattern in OBJECTIVES:
+        found = [name for name in names if pattern.fullmatch(name.replace("/", "_"))]
+        if found:
+            return found[0]
+    first = next((name for run in runs for name in run.results if not run.points), None)
+    others = [name for name in names if name not in COSTS]
+    return others[0] if len(others) == 1 else first
+
+
+def trial_of(run: Run, number: int, objective: str | None) -> Trial:
+    """Return the trial of a run; without an end in the log it is running, or failed."""
+    name = objective or ""
+    reported = {step: point[name] for step, point in run.points.items() if name in point}
+    last = max(reported, default=-1)
+    is_last = run.total is None or last >= run.total
+    value = run.results.get(name, reported.get(last) if is_last else None)
+    ended = run.ended or (run.total is not None and is_last)
+    trial = Trial(number, "COMPLETE" if ended else "RUNNING", flags=[NUMBERED_BY_ORDER])
+    trial.params = {name: v for name, v in run.settings.items() if name not in DERIVED}
+    trial.intermediate_values = {step: v for step, v in reported.items() if v == v}
+    costs = (point for point in run.points.values() if "train_seconds" in point)
+    seconds = max((point["train_seconds"] for point in costs), default=None)
+    trial.user_attrs = {name: v for name, v in run.settings.items() if name in DERIVED}
+    trial.user_attrs |= {} if seconds is None else {"train_seconds": seconds}
+    trial.user_attrs |= {name: v for name, v in run.results.items() if name != objective}
+    if run.points:
+        curve = [{"step": step, **run.points[step]} for step in sorted(run.points)]
+        trial.user_attrs["learning_curve"] = curve
+    if run.error and not ended:
+        trial.state, trial.user_attrs["error"] = "FAIL", run.error
+    elif ended and value is not None and math.isnan(value):
+        trial.state, trial.user_attrs["error"] = "FAIL", IS_NAN.format(objective)
+    elif ended:
+        trial.values = () if value is None else (float(value),)
+        trial.flags += [VALUE_MISSING] * (value is None)
+    elif reported:
+        trial.user_attrs[f"last_{objective}"] = reported[last]
+    trial.flags += [STEPS_BACK] * run.goes_back
+    digits = run.decimals.get(name, {})
+    if digits and digits.get(last, 0) < max(digits.values()):
+        trial.flags.append(VALUE_CUT)
+    return trial

@@ -1,0 +1,1 @@
+"""Compare search methods over the real grids, on frozen landscapes (`make bench-search`)."""
