@@ -177,6 +177,7 @@ if __name__ == "__main__":
     ARGUMENTS = parse_arguments(__doc__)
 
 try:
+    import numpy as np
     import optuna
     import torch
     import torch.nn.functional as F
@@ -321,9 +322,70 @@ def too_small(n_bytes: int, found: Stretches, context_length: int) -> str | None
     )
 
 
+# --- n-gram: a model of the next byte from counts of the bytes before it -------------------------
+# Each order is mixed with the next shorter one, the more so the more different bytes followed a
+# context (Witten and Bell 1991, method C); order 0 is mixed with 1/256.
+
+MAX_ORDER = 6  # bytes before the next one; with it, they fit into 64 bits
+
+
+class Counts(NamedTuple):
+    """Counts of one order: of contexts with the next byte, and of contexts."""
+
+    pairs: np.ndarray
+    pair_counts: np.ndarray
+    contexts: np.ndarray
+    context_counts: np.ndarray
+    followers: np.ndarray  # different bytes after each context
+
+
+def codes(text: bytes, order: int) -> np.ndarray:
+    """Return, for each byte from MAX_ORDER on, a number for it and the `order` bytes before."""
+    values = np.frombuffer(text, dtype=np.uint8).astype(np.uint64)
+    found = np.zeros(len(values) - MAX_ORDER, dtype=np.uint64)
+    for back in range(order, -1, -1):
+        end = len(values) - back
+        found = found << np.uint64(8) | values[MAX_ORDER - back : end]
+    return found
+
+
+def count(text: bytes, order: int) -> Counts:
+    """Return the counts of a text."""
+    pairs, pair_counts = np.unique(codes(text, order), return_counts=True)
+    contexts, place = np.unique(pairs >> np.uint64(8), return_inverse=True)
+    totals = np.bincount(place, weights=pair_counts)
+    return Counts(pairs, pair_counts.astype(np.float64), contexts, totals, np.bincount(place))
+
+
+def looked_up(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return the value of each wanted key, 0 where there is none; `keys` are sorted."""
+    places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[places] == wanted, values[places], 0.0)
+
+
+def n_gram_bits(train: bytes, text: bytes) -> list[np.ndarray]:
+    """Return, for each order from 0 to MAX_ORDER, the bits of each byte of a text.
+
+    The first MAX_ORDER bytes of `text` are context only.
+    """
+    probabilities = np.full(len(text) - MAX_ORDER, 1 / 256)
+    bits = []
+    for order in range(MAX_ORDER + 1):
+        known, wanted = count(train, order), codes(text, order)
+        context = wanted >> np.uint64(8)
+        seen = looked_up(known.pairs, known.pair_counts, wanted)
+        total = looked_up(known.contexts, known.context_counts, context)
+        followers = looked_up(known.contexts, known.followers, context)
+        mixed = (seen + followers * probabilities) / np.maximum(total + followers, 1.0)
+        probabilities = np.where(total > 0, mixed, probabilities)
+        bits.append(-np.log2(probabilities))
+    return bits
+
+
 # --- Data: contiguous stretches of a text for training, validation and test ----------------------
 # The bytes of the test stretch are dropped after reading.
 
+N_GRAM_BYTES = 2**23  # of training, the last ones, that the n-gram counts
 SPLITS = {
     "train_fraction": TRAIN_FRACTION,
     "val_fraction": VAL_FRACTION,
@@ -367,10 +429,13 @@ class Task:
         return {**about, "train_bytes": len(self.train), "val_bytes": len(self.val) - 1}
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Return the bits per byte of two compressors on the validation bytes."""
-        text = self.val_text
+        """Return the bits per byte of an n-gram of the best order, and of two compressors."""
+        train, text = self.train[-N_GRAM_BYTES:].cpu().numpy().tobytes(), self.val_text
+        bits = n_gram_bits(train, train[1 - MAX_ORDER :] + text)
         sizes = {"zlib": len(zlib.compress(text, 9)), "xz": len(lzma.compress(text, preset=9))}
-        return {name: {"bits_per_byte": 8 * n / len(text)} for name, n in sizes.items()}
+        found = {"n-gram": min(float(order.mean()) for order in bits)}
+        found |= {name: 8 * n / len(text) for name, n in sizes.items()}
+        return {name: {"bits_per_byte": value} for name, value in found.items()}
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
@@ -688,7 +753,6 @@ from datetime import datetime, timedelta
 from statistics import fmean, median, stdev
 from typing import IO, BinaryIO
 
-import numpy as np
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 

@@ -5,6 +5,7 @@ PARTS = (
     "experiment/transformer",
     "families/language/model",
     "families/language/text",
+    "families/language/n_gram",
     "families/language/data",
     "experiment/accumulate_mean",
     "experiment/training",
@@ -12,4 +13,4 @@ PARTS = (
     "experiment/space",
 )
 
-FINAL_PARTS = ("families/language/n_gram", "families/language/final_task")
+FINAL_PARTS = ("families/language/final_task",)

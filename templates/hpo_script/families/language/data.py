@@ -27,8 +27,10 @@ from hpo_script.families.language.constants import (
     VAL_FRACTION,
 )
 from hpo_script.families.language.model import GPT
+from hpo_script.families.language.n_gram import MAX_ORDER, n_gram_bits
 from hpo_script.families.language.text import stretches, text_files, too_small
 
+N_GRAM_BYTES = 2**23  # of training, the last ones, that the n-gram counts
 SPLITS = {
     "train_fraction": TRAIN_FRACTION,
     "val_fraction": VAL_FRACTION,
@@ -72,10 +74,13 @@ class Task:
         return {**about, "train_bytes": len(self.train), "val_bytes": len(self.val) - 1}
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Return the bits per byte of two compressors on the validation bytes."""
-        text = self.val_text
+        """Return the bits per byte of an n-gram of the best order, and of two compressors."""
+        train, text = self.train[-N_GRAM_BYTES:].cpu().numpy().tobytes(), self.val_text
+        bits = n_gram_bits(train, train[1 - MAX_ORDER :] + text)
         sizes = {"zlib": len(zlib.compress(text, 9)), "xz": len(lzma.compress(text, preset=9))}
-        return {name: {"bits_per_byte": 8 * n / len(text)} for name, n in sizes.items()}
+        found = {"n-gram": min(float(order.mean()) for order in bits)}
+        found |= {name: 8 * n / len(text) for name, n in sizes.items()}
+        return {name: {"bits_per_byte": value} for name, value in found.items()}
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
