@@ -17,8 +17,8 @@ from recover_trials.console import (
     print_report,
     print_steps,
     printable,
-    write_output,
 )
+from recover_trials.output.write_output import write_output
 
 if TYPE_CHECKING:
     from recover_trials.model import Study

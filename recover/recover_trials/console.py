@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -87,32 +85,6 @@ def exit_code(recovery: Recovery, unreadable: dict[str, OSError], *, strict: boo
     has_conflicts = strict and bool(recovery.conflicts)
     codes = {2: others, 3: missing, 4: has_conflicts, 1: not recovery.has_trials}
     return next((code for code, applies in codes.items() if applies), 0)
-
-
-def write_output(content: str | bytes, output: Path | None) -> None:
-    """Write to standard output, or to a file that is replaced once it is whole."""
-    if output is None:
-        if isinstance(content, str) and sys.stdout.isatty():
-            content = printable(content, keep="\n")
-        click.echo(as_bytes(content), nl=False)
-        return
-    part = output.with_name(f".{output.name}.part")
-    try:
-        if output.exists() and not output.is_file():  # a device or a pipe
-            output.write_bytes(as_bytes(content))
-            click.echo(output)
-            return
-        part.write_bytes(as_bytes(content))
-        part.replace(output)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise click.UsageError(f"{output}: {error.strerror}") from None
-    click.echo(output)
-
-
-def as_bytes(content: str | bytes) -> bytes:
-    return content.encode() if isinstance(content, str) else content
 
 
 def printable(text: str, keep: str = "") -> str:

@@ -27,7 +27,7 @@ from recover_samples import (
     sample_log,
 )
 from recover_trials import Recovery, Trial
-from recover_trials.hpogen_log.fold_version2 import UNKNOWN_FIELDS
+from recover_trials.hpogen_log.trials_version2 import UNKNOWN_FIELDS
 from recover_trials.model import ENDED_TWICE, STARTED_TWICE
 from recover_trials.output import WRITERS
 from version1 import checksum_suffix

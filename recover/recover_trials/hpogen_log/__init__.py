@@ -1,5 +1,5 @@
-"""Logs of hpogen's scripts: their lines, and the fold of those lines into studies.
+"""Logs of hpogen's scripts, read back into trials.
 
-`hpogen_lines` parses a line and verifies its checksum. `fold_version1` and `fold_version2` fold
-the lines of a study into trials, among them trials that were killed and resumed.
+`hpogen_lines` parses a line and verifies its checksum. `trials_version1` and `trials_version2`
+make trials of the lines of a study, also of trials that were killed and resumed.
 """

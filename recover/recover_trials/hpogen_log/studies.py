@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from recover_trials.hpogen_log.fold_version1 import Version1
-from recover_trials.hpogen_log.fold_version2 import Version2, is_version2
 from recover_trials.hpogen_log.hpogen_lines import Event, UnparsedEvaluation
+from recover_trials.hpogen_log.trials_version1 import Version1
+from recover_trials.hpogen_log.trials_version2 import Version2, is_version2
 from recover_trials.hpogen_log.version1_lines import RESUMED
 from recover_trials.model import Study, Trial
 from recover_trials.optuna_log.optuna_lines import Result
