@@ -92,9 +92,7 @@ FIXED_PARAMS: dict[str, Any] = {  # not searched
 
 # Sampler and pruner of Optuna (steps in the unit of evaluations)
 SAMPLER: dict[str, Any] = {
-    "type": "TPESampler", "n_startup_trials": 10, "n_ei_candidates": 24, "multivariate": True,
-    "group": False, "constant_liar": True, "prior_weight": 1.0, "consider_magic_clip": True,
-    "consider_endpoints": False, "warn_independent_sampling": False,
+    "n_startup_trials": 10, "n_ei_candidates": 24, "type": "JointTPE",
 }  # fmt: skip
 PRUNER: dict[str, Any] = {
     "type": "MedianPruner", "n_startup_trials": 8, "n_warmup_steps": 0, "interval_steps": 1,
@@ -948,7 +946,6 @@ import resource
 import signal
 import traceback
 import uuid
-import warnings
 import zipfile
 import zlib
 from contextlib import contextmanager, suppress
@@ -1357,50 +1354,58 @@ def unreachable_worker(study: LoggedStudy, kind: str, options: str) -> str | Non
 
 
 # --- Joint TPE: all parameters of a trial together, near those of the good trials ----------------
-# The joint TPE of Optuna draws differently from version to version (5.0 dropped its wide kernels);
-# this one depends on trials and seed only. A value is a place in its range, from 0 to 1, or in the
-# list of its choices; NaN stands for a parameter that a trial lacks.
+# The tree-structured Parzen estimator (Bergstra et al. 2011) with one density over all parameters.
+# That of Optuna draws differently from version to version (5.0 dropped its wide kernels); this one
+# depends on trials and seed only. In a density, a value is a number from 0 to 1, or the place in
+# the list of its choices; NaN stands for a parameter that a trial lacks.
 
 GOOD_SHARE = 0.3  # of the finished trials
 LAST = (2.0,)  # the rank of running and failed trials
 
 
-class JointTpe(optuna.samplers.BaseSampler):
-    """Draws candidates near the good trials and takes the one that is farthest from the others.
+class StudySampler(optuna.samplers.BaseSampler):
+    """The joint TPE; each trial has a random stream of its own, so that a restart changes none."""
 
-    Each trial is a kernel of a density over all parameters. One more kernel is even.
-    """
-
-    def __init__(self, seed: int, n_startup_trials: int, n_ei_candidates: int) -> None:
-        self.chance = np.random.default_rng(seed)
-        self.n_startup_trials, self.n_candidates = n_startup_trials, n_ei_candidates
+    def __init__(self, seed: int) -> None:
+        self.seed, self.offset = seed, 0  # trials of --history come before trial 0
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> Any:
         del study, trial
-        return distributions()  # also those whose condition fails: they are drawn in vain
+        return distributions()  # also those whose condition fails: drawn but unused
 
     def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Any) -> Any:
-        del trial
-        sign = 1 if study.direction.name == "MINIMIZE" else -1
-        known = [other for other in study.get_trials(deepcopy=False) if other.params]
-        known.sort(key=lambda other: rank(other, sign))  # the order of numbers among equals
-        n_ended = sum(rank(other, sign) < LAST for other in known)
-        started = n_ended >= self.n_startup_trials
-        n_good = math.ceil(GOOD_SHARE * n_ended) if started else 0
-        items = search_space.items()
-        rows = [[place_of(space, other.params.get(n)) for n, space in items] for other in known]
-        even = [math.nan] * len(items)
-        good, others = np.array([*rows[:n_good], even]), np.array([*rows[n_good:], even])
-        sizes = np.array([len(getattr(space, "choices", ())) for space in search_space.values()])
-        points = draw(good, sizes, self.n_candidates if started else 1, self.chance)
-        ratios = log_density(points, good, sizes) - log_density(points, others, sizes)
-        best = points[np.argmax(ratios)].tolist()
-        return {n: value_at(space, at) for (n, space), at in zip(items, best, strict=True)}
+        seed = stream_seed(self.seed, trial.number - self.offset, "together") % 2**32
+        arguments = SAMPLER["n_startup_trials"], SAMPLER["n_ei_candidates"]
+        return suggest_together(study, search_space, np.random.default_rng(seed), *arguments)
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, name: str, distribution: Any
     ) -> Any:
+        """Return a value; Optuna requires the method and has no need to call it."""
         return self.sample_relative(study, trial, {name: distribution})[name]
+
+
+def suggest_together(
+    study: optuna.Study, space: Any, rng: np.random.Generator, n_startup: int, n_candidates: int
+) -> dict[str, Any]:
+    """Return the candidate with the highest ratio of the good density to the other one.
+
+    Each trial is a kernel of one of the two densities; a uniform prior is one more of both.
+    """
+    sign = 1 if study.direction.name == "MINIMIZE" else -1
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.params]
+    trials.sort(key=lambda trial: rank(trial, sign))  # stable: ties keep the order of numbers
+    n_ended = sum(rank(trial, sign) < LAST for trial in trials)
+    started = n_ended >= n_startup
+    n_good = math.ceil(GOOD_SHARE * n_ended) if started else 0
+    rows = [[to_unit(d, trial.params.get(name)) for name, d in space.items()] for trial in trials]
+    prior = [math.nan] * len(space)
+    good, others = np.array([*rows[:n_good], prior]), np.array([*rows[n_good:], prior])
+    sizes = np.array([len(getattr(d, "choices", ())) for d in space.values()])
+    points = draw(good, sizes, n_candidates if started else 1, rng)
+    ratios = log_density(points, good, sizes) - log_density(points, others, sizes)
+    best = points[np.argmax(ratios)].tolist()
+    return {name: from_unit(d, at) for (name, d), at in zip(space.items(), best, strict=True)}
 
 
 def rank(trial: FrozenTrial, sign: int) -> tuple[float, ...]:
@@ -1413,28 +1418,28 @@ def rank(trial: FrozenTrial, sign: int) -> tuple[float, ...]:
     return LAST
 
 
-def width(centres: Any) -> float:
-    """Return the SD of kernels, which narrows as they become more."""
+def bandwidth(centres: Any) -> float:
+    """Return the SD of the kernels, which falls with their number."""
     count, n_columns = centres.shape
     return max(0.2 * count ** (-1 / (n_columns + 4)), 1 / (count + 1))
 
 
-def draw(centres: Any, sizes: Any, count: int, chance: np.random.Generator) -> Any:
+def draw(centres: Any, sizes: Any, count: int, rng: np.random.Generator) -> Any:
     """Return points, each near a kernel, every kernel equally likely."""
-    chosen = centres[chance.integers(len(centres), size=count)]
-    moved = chosen + width(centres) * chance.standard_normal(chosen.shape)
+    chosen = centres[rng.integers(len(centres), size=count)]
+    moved = chosen + bandwidth(centres) * rng.standard_normal(chosen.shape)
     near = np.abs((moved + 1) % 2 - 1)  # reflected into the range
-    stays = chance.random(chosen.shape) > sizes / (sizes + len(centres))
+    stays = rng.random(chosen.shape) > sizes / (sizes + len(centres))
     near = np.where(sizes == 0, near, np.where(stays, chosen, np.nan))
-    return np.where(np.isnan(near), chance.random(chosen.shape), near)
+    return np.where(np.isnan(near), rng.random(chosen.shape), near)
 
 
 def log_density(points: Any, centres: Any, sizes: Any) -> Any:
     """Return the log of the density of kernels at points."""
     bells = np.zeros((len(points), *centres.shape))
     for image in (centres, -centres, 2 - centres):  # reflected at the ends of a range
-        bells += np.exp(-(((points[:, None] - image) / width(centres)) ** 2) / 2)
-    bells /= width(centres) * math.sqrt(2 * math.pi)
+        bells += np.exp(-(((points[:, None] - image) / bandwidth(centres)) ** 2) / 2)
+    bells /= bandwidth(centres) * math.sqrt(2 * math.pi)
     same = np.floor(points * sizes)[:, None] == np.floor(centres * sizes)
     spread = sizes / (sizes + len(centres))
     ratio = np.where(sizes == 0, bells, spread + (1 - spread) * sizes * same)
@@ -1449,7 +1454,7 @@ def range_of(space: Any) -> tuple[Any, float, float, float]:
     return math.log if space.log else float, space.low, space.high, space.step or 0
 
 
-def place_of(space: Any, value: Any) -> float:
+def to_unit(space: Any, value: Any) -> float:
     if value is None:
         return math.nan
     scale, low, high, step = range_of(space)
@@ -1457,7 +1462,7 @@ def place_of(space: Any, value: Any) -> float:
     return (scale(space.to_internal_repr(value)) - start) / (end - start or 1)
 
 
-def value_at(space: Any, place: float) -> Any:
+def from_unit(space: Any, place: float) -> Any:
     scale, low, high, step = range_of(space)
     start, end = scale(low - step / 2), scale(high + step / 2)
     number = start + place * (end - start)
@@ -1465,41 +1470,6 @@ def value_at(space: Any, place: float) -> Any:
     if step:
         number = low + round((number - low) / step) * step
     return space.to_external_repr(min(high, max(low, number)))
-
-
-# --- Sampler: draws that depend on seed, trial number and history only ---------------------------
-# A sampler that is seeded once repeats its first draws after a restart. Here each trial, and each
-# parameter that is drawn on its own, has a random stream of its own.
-
-
-class StudySampler(optuna.samplers.BaseSampler):
-    """The sampler of SAMPLER, seeded anew for each draw."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed, self.offset = seed, 0  # trials of --history come before trial 0
-        self.seeded(0, "check")  # raises ImportError where a package is missing
-
-    def seeded(self, number: int, purpose: str) -> optuna.samplers.BaseSampler:
-        kind, arguments = split_type(SAMPLER)
-        seed = stream_seed(self.seed, number - self.offset, purpose) % 2**32
-        if kind == "TPESampler" and arguments["multivariate"]:
-            return JointTpe(seed, arguments["n_startup_trials"], arguments["n_ei_candidates"])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # some arguments are deprecated, some experimental
-            return getattr(optuna.samplers, kind)(seed=seed, **arguments)
-
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> Any:
-        self.together = self.seeded(trial.number, "together")  # `sample_relative` needs its state
-        return self.together.infer_relative_search_space(study, trial)
-
-    def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Any) -> Any:
-        return self.together.sample_relative(study, trial, search_space)
-
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, name: str, distribution: Any
-    ) -> Any:
-        alone = self.seeded(trial.number, f"alone:{name}")
-        return alone.sample_independent(study, trial, name, distribution)
 
 
 # --- Memory study: the trials of the log as an Optuna study, for the sampler and the pruner ------

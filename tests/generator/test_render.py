@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from hpogen.configuration.samplers import written_out
 from hpogen.configuration.yaml_file import ConfigFile
 from hpogen.rendering.literals import constant_line, literal, quoted
 from hpogen.rendering.render import MARK, read_mark, render
@@ -79,7 +80,7 @@ def test_constants_have_the_value_of_the_specification(tmp_path: Path) -> None:
     assert names["FIXED_PARAMS"] == spec.fixed
     found = {name: {**entry, "when": {}} for name, entry in names["SEARCH_SPACE"].items()}
     assert found == {k: v.model_dump() for k, v in spec.search.items()}
-    assert names["SAMPLER"] == {**spec.sampler.model_dump(), "type": "TPESampler"}
+    assert names["SAMPLER"] == written_out(spec.sampler)
     assert names["PRUNER"] == {**spec.pruner.model_dump(), "type": "MedianPruner"}
 
 

@@ -128,13 +128,11 @@ def test_a_script_has_the_sampler_that_was_asked_for(sampler: str, tmp_path: Pat
             assert known.get(name, value) == value
 
 
-def test_parameters_are_drawn_together_by_the_scripts_own_sampler(tmp_path: Path) -> None:
+def test_the_script_draws_all_parameters_together_by_default(tmp_path: Path) -> None:
     names = load(render_to(tmp_path, QUICK))
-    assert names["SAMPLER"]["multivariate"]
-    made = names["StudySampler"](names["SEED"]).seeded(0, "together")
-    assert type(made) is names["JointTpe"]
-    known = made.n_startup_trials, made.n_candidates
-    assert known == (names["SAMPLER"]["n_startup_trials"], names["SAMPLER"]["n_ei_candidates"])
+    assert names["SAMPLER"] == {"type": "JointTPE", "n_startup_trials": 10, "n_ei_candidates": 24}
+    space = names["StudySampler"](names["SEED"]).infer_relative_search_space(None, None)
+    assert space == names["distributions"]()
 
 
 def test_a_grid_search_tries_every_combination_once(sp500: Path, tmp_path: Path) -> None:

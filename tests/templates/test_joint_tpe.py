@@ -15,7 +15,7 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from hpo_script.machinery.joint_tpe import JointTpe, place_of, rank, value_at
+from hpo_script.machinery.joint_tpe import from_unit, rank, suggest_together, to_unit
 
 SPACE: dict[str, BaseDistribution] = {
     "rate": FloatDistribution(1e-4, 1e-1, log=True),
@@ -49,7 +49,7 @@ def trial(params: dict[str, Any], value: float | None, state: str = "COMPLETE") 
 def draw(trials: list[FrozenTrial], seed: int = 0, direction: str = "minimize") -> dict[str, Any]:
     study = optuna.create_study(direction=direction)
     study.add_trials(trials)
-    return JointTpe(seed, 10, 24).sample_relative(study, study.ask()._get_latest_trial(), SPACE)
+    return suggest_together(study, SPACE, np.random.default_rng(seed), 10, 24)
 
 
 def random_trials(count: int, seed: int = 0) -> list[FrozenTrial]:
@@ -125,8 +125,8 @@ def test_a_trial_without_a_parameter_is_no_evidence_about_it() -> None:
 def test_every_place_has_a_value_of_the_range_and_back(name: str) -> None:
     space = SPACE[name]
     for place in np.linspace(0, 1, 101):
-        value = value_at(space, float(place))
+        value = from_unit(space, float(place))
         assert space._contains(space.to_internal_repr(value))
-        known = place_of(space, value)
+        known = to_unit(space, value)
         assert 0 <= known <= 1
-        assert value_at(space, known) == (value if name != "rate" else pytest.approx(value))
+        assert from_unit(space, known) == (value if name != "rate" else pytest.approx(value))

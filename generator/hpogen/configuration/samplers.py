@@ -243,5 +243,11 @@ PrunerArguments = Annotated[
 
 
 def written_out(arguments: Method) -> dict[str, Any]:
-    """Return the class in Optuna, as "type", and all arguments, as a script holds them."""
+    """Return the class, as "type", and its arguments, as a script holds them.
+
+    The class is one of Optuna, with all its arguments, or the script's own joint TPE.
+    """
+    if isinstance(arguments, Tpe) and arguments.multivariate:
+        names = {"n_startup_trials", "n_ei_candidates"}
+        return {**arguments.model_dump(include=names), "type": "JointTPE"}
     return {**arguments.model_dump(), "type": arguments.optuna}

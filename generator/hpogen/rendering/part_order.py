@@ -44,12 +44,20 @@ def part_names(spec: Spec) -> PartNames:
     """Return the parts of a script, with every slot of MACHINERY filled."""
     sections = chosen_sections(spec.sections)
     arguments = [section.arguments[0] for section in sections if section.arguments]
-    samplers = ["machinery/joint_tpe", "machinery/sampler"]
-    if spec.sampler.type == "grid":
-        samplers = ["sections/grid_sampler"]
-    slots = {"{sampler}": samplers, "{sections}": [section.part for section in sections]}
+    slots = {
+        "{sampler}": [sampler_part(spec)],
+        "{sections}": [section.part for section in sections],
+    }
     return PartNames(
         ["machinery/command_line", *arguments],
         spec.family.part_names(spec.task, spec.used, spec.constants),
         [part for name in MACHINERY for part in slots.get(name, [name])],
     )
+
+
+def sampler_part(spec: Spec) -> str:
+    """Return the part that defines StudySampler."""
+    if spec.sampler.type == "grid":
+        return "sections/grid_sampler"
+    is_joint = spec.sampler.type == "tpe" and spec.sampler.multivariate
+    return "machinery/joint_tpe" if is_joint else "machinery/sampler"

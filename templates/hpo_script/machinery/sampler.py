@@ -15,7 +15,6 @@ from optuna.trial import FrozenTrial
 from hpo_script.constants import SAMPLER
 from hpo_script.experiment.space import split_type
 from hpo_script.experiment.training import stream_seed
-from hpo_script.machinery.joint_tpe import JointTpe
 
 
 class StudySampler(optuna.samplers.BaseSampler):
@@ -28,8 +27,6 @@ class StudySampler(optuna.samplers.BaseSampler):
     def seeded(self, number: int, purpose: str) -> optuna.samplers.BaseSampler:
         kind, arguments = split_type(SAMPLER)
         seed = stream_seed(self.seed, number - self.offset, purpose) % 2**32
-        if kind == "TPESampler" and arguments["multivariate"]:
-            return JointTpe(seed, arguments["n_startup_trials"], arguments["n_ei_candidates"])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # some arguments are deprecated, some experimental
             return getattr(optuna.samplers, kind)(seed=seed, **arguments)

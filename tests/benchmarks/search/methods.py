@@ -13,6 +13,8 @@ from typing import Protocol
 import numpy as np
 import optuna
 
+from hpogen.configuration.samplers import Tpe
+
 from .grids import FEATURES, SIZES, Config, Grid, Points, grid_of
 from .smac3 import Smac
 
@@ -86,16 +88,16 @@ def random_draws(grid: Grid, seed: int) -> OptunaMethod:
     return method
 
 
-def optunas_tpe(grid: Grid, seed: int, *, multivariate: bool) -> optuna.samplers.TPESampler:
-    """Return Optuna's TPE with the arguments of the script."""
-    _, arguments = grid.script["split_type"](grid.script["SAMPLER"])
+def optunas_tpe(seed: int, *, multivariate: bool) -> optuna.samplers.TPESampler:
+    """Return Optuna's TPE with the default arguments of a configuration."""
+    arguments = Tpe().model_dump(exclude={"type"})
     return optuna.samplers.TPESampler(**arguments | {"multivariate": multivariate, "seed": seed})
 
 
 def optunas(grid: Grid, seed: int, *, multivariate: bool) -> OptunaMethod:
     """Return the script's space and extremes with Optuna's TPE."""
     method = scripted(grid, seed)
-    method.study.sampler = optunas_tpe(grid, seed, multivariate=multivariate)
+    method.study.sampler = optunas_tpe(seed, multivariate=multivariate)
     return method
 
 
@@ -119,7 +121,7 @@ def row_number(grid: Grid, seed: int, *, categorical: bool) -> OptunaMethod:
             arch_idx = trial.suggest_int("arch_idx", 0, count - 1)
         return {"arch_idx": arch_idx, **suggest_rest(grid, trial)}
 
-    sampler = optunas_tpe(grid, seed, multivariate=False)
+    sampler = optunas_tpe(seed, multivariate=False)
     method = OptunaMethod(sampler, pruner_of(grid), suggest)
     for arch_idx in grid.extremes:
         method.study.enqueue_trial({"arch_idx": arch_idx})

@@ -28,9 +28,9 @@ LOOKS = (10, 25, 50)
 
 def ours(space: Space, seed: int) -> optuna.samplers.BaseSampler:
     """Return the joint TPE of a rendered script, over the space of a table."""
-    script = grid_of("2M").script
-    arguments = (script["SAMPLER"][name] for name in ("n_startup_trials", "n_ei_candidates"))
-    sampler = script["JointTpe"](seed, *arguments)
+    script, rng = grid_of("2M").script, np.random.default_rng(seed)
+    sampler, suggest = script["StudySampler"](seed), script["suggest_together"]
+    sampler.sample_relative = lambda study, _, space: suggest(study, space, rng, 10, 24)
     sampler.infer_relative_search_space = lambda *_: space
     return sampler  # type: ignore[no-any-return]
 
