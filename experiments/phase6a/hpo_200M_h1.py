@@ -41,8 +41,8 @@ TASK = "threshold_1pct"
 METRIC = "val_loss"  # value of a trial: its best evaluation (if pruned, its last)
 DIRECTION: Literal["minimize", "maximize"] = "minimize"
 N_TRIALS = 50  # total over all runs of this script
-N_NOISE = 3  # of these, at the end: reruns of the best one for its seed noise
-N_CONFIRM = 0  # of these, before them: a rerun of each of the best
+N_NOISE = 3  # last trials: the best configuration again, with other seeds
+N_CONFIRM = 0  # trials before those: each of the best ones once more
 TIMEOUT_HOURS: float | None = None  # a run stops after this time, even during a trial
 SEED = 42  # of all random streams
 HPOGEN = "0.2.0 2fcd9cda2f71"  # version, digest of the specification
@@ -64,7 +64,7 @@ MIN_CLASS_SAMPLES = 10  # refuse fewer samples of a class
 
 # Model
 CONTEXT_LENGTH = 60  # days that the model sees
-MAX_CONTEXT_LENGTH = 60  # label days start after this many rows
+MAX_CONTEXT_LENGTH = 60  # rows up to the first label day
 PATCH_LENGTH = 10  # days per patch
 STRIDE = 5  # days between patches
 
@@ -325,7 +325,7 @@ class UnusableError(Exception):
     """Unusable data, log or device; the message names the value and the way out."""
 
 
-# --- Labels: does the High reach Close + x % within the horizon? ---------------------------------
+# --- Labels: does the High reach Close + x % within the horizon? TASK has x ----------------------
 
 
 def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> np.ndarray:
@@ -895,8 +895,8 @@ def train(
 # --- Architecture space: ARCHITECTURES as parameters that the sampler draws ----------------------
 # Rows that differ only in FREE_AXES have one shape. The sampler draws `shape_idx`, from deep and
 # narrow to shallow and wide, and an index per free axis, so that similar architectures have
-# neighbouring indices. A shape may lack a value of a free axis: 6 heads do not divide a width of
-# 64.
+# neighbouring indices. A shape may lack a value of a free axis: only divisors of d_model are
+# heads.
 
 
 class ArchSpace:
@@ -925,7 +925,7 @@ class ArchSpace:
         return {"shape_idx": self.shape_of[arch_idx], **free}
 
     def decode(self, params: Mapping[str, int]) -> int:
-        """Return the row of search parameters, or the nearest allowed row by shape, then log2."""
+        """Return the index of the allowed row that is nearest by shape, then by its free axes."""
 
         def distance(arch_idx: int) -> tuple[int, float]:
             row, gap = self.rows[arch_idx], 0.0
@@ -2194,14 +2194,14 @@ class Search:
     arguments: Namespace
 
     def __post_init__(self) -> None:
-        self.memory = MemoryStudy(self.log.study, self.arguments.seed)
+        self.optuna_study = MemoryStudy(self.log.study, self.arguments.seed)
         self.free_at_start = free_memory(self.device)
         self.progress = Progress(self.arguments.n_trials)
-        self.next_round, self.next_results = 0.0, 0.0  # times; each task may take 1 % of the run
+        self.next_round, self.next_results = 0.0, 0.0  # earliest times; 1 % of the run each
 
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none is complete."""
-        self.memory.rebuild()
+        self.optuna_study.rebuild()
         self.arguments.out.mkdir(parents=True, exist_ok=True)
         self.stops = Stops(self.arguments.out / "STOP")
         reason, code = "error", 2
@@ -2260,7 +2260,7 @@ class Search:
         self, number: int, study: LoggedStudy, params: Mapping[str, Any], origin: dict[str, Any]
     ) -> None:
         """Choose the configuration of a trial and claim it."""
-        config = self.memory.ask(number, params)
+        config = self.optuna_study.ask(number, params)
         arch_idx = SPACE.decode(config)
         row, cost = ARCHITECTURES[arch_idx], self.costs[arch_idx]
         trained = {name: value for name, value in config.items() if name not in SPACE.sizes()}
@@ -2281,7 +2281,7 @@ class Search:
             "config_id": config_id,
             "datetime_start": str(datetime.now()),
         }
-        self.log.write("trial_start", {**fields, **self.memory.kept(number)})
+        self.log.write("trial_start", {**fields, **self.optuna_study.kept(number)})
 
     def given_params(
         self, number: int, study: LoggedStudy
@@ -2332,7 +2332,9 @@ class Search:
     def write(self, event: str, fields: Mapping[str, Any], level: str = "I") -> None:
         """Write a line of the trial in training, with its architecture."""
         common = {"trial": self.number, **{name: self.config[name] for name in ARCHITECTURE}}
-        self.log.write(event, {**common, **self.memory.kept(self.number), **fields}, level=level)
+        self.log.write(
+            event, {**common, **self.optuna_study.kept(self.number), **fields}, level=level
+        )
 
     def resume_trial(self) -> Mapping[str, Any] | None:
         """Claim a trial of an ended run; return the state of its checkpoint."""
@@ -2394,7 +2396,9 @@ class Search:
             stop = self.stops.asked()
             if stop or self.checkpoint.due():
                 progress = {"curve": self.curve, "wall_seconds": time.monotonic() - self.began}
-                self.checkpoint.save({**training.state(), **progress, **self.memory.kept(number)})
+                self.checkpoint.save(
+                    {**training.state(), **progress, **self.optuna_study.kept(number)}
+                )
                 self.stops.reserve = 2 * self.checkpoint.cost
                 self.sync()
             if stop:
@@ -2405,7 +2409,7 @@ class Search:
             training, micro_batch=micro_batch, after_batch=after_batch, trial_seconds=seconds
         ):
             self.curve.append(point)
-            if self.evaluate(point):
+            if self.report_evaluation(point):
                 state, ended_by = "PRUNED", "pruned"
                 break
             values = (SIGN * evaluation[METRIC] for evaluation in self.curve)
@@ -2428,15 +2432,15 @@ class Search:
             "train_flops": self.costs[config["arch_idx"]].sample_flops * training.samples,
         }
 
-    def evaluate(self, point: Mapping[str, Any]) -> bool:
+    def report_evaluation(self, point: Mapping[str, Any]) -> bool:
         """Write an evaluation; return whether the pruner ends the trial.
 
         The line waits for the next round if rounds are slow, which may take 1 % of the time.
         """
         (unit, step), *metrics = point.items()
-        self.memory.update()
-        self.memory.report(self.number, step, point[METRIC])
-        pruned = step >= self.prunable_from and self.memory.prunes(self.number)
+        self.optuna_study.update()
+        self.optuna_study.report(self.number, step, point[METRIC])
+        pruned = step >= self.prunable_from and self.optuna_study.prunes(self.number)
         self.write("evaluation", {"unit": unit, "step": step, **dict(metrics)})
         if time.monotonic() > self.next_round:
             self.sync()

@@ -60,9 +60,9 @@ def experiment_constants(spec: Spec) -> list[Assignment]:
         (
             "N_NOISE",
             spec.n_noise,
-            "of these, at the end: reruns of the best one for its seed noise",
+            "last trials: the best configuration again, with other seeds",
         ),
-        ("N_CONFIRM", spec.n_confirm, "of these, before them: a rerun of each of the best"),
+        ("N_CONFIRM", spec.n_confirm, "trials before those: each of the best ones once more"),
         (
             "TIMEOUT_HOURS: float | None",
             spec.timeout_hours,

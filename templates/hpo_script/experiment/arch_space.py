@@ -2,7 +2,7 @@
 
 Rows that differ only in FREE_AXES have one shape. The sampler draws `shape_idx`, from deep and
 narrow to shallow and wide, and an index per free axis, so that similar architectures have
-neighbouring indices. A shape may lack a value of a free axis: 6 heads do not divide a width of 64.
+neighbouring indices. A shape may lack a value of a free axis: only divisors of d_model are heads.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ArchSpace:
         return {"shape_idx": self.shape_of[arch_idx], **free}
 
     def decode(self, params: Mapping[str, int]) -> int:
-        """Return the row of search parameters, or the nearest allowed row by shape, then log2."""
+        """Return the index of the allowed row that is nearest by shape, then by its free axes."""
 
         def distance(arch_idx: int) -> tuple[int, float]:
             row, gap = self.rows[arch_idx], 0.0

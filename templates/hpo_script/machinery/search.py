@@ -90,14 +90,14 @@ class Search:
     arguments: Namespace
 
     def __post_init__(self) -> None:
-        self.memory = MemoryStudy(self.log.study, self.arguments.seed)
+        self.optuna_study = MemoryStudy(self.log.study, self.arguments.seed)
         self.free_at_start = free_memory(self.device)
         self.progress = Progress(self.arguments.n_trials)
-        self.next_round, self.next_results = 0.0, 0.0  # times; each task may take 1 % of the run
+        self.next_round, self.next_results = 0.0, 0.0  # earliest times; 1 % of the run each
 
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none is complete."""
-        self.memory.rebuild()
+        self.optuna_study.rebuild()
         self.arguments.out.mkdir(parents=True, exist_ok=True)
         self.stops = Stops(self.arguments.out / "STOP")
         reason, code = "error", 2
@@ -156,7 +156,7 @@ class Search:
         self, number: int, study: LoggedStudy, params: Mapping[str, Any], origin: dict[str, Any]
     ) -> None:
         """Choose the configuration of a trial and claim it."""
-        config = self.memory.ask(number, params)
+        config = self.optuna_study.ask(number, params)
         arch_idx = SPACE.decode(config)
         row, cost = ARCHITECTURES[arch_idx], self.costs[arch_idx]
         trained = {name: value for name, value in config.items() if name not in SPACE.sizes()}
@@ -177,7 +177,7 @@ class Search:
             "config_id": config_id,
             "datetime_start": str(datetime.now()),
         }
-        self.log.write("trial_start", {**fields, **self.memory.kept(number)})
+        self.log.write("trial_start", {**fields, **self.optuna_study.kept(number)})
 
     def given_params(
         self, number: int, study: LoggedStudy
@@ -228,7 +228,9 @@ class Search:
     def write(self, event: str, fields: Mapping[str, Any], level: str = "I") -> None:
         """Write a line of the trial in training, with its architecture."""
         common = {"trial": self.number, **{name: self.config[name] for name in ARCHITECTURE}}
-        self.log.write(event, {**common, **self.memory.kept(self.number), **fields}, level=level)
+        self.log.write(
+            event, {**common, **self.optuna_study.kept(self.number), **fields}, level=level
+        )
 
     def resume_trial(self) -> Mapping[str, Any] | None:
         """Claim a trial of an ended run; return the state of its checkpoint."""
@@ -290,7 +292,9 @@ class Search:
             stop = self.stops.asked()
             if stop or self.checkpoint.due():
                 progress = {"curve": self.curve, "wall_seconds": time.monotonic() - self.began}
-                self.checkpoint.save({**training.state(), **progress, **self.memory.kept(number)})
+                self.checkpoint.save(
+                    {**training.state(), **progress, **self.optuna_study.kept(number)}
+                )
                 self.stops.reserve = 2 * self.checkpoint.cost
                 self.sync()
             if stop:
@@ -301,7 +305,7 @@ class Search:
             training, micro_batch=micro_batch, after_batch=after_batch, trial_seconds=seconds
         ):
             self.curve.append(point)
-            if self.evaluate(point):
+            if self.report_evaluation(point):
                 state, ended_by = "PRUNED", "pruned"
                 break
             values = (SIGN * evaluation[METRIC] for evaluation in self.curve)
@@ -324,15 +328,15 @@ class Search:
             "train_flops": self.costs[config["arch_idx"]].sample_flops * training.samples,
         }
 
-    def evaluate(self, point: Mapping[str, Any]) -> bool:
+    def report_evaluation(self, point: Mapping[str, Any]) -> bool:
         """Write an evaluation; return whether the pruner ends the trial.
 
         The line waits for the next round if rounds are slow, which may take 1 % of the time.
         """
         (unit, step), *metrics = point.items()
-        self.memory.update()
-        self.memory.report(self.number, step, point[METRIC])
-        pruned = step >= self.prunable_from and self.memory.prunes(self.number)
+        self.optuna_study.update()
+        self.optuna_study.report(self.number, step, point[METRIC])
+        pruned = step >= self.prunable_from and self.optuna_study.prunes(self.number)
         self.write("evaluation", {"unit": unit, "step": step, **dict(metrics)})
         if time.monotonic() > self.next_round:
             self.sync()

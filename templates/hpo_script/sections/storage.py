@@ -176,18 +176,22 @@ class StorageSearch(Search):
             raise UnusableError("--storage: put a URL with a password into OPTUNA_STORAGE")
         warnings.filterwarnings("ignore", "(?is).*(heartbeat|stale|RetryFailed|failed_trial)")
         about = run_fields(self.task, arguments, self.device)
-        self.memory = StorageStudy(log.study, arguments.seed)
-        self.memory.open(None if arguments.smoke else url, about)
+        self.optuna_study = StorageStudy(log.study, arguments.seed)
+        self.optuna_study.open(None if arguments.smoke else url, about)
         if read_log(log.path).study.study_id not in (None, log.study.study_id):
             raise UnusableError(f"{log.path} has trials of another study; give another --log")
-        for trial in self.memory.trials(TrialState.RUNNING) if arguments.retry_running else []:
-            self.memory.retry(trial._trial_id)
+        for trial in (
+            self.optuna_study.trials(TrialState.RUNNING) if arguments.retry_running else []
+        ):
+            self.optuna_study.retry(trial._trial_id)
 
     def next_trial(self) -> int | None:
         """Return the trial to train; at the total, wait for trials that may be stale."""
-        end = time.monotonic() + 3 * HEARTBEAT_SECONDS * is_heartbeat_enabled(self.memory.storage)
+        end = time.monotonic() + 3 * HEARTBEAT_SECONDS * is_heartbeat_enabled(
+            self.optuna_study.storage
+        )
         while (number := self.claim()) is None and time.monotonic() < end:
-            if not self.memory.trials(TrialState.RUNNING):
+            if not self.optuna_study.trials(TrialState.RUNNING):
                 break
             time.sleep(min(5, HEARTBEAT_SECONDS))
         return number
@@ -197,36 +201,36 @@ class StorageSearch(Search):
         """Claim a trial that waits, or a new one below the total."""
         if stop := self.stops.asked():
             raise stop
-        with self.memory.lock(), self.log.round() as study:
-            optuna.storages.fail_stale_trials(self.memory.study)
-            if not self.memory.trials(TrialState.WAITING):
-                if (number := len(self.memory.firsts())) >= self.arguments.n_trials:
+        with self.optuna_study.lock(), self.log.round() as study:
+            optuna.storages.fail_stale_trials(self.optuna_study.study)
+            if not self.optuna_study.trials(TrialState.WAITING):
+                if (number := len(self.optuna_study.firsts())) >= self.arguments.n_trials:
                     return None
-                params, attributes = self.given_params(number, self.memory.as_logged())
-                self.memory.study.enqueue_trial(dict(params), user_attrs=attributes)
-            number = self.memory.hold()
+                params, attributes = self.given_params(number, self.optuna_study.as_logged())
+                self.optuna_study.study.enqueue_trial(dict(params), user_attrs=attributes)
+            number = self.optuna_study.hold()
             if number not in study.trials:
-                about = {"kind": "search", **self.memory.held.user_attrs}
-                self.start_trial(number, self.memory.as_logged(), {}, about)
+                about = {"kind": "search", **self.optuna_study.held.user_attrs}
+                self.start_trial(number, self.optuna_study.as_logged(), {}, about)
         self.sync()
         return number
 
     def run_trial(self, number: int) -> None:
-        self.resumed = "failed_trial" in self.memory.held.system_attrs
-        with get_heartbeat_thread(self.memory.held_id, self.memory.storage):
+        self.resumed = "failed_trial" in self.optuna_study.held.system_attrs
+        with get_heartbeat_thread(self.optuna_study.held_id, self.optuna_study.storage):
             super().run_trial(number)
 
     def resume_trial(self) -> Mapping[str, Any] | None:
         """Report the evaluations of the checkpoint again: Optuna's retry begins without."""
         saved = super().resume_trial()
         for point in self.curve:
-            self.memory.report(self.number, point[self.task.unit], point[METRIC])
+            self.optuna_study.report(self.number, point[self.task.unit], point[METRIC])
         return saved
 
     @storage_calls()
     def end_trial(self, found: Mapping[str, Any]) -> bool:
         """End a trial in the storage, then in the log; return False if it is retried elsewhere."""
-        storage, held_id = self.memory.storage, self.memory.held_id
+        storage, held_id = self.optuna_study.storage, self.optuna_study.held_id
         about = {**self.config, **found}
         values = None if found["value"] is None else [found["value"]]
         try:
@@ -241,5 +245,5 @@ class StorageSearch(Search):
     def close_run(self, reason: str) -> None:
         """Leave the held trial to the next run, unless it has ended."""
         with suppress(Interrupted):
-            self.memory.retry(self.memory.held_id)
+            self.optuna_study.retry(self.optuna_study.held_id)
         super().close_run(reason)

@@ -73,7 +73,7 @@ CONSTANTS = (
     ),
     Constant("min_class_samples", "splits", 10, Positive, "refuse fewer samples of a class"),
     Constant("context_length", "model", 60, Positive, "days that the model sees"),
-    Constant("max_context_length", "model", 60, Positive, "label days start after this many rows"),
+    Constant("max_context_length", "model", 60, Positive, "rows up to the first label day"),
     Constant("patch_length", "model", 10, Positive, "days per patch"),
     Constant("stride", "model", 5, Positive, "days between patches"),
 )

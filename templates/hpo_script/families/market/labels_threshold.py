@@ -1,4 +1,4 @@
-"""Labels: does the High reach Close + x % within the horizon?"""
+"""Labels: does the High reach Close + x % within the horizon? TASK has x."""
 
 from __future__ import annotations
 
