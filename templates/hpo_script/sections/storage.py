@@ -163,7 +163,7 @@ class StorageStudy(MemoryStudy):
 class StorageSearch(Search):
     """The trials of one run, claimed in the storage."""
 
-    memory: StorageStudy
+    optuna_study: StorageStudy
 
     def __post_init__(self) -> None:
         """Open the study before the log, which takes its id."""
