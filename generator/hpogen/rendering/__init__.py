@@ -1,1 +1,1 @@
-"""Joining of parts and constants to a script, and the files that a render writes."""
+"""Rendering: `render.join` puts parts and constants into the template; `targets` writes files."""
