@@ -136,8 +136,8 @@ class Dispatcher:
             if self.may_start_at(text, position):
                 self.add_start_line(start, between)
                 return
-        elif over := end_lines.parse_end(text, ended=ended):
-            result, position = over
+        elif ended_trial := end_lines.parse_end(text, ended=ended):
+            result, position = ended_trial
             self.add_statement(result, text, position, stamped=is_stamped(text, position))
             return
         elif banner := banners.parse_banner(text):
