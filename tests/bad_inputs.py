@@ -300,12 +300,12 @@ ROWS: tuple[Bad, ...] = (
     config(
         "a column given twice",
         "data: {feature_columns: [Close, Close]}",
-        "error: x.yaml:1:8: data.feature_columns: holds Date, or a column twice; remove it",
+        "error: x.yaml:1:8: data.feature_columns: Close is listed twice; remove one",
     ),
     config(
         "the date as a feature",
         "data: {feature_columns: [Date, Close]}",
-        "error: x.yaml:1:8: data.feature_columns: holds Date, or a column twice; remove it",
+        "error: x.yaml:1:8: data.feature_columns: Date is not a feature; remove it",
     ),
     config(
         "a digest that is none",

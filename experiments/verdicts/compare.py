@@ -50,7 +50,7 @@ def final_module(folder: Path) -> ModuleType:
     config = {**spec.fixed, "warmup_steps": 10, "weight_decay": 0.001, **CONFIG}
     chosen = {"trial": 0, "value": 0.0, **config, "batch_size": 128, "config_id": "0"}
     final = FinalSpec(
-        final=None, configurations=[chosen], seeds=[1, 2], trial_seconds=None, search=spec
+        study_id=None, configurations=[chosen], seeds=[1, 2], trial_seconds=None, search=spec
     )
     path = folder / f"{final.name}.py"
     path.write_text(render_final(final))

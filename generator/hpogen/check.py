@@ -34,7 +34,7 @@ def header_spec(path: Path, script: str) -> Spec | FinalSpec:
         fields = read_mark(script)
         if fields is None:
             raise UsageError(f"{name}: no hpogen header line; give a script of hpogen")
-        return (FinalSpec if "final" in fields else Spec).model_validate(fields)
+        return (FinalSpec if "configurations" in fields else Spec).model_validate(fields)
     except (json.JSONDecodeError, IndexError, RecursionError, ValidationError):
         raise UsageError(
             f"{name}: the hpogen header line is not valid; it was edited or written by another"

@@ -450,7 +450,7 @@ def report(
     hpogen[report], --png a Chromium or Chrome, too.
 
     With --scaling, the text is about the law alone: exponents with intervals, per task and
-    horizon, and the studies that do not belong.
+    horizon, and the studies that do not qualify.
 
     Exit code 0: done; 1: no trial has finished, or no law can be fitted; 2: a file cannot be
     read, the others are reported; 3: a package is missing.

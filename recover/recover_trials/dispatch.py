@@ -1,4 +1,7 @@
-"""Dispatch of lines to the parser of the program that wrote them; quotations are left out."""
+"""Send each line to the parser of the program that wrote it.
+
+Skip log lines quoted in tracebacks.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +36,9 @@ class Dispatcher:
         self.findings, self.hpogen, self.runs = findings, hpogen, runs
         self.has_stamps = False
         self.has_hpogen_lines = False  # whole or damaged ones
-        self.error = ""  # text of the last failure: its traceback may quote lines
-        self.may_stop_early = False  # lines about early stopping may follow
-        self.printed: dict[str, Any] | None = None  # receives the parameters on the next lines
+        self.error = ""  # text of the last failure; its traceback may quote log lines
+        self.early_stop_may_follow = False  # lines about early stopping may follow
+        self.pending_params: dict[str, Any] | None = None  # receives those on the next lines
 
     def read_line(self, line: str, between: Callable[[], bytes], *, ended: bool) -> None:
         """Read a line.
@@ -45,7 +48,7 @@ class Dispatcher:
             between: returns the text since the line before.
             ended: whether a line end follows; otherwise the line may be cut.
         """
-        if self.may_stop_early:
+        if self.early_stop_may_follow:
             self.read_early_stop(between())
         events, damaged, text = hpogen_lines.parse_events(line, foreign=not self.has_hpogen_lines)
         if not events and hpogen_lines.LINE_END.search(text):
@@ -67,17 +70,17 @@ class Dispatcher:
 
     @property
     def is_plain(self) -> bool:
-        """Whether regular lines need no look at the text around them, and belong to Optuna."""
-        others = self.error or self.may_stop_early or self.has_hpogen_lines
+        """Whether regular lines come from Optuna and can be read without the text around them."""
+        others = self.error or self.early_stop_may_follow or self.has_hpogen_lines
         return not (others or self.hpogen.in_file)
 
     def read_regular(self, contents: list[Result | Start]) -> None:
-        """Read regular lines, which have time stamps."""
+        """Add regular lines, which have time stamps, to the runs of Optuna."""
         self.has_stamps |= bool(contents)
         self.runs.add_regular(contents)
 
     def read_early_stop(self, between: bytes) -> None:
-        """Read a line about early stopping from the text between two lines."""
+        """Record an early stop if the text between two lines reports one."""
         if stop := end_lines.EARLY_STOP.search(between):
             self.runs.stop_early(int(stop[1]))
 
@@ -96,10 +99,10 @@ class Dispatcher:
     def add_statement(
         self, content: Result | Opened | Start, text: str, start: int, *, stamped: bool
     ) -> None:
-        """Add a line of Optuna to its study, unless it is a quotation."""
+        """Add a line of Optuna to its study; skip it if a traceback quotes it."""
         if is_quoted_by(text[:start]):
             return
-        if self.has_hpogen_lines:  # elsewhere it is part of a damaged line
+        if self.has_hpogen_lines:  # after other text, it is part of a damaged line
             stamped = follows_stamp(text, start)
         if not stamped and (self.has_stamps or not may_precede(text[:start])):
             if not isinstance(content, Opened):
@@ -107,15 +110,15 @@ class Dispatcher:
             return
         self.has_stamps |= stamped
         if not isinstance(content, Result):
-            self.begin(content)
+            self.open_study_or_start_trial(content)
             return
         if not self.hpogen.in_file or not self.hpogen.claims(content):
             self.runs.end(content)
         if content.error and "rial" in content.error:
             self.error = unescape_quotes(content.error)
 
-    def begin(self, content: Opened | Start) -> None:
-        """Open a study, or start a trial."""
+    def open_study_or_start_trial(self, content: Opened | Start) -> None:
+        """Open the study or start the trial that a line of Optuna reports."""
         if isinstance(content, Opened):
             self.runs.open_study(content)
             self.hpogen.in_file.clear()
@@ -123,7 +126,7 @@ class Dispatcher:
             self.runs.start(content)
 
     def read_other(self, text: str, between: Callable[[], bytes], *, ended: bool) -> None:
-        """Read a line of a predecessor, or count a line that mentions a trial."""
+        """Read a line of an older program; count it as unmatched if it only mentions a trial."""
         foreign = not self.has_hpogen_lines
         if started := start_lines.parse_start(text, ended=ended):
             start, position = started
@@ -131,10 +134,10 @@ class Dispatcher:
                 self.findings.damaged += 1  # a line of hpogen, with a damaged stamp or checksum
                 return
             if self.may_start_at(text, position):
-                self.start(start, between)
+                self.add_start_line(start, between)
                 return
-        elif over := end_lines.parse_end(text, ended=ended):
-            result, position = over
+        elif ended_trial := end_lines.parse_end(text, ended=ended):
+            result, position = ended_trial
             self.add_statement(result, text, position, stamped=is_stamped(text, position))
             return
         elif banner := banners.parse_banner(text):
@@ -146,14 +149,14 @@ class Dispatcher:
             self.findings.unmatched.add(text)
 
     def may_start_at(self, text: str, position: int) -> bool:
-        """Return whether a start line may begin at a position, and is not a quotation."""
+        """Return whether a start line may begin at a position; a quoted line may not."""
         stamped = is_stamped(text, position)
         if self.has_hpogen_lines and stamped:
             return follows_stamp(text, position)
         return stamped or may_precede(text[:position])
 
-    def start(self, start: Start, between: Callable[[], bytes]) -> None:
-        """Start a trial; a line about forced dropout precedes its start line."""
+    def add_start_line(self, start: Start, between: Callable[[], bytes]) -> None:
+        """Start a trial, with the forced dropout if the text before reports one."""
         if start.dry:
             self.findings.dry_runs += 1
             return
@@ -163,9 +166,9 @@ class Dispatcher:
             params = {**(start.params or {}), "dropout": float(forced[1])}
             start = start._replace(user_attrs={**start.user_attrs, **dropout}, params=params)
         trial = self.runs.start(start)
-        self.may_stop_early |= not start.user_attrs
+        self.early_stop_may_follow |= not start.user_attrs
         if start.params is None:
-            self.printed = trial.params if trial else {}
+            self.pending_params = trial.params if trial else {}
 
 
 def unescape_quotes(text: str) -> str:

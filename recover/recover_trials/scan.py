@@ -77,10 +77,10 @@ class Scanner:
         if b"\x1b" in block:
             block = ANSI.sub(b"", block)
         self.block, self.final, self.position, self.gap = block, final, 0, 0
-        self.read_printed()
+        self.read_pending_params()
         self.read_lines()
         self.gap, self.begin = self.position, len(block)
-        if self.dispatcher.may_stop_early:
+        if self.dispatcher.early_stop_may_follow:
             self.dispatcher.read_early_stop(self.between())
         self.before = self.between()
 
@@ -142,28 +142,28 @@ class Scanner:
         line = whole.decode("utf-8", "replace")
         self.gap, self.begin, self.position = self.position, begin, end
         self.dispatcher.read_line(line, self.between, ended=end < len(block) or not self.final)
-        self.read_printed()
+        self.read_pending_params()
 
     def between(self) -> bytes:
         """Return the text between the last line that was read and this one."""
         gap = self.block[self.gap : self.begin]
         return (self.before + gap if self.gap == 0 else gap)[-LONGEST_BETWEEN:]
 
-    def read_printed(self) -> None:
+    def read_pending_params(self) -> None:
         """Read the parameters on the next lines."""
-        while self.dispatcher.printed is not None and self.position < len(self.block):
+        while self.dispatcher.pending_params is not None and self.position < len(self.block):
             begin = self.position
             while self.block[begin : begin + 1] in (b"\r", b"\n"):
                 begin += 1
             end = self.block.find(b"\n", begin)
             if end < 0 and self.final:
-                self.dispatcher.printed = None
+                self.dispatcher.pending_params = None
                 return
             line = self.block[begin : len(self.block) if end < 0 else end]
             pair = start_lines.read_parameter(line.decode("utf-8", "replace").rstrip("\r"))
             if pair:
-                self.dispatcher.printed[pair[0]] = pair[1]
+                self.dispatcher.pending_params[pair[0]] = pair[1]
             elif line.strip(b"=-"):
-                self.dispatcher.printed = None
+                self.dispatcher.pending_params = None
                 return
             self.position = begin + len(line)

@@ -109,7 +109,7 @@ def problems(tmp_path: Path, text: str) -> list[str]:
         ),
         (
             "data: {feature_columns: [Close, Close]}",
-            "x.yaml:1:8: data.feature_columns: holds Date, or",
+            "x.yaml:1:8: data.feature_columns: Close is listed twice",
         ),
         (
             "search:\n  batch_size: {type: float, low: 1, high: 8}",

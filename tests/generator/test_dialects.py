@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hpogen.configuration.aliases import ALIASES
 from hpogen.configuration.dialects import Converted, convert
 from hpogen.configuration.dialects.catalogue import DIALECTS
-from hpogen.configuration.dialects.names import ALWAYS, NATIVE, WAYS_OUT
+from hpogen.configuration.dialects.names import HINTS, IMPLIED_VALUES, NATIVE
 from hpogen.configuration.load import load_config
 from hpogen.configuration.validation import validate
 from hpogen.configuration.yaml_file import Place, format_problems, read_config
@@ -475,7 +475,7 @@ def test_every_alias_leads_to_a_name_of_the_native_schema() -> None:
         names |= {("architecture", axis) for axis in family.axes}
         names |= {(constant.group, constant.name) for constant in family.constants}
     assert set(ALIASES) <= names
-    assert set(NATIVE).isdisjoint({*WAYS_OUT, *ALWAYS})
+    assert set(NATIVE).isdisjoint({*HINTS, *IMPLIED_VALUES})
     assert len(NATIVE) == sum(map(len, ALIASES.values()))
 
 
@@ -489,7 +489,7 @@ SCALARS: st.SearchStrategy[Any] = (
 )
 WORDS = sorted(
     {str(part) for dialect in DIALECTS for place in dialect.rules for part in place}
-    | {*NATIVE, *WAYS_OUT, *ALWAYS, "type", "distribution", "low", "high", "log", "choices"}
+    | {*NATIVE, *HINTS, *IMPLIED_VALUES, "type", "distribution", "low", "high", "log", "choices"}
     | {"task", "budget", "data", "fixed", "architecture", "enabled", "algorithm", "step"}
 )
 KEYS = st.sampled_from(WORDS) | st.text(max_size=3)

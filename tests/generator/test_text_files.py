@@ -64,7 +64,9 @@ def test_files_that_are_no_text_are_left_out_and_named(tmp_path: Path) -> None:
         f"1 file, {SIZE:,} bytes",
         "files without text are left out: a.png, b.png, c.png and 1 more",
     ]
-    with pytest.raises(DataError, match=r"no text in a\.png, b\.png, c\.png and 1 more, which"):
+    with pytest.raises(
+        DataError, match=r"files that match \*\.png: a\.png, b\.png, c\.png and 1 more"
+    ):
         notes(tmp_path, file_pattern="*.png")
 
 

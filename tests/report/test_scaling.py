@@ -1,4 +1,4 @@
-"""`hpogen report --scaling`: intervals on planted laws, studies that do not belong, bets."""
+"""`hpogen report --scaling`: intervals on planted laws, studies that do not qualify, bets."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def one_trial(curve: list[float] | None = None, **attributes: object) -> SampleL
         (other(direction="maximize"), None, "a power law needs a loss"),
     ],
 )
-def test_a_study_that_does_not_belong_is_named_with_its_reason(
+def test_a_study_that_does_not_qualify_is_named_with_its_reason(
     study: Callable[[], SampleLog2], kind: str | None, reason: str
 ) -> None:
     others = [study_log(TRUTH, budget, val_samples=9) for budget in BUDGETS[1:5]]

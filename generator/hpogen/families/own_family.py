@@ -19,7 +19,7 @@ from hpogen.files import shown_path
 from hpogen.rendering.inline import PACKAGE, find_part, read_part
 
 FILE = "family.py"
-COLUMNS = ("d_model", "n_layers", "n_heads", "d_ff")  # of every architecture
+REQUIRED_AXES = ("d_model", "n_layers", "n_heads", "d_ff")  # of every architecture
 SLOTS = {"accumulate"}  # filled by default
 
 
@@ -76,7 +76,8 @@ def name_problems(family: Family) -> Iterator[str]:
             yield f"task {shown(kind.example)}: pattern {shown(repr(kind.pattern))}: {error}"
             continue
         if not matches and "<" not in kind.example:
-            yield f"task {shown(kind.example)}: its own pattern does not match it"
+            pattern = shown(repr(kind.pattern))
+            yield f"task {shown(kind.example)}: does not match its pattern {pattern}"
 
 
 def part_problems(family: Family) -> Iterator[str]:
@@ -127,22 +128,22 @@ def value_problems(family: Family) -> Iterator[str]:
     if family.default_metric not in family.metrics:
         hint = did_you_mean(family.default_metric, family.metrics)
         yield f"default_metric {shown(family.default_metric)}: unknown metric; {hint}"
-    for name, way in family.metrics.items():
-        if way not in ("minimize", "maximize"):
-            yield f"metrics: {shown(name)} is {shown(repr(way))}; write minimize or maximize"
+    for name, direction in family.metrics.items():
+        if direction not in ("minimize", "maximize"):
+            yield f"metrics: {shown(name)} is {shown(repr(direction))}; write minimize or maximize"
     for name in ("data_path", "data_sha256"):
         if name not in {constant.name for constant in family.constants}:
             yield f"constants: {name} is missing"
-    yield from checked(family, "candidates", lambda: candidate_problems(family))
+    yield from errors_as_faults(family, "candidates", lambda: candidate_problems(family))
 
 
 def candidate_problems(family: Family) -> Iterator[str]:
     """Yield faults of the first architecture and of its count."""
     row = next(family.candidates(family.axes), None)
     if row is None:
-        yield "candidates: yields no architecture of axes"
+        yield "candidates: yields no architecture for the axes of the family"
         return
-    if lacking := [name for name in COLUMNS if name not in row]:
+    if lacking := [name for name in REQUIRED_AXES if name not in row]:
         yield f"candidates: an architecture lacks {', '.join(lacking)}; give 1 where unused"
         return
     constants = {constant.name: constant.default for constant in family.constants}
@@ -153,7 +154,9 @@ def candidate_problems(family: Family) -> Iterator[str]:
             yield f"{name}: returns {shown(repr(count))} for {row}; return a whole number above 0"
 
 
-def checked(family: Family, name: str, check: Callable[[], Iterator[str]]) -> Iterator[str]:
+def errors_as_faults(
+    family: Family, name: str, check: Callable[[], Iterator[str]]
+) -> Iterator[str]:
     """Yield the faults that a check returns, or the error that the user's function raises."""
     try:
         yield from check()

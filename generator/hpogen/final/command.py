@@ -25,7 +25,7 @@ def final_spec(
         notes.append(f"the study has {len(trials)} complete configurations, fewer than {top}")
     seconds = study.about.get("trial_seconds")
     final = FinalSpec(
-        final=study.key if "log_version" in study.about else None,
+        study_id=study.key if "log_version" in study.about else None,
         configurations=[configuration(trial, spec) for trial in trials],
         seeds=[spec.seed + 1 + number for number in range(n_seeds)],
         trial_seconds=seconds if isinstance(seconds, (int, float)) else None,

@@ -23,9 +23,9 @@ from hpogen.rendering.script_constants import (
 from hpogen.spec import Spec
 from hpogen.spec.resolve import GROUPS
 
-JUDGEMENT = ("final/bootstrap", "final/verdict")
+TEST_COMPARISON = ("final/bootstrap", "final/verdict")
 SEARCH_ONLY = ("experiment/arch_space", "experiment/space")
-MACHINERY = (
+FINAL_MACHINERY = (
     "machinery/trial_log",
     "machinery/logged_study",
     "machinery/log_file",
@@ -43,9 +43,9 @@ MACHINERY = (
 
 
 class FinalSpec(Strict):
-    """All values that a final script depends on; `final` marks it in a header."""
+    """All values that a final script depends on."""
 
-    final: str | None  # id of the study; None: unknown
+    study_id: str | None  # None: unknown
     configurations: list[dict[str, Scalar]]  # the best first
     seeds: list[int]
     trial_seconds: Number | None
@@ -89,7 +89,7 @@ def final_part_names(search: Spec) -> PartNames:
     parts = family.part_names(search.task, search.used, search.constants)
     kept = [part for part in parts if part not in SEARCH_ONLY]
     return PartNames(
-        ["final/command_line"], [*kept, *family.final_parts, *JUDGEMENT], [*MACHINERY]
+        ["final/command_line"], [*kept, *family.final_parts, *TEST_COMPARISON], [*FINAL_MACHINERY]
     )
 
 
@@ -104,10 +104,14 @@ def final_constants(spec: FinalSpec) -> list[Group]:
         ("HPOGEN", f"{__version__} {spec.sha256()[:12]}", "version, digest of the specification"),
     ]
     chosen: list[Assignment] = [
-        ("STUDY: str | None", spec.final, "id of the study that chose the configurations"),
-        ("SEEDS", spec.seeds, "of each configuration; none is that of the study"),
+        ("STUDY: str | None", spec.study_id, "id of the study that chose the configurations"),
+        (
+            "SEEDS",
+            spec.seeds,
+            "every configuration is trained with each; the study's seed is not among them",
+        ),
         ("TRIAL_SECONDS: float | None", spec.trial_seconds, "training time, if it was fixed"),
-        ("CONFIGURATIONS: list[dict[str, Any]]", rows(spec.configurations), ""),
+        ("CONFIGURATIONS: list[dict[str, Any]]", format_configurations(spec.configurations), ""),
     ]
     return [
         ("Experiment", trained),
@@ -116,8 +120,8 @@ def final_constants(spec: FinalSpec) -> list[Group]:
     ]
 
 
-def rows(configurations: list[dict[str, Any]]) -> Source:
-    """Return a list of dicts, each with as many items per line as fit."""
+def format_configurations(configurations: list[dict[str, Any]]) -> Source:
+    """Return the configurations as Python source, packed into full lines."""
     text = ""
     for configuration in configurations:
         lines = packed_rows(configuration).removesuffix("  # fmt: skip").split("\n")

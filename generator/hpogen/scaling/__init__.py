@@ -1,7 +1,7 @@
 """Scaling laws from logs alone: how the best loss falls with the size of the model.
 
 sizes           parameters in three conventions, compute and time of a trial
-cells           the best trial of each study, and which studies do not belong
+cells           the best trial of each study, and which studies do not qualify
 fit             curves through points
 law             exponents with their intervals, by bootstrap; refusals
 learning_rate   the optimum per budget

@@ -1,4 +1,4 @@
-"""Cells: the best trial of each study, and the reasons why a study does not belong to a law."""
+"""Cells: the best trial of each study, and the reasons why a study does not qualify for a law."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Cell:
         loss: its value, or the mean over the seeds of its configuration.
         seeds: how often the configuration was trained; 1: the value is that of one trial.
         losses: one per complete trial, or per seed; resampled for intervals.
-        reasons: why it does not belong, by kind; empty if it does.
+        reasons: why it does not qualify, by kind; empty if it does.
         kept: kinds of reasons that the user overrules.
     """
 
@@ -66,7 +66,7 @@ class Group:
     """The studies of one task, horizon and metric.
 
     Attributes:
-        cells: those that belong, by size.
+        cells: those that qualify, by size.
         left_out: (name, sentences) of the others.
         remarks: facts that change no point.
     """
@@ -99,7 +99,7 @@ def groups_of(views: Iterable[StudyView], keep: Collection[str] = ()) -> list[Gr
 
 
 def group_of(views: Sequence[StudyView], keep: Collection[str]) -> Group:
-    """Return studies as cells, those apart that do not belong."""
+    """Return studies as cells; those that do not qualify are left out."""
     about = views[0].study.about
     group = Group(about.get("task"), about.get("horizon"), views[0].metric)
     confirmed = all(repeated(view) for view in views if no_loss(view) is None)
@@ -265,7 +265,7 @@ def is_unconverged(cell: Cell) -> bool:
 
 
 def remarks_on(cells: Sequence[Cell]) -> Iterator[str]:
-    """Yield facts about cells that belong: overruled reasons, extremes of the grid, settings."""
+    """Yield facts about cells that qualify: overruled reasons, extremes of the grid, settings."""
     for cell in cells:
         if cell.kept:
             reasons = "; ".join(cell.reasons[kind] for kind in cell.kept)

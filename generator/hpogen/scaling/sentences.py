@@ -83,7 +83,7 @@ class Scaling:
 
     @cached_property
     def cells_table(self) -> Table:
-        """Return the studies that belong, with sizes, loss and learning rate."""
+        """Return the studies that qualify, with sizes, loss and learning rate."""
         head = ["budget", "study", "trial", "parameters", "no embed.", "matrices", "FLOP", "time"]
         head += ["loss", "of", "lr*", "95 %"]
         return head, [cell_row(cell) for cell in self.group.cells]
@@ -241,9 +241,9 @@ def left_out_lines(group: Group) -> list[str]:
 
 
 def sized(group: Group) -> str:
-    """Return how many studies belong, over which budgets."""
+    """Return how many budgets qualify, and their range."""
     if not group.budgets:
-        return "no study belongs"
+        return "no study qualifies"
     ends = f"{format_budget(group.budgets[0])} to {format_budget(group.budgets[-1])}"
     return f"{plural(len(group.budgets), 'budget')}, {ends}"
 

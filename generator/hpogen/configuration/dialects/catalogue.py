@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpogen.configuration.dialects.names import WAYS_OUT
+from hpogen.configuration.dialects.names import HINTS
 from hpogen.configuration.dialects.reader import Reader
 from hpogen.configuration.dialects.rules import (
     Rule,
@@ -230,4 +230,4 @@ def misplaced(dialect: Dialect) -> dict[str, str]:
             hints[str(place[-1])] = f"write it below {dotted(place[:-1])}"
     for place in dialect.rules:
         hints.pop(str(place[0]), None)
-    return {key: hint for key, hint in hints.items() if key not in WAYS_OUT}
+    return {key: hint for key, hint in hints.items() if key not in HINTS}

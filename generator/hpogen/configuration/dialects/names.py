@@ -1,4 +1,4 @@
-"""Names in dialects: equivalents in hpogen, and ways out for names without one."""
+"""Keys of other schemas: their equivalents in hpogen, and hints for keys without one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ GROUPS = ("training", "model", "optimizer")  # in names such as training.learnin
 
 METRICS = {"val/loss": "val_loss", "val_auc": "auc", "val/auc": "auc"}
 
-# {name: (value, note)}: fixed values that agree with every script.
-ALWAYS: dict[str, tuple[Any, str]] = {
+# {name: (value, note)}: values that every script has; with this value, a key is only noted.
+IMPLIED_VALUES: dict[str, tuple[Any, str]] = {
     "optimizer": ("adamw", "ignored; every script uses AdamW"),
     "scheduler": ("cosine", "ignored; every script uses a warm-up and a cosine schedule"),
     "lr_scheduler": ("cosine", "ignored; every script uses a warm-up and a cosine schedule"),
@@ -25,11 +25,11 @@ ALWAYS: dict[str, tuple[Any, str]] = {
 
 ONE_DROPOUT = "write dropout, one value for the whole model"
 ONE_OPTIMIZER = "AdamW is the only optimizer; leave it out"
-ONE_SCHEDULE = "warm-up and a cosine to the last step is the only schedule; leave it out"
+ONE_SCHEDULE = "every script uses a warm-up and a cosine schedule; leave it out"
 ONE_BATCH = "write the size per optimizer step as batch_size; the script splits it if needed"
 TEXT_PATH = "write data: {data_path: FILE}"
 
-WAYS_OUT = {
+HINTS = {
     "accumulation_steps": ONE_BATCH,
     "attention_dropout": ONE_DROPOUT,
     "baseline_config_path": "write the values of that file under fixed",
@@ -41,7 +41,7 @@ WAYS_OUT = {
     "decay_lr": ONE_SCHEDULE,
     "device": "leave it out; run the script with --device",
     "directions": "a script has one objective; write metric and its direction",
-    "dtype": "leave it out; the script chooses the type by the device",
+    "dtype": "leave it out; the script chooses the data type for the device",
     "eval_iters": "write splits: {val_bytes: N}, the size of the validation data",
     "evaluate_on_test": "leave it out; a search never reads the test split",
     "gradient_accumulation_steps": ONE_BATCH,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpogen.configuration.aliases import did_you_mean
-from hpogen.configuration.dialects.names import WAYS_OUT
+from hpogen.configuration.dialects.names import HINTS
 from hpogen.configuration.yaml_file import Place, Problem, dotted
 
 MISSING = object()
@@ -150,8 +150,8 @@ class Reader:
             name = str(place[-1])
             hint = (
                 (misplaced.get(name) if len(place) == 1 else None)
-                or WAYS_OUT.get(name)
-                or WAYS_OUT.get(name.rpartition(".")[2])
+                or HINTS.get(name)
+                or HINTS.get(name.rpartition(".")[2])
                 or did_you_mean(name, self.offered.get(place[:-1], {}))
             )
             self.refuse(place, f"unknown key in the dialect {self.dialect}; {hint}")

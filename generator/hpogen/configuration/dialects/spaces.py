@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from hpogen.configuration.aliases import did_you_mean
-from hpogen.configuration.dialects.names import ALWAYS, NATIVE, native_place
+from hpogen.configuration.dialects.names import IMPLIED_VALUES, NATIVE, native_place
 from hpogen.configuration.dialects.reader import MISSING, Reader
 from hpogen.configuration.yaml_file import Place, dotted, shown
 
@@ -69,7 +69,7 @@ def fixed_values(reader: Reader, place: Place) -> None:
         native = native_place(name)
         value = reader.get(here)
         if native is None:
-            always(reader, here, value)
+            take_implied_value(reader, here, value)
         elif len(native) == 1:
             reader.put(("fixed", *native), reader.take(here), here)
         elif native[0] == "architecture":
@@ -87,9 +87,9 @@ def names_of(reader: Reader, place: Place) -> list[str]:
     return reader.keys(place)
 
 
-def always(reader: Reader, place: Place, value: Any) -> None:
-    """Note a fixed value that agrees with every script; leave others, which `finish` refuses."""
-    expected, text = ALWAYS.get(str(place[-1]), (None, ""))
+def take_implied_value(reader: Reader, place: Place, value: Any) -> None:
+    """Note a value that every script has; leave others, which `finish` refuses."""
+    expected, text = IMPLIED_VALUES.get(str(place[-1]), (None, ""))
     if value is not None and type(value) is type(expected) and value == expected:
         reader.take(place)
         reader.note(place, text)

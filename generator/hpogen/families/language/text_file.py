@@ -20,7 +20,7 @@ PATTERN_ERRORS = (
     LookupError,
     RecursionError,
 )
-MOST_NAMES = 3  # of files that are left out
+MAX_NAMES = 3  # of files without text, in a message
 
 
 class TextFacts(NamedTuple):
@@ -35,13 +35,13 @@ class TextFacts(NamedTuple):
 def read_text_facts(path: Path, pattern: str) -> TextFacts:
     """Return the properties of a file, or of the matching text files of a folder as one text.
 
-    Newlines join the files, in the order of the script. Raises DataError.
+    Newlines join the files, which have the same order as in the script. Raises DataError.
     """
     digest, n_bytes = hashlib.sha256(), 0
     try:
         files, others = text_files(path, pattern)
         if not files:
-            raise DataError(no_text(path, pattern, others))
+            raise DataError(no_text_message(path, pattern, others))
         for chunk in text_chunks(files):
             digest.update(chunk)
             n_bytes += len(chunk)
@@ -51,11 +51,13 @@ def read_text_facts(path: Path, pattern: str) -> TextFacts:
     return TextFacts(digest.hexdigest(), n_bytes, len(files), others)
 
 
-def no_text(path: Path, pattern: str, others: Sequence[Path]) -> str:
+def no_text_message(path: Path, pattern: str, others: Sequence[Path]) -> str:
     """Return the message about a path without text."""
     name = shown(str(path), 200)
     if others:
-        return f"{name}: no text in {names_of(others, path)}, which {shown(pattern)} matches"
+        return (
+            f"{name}: no text in the files that match {shown(pattern)}: {names_of(others, path)}"
+        )
     return (
         f"{name}: no such file, or no file {shown(pattern)} in it. Give any text file or folder by"
         " --data; `hpogen demo-data stdlib` writes the sources of Python's standard library."
@@ -64,8 +66,8 @@ def no_text(path: Path, pattern: str, others: Sequence[Path]) -> str:
 
 def names_of(files: Sequence[Path], folder: Path) -> str:
     """Return the first names of some files, and the number of the others."""
-    names = [shown(file.relative_to(folder).as_posix()) for file in files[:MOST_NAMES]]
-    more = f" and {len(files) - MOST_NAMES:,} more" if len(files) > MOST_NAMES else ""
+    names = [shown(file.relative_to(folder).as_posix()) for file in files[:MAX_NAMES]]
+    more = f" and {len(files) - MAX_NAMES:,} more" if len(files) > MAX_NAMES else ""
     return ", ".join(names) + more
 
 

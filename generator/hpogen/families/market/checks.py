@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -20,15 +21,21 @@ def check_market(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
         faults.append(("patch_length", f"{constants['patch_length']} is above {context} days"))
     if constants["train_fraction"] + constants["val_fraction"] >= 1:
         faults.append(("val_fraction", "no rows are left for the test split"))
-    columns = constants["feature_columns"]
-    if "Date" in columns or len(set(columns)) < len(columns):
-        faults.append(("feature_columns", "holds Date, or a column twice; remove it"))
-    for name in constants["transforms"]:
-        if name in (*PRICE_COLUMNS, "Volume"):
-            faults.append(("transforms", f"{name} is transformed by options.inputs; leave it out"))
-        elif name not in columns:
-            faults.append(("transforms", f"{shown(name)} is not one of feature_columns"))
+    faults += check_columns(constants["feature_columns"], constants["transforms"])
     return faults + check_dates(constants["train_end"], constants["val_end"])
+
+
+def check_columns(columns: Sequence[str], transforms: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield (constant, fault) for feature_columns and transforms."""
+    if "Date" in columns:
+        yield "feature_columns", "Date is not a feature; remove it"
+    if twice := [name for name, count in Counter(columns).items() if count > 1]:
+        yield "feature_columns", f"{shown(twice[0])} is listed twice; remove one"
+    for name in transforms:
+        if name in (*PRICE_COLUMNS, "Volume"):
+            yield "transforms", f"{name} is transformed by options.inputs; leave it out"
+        elif name not in columns:
+            yield "transforms", f"{shown(name)} is not one of feature_columns"
 
 
 def check_dates(train_end: str | None, val_end: str | None) -> list[tuple[str, str]]:
@@ -43,7 +50,7 @@ def check_dates(train_end: str | None, val_end: str | None) -> list[tuple[str, s
 
 
 def is_date(text: str) -> bool:
-    """Return whether a text is a date in ISO 8601 that exists."""
+    """Return whether a text is an existing date in ISO 8601 format."""
     try:
         date.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Files of texts with labels, read when rendering: their properties, or what is wrong."""
+"""Properties of a file of labelled texts, read when a script is rendered."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from hpogen.families.family import DataFacts, with_defaults
 from hpogen.families.shared import local_path
 from hpogen.families.text.constants import CONSTANTS
 
-MOST_LABELS = 100
+MAX_LABELS = 100
 
 
 def read_text_examples(path: str, given: Mapping[str, Any], task: str) -> DataFacts:
-    """Return the properties of a file of texts with labels. Raises DataError."""
+    """Return the properties of a file of labelled texts. Raises DataError."""
     del task
     values = with_defaults(CONSTANTS, given)
     place = shown(path, 200)
@@ -42,7 +42,7 @@ def read_text_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
         raise DataError(f"{place}: {error}; run: python -m pip install pandas pyarrow") from None
     except OSError as error:
         raise DataError(f"{place}: {error.strerror}") from None
-    except Exception as error:  # of the reader of a format: the content is anything
+    except Exception as error:  # each reader raises its own types for a damaged file
         raise DataError(f"{place}: {shown(str(error), 200)}") from None
     labels = given.get("labels") or sorted({example[1] for example in examples})
     check_labels(place, labels, [example[1] for example in examples])
@@ -73,7 +73,7 @@ def read_text_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
 
 
 def splits_of(examples: list[list[str]], values: Mapping[str, Any]) -> list[list[int]]:
-    """Return the rows for training, validation and test, as a script has them."""
+    """Return the rows of the training, validation and test splits of the script."""
     if values["split_column"]:
         return fixed_splits([example[-1] for example in examples])
     grouped = values["group_column"] is not None
@@ -84,8 +84,8 @@ def splits_of(examples: list[list[str]], values: Mapping[str, Any]) -> list[list
 
 
 def check_labels(place: str, labels: list[str], present: list[str]) -> None:
-    """Raise DataError for too few or too many labels, or one that is not listed."""
+    """Raise DataError for an unlisted label, fewer than 2 or more than MAX_LABELS labels."""
     if others := sorted({*present} - {*labels}):
         raise DataError(f"{place}: the label {shown(others[0])} is not one of data.labels")
-    if not 2 <= len(labels) <= MOST_LABELS:
-        raise DataError(f"{place}: {len(labels)} labels; a classifier needs 2 to {MOST_LABELS}")
+    if not 2 <= len(labels) <= MAX_LABELS:
+        raise DataError(f"{place}: {len(labels)} labels; a classifier needs 2 to {MAX_LABELS}")

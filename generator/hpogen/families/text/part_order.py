@@ -1,4 +1,4 @@
-"""The order of the parts in the experiment half of a script; {slot}: filled by a choice."""
+"""Parts of the experiment half, in order; a chosen task or option fills each {slot}."""
 
 PARTS = (
     "experiment/shared",

@@ -112,13 +112,13 @@ def decoded(content: bytes, encoding: str) -> str:
 
 
 def find_separator(text: str) -> str:
-    """Return the separator that splits the first lines into the most fields of equal number."""
+    """Return the separator that gives the widest header of which most lines have the width."""
     lines = [line for line in text.splitlines()[:20] if line.strip()]
-    return max(SEPARATORS, key=lambda separator: equal_fields(lines, separator))
+    return max(SEPARATORS, key=lambda separator: header_width(lines, separator))
 
 
-def equal_fields(lines: Sequence[str], separator: str) -> int:
-    """Return the number of fields of the header; 0 if most lines have another number."""
+def header_width(lines: Sequence[str], separator: str) -> int:
+    """Return the number of fields of the header; 0 if most lines differ from it."""
     try:
         rows = list(csv.reader(lines, delimiter=separator))
     except csv.Error:
@@ -143,7 +143,7 @@ def is_blank(row: Sequence[str]) -> bool:
 
 
 def count_footer(rows: Sequence[Sequence[str]], n_fields: int) -> int:
-    """Return the number of last rows without a date or number, such as the source of the data."""
+    """Return how many rows at the end have neither date nor number, such as a source note."""
     n_rows = 0
     for count, row in enumerate(reversed(rows[-MAX_FOOTER:]), 1):
         filled = [cell for cell in row if cell.strip()]
