@@ -17,7 +17,7 @@ from warm import Warm
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 OLD = "4.9.0"
 STARTUP = 10
-FIFTY = changed(SMALL, study={"n_trials": 50}, fixed={"epochs": 1})
+FIFTY = changed(SMALL, study={"n_trials": 50, "n_noise": 0}, fixed={"epochs": 1})
 
 
 @pytest.fixture(scope="module")
