@@ -40,7 +40,7 @@ CONFIG = {
     "splits": {"train_subset": 0.1},
     "architecture": {"d_model": [8], "n_layers": [1, 2], "n_heads": [2, 4], "d_ff_ratio": [2, 4]},
     "fixed": {"epochs": EPOCHS, "batch_size": 512, "patience": EPOCHS, "warmup_steps": 5},
-    "study": {"n_trials": 8},
+    "study": {"n_trials": 8, "n_noise": 0},
 }
 
 
@@ -123,17 +123,17 @@ def measure(script: Path, log: Path, trials: int) -> dict[str, float]:
     meter.wrap(names, "open_run", "read")
     meter.wrap(memory, "__init__", "build")
     meter.wrap(memory, "prunes", "prune")
-    for name in ("next_trial", "evaluate", "end_trial", "write_results"):
+    for name in ("next_trial", "report_evaluation", "end_trial", "write_results"):
         meter.wrap(names["Search"], name, name)
     with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
         assert names["main"](arguments, task) == 0
     del meter.calls["next_trial"][-1]  # it found that no trial is left
     within_ends = sum(meter.calls["write_results"][:-1])  # the last is after the last trial
-    lines = meter.total("evaluate") - meter.total("prune")
+    lines = meter.total("report_evaluation") - meter.total("prune")
     found = {
         "start": meter.mean("read") + meter.mean("build"),
         "ask": meter.mean("next_trial"),
-        "evaluation": lines / len(meter.calls["evaluate"]),
+        "evaluation": lines / len(meter.calls["report_evaluation"]),
         "prune": meter.mean("prune"),
         "end": (meter.total("end_trial") - within_ends) / MEASURED,
         "results": meter.mean("write_results"),

@@ -53,7 +53,8 @@ def yaml_rows(text: str) -> Iterator[dict[str, Any]]:
 def flag_displaced(study: ResultStudy, rows: list[dict[str, Any]]) -> None:
     """Flag trials whose fields are not those of the other trials, in Optuna's sorted order."""
     usual = Counter(tuple(row) for row in rows if row).most_common(1)
-    whole = {row["number"] for row in rows if usual and tuple(row) == usual[0][0]}
+    numbers = [row.get("number") for row in rows if usual and tuple(row) == usual[0][0]]
+    whole = {number for number in numbers if isinstance(number, int)}
     for trial in study.trials:
         trial.flags += [FIELDS_DIFFER] * (trial.number not in whole)
 
