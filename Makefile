@@ -55,10 +55,10 @@ bench-search: $(READY)
 	  $(if $(QUICK),--quick,--json docs/search.json)
 	$(if $(QUICK),,$(PAGES) --write)
 
-# A search for logs that cannot be read, guided by the branches they take.
+# A search for logs that cannot be read, guided by the branches they take; RUNS=N: always the same ones.
 fuzz-recover: $(READY)
 	$(BIN)/python -m pip install --quiet -e '.[fuzz]'
-	$(BIN)/python tests/fuzz/fuzz_recover.py $(or $(MINUTES),10)
+	$(BIN)/python tests/fuzz/fuzz_recover.py $(if $(RUNS),--runs $(RUNS),$(or $(MINUTES),10))
 
 # Logs and databases of real versions of Optuna, each in an environment of its own, the oldest ones
 # under Python 3.8; one that does not install is left out.

@@ -8,6 +8,7 @@ whatever pieces it arrives. What is found is printed and kept in `crash-*`.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import random
