@@ -144,13 +144,19 @@ def mutate(data: bytes, longest: int, seed: int) -> bytes:
 
 
 def main() -> None:
-    """Search for some minutes."""
-    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 10
+    """Search for some minutes; with `--runs N`, test N logs that are the same every time."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("minutes", type=float, nargs="?", default=10)
+    parser.add_argument("--runs", type=int)
+    arguments = parser.parse_args()
+    limits = [f"-max_total_time={int(60 * arguments.minutes)}"]
+    if arguments.runs:
+        limits = [f"-runs={arguments.runs}", "-seed=1"]
     with tempfile.TemporaryDirectory() as folder:
         for index, log in enumerate(seeds()):
             (Path(folder) / f"seed-{index}").write_bytes(log)
         told = [
-            f"-max_total_time={int(60 * minutes)}",
+            *limits,
             f"-max_len={LONGEST}",
             "-timeout=300",
             folder,
