@@ -104,7 +104,7 @@ def views_of(studies: Iterable[Study], arch_list: Path | None) -> list[StudyView
 
 
 def nothing_finished(views: Sequence[StudyView]) -> str:
-    """Say what the logs hold instead of a finished trial."""
+    """Return the message for logs without a finished trial."""
     if not views:
         return "no trials were found"
     held = "; ".join(f"{view.name}: {', '.join(view.states)}" for view in views)

@@ -72,6 +72,6 @@ def cell_marks(name: str, cells: Sequence[tuple[tuple[int, int], str]], **marker
 
 
 def cell_words(view: StudyView, tried: Tried) -> str:
-    """Return what was tried in a cell."""
+    """Return the hover text of a cell: number of trials, extremes and best trial."""
     words = [plural(tried.trials, "trial"), *map(escaped, tried.extremes[:4])]
     return "<br>".join([*words, about_trial(view, tried.best)] if tried.best else words)

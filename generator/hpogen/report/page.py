@@ -83,7 +83,7 @@ def own(text: str) -> Markup:
 
 
 def law_parts(index: int, law: Scaling) -> dict[str, Any]:
-    """Return what the page shows of a scaling law."""
+    """Return the section of a scaling law in the page."""
     from hpogen.scaling.pictures import scaling_pictures
     from hpogen.scaling.sentences import left_out_lines, sized
 
@@ -107,7 +107,7 @@ def law_parts(index: int, law: Scaling) -> dict[str, Any]:
 
 
 def study_parts(index: int, view: StudyView) -> dict[str, Any]:
-    """Return what the page shows of a study."""
+    """Return the section of a study in the page."""
     importances, no_importance = importances_of(view)
     smoothed, why_not = smoothed_of(view)
     return {

@@ -118,7 +118,7 @@ def noise_band(view: StudyView, path: Points) -> list[Trace]:
 
 
 def noise_words(view: StudyView) -> str:
-    """Say what the band means."""
+    """Return the sentence that explains the noise band, or why there is none."""
     if view.noise is None:
         return view.why_no_noise
     if view.rerun_noise:
@@ -146,7 +146,7 @@ Curve = tuple[Trial, list[tuple[int, float]]]
 
 
 def curves(view: StudyView) -> Picture | None:
-    """Return what every trial reported, by step."""
+    """Return the picture of the learning curves; None without any."""
     found = [(trial, view.curve(trial)) for trial in view.study.rows]
     found = [(trial, curve) for trial, curve in found if len(curve) > 1]
     if not found:
