@@ -352,6 +352,25 @@ def split_examples(
     return [sorted(rows) for rows in splits]
 
 
+def splits_of(
+    examples: Sequence[Sequence[str]],
+    *,
+    grouped: bool,
+    fixed: bool,
+    shares: tuple[float, float],
+    seed: int,
+) -> list[list[int]]:
+    """Return the rows for training, validation and test of (text, label, group or split).
+
+    Raises ValueError for the name of a split that does not exist.
+    """
+    if fixed:
+        return fixed_splits([example[-1] for example in examples])
+    groups = [example[2] if grouped else row for row, example in enumerate(examples)]
+    labels = [example[1] for example in examples]
+    return split_examples(labels, groups, (*shares, 1 - shares[0] - shares[1]), seed)
+
+
 def fixed_splits(names: Sequence[str]) -> list[list[int]]:
     """Return the rows of each split that a column names. Raises ValueError for other names."""
     if others := sorted({*names} - {*SPLITS}):
@@ -495,7 +514,15 @@ class Task:
         columns = [TEXT_COLUMN, LABEL_COLUMN, *extra]
         try:
             examples = read_examples(Path(self.data_path), content, columns)
-            splits = make_splits(examples)
+            if others := sorted({example[1] for example in examples} - {*LABELS}):
+                raise ValueError(f"label {others[0]!r} is not one of LABELS")
+            splits = splits_of(
+                examples,
+                grouped=GROUP_COLUMN is not None,
+                fixed=SPLIT_COLUMN is not None,
+                shares=(TRAIN_FRACTION, VAL_FRACTION),
+                seed=SPLIT_SEED,
+            )
         except ValueError as error:
             raise UnusableError(f"{self.data_path}: {error}") from None
         train, val = evenly_spread(splits[0], TRAIN_SUBSET), splits[1]
@@ -580,18 +607,6 @@ class Task:
         parts = self.val.split(micro_batch)
         logits = torch.cat([model(self.training_batch(rows)[0]) for rows in parts])
         return class_metrics(logits.float(), self.labels[self.val])
-
-
-def make_splits(examples: list[list[str]]) -> list[list[int]]:
-    """Return the rows for training, validation and test. Raises ValueError."""
-    labels = [example[1] for example in examples]
-    if others := sorted({*labels} - {*LABELS}):
-        raise ValueError(f"label {others[0]!r} is not one of LABELS")
-    if SPLIT_COLUMN:
-        return fixed_splits([example[-1] for example in examples])
-    groups = [example[2] if GROUP_COLUMN else row for row, example in enumerate(examples)]
-    shares = (TRAIN_FRACTION, VAL_FRACTION, 1 - TRAIN_FRACTION - VAL_FRACTION)
-    return split_examples(labels, groups, shares, SPLIT_SEED)
 
 
 # --- Gradient accumulation: the gradients of micro-batches add up to the batch gradient ----------

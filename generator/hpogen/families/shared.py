@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ from pydantic import AfterValidator, Field
 
 from hpogen.configuration.validation_messages import DIGEST_PATTERN
 from hpogen.configuration.yaml_file import plain_text
-from hpogen.families.family import Param
+from hpogen.families.family import Param, Schedule
 
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -108,3 +109,12 @@ def local_path(path: str) -> str:
         return Path(path).resolve().relative_to(Path.cwd().resolve()).as_posix()
     except ValueError:
         return Path(path).name
+
+
+def epoch_schedule(config: Mapping[str, Any], n_samples: int | None) -> Schedule:
+    """Return the length of a trial: one evaluation per epoch."""
+    epochs = config["epochs"]
+    if not n_samples:
+        return Schedule(epochs, 1, epochs, None, None)
+    n_batches = math.ceil(n_samples / config["batch_size"])
+    return Schedule(epochs, 1, epochs, n_batches, epochs * n_batches)

@@ -16,8 +16,8 @@ from hpogen.families.market.losses import LOSSES
 from hpogen.families.market.part_order import FINAL_PARTS, PARTS
 from hpogen.families.market.read_data import read_market_data
 from hpogen.families.market.search_space import SEARCH_SPACE
-from hpogen.families.market.trial_length import count_market_samples, market_schedule
-from hpogen.families.shared import AXES, SMALL_AXES, shapes
+from hpogen.families.market.trial_length import count_market_samples
+from hpogen.families.shared import AXES, SMALL_AXES, epoch_schedule, shapes
 
 MARKET = Family(
     name="market",
@@ -54,7 +54,7 @@ MARKET = Family(
     read_data=read_market_data,
     describe_inputs=describe_market_inputs,
     count_samples=count_market_samples,
-    schedule=market_schedule,
+    schedule=epoch_schedule,
     length_params=("epochs", "batch_size"),
     constants=CONSTANTS,
     slots=reader_parts,

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
-
-from hpogen.families.family import Schedule
 
 DEMO_PATH, DEMO_ROWS = "data/sp500.csv", 5031  # of `hpogen demo-data sp500`
 
@@ -23,12 +20,3 @@ def count_market_samples(
     days: int = rows - (horizon or 0) - (constants["max_context_length"] - 1)
     subset: float = constants["train_subset"]
     return max(round(days * subset), 0)
-
-
-def market_schedule(config: Mapping[str, Any], n_samples: int | None) -> Schedule:
-    """Return the length of a trial: one evaluation per epoch."""
-    epochs = config["epochs"]
-    if not n_samples:
-        return Schedule(epochs, 1, epochs, None, None)
-    n_batches = math.ceil(n_samples / config["batch_size"])
-    return Schedule(epochs, 1, epochs, n_batches, epochs * n_batches)

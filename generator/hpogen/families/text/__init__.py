@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from hpo_script.families.text.sizes import count_params, sample_bytes
-from hpogen.families.family import Family, Schedule, Switch, TaskKind
-from hpogen.families.shared import AXES, SMALL_AXES, shapes
+from hpogen.families.family import Family, Switch, TaskKind
+from hpogen.families.shared import AXES, SMALL_AXES, epoch_schedule, shapes
 from hpogen.families.text.constants import CONSTANTS, DEMO_PATH
 from hpogen.families.text.examples_file import read_text_examples
 from hpogen.families.text.losses import LOSSES
@@ -46,15 +45,6 @@ def count_samples(
     return n_train_rows
 
 
-def schedule(config: Mapping[str, Any], n_samples: int | None) -> Schedule:
-    """Return the length of a trial: one evaluation per epoch."""
-    epochs = config["epochs"]
-    if not n_samples:
-        return Schedule(epochs, 1, epochs, None, None)
-    n_batches = math.ceil(n_samples / config["batch_size"])
-    return Schedule(epochs, 1, epochs, n_batches, epochs * n_batches)
-
-
 def count_text_params(
     arch: Mapping[str, int], constants: Mapping[str, Any], options: Mapping[str, str]
 ) -> int:
@@ -88,7 +78,7 @@ TEXT = Family(
     read_data=read_text_examples,
     describe_inputs=describe_inputs,
     count_samples=count_samples,
-    schedule=schedule,
+    schedule=epoch_schedule,
     length_params=("epochs", "batch_size"),
     constants=CONSTANTS,
     check=check_text,

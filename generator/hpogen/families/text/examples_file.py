@@ -11,9 +11,8 @@ from typing import Any
 from hpo_script.families.text.examples import (
     SUFFIXES,
     evenly_spread,
-    fixed_splits,
     read_examples,
-    split_examples,
+    splits_of,
 )
 from hpogen.configuration.yaml_file import shown
 from hpogen.errors import DataError
@@ -36,7 +35,13 @@ def read_text_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
         content = Path(path).read_bytes()
         columns = [values["text_column"], values["label_column"], *extra]
         examples = read_examples(Path(path), content, columns)
-        train, val, test = splits_of(examples, values)
+        train, val, test = splits_of(
+            examples,
+            grouped=values["group_column"] is not None,
+            fixed=values["split_column"] is not None,
+            shares=(values["train_fraction"], values["val_fraction"]),
+            seed=values["split_seed"],
+        )
         train = evenly_spread(train, values["train_subset"])
     except ImportError as error:
         raise DataError(f"{place}: {error}; run: python -m pip install pandas pyarrow") from None
@@ -70,17 +75,6 @@ def read_text_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
         "labels": list(labels),
     }
     return DataFacts(constants, notes, warnings, len(train))
-
-
-def splits_of(examples: list[list[str]], values: Mapping[str, Any]) -> list[list[int]]:
-    """Return the rows of the training, validation and test splits of the script."""
-    if values["split_column"]:
-        return fixed_splits([example[-1] for example in examples])
-    grouped = values["group_column"] is not None
-    groups = [example[2] if grouped else row for row, example in enumerate(examples)]
-    train, val = values["train_fraction"], values["val_fraction"]
-    labels = [example[1] for example in examples]
-    return split_examples(labels, groups, (train, val, 1 - train - val), values["split_seed"])
 
 
 def check_labels(place: str, labels: list[str], present: list[str]) -> None:

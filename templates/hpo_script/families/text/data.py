@@ -26,12 +26,7 @@ from hpo_script.families.text.constants import (
     TRAIN_SUBSET,
     VAL_FRACTION,
 )
-from hpo_script.families.text.examples import (
-    evenly_spread,
-    fixed_splits,
-    read_examples,
-    split_examples,
-)
+from hpo_script.families.text.examples import evenly_spread, read_examples, splits_of
 from hpo_script.families.text.losses import LOSSES
 from hpo_script.families.text.metrics import class_metrics
 from hpo_script.families.text.model import PADDING, TextClassifier
@@ -56,7 +51,15 @@ class Task:
         columns = [TEXT_COLUMN, LABEL_COLUMN, *extra]
         try:
             examples = read_examples(Path(self.data_path), content, columns)
-            splits = make_splits(examples)
+            if others := sorted({example[1] for example in examples} - {*LABELS}):
+                raise ValueError(f"label {others[0]!r} is not one of LABELS")
+            splits = splits_of(
+                examples,
+                grouped=GROUP_COLUMN is not None,
+                fixed=SPLIT_COLUMN is not None,
+                shares=(TRAIN_FRACTION, VAL_FRACTION),
+                seed=SPLIT_SEED,
+            )
         except ValueError as error:
             raise UnusableError(f"{self.data_path}: {error}") from None
         train, val = evenly_spread(splits[0], TRAIN_SUBSET), splits[1]
@@ -141,15 +144,3 @@ class Task:
         parts = self.val.split(micro_batch)
         logits = torch.cat([model(self.training_batch(rows)[0]) for rows in parts])
         return class_metrics(logits.float(), self.labels[self.val])
-
-
-def make_splits(examples: list[list[str]]) -> list[list[int]]:
-    """Return the rows for training, validation and test. Raises ValueError."""
-    labels = [example[1] for example in examples]
-    if others := sorted({*labels} - {*LABELS}):
-        raise ValueError(f"label {others[0]!r} is not one of LABELS")
-    if SPLIT_COLUMN:
-        return fixed_splits([example[-1] for example in examples])
-    groups = [example[2] if GROUP_COLUMN else row for row, example in enumerate(examples)]
-    shares = (TRAIN_FRACTION, VAL_FRACTION, 1 - TRAIN_FRACTION - VAL_FRACTION)
-    return split_examples(labels, groups, shares, SPLIT_SEED)

@@ -76,6 +76,25 @@ def split_examples(
     return [sorted(rows) for rows in splits]
 
 
+def splits_of(
+    examples: Sequence[Sequence[str]],
+    *,
+    grouped: bool,
+    fixed: bool,
+    shares: tuple[float, float],
+    seed: int,
+) -> list[list[int]]:
+    """Return the rows for training, validation and test of (text, label, group or split).
+
+    Raises ValueError for the name of a split that does not exist.
+    """
+    if fixed:
+        return fixed_splits([example[-1] for example in examples])
+    groups = [example[2] if grouped else row for row, example in enumerate(examples)]
+    labels = [example[1] for example in examples]
+    return split_examples(labels, groups, (*shares, 1 - shares[0] - shares[1]), seed)
+
+
 def fixed_splits(names: Sequence[str]) -> list[list[int]]:
     """Return the rows of each split that a column names. Raises ValueError for other names."""
     if others := sorted({*names} - {*SPLITS}):
