@@ -95,6 +95,7 @@ CONSTANTS: dict[str, dict[str, Any]] = {
     "split_column": {"splits": {"group_column": None, "split_column": "split"}},
     "split_seed": {"splits": {"split_seed": 1}},
     "val_bytes": {"splits": {"val_bytes": 5000}},
+    "walk_forward": {"splits": {"walk_forward": 2}},
     "context_length": {"model": {"context_length": 30}},
     "max_context_length": {"model": {"max_context_length": 90}},
     "patch_length": {"model": {"patch_length": 12}},

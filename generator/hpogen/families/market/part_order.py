@@ -15,6 +15,7 @@ PARTS = (
     "families/market/data",
     "{accumulate}",
     "experiment/training",
+    "{walk_forward}",
     "experiment/arch_space",
     "experiment/space",
 )
