@@ -33,6 +33,7 @@ MARK = "#:hpogen:"  # no space follows: formatters keep the line, linters accept
 # Requirements by package, for the metadata of a script.
 REQUIREMENTS = {
     "cmaes": "cmaes",
+    "mlflow": "mlflow-skinny",
     "numpy": "numpy",
     "optuna": "optuna>=4,<6",
     "pandas": "pandas",
@@ -54,6 +55,7 @@ def render(spec: Spec) -> str:
         mark=f"{MARK}{__version__}:{spec.sha256()}:{spec.to_json()}",
         more_arguments="".join(f", {s.arguments[1]}" for s in sections if s.arguments),
         guards=", ".join(section.guards for section in sections if section.guards),
+        starts=[section.start for section in sections if section.start],
         search="".join(f", search={section.search}" for section in sections if section.search),
     )
 

@@ -19,12 +19,13 @@ class Section:
     constants: Constants  # (NAME, default, comment); a field of Spec of that name wins
     guards: str = ""  # Python source: items of the list of guards
     search: str = ""  # the class that runs the trials
+    start: str = ""  # Python source: a line before `main` starts
     arguments: tuple[str, str] | None = None  # a part, and its function that adds arguments
 
     def adds(self) -> list[str]:
         """Return the source that only a script with this section holds."""
         options = [self.arguments[1]] if self.arguments else []
-        return [name for name in (self.guards, self.search, *options) if name]
+        return [name for name in (self.guards, self.search, self.start, *options) if name]
 
 
 SCRIPT_SECTIONS = {
@@ -61,6 +62,20 @@ SCRIPT_SECTIONS = {
         ),
         search="StorageSearch",
         arguments=("sections/storage_options", "storage_options"),
+    ),
+    "mlflow": Section(
+        about="send parameters and metrics of trials to MLflow, besides the log",
+        part="sections/mlflow",
+        title="MLflow",
+        constants=(
+            (
+                "MLFLOW_URI",
+                "sqlite:///mlflow.db",
+                "database or server; the environment variable MLFLOW_TRACKING_URI wins",
+            ),
+            ("MLFLOW_EXPERIMENT", "hpogen", "created if MLflow has none of this name"),
+        ),
+        start="LogFile.write = with_mlflow(LogFile.write, ARGUMENTS)  # type: ignore[method-assign]",
     ),
 }
 REPLACED = {"multi-host": "storage"}

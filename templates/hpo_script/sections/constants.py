@@ -13,3 +13,5 @@ SLURM_MARGIN = 120
 STUDY_NAME = "hpo_2M_h1"
 STORAGE: str | None = None
 HEARTBEAT_SECONDS = 60
+MLFLOW_URI = "sqlite:///mlflow.db"
+MLFLOW_EXPERIMENT = "hpogen"
