@@ -75,7 +75,7 @@ SCRIPT_SECTIONS = {
             ),
             ("MLFLOW_EXPERIMENT", "hpogen", "created if MLflow has none of this name"),
         ),
-        start="LogFile.write = with_mlflow(LogFile.write, ARGUMENTS)  # type: ignore[method-assign]",
+        start="LogFile.write = with_mlflow(LogFile.write, ARGUMENTS)  # type: ignore",
     ),
 }
 REPLACED = {"multi-host": "storage"}

@@ -1,6 +1,7 @@
 """Weights: files in the format safetensors, with everything that loading a model needs.
 
-The metadata is JSON under the key `hpogen`; no code is stored and none is executed on loading.
+The trainings write them (training.py). The metadata is JSON under the key `hpogen`; no code is
+stored and none is executed on loading.
 """
 
 from __future__ import annotations
