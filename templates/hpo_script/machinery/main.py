@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import platform
@@ -199,11 +198,7 @@ def make_smoke(task: Task, arguments: Namespace) -> None:
 
 def print_result(path: Path, study: LoggedStudy) -> None:
     """Print the last line of stdout, for programs that drive this script."""
-    try:
-        print("RESULT " + json.dumps({**summary(study), "log": str(path)}), flush=True)
-    except OSError as error:
-        sys.stdout = io.StringIO()  # Python writes the rest of the other one at its end
-        raise UnusableError(f"stdout: {error.strerror}; --status prints RESULT again") from None
+    print("RESULT " + json.dumps({**summary(study), "log": str(path)}), flush=True)
 
 
 def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int:
@@ -215,10 +210,7 @@ def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int
     except Interrupted as stop:
         say(f"stopped: {stop.reason}")
         return stop.code
-    except OSError as error:
-        say(f"error: {error.filename or arguments.log}: {error.strerror}")
-        return 2
-    except (UnusableError, ImportError) as error:
+    except (UnusableError, OSError, ImportError) as error:
         say(f"error: {error}")
         return 3 if isinstance(error, ImportError) else 2
 

@@ -222,9 +222,9 @@ class StorageSearch(Search):
         with get_heartbeat_thread(self.optuna_study.held_id, self.optuna_study.storage):
             super().run_trial(number)
 
-    def resume_trial(self) -> Mapping[str, Any] | None:
+    def resume_trial(self, micro_batch: int) -> Mapping[str, Any]:
         """Report the evaluations of the checkpoint again: Optuna's retry begins without."""
-        saved = super().resume_trial()
+        saved = super().resume_trial(micro_batch)
         for point in self.curve:
             self.optuna_study.report(self.number, point[self.task.unit], point[METRIC])
         return saved
