@@ -118,7 +118,6 @@ def measure(task: Task, arch: Arch) -> ShapeCost:
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Return whether an error means that memory ran out, on any device."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     texts = ("out of memory", "can't allocate memory")

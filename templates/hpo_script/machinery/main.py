@@ -87,8 +87,8 @@ def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> None:
     first = next(iter(study.runs.values()))
     if first.get("log_version") != LOG_VERSION:
         raise UnusableError(
-            f"{path} was written by another version of hpogen: recover-trials reads it, this"
-            " script does not continue it. Give another --log"
+            f"{path} was written by another version of hpogen; recover-trials reads it. Give"
+            " another --log"
         )
     if changed := changes(first, about, (*COMPARED, *SAME_SPACE)):
         way = "" if changes(first, about, COMPARED) else f", with --history {path} for its trials"
@@ -202,7 +202,7 @@ def print_result(path: Path, study: LoggedStudy) -> None:
 
 
 def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int:
-    """Do what the command line asks; return the exit code."""
+    """Run; return the exit code."""
     try:
         return run(arguments, task, search)
     except KeyboardInterrupt:
@@ -216,7 +216,6 @@ def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int
 
 
 def run(arguments: Namespace, task: Task, search: type[Search]) -> int:
-    """Check, repeat a trial, or search; return the exit code."""
     if arguments.status:
         print_result(arguments.log, read_log(arguments.log).study)
         return 0

@@ -83,7 +83,6 @@ class Task:
         return {name: {"bits_per_byte": value} for name, value in found.items()}
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
-        """Return an untrained model."""
         return GPT(arch, dropout)
 
     def sample(self, n: int, device: torch.device) -> Tensor:

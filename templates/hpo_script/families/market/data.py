@@ -122,7 +122,6 @@ class Task:
         return baselines
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
-        """Return an untrained model."""
         windows = self.training_batch(self.train_days)[0][:, :, : self.n_inputs]
         return StartedModel(Model(arch, dropout, windows), self.start_weights)
 
@@ -136,7 +135,6 @@ class Task:
         return ((epoch + 1, n_batches) for epoch in range(config["epochs"]))
 
     def training_length(self, config: Config) -> dict[str, int]:
-        """Return the length of a training in epochs."""
         return {"epochs": config["epochs"]}
 
     def batches(self, config: Config, _n_batches: int, seed: int) -> list[Tensor]:
@@ -150,7 +148,6 @@ class Task:
         return self.windows[indices - CONTEXT_LENGTH + 1].transpose(1, 2), self.labels[indices]
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
-        """Return the mean training loss."""
         label_loss = LOSSES[config["loss"]]
         return label_loss(outputs.float(), targets, train_rate=self.train_rate, config=config)
 
