@@ -1,4 +1,4 @@
-"""Dry run: all checks and estimates that need no training."""
+"""Dry run: the cost of each shape, and all checks and estimates that need no training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hpo_script.constants import (
     TIMEOUT_HOURS,
     TOLERANCE,
 )
-from hpo_script.experiment.shared import Arch, Config
+from hpo_script.experiment.shared import Arch, Config, UnusableError
 from hpo_script.experiment.space import SPACE
 from hpo_script.experiment.task import Task
 from hpo_script.experiment.training import Training
@@ -38,6 +38,26 @@ from hpo_script.machinery.log_file import say
 from hpo_script.machinery.memory_study import first_prunable
 
 LENGTHS = ("epochs", "steps", "batch_size", "warmup_steps")
+
+
+def measure_shapes(task: Task) -> dict[int, ShapeCost]:
+    """Return the cost of each architecture: of its shape, with the most heads."""
+    costs: dict[int, ShapeCost] = {}
+    for rows in SPACE.shapes:
+        costs |= dict.fromkeys(rows, measure(task, ARCHITECTURES[rows[-1]]))
+    return costs
+
+
+def check_shapes(costs: Mapping[int, ShapeCost], free: int) -> None:
+    """Report shapes that do not fit and counts that differ. Raises UnusableError if none fits."""
+    for rows in SPACE.shapes:
+        arch, cost = ARCHITECTURES[rows[-1]], costs[rows[-1]]
+        if cost.params != arch["params"]:
+            say(f"{arch}: the model has {cost.params:,} parameters; the log has this number")
+        if not cost.micro_batch(free, 1):
+            say(f"warning: {arch} does not fit into {free:,} bytes: its trials will fail (oom)")
+    if not any(cost.micro_batch(free, 1) for cost in costs.values()):
+        raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
 
 
 def length_ends() -> list[Config]:

@@ -30,15 +30,14 @@ from hpo_script.constants import (
 from hpo_script.experiment.shared import UnusableError
 from hpo_script.experiment.space import SPACE, distributions, searched_params
 from hpo_script.experiment.task import Task
+from hpo_script.experiment.training import Training, train
 from hpo_script.machinery.device import choose_device, free_memory
-from hpo_script.machinery.dry_run import dry_run
+from hpo_script.machinery.dry_run import check_shapes, dry_run, measure_shapes
 from hpo_script.machinery.log_file import Interrupted, LogFile, read_log, say
 from hpo_script.machinery.logged_study import LoggedStudy
 from hpo_script.machinery.mounts import mount_of, unreachable_worker
-from hpo_script.machinery.repeat import repeat_trial
 from hpo_script.machinery.results import say_result, summary
 from hpo_script.machinery.search import Search, digest
-from hpo_script.machinery.shapes import check_shapes, measure_shapes
 from hpo_script.machinery.source import COMPARED, REMARKED, SAME_SPACE, changes, read_source
 from hpo_script.machinery.trial_log import LOG_VERSION
 
@@ -194,6 +193,28 @@ def make_smoke(task: Task, arguments: Namespace) -> None:
     arguments.n_trials = 2
     arguments.log.unlink(missing_ok=True)
     say(f"smoke test: log in {arguments.log}")
+
+
+def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> int:
+    """Train trial `number` of a log again; return 1 if an evaluation differs."""
+    study = read_log(path).study
+    trial = study.trials.get(number)
+    if not trial or not trial.curve:
+        raise UnusableError(f"--repeat {number}: {path} has no evaluation of this trial")
+    run = study.runs.get(trial.claims[-1], {}) if trial.claims else {}
+    if run.get("trial_seconds"):
+        raise UnusableError(f"--repeat {number}: its schedule depended on the speed of a machine")
+    torch.set_num_threads(run.get("threads", 1))  # another number changes the last digits
+    config = trial.attributes
+    arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
+    training = Training(task, arch, config, key, device)
+    again = train(training, micro_batch=config["micro_batch"], after_batch=lambda _share: None)
+    same = True
+    for known, found in zip(trial.curve, again, strict=False):  # it may have ended early
+        same &= known == found
+        print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
+    print(f"trial {number}: {'the same' if same else 'NOT the same'}")
+    return 0 if same else 1
 
 
 def print_result(path: Path, study: LoggedStudy) -> None:
