@@ -1725,29 +1725,6 @@ def out_of_memory(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in texts)
 
 
-# --- Shapes: the cost of each architecture, and whether it fits this machine ---------------------
-
-
-def measure_shapes(task: Task) -> dict[int, ShapeCost]:
-    """Return the cost of each architecture: of its shape, with the most heads."""
-    costs: dict[int, ShapeCost] = {}
-    for rows in SPACE.shapes:
-        costs |= dict.fromkeys(rows, measure(task, ARCHITECTURES[rows[-1]]))
-    return costs
-
-
-def check_shapes(costs: Mapping[int, ShapeCost], free: int) -> None:
-    """Report shapes that do not fit and counts that differ. Raises UnusableError if none fits."""
-    for rows in SPACE.shapes:
-        arch, cost = ARCHITECTURES[rows[-1]], costs[rows[-1]]
-        if cost.params != arch["params"]:
-            say(f"{arch}: the model has {cost.params:,} parameters; the log has this number")
-        if not cost.micro_batch(free, 1):
-            say(f"warning: {arch} does not fit into {free:,} bytes: its trials will fail (oom)")
-    if not any(cost.micro_batch(free, 1) for cost in costs.values()):
-        raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
-
-
 # --- Stops: what ends a run before its total, after the current batch and with a checkpoint ------
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
@@ -1834,6 +1811,11 @@ class Progress:
 
 # --- Results: tables and the summary of a study, all derived from its log ------------------------
 
+SEED_NOISE = """\
+seed noise: SD {sd:.3g}; within it of the best: {within_sd} others
+  {reruns} reruns of trial {rerun_of}: mean {mean:.6g}
+  {lead:.3g} better than the median trial, {word} than noise (2 SD)"""
+
 
 def row_of(trial: LoggedTrial) -> dict[str, Any]:
     """Return a trial as a row, with the columns of Optuna's `trials_dataframe`."""
@@ -1903,18 +1885,34 @@ def say_result(study: LoggedStudy) -> None:
         say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
     if noise := study.seed_noise(DIRECTION):
         noise["word"] = "more" if noise["lead"] > 2 * noise["sd"] else "NOT more"
-        say("seed noise: SD {sd:.3g}; within it of the best: {within_sd} others".format_map(noise))
-        say("  {reruns} reruns of trial {rerun_of}: mean {mean:.6g}".format_map(noise))
-        say(
-            "  {lead:.3g} better than the median trial, {word} than noise (2 SD)".format_map(noise)
-        )
+        say(SEED_NOISE.format_map(noise))
     else:
         say(f"Trial {best.number} has one seed: part of its lead may be the noise of its seed.")
 
 
-# --- Dry run: all checks and estimates that need no training -------------------------------------
+# --- Dry run: the cost of each shape, and all checks and estimates that need no training ---------
 
 LENGTHS = ("epochs", "steps", "batch_size", "warmup_steps")
+
+
+def measure_shapes(task: Task) -> dict[int, ShapeCost]:
+    """Return the cost of each architecture: of its shape, with the most heads."""
+    costs: dict[int, ShapeCost] = {}
+    for rows in SPACE.shapes:
+        costs |= dict.fromkeys(rows, measure(task, ARCHITECTURES[rows[-1]]))
+    return costs
+
+
+def check_shapes(costs: Mapping[int, ShapeCost], free: int) -> None:
+    """Report shapes that do not fit and counts that differ. Raises UnusableError if none fits."""
+    for rows in SPACE.shapes:
+        arch, cost = ARCHITECTURES[rows[-1]], costs[rows[-1]]
+        if cost.params != arch["params"]:
+            say(f"{arch}: the model has {cost.params:,} parameters; the log has this number")
+        if not cost.micro_batch(free, 1):
+            say(f"warning: {arch} does not fit into {free:,} bytes: its trials will fail (oom)")
+    if not any(cost.micro_batch(free, 1) for cost in costs.values()):
+        raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
 
 
 def length_ends() -> list[Config]:
@@ -2018,31 +2016,6 @@ def dry_run(
         f" {unfit} shapes do not fit.\nNothing was trained."
     )
     return 1 if wrong or outside else 0
-
-
-# --- Repeat: train a trial of the log again and compare every evaluation -------------------------
-
-
-def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> int:
-    """Train trial `number` of a log again; return 1 if an evaluation differs."""
-    study = read_log(path).study
-    trial = study.trials.get(number)
-    if not trial or not trial.curve:
-        raise UnusableError(f"--repeat {number}: {path} has no evaluation of this trial")
-    run = study.runs.get(trial.claims[-1], {}) if trial.claims else {}
-    if run.get("trial_seconds"):
-        raise UnusableError(f"--repeat {number}: its schedule depended on the speed of a machine")
-    torch.set_num_threads(run.get("threads", 1))  # another number changes the last digits
-    config = trial.attributes
-    arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
-    training = Training(task, arch, config, key, device)
-    again = train(training, micro_batch=config["micro_batch"], after_batch=lambda _share: None)
-    same = True
-    for known, found in zip(trial.curve, again, strict=False):  # it may have ended early
-        same &= known == found
-        print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
-    print(f"trial {number}: {'the same' if same else 'NOT the same'}")
-    return 0 if same else 1
 
 
 # --- Search: trains trials one after another, each after a claim in the log ----------------------
@@ -2565,6 +2538,28 @@ def make_smoke(task: Task, arguments: Namespace) -> None:
     arguments.n_trials = 2
     arguments.log.unlink(missing_ok=True)
     say(f"smoke test: log in {arguments.log}")
+
+
+def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> int:
+    """Train trial `number` of a log again; return 1 if an evaluation differs."""
+    study = read_log(path).study
+    trial = study.trials.get(number)
+    if not trial or not trial.curve:
+        raise UnusableError(f"--repeat {number}: {path} has no evaluation of this trial")
+    run = study.runs.get(trial.claims[-1], {}) if trial.claims else {}
+    if run.get("trial_seconds"):
+        raise UnusableError(f"--repeat {number}: its schedule depended on the speed of a machine")
+    torch.set_num_threads(run.get("threads", 1))  # another number changes the last digits
+    config = trial.attributes
+    arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
+    training = Training(task, arch, config, key, device)
+    again = train(training, micro_batch=config["micro_batch"], after_batch=lambda _share: None)
+    same = True
+    for known, found in zip(trial.curve, again, strict=False):  # it may have ended early
+        same &= known == found
+        print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
+    print(f"trial {number}: {'the same' if same else 'NOT the same'}")
+    return 0 if same else 1
 
 
 def print_result(path: Path, study: LoggedStudy) -> None:
