@@ -29,7 +29,7 @@ import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 # === Constants ===================================================================================
 
@@ -314,13 +314,6 @@ Config = Mapping[str, Any]  # every hyper-parameter of a trial, searched or fixe
 OTHER_DATA = "{}: sha256 {:.12}… differs from DATA_SHA256; give that file, or add --new-data"
 
 
-class EvalInterval(NamedTuple):
-    """Training between two evaluations: number of batches, and the epoch or step at its end."""
-
-    step: int
-    n_batches: int
-
-
 class UnusableError(Exception):
     """Unusable data, log or device; the message names the value and the way out."""
 
@@ -535,12 +528,7 @@ def fit_logistic(features: Tensor, labels: Tensor) -> Tensor:
 # regression predicts, and training continues from there.
 
 
-def join_start(inputs: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """Return the channels of the windows: the model's inputs, then the start features."""
-    return np.hstack([inputs, features])
-
-
-class LinearStart(nn.Module):
+class StartedModel(nn.Module):
     """The sum of a logistic regression and a model; `weights` end with the bias."""
 
     def __init__(self, model: nn.Module, weights: Tensor) -> None:
@@ -556,11 +544,6 @@ class LinearStart(nn.Module):
         """Map windows (batch, days, channels) to logits (batch,)."""
         start = self.start(x[:, -1, -self.n_features :]).squeeze(1)
         return start + self.model(x[:, :, : -self.n_features])
-
-
-def add_start(model: nn.Module, weights: Tensor) -> nn.Module:
-    """Return a model that begins as the regression with these weights."""
-    return LinearStart(model, weights)
 
 
 # --- Loss: binary cross-entropy ------------------------------------------------------------------
@@ -661,7 +644,7 @@ class Task:
         start = (start_features(frame) - self.start_scale[0]) / self.start_scale[1]
         inputs = scaled_inputs(input_features(frame, FEATURE_COLUMNS), self.input_scale)
         self.n_inputs = inputs.shape[1]
-        table = torch.tensor(join_start(inputs, start), dtype=torch.float32, device=device)
+        table = torch.tensor(np.hstack([inputs, start]), dtype=torch.float32, device=device)
         windows = table.unfold(0, CONTEXT_LENGTH, 1)  # (rows, channels, days), a view
         return torch.tensor(start, dtype=torch.float64), windows
 
@@ -698,24 +681,22 @@ class Task:
         return baselines
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
-        """Return an untrained model."""
         windows = self.training_batch(self.train_days)[0][:, :, : self.n_inputs]
-        return add_start(Model(arch, dropout, windows), self.start_weights)
+        return StartedModel(Model(arch, dropout, windows), self.start_weights)
 
     def sample(self, n: int, device: torch.device) -> Tensor:
         """Return n windows of zeros, for the measurement of memory."""
         return torch.zeros(n, CONTEXT_LENGTH, self.windows.shape[1], device=device)
 
-    def intervals(self, config: Config) -> Iterator[EvalInterval]:
-        """Yield an interval per epoch."""
+    def intervals(self, config: Config) -> Iterator[tuple[int, int]]:
+        """Yield each epoch from 1, and its number of batches."""
         n_batches = math.ceil(len(self.train_days) / config["batch_size"])
-        return (EvalInterval(epoch + 1, n_batches) for epoch in range(config["epochs"]))
+        return ((epoch + 1, n_batches) for epoch in range(config["epochs"]))
 
     def training_length(self, config: Config) -> dict[str, int]:
-        """Return the length of a training in epochs."""
         return {"epochs": config["epochs"]}
 
-    def batches(self, config: Config, _interval: EvalInterval, seed: int) -> list[Tensor]:
+    def batches(self, config: Config, _n_batches: int, seed: int) -> list[Tensor]:
         """Return the days of an epoch in random order, cut into batches; the last is smaller."""
         days, generator = self.train_days, torch.Generator().manual_seed(seed)
         order = torch.randperm(len(days), generator=generator)
@@ -726,7 +707,6 @@ class Task:
         return self.windows[indices - CONTEXT_LENGTH + 1].transpose(1, 2), self.labels[indices]
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
-        """Return the mean training loss."""
         label_loss = LOSSES[config["loss"]]
         return label_loss(outputs.float(), targets, train_rate=self.train_rate, config=config)
 
@@ -845,7 +825,7 @@ class Training:
         self.samples += len(batch)
         self.seconds += time.monotonic() - began
 
-    def evaluate(self, interval: EvalInterval, micro_batch: int) -> dict[str, Any]:
+    def evaluate(self, end: int, micro_batch: int) -> dict[str, Any]:
         """End an interval; return its epoch or step and the metrics. Raises DivergedError."""
         began = time.monotonic()
         train_loss = float(self.losses) / self.batch  # waits until the device is done
@@ -856,9 +836,9 @@ class Training:
         point = {"train_loss": train_loss, **metrics}
         for name in ("train_loss", "val_loss"):
             if not math.isfinite(point[name]):
-                raise DivergedError(f"{name} is {point[name]} at {self.task.unit} {interval.step}")
+                raise DivergedError(f"{name} is {point[name]} at {self.task.unit} {end}")
         self.interval, self.batch = self.interval + 1, 0
-        return {self.task.unit: interval.step, **point}
+        return {self.task.unit: end, **point}
 
 
 def train(
@@ -873,16 +853,16 @@ def train(
     `after_batch` is called with the finished share of the training, from 0 to 1.
     """
     task, config, share = training.task, dict(training.config), 0.0
-    total: float = sum(interval.n_batches for interval in task.intervals(config))
+    total: float = sum(n_batches for _, n_batches in task.intervals(config))
     if trial_seconds:  # below, `total` follows from the speed so far
         config |= {"epochs": sys.maxsize, "steps": sys.maxsize}
-    for interval in itertools.islice(task.intervals(config), training.interval, None):
+    for end, n_batches in itertools.islice(task.intervals(config), training.interval, None):
         if training.batch == 0:
-            torch.manual_seed(stream_seed(*training.key, interval.step, "dropout"))
+            torch.manual_seed(stream_seed(*training.key, end, "dropout"))
             training.losses = torch.zeros((), device=training.device)
         training.model.train()
-        seed = stream_seed(*training.key, interval.step, "batches")
-        for batch in task.batches(config, interval, seed)[training.batch :]:
+        seed = stream_seed(*training.key, end, "batches")
+        for batch in task.batches(config, n_batches, seed)[training.batch :]:
             if trial_seconds and training.seconds:
                 total = training.step * trial_seconds / training.seconds
             training.learn(batch, learning_rate(training.step, total, config), micro_batch)
@@ -890,7 +870,7 @@ def train(
             after_batch(share)
             if share >= 1:
                 break
-        yield training.evaluate(interval, micro_batch)
+        yield training.evaluate(end, micro_batch)
         if share >= 1:
             return
 
@@ -1005,7 +985,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import fmean, median, stdev
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, NamedTuple
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -1379,11 +1359,10 @@ def read_log(path: Path) -> LogFile:
 
 
 # --- Mounts: whether the locks beside a log reach another machine that works on it ---------------
-# Measured on NFSv4.2; Lustre with `flock`, CephFS and GPFS by their documentation.
 
 # A local file system is seen by one machine: a run of another host is from before a move.
 LOCAL = {"", "apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs"}
-SHARED_LOCKS = {"nfs4", "ceph", "gpfs", "lustre"}
+SHARED_LOCKS = {"nfs4", "ceph", "gpfs", "lustre"}  # NFS is measured, the others documented
 LOCAL_LOCKS = re.compile(r"\b(nolock|local_lock=(?!none)\w+|localflock|noflock)\b")
 
 
@@ -1419,6 +1398,8 @@ LAST = (2.0,)  # the rank of running and failed trials
 class StudySampler(optuna.samplers.BaseSampler):
     """The joint TPE; each trial has a random stream of its own, so that a restart changes none."""
 
+    sample_independent: Any = None  # Optuna requires it; no parameter is drawn on its own
+
     def __init__(self, seed: int) -> None:
         self.seed, self.offset = seed, 0  # trials of --history come before trial 0
 
@@ -1430,12 +1411,6 @@ class StudySampler(optuna.samplers.BaseSampler):
         seed = stream_seed(self.seed, trial.number - self.offset, "together") % 2**32
         arguments = SAMPLER["n_startup_trials"], SAMPLER["n_ei_candidates"]
         return suggest_together(study, search_space, np.random.default_rng(seed), *arguments)
-
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, name: str, distribution: Any
-    ) -> Any:
-        """Return a value; Optuna requires the method and has no need to call it."""
-        return self.sample_relative(study, trial, {name: distribution})[name]
 
 
 def suggest_together(
@@ -1452,12 +1427,10 @@ def suggest_together(
     started = n_ended >= n_startup
     n_good = math.ceil(GOOD_SHARE * n_ended) if started else 0
     rows = [[to_unit(d, trial.params.get(name)) for name, d in space.items()] for trial in trials]
-    prior = [math.nan] * len(space)
-    good, others = np.array([*rows[:n_good], prior]), np.array([*rows[n_good:], prior])
     sizes = np.array([len(getattr(d, "choices", ())) for d in space.values()])
-    points = draw(good, sizes, n_candidates if started else 1, rng)
-    ratios = log_density(points, good, sizes) - log_density(points, others, sizes)
-    best = points[np.argmax(ratios)].tolist()
+    good, others = Density(rows[:n_good], sizes), Density(rows[n_good:], sizes)
+    points = good.draw(n_candidates if started else 1, rng)
+    best = points[np.argmax(good.log(points) - others.log(points))].tolist()
     return {name: from_unit(d, at) for (name, d), at in zip(space.items(), best, strict=True)}
 
 
@@ -1471,33 +1444,34 @@ def rank(trial: FrozenTrial, sign: int) -> tuple[float, ...]:
     return LAST
 
 
-def bandwidth(centres: Any) -> float:
-    """Return the SD of the kernels, which falls with their number."""
-    count, n_columns = centres.shape
-    return max(0.2 * count ** (-1 / (n_columns + 4)), 1 / (count + 1))
+class Density:
+    """A kernel at each row, and the uniform prior; all weigh the same."""
 
+    def __init__(self, rows: Sequence[Any], sizes: Any) -> None:
+        self.centres, self.sizes = np.array([*rows, [math.nan] * len(sizes)]), sizes
+        count, n_columns = self.centres.shape
+        self.width = max(0.2 * count ** (-1 / (n_columns + 4)), 1 / (count + 1))  # SD
+        self.spread = sizes / (sizes + count)  # probability of any choice
 
-def draw(centres: Any, sizes: Any, count: int, rng: np.random.Generator) -> Any:
-    """Return points, each near a kernel, every kernel equally likely."""
-    chosen = centres[rng.integers(len(centres), size=count)]
-    moved = chosen + bandwidth(centres) * rng.standard_normal(chosen.shape)
-    near = np.abs((moved + 1) % 2 - 1)  # reflected into the range
-    stays = rng.random(chosen.shape) > sizes / (sizes + len(centres))
-    near = np.where(sizes == 0, near, np.where(stays, chosen, np.nan))
-    return np.where(np.isnan(near), rng.random(chosen.shape), near)
+    def draw(self, count: int, rng: np.random.Generator) -> Any:
+        """Return points, each near a kernel."""
+        chosen = self.centres[rng.integers(len(self.centres), size=count)]
+        moved = chosen + self.width * rng.standard_normal(chosen.shape)
+        near = np.abs((moved + 1) % 2 - 1)  # reflected into the range
+        stays = rng.random(chosen.shape) > self.spread
+        near = np.where(self.sizes == 0, near, np.where(stays, chosen, np.nan))
+        return np.where(np.isnan(near), rng.random(chosen.shape), near)
 
-
-def log_density(points: Any, centres: Any, sizes: Any) -> Any:
-    """Return the log of the density of kernels at points."""
-    bells = np.zeros((len(points), *centres.shape))
-    for image in (centres, -centres, 2 - centres):  # reflected at the ends of a range
-        bells += np.exp(-(((points[:, None] - image) / bandwidth(centres)) ** 2) / 2)
-    bells /= bandwidth(centres) * math.sqrt(2 * math.pi)
-    same = np.floor(points * sizes)[:, None] == np.floor(centres * sizes)
-    spread = sizes / (sizes + len(centres))
-    ratio = np.where(sizes == 0, bells, spread + (1 - spread) * sizes * same)
-    logs = np.where(np.isnan(centres), 0.0, np.log(ratio + 1e-300))
-    return np.logaddexp.reduce(logs.sum(axis=2), axis=1) - math.log(len(centres))
+    def log(self, points: Any) -> Any:
+        """Return the log of the density at points, but for a constant."""
+        centres, at = self.centres, points[:, None]
+        images = (centres, -centres, 2 - centres)  # reflected at the ends of a range
+        bells = sum(np.exp(-(((at - image) / self.width) ** 2) / 2) for image in images)
+        same = np.floor(at * self.sizes) == np.floor(centres * self.sizes)
+        choices = self.spread + (1 - self.spread) * self.sizes * same
+        bells = bells / (self.width * math.sqrt(2 * math.pi))
+        logs = np.log(np.where(self.sizes == 0, bells, choices) + 1e-300)
+        return np.logaddexp.reduce(np.where(np.isnan(centres), 0.0, logs).sum(axis=2), axis=1)
 
 
 def range_of(space: Any) -> tuple[Any, float, float, float]:
@@ -1548,10 +1522,10 @@ def first_prunable(task: Task, config: Config) -> float:
 
     Not during its warm-up: trials with a shorter one are ahead until then.
     """
-    intervals = list(task.intervals(config))
-    done = itertools.accumulate(interval.n_batches for interval in intervals)
-    warm = (i.step for i, n in zip(intervals, done, strict=True) if n > config["warmup_steps"])
-    return max(config["prune_from"] * intervals[-1].step, next(warm, float("inf")))
+    ends, sizes = zip(*task.intervals(config), strict=True)
+    done = itertools.accumulate(sizes)
+    warm = (end for end, n in zip(ends, done, strict=True) if n > config["warmup_steps"])
+    return max(config["prune_from"] * ends[-1], next(warm, math.inf))
 
 
 class MemoryStudy:
@@ -1565,18 +1539,14 @@ class MemoryStudy:
 
     def rebuild(self) -> None:
         self.storage: Any = optuna.storages.InMemoryStorage()
-        self.study = optuna.create_study(
-            storage=self.storage, study_name=NAME, direction=DIRECTION, pruner=self.pruner
-        )
+        self.setup: dict[str, Any] = {"storage": self.storage, "study_name": NAME}
+        self.setup |= {"sampler": self.sampler, "pruner": self.pruner}
+        self.study = optuna.create_study(direction=DIRECTION, **self.setup)
         for known in self.logged.history:
-            self.add(as_optuna(known))
+            self.study.add_trial(as_optuna(known))
         self.offset = self.sampler.offset = len(self.logged.history)
-        self.size = 0
         self.logged.changed.update(self.logged.trials)
         self.update()
-
-    def add(self, trial: FrozenTrial) -> None:
-        self.storage.create_new_trial(self.study._study_id, trial)
 
     def update(self, size: int = 0) -> None:
         """Add the new events of the log to the study, and running trials up to a size."""
@@ -1588,18 +1558,17 @@ class MemoryStudy:
         self.logged.changed.clear()
         self.fill(size)
 
-    def fill(self, size: int) -> None:
-        """Add running trials up to a size: those that no line has named yet."""
-        while self.size < size:
-            self.add(optuna.trial.create_trial(state=TrialState.RUNNING))
-            self.size += 1
+    def fill(self, size: int) -> int:
+        """Add running trials up to a size, which no line has named yet; return the size."""
+        found = len(self.study.get_trials(deepcopy=False)) - self.offset
+        for _ in range(found, size):
+            self.study.add_trial(optuna.trial.create_trial(state=TrialState.RUNNING))
+        return max(found, size)
 
     def take(self, number: int, new: FrozenTrial) -> bool:
         """Add a trial, or what is new of it; return False if it was started again."""
-        self.fill(number)
-        if number == self.size:
-            self.add(new)
-            self.size += 1
+        if self.fill(number) == number:
+            self.study.add_trial(new)
             return True
         trial_id = number + self.offset
         known = self.storage.get_trial(trial_id)
@@ -1620,12 +1589,7 @@ class MemoryStudy:
         trial_id = number + self.offset
         if params:
             self.storage.set_trial_system_attr(trial_id, "fixed_params", dict(params))
-        study = optuna.load_study(
-            study_name=self.study.study_name,
-            storage=self.storage,
-            sampler=self.sampler,
-            pruner=self.pruner,
-        )
+        study = optuna.load_study(**self.setup)  # it has no cache of trials from before
         return suggest(optuna.Trial(study, trial_id))
 
     def kept(self, number: int) -> dict[str, Any]:
@@ -1711,12 +1675,12 @@ BYTES_PER_PARAMETER = 16  # fp32 weights, gradients and Adam's two moments
 
 def choose_device(name: str) -> torch.device:
     """Return a device; auto takes cuda, then mps, then cpu. Raises UnusableError."""
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    cuda, mps = torch.cuda.device_count(), torch.backends.mps.is_available()
+    counts = {"cuda": cuda, "mps": int(mps), "cpu": 1}
     if name == "auto":
-        name = next((kind for kind in available if available[kind]), "cpu")
+        name = next(kind for kind, count in counts.items() if count)
     device = torch.device(name)
-    missing = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
-    if missing or not available.get(device.type, True):
+    if (device.index or 0) >= counts[device.type]:
         raise UnusableError(f"--device {name}: this machine or this torch lacks it; use auto")
     if device.index:
         torch.cuda.set_device(device)  # random streams are those of the current device
@@ -1733,8 +1697,8 @@ def free_memory(device: torch.device) -> int:
     meminfo = Path("/proc/meminfo")
     if not meminfo.exists():
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    table = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-    return min((int(table["MemAvailable"].split()[0]) * 1024, *cgroup_rooms()))
+    kilobytes = meminfo.read_text().partition("MemAvailable:")[2].split()[0]
+    return min((1024 * int(kilobytes), *cgroup_rooms()))
 
 
 def cgroup_rooms(
@@ -1808,34 +1772,10 @@ def measure(task: Task, arch: Arch) -> ShapeCost:
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Return whether an error means that memory ran out, on any device."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     texts = ("out of memory", "can't allocate memory")
     return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in texts)
-
-
-# --- Shapes: the cost of each architecture, and whether it fits this machine ---------------------
-
-
-def measure_shapes(task: Task) -> dict[int, ShapeCost]:
-    """Return the cost of each architecture: of its shape, with the most heads."""
-    costs: dict[int, ShapeCost] = {}
-    for rows in SPACE.shapes:
-        costs |= dict.fromkeys(rows, measure(task, ARCHITECTURES[rows[-1]]))
-    return costs
-
-
-def check_shapes(costs: Mapping[int, ShapeCost], free: int) -> None:
-    """Report shapes that do not fit and counts that differ. Raises UnusableError if none fits."""
-    for rows in SPACE.shapes:
-        arch, cost = ARCHITECTURES[rows[-1]], costs[rows[-1]]
-        if cost.params != arch["params"]:
-            say(f"{arch}: the model has {cost.params:,} parameters; the log has this number")
-        if not cost.micro_batch(free, 1):
-            say(f"warning: {arch} does not fit into {free:,} bytes: its trials will fail (oom)")
-    if not any(cost.micro_batch(free, 1) for cost in costs.values()):
-        raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
 
 
 # --- Stops: what ends a run before its total, after the current batch and with a checkpoint ------
@@ -1891,40 +1831,43 @@ class Stops:
 
 
 class Progress:
-    """How far the trial and the study are, and the time that both may still take."""
+    """How far the trial is, and the time left for the study at the speed of this run."""
 
     def __init__(self, n_trials: int) -> None:
-        self.n_trials, self.durations = n_trials, list[float]()
+        self.n_trials, self.done = n_trials, 0.0  # trials that this run did
         self.live = bool(sys.stderr) and sys.stderr.isatty()  # None where it is closed
+        self.began = self.shown = time.monotonic()
 
     def begin(self, number: int, about: str) -> None:
-        self.trials_left = self.n_trials - number - 1
         self.title = f"trial {number} of {self.n_trials}  {about}"
-        self.since = self.shown = time.monotonic()
-        self.first: float | None = None  # the share that an earlier run did
+        self.n_left = self.n_trials - number
+        self.share: float | None = None  # of the trial; the first one may be of an earlier run
 
     def update(self, share: float) -> None:
         """Show the share of the trial that is done, now and then."""
-        now = time.monotonic()
-        self.first = share if self.first is None else self.first
-        if share > self.first and now - self.shown > (0.5 if self.live else 60.0):
-            self.shown, whole = now, (now - self.since) / (share - self.first)
-            self.show(f"{share:4.0%}", whole * (1 - share), whole, end="\r")
+        self.done += 0.0 if self.share is None else max(share - self.share, 0.0)
+        self.share = share
+        if time.monotonic() - self.shown > (0.5 if self.live else 60.0):
+            self.show(f"{share:4.0%}", self.n_left - share, end="\r")
 
     def end(self, text: str) -> None:
-        self.durations.append(time.monotonic() - self.since)
-        self.show(text, 0.0)
+        self.done += 1 - (self.share or 0.0)
+        self.show(text, self.n_left - 1)
 
-    def show(self, text: str, left: float, whole: float = 0.0, end: str = "\n") -> None:
-        """Show the trial, the seconds left of it, and those of all others at the mean so far."""
-        mean = sum(self.durations) / len(self.durations) if self.durations else whole
-        trial = timedelta(seconds=round(left))
-        study = timedelta(seconds=round(left + self.trials_left * mean))
+    def show(self, text: str, n_left: float, end: str = "\n") -> None:
+        self.shown = time.monotonic()
+        seconds = n_left * (self.shown - self.began) / self.done if self.done else 0.0
+        left = timedelta(seconds=round(seconds))
         clear, end = ("\x1b[K", end) if self.live else ("", "\n")
-        say(f"{clear}{self.title}  {text}  time left: trial {trial}, study {study}", end=end)
+        say(f"{clear}{self.title}  {text}  time left: {left}", end=end)
 
 
 # --- Results: tables and the summary of a study, all derived from its log ------------------------
+
+SEED_NOISE = """\
+seed noise: SD {sd:.3g}; within it of the best: {within_sd} others
+  {reruns} reruns of trial {rerun_of}: mean {mean:.6g}
+  {lead:.3g} better than the median trial, {word} than noise (2 SD)"""
 
 
 def row_of(trial: LoggedTrial) -> dict[str, Any]:
@@ -1995,18 +1938,34 @@ def say_result(study: LoggedStudy) -> None:
         say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
     if noise := study.seed_noise(DIRECTION):
         noise["word"] = "more" if noise["lead"] > 2 * noise["sd"] else "NOT more"
-        say("seed noise: SD {sd:.3g}; within it of the best: {within_sd} others".format_map(noise))
-        say("  {reruns} reruns of trial {rerun_of}: mean {mean:.6g}".format_map(noise))
-        say(
-            "  {lead:.3g} better than the median trial, {word} than noise (2 SD)".format_map(noise)
-        )
+        say(SEED_NOISE.format_map(noise))
     else:
         say(f"Trial {best.number} has one seed: part of its lead may be the noise of its seed.")
 
 
-# --- Dry run: all checks and estimates that need no training -------------------------------------
+# --- Dry run: the cost of each shape, and all checks and estimates that need no training ---------
 
 LENGTHS = ("epochs", "steps", "batch_size", "warmup_steps")
+
+
+def measure_shapes(task: Task) -> dict[int, ShapeCost]:
+    """Return the cost of each architecture: of its shape, with the most heads."""
+    costs: dict[int, ShapeCost] = {}
+    for rows in SPACE.shapes:
+        costs |= dict.fromkeys(rows, measure(task, ARCHITECTURES[rows[-1]]))
+    return costs
+
+
+def check_shapes(costs: Mapping[int, ShapeCost], free: int) -> None:
+    """Report shapes that do not fit and counts that differ. Raises UnusableError if none fits."""
+    for rows in SPACE.shapes:
+        arch, cost = ARCHITECTURES[rows[-1]], costs[rows[-1]]
+        if cost.params != arch["params"]:
+            say(f"{arch}: the model has {cost.params:,} parameters; the log has this number")
+        if not cost.micro_batch(free, 1):
+            say(f"warning: {arch} does not fit into {free:,} bytes: its trials will fail (oom)")
+    if not any(cost.micro_batch(free, 1) for cost in costs.values()):
+        raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
 
 
 def length_ends() -> list[Config]:
@@ -2021,20 +1980,16 @@ def length_ends() -> list[Config]:
     ]
 
 
-def count_steps(task: Task, config: Config) -> int:
-    return sum(interval.n_batches for interval in task.intervals(config))
-
-
 def say_length_warnings(task: Task, configs: Sequence[Config]) -> None:
     """Warn about the first trial with a long warm-up and the first that cannot be pruned."""
     warnings: dict[str, str] = {}
     for config in configs:
         trial = ", ".join(f"{name}={config[name]}" for name in LENGTHS if name in config)
-        if 2 * config["warmup_steps"] > count_steps(task, config):
+        ends, sizes = zip(*task.intervals(config), strict=True)
+        if 2 * config["warmup_steps"] > sum(sizes):
             warnings.setdefault("the warm-up is longer than half of a trial", trial)
-        *before_end, _ = (interval.step for interval in task.intervals(config))
         first = max(first_prunable(task, config), PRUNER.get("n_warmup_steps", 0))
-        if PRUNER["type"] != "NopPruner" and max(before_end, default=0) < first:
+        if PRUNER["type"] != "NopPruner" and max(ends[:-1], default=0) < first:
             warnings.setdefault("a trial ends before the pruner may act", trial)
     for warning, trial in warnings.items():
         say(f"warning: {warning}, with {trial}")
@@ -2049,7 +2004,7 @@ def sample_seconds(
     if not cost.micro_batch(free, 1) or cost.sample_flops > flops:
         arch, source = {**arch, "n_layers": 1}, "from FLOPs, at the speed of one timed layer"
         timed = measure(task, arch)
-    batch = task.batches(config, next(task.intervals(config)), SEED)[0]
+    batch = task.batches(config, 1, SEED)[0]
     batch = batch[: max(1, min(timed.micro_batch(free, len(batch)), flops // timed.sample_flops))]
     training = Training(task, arch, config, (SEED, 0), device)
     for _ in range(2):  # the first step loads and tunes kernels
@@ -2066,13 +2021,15 @@ def estimate_time(
     """Print estimates of the time of trials and study, and warn about settings of their length."""
     configs = length_ends()
     say_length_warnings(task, configs)
-    n_samples = fmean(count_steps(task, config) * config["batch_size"] for config in configs)
+    lengths = [
+        config["batch_size"] * sum(n for _, n in task.intervals(config)) for config in configs
+    ]
     by_cost = sorted(SPACE.allowed, key=lambda arch_idx: costs[arch_idx].sample_flops)
     study = timedelta()
     for name, arch_idx in (("largest", by_cost[-1]), ("median", by_cost[len(by_cost) // 2])):
         arch, cost = ARCHITECTURES[arch_idx], costs[arch_idx]
         seconds, source = sample_seconds(task, device, arch, cost, configs[0])
-        trial = timedelta(seconds=round(seconds * n_samples))
+        trial = timedelta(seconds=round(seconds * fmean(lengths)))
         study = n_trials * trial
         print(f"{name} trial: arch_idx {arch_idx}, {trial} of training, {source}")
     print(f"{n_trials} median trials: {study}, without evaluations, early stops and pruning")
@@ -2093,55 +2050,25 @@ def dry_run(
     }
     for name, value in overview.items():
         print(f"{name:15} {value}")
-    wrong, shapes = 0, []
-    for shape_idx, rows in enumerate(SPACE.shapes):
-        members, cost = [ARCHITECTURES[row] for row in rows], costs[rows[-1]]
-        counts = [*(build_on_meta(task, row)[1] for row in members[:-1]), cost.params]
-        wrong += sum(n != row["params"] for n, row in zip(counts, members, strict=True))
-        shape: dict[str, object] = {"shape": shape_idx, **members[0]}
-        shape["n_heads"] = ",".join(str(member["n_heads"]) for member in members)
-        shape["params"] = f"{cost.params:,}"
-        shape["off"] = f"{cost.params / BUDGET - 1:+.1%}"
-        shape["model GB"] = f"{cost.params * BYTES_PER_PARAMETER / 1e9:.2f}"
-        shape["MB/sample"] = f"{cost.sample_bytes / 1e6:.2f}"
-        shape["micro-batch"] = cost.micro_batch(free, batch_size) or "does not fit"
-        shapes.append(shape)
-    print(f"\n{pd.DataFrame(shapes).to_string(index=False)}\n")
+    rows = [shape[-1] for shape in SPACE.shapes]  # the one with the most heads
+    found = [costs[row] for row in rows]
+    shapes = pd.DataFrame([ARCHITECTURES[row] for row in rows], rows)
+    shapes["off"] = [f"{cost.params / BUDGET - 1:+.1%}" for cost in found]
+    shapes["model GB"] = [cost.params * BYTES_PER_PARAMETER / 1e9 for cost in found]
+    shapes["MB/sample"] = [cost.sample_bytes / 1e6 for cost in found]
+    shapes["micro-batch"] = [cost.micro_batch(free, batch_size) for cost in found]
+    print(f"\n{shapes.rename_axis('arch_idx').round(2).to_string()}\n")
     if arguments.trial_seconds is None:
         estimate_time(task, device, costs, arguments.n_trials)
+    wrong = sum(build_on_meta(task, row)[1] != row["params"] for row in ARCHITECTURES)
     outside = sum(abs(row["params"] / BUDGET - 1) > TOLERANCE for row in ARCHITECTURES)
-    unfit = sum(shape["micro-batch"] == "does not fit" for shape in shapes)
+    unfit = sum(not cost.micro_batch(free, 1) for cost in found)
     print(
         f"{len(ARCHITECTURES)} architectures, {len(shapes)} shapes: {wrong} parameter counts"
         f" differ from their model's; {outside} outside ±{TOLERANCE:.0%} of {BUDGET:,};"
         f" {unfit} shapes do not fit.\nNothing was trained."
     )
     return 1 if wrong or outside else 0
-
-
-# --- Repeat: train a trial of the log again and compare every evaluation -------------------------
-
-
-def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> int:
-    """Train trial `number` of a log again; return 1 if an evaluation differs."""
-    study = read_log(path).study
-    trial = study.trials.get(number)
-    if not trial or not trial.curve:
-        raise UnusableError(f"--repeat {number}: {path} has no evaluation of this trial")
-    run = study.runs.get(trial.claims[-1], {}) if trial.claims else {}
-    if run.get("trial_seconds"):
-        raise UnusableError(f"--repeat {number}: its schedule depended on the speed of a machine")
-    torch.set_num_threads(run.get("threads", 1))  # another number changes the last digits
-    config = trial.attributes
-    arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
-    training = Training(task, arch, config, key, device)
-    again = train(training, micro_batch=config["micro_batch"], after_batch=lambda _share: None)
-    same = True
-    for known, found in zip(trial.curve, again, strict=False):  # it may have ended early
-        same &= known == found
-        print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
-    print(f"trial {number}: {'the same' if same else 'NOT the same'}")
-    return 0 if same else 1
 
 
 # --- Search: trains trials one after another, each after a claim in the log ----------------------
@@ -2321,7 +2248,7 @@ class Search:
         shape = ("d_model", "n_layers", "n_heads", "d_ff")
         self.progress.begin(number, " ".join(f"{axis}={self.config[axis]}" for axis in shape))
         try:
-            result = self.train_trial(self.resume_trial() if self.resumed else None)
+            result = self.train_trial()
         except Exception as error:  # a failed trial must not end the study
             result = failure(error)
         result |= {"seconds": time.monotonic() - self.began, "learning_curve": self.curve}
@@ -2335,58 +2262,50 @@ class Search:
     def write(self, event: str, fields: Mapping[str, Any], level: str = "I") -> None:
         """Write a line of the trial in training, with its architecture."""
         common = {"trial": self.number, **{name: self.config[name] for name in ARCHITECTURE}}
-        self.log.write(
-            event, {**common, **self.optuna_study.kept(self.number), **fields}, level=level
-        )
+        kept = self.optuna_study.kept(self.number)
+        self.log.write(event, {**common, **kept, **fields}, level=level)
 
-    def resume_trial(self) -> Mapping[str, Any] | None:
-        """Claim a trial of an ended run; return the state of its checkpoint."""
-        saved = self.checkpoint.load()
-        if saved:
-            self.curve = saved["curve"]
-            self.began -= saved["wall_seconds"]
-        self.write_resumed(saved)
+    def resume_trial(self, micro_batch: int) -> Mapping[str, Any]:
+        """Claim a trial that was started before; return the state of its checkpoint or {}."""
+        saved = self.checkpoint.load() or {}
+        self.curve = saved.get("curve", [])
+        self.began -= saved.get("wall_seconds", 0.0)
         trial, unit = self.log.study.trials[self.number], self.task.unit
-        reached = trial.resumed_at[unit]
-        say(f"trial {self.number} of an earlier run continues after {unit} {reached}")
+        reached = self.curve[-1][unit] if self.curve else 0
+        fields = {
+            unit: reached,
+            "batches": saved.get("batch", 0),
+            "micro_batch": micro_batch,
+            "learning_curve": self.curve,
+            "system_attrs": saved.get("system_attrs", {}) if saved else trial.start_attrs,
+        }
+        self.write("trial_resumed", fields)
+        self.sync()
+        say(f"trial {self.number} continues after {unit} {reached}, micro-batch {micro_batch}")
         if trial.n_resumed >= MOST_KILLS:
             raise KilledError(f"{MOST_KILLS} processes in a row ended at this place")
         return saved
 
-    def write_resumed(self, saved: Mapping[str, Any] | None, **changed: int) -> None:
-        """Write a line with the evaluation and batch from which the trial resumes."""
-        reached = self.curve[-1][self.task.unit] if self.curve else 0
-        start_attrs = self.log.study.trials[self.number].start_attrs
-        fields = {
-            self.task.unit: reached,
-            "batches": saved["batch"] if saved else 0,
-            **changed,
-            "learning_curve": self.curve,
-            "system_attrs": saved.get("system_attrs", {}) if saved else start_attrs,
-        }
-        self.write("trial_resumed", fields, level="W" if changed else "I")
-        self.sync()
-
-    def train_trial(self, saved: Mapping[str, Any] | None) -> dict[str, Any]:
+    def train_trial(self) -> dict[str, Any]:
         """Train, after each out-of-memory error with half the micro-batch; return the result."""
         cost = self.costs[self.config["arch_idx"]]
         most = self.config["micro_batch"] or self.config["batch_size"]
         micro_batch = cost.micro_batch(free_memory(self.device), most)
         if not micro_batch and cost.micro_batch(self.free_at_start, 1):
             raise Interrupted("memory: other processes took it after the start", STOPPED)
-        if not micro_batch:
-            raise MemoryError(f"not one sample fits beside {cost.params:,} parameters")
         while True:
+            saved = self.resume_trial(micro_batch) if self.resumed else {}
+            if not micro_batch:
+                raise MemoryError(f"not one sample fits beside {cost.params:,} parameters")
             try:
                 return self.train_once(saved, micro_batch)
             except Exception as error:
                 if micro_batch == 1 or not out_of_memory(error):
                     raise
-            micro_batch, saved = -(-micro_batch // 2), None
-            self.curve.clear()
-            self.write_resumed(saved, micro_batch=micro_batch)
+            micro_batch, self.resumed = -(-micro_batch // 2), True
+            self.checkpoint.remove()  # the trial starts again
 
-    def train_once(self, saved: Mapping[str, Any] | None, micro_batch: int) -> dict[str, Any]:
+    def train_once(self, saved: Mapping[str, Any], micro_batch: int) -> dict[str, Any]:
         """Train with a micro-batch; return the state and the best evaluation."""
         config, number, unit = self.config, self.number, self.task.unit
         arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
@@ -2398,10 +2317,9 @@ class Search:
             self.progress.update(share)
             stop = self.stops.asked()
             if stop or self.checkpoint.due():
-                progress = {"curve": self.curve, "wall_seconds": time.monotonic() - self.began}
-                self.checkpoint.save(
-                    {**training.state(), **progress, **self.optuna_study.kept(number)}
-                )
+                about = {"curve": self.curve, "wall_seconds": time.monotonic() - self.began}
+                about |= self.optuna_study.kept(number)
+                self.checkpoint.save({**training.state(), **about})
                 self.stops.reserve = 2 * self.checkpoint.cost
                 self.sync()
             if stop:
@@ -2566,8 +2484,8 @@ def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> None:
     first = next(iter(study.runs.values()))
     if first.get("log_version") != LOG_VERSION:
         raise UnusableError(
-            f"{path} was written by another version of hpogen: recover-trials reads it, this"
-            " script does not continue it. Give another --log"
+            f"{path} was written by another version of hpogen; recover-trials reads it. Give"
+            " another --log"
         )
     if changed := changes(first, about, (*COMPARED, *SAME_SPACE)):
         way = "" if changes(first, about, COMPARED) else f", with --history {path} for its trials"
@@ -2675,17 +2593,35 @@ def make_smoke(task: Task, arguments: Namespace) -> None:
     say(f"smoke test: log in {arguments.log}")
 
 
+def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> int:
+    """Train trial `number` of a log again; return 1 if an evaluation differs."""
+    study = read_log(path).study
+    trial = study.trials.get(number)
+    if not trial or not trial.curve:
+        raise UnusableError(f"--repeat {number}: {path} has no evaluation of this trial")
+    run = study.runs.get(trial.claims[-1], {}) if trial.claims else {}
+    if run.get("trial_seconds"):
+        raise UnusableError(f"--repeat {number}: its schedule depended on the speed of a machine")
+    torch.set_num_threads(run.get("threads", 1))  # another number changes the last digits
+    config = trial.attributes
+    arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
+    training = Training(task, arch, config, key, device)
+    again = train(training, micro_batch=config["micro_batch"], after_batch=lambda _share: None)
+    same = True
+    for known, found in zip(trial.curve, again, strict=False):  # it may have ended early
+        same &= known == found
+        print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
+    print(f"trial {number}: {'the same' if same else 'NOT the same'}")
+    return 0 if same else 1
+
+
 def print_result(path: Path, study: LoggedStudy) -> None:
     """Print the last line of stdout, for programs that drive this script."""
-    try:
-        print("RESULT " + json.dumps({**summary(study), "log": str(path)}), flush=True)
-    except OSError as error:
-        sys.stdout = io.StringIO()  # Python writes the rest of the other one at its end
-        raise UnusableError(f"stdout: {error.strerror}; --status prints RESULT again") from None
+    print("RESULT " + json.dumps({**summary(study), "log": str(path)}), flush=True)
 
 
 def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int:
-    """Do what the command line asks; return the exit code."""
+    """Run; return the exit code."""
     try:
         return run(arguments, task, search)
     except KeyboardInterrupt:
@@ -2693,16 +2629,12 @@ def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int
     except Interrupted as stop:
         say(f"stopped: {stop.reason}")
         return stop.code
-    except OSError as error:
-        say(f"error: {error.filename or arguments.log}: {error.strerror}")
-        return 2
-    except (UnusableError, ImportError) as error:
+    except (UnusableError, OSError, ImportError) as error:
         say(f"error: {error}")
         return 3 if isinstance(error, ImportError) else 2
 
 
 def run(arguments: Namespace, task: Task, search: type[Search]) -> int:
-    """Check, repeat a trial, or search; return the exit code."""
     if arguments.status:
         print_result(arguments.log, read_log(arguments.log).study)
         return 0

@@ -332,7 +332,7 @@ def test_recorded_parameters_are_those_trained_with(sp500: Path, tmp_path: Path)
             "        self.optimizer.step()\n",
             "        self.optimizer.step()\n"
             "        spy([self.key[1], rate, self.optimizer.param_groups[0]['weight_decay'],"
-            " len(batch), self.model.dropout.p,"
+            " len(batch), self.model.model.dropout.p,"
             " sum(p.numel() for p in self.model.parameters())])\n",
         ),
     )
@@ -517,7 +517,10 @@ def test_a_wrong_argument_is_refused_before_torch_is_imported(
         (["--device", "mps"], "error: --device mps: this machine or this torch lacks it"),
         (["--device", "cuda:63"], "error: --device cuda:63: this machine or this torch lacks it"),
         (["--out", "sp500.csv"], "error: "),
-        (["--log", "/proc/none/x.log"], "error: /proc/none: No such file or directory"),
+        (
+            ["--log", "/proc/none/x.log"],
+            "error: [Errno 2] No such file or directory: '/proc/none'",
+        ),
     ],
 )
 def test_a_device_or_place_that_cannot_be_used_is_one_message(

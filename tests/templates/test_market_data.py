@@ -73,8 +73,8 @@ def test_a_window_ends_on_its_label_day(sp500: Path) -> None:
     day = int(task.val_days[7])
     window = task.training_batch(torch.tensor([day]))[0][0]
     expected = frame[COLUMNS].to_numpy(np.float32)[day - 19 : day + 1]
-    assert task.windows.shape[1:] == (6, 20)
-    np.testing.assert_array_equal(window.numpy(), expected)
+    assert task.windows.shape[1:] == (6 + 3, 20)  # columns, start features
+    np.testing.assert_array_equal(window[:, :6].numpy(), expected)
 
 
 def test_explicit_dates_split_at_those_dates(sp500: Path) -> None:
@@ -128,13 +128,13 @@ def test_revin_stats_gives_spread_and_position_to_the_model(sp500: Path) -> None
     script = render_to(sp500.parent, changed(MARKET, options=options))
     names, task = load_task(script)
     torch.manual_seed(0)
-    model = task.build_model(names["ARCHITECTURES"][0], 0.0).eval()
-    windows = task.training_batch(task.val_days[:8])[0]
+    model = task.build_model(names["ARCHITECTURES"][0], 0.0).eval().model
+    windows = task.training_batch(task.val_days[:8])[0][:, :, : task.n_inputs]
     middle = windows.mean(1, keepdim=True)
     with torch.inference_mode():
         calm = model(middle + 0.5 * (windows - middle))
         assert not torch.allclose(model(windows), calm, atol=1e-4)
-    train = task.training_batch(task.train_days)[0]
+    train = task.training_batch(task.train_days)[0][:, :, : task.n_inputs]
     statistics = model.statistics(train) - model.center
     assert (statistics / model.width).mean(0).abs().max() < 1e-3
     scaled = model.statistics(windows * 6)

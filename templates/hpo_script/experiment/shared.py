@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 Arch = Mapping[str, int]  # a row of ARCHITECTURES
 Config = Mapping[str, Any]  # every hyper-parameter of a trial, searched or fixed
 OTHER_DATA = "{}: sha256 {:.12}… differs from DATA_SHA256; give that file, or add --new-data"
-
-
-class EvalInterval(NamedTuple):
-    """Training between two evaluations: number of batches, and the epoch or step at its end."""
-
-    step: int
-    n_batches: int
 
 
 class UnusableError(Exception):

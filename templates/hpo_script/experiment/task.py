@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from hpo_script.experiment.shared import Arch, Config, EvalInterval
+from hpo_script.experiment.shared import Arch, Config
 
 
 class Task(Protocol):
@@ -40,13 +40,13 @@ class Task(Protocol):
     def sample(self, n: int, device: torch.device) -> Tensor:
         """Return inputs of n samples with any values, for the measurement of memory."""
 
-    def intervals(self, config: Config) -> Iterator[EvalInterval]:
-        """Yield the intervals of a whole training."""
+    def intervals(self, config: Config) -> Iterator[tuple[int, int]]:
+        """Yield each interval between evaluations: the epoch or step at its end, its batches."""
 
     def training_length(self, config: Config) -> dict[str, int]:
         """Return the length of a training in epochs and in other units of the task."""
 
-    def batches(self, config: Config, interval: EvalInterval, seed: int, /) -> list[Tensor]:
+    def batches(self, config: Config, n_batches: int, seed: int, /) -> list[Tensor]:
         """Return the sample indices of each batch of an interval."""
 
     def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:

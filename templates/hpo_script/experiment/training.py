@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from hpo_script.experiment.accumulate_mean import accumulate
-from hpo_script.experiment.shared import Arch, Config, EvalInterval
+from hpo_script.experiment.shared import Arch, Config
 from hpo_script.experiment.task import Task
 
 
@@ -108,7 +108,7 @@ class Training:
         self.samples += len(batch)
         self.seconds += time.monotonic() - began
 
-    def evaluate(self, interval: EvalInterval, micro_batch: int) -> dict[str, Any]:
+    def evaluate(self, end: int, micro_batch: int) -> dict[str, Any]:
         """End an interval; return its epoch or step and the metrics. Raises DivergedError."""
         began = time.monotonic()
         train_loss = float(self.losses) / self.batch  # waits until the device is done
@@ -119,9 +119,9 @@ class Training:
         point = {"train_loss": train_loss, **metrics}
         for name in ("train_loss", "val_loss"):
             if not math.isfinite(point[name]):
-                raise DivergedError(f"{name} is {point[name]} at {self.task.unit} {interval.step}")
+                raise DivergedError(f"{name} is {point[name]} at {self.task.unit} {end}")
         self.interval, self.batch = self.interval + 1, 0
-        return {self.task.unit: interval.step, **point}
+        return {self.task.unit: end, **point}
 
 
 def train(
@@ -136,16 +136,16 @@ def train(
     `after_batch` is called with the finished share of the training, from 0 to 1.
     """
     task, config, share = training.task, dict(training.config), 0.0
-    total: float = sum(interval.n_batches for interval in task.intervals(config))
+    total: float = sum(n_batches for _, n_batches in task.intervals(config))
     if trial_seconds:  # below, `total` follows from the speed so far
         config |= {"epochs": sys.maxsize, "steps": sys.maxsize}
-    for interval in itertools.islice(task.intervals(config), training.interval, None):
+    for end, n_batches in itertools.islice(task.intervals(config), training.interval, None):
         if training.batch == 0:
-            torch.manual_seed(stream_seed(*training.key, interval.step, "dropout"))
+            torch.manual_seed(stream_seed(*training.key, end, "dropout"))
             training.losses = torch.zeros((), device=training.device)
         training.model.train()
-        seed = stream_seed(*training.key, interval.step, "batches")
-        for batch in task.batches(config, interval, seed)[training.batch :]:
+        seed = stream_seed(*training.key, end, "batches")
+        for batch in task.batches(config, n_batches, seed)[training.batch :]:
             if trial_seconds and training.seconds:
                 total = training.step * trial_seconds / training.seconds
             training.learn(batch, learning_rate(training.step, total, config), micro_batch)
@@ -153,6 +153,6 @@ def train(
             after_batch(share)
             if share >= 1:
                 break
-        yield training.evaluate(interval, micro_batch)
+        yield training.evaluate(end, micro_batch)
         if share >= 1:
             return

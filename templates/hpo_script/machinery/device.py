@@ -21,12 +21,12 @@ BYTES_PER_PARAMETER = 16  # fp32 weights, gradients and Adam's two moments
 
 def choose_device(name: str) -> torch.device:
     """Return a device; auto takes cuda, then mps, then cpu. Raises UnusableError."""
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    cuda, mps = torch.cuda.device_count(), torch.backends.mps.is_available()
+    counts = {"cuda": cuda, "mps": int(mps), "cpu": 1}
     if name == "auto":
-        name = next((kind for kind in available if available[kind]), "cpu")
+        name = next(kind for kind, count in counts.items() if count)
     device = torch.device(name)
-    missing = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
-    if missing or not available.get(device.type, True):
+    if (device.index or 0) >= counts[device.type]:
         raise UnusableError(f"--device {name}: this machine or this torch lacks it; use auto")
     if device.index:
         torch.cuda.set_device(device)  # random streams are those of the current device
@@ -43,8 +43,8 @@ def free_memory(device: torch.device) -> int:
     meminfo = Path("/proc/meminfo")
     if not meminfo.exists():
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    table = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-    return min((int(table["MemAvailable"].split()[0]) * 1024, *cgroup_rooms()))
+    kilobytes = meminfo.read_text().partition("MemAvailable:")[2].split()[0]
+    return min((1024 * int(kilobytes), *cgroup_rooms()))
 
 
 def cgroup_rooms(
@@ -118,7 +118,6 @@ def measure(task: Task, arch: Arch) -> ShapeCost:
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Return whether an error means that memory ran out, on any device."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     texts = ("out of memory", "can't allocate memory")

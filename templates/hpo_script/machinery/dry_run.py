@@ -1,4 +1,4 @@
-"""Dry run: all checks and estimates that need no training."""
+"""Dry run: the cost of each shape, and all checks and estimates that need no training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hpo_script.constants import (
     TIMEOUT_HOURS,
     TOLERANCE,
 )
-from hpo_script.experiment.shared import Arch, Config
+from hpo_script.experiment.shared import Arch, Config, UnusableError
 from hpo_script.experiment.space import SPACE
 from hpo_script.experiment.task import Task
 from hpo_script.experiment.training import Training
@@ -40,6 +40,26 @@ from hpo_script.machinery.memory_study import first_prunable
 LENGTHS = ("epochs", "steps", "batch_size", "warmup_steps")
 
 
+def measure_shapes(task: Task) -> dict[int, ShapeCost]:
+    """Return the cost of each architecture: of its shape, with the most heads."""
+    costs: dict[int, ShapeCost] = {}
+    for rows in SPACE.shapes:
+        costs |= dict.fromkeys(rows, measure(task, ARCHITECTURES[rows[-1]]))
+    return costs
+
+
+def check_shapes(costs: Mapping[int, ShapeCost], free: int) -> None:
+    """Report shapes that do not fit and counts that differ. Raises UnusableError if none fits."""
+    for rows in SPACE.shapes:
+        arch, cost = ARCHITECTURES[rows[-1]], costs[rows[-1]]
+        if cost.params != arch["params"]:
+            say(f"{arch}: the model has {cost.params:,} parameters; the log has this number")
+        if not cost.micro_batch(free, 1):
+            say(f"warning: {arch} does not fit into {free:,} bytes: its trials will fail (oom)")
+    if not any(cost.micro_batch(free, 1) for cost in costs.values()):
+        raise UnusableError("no architecture fits this machine; --dry-run shows the plan")
+
+
 def length_ends() -> list[Config]:
     """Return the configurations at the ends of the ranges that determine the length of a trial."""
     ends = {}
@@ -52,20 +72,16 @@ def length_ends() -> list[Config]:
     ]
 
 
-def count_steps(task: Task, config: Config) -> int:
-    return sum(interval.n_batches for interval in task.intervals(config))
-
-
 def say_length_warnings(task: Task, configs: Sequence[Config]) -> None:
     """Warn about the first trial with a long warm-up and the first that cannot be pruned."""
     warnings: dict[str, str] = {}
     for config in configs:
         trial = ", ".join(f"{name}={config[name]}" for name in LENGTHS if name in config)
-        if 2 * config["warmup_steps"] > count_steps(task, config):
+        ends, sizes = zip(*task.intervals(config), strict=True)
+        if 2 * config["warmup_steps"] > sum(sizes):
             warnings.setdefault("the warm-up is longer than half of a trial", trial)
-        *before_end, _ = (interval.step for interval in task.intervals(config))
         first = max(first_prunable(task, config), PRUNER.get("n_warmup_steps", 0))
-        if PRUNER["type"] != "NopPruner" and max(before_end, default=0) < first:
+        if PRUNER["type"] != "NopPruner" and max(ends[:-1], default=0) < first:
             warnings.setdefault("a trial ends before the pruner may act", trial)
     for warning, trial in warnings.items():
         say(f"warning: {warning}, with {trial}")
@@ -80,7 +96,7 @@ def sample_seconds(
     if not cost.micro_batch(free, 1) or cost.sample_flops > flops:
         arch, source = {**arch, "n_layers": 1}, "from FLOPs, at the speed of one timed layer"
         timed = measure(task, arch)
-    batch = task.batches(config, next(task.intervals(config)), SEED)[0]
+    batch = task.batches(config, 1, SEED)[0]
     batch = batch[: max(1, min(timed.micro_batch(free, len(batch)), flops // timed.sample_flops))]
     training = Training(task, arch, config, (SEED, 0), device)
     for _ in range(2):  # the first step loads and tunes kernels
@@ -97,13 +113,15 @@ def estimate_time(
     """Print estimates of the time of trials and study, and warn about settings of their length."""
     configs = length_ends()
     say_length_warnings(task, configs)
-    n_samples = fmean(count_steps(task, config) * config["batch_size"] for config in configs)
+    lengths = [
+        config["batch_size"] * sum(n for _, n in task.intervals(config)) for config in configs
+    ]
     by_cost = sorted(SPACE.allowed, key=lambda arch_idx: costs[arch_idx].sample_flops)
     study = timedelta()
     for name, arch_idx in (("largest", by_cost[-1]), ("median", by_cost[len(by_cost) // 2])):
         arch, cost = ARCHITECTURES[arch_idx], costs[arch_idx]
         seconds, source = sample_seconds(task, device, arch, cost, configs[0])
-        trial = timedelta(seconds=round(seconds * n_samples))
+        trial = timedelta(seconds=round(seconds * fmean(lengths)))
         study = n_trials * trial
         print(f"{name} trial: arch_idx {arch_idx}, {trial} of training, {source}")
     print(f"{n_trials} median trials: {study}, without evaluations, early stops and pruning")
@@ -124,24 +142,19 @@ def dry_run(
     }
     for name, value in overview.items():
         print(f"{name:15} {value}")
-    wrong, shapes = 0, []
-    for shape_idx, rows in enumerate(SPACE.shapes):
-        members, cost = [ARCHITECTURES[row] for row in rows], costs[rows[-1]]
-        counts = [*(build_on_meta(task, row)[1] for row in members[:-1]), cost.params]
-        wrong += sum(n != row["params"] for n, row in zip(counts, members, strict=True))
-        shape: dict[str, object] = {"shape": shape_idx, **members[0]}
-        shape["n_heads"] = ",".join(str(member["n_heads"]) for member in members)
-        shape["params"] = f"{cost.params:,}"
-        shape["off"] = f"{cost.params / BUDGET - 1:+.1%}"
-        shape["model GB"] = f"{cost.params * BYTES_PER_PARAMETER / 1e9:.2f}"
-        shape["MB/sample"] = f"{cost.sample_bytes / 1e6:.2f}"
-        shape["micro-batch"] = cost.micro_batch(free, batch_size) or "does not fit"
-        shapes.append(shape)
-    print(f"\n{pd.DataFrame(shapes).to_string(index=False)}\n")
+    rows = [shape[-1] for shape in SPACE.shapes]  # the one with the most heads
+    found = [costs[row] for row in rows]
+    shapes = pd.DataFrame([ARCHITECTURES[row] for row in rows], rows)
+    shapes["off"] = [f"{cost.params / BUDGET - 1:+.1%}" for cost in found]
+    shapes["model GB"] = [cost.params * BYTES_PER_PARAMETER / 1e9 for cost in found]
+    shapes["MB/sample"] = [cost.sample_bytes / 1e6 for cost in found]
+    shapes["micro-batch"] = [cost.micro_batch(free, batch_size) for cost in found]
+    print(f"\n{shapes.rename_axis('arch_idx').round(2).to_string()}\n")
     if arguments.trial_seconds is None:
         estimate_time(task, device, costs, arguments.n_trials)
+    wrong = sum(build_on_meta(task, row)[1] != row["params"] for row in ARCHITECTURES)
     outside = sum(abs(row["params"] / BUDGET - 1) > TOLERANCE for row in ARCHITECTURES)
-    unfit = sum(shape["micro-batch"] == "does not fit" for shape in shapes)
+    unfit = sum(not cost.micro_batch(free, 1) for cost in found)
     print(
         f"{len(ARCHITECTURES)} architectures, {len(shapes)} shapes: {wrong} parameter counts"
         f" differ from their model's; {outside} outside ±{TOLERANCE:.0%} of {BUDGET:,};"

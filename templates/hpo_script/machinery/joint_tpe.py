@@ -9,6 +9,7 @@ the list of its choices; NaN stands for a parameter that a trial lacks.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ LAST = (2.0,)  # the rank of running and failed trials
 class StudySampler(optuna.samplers.BaseSampler):
     """The joint TPE; each trial has a random stream of its own, so that a restart changes none."""
 
+    sample_independent: Any = None  # Optuna requires it; no parameter is drawn on its own
+
     def __init__(self, seed: int) -> None:
         self.seed, self.offset = seed, 0  # trials of --history come before trial 0
 
@@ -37,12 +40,6 @@ class StudySampler(optuna.samplers.BaseSampler):
         seed = stream_seed(self.seed, trial.number - self.offset, "together") % 2**32
         arguments = SAMPLER["n_startup_trials"], SAMPLER["n_ei_candidates"]
         return suggest_together(study, search_space, np.random.default_rng(seed), *arguments)
-
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, name: str, distribution: Any
-    ) -> Any:
-        """Return a value; Optuna requires the method and has no need to call it."""
-        return self.sample_relative(study, trial, {name: distribution})[name]
 
 
 def suggest_together(
@@ -59,12 +56,10 @@ def suggest_together(
     started = n_ended >= n_startup
     n_good = math.ceil(GOOD_SHARE * n_ended) if started else 0
     rows = [[to_unit(d, trial.params.get(name)) for name, d in space.items()] for trial in trials]
-    prior = [math.nan] * len(space)
-    good, others = np.array([*rows[:n_good], prior]), np.array([*rows[n_good:], prior])
     sizes = np.array([len(getattr(d, "choices", ())) for d in space.values()])
-    points = draw(good, sizes, n_candidates if started else 1, rng)
-    ratios = log_density(points, good, sizes) - log_density(points, others, sizes)
-    best = points[np.argmax(ratios)].tolist()
+    good, others = Density(rows[:n_good], sizes), Density(rows[n_good:], sizes)
+    points = good.draw(n_candidates if started else 1, rng)
+    best = points[np.argmax(good.log(points) - others.log(points))].tolist()
     return {name: from_unit(d, at) for (name, d), at in zip(space.items(), best, strict=True)}
 
 
@@ -78,33 +73,34 @@ def rank(trial: FrozenTrial, sign: int) -> tuple[float, ...]:
     return LAST
 
 
-def bandwidth(centres: Any) -> float:
-    """Return the SD of the kernels, which falls with their number."""
-    count, n_columns = centres.shape
-    return max(0.2 * count ** (-1 / (n_columns + 4)), 1 / (count + 1))
+class Density:
+    """A kernel at each row, and the uniform prior; all weigh the same."""
 
+    def __init__(self, rows: Sequence[Any], sizes: Any) -> None:
+        self.centres, self.sizes = np.array([*rows, [math.nan] * len(sizes)]), sizes
+        count, n_columns = self.centres.shape
+        self.width = max(0.2 * count ** (-1 / (n_columns + 4)), 1 / (count + 1))  # SD
+        self.spread = sizes / (sizes + count)  # probability of any choice
 
-def draw(centres: Any, sizes: Any, count: int, rng: np.random.Generator) -> Any:
-    """Return points, each near a kernel, every kernel equally likely."""
-    chosen = centres[rng.integers(len(centres), size=count)]
-    moved = chosen + bandwidth(centres) * rng.standard_normal(chosen.shape)
-    near = np.abs((moved + 1) % 2 - 1)  # reflected into the range
-    stays = rng.random(chosen.shape) > sizes / (sizes + len(centres))
-    near = np.where(sizes == 0, near, np.where(stays, chosen, np.nan))
-    return np.where(np.isnan(near), rng.random(chosen.shape), near)
+    def draw(self, count: int, rng: np.random.Generator) -> Any:
+        """Return points, each near a kernel."""
+        chosen = self.centres[rng.integers(len(self.centres), size=count)]
+        moved = chosen + self.width * rng.standard_normal(chosen.shape)
+        near = np.abs((moved + 1) % 2 - 1)  # reflected into the range
+        stays = rng.random(chosen.shape) > self.spread
+        near = np.where(self.sizes == 0, near, np.where(stays, chosen, np.nan))
+        return np.where(np.isnan(near), rng.random(chosen.shape), near)
 
-
-def log_density(points: Any, centres: Any, sizes: Any) -> Any:
-    """Return the log of the density of kernels at points."""
-    bells = np.zeros((len(points), *centres.shape))
-    for image in (centres, -centres, 2 - centres):  # reflected at the ends of a range
-        bells += np.exp(-(((points[:, None] - image) / bandwidth(centres)) ** 2) / 2)
-    bells /= bandwidth(centres) * math.sqrt(2 * math.pi)
-    same = np.floor(points * sizes)[:, None] == np.floor(centres * sizes)
-    spread = sizes / (sizes + len(centres))
-    ratio = np.where(sizes == 0, bells, spread + (1 - spread) * sizes * same)
-    logs = np.where(np.isnan(centres), 0.0, np.log(ratio + 1e-300))
-    return np.logaddexp.reduce(logs.sum(axis=2), axis=1) - math.log(len(centres))
+    def log(self, points: Any) -> Any:
+        """Return the log of the density at points, but for a constant."""
+        centres, at = self.centres, points[:, None]
+        images = (centres, -centres, 2 - centres)  # reflected at the ends of a range
+        bells = sum(np.exp(-(((at - image) / self.width) ** 2) / 2) for image in images)
+        same = np.floor(at * self.sizes) == np.floor(centres * self.sizes)
+        choices = self.spread + (1 - self.spread) * self.sizes * same
+        bells = bells / (self.width * math.sqrt(2 * math.pi))
+        logs = np.log(np.where(self.sizes == 0, bells, choices) + 1e-300)
+        return np.logaddexp.reduce(np.where(np.isnan(centres), 0.0, logs).sum(axis=2), axis=1)
 
 
 def range_of(space: Any) -> tuple[Any, float, float, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import platform
@@ -31,15 +30,14 @@ from hpo_script.constants import (
 from hpo_script.experiment.shared import UnusableError
 from hpo_script.experiment.space import SPACE, distributions, searched_params
 from hpo_script.experiment.task import Task
+from hpo_script.experiment.training import Training, train
 from hpo_script.machinery.device import choose_device, free_memory
-from hpo_script.machinery.dry_run import dry_run
+from hpo_script.machinery.dry_run import check_shapes, dry_run, measure_shapes
 from hpo_script.machinery.log_file import Interrupted, LogFile, read_log, say
 from hpo_script.machinery.logged_study import LoggedStudy
 from hpo_script.machinery.mounts import mount_of, unreachable_worker
-from hpo_script.machinery.repeat import repeat_trial
 from hpo_script.machinery.results import say_result, summary
 from hpo_script.machinery.search import Search, digest
-from hpo_script.machinery.shapes import check_shapes, measure_shapes
 from hpo_script.machinery.source import COMPARED, REMARKED, SAME_SPACE, changes, read_source
 from hpo_script.machinery.trial_log import LOG_VERSION
 
@@ -88,8 +86,8 @@ def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> None:
     first = next(iter(study.runs.values()))
     if first.get("log_version") != LOG_VERSION:
         raise UnusableError(
-            f"{path} was written by another version of hpogen: recover-trials reads it, this"
-            " script does not continue it. Give another --log"
+            f"{path} was written by another version of hpogen; recover-trials reads it. Give"
+            " another --log"
         )
     if changed := changes(first, about, (*COMPARED, *SAME_SPACE)):
         way = "" if changes(first, about, COMPARED) else f", with --history {path} for its trials"
@@ -197,17 +195,35 @@ def make_smoke(task: Task, arguments: Namespace) -> None:
     say(f"smoke test: log in {arguments.log}")
 
 
+def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> int:
+    """Train trial `number` of a log again; return 1 if an evaluation differs."""
+    study = read_log(path).study
+    trial = study.trials.get(number)
+    if not trial or not trial.curve:
+        raise UnusableError(f"--repeat {number}: {path} has no evaluation of this trial")
+    run = study.runs.get(trial.claims[-1], {}) if trial.claims else {}
+    if run.get("trial_seconds"):
+        raise UnusableError(f"--repeat {number}: its schedule depended on the speed of a machine")
+    torch.set_num_threads(run.get("threads", 1))  # another number changes the last digits
+    config = trial.attributes
+    arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
+    training = Training(task, arch, config, key, device)
+    again = train(training, micro_batch=config["micro_batch"], after_batch=lambda _share: None)
+    same = True
+    for known, found in zip(trial.curve, again, strict=False):  # it may have ended early
+        same &= known == found
+        print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
+    print(f"trial {number}: {'the same' if same else 'NOT the same'}")
+    return 0 if same else 1
+
+
 def print_result(path: Path, study: LoggedStudy) -> None:
     """Print the last line of stdout, for programs that drive this script."""
-    try:
-        print("RESULT " + json.dumps({**summary(study), "log": str(path)}), flush=True)
-    except OSError as error:
-        sys.stdout = io.StringIO()  # Python writes the rest of the other one at its end
-        raise UnusableError(f"stdout: {error.strerror}; --status prints RESULT again") from None
+    print("RESULT " + json.dumps({**summary(study), "log": str(path)}), flush=True)
 
 
 def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int:
-    """Do what the command line asks; return the exit code."""
+    """Run; return the exit code."""
     try:
         return run(arguments, task, search)
     except KeyboardInterrupt:
@@ -215,16 +231,12 @@ def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int
     except Interrupted as stop:
         say(f"stopped: {stop.reason}")
         return stop.code
-    except OSError as error:
-        say(f"error: {error.filename or arguments.log}: {error.strerror}")
-        return 2
-    except (UnusableError, ImportError) as error:
+    except (UnusableError, OSError, ImportError) as error:
         say(f"error: {error}")
         return 3 if isinstance(error, ImportError) else 2
 
 
 def run(arguments: Namespace, task: Task, search: type[Search]) -> int:
-    """Check, repeat a trial, or search; return the exit code."""
     if arguments.status:
         print_result(arguments.log, read_log(arguments.log).study)
         return 0

@@ -7,6 +7,7 @@ trial n of the study, behind the trials that --history brought.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,10 +40,10 @@ def first_prunable(task: Task, config: Config) -> float:
 
     Not during its warm-up: trials with a shorter one are ahead until then.
     """
-    intervals = list(task.intervals(config))
-    done = itertools.accumulate(interval.n_batches for interval in intervals)
-    warm = (i.step for i, n in zip(intervals, done, strict=True) if n > config["warmup_steps"])
-    return max(config["prune_from"] * intervals[-1].step, next(warm, float("inf")))
+    ends, sizes = zip(*task.intervals(config), strict=True)
+    done = itertools.accumulate(sizes)
+    warm = (end for end, n in zip(ends, done, strict=True) if n > config["warmup_steps"])
+    return max(config["prune_from"] * ends[-1], next(warm, math.inf))
 
 
 class MemoryStudy:
@@ -56,18 +57,14 @@ class MemoryStudy:
 
     def rebuild(self) -> None:
         self.storage: Any = optuna.storages.InMemoryStorage()
-        self.study = optuna.create_study(
-            storage=self.storage, study_name=NAME, direction=DIRECTION, pruner=self.pruner
-        )
+        self.setup: dict[str, Any] = {"storage": self.storage, "study_name": NAME}
+        self.setup |= {"sampler": self.sampler, "pruner": self.pruner}
+        self.study = optuna.create_study(direction=DIRECTION, **self.setup)
         for known in self.logged.history:
-            self.add(as_optuna(known))
+            self.study.add_trial(as_optuna(known))
         self.offset = self.sampler.offset = len(self.logged.history)
-        self.size = 0
         self.logged.changed.update(self.logged.trials)
         self.update()
-
-    def add(self, trial: FrozenTrial) -> None:
-        self.storage.create_new_trial(self.study._study_id, trial)
 
     def update(self, size: int = 0) -> None:
         """Add the new events of the log to the study, and running trials up to a size."""
@@ -79,18 +76,17 @@ class MemoryStudy:
         self.logged.changed.clear()
         self.fill(size)
 
-    def fill(self, size: int) -> None:
-        """Add running trials up to a size: those that no line has named yet."""
-        while self.size < size:
-            self.add(optuna.trial.create_trial(state=TrialState.RUNNING))
-            self.size += 1
+    def fill(self, size: int) -> int:
+        """Add running trials up to a size, which no line has named yet; return the size."""
+        found = len(self.study.get_trials(deepcopy=False)) - self.offset
+        for _ in range(found, size):
+            self.study.add_trial(optuna.trial.create_trial(state=TrialState.RUNNING))
+        return max(found, size)
 
     def take(self, number: int, new: FrozenTrial) -> bool:
         """Add a trial, or what is new of it; return False if it was started again."""
-        self.fill(number)
-        if number == self.size:
-            self.add(new)
-            self.size += 1
+        if self.fill(number) == number:
+            self.study.add_trial(new)
             return True
         trial_id = number + self.offset
         known = self.storage.get_trial(trial_id)
@@ -111,12 +107,7 @@ class MemoryStudy:
         trial_id = number + self.offset
         if params:
             self.storage.set_trial_system_attr(trial_id, "fixed_params", dict(params))
-        study = optuna.load_study(
-            study_name=self.study.study_name,
-            storage=self.storage,
-            sampler=self.sampler,
-            pruner=self.pruner,
-        )
+        study = optuna.load_study(**self.setup)  # it has no cache of trials from before
         return suggest(optuna.Trial(study, trial_id))
 
     def kept(self, number: int) -> dict[str, Any]:

@@ -1,7 +1,4 @@
-"""Mounts: whether the locks beside a log reach another machine that works on it.
-
-Measured on NFSv4.2; Lustre with `flock`, CephFS and GPFS by their documentation.
-"""
+"""Mounts: whether the locks beside a log reach another machine that works on it."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from hpo_script.machinery.logged_study import LoggedStudy
 
 # A local file system is seen by one machine: a run of another host is from before a move.
 LOCAL = {"", "apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs"}
-SHARED_LOCKS = {"nfs4", "ceph", "gpfs", "lustre"}
+SHARED_LOCKS = {"nfs4", "ceph", "gpfs", "lustre"}  # NFS is measured, the others documented
 LOCAL_LOCKS = re.compile(r"\b(nolock|local_lock=(?!none)\w+|localflock|noflock)\b")
 
 

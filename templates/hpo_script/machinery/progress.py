@@ -10,34 +10,32 @@ from hpo_script.machinery.log_file import say
 
 
 class Progress:
-    """How far the trial and the study are, and the time that both may still take."""
+    """How far the trial is, and the time left for the study at the speed of this run."""
 
     def __init__(self, n_trials: int) -> None:
-        self.n_trials, self.durations = n_trials, list[float]()
+        self.n_trials, self.done = n_trials, 0.0  # trials that this run did
         self.live = bool(sys.stderr) and sys.stderr.isatty()  # None where it is closed
+        self.began = self.shown = time.monotonic()
 
     def begin(self, number: int, about: str) -> None:
-        self.trials_left = self.n_trials - number - 1
         self.title = f"trial {number} of {self.n_trials}  {about}"
-        self.since = self.shown = time.monotonic()
-        self.first: float | None = None  # the share that an earlier run did
+        self.n_left = self.n_trials - number
+        self.share: float | None = None  # of the trial; the first one may be of an earlier run
 
     def update(self, share: float) -> None:
         """Show the share of the trial that is done, now and then."""
-        now = time.monotonic()
-        self.first = share if self.first is None else self.first
-        if share > self.first and now - self.shown > (0.5 if self.live else 60.0):
-            self.shown, whole = now, (now - self.since) / (share - self.first)
-            self.show(f"{share:4.0%}", whole * (1 - share), whole, end="\r")
+        self.done += 0.0 if self.share is None else max(share - self.share, 0.0)
+        self.share = share
+        if time.monotonic() - self.shown > (0.5 if self.live else 60.0):
+            self.show(f"{share:4.0%}", self.n_left - share, end="\r")
 
     def end(self, text: str) -> None:
-        self.durations.append(time.monotonic() - self.since)
-        self.show(text, 0.0)
+        self.done += 1 - (self.share or 0.0)
+        self.show(text, self.n_left - 1)
 
-    def show(self, text: str, left: float, whole: float = 0.0, end: str = "\n") -> None:
-        """Show the trial, the seconds left of it, and those of all others at the mean so far."""
-        mean = sum(self.durations) / len(self.durations) if self.durations else whole
-        trial = timedelta(seconds=round(left))
-        study = timedelta(seconds=round(left + self.trials_left * mean))
+    def show(self, text: str, n_left: float, end: str = "\n") -> None:
+        self.shown = time.monotonic()
+        seconds = n_left * (self.shown - self.began) / self.done if self.done else 0.0
+        left = timedelta(seconds=round(seconds))
         clear, end = ("\x1b[K", end) if self.live else ("", "\n")
-        say(f"{clear}{self.title}  {text}  time left: trial {trial}, study {study}", end=end)
+        say(f"{clear}{self.title}  {text}  time left: {left}", end=end)

@@ -16,6 +16,11 @@ from hpo_script.machinery.checkpoint import replace_file
 from hpo_script.machinery.log_file import say
 from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 
+SEED_NOISE = """\
+seed noise: SD {sd:.3g}; within it of the best: {within_sd} others
+  {reruns} reruns of trial {rerun_of}: mean {mean:.6g}
+  {lead:.3g} better than the median trial, {word} than noise (2 SD)"""
+
 
 def row_of(trial: LoggedTrial) -> dict[str, Any]:
     """Return a trial as a row, with the columns of Optuna's `trials_dataframe`."""
@@ -85,10 +90,6 @@ def say_result(study: LoggedStudy) -> None:
         say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
     if noise := study.seed_noise(DIRECTION):
         noise["word"] = "more" if noise["lead"] > 2 * noise["sd"] else "NOT more"
-        say("seed noise: SD {sd:.3g}; within it of the best: {within_sd} others".format_map(noise))
-        say("  {reruns} reruns of trial {rerun_of}: mean {mean:.6g}".format_map(noise))
-        say(
-            "  {lead:.3g} better than the median trial, {word} than noise (2 SD)".format_map(noise)
-        )
+        say(SEED_NOISE.format_map(noise))
     else:
         say(f"Trial {best.number} has one seed: part of its lead may be the noise of its seed.")

@@ -214,7 +214,7 @@ class Search:
         shape = ("d_model", "n_layers", "n_heads", "d_ff")
         self.progress.begin(number, " ".join(f"{axis}={self.config[axis]}" for axis in shape))
         try:
-            result = self.train_trial(self.resume_trial() if self.resumed else None)
+            result = self.train_trial()
         except Exception as error:  # a failed trial must not end the study
             result = failure(error)
         result |= {"seconds": time.monotonic() - self.began, "learning_curve": self.curve}
@@ -228,58 +228,50 @@ class Search:
     def write(self, event: str, fields: Mapping[str, Any], level: str = "I") -> None:
         """Write a line of the trial in training, with its architecture."""
         common = {"trial": self.number, **{name: self.config[name] for name in ARCHITECTURE}}
-        self.log.write(
-            event, {**common, **self.optuna_study.kept(self.number), **fields}, level=level
-        )
+        kept = self.optuna_study.kept(self.number)
+        self.log.write(event, {**common, **kept, **fields}, level=level)
 
-    def resume_trial(self) -> Mapping[str, Any] | None:
-        """Claim a trial of an ended run; return the state of its checkpoint."""
-        saved = self.checkpoint.load()
-        if saved:
-            self.curve = saved["curve"]
-            self.began -= saved["wall_seconds"]
-        self.write_resumed(saved)
+    def resume_trial(self, micro_batch: int) -> Mapping[str, Any]:
+        """Claim a trial that was started before; return the state of its checkpoint or {}."""
+        saved = self.checkpoint.load() or {}
+        self.curve = saved.get("curve", [])
+        self.began -= saved.get("wall_seconds", 0.0)
         trial, unit = self.log.study.trials[self.number], self.task.unit
-        reached = trial.resumed_at[unit]
-        say(f"trial {self.number} of an earlier run continues after {unit} {reached}")
+        reached = self.curve[-1][unit] if self.curve else 0
+        fields = {
+            unit: reached,
+            "batches": saved.get("batch", 0),
+            "micro_batch": micro_batch,
+            "learning_curve": self.curve,
+            "system_attrs": saved.get("system_attrs", {}) if saved else trial.start_attrs,
+        }
+        self.write("trial_resumed", fields)
+        self.sync()
+        say(f"trial {self.number} continues after {unit} {reached}, micro-batch {micro_batch}")
         if trial.n_resumed >= MOST_KILLS:
             raise KilledError(f"{MOST_KILLS} processes in a row ended at this place")
         return saved
 
-    def write_resumed(self, saved: Mapping[str, Any] | None, **changed: int) -> None:
-        """Write a line with the evaluation and batch from which the trial resumes."""
-        reached = self.curve[-1][self.task.unit] if self.curve else 0
-        start_attrs = self.log.study.trials[self.number].start_attrs
-        fields = {
-            self.task.unit: reached,
-            "batches": saved["batch"] if saved else 0,
-            **changed,
-            "learning_curve": self.curve,
-            "system_attrs": saved.get("system_attrs", {}) if saved else start_attrs,
-        }
-        self.write("trial_resumed", fields, level="W" if changed else "I")
-        self.sync()
-
-    def train_trial(self, saved: Mapping[str, Any] | None) -> dict[str, Any]:
+    def train_trial(self) -> dict[str, Any]:
         """Train, after each out-of-memory error with half the micro-batch; return the result."""
         cost = self.costs[self.config["arch_idx"]]
         most = self.config["micro_batch"] or self.config["batch_size"]
         micro_batch = cost.micro_batch(free_memory(self.device), most)
         if not micro_batch and cost.micro_batch(self.free_at_start, 1):
             raise Interrupted("memory: other processes took it after the start", STOPPED)
-        if not micro_batch:
-            raise MemoryError(f"not one sample fits beside {cost.params:,} parameters")
         while True:
+            saved = self.resume_trial(micro_batch) if self.resumed else {}
+            if not micro_batch:
+                raise MemoryError(f"not one sample fits beside {cost.params:,} parameters")
             try:
                 return self.train_once(saved, micro_batch)
             except Exception as error:
                 if micro_batch == 1 or not out_of_memory(error):
                     raise
-            micro_batch, saved = -(-micro_batch // 2), None
-            self.curve.clear()
-            self.write_resumed(saved, micro_batch=micro_batch)
+            micro_batch, self.resumed = -(-micro_batch // 2), True
+            self.checkpoint.remove()  # the trial starts again
 
-    def train_once(self, saved: Mapping[str, Any] | None, micro_batch: int) -> dict[str, Any]:
+    def train_once(self, saved: Mapping[str, Any], micro_batch: int) -> dict[str, Any]:
         """Train with a micro-batch; return the state and the best evaluation."""
         config, number, unit = self.config, self.number, self.task.unit
         arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
@@ -291,10 +283,9 @@ class Search:
             self.progress.update(share)
             stop = self.stops.asked()
             if stop or self.checkpoint.due():
-                progress = {"curve": self.curve, "wall_seconds": time.monotonic() - self.began}
-                self.checkpoint.save(
-                    {**training.state(), **progress, **self.optuna_study.kept(number)}
-                )
+                about = {"curve": self.curve, "wall_seconds": time.monotonic() - self.began}
+                about |= self.optuna_study.kept(number)
+                self.checkpoint.save({**training.state(), **about})
                 self.stops.reserve = 2 * self.checkpoint.cost
                 self.sync()
             if stop:

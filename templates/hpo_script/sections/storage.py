@@ -90,10 +90,12 @@ class StorageStudy(MemoryStudy):
         with self.lock():
             self.storage = open_storage(url) if url else optuna.storages.InMemoryStorage()
         with self.lock():
-            known: dict[str, Any] = {"storage": self.storage, "study_name": STUDY_NAME}
-            known |= {"sampler": self.sampler, "pruner": self.pruner, "load_if_exists": True}
-            self.study = optuna.create_study(direction=DIRECTION, **known)
-            self.storage = self.study._storage
+            self.setup = {"storage": self.storage, "study_name": STUDY_NAME}
+            self.setup |= {"sampler": self.sampler, "pruner": self.pruner}
+            self.study = optuna.create_study(
+                direction=DIRECTION, load_if_exists=True, **self.setup
+            )
+            self.storage = self.setup["storage"] = self.study._storage
             if not self.trials() and "hpogen" not in self.study.user_attrs:
                 self.study.set_user_attr("hpogen", {"study_id": uuid.uuid4().hex[:12], **new})
         old = self.study.user_attrs.get("hpogen", {})
@@ -220,9 +222,9 @@ class StorageSearch(Search):
         with get_heartbeat_thread(self.optuna_study.held_id, self.optuna_study.storage):
             super().run_trial(number)
 
-    def resume_trial(self) -> Mapping[str, Any] | None:
+    def resume_trial(self, micro_batch: int) -> Mapping[str, Any]:
         """Report the evaluations of the checkpoint again: Optuna's retry begins without."""
-        saved = super().resume_trial()
+        saved = super().resume_trial(micro_batch)
         for point in self.curve:
             self.optuna_study.report(self.number, point[self.task.unit], point[METRIC])
         return saved

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, EvalInterval, UnusableError
+from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, UnusableError
 from hpo_script.families.language.constants import (
     CONTEXT_LENGTH,
     FILE_PATTERN,
@@ -83,27 +83,26 @@ class Task:
         return {name: {"bits_per_byte": value} for name, value in found.items()}
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
-        """Return an untrained model."""
         return GPT(arch, dropout)
 
     def sample(self, n: int, device: torch.device) -> Tensor:
         """Return n windows of zeros, for the measurement of memory."""
         return torch.zeros(n, CONTEXT_LENGTH, dtype=torch.long, device=device)
 
-    def intervals(self, config: Config) -> Iterator[EvalInterval]:
-        """Yield an interval per `eval_interval` steps; the last may be shorter."""
+    def intervals(self, config: Config) -> Iterator[tuple[int, int]]:
+        """Yield the step of each evaluation, and the batches before it since the last one."""
         steps, size = config["steps"], config["eval_interval"]
         starts = range(0, steps, size)
-        return (EvalInterval(min(s + size, steps), min(size, steps - s)) for s in starts)
+        return ((min(s + size, steps), min(size, steps - s)) for s in starts)
 
     def training_length(self, config: Config) -> dict[str, int]:
         """Return the length of a training in passes over the text and in bytes."""
         tokens = config["steps"] * config["batch_size"] * CONTEXT_LENGTH
         return {"epochs": math.ceil(tokens / len(self.train)), "tokens": tokens}
 
-    def batches(self, config: Config, interval: EvalInterval, seed: int) -> list[Tensor]:
+    def batches(self, config: Config, n_batches: int, seed: int) -> list[Tensor]:
         """Return the starts of the windows in each batch, drawn with replacement."""
-        shape = (interval.n_batches, config["batch_size"])
+        shape = (n_batches, config["batch_size"])
         generator = torch.Generator().manual_seed(seed)
         starts = torch.randint(len(self.windows), shape, generator=generator)
         return list(starts.to(self.windows.device))

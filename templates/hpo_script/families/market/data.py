@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hpo_script.constants import TASK
-from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, EvalInterval, UnusableError
+from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, UnusableError
 from hpo_script.families.market.constants import (
     CONTEXT_LENGTH,
     FEATURE_COLUMNS,
@@ -38,7 +38,7 @@ from hpo_script.families.market.logistic import fit_logistic
 from hpo_script.families.market.losses import LOSSES
 from hpo_script.families.market.metrics import label_metrics, log_loss
 from hpo_script.families.market.prices import read_prices
-from hpo_script.families.market.start_linear import add_start, join_start
+from hpo_script.families.market.start_linear import StartedModel
 from hpo_script.families.market.start_threshold import ONE_FEATURE, start_features
 
 
@@ -88,7 +88,7 @@ class Task:
         start = (start_features(frame) - self.start_scale[0]) / self.start_scale[1]
         inputs = scaled_inputs(input_features(frame, FEATURE_COLUMNS), self.input_scale)
         self.n_inputs = inputs.shape[1]
-        table = torch.tensor(join_start(inputs, start), dtype=torch.float32, device=device)
+        table = torch.tensor(np.hstack([inputs, start]), dtype=torch.float32, device=device)
         windows = table.unfold(0, CONTEXT_LENGTH, 1)  # (rows, channels, days), a view
         return torch.tensor(start, dtype=torch.float64), windows
 
@@ -125,24 +125,22 @@ class Task:
         return baselines
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
-        """Return an untrained model."""
         windows = self.training_batch(self.train_days)[0][:, :, : self.n_inputs]
-        return add_start(Model(arch, dropout, windows), self.start_weights)
+        return StartedModel(Model(arch, dropout, windows), self.start_weights)
 
     def sample(self, n: int, device: torch.device) -> Tensor:
         """Return n windows of zeros, for the measurement of memory."""
         return torch.zeros(n, CONTEXT_LENGTH, self.windows.shape[1], device=device)
 
-    def intervals(self, config: Config) -> Iterator[EvalInterval]:
-        """Yield an interval per epoch."""
+    def intervals(self, config: Config) -> Iterator[tuple[int, int]]:
+        """Yield each epoch from 1, and its number of batches."""
         n_batches = math.ceil(len(self.train_days) / config["batch_size"])
-        return (EvalInterval(epoch + 1, n_batches) for epoch in range(config["epochs"]))
+        return ((epoch + 1, n_batches) for epoch in range(config["epochs"]))
 
     def training_length(self, config: Config) -> dict[str, int]:
-        """Return the length of a training in epochs."""
         return {"epochs": config["epochs"]}
 
-    def batches(self, config: Config, _interval: EvalInterval, seed: int) -> list[Tensor]:
+    def batches(self, config: Config, _n_batches: int, seed: int) -> list[Tensor]:
         """Return the days of an epoch in random order, cut into batches; the last is smaller."""
         days, generator = self.train_days, torch.Generator().manual_seed(seed)
         order = torch.randperm(len(days), generator=generator)
@@ -153,7 +151,6 @@ class Task:
         return self.windows[indices - CONTEXT_LENGTH + 1].transpose(1, 2), self.labels[indices]
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
-        """Return the mean training loss."""
         label_loss = LOSSES[config["loss"]]
         return label_loss(outputs.float(), targets, train_rate=self.train_rate, config=config)
 

@@ -38,7 +38,7 @@ from hpo_script.families.market.measures import (
 )
 from hpo_script.families.market.metrics import calibration_error
 from hpo_script.families.market.prices import read_prices
-from hpo_script.families.market.start_linear import add_start, join_start
+from hpo_script.families.market.start_linear import StartedModel
 from hpo_script.families.market.start_threshold import ONE_FEATURE
 
 
@@ -193,12 +193,11 @@ class FinalTask(Task):
         """Return a model for weights to be loaded into."""
         windows = torch.zeros(2, CONTEXT_LENGTH, self.n_inputs)
         n_features = self.start_scale.shape[1]
-        return add_start(Model(arch, 0.0, windows), torch.zeros(n_features + 1))
+        return StartedModel(Model(arch, 0.0, windows), torch.zeros(n_features + 1))
 
     def example(self) -> Tensor:
         """Return an input of the model, for an export."""
-        row = join_start(np.zeros((1, self.n_inputs)), self.start_scale[:1])
-        return torch.zeros(1, CONTEXT_LENGTH, row.shape[1])
+        return torch.zeros(1, CONTEXT_LENGTH, self.n_inputs + self.start_scale.shape[1])
 
     def predict(
         self, path: Path, model: nn.Module, about: dict[str, Any], device: torch.device

@@ -6,17 +6,11 @@ regression predicts, and training continues from there.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 
-def join_start(inputs: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """Return the channels of the windows: the model's inputs, then the start features."""
-    return np.hstack([inputs, features])
-
-
-class LinearStart(nn.Module):
+class StartedModel(nn.Module):
     """The sum of a logistic regression and a model; `weights` end with the bias."""
 
     def __init__(self, model: nn.Module, weights: Tensor) -> None:
@@ -32,8 +26,3 @@ class LinearStart(nn.Module):
         """Map windows (batch, days, channels) to logits (batch,)."""
         start = self.start(x[:, -1, -self.n_features :]).squeeze(1)
         return start + self.model(x[:, :, : -self.n_features])
-
-
-def add_start(model: nn.Module, weights: Tensor) -> nn.Module:
-    """Return a model that begins as the regression with these weights."""
-    return LinearStart(model, weights)

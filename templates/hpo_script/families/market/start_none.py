@@ -1,18 +1,18 @@
-"""Start: random weights."""
+"""Start: random weights; the start features serve the baselines only."""
 
 from __future__ import annotations
 
-import numpy as np
 from torch import Tensor, nn
 
 
-def join_start(inputs: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """Return the channels of the windows: the model's inputs."""
-    del features
-    return inputs
+class StartedModel(nn.Module):
+    """A model that does not get the start features, the last channels of a window."""
 
+    def __init__(self, model: nn.Module, weights: Tensor) -> None:
+        super().__init__()
+        self.model, self.n_features = model, len(weights) - 1
 
-def add_start(model: nn.Module, weights: Tensor) -> nn.Module:
-    """Return the model as it is."""
-    del weights
-    return model
+    def forward(self, x: Tensor) -> Tensor:
+        """Map windows (batch, days, channels) to logits (batch,)."""
+        logits: Tensor = self.model(x[:, :, : -self.n_features])
+        return logits

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, EvalInterval, UnusableError
+from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, UnusableError
 from hpo_script.families.text.constants import (
     CONTEXT_LENGTH,
     GROUP_COLUMN,
@@ -113,16 +113,16 @@ class Task:
         """Return n texts of zeros, for the measurement of memory."""
         return torch.zeros(n, CONTEXT_LENGTH, dtype=torch.long, device=device)
 
-    def intervals(self, config: Config) -> Iterator[EvalInterval]:
-        """Yield an interval per epoch."""
+    def intervals(self, config: Config) -> Iterator[tuple[int, int]]:
+        """Yield each epoch from 1, and its number of batches."""
         n_batches = math.ceil(len(self.train) / config["batch_size"])
-        return (EvalInterval(epoch + 1, n_batches) for epoch in range(config["epochs"]))
+        return ((epoch + 1, n_batches) for epoch in range(config["epochs"]))
 
     def training_length(self, config: Config) -> dict[str, int]:
         """Return the length of a training in epochs."""
         return {"epochs": config["epochs"]}
 
-    def batches(self, config: Config, _interval: EvalInterval, seed: int) -> list[Tensor]:
+    def batches(self, config: Config, _n_batches: int, seed: int) -> list[Tensor]:
         """Return the texts of an epoch in random order, cut into batches; the last is smaller."""
         order = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(seed))
         return list(self.train[order.to(self.train.device)].split(config["batch_size"]))
