@@ -15,7 +15,7 @@ import pytest
 from hpogen.families.market.constants import PRICES
 from hpogen.rendering.render import read_mark, render
 from hpogen.spec import Spec
-from scripts import LABELS, MARKET, TEXT, changed, spec_of
+from scripts import LABELS, MARKET, SPANS, TEXT, changed, spec_of
 
 ROOT = Path(__file__).parents[2]
 SHA = "0123456789abcdef" * 4
@@ -100,11 +100,20 @@ FACTORS: dict[str, dict[str, list[dict[str, Any]]]] = {
         "loss": [{}, {"fixed": {"loss": "focal"}}, searched("cross_entropy", "focal")],
         "metric": [{}, {"metric": "val_loss"}, {"metric": "accuracy"}],
     },
+    "spans": {
+        **COMMON,
+        "subset": [{}, {"splits": {"train_subset": 0.25, "group_column": None}}],
+        "columns": [{}, {"data": {"question_column": None, "start_column": 'a "b"'}},
+                    {"data": {"answer_column": "{c}"}},
+                    {"splits": {"group_column": None, "split_column": "d\\e"}}],
+        "metric": [{}, {"metric": "val_loss"}, {"metric": "exact_match"}],
+    },
 }  # fmt: skip
 BASES = {
     "market": changed(MARKET, tolerance=0.6),
     "language": changed(TEXT, tolerance=0.6),
     "text": changed(LABELS, tolerance=0.6),
+    "spans": changed(SPANS, tolerance=0.6),
 }
 Row = dict[str, int]
 

@@ -256,33 +256,45 @@ def init_weights(model: nn.Module, n_layers: int) -> None:
             nn.init.normal_(parameter, std=0.02 / math.sqrt(depth))
 
 
-# --- Model: a bidirectional transformer on the bytes of a text, pooled by the mean ---------------
+# --- Encoder: a bidirectional transformer on the tokens of a text, with learned positions --------
+
+
+class Encoder(nn.Module):
+    """A vector per token; attention sees the padding, so each text has the same length."""
+
+    def __init__(self, arch: Arch, dropout: float, embed: nn.Module) -> None:
+        super().__init__()
+        d_model, n_layers = arch["d_model"], arch["n_layers"]
+        self.embed = embed
+        self.positions = nn.Parameter(0.02 * torch.randn(CONTEXT_LENGTH, d_model))
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.Sequential(*(Block(arch, dropout, causal=False) for _ in range(n_layers)))
+        self.norm = nn.LayerNorm(d_model)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map the tokens of texts to vectors (batch, CONTEXT_LENGTH, d_model)."""
+        return self.norm(self.blocks(self.dropout(self.embed(tokens) + self.positions)))
+
+
+# --- Model: the mean of an encoder's vectors, and a logit per label ------------------------------
 
 PADDING = 256  # follows the 256 byte values
 
 
 class TextClassifier(nn.Module):
-    """Encoder with learned positions, and a logit per label."""
+    """Encoder, mean over the bytes of the text, linear head."""
 
     def __init__(self, arch: Arch, dropout: float) -> None:
         super().__init__()
-        d_model, n_layers = arch["d_model"], arch["n_layers"]
-        self.embed = nn.Embedding(PADDING + 1, d_model)
-        self.positions = nn.Parameter(0.02 * torch.randn(CONTEXT_LENGTH, d_model))
+        self.encoder = Encoder(arch, dropout, nn.Embedding(PADDING + 1, arch["d_model"]))
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.Sequential(*(Block(arch, dropout, causal=False) for _ in range(n_layers)))
-        self.norm = nn.LayerNorm(d_model)
-        self.head = nn.Linear(d_model, len(LABELS))
-        init_weights(self, n_layers)
+        self.head = nn.Linear(arch["d_model"], len(LABELS))
+        init_weights(self, arch["n_layers"])
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Map bytes (batch, CONTEXT_LENGTH) to logits (batch, labels).
-
-        The mean leaves out the padding, which attention sees: each text has the same length.
-        """
-        x = self.blocks(self.dropout(self.embed(tokens) + self.positions))
+        """Map bytes (batch, CONTEXT_LENGTH) to logits (batch, labels)."""
         is_text = (tokens != PADDING).unsqueeze(2)
-        mean = (self.norm(x) * is_text).sum(1) / is_text.sum(1).clamp(min=1)
+        mean = (self.encoder(tokens) * is_text).sum(1) / is_text.sum(1).clamp(min=1)
         return self.head(self.dropout(mean))
 
 
@@ -421,7 +433,7 @@ def class_metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
     }
 
 
-# --- TF-IDF: a logistic regression on runs of characters, the baseline of text models ------------
+# --- TF-IDF of runs of characters, for the baseline ----------------------------------------------
 
 
 def tfidf(texts: Sequence[str], training: Sequence[int]) -> Tensor:
@@ -454,8 +466,11 @@ def tfidf(texts: Sequence[str], training: Sequence[int]) -> Tensor:
     ).coalesce()
 
 
+# --- Logistic regression for several classes on sparse features, the baseline of text models -----
+
+
 def fit_softmax(features: Tensor, targets: Tensor, n_labels: int, penalty: float = 1e-5) -> Tensor:
-    """Return the weights (terms, labels) of a logistic regression, by L-BFGS."""
+    """Return the weights (features, labels), by L-BFGS."""
     weights = torch.zeros(features.shape[1], n_labels, requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
 

@@ -3,10 +3,12 @@
 PARTS = (
     "experiment/shared",
     "experiment/transformer",
+    "families/text/encoder",
     "families/text/model",
     "families/text/examples",
     "families/text/metrics",
     "families/text/tfidf",
+    "families/text/softmax",
     "{loss}",
     "families/text/data",
     "experiment/accumulate_mean",

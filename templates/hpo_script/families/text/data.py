@@ -30,7 +30,8 @@ from hpo_script.families.text.examples import evenly_spread, read_examples, spli
 from hpo_script.families.text.losses import LOSSES
 from hpo_script.families.text.metrics import class_metrics
 from hpo_script.families.text.model import PADDING, TextClassifier
-from hpo_script.families.text.tfidf import fit_softmax, tfidf
+from hpo_script.families.text.softmax import fit_softmax
+from hpo_script.families.text.tfidf import tfidf
 
 
 class Task:

@@ -1,0 +1,20 @@
+"""Parts of the experiment half, in order."""
+
+PARTS = (
+    "experiment/shared",
+    "experiment/transformer",
+    "families/text/encoder",
+    "families/text/spans/words",
+    "families/text/spans/model",
+    "families/text/examples",
+    "families/text/spans/examples",
+    "families/text/spans/metrics",
+    "families/text/spans/rules",
+    "families/text/softmax",
+    "families/text/spans/word_regression",
+    "families/text/spans/data",
+    "experiment/accumulate_mean",
+    "experiment/training",
+    "experiment/arch_space",
+    "experiment/space",
+)
