@@ -521,6 +521,24 @@ class Task:
 
     def load(self, device: torch.device) -> None:
         """Read the examples; move the bytes of training and validation texts to the device."""
+        train, val, _ = self.read_splits()  # the test texts are dropped
+        train = [train[row] for row in evenly_spread(range(len(train)), TRAIN_SUBSET)]
+        for split, examples in (("training", train), ("validation", val)):
+            counts = Counter(example[1] for example in examples)
+            if few := [label for label in LABELS if counts[label] < MIN_CLASS_SAMPLES]:
+                raise UnusableError(
+                    f"{self.data_path}: {counts[few[0]]} {split} texts have the label {few[0]!r},"
+                    f" fewer than MIN_CLASS_SAMPLES, {MIN_CLASS_SAMPLES}"
+                )
+        self.texts = [example[0] for example in train + val]
+        self.tokens = byte_tokens(self.texts).to(device)
+        labels = [LABELS.index(example[1]) for example in train + val]
+        self.labels = torch.tensor(labels, device=device)
+        self.train = torch.arange(len(train), device=device)
+        self.val = torch.arange(len(train), len(labels), device=device)
+
+    def read_splits(self) -> list[list[list[str]]]:
+        """Return the examples of training, validation and test. Raises UnusableError."""
         content = Path(self.data_path).read_bytes()
         self.digest = hashlib.sha256(content).hexdigest()
         if self.data_sha256 not in (None, self.digest):
@@ -540,23 +558,7 @@ class Task:
             )
         except ValueError as error:
             raise UnusableError(f"{self.data_path}: {error}") from None
-        train, val = evenly_spread(splits[0], TRAIN_SUBSET), splits[1]
-        for split, rows in (("training", train), ("validation", val)):
-            counts = Counter(examples[row][1] for row in rows)
-            if few := [label for label in LABELS if counts[label] < MIN_CLASS_SAMPLES]:
-                raise UnusableError(
-                    f"{self.data_path}: {counts[few[0]]} {split} texts have the label {few[0]!r},"
-                    f" fewer than MIN_CLASS_SAMPLES, {MIN_CLASS_SAMPLES}"
-                )
-        seen = train + val  # the test texts are dropped
-        self.texts = [examples[row][0] for row in seen]
-        encoded = [list(text.encode()[:CONTEXT_LENGTH]) for text in self.texts]
-        padded = [tokens + [PADDING] * (CONTEXT_LENGTH - len(tokens)) for tokens in encoded]
-        self.tokens = torch.tensor(padded, dtype=torch.int16, device=device)
-        labels = [LABELS.index(examples[row][1]) for row in seen]
-        self.labels = torch.tensor(labels, device=device)
-        self.train = torch.arange(len(train), device=device)
-        self.val = torch.arange(len(train), len(seen), device=device)
+        return [[examples[row] for row in rows] for rows in splits]
 
     def limit_for_smoke(self) -> dict[str, int]:
         """Keep 300 training texts; return the parameters of a short training."""
@@ -570,18 +572,25 @@ class Task:
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """Return the metrics of the label shares alone, and of a regression on TF-IDF."""
-        train, val = self.train.cpu(), self.val.cpu()
-        labels = self.labels.cpu()
-        shares = torch.bincount(labels[train], minlength=len(LABELS)) / len(train)
-        features = tfidf(self.texts, train.tolist())
-        weights = fit_softmax(features.index_select(0, train), labels[train], len(LABELS))
-        predictions = {
-            "majority label": shares.log().expand(len(val), -1),
-            "TF-IDF": torch.sparse.mm(features.index_select(0, val), weights),
-        }
+        val = self.val.cpu()
+        found = self.baseline_logits([self.texts[row] for row in val.tolist()])
+        targets = self.labels.cpu()[val]
         names = ("macro_f1", "accuracy", "val_loss")
-        found = {name: class_metrics(p, labels[val]) for name, p in predictions.items()}
-        return {name: {metric: m[metric] for metric in names} for name, m in found.items()}
+        metrics = {name: class_metrics(logits, targets) for name, logits in found.items()}
+        return {name: {metric: m[metric] for metric in names} for name, m in metrics.items()}
+
+    def baseline_logits(self, asked: Sequence[str]) -> dict[str, Tensor]:
+        """Return the logits of some texts, from baselines fitted to the training texts."""
+        train, n_labels = self.train.tolist(), len(LABELS)
+        targets = self.labels.cpu()[self.train.cpu()]
+        shares = torch.bincount(targets, minlength=n_labels) / len(targets)
+        features = tfidf([*(self.texts[row] for row in train), *asked], range(len(train)))
+        learnt, rest = torch.arange(len(train)), torch.arange(len(train), features.shape[0])
+        weights = fit_softmax(features.index_select(0, learnt), targets, n_labels)
+        return {
+            "majority label": shares.log().expand(len(asked), -1),
+            "TF-IDF": torch.sparse.mm(features.index_select(0, rest), weights),
+        }
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
@@ -622,6 +631,13 @@ class Task:
         parts = self.val.split(micro_batch)
         logits = torch.cat([model(self.training_batch(rows)[0]) for rows in parts])
         return class_metrics(logits.float(), self.labels[self.val])
+
+
+def byte_tokens(texts: Sequence[str]) -> Tensor:
+    """Return the first bytes of texts, (texts, CONTEXT_LENGTH), filled up with PADDING."""
+    encoded = [list(text.encode()[:CONTEXT_LENGTH]) for text in texts]
+    padded = [tokens + [PADDING] * (CONTEXT_LENGTH - len(tokens)) for tokens in encoded]
+    return torch.tensor(padded, dtype=torch.int16)
 
 
 # --- Gradient accumulation: the gradients of micro-batches add up to the batch gradient ----------

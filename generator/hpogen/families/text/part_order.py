@@ -16,3 +16,5 @@ PARTS = (
     "experiment/arch_space",
     "experiment/space",
 )
+
+FINAL_PARTS = ("families/text/measures", "families/text/final_task")

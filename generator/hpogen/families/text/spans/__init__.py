@@ -10,7 +10,7 @@ from hpogen.families.family import Family, TaskKind
 from hpogen.families.shared import AXES, SMALL_AXES, epoch_schedule, shapes
 from hpogen.families.text.spans.constants import CONSTANTS, DEMO_PATH
 from hpogen.families.text.spans.examples_file import read_span_examples
-from hpogen.families.text.spans.part_order import PARTS
+from hpogen.families.text.spans.part_order import FINAL_PARTS, PARTS
 from hpogen.families.text.spans.search_space import SEARCH_SPACE
 
 DEMO_TEXTS = 5719  # of `hpogen demo-data licence-spans`
@@ -87,4 +87,5 @@ SPANS = Family(
     metrics={"token_f1": "maximize", "exact_match": "maximize", "val_loss": "minimize"},
     default_metric="token_f1",
     parts=PARTS,
+    final_parts=FINAL_PARTS,
 )

@@ -18,3 +18,5 @@ PARTS = (
     "experiment/arch_space",
     "experiment/space",
 )
+
+FINAL_PARTS = ("families/text/spans/final_task",)

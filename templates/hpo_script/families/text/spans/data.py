@@ -50,6 +50,11 @@ COLUMNS: dict[str, str | None] = {
     "answer": ANSWER_COLUMN,
     "place": GROUP_COLUMN or SPLIT_COLUMN,
 }
+BASELINES = {
+    "commonest place": commonest_place,
+    "commonest answer": commonest_answer,
+    "word regression": regression_answers,
+}
 
 
 class Task:
@@ -109,13 +114,8 @@ class Task:
         """Return the metrics of two rules and of a regression on words."""
         train = [self.examples[row] for row in self.train.tolist()]
         val = [self.examples[row] for row in self.val.tolist()]
-        methods = {
-            "commonest place": commonest_place,
-            "commonest answer": commonest_answer,
-            "word regression": regression_answers,
-        }
         answers = [one.answer for one in val]
-        return {name: answer_metrics(of(train, val), answers) for name, of in methods.items()}
+        return {name: answer_metrics(of(train, val), answers) for name, of in BASELINES.items()}
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
