@@ -92,6 +92,7 @@ LABELS: dict[str, Any] = {
         "weight_decay": 0.01,
         "warmup_steps": 5,
         "class_balance": 0.5,
+        **dict.fromkeys(("token_dropout", "token_swap", "char_noise"), 0.1),
     },
 }
 
@@ -115,6 +116,7 @@ SPANS: dict[str, Any] = {
         "dropout": 0.1,
         "weight_decay": 0.01,
         "warmup_steps": 5,
+        **dict.fromkeys(("token_dropout", "token_swap", "char_noise"), 0.1),
     },
 }
 

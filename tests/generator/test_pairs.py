@@ -62,6 +62,19 @@ COMMON: dict[str, list[dict[str, Any]]] = {
     "trials": [{}, {"study": {"n_trials": 1, "seed": 2**62}}],
     "heads": [{}, {"architecture": {"d_model": [12, 24, 36], "n_heads": [6, 12]}}],
 }  # fmt: skip
+# Of the text families; not every optimizer and schedule has the parameters of COMMON.
+TRAINING: dict[str, list[dict[str, Any]]] = {
+    "condition": [
+        {},
+        condition("clip_norm", {"patience": 5}),
+        condition("prune_from", {"patience": [5, 9]}),
+    ],
+    "optimizer": [{}, {"fixed": {"optimizer": "adafactor"}}],
+    "schedule": [
+        {},
+        *({"fixed": {"schedule": name}} for name in ("linear", "constant", "polynomial")),
+    ],
+}
 FACTORS: dict[str, dict[str, list[dict[str, Any]]]] = {
     "market": {
         **COMMON,
@@ -93,6 +106,7 @@ FACTORS: dict[str, dict[str, list[dict[str, Any]]]] = {
     },
     "text": {
         **COMMON,
+        **TRAINING,
         "subset": [{}, {"splits": {"train_subset": 0.25, "group_column": None}}],
         "columns": [{}, {"data": {"text_column": 'a "b"', "label_column": "{c}"}},
                     {"splits": {"group_column": None, "split_column": "d\\e"}}],
@@ -102,6 +116,7 @@ FACTORS: dict[str, dict[str, list[dict[str, Any]]]] = {
     },
     "spans": {
         **COMMON,
+        **TRAINING,
         "subset": [{}, {"splits": {"train_subset": 0.25, "group_column": None}}],
         "columns": [{}, {"data": {"question_column": None, "start_column": 'a "b"'}},
                     {"data": {"answer_column": "{c}"}},

@@ -14,6 +14,7 @@ PARTS = (
     "{prices}",
     "families/market/data",
     "{accumulate}",
+    "experiment/optimizer",
     "experiment/training",
     "experiment/arch_space",
     "experiment/space",

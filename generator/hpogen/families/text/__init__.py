@@ -11,6 +11,7 @@ from hpogen.families.shared import AXES, SMALL_AXES, epoch_schedule, shapes
 from hpogen.families.text.constants import CONSTANTS, DEMO_PATH
 from hpogen.families.text.examples_file import read_text_examples
 from hpogen.families.text.losses import LOSSES
+from hpogen.families.text.optimizers import SWITCHES
 from hpogen.families.text.part_order import FINAL_PARTS, PARTS
 from hpogen.families.text.search_space import SEARCH_SPACE
 
@@ -85,7 +86,7 @@ TEXT = Family(
     params=SEARCH_SPACE,
     options={},
     default_options={},
-    switches={"loss": Switch("losses", "_loss", LOSSES)},
+    switches={"loss": Switch("losses", "_loss", LOSSES), **SWITCHES},
     metrics={"macro_f1": "maximize", "val_loss": "minimize", "accuracy": "maximize"},
     default_metric="macro_f1",
     parts=PARTS,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, EvalInterval, UnusableError
+from hpo_script.families.text.augment import drawn, swapped
 from hpo_script.families.text.constants import (
     CONTEXT_LENGTH,
     GROUP_COLUMN,
@@ -29,7 +30,7 @@ from hpo_script.families.text.constants import (
 from hpo_script.families.text.examples import evenly_spread, read_examples, splits_of
 from hpo_script.families.text.losses import LOSSES
 from hpo_script.families.text.metrics import class_metrics
-from hpo_script.families.text.model import PADDING, TextClassifier
+from hpo_script.families.text.model import HIDDEN, PADDING, TextClassifier
 from hpo_script.families.text.softmax import fit_softmax
 from hpo_script.families.text.tfidf import tfidf
 
@@ -133,13 +134,20 @@ class Task:
         return {"epochs": config["epochs"]}
 
     def batches(self, config: Config, _interval: EvalInterval, seed: int) -> list[Tensor]:
-        """Return the texts of an epoch in random order, cut into batches; the last is smaller."""
-        order = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(seed))
-        return list(self.train[order.to(self.train.device)].split(config["batch_size"]))
+        """Return the augmented texts of an epoch in random order, in batches.
 
-    def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        A row has the index of a text and its bytes. The last batch is smaller.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(self.train), generator=generator).to(self.train.device)
+        indices = self.train[order]
+        tokens = augmented(self.tokens[indices].int(), config, generator)
+        rows = torch.cat([indices.int().unsqueeze(1), tokens], 1)
+        return list(rows.split(config["batch_size"]))
+
+    def training_batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the bytes of texts, (texts, CONTEXT_LENGTH), and their labels."""
-        return self.tokens[indices].long(), self.labels[indices]
+        return rows[:, 1:].long(), self.labels[rows[:, 0].long()]
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
         """Return the mean training loss; `class_balance` 1 gives all labels the same weight."""
@@ -152,8 +160,18 @@ class Task:
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
         """Return the metrics on the validation texts, from a model in evaluation mode."""
         parts = self.val.split(micro_batch)
-        logits = torch.cat([model(self.training_batch(rows)[0]) for rows in parts])
+        logits = torch.cat([model(self.tokens[rows].long()) for rows in parts])
         return class_metrics(logits.float(), self.labels[self.val])
+
+
+def augmented(tokens: Tensor, config: Config, generator: torch.Generator) -> Tensor:
+    """Return bytes of texts, some of them exchanged, replaced or hidden."""
+    is_text = tokens < PADDING
+    pairs = is_text & is_text.roll(-1, 1)
+    tokens = swapped(tokens, drawn(config["token_swap"], pairs, generator))
+    other = torch.randint(32, 127, tokens.shape, generator=generator).to(tokens)
+    tokens = torch.where(drawn(config["char_noise"], is_text, generator), other, tokens)
+    return tokens.masked_fill(drawn(config["token_dropout"], is_text, generator), HIDDEN)
 
 
 def byte_tokens(texts: Sequence[str]) -> Tensor:

@@ -10,6 +10,7 @@ from hpo_script.families.text.constants import LABELS
 from hpo_script.families.text.encoder import Encoder
 
 PADDING = 256  # follows the 256 byte values
+HIDDEN = 257  # in place of a byte that augmentation hides
 
 
 class TextClassifier(nn.Module):
@@ -17,7 +18,7 @@ class TextClassifier(nn.Module):
 
     def __init__(self, arch: Arch, dropout: float) -> None:
         super().__init__()
-        self.encoder = Encoder(arch, dropout, nn.Embedding(PADDING + 1, arch["d_model"]))
+        self.encoder = Encoder(arch, dropout, nn.Embedding(HIDDEN + 1, arch["d_model"]))
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(arch["d_model"], len(LABELS))
         init_weights(self, arch["n_layers"])

@@ -8,6 +8,7 @@ from typing import Any
 from hpo_script.families.text.spans.sizes import count_params, sample_bytes
 from hpogen.families.family import Family, TaskKind
 from hpogen.families.shared import AXES, SMALL_AXES, epoch_schedule, shapes
+from hpogen.families.text.optimizers import SWITCHES
 from hpogen.families.text.spans.constants import CONSTANTS, DEMO_PATH
 from hpogen.families.text.spans.examples_file import read_span_examples
 from hpogen.families.text.spans.part_order import FINAL_PARTS, PARTS
@@ -84,6 +85,7 @@ SPANS = Family(
     params=SEARCH_SPACE,
     options={},
     default_options={},
+    switches=SWITCHES,
     metrics={"token_f1": "maximize", "exact_match": "maximize", "val_loss": "minimize"},
     default_metric="token_f1",
     parts=PARTS,

@@ -8,13 +8,13 @@ from hpogen.families.shared import (
     Zero,
     categorical,
     log_float,
-    optimizer_params,
     uniform,
 )
+from hpogen.families.text.optimizers import text_params
 
 SEARCH_SPACE = (
     Param("epochs", categorical(20, 30, 40), Positive, "passes over the training texts"),
-    *optimizer_params(
+    *text_params(
         learning_rate=log_float(3e-4, 5e-3),
         weight_decay=log_float(1e-3, 1e-1),
         dropout=uniform(0.0, 0.3),

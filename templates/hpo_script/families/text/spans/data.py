@@ -13,11 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, EvalInterval, UnusableError
+from hpo_script.families.text.augment import drawn, swapped
 from hpo_script.families.text.constants import (
     ANSWER_COLUMN,
     CONTEXT_LENGTH,
     END_COLUMN,
     GROUP_COLUMN,
+    HASH_BUCKETS,
     MAX_ANSWER,
     MIN_ANSWERS,
     QUESTION_COLUMN,
@@ -37,10 +39,10 @@ from hpo_script.families.text.spans.examples import (
     span_positions,
 )
 from hpo_script.families.text.spans.metrics import answer_metrics, best_spans, cross_fitted
-from hpo_script.families.text.spans.model import SpanFinder
+from hpo_script.families.text.spans.model import SpanFinder, text_words
 from hpo_script.families.text.spans.rules import commonest_answer, commonest_place
 from hpo_script.families.text.spans.word_regression import regression_answers
-from hpo_script.families.text.spans.words import FEATURES, PADDING, word_places
+from hpo_script.families.text.spans.words import FEATURES, HIDDEN, PADDING, word_places
 
 COLUMNS: dict[str, str | None] = {
     "text": TEXT_COLUMN,
@@ -135,13 +137,21 @@ class Task:
         return {"epochs": config["epochs"]}
 
     def batches(self, config: Config, _interval: EvalInterval, seed: int) -> list[Tensor]:
-        """Return the texts of an epoch in random order, cut into batches; the last is smaller."""
-        order = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(seed))
-        return list(self.train[order.to(self.train.device)].split(config["batch_size"]))
+        """Return the augmented texts of an epoch in random order, in batches.
 
-    def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        A row has the index of a text, filled up, and its words, all with their features. The last
+        batch is smaller.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(self.train), generator=generator).to(self.train.device)
+        indices = self.train[order]
+        words = augmented(self.buckets[indices], self.targets[indices], config, generator)
+        index = indices.int()[:, None, None].expand(-1, 1, FEATURES)
+        return list(torch.cat([index, words], 1).split(config["batch_size"]))
+
+    def training_batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return buckets, (texts, CONTEXT_LENGTH, features), and the positions of the answers."""
-        return self.buckets[indices].long(), self.targets[indices]
+        return rows[:, 1:].long(), self.targets[rows[:, 0, 0].long()]
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
         """Return the mean loss of start and end; `no_answer_weight` is of texts without one."""
@@ -172,6 +182,26 @@ class Task:
             "answered_right": right / len(found),
             "collapsed": len({*found}) == 1,
         }
+
+
+def augmented(
+    buckets: Tensor, targets: Tensor, config: Config, generator: torch.Generator
+) -> Tensor:
+    """Return words of texts, some of them exchanged, misspelt or hidden.
+
+    An exchange leaves the answer and its neighbours where they are. A misspelt word keeps its
+    beginning, ending and form.
+    """
+    is_text = text_words(buckets)
+    place = torch.arange(CONTEXT_LENGTH, device=buckets.device)
+    apart = (place + 1 < targets[:, :1]) | (place > targets[:, 1:])
+    pairs = is_text & is_text.roll(-1, 1) & apart
+    words = swapped(buckets, drawn(config["token_swap"], pairs, generator))
+    other = torch.randint(HIDDEN + 1, HASH_BUCKETS, is_text.shape, generator=generator).to(words)
+    misspelt = drawn(config["char_noise"], is_text, generator)
+    words[:, :, 0] = torch.where(misspelt, other, words[:, :, 0])
+    hidden = drawn(config["token_dropout"], is_text, generator)
+    return words.masked_fill(hidden.unsqueeze(2), HIDDEN)
 
 
 def encode_all(

@@ -11,13 +11,27 @@ from hpo_script.families.text.constants import HASH_BUCKETS
 from hpo_script.families.text.encoder import Encoder
 from hpo_script.families.text.spans.words import MARK, PADDING
 
+NEAR = 5  # words that a word is seen with, itself in the middle
 
-class WordEmbedding(nn.Embedding):
-    """The vector of a word is the sum of the vectors of its features."""
+
+class WordEmbedding(nn.Module):
+    """The vector of a word: the sum over its features, and a convolution over its neighbours."""
+
+    def __init__(self, d_model: int) -> None:
+        super().__init__()
+        self.features = nn.Embedding(HASH_BUCKETS, d_model)
+        self.near = nn.Conv1d(d_model, d_model, NEAR, padding=NEAR // 2)
 
     def forward(self, buckets: Tensor) -> Tensor:
         """Map buckets (batch, words, features) to vectors (batch, words, d_model)."""
-        return super().forward(buckets).sum(2)
+        words = self.features(buckets).sum(2)
+        return words + self.near(words.transpose(1, 2)).transpose(1, 2)
+
+
+def text_words(buckets: Tensor) -> Tensor:
+    """Return which positions hold words of the text: those after the second mark."""
+    kind = buckets[:, :, 0]
+    return ((kind == MARK).cumsum(1) == 2) & (kind != MARK) & (kind != PADDING)
 
 
 class SpanFinder(nn.Module):
@@ -25,7 +39,7 @@ class SpanFinder(nn.Module):
 
     def __init__(self, arch: Arch, dropout: float) -> None:
         super().__init__()
-        self.encoder = Encoder(arch, dropout, WordEmbedding(HASH_BUCKETS, arch["d_model"]))
+        self.encoder = Encoder(arch, dropout, WordEmbedding(arch["d_model"]))
         self.head = nn.Linear(arch["d_model"], 2)
         init_weights(self, arch["n_layers"])
 
@@ -34,8 +48,7 @@ class SpanFinder(nn.Module):
 
         The logits of the question, the mark before the text, and the padding are -inf.
         """
-        kind = buckets[:, :, 0]
-        is_text = ((kind == MARK).cumsum(1) == 2) & (kind != MARK) & (kind != PADDING)
+        is_text = text_words(buckets)
         is_text[:, 0] = True
         logits = self.head(self.encoder(buckets)).transpose(1, 2)
         return logits.float().masked_fill(~is_text.unsqueeze(1), -torch.inf)

@@ -1,4 +1,4 @@
-"""Word regression: is a word part of the answer, by the word, its neighbours and the question?
+"""Word regression: which words belong to the answer?
 
 A logistic regression on features of single words. The answer is the run of words with the largest
 sum of log-odds, and "no answer" where no run has a sum above 0.

@@ -15,6 +15,7 @@ WORD = re.compile(r"\w+|[^\w\s]")
 FEATURES = 4  # of a word
 PADDING = 0  # a bucket after the end of a text
 MARK = 1  # the bucket of a mark before the question and before the text
+HIDDEN = 2  # the bucket of a word that augmentation hides
 
 
 def word_places(text: str) -> list[tuple[int, int]]:
@@ -38,4 +39,4 @@ def word_buckets(word: str, role: str) -> list[int]:
         f"is {form_of(word)}",
     )
     hashes = [zlib.crc32(f"{role} {feature}".encode()) for feature in features]
-    return [2 + number % (HASH_BUCKETS - 2) for number in hashes]
+    return [3 + number % (HASH_BUCKETS - 3) for number in hashes]
