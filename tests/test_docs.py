@@ -16,6 +16,11 @@ from page_tools.pages import ROOT, Block, blocks, pages
 from scripts import write_warm_python
 
 PAGES = [pytest.param(page, id=page.stem) for page in pages()]
+MANY_RUNS = ("getting-started", "own-data", "own-model", "run", "runbook")  # 15 seconds and more
+RUN_PAGES = [
+    pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in MANY_RUNS))
+    for page in pages()
+]
 CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
 # Folders of one machine: what a page shows must hold on the reader's.
@@ -32,7 +37,7 @@ def warm_python(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("warm_python")
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", RUN_PAGES)
 def test_every_command_of_a_page_says_what_the_page_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -620,16 +620,19 @@ class Task:
 
     unit = "epoch"
 
-    def __init__(self, data_path: str, data_sha256: str | None) -> None:
+    def __init__(
+        self, data_path: str, data_sha256: str | None, train_fraction: float = TRAIN_FRACTION
+    ) -> None:
         self.data_path, self.data_sha256 = data_path, data_sha256
+        self.train_fraction = train_fraction
 
     def load(self, device: torch.device) -> None:
         """Read the file; move the windows and labels of training and validation to the device."""
         frame, self.digest = read_prices(Path(self.data_path))
         if self.data_sha256 not in (None, self.digest):
             raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
-        n_train = round(len(frame) * TRAIN_FRACTION)
-        n_seen = round(len(frame) * (TRAIN_FRACTION + VAL_FRACTION))
+        n_train = round(len(frame) * self.train_fraction)
+        n_seen = round(len(frame) * (self.train_fraction + VAL_FRACTION))
         if TRAIN_END and VAL_END:
             n_train, n_seen = (int((frame["Date"] <= end).sum()) for end in (TRAIN_END, VAL_END))
         self.frame = frame = frame.iloc[:n_seen]  # without the test split

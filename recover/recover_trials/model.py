@@ -113,6 +113,7 @@ class Study:
         higher_is_better: the same for the other direction.
         ranges: distributions that the user states, as Optuna's JSON has them.
         selected: the trials to write, in their order; None for all.
+        test_result: fields of the last line about the test split; empty but for final scripts.
     """
 
     key: str
@@ -132,6 +133,7 @@ class Study:
     higher_is_better: bool = False
     selected: list[Trial] | None = None
     ranges: dict[str, Any] = field(default_factory=dict)
+    test_result: dict[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> list[Trial]:

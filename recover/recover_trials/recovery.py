@@ -115,6 +115,8 @@ def study_report(study: Study) -> list[str]:
         text = (
             f"; best trial {named[0]}: {named[1]}, named by other lines; its end line is missing"
         )
+    if verdict := study.test_result.get("verdict"):
+        text += f"; test split: {verdict}"
     lines = [f"{study.name} ({study.source}): {counts}{text}"]
     if study.starts_at:
         lines.append(f"  starts at trial {study.starts_at}: no log holds the earlier trials")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -169,14 +172,34 @@ def test_validation_rows_train_only_if_asked_for(final: Path, tmp_path: Path) ->
         assert about["temperature"] == old[name][1]["temperature"]
 
 
-def test_an_export_names_the_package_that_it_needs(final: Path) -> None:
-    pytest.importorskip("torch")
+@pytest.mark.slow
+def test_an_exported_model_gives_the_same_logits_for_any_batch(final: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
     done = run(final, "--export", "onnx")
-    try:
-        import onnxscript  # noqa: F401
-    except ImportError:
-        assert done.returncode == 3
-        assert "onnxscript is not installed: python -m pip install" in done.stderr
+    assert done.returncode == 0, done.stderr
+    exported = final.parent / done.stdout.splitlines()[-1]
+    names = load(final)
+    task = names["FinalTask"](str(final.with_name("sp500.csv")), None)
+    weights = exported.with_suffix(".safetensors")
+    model, _ = names["load_model"](weights, task, torch.device("cpu"))
+    session = onnxruntime.InferenceSession(str(exported))
+    for batch in (1, 7):
+        inputs = torch.randn(batch, *task.example().shape[1:])
+        with torch.inference_mode():
+            expected = model(inputs)
+        (found,) = session.run(None, {"inputs": inputs.numpy()})
+        torch.testing.assert_close(torch.tensor(found), expected)
+
+
+def test_an_export_names_the_package_that_it_needs(final: Path, tmp_path: Path) -> None:
+    (tmp_path / "onnxscript.py").write_text("raise ModuleNotFoundError(name='onnxscript')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, str(final), "--export", "onnx"]
+    done = subprocess.run(
+        command, cwd=final.parent, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3
+    assert "onnxscript is not installed: python -m pip install" in done.stderr
 
 
 def test_each_verdict_is_given_where_it_is_due(final: Path) -> None:

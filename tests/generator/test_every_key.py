@@ -103,6 +103,7 @@ CONSTANTS: dict[str, dict[str, Any]] = {
     "hash_buckets": {"model": {"hash_buckets": 128}},
     "max_answer": {"model": {"max_answer": 9}},
     "val_bytes": {"splits": {"val_bytes": 5000}},
+    "walk_forward": {"splits": {"walk_forward": 2}},
     "context_length": {"model": {"context_length": 30}},
     "max_context_length": {"model": {"max_context_length": 90}},
     "patch_length": {"model": {"patch_length": 12}},

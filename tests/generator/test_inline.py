@@ -24,10 +24,6 @@ from hpogen.rendering.inline import Imports, check_parts, parse_part, part_text,
             '"""T."""\n\nimport hpo_script.streams\n\nX = 1\n',
             "x.py:3: write `from hpo_script.streams import NAME`",
         ),
-        (
-            '"""T."""\n\nfrom hpo_script.streams import stream_seed as s\n\nX = 1\n',
-            "x.py:3: write `from hpo_script.streams import NAME`",
-        ),
     ],
 )
 def test_what_one_file_cannot_hold_is_refused_with_its_line(source: str, message: str) -> None:
@@ -51,6 +47,15 @@ def test_a_name_defined_twice_is_refused_with_both_places() -> None:
         check_parts([one, two], [])
     with pytest.raises(PartError, match=r"one.py: X is already defined in the constants"):
         check_parts([one], ["X"])
+
+
+def test_a_part_may_replace_what_it_imports_under_another_name() -> None:
+    one = parse_part("one.py", '"""T."""\n\nX = 1\n')
+    two = parse_part("two.py", '"""U."""\n\nfrom hpo_script.one import X as Y\n\nX = Y + 1\n')
+    check_parts([one, two], [])
+    names: dict[str, int] = {}
+    exec(f"{part_text(one)}\n{part_text(two)}", names)  # noqa: S102
+    assert (names["X"], names["Y"]) == (2, 1)
 
 
 def test_the_body_is_copied_to_the_letter() -> None:

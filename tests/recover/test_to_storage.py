@@ -108,7 +108,10 @@ def text_of(n_trials: int, value: float = 0.0) -> bytes:
     return as_bytes(log_of(n_trials, value).lines)
 
 
-@pytest.fixture(params=["sqlite", "journal", pytest.param("postgres", marks=pytest.mark.postgres)])
+POSTGRES = pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.slow])
+
+
+@pytest.fixture(params=["sqlite", "journal", POSTGRES])
 def place(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Place]:

@@ -52,7 +52,7 @@ def url(
         yield urls[request.param]()
 
 
-POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.postgres)
+POSTGRESQL = pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.slow])
 on = pytest.mark.parametrize
 
 

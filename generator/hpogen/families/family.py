@@ -38,7 +38,7 @@ class Constant:
     type: Any
     description: str
     beside: str = ""  # a constant whose comment shows this one, in place of a line of its own
-    optional: bool = False  # left out if all optional constants have their defaults
+    optional: str = ""  # a group that is left out if all its constants have their defaults
 
 
 @dataclass(frozen=True)
@@ -140,10 +140,8 @@ class Family:
 
     def without_unused(self, constants: Mapping[str, Any]) -> dict[str, Any]:
         """Return constants; without the optional ones if all of those have their defaults."""
-        optional = {c.name: c.default for c in self.constants if c.optional}
-        if any(constants[name] != default for name, default in optional.items()):
-            return dict(constants)
-        return {name: value for name, value in constants.items() if name not in optional}
+        used = {c.optional for c in self.constants if constants[c.name] != c.default}
+        return {c.name: constants[c.name] for c in self.constants if c.optional in {"", *used}}
 
     def default_axes(self, budget: int | None) -> Mapping[str, Sequence[float]]:
         """Return the architecture axes that are searched at a budget by default."""

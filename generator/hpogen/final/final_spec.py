@@ -24,7 +24,7 @@ from hpogen.spec import Spec
 from hpogen.spec.resolve import GROUPS
 
 TEST_COMPARISON = ("final/bootstrap", "final/verdict")
-SEARCH_ONLY = ("experiment/arch_space", "experiment/space")
+SEARCH_ONLY = ("experiment/arch_space", "experiment/space", "families/market/walk_forward")
 FINAL_MACHINERY = (
     "machinery/trial_log",
     "machinery/logged_study",
@@ -116,7 +116,10 @@ def final_constants(spec: FinalSpec) -> list[Group]:
     return [
         ("Experiment", trained),
         ("Configurations, the best first", chosen),
-        *((TITLES[group], family_constants(search, group)) for group in GROUPS),
+        *(
+            (TITLES[group], [c for c in family_constants(search, group) if c[0] != "WALK_FORWARD"])
+            for group in GROUPS
+        ),
     ]
 
 

@@ -1,6 +1,7 @@
 """Inlining of parts: each is a module that becomes a block of the script.
 
-A part has a docstring (first line: title, rest: note), imports, and definitions. An error names
+A part has a docstring (first line: title, rest: note), imports, and definitions. It may define a
+name again that it imports under another name from a part above. An error names
 the file and line of: no docstring, an import after a definition, a statement that defines nothing,
 an import of a part as a module, a name from a part that is not above, and a name that two parts
 define.
@@ -17,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 from hpogen.errors import PartError
 from hpogen.files import shown_path
@@ -84,6 +85,14 @@ def isort_key(name: str) -> tuple[int, str]:
     return (1, name) if name[0].isupper() else (2, name)
 
 
+class Sibling(NamedTuple):
+    """An import of a name from another part; in the script, an alias is an assignment."""
+
+    name: str
+    alias: str | None
+    line: int
+
+
 @dataclass(frozen=True)
 class Part:
     """The content of a part, checked without the other parts."""
@@ -94,7 +103,7 @@ class Part:
     body: str
     stdlib: Imports
     third_party: Imports
-    siblings: tuple[tuple[str, int], ...]  # (name, line) of imports from other parts
+    siblings: tuple[Sibling, ...]  # imports from other parts
     defines: tuple[str, ...]
     opens_with_definition: bool
 
@@ -130,7 +139,7 @@ def parse_part(where: str, source: str) -> Part:
         raise PartError(f"{where}:1: no docstring; write one, its first line is the title")
     title, _, note = docstring.partition("\n\n")
     stdlib, third_party = Imports(), Imports()
-    siblings: list[tuple[str, int]] = []
+    siblings: list[Sibling] = []
     head_end = tree.body[0].end_lineno or 0
     statements = tree.body[1:]
     for node in statements:
@@ -165,8 +174,8 @@ def is_import(node: ast.stmt) -> TypeGuard[ast.Import | ast.ImportFrom]:
 
 def sort_import(
     where: str, node: ast.Import | ast.ImportFrom, stdlib: Imports, third_party: Imports
-) -> list[tuple[str, int]]:
-    """Add an import to one of the two; return (name, line) of imports from other parts."""
+) -> list[Sibling]:
+    """Add an import to one of the two; return those of other parts."""
     module = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
     root = (module or "").split(".")[0]
     is_part = root == PACKAGE or (isinstance(node, ast.ImportFrom) and node.level > 0)
@@ -175,12 +184,12 @@ def sort_import(
     if not is_part:
         (stdlib if root in sys.stdlib_module_names else third_party).add(node)
         return []
-    if isinstance(node, ast.Import) or any(alias.asname for alias in node.names):
+    if isinstance(node, ast.Import):
         raise PartError(
             f"{where}:{node.lineno}: write `from {module} import NAME`, because a script holds no"
             " module of this name"
         )
-    return [(alias.name, node.lineno) for alias in node.names]
+    return [Sibling(alias.name, alias.asname, node.lineno) for alias in node.names]
 
 
 def check_definition(where: str, node: ast.stmt) -> None:
@@ -203,9 +212,11 @@ def check_parts(parts: Sequence[Part], constants: Iterable[str]) -> None:
     """Raise PartError for an import of a name that is not above, and for a second definition."""
     owners = dict.fromkeys(constants, "the constants")
     for part in parts:
-        for name, line in part.siblings:
+        for name, alias, line in part.siblings:
             if name not in owners:
                 raise PartError(f"{part.where}:{line}: no part above defines {name}")
+            if alias:
+                owners[alias] = owners.pop(name)
         for name in part.defines:
             if name in owners:
                 raise PartError(
@@ -221,6 +232,7 @@ def part_text(part: Part, before: Part | None = None) -> str:
     """
     if before is not None and before.title == part.title:
         return part.body
+    aliases = "".join(f"{s.alias} = {s.name}\n" for s in part.siblings if s.alias)
     lines = [heading(part.title)]
     for paragraph in part.note.split("\n\n") if part.note else []:
         if len(lines) > 1:
@@ -235,7 +247,7 @@ def part_text(part: Part, before: Part | None = None) -> str:
         )
     # The formatter puts two blank lines between a comment and a definition, one elsewhere.
     gap = "\n\n\n" if part.opens_with_definition else "\n\n"
-    return "\n".join(lines) + gap + part.body
+    return "\n".join(lines) + (f"\n\n{aliases}" if aliases else "") + gap + part.body
 
 
 def heading(title: str, rule: str = "-") -> str:

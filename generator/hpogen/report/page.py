@@ -16,6 +16,7 @@ from hpogen.report.importance import importances_of
 from hpogen.report.pictures import pictures
 from hpogen.report.smoothed import smoothed_of, smoothed_sentence
 from hpogen.report.tables import best_table, comparison
+from hpogen.report.test_split import GAIN_HEAD, gains
 from hpogen.report.verdict import verdicts
 from hpogen.report.view import StudyView, progress_of
 
@@ -115,6 +116,7 @@ def study_parts(index: int, view: StudyView) -> dict[str, Any]:
         "name": view.name,
         "about": [*view.about, progress_of(view)],
         "verdicts": verdicts(view),
+        "gains": (GAIN_HEAD, [gain.cells for gain in gains(view)]),
         "states": view.states,
         "integrity": view.integrity,
         "best": best_table(view, smoothed) if view.ranking and view.sign else None,

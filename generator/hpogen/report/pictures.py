@@ -11,12 +11,13 @@ from hpogen.report.importance import Importance
 from hpogen.report.picture import Picture
 from hpogen.report.progress_pictures import curves, history, objectives
 from hpogen.report.setting_pictures import importance, parallel
+from hpogen.report.test_split import reliability
 from hpogen.report.view import StudyView
 
 
 def pictures(view: StudyView, importances: Sequence[Importance]) -> list[Picture]:
     """Return the pictures of a study, those that its log has data for."""
     coverage = coverage_of(view)
-    found = [history(view), objectives(view), curves(view), parallel(view)]
+    found = [reliability(view), history(view), objectives(view), curves(view), parallel(view)]
     found += [importance(importances), grid(view, coverage) if coverage else None, costs(view)]
     return [picture for picture in found if picture]

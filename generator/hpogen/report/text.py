@@ -14,6 +14,7 @@ from hpogen.report.coverage import Coverage, coverage_of, coverage_sentence
 from hpogen.report.importance import importances_of
 from hpogen.report.smoothed import smoothed_of, smoothed_sentence
 from hpogen.report.tables import best_table, comparison, only
+from hpogen.report.test_split import GAIN_HEAD, gains
 from hpogen.report.verdict import verdicts
 from hpogen.report.view import StudyView
 from hpogen.report.words import text_of
@@ -46,6 +47,7 @@ def print_study(console: Console, view: StudyView) -> None:
     console.print(Text.assemble((view.name, "bold"), "  ", " · ".join(view.about)))
     for kind, sentence in verdicts(view):
         console.print(Text(sentence, STYLES[kind]))
+    print_gains(console, view)
     console.print(Text(f"\nTrials: {', '.join(view.states)}"))
     for line in view.integrity:
         console.print(Text(f"  {line}"))
@@ -77,6 +79,13 @@ def print_study(console: Console, view: StudyView) -> None:
 def heading(console: Console, title: str) -> None:
     """Print the title of a section."""
     console.print(Text(f"\n{title}", "bold"))
+
+
+def print_gains(console: Console, view: StudyView) -> None:
+    """Print the gains on the test split, which only a final script knows."""
+    if found := gains(view):
+        heading(console, "Gain over the baselines on the test split")
+        console.print(table_of(GAIN_HEAD, [gain.cells for gain in found], left=(0, 1)))
 
 
 def print_importance(console: Console, view: StudyView) -> None:

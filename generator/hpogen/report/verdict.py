@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from hpogen.report.test_split import verdict_sentence
 from hpogen.report.view import Baseline, StudyView
 from hpogen.report.words import finite, listed, plural, text_of
 from recover_trials import Trial
@@ -18,16 +19,16 @@ class Verdict(NamedTuple):
 
 def verdicts(view: StudyView) -> list[Verdict]:
     """Return the sentences about a study, the most serious first."""
+    tested = verdict_sentence(view)
+    sentences = [Verdict(*tested)] if tested else []
     best = view.best
     if best is None:
-        return [Verdict("note", without_best(view))]
+        return [*sentences, Verdict("note", without_best(view))]
     missed = [baseline for baseline in view.baselines if not baseline.beaten]
-    sentences = []
-    if best.user_attrs.get("collapsed") is True:
-        sentences.append(Verdict("bad", COLLAPSED.format(best.number)))
-    if missed:
-        sentences.append(Verdict("bad", below(best, missed)))
-    is_good = not sentences and any(baseline.reached is not None for baseline in view.baselines)
+    faults = [COLLAPSED.format(best.number)] if best.user_attrs.get("collapsed") is True else []
+    faults += [below(best, missed)] if missed else []
+    sentences += [Verdict("bad", fault) for fault in faults]
+    is_good = not faults and any(baseline.reached is not None for baseline in view.baselines)
     sentences.append(Verdict("good" if is_good else "note", lead(view, best)))
     if not view.baselines:
         sentences.append(Verdict("note", "The log has no baselines to compare with."))
@@ -136,6 +137,8 @@ def unfinished(view: StudyView) -> list[str]:
 
 def short_verdict(view: StudyView) -> tuple[str, str]:
     """Return (kind, short text) for a table of studies."""
+    if tested := verdict_sentence(view):
+        return tested[0], text_of(view.study.test_result.get("verdict"))
     if view.best is None:
         return "note", "no best trial"
     if view.best.user_attrs.get("collapsed") is True:

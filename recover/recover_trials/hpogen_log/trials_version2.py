@@ -88,6 +88,8 @@ class Version2:
             self.changed.update(*(branch.trials for branch in self.branches))
         elif event.name == "run_end":
             close_run(self.study, event.fields)
+        elif event.name == "test_result":
+            self.study.test_result = event.fields
 
     def evaluate(self, number: int, run: str, line: Event | UnparsedEvaluation) -> None:
         """Keep an evaluation unparsed until its trial ends or its row is needed."""

@@ -133,9 +133,15 @@ def use_weights(arguments: Namespace, task: FinalTask) -> int:
 
 
 def export_onnx(model: torch.nn.Module, task: FinalTask, path: Path) -> None:
-    """Write a model as ONNX. Raises ImportError where torch needs another package."""
+    """Write a model as ONNX, for batches of any size.
+
+    Raises ImportError where torch needs another package.
+    """
+    axes = {"inputs": {0: "batch"}}
     try:
-        torch.onnx.export(model, (task.example(),), path)
+        torch.onnx.export(
+            model, (task.example(),), path, input_names=["inputs"], dynamic_axes=axes
+        )
     except ModuleNotFoundError as missing:
         raise ImportError(
             f"{missing.name} is not installed: python -m pip install onnx onnxscript"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hpogen.families.family import Family, Switch, TaskKind
 from hpogen.families.market.checks import check_market
-from hpogen.families.market.constants import CONSTANTS, reader_parts
+from hpogen.families.market.constants import CONSTANTS, parts_by_constants
 from hpogen.families.market.inputs import (
     INPUTS,
     STARTS,
@@ -57,7 +57,7 @@ MARKET = Family(
     schedule=epoch_schedule,
     length_params=("epochs", "batch_size"),
     constants=CONSTANTS,
-    slots=reader_parts,
+    slots=parts_by_constants,
     check=check_market,
     params=SEARCH_SPACE,
     options={"inputs": INPUTS, "start": STARTS},

@@ -10,6 +10,8 @@ from typing import Any
 from hpogen.configuration.yaml_file import shown
 from hpogen.families.market.constants import PRICE_COLUMNS
 
+LEAST_TRAINING = 0.2  # of all rows, in the first fold of a walk-forward
+
 
 def check_market(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return (constant, fault) for values that contradict each other."""
@@ -21,6 +23,16 @@ def check_market(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
         faults.append(("patch_length", f"{constants['patch_length']} is above {context} days"))
     if constants["train_fraction"] + constants["val_fraction"] >= 1:
         faults.append(("val_fraction", "no rows are left for the test split"))
+    earlier = constants["walk_forward"] - 1
+    if (
+        earlier
+        and constants["train_fraction"] - earlier * constants["val_fraction"] < LEAST_TRAINING
+    ):
+        faults.append(
+            ("walk_forward", f"the first fold trains on less than {LEAST_TRAINING} of the rows")
+        )
+    if earlier and constants["train_end"]:
+        faults.append(("walk_forward", "give train_fraction and val_fraction, not dates"))
     faults += check_columns(constants["feature_columns"], constants["transforms"])
     return faults + check_dates(constants["train_end"], constants["val_end"])
 

@@ -25,7 +25,7 @@ PRICE_COLUMNS = (*PRICES, "Adj Close")
 
 def read_option(name: str, default: Any, type_: Any, description: str) -> Constant:
     """Return a constant of scripts whose data file differs from the default format."""
-    return Constant(name, "data", default, type_, description, optional=True)
+    return Constant(name, "data", default, type_, description, optional="reading")
 
 
 READ_OPTIONS = (
@@ -65,6 +65,14 @@ CONSTANTS = (
     Constant("train_end", "splits", None, Date | None, "last training date, if given"),
     Constant("val_end", "splits", None, Date | None, "last validation date, if given"),
     Constant(
+        "walk_forward",
+        "splits",
+        1,
+        Positive,
+        "folds; a trial's metrics are the means over them",
+        optional="walk_forward",
+    ),
+    Constant(
         "min_val_samples",
         "splits",
         100,
@@ -79,8 +87,10 @@ CONSTANTS = (
 )
 
 
-def reader_parts(constants: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the parts that read the data file of a script."""
+def parts_by_constants(constants: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the parts that read the data file of a script, and the part that trains folds."""
+    reader = ["families/market/prices"]
     if "columns" in constants:
-        return {"prices": ["families/market/cells", "families/market/table"]}
-    return {"prices": ["families/market/prices"]}
+        reader = ["families/market/cells", "families/market/table"]
+    folds = ["families/market/walk_forward"] if "walk_forward" in constants else []
+    return {"prices": reader, "walk_forward": folds}

@@ -16,6 +16,7 @@ PARTS = (
     "{accumulate}",
     "experiment/optimizer",
     "experiment/training",
+    "{walk_forward}",
     "experiment/arch_space",
     "experiment/space",
 )

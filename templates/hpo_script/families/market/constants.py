@@ -9,6 +9,7 @@ VAL_FRACTION = 0.15
 TRAIN_SUBSET = 1.0
 TRAIN_END: str | None = None
 VAL_END: str | None = None
+WALK_FORWARD = 3  # only in scripts with more than one fold
 MIN_VAL_SAMPLES = 100
 MIN_CLASS_SAMPLES = 10
 CONTEXT_LENGTH = 60
