@@ -34,29 +34,23 @@ TASKS = {
 }
 
 
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
-    """Return a part of the demo data of each task."""
-    folder = tmp_path_factory.mktemp("data")
-    found = {}
-    for name in TASKS:
-        assert command("demo-data", name, "--out", folder / "all.csv").exit_code == 0
-        found[name] = pd.read_csv(folder / "all.csv", keep_default_na=False)
-    labelled = found["licences"]
-    found["licences"] = labelled[labelled["label"].isin(["apache-2.0", "mit"])][:800]
-    found["licence-spans"] = found["licence-spans"][::6]
-    return found
+def demo_table(name: str, folder: Path) -> pd.DataFrame:
+    """Return a part of the demo data of a task."""
+    assert command("demo-data", name, "--out", folder / "all.csv").exit_code == 0
+    table = pd.read_csv(folder / "all.csv", keep_default_na=False)
+    if name == "licence-spans":
+        return table[::6]
+    return table[table["label"].isin(["apache-2.0", "mit"])][:800]
 
 
-@pytest.fixture(scope="module", params=list(TASKS))
-def final(
-    request: pytest.FixtureRequest,
-    tables: dict[str, pd.DataFrame],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
+@pytest.fixture(
+    scope="module", params=["licence-spans", pytest.param("licences", marks=pytest.mark.slow)]
+)
+def final(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a final script of real texts, which has run."""
     folder = tmp_path_factory.mktemp(request.param)
-    tables[request.param].to_csv(folder / f"{request.param}.csv", index=False)
+    table = demo_table(request.param, folder)
+    table.to_csv(folder / f"{request.param}.csv", index=False)
     script = make_final(make_study(folder, TASKS[request.param]), "--seeds", "2")
     edit(script, ("N_RESAMPLES = 2000", "N_RESAMPLES = 200"))
     done = run(script)

@@ -132,7 +132,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[dict[st
     return {name: load_task(render_to(folder, config)) for name, config in bases.items()}
 
 
-@pytest.mark.parametrize("family", ["text", "spans"])
+@pytest.mark.parametrize("family", ["spans", pytest.param("text", marks=pytest.mark.slow)])
 def test_every_choice_of_the_training_changes_the_curve(
     family: str, scripts: dict[str, tuple[dict[str, Any], Any]]
 ) -> None:
