@@ -92,6 +92,31 @@ LABELS: dict[str, Any] = {
         "weight_decay": 0.01,
         "warmup_steps": 5,
         "class_balance": 0.5,
+        **dict.fromkeys(("token_dropout", "token_swap", "char_noise"), 0.1),
+    },
+}
+
+SPANS: dict[str, Any] = {
+    "task": "span_extraction",
+    "budget": "25K",
+    "study": {"n_trials": 2},
+    "data": {"data_path": "spans.csv"},
+    "splits": {"group_column": "group"},
+    "model": {"context_length": 32, "hash_buckets": 256, "max_answer": 8},
+    "architecture": {
+        "d_model": [16, 24, 32],
+        "n_layers": [1, 2, 4],
+        "n_heads": [2, 4],
+        "d_ff_ratio": [4],
+    },
+    "search": {"learning_rate": {"type": "float", "low": 1e-3, "high": 1e-2, "log": True}},
+    "fixed": {
+        "epochs": 2,
+        "batch_size": 32,
+        "dropout": 0.1,
+        "weight_decay": 0.01,
+        "warmup_steps": 5,
+        **dict.fromkeys(("token_dropout", "token_swap", "char_noise"), 0.1),
     },
 }
 

@@ -16,7 +16,8 @@ from page_tools.pages import ROOT, Block, blocks, pages
 from scripts import write_warm_python
 
 PAGES = [pytest.param(page, id=page.stem) for page in pages()]
-MANY_RUNS = ("getting-started", "own-data", "own-model", "run", "runbook")  # 15 seconds and more
+# 15 seconds and more, or in tests/final as well
+MANY_RUNS = ("getting-started", "own-data", "own-model", "refine", "run", "runbook", "text-spans")
 RUN_PAGES = [
     pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in MANY_RUNS))
     for page in pages()

@@ -684,6 +684,23 @@ def accumulate(model: nn.Module, task: Task, batch: Tensor, config: Config, size
     return total
 
 
+# --- Optimizer: AdamW with linear warm-up and half a cosine --------------------------------------
+
+
+def make_optimizer(groups: list[dict[str, Any]], config: Config) -> torch.optim.Optimizer:
+    """Return the optimizer of parameter groups; each step gets its own learning rate."""
+    return torch.optim.AdamW(groups, betas=(config["beta1"], config["beta2"]), weight_decay=0.0)
+
+
+def learning_rate(step: int, total: float, config: Config) -> float:
+    """Return the learning rate of a step, counted from 0: linear warm-up, then half a cosine."""
+    peak, warmup, floor = config["learning_rate"], config["warmup_steps"], config["min_lr_ratio"]
+    if step < warmup:
+        return float(peak * (step + 1) / warmup)
+    done = min((step - warmup) / max(total - warmup, 1), 1)
+    return float(peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))))
+
+
 # --- Training of one configuration, with evaluations ---------------------------------------------
 # Random streams are keyed by (seed, trial, interval, purpose), so that a resumed or repeated trial
 # draws the same numbers.
@@ -697,15 +714,6 @@ def stream_seed(seed: int, *key: int | str) -> int:
     """Return the seed (63 bits) of the random stream of a key."""
     digest = hashlib.blake2b(repr((seed, *key)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
-
-
-def learning_rate(step: int, total: float, config: Config) -> float:
-    """Return the learning rate of a step, counted from 0: linear warm-up, then half a cosine."""
-    peak, warmup, floor = config["learning_rate"], config["warmup_steps"], config["min_lr_ratio"]
-    if step < warmup:
-        return float(peak * (step + 1) / warmup)
-    done = min((step - warmup) / max(total - warmup, 1), 1)
-    return float(peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))))
 
 
 def stops_early(values: Iterable[float], config: Config) -> bool:
@@ -732,8 +740,7 @@ class Training:
         matrices = [p for name, p in named if p.ndim > 1 and not name.endswith("positions")]
         others = [p for name, p in named if p.ndim < 2 or name.endswith("positions")]  # no decay
         groups = [{"params": matrices, "weight_decay": config["weight_decay"]}, {"params": others}]
-        betas = (config["beta1"], config["beta2"])
-        self.optimizer = torch.optim.AdamW(groups, betas=betas, weight_decay=0.0)
+        self.optimizer = make_optimizer(groups, config)
         kind = "cuda" if device.type == "cuda" else "cpu"  # bfloat16 is slower on others
         self.autocast = torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda")
         self.streams = torch if device.type == "cpu" else getattr(torch, device.type)

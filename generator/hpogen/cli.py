@@ -168,6 +168,7 @@ def print_notes(notes: Iterable[str]) -> None:
         "hpogen render --family families/lstm --budget 60K --horizon 1 --task lstm_up",
         "hpogen render --plan plan.yaml --dry-run",
         "hpogen render --kind final --from logs/hpo_2B_h1.log --top 2 --seeds 5",
+        "hpogen render --refine logs/hpo_2B_h1.log --top 12 --pad 0.1",
     )
 )
 @spec_options
@@ -188,7 +189,7 @@ def print_notes(notes: Iterable[str]) -> None:
     "--top",
     type=click.IntRange(1, 20),
     metavar="K",
-    help="With --kind final: number of configurations (default: 1).",
+    help="Number of best configurations: of --kind final (default: 1), of --refine (default: 12).",
 )
 @click.option(
     "--seeds",
@@ -200,7 +201,19 @@ def print_notes(notes: Iterable[str]) -> None:
     "--script",
     type=CONFIG,
     metavar="FILE",
-    help="With --kind final: the search script (default: found by the study's name).",
+    help="With --kind final or --refine: the search script (default: found by the study's name).",
+)
+@click.option(
+    "--refine",
+    type=CONFIG,
+    metavar="RESULTS",
+    help="Search the space that the best trials of a log or trials.csv span.",
+)
+@click.option(
+    "--pad",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help="With --refine: widen ranges of floats by this share of the former width (default: 0.1).",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write to (default: .).")
 @click.option("--n-trials", type=click.IntRange(min=1), help="Total number of trials.")
@@ -250,6 +263,8 @@ def render(
     top: int | None,
     seeds: int | None,
     script: Path | None,
+    refine: Path | None,
+    pad: float | None,
     **values: Any,
 ) -> None:
     """Write one search script, all scripts of a plan, or a final script; print their paths.
@@ -257,8 +272,14 @@ def render(
     A summary of the search goes to stderr, with warnings about settings that spoil a study.
     """
     of_final = {"--from": results, "--top": top, "--seeds": seeds, "--script": script}
+    planned = {"plan": plan_path, "dry_run": dry_run, "check": check_only, "prune": prune}
+    if refine is not None:
+        others = {**planned, "seeds": seeds, "from": results, **values}
+        render_refined(refine, out or Path(), force, quiet, top, pad, script, others)
+        return
+    if pad is not None:
+        raise UsageError("--pad needs --refine")
     if kind == "final":
-        planned = {"plan": plan_path, "dry_run": dry_run, "check": check_only, "prune": prune}
         render_final(out, force, quiet, of_final, {**planned, **values})
         return
     if given := [name for name, value in of_final.items() if value is not None]:
@@ -302,6 +323,39 @@ def render_final(
         force=force,
         quiet=quiet,
     )
+
+
+def render_refined(
+    refine: Path,
+    out: Path,
+    force: bool,
+    quiet: bool,
+    top: int | None,
+    pad: float | None,
+    script: Path | None,
+    others: dict[str, Any],
+) -> None:
+    """Write a search script with a narrower space. Raises UsageError for other options."""
+    from hpogen.final.command import refuse_other_options
+    from hpogen.refine import refined_spec
+    from hpogen.render_command import print_search, write_script
+    from hpogen.rendering.render import render as render_script
+
+    n_trials, stdout = others.pop("n_trials"), others.pop("stdout")
+    refuse_other_options(others, "--refine")
+    spec, notes = refined_spec(
+        refine,
+        top=top or 12,
+        pad=0.1 if pad is None else pad,
+        script=script,
+        n_trials=n_trials,
+    )
+    if stdout:
+        click.echo(render_script(spec), nl=False)
+    else:
+        write_script(spec, out, force=force)
+    print_notes(notes)
+    print_search(spec, [], None, quiet=quiet)
 
 
 def refuse_beside_plan(**values: Any) -> None:
@@ -570,15 +624,18 @@ def schema() -> None:
     click.echo(json.dumps(json_schema(), indent=2))
 
 
+DEMO_DATA = ["sp500", "nasdaq", "stdlib", "licences", "licence-spans"]
+
+
 @main.command("demo-data", epilog=examples("hpogen demo-data sp500 --out prices.csv"))
-@click.argument("name", type=click.Choice(["sp500", "nasdaq", "stdlib", "licences"]))
+@click.argument("name", type=click.Choice(DEMO_DATA))
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
 def demo_data(name: str, out: Path | None) -> None:
     """Write real data for a first try, from packages on this machine; nothing is downloaded.
 
     sp500, nasdaq: daily prices and volumes, 1999 to 2018. stdlib: source code of Python's
     standard library, for language models. licences: licence notices and the licence of each,
-    for text classification.
+    for text classification. licence-spans: questions about such texts, and where the answers are.
     """
     from hpogen.demo_data import SOURCES
     from hpogen.files import write_atomic

@@ -12,12 +12,27 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from hpogen.errors import MissingDependencyError
 
 N_LABELS = 20
 N_WORDS = range(5, 101)  # of a notice
 GROUP_WORDS = 4  # texts that begin alike are often variants of one notice
+
+
+class Rule(NamedTuple):
+    """A file of the package: its head, the fields of it that hold one value, and its text."""
+
+    head: str
+    fields: dict[str, str]
+    text: str
+
+    def items(self, field: str) -> list[str]:
+        """Return the items of a field that holds a list."""
+        found = re.search(rf"^{field}:\n((?:[ -].*\n?)+)", self.head, re.M)
+        lines = found[1].splitlines() if found else []
+        return [line.strip().lstrip("- ").strip("'\"") for line in lines]
 
 
 def licences(name: str) -> bytes:
@@ -28,8 +43,7 @@ def licences(name: str) -> bytes:
     del name
     notices: dict[str, tuple[str, str]] = {}
     for text, licence in read_notices():
-        words = " ".join(re.findall(r"[^\W\d_]+", text.lower()))
-        notices.setdefault(words, (text, licence))
+        notices.setdefault(words_of(text), (text, licence))
     counts = Counter(licence for _, licence in notices.values())
     common = {licence for licence, _ in counts.most_common(N_LABELS)}
     table = io.StringIO(newline="")
@@ -43,20 +57,35 @@ def licences(name: str) -> bytes:
 
 def read_notices() -> Iterator[tuple[str, str]]:
     """Yield (text, licence) of the English notices in the package."""
+    for rule in read_rules("rules", "*.RULE"):
+        if "is_license_notice" not in rule.fields or "is_deprecated" in rule.fields:
+            continue
+        licence = rule.fields.get("license_expression", "")
+        is_english = rule.fields.get("language", "en") == "en"
+        is_single = re.fullmatch(r"[\w.+-]+", licence)
+        if is_single and is_english and len(rule.text.split()) in N_WORDS:
+            yield rule.text, licence
+
+
+def read_rules(folder: str, pattern: str) -> Iterator[Rule]:
+    """Yield the files of a folder in the package, in the order of their names."""
+    for path in sorted((data_folder() / folder).glob(pattern)):
+        _, head, body = [*path.read_text(encoding="utf-8").split("---\n", 2), "", ""][:3]
+        text = " ".join(body.replace("{{", "").replace("}}", "").split())
+        yield Rule(head, dict(re.findall(r"^(\w+): *(\S.*)$", head, re.M)), text)
+
+
+def data_folder() -> Path:
+    """Return the folder of the data. Raises MissingDependencyError."""
     try:
         package = importlib.metadata.distribution("licensedcode-data")
     except importlib.metadata.PackageNotFoundError:
         raise MissingDependencyError(
             "these data need a package; run: python -m pip install licensedcode-data"
         ) from None
-    rules = Path(str(package.locate_file("licensedcode/data/rules")))
-    for path in sorted(rules.glob("*.RULE")):
-        _, head, body = [*path.read_text(encoding="utf-8").split("---\n", 2), "", ""][:3]
-        fields = dict(re.findall(r"^(\w+): *(\S.*)$", head, re.M))
-        if "is_license_notice" not in fields or "is_deprecated" in fields:
-            continue
-        licence = fields.get("license_expression", "")
-        text = " ".join(body.replace("{{", "").replace("}}", "").split())
-        is_single = re.fullmatch(r"[\w.+-]+", licence)
-        if is_single and fields.get("language", "en") == "en" and len(text.split()) in N_WORDS:
-            yield text, licence
+    return Path(str(package.locate_file("licensedcode/data")))
+
+
+def words_of(text: str) -> str:
+    """Return the words of a text in lower case, without digits and punctuation."""
+    return " ".join(re.findall(r"[^\W\d_]+", text.lower()))

@@ -20,9 +20,10 @@ from hpogen.configuration.samplers import (
 from hpogen.families import FAMILIES
 from hpogen.families.family import Family
 from hpogen.rendering.render import MARK, render
-from scripts import LABELS, MARKET, TEXT, changed, spec_of
+from scripts import LABELS, MARKET, SPANS, TEXT, changed, spec_of
 
-BASES = dict(zip([family.name for family in FAMILIES], (MARKET, TEXT, LABELS), strict=True))
+CONFIGS = (MARKET, TEXT, LABELS, SPANS)
+BASES = dict(zip([family.name for family in FAMILIES], CONFIGS, strict=True))
 BY_NAME = {family.name: family for family in FAMILIES}
 SHA = "0123456789abcdef" * 4
 # Another value for every key; where a key needs company, the whole change.
@@ -94,6 +95,13 @@ CONSTANTS: dict[str, dict[str, Any]] = {
     "group_column": {"splits": {"group_column": "post"}},
     "split_column": {"splits": {"group_column": None, "split_column": "split"}},
     "split_seed": {"splits": {"split_seed": 1}},
+    "question_column": {"data": {"question_column": "asked"}},
+    "start_column": {"data": {"start_column": "begin"}},
+    "end_column": {"data": {"end_column": "stop"}},
+    "answer_column": {"data": {"answer_column": "answer"}},
+    "min_answers": {"splits": {"min_answers": 7}},
+    "hash_buckets": {"model": {"hash_buckets": 128}},
+    "max_answer": {"model": {"max_answer": 9}},
     "val_bytes": {"splits": {"val_bytes": 5000}},
     "walk_forward": {"splits": {"walk_forward": 2}},
     "context_length": {"model": {"context_length": 30}},
@@ -208,7 +216,9 @@ def test_a_hyper_parameter_reaches_the_script(name: str, key: str, tmp_path: Pat
     owner = family.owners().get(key, {})
     for switch, values in owner.items():
         base = changed(base, fixed={switch: values[0]})
-    value: Any = "focal" if key in family.switches else 0.125
+    value: Any = -0.5 if key == "beta2_decay" else 0.125
+    if key in family.switches:
+        value = [choice for choice in family.switches[key].choices if choice != "soft_auc"][-1]
     whole = {"epochs", "steps", "eval_interval", "warmup_steps", "batch_size", "patience"}
     base = changed(base, search={key: None}) if key in base["search"] else base
     assert_reaches(tmp_path, base, {"fixed": {key: 7 if key in whole else value}})

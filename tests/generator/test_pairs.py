@@ -15,7 +15,7 @@ import pytest
 from hpogen.families.market.constants import PRICES
 from hpogen.rendering.render import read_mark, render
 from hpogen.spec import Spec
-from scripts import LABELS, MARKET, TEXT, changed, spec_of
+from scripts import LABELS, MARKET, SPANS, TEXT, changed, spec_of
 
 ROOT = Path(__file__).parents[2]
 SHA = "0123456789abcdef" * 4
@@ -62,6 +62,19 @@ COMMON: dict[str, list[dict[str, Any]]] = {
     "trials": [{}, {"study": {"n_trials": 1, "seed": 2**62}}],
     "heads": [{}, {"architecture": {"d_model": [12, 24, 36], "n_heads": [6, 12]}}],
 }  # fmt: skip
+# Of the text families; not every optimizer and schedule has the parameters of COMMON.
+TRAINING: dict[str, list[dict[str, Any]]] = {
+    "condition": [
+        {},
+        condition("clip_norm", {"patience": 5}),
+        condition("prune_from", {"patience": [5, 9]}),
+    ],
+    "optimizer": [{}, {"fixed": {"optimizer": "adafactor"}}],
+    "schedule": [
+        {},
+        *({"fixed": {"schedule": name}} for name in ("linear", "constant", "polynomial")),
+    ],
+}
 FACTORS: dict[str, dict[str, list[dict[str, Any]]]] = {
     "market": {
         **COMMON,
@@ -93,6 +106,7 @@ FACTORS: dict[str, dict[str, list[dict[str, Any]]]] = {
     },
     "text": {
         **COMMON,
+        **TRAINING,
         "subset": [{}, {"splits": {"train_subset": 0.25, "group_column": None}}],
         "columns": [{}, {"data": {"text_column": 'a "b"', "label_column": "{c}"}},
                     {"splits": {"group_column": None, "split_column": "d\\e"}}],
@@ -100,11 +114,21 @@ FACTORS: dict[str, dict[str, list[dict[str, Any]]]] = {
         "loss": [{}, {"fixed": {"loss": "focal"}}, searched("cross_entropy", "focal")],
         "metric": [{}, {"metric": "val_loss"}, {"metric": "accuracy"}],
     },
+    "spans": {
+        **COMMON,
+        **TRAINING,
+        "subset": [{}, {"splits": {"train_subset": 0.25, "group_column": None}}],
+        "columns": [{}, {"data": {"question_column": None, "start_column": 'a "b"'}},
+                    {"data": {"answer_column": "{c}"}},
+                    {"splits": {"group_column": None, "split_column": "d\\e"}}],
+        "metric": [{}, {"metric": "val_loss"}, {"metric": "exact_match"}],
+    },
 }  # fmt: skip
 BASES = {
     "market": changed(MARKET, tolerance=0.6),
     "language": changed(TEXT, tolerance=0.6),
     "text": changed(LABELS, tolerance=0.6),
+    "spans": changed(SPANS, tolerance=0.6),
 }
 Row = dict[str, int]
 

@@ -4,7 +4,7 @@
 # dependencies = ["numpy", "optuna>=4,<6", "pandas", "torch>=2.4"]
 # ///
 # ruff: noqa: E402  each half imports what it uses
-#:hpogen:0.2.0:0f4ca8981f16183360b0aa935665bcb24fbe7af7b78aba06247c8262a2f6fe5f:{"name":"hpo_50K_text_classification","study_name":"hpo_50K_text_classification","task":"text_classification","budget":50000,"horizon":null,"tolerance":0.25,"n_trials":50,"n_noise":3,"n_confirm":0,"timeout_hours":null,"seed":42,"storage":null,"metric":"macro_f1","options":{},"sections":[],"constants":{"data_path":"notices.tsv","data_sha256":null,"text_column":"text","label_column":"label","labels":["no","yes","a\u0020\"b\""],"group_column":"post","split_column":null,"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"split_seed":0,"min_class_samples":5,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[10,20,30],"when":{}},"learning_rate":{"type":"float","low":0.0002,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.001,"high":0.1,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[20,50,100],"when":{}},"class_balance":{"type":"float","low":0.0,"high":1.0,"log":false,"when":{}},"loss":{"type":"categorical","choices":["cross_entropy","focal"],"when":{}}},"fixed":{"batch_size":32,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"label_smoothing":0.0,"focal_gamma":2.0},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
+#:hpogen:0.2.0:88f4be45c41abb5cb2b32e3fc45bb538c8510d1e9c781235f531621c59511e59:{"name":"hpo_50K_text_classification","study_name":"hpo_50K_text_classification","task":"text_classification","budget":50000,"horizon":null,"tolerance":0.25,"n_trials":50,"n_noise":3,"n_confirm":0,"timeout_hours":null,"seed":42,"storage":null,"metric":"macro_f1","options":{},"sections":[],"constants":{"data_path":"notices.tsv","data_sha256":null,"text_column":"text","label_column":"label","labels":["no","yes","a\u0020\"b\""],"group_column":"post","split_column":null,"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"split_seed":0,"min_class_samples":5,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[10,20,30],"when":{}},"learning_rate":{"type":"float","low":0.0002,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.001,"high":0.1,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[20,50,100],"when":{}},"optimizer":{"type":"categorical","choices":["adamw","adafactor"],"when":{}},"schedule":{"type":"categorical","choices":["cosine","linear","constant","polynomial"],"when":{}},"token_dropout":{"type":"float","low":0.0,"high":0.2,"log":false,"when":{}},"token_swap":{"type":"float","low":0.0,"high":0.1,"log":false,"when":{}},"char_noise":{"type":"float","low":0.0,"high":0.1,"log":false,"when":{}},"class_balance":{"type":"float","low":0.0,"high":1.0,"log":false,"when":{}},"loss":{"type":"categorical","choices":["cross_entropy","focal"],"when":{}}},"fixed":{"batch_size":32,"clip_norm":1.0,"patience":10,"prune_from":0.2,"min_delta":0.001,"label_smoothing":0.0,"focal_gamma":2.0,"beta1":0.9,"beta2":0.999,"beta2_decay":-0.8,"min_lr_ratio":0.1,"schedule_power":2.0},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
 """Search the best 50K model for text_classification.
 
 Which label has a text?
@@ -49,7 +49,7 @@ N_NOISE = 3  # last trials: the best configuration again, with other seeds
 N_CONFIRM = 0  # trials before those: each of the best ones once more
 TIMEOUT_HOURS: float | None = None  # a run stops after this time, even during a trial
 SEED = 42  # of all random streams
-HPOGEN = "0.2.0 0f4ca8981f16"  # version, digest of the specification
+HPOGEN = "0.2.0 88f4be45c41a"  # version, digest of the specification
 
 # Data
 DATA_PATH = "notices.tsv"  # CSV, TSV, JSON Lines or Parquet
@@ -77,6 +77,15 @@ SEARCH_SPACE: dict[str, dict[str, Any]] = {
     "weight_decay": {"type": "float", "low": 0.001, "high": 0.1, "log": True},  # of matrices only
     "dropout": {"type": "float", "low": 0.0, "high": 0.3, "log": False},  # of each branch
     "warmup_steps": {"type": "categorical", "choices": [20, 50, 100]},  # of linear warm-up
+    "optimizer": {"type": "categorical", "choices": ["adamw", "adafactor"]},  # torch.optim
+    # after the warm-up
+    "schedule": {"type": "categorical", "choices": ["cosine", "linear", "constant", "polynomial"]},
+    # share of hidden tokens, in training
+    "token_dropout": {"type": "float", "low": 0.0, "high": 0.2, "log": False},
+    # share exchanged with the next token
+    "token_swap": {"type": "float", "low": 0.0, "high": 0.1, "log": False},
+    # share of misspelt tokens
+    "char_noise": {"type": "float", "low": 0.0, "high": 0.1, "log": False},
     # 0 plain, 1 all labels weigh the same
     "class_balance": {"type": "float", "low": 0.0, "high": 1.0, "log": False},
     "loss": {"type": "categorical", "choices": ["cross_entropy", "focal"]},  # what is minimised
@@ -85,14 +94,16 @@ CONDITIONS: dict[str, dict[str, list[Any]]] = {}
 FIXED_PARAMS: dict[str, Any] = {  # not searched
     "batch_size": 32,  # samples per optimizer step, in micro-batches
     "clip_norm": 1.0,  # largest norm of the gradient
-    "beta1": 0.9,  # AdamW
-    "beta2": 0.999,  # AdamW
-    "min_lr_ratio": 0.1,  # last learning rate over its peak
     "patience": 10,  # evaluations without a gain before a trial stops
     "prune_from": 0.2,  # share of the schedule before pruning starts
     "min_delta": 0.001,  # smallest gain that counts for patience
     "label_smoothing": 0.0,  # share of the target that all labels have
     "focal_gamma": 2.0,  # how much easy texts are weighted down
+    "beta1": 0.9,  # AdamW
+    "beta2": 0.999,  # AdamW
+    "beta2_decay": -0.8,  # Adafactor
+    "min_lr_ratio": 0.1,  # last learning rate over its peak
+    "schedule_power": 2.0,  # of the rest of the training
 }
 
 # Sampler and pruner of Optuna (steps in the unit of evaluations)
@@ -107,18 +118,18 @@ PRUNER: dict[str, Any] = {
 # Architectures within the budget, deep and narrow to shallow and wide, exact params
 FREE_AXES = ["n_heads"]  # do not change the parameter count
 ARCHITECTURES = [
-    {"d_model": 32, "n_layers": 3, "n_heads": 2, "d_ff": 128, "params": 48547},
-    {"d_model": 32, "n_layers": 3, "n_heads": 4, "d_ff": 128, "params": 48547},
-    {"d_model": 32, "n_layers": 3, "n_heads": 8, "d_ff": 128, "params": 48547},
-    {"d_model": 32, "n_layers": 3, "n_heads": 16, "d_ff": 128, "params": 48547},
-    {"d_model": 48, "n_layers": 2, "n_heads": 2, "d_ff": 96, "params": 53571},
-    {"d_model": 48, "n_layers": 2, "n_heads": 4, "d_ff": 96, "params": 53571},
-    {"d_model": 48, "n_layers": 2, "n_heads": 8, "d_ff": 96, "params": 53571},
-    {"d_model": 48, "n_layers": 2, "n_heads": 16, "d_ff": 96, "params": 53571},
-    {"d_model": 48, "n_layers": 1, "n_heads": 2, "d_ff": 192, "params": 43923},
-    {"d_model": 48, "n_layers": 1, "n_heads": 4, "d_ff": 192, "params": 43923},
-    {"d_model": 48, "n_layers": 1, "n_heads": 8, "d_ff": 192, "params": 43923},
-    {"d_model": 48, "n_layers": 1, "n_heads": 16, "d_ff": 192, "params": 43923},
+    {"d_model": 32, "n_layers": 3, "n_heads": 2, "d_ff": 128, "params": 48579},
+    {"d_model": 32, "n_layers": 3, "n_heads": 4, "d_ff": 128, "params": 48579},
+    {"d_model": 32, "n_layers": 3, "n_heads": 8, "d_ff": 128, "params": 48579},
+    {"d_model": 32, "n_layers": 3, "n_heads": 16, "d_ff": 128, "params": 48579},
+    {"d_model": 48, "n_layers": 2, "n_heads": 2, "d_ff": 96, "params": 53619},
+    {"d_model": 48, "n_layers": 2, "n_heads": 4, "d_ff": 96, "params": 53619},
+    {"d_model": 48, "n_layers": 2, "n_heads": 8, "d_ff": 96, "params": 53619},
+    {"d_model": 48, "n_layers": 2, "n_heads": 16, "d_ff": 96, "params": 53619},
+    {"d_model": 48, "n_layers": 1, "n_heads": 2, "d_ff": 192, "params": 43971},
+    {"d_model": 48, "n_layers": 1, "n_heads": 4, "d_ff": 192, "params": 43971},
+    {"d_model": 48, "n_layers": 1, "n_heads": 8, "d_ff": 192, "params": 43971},
+    {"d_model": 48, "n_layers": 1, "n_heads": 16, "d_ff": 192, "params": 43971},
 ]
 EXTREME_INDICES: dict[int, str] = {  # tried first
     1: "min d_model, max n_layers", 5: "max d_model", 9: "min n_layers", 4: "min n_heads",
@@ -249,33 +260,46 @@ def init_weights(model: nn.Module, n_layers: int) -> None:
             nn.init.normal_(parameter, std=0.02 / math.sqrt(depth))
 
 
-# --- Model: a bidirectional transformer on the bytes of a text, pooled by the mean ---------------
-
-PADDING = 256  # follows the 256 byte values
+# --- Encoder: a bidirectional transformer on the tokens of a text, with learned positions --------
 
 
-class TextClassifier(nn.Module):
-    """Encoder with learned positions, and a logit per label."""
+class Encoder(nn.Module):
+    """A vector per token; attention sees the padding, so each text has the same length."""
 
-    def __init__(self, arch: Arch, dropout: float) -> None:
+    def __init__(self, arch: Arch, dropout: float, embed: nn.Module) -> None:
         super().__init__()
         d_model, n_layers = arch["d_model"], arch["n_layers"]
-        self.embed = nn.Embedding(PADDING + 1, d_model)
+        self.embed = embed
         self.positions = nn.Parameter(0.02 * torch.randn(CONTEXT_LENGTH, d_model))
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.Sequential(*(Block(arch, dropout, causal=False) for _ in range(n_layers)))
         self.norm = nn.LayerNorm(d_model)
-        self.head = nn.Linear(d_model, len(LABELS))
-        init_weights(self, n_layers)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Map bytes (batch, CONTEXT_LENGTH) to logits (batch, labels).
+        """Map the tokens of texts to vectors (batch, CONTEXT_LENGTH, d_model)."""
+        return self.norm(self.blocks(self.dropout(self.embed(tokens) + self.positions)))
 
-        The mean leaves out the padding, which attention sees: each text has the same length.
-        """
-        x = self.blocks(self.dropout(self.embed(tokens) + self.positions))
+
+# --- Model: the mean of an encoder's vectors, and a logit per label ------------------------------
+
+PADDING = 256  # follows the 256 byte values
+HIDDEN = 257  # in place of a byte that augmentation hides
+
+
+class TextClassifier(nn.Module):
+    """Encoder, mean over the bytes of the text, linear head."""
+
+    def __init__(self, arch: Arch, dropout: float) -> None:
+        super().__init__()
+        self.encoder = Encoder(arch, dropout, nn.Embedding(HIDDEN + 1, arch["d_model"]))
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(arch["d_model"], len(LABELS))
+        init_weights(self, arch["n_layers"])
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map bytes (batch, CONTEXT_LENGTH) to logits (batch, labels)."""
         is_text = (tokens != PADDING).unsqueeze(2)
-        mean = (self.norm(x) * is_text).sum(1) / is_text.sum(1).clamp(min=1)
+        mean = (self.encoder(tokens) * is_text).sum(1) / is_text.sum(1).clamp(min=1)
         return self.head(self.dropout(mean))
 
 
@@ -414,7 +438,7 @@ def class_metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
     }
 
 
-# --- TF-IDF: a logistic regression on runs of characters, the baseline of text models ------------
+# --- TF-IDF of runs of characters, for the baseline ----------------------------------------------
 
 
 def tfidf(texts: Sequence[str], training: Sequence[int]) -> Tensor:
@@ -447,8 +471,11 @@ def tfidf(texts: Sequence[str], training: Sequence[int]) -> Tensor:
     ).coalesce()
 
 
+# --- Logistic regression for several classes on sparse features, the baseline of text models -----
+
+
 def fit_softmax(features: Tensor, targets: Tensor, n_labels: int, penalty: float = 1e-5) -> Tensor:
-    """Return the weights (terms, labels) of a logistic regression, by L-BFGS."""
+    """Return the weights (features, labels), by L-BFGS."""
     weights = torch.zeros(features.shape[1], n_labels, requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
 
@@ -486,6 +513,30 @@ def focal_loss(logits: Tensor, targets: Tensor, weights: Tensor, config: Config)
 LOSSES: dict[str, Callable[..., Any]] = {"cross_entropy": cross_entropy_loss, "focal": focal_loss}
 
 
+# --- Augmentation of training texts: hidden, exchanged and misspelt tokens -----------------------
+# Evaluations see the texts as they are. The draws depend on the seed of the epoch alone.
+
+
+def drawn(rate: float, allowed: Tensor, generator: torch.Generator) -> Tensor:
+    """Return a random choice of the allowed tokens, (texts, tokens)."""
+    chances = torch.rand(allowed.shape, generator=generator)
+    return allowed & (chances.to(allowed.device) < rate)
+
+
+def swapped(tokens: Tensor, chosen: Tensor) -> Tensor:
+    """Return the tokens, each chosen one exchanged with the next one, (texts, tokens, ...).
+
+    Of two chosen neighbours, the first is exchanged.
+    """
+    first = chosen.clone()
+    first[:, 1:] &= ~chosen[:, :-1]
+    first[:, -1] = False
+    moves = first.long()
+    moves[:, 1:] -= first[:, :-1].long()
+    rows = torch.arange(len(tokens), device=tokens.device).unsqueeze(1)
+    return tokens[rows, torch.arange(tokens.shape[1], device=tokens.device) + moves]
+
+
 # --- Data: texts with labels; the splits keep the shares of the labels, and no group is in two ---
 
 
@@ -499,6 +550,24 @@ class Task:
 
     def load(self, device: torch.device) -> None:
         """Read the examples; move the bytes of training and validation texts to the device."""
+        train, val, _ = self.read_splits()  # the test texts are dropped
+        train = [train[row] for row in evenly_spread(range(len(train)), TRAIN_SUBSET)]
+        for split, examples in (("training", train), ("validation", val)):
+            counts = Counter(example[1] for example in examples)
+            if few := [label for label in LABELS if counts[label] < MIN_CLASS_SAMPLES]:
+                raise UnusableError(
+                    f"{self.data_path}: {counts[few[0]]} {split} texts have the label {few[0]!r},"
+                    f" fewer than MIN_CLASS_SAMPLES, {MIN_CLASS_SAMPLES}"
+                )
+        self.texts = [example[0] for example in train + val]
+        self.tokens = byte_tokens(self.texts).to(device)
+        labels = [LABELS.index(example[1]) for example in train + val]
+        self.labels = torch.tensor(labels, device=device)
+        self.train = torch.arange(len(train), device=device)
+        self.val = torch.arange(len(train), len(labels), device=device)
+
+    def read_splits(self) -> list[list[list[str]]]:
+        """Return the examples of training, validation and test. Raises UnusableError."""
         content = Path(self.data_path).read_bytes()
         self.digest = hashlib.sha256(content).hexdigest()
         if self.data_sha256 not in (None, self.digest):
@@ -518,23 +587,7 @@ class Task:
             )
         except ValueError as error:
             raise UnusableError(f"{self.data_path}: {error}") from None
-        train, val = evenly_spread(splits[0], TRAIN_SUBSET), splits[1]
-        for split, rows in (("training", train), ("validation", val)):
-            counts = Counter(examples[row][1] for row in rows)
-            if few := [label for label in LABELS if counts[label] < MIN_CLASS_SAMPLES]:
-                raise UnusableError(
-                    f"{self.data_path}: {counts[few[0]]} {split} texts have the label {few[0]!r},"
-                    f" fewer than MIN_CLASS_SAMPLES, {MIN_CLASS_SAMPLES}"
-                )
-        seen = train + val  # the test texts are dropped
-        self.texts = [examples[row][0] for row in seen]
-        encoded = [list(text.encode()[:CONTEXT_LENGTH]) for text in self.texts]
-        padded = [tokens + [PADDING] * (CONTEXT_LENGTH - len(tokens)) for tokens in encoded]
-        self.tokens = torch.tensor(padded, dtype=torch.int16, device=device)
-        labels = [LABELS.index(examples[row][1]) for row in seen]
-        self.labels = torch.tensor(labels, device=device)
-        self.train = torch.arange(len(train), device=device)
-        self.val = torch.arange(len(train), len(seen), device=device)
+        return [[examples[row] for row in rows] for rows in splits]
 
     def limit_for_smoke(self) -> dict[str, int]:
         """Keep 300 training texts; return the parameters of a short training."""
@@ -548,18 +601,25 @@ class Task:
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """Return the metrics of the label shares alone, and of a regression on TF-IDF."""
-        train, val = self.train.cpu(), self.val.cpu()
-        labels = self.labels.cpu()
-        shares = torch.bincount(labels[train], minlength=len(LABELS)) / len(train)
-        features = tfidf(self.texts, train.tolist())
-        weights = fit_softmax(features.index_select(0, train), labels[train], len(LABELS))
-        predictions = {
-            "majority label": shares.log().expand(len(val), -1),
-            "TF-IDF": torch.sparse.mm(features.index_select(0, val), weights),
-        }
+        val = self.val.cpu()
+        found = self.baseline_logits([self.texts[row] for row in val.tolist()])
+        targets = self.labels.cpu()[val]
         names = ("macro_f1", "accuracy", "val_loss")
-        found = {name: class_metrics(p, labels[val]) for name, p in predictions.items()}
-        return {name: {metric: m[metric] for metric in names} for name, m in found.items()}
+        metrics = {name: class_metrics(logits, targets) for name, logits in found.items()}
+        return {name: {metric: m[metric] for metric in names} for name, m in metrics.items()}
+
+    def baseline_logits(self, asked: Sequence[str]) -> dict[str, Tensor]:
+        """Return the logits of some texts, from baselines fitted to the training texts."""
+        train, n_labels = self.train.tolist(), len(LABELS)
+        targets = self.labels.cpu()[self.train.cpu()]
+        shares = torch.bincount(targets, minlength=n_labels) / len(targets)
+        features = tfidf([*(self.texts[row] for row in train), *asked], range(len(train)))
+        learnt, rest = torch.arange(len(train)), torch.arange(len(train), features.shape[0])
+        weights = fit_softmax(features.index_select(0, learnt), targets, n_labels)
+        return {
+            "majority label": shares.log().expand(len(asked), -1),
+            "TF-IDF": torch.sparse.mm(features.index_select(0, rest), weights),
+        }
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
@@ -579,13 +639,20 @@ class Task:
         return {"epochs": config["epochs"]}
 
     def batches(self, config: Config, _n_batches: int, seed: int) -> list[Tensor]:
-        """Return the texts of an epoch in random order, cut into batches; the last is smaller."""
-        order = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(seed))
-        return list(self.train[order.to(self.train.device)].split(config["batch_size"]))
+        """Return the augmented texts of an epoch in random order, in batches.
 
-    def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        A row has the index of a text and its bytes. The last batch is smaller.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(self.train), generator=generator).to(self.train.device)
+        indices = self.train[order]
+        tokens = augmented(self.tokens[indices].int(), config, generator)
+        rows = torch.cat([indices.int().unsqueeze(1), tokens], 1)
+        return list(rows.split(config["batch_size"]))
+
+    def training_batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the bytes of texts, (texts, CONTEXT_LENGTH), and their labels."""
-        return self.tokens[indices].long(), self.labels[indices]
+        return rows[:, 1:].long(), self.labels[rows[:, 0].long()]
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
         """Return the mean training loss; `class_balance` 1 gives all labels the same weight."""
@@ -598,8 +665,25 @@ class Task:
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
         """Return the metrics on the validation texts, from a model in evaluation mode."""
         parts = self.val.split(micro_batch)
-        logits = torch.cat([model(self.training_batch(rows)[0]) for rows in parts])
+        logits = torch.cat([model(self.tokens[rows].long()) for rows in parts])
         return class_metrics(logits.float(), self.labels[self.val])
+
+
+def augmented(tokens: Tensor, config: Config, generator: torch.Generator) -> Tensor:
+    """Return bytes of texts, some of them exchanged, replaced or hidden."""
+    is_text = tokens < PADDING
+    pairs = is_text & is_text.roll(-1, 1)
+    tokens = swapped(tokens, drawn(config["token_swap"], pairs, generator))
+    other = torch.randint(32, 127, tokens.shape, generator=generator).to(tokens)
+    tokens = torch.where(drawn(config["char_noise"], is_text, generator), other, tokens)
+    return tokens.masked_fill(drawn(config["token_dropout"], is_text, generator), HIDDEN)
+
+
+def byte_tokens(texts: Sequence[str]) -> Tensor:
+    """Return the first bytes of texts, (texts, CONTEXT_LENGTH), filled up with PADDING."""
+    encoded = [list(text.encode()[:CONTEXT_LENGTH]) for text in texts]
+    padded = [tokens + [PADDING] * (CONTEXT_LENGTH - len(tokens)) for tokens in encoded]
+    return torch.tensor(padded, dtype=torch.int16)
 
 
 # --- Gradient accumulation: the gradients of micro-batches add up to the batch gradient ----------
@@ -617,6 +701,92 @@ def accumulate(model: nn.Module, task: Task, batch: Tensor, config: Config, size
     return total
 
 
+# --- Optimizer: AdamW (Loshchilov and Hutter 2017, arXiv:1711.05101) -----------------------------
+
+
+def adamw_optimizer(groups: list[dict[str, Any]], config: Config) -> torch.optim.Optimizer:
+    """Return the optimizer of parameter groups."""
+    return torch.optim.AdamW(groups, betas=(config["beta1"], config["beta2"]), weight_decay=0.0)
+
+
+# --- Optimizer: Adafactor (Shazeer and Stern 2018, arXiv:1804.04235) -----------------------------
+# A step is relative to the size of the weights, so the best learning rates are larger than
+# AdamW's.
+
+
+def adafactor_optimizer(groups: list[dict[str, Any]], config: Config) -> torch.optim.Optimizer:
+    """Return the optimizer of parameter groups."""
+    decay = config["beta2_decay"]
+    return torch.optim.Adafactor(groups, beta2_decay=decay, weight_decay=0.0)
+
+
+OPTIMIZERS: dict[str, Callable[..., Any]] = {
+    "adamw": adamw_optimizer,
+    "adafactor": adafactor_optimizer,
+}
+
+
+# --- Schedule: half a cosine ---------------------------------------------------------------------
+
+
+def cosine_schedule(done: float, config: Config) -> float:
+    """Return the learning rate over its peak, at a share of the training after the warm-up."""
+    floor = config["min_lr_ratio"]
+    return float(floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+# --- Schedule: a straight line -------------------------------------------------------------------
+
+
+def linear_schedule(done: float, config: Config) -> float:
+    """Return the learning rate over its peak, at a share of the training after the warm-up."""
+    floor = config["min_lr_ratio"]
+    return float(floor + (1 - floor) * (1 - done))
+
+
+# --- Schedule: the peak until the end ------------------------------------------------------------
+
+
+def constant_schedule(done: float, config: Config) -> float:
+    """Return the learning rate over its peak, at a share of the training after the warm-up."""
+    del done, config
+    return 1.0
+
+
+# --- Schedule: a power of the rest of the training -----------------------------------------------
+
+
+def polynomial_schedule(done: float, config: Config) -> float:
+    """Return the learning rate over its peak, at a share of the training after the warm-up."""
+    floor = config["min_lr_ratio"]
+    return float(floor + (1 - floor) * (1 - done) ** config["schedule_power"])
+
+
+SCHEDULES: dict[str, Callable[..., Any]] = {
+    "cosine": cosine_schedule,
+    "linear": linear_schedule,
+    "constant": constant_schedule,
+    "polynomial": polynomial_schedule,
+}
+
+
+# --- Optimizer and learning rate of a trial, by its hyper-parameters -----------------------------
+
+
+def make_optimizer(groups: list[dict[str, Any]], config: Config) -> torch.optim.Optimizer:
+    """Return the optimizer of parameter groups; each step gets its own learning rate."""
+    return OPTIMIZERS[config["optimizer"]](groups, config)
+
+
+def learning_rate(step: int, total: float, config: Config) -> float:
+    """Return the learning rate of a step, counted from 0: linear warm-up, then the schedule."""
+    peak, warmup = config["learning_rate"], config["warmup_steps"]
+    if step < warmup:
+        return float(peak * (step + 1) / warmup)
+    done = min((step - warmup) / max(total - warmup, 1), 1)
+    return float(peak * SCHEDULES[config["schedule"]](done, config))
+
+
 # --- Training of one configuration, with evaluations ---------------------------------------------
 # Random streams are keyed by (seed, trial, interval, purpose), so that a resumed or repeated trial
 # draws the same numbers.
@@ -630,15 +800,6 @@ def stream_seed(seed: int, *key: int | str) -> int:
     """Return the seed (63 bits) of the random stream of a key."""
     digest = hashlib.blake2b(repr((seed, *key)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
-
-
-def learning_rate(step: int, total: float, config: Config) -> float:
-    """Return the learning rate of a step, counted from 0: linear warm-up, then half a cosine."""
-    peak, warmup, floor = config["learning_rate"], config["warmup_steps"], config["min_lr_ratio"]
-    if step < warmup:
-        return float(peak * (step + 1) / warmup)
-    done = min((step - warmup) / max(total - warmup, 1), 1)
-    return float(peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))))
 
 
 def stops_early(values: Iterable[float], config: Config) -> bool:
@@ -665,8 +826,7 @@ class Training:
         matrices = [p for name, p in named if p.ndim > 1 and not name.endswith("positions")]
         others = [p for name, p in named if p.ndim < 2 or name.endswith("positions")]  # no decay
         groups = [{"params": matrices, "weight_decay": config["weight_decay"]}, {"params": others}]
-        betas = (config["beta1"], config["beta2"])
-        self.optimizer = torch.optim.AdamW(groups, betas=betas, weight_decay=0.0)
+        self.optimizer = make_optimizer(groups, config)
         kind = "cuda" if device.type == "cuda" else "cpu"  # bfloat16 is slower on others
         self.autocast = torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda")
         self.streams = torch if device.type == "cpu" else getattr(torch, device.type)

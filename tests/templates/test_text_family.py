@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from hpo_script.families.text.examples import read_examples, split_examples
 from hpo_script.families.text.losses import LOSSES
 from hpo_script.families.text.metrics import class_metrics
-from hpo_script.families.text.tfidf import fit_softmax, tfidf
+from hpo_script.families.text.softmax import fit_softmax
+from hpo_script.families.text.tfidf import tfidf
 from hpogen.errors import DataError
 from hpogen.families.text.examples_file import read_text_examples
 

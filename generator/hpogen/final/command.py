@@ -61,10 +61,10 @@ def write_final(
         click.echo(f"trial {config['trial']}: {value}, {n_seeds} seeds", err=True)
 
 
-def refuse_other_options(given: dict[str, object]) -> None:
+def refuse_other_options(given: dict[str, object], beside: str = "--kind final") -> None:
     """Raise UsageError for an option that the study decides."""
     names = [name for name, value in given.items() if value not in (None, (), False)]
     if names:
         flag = {"config_path": "config", "options": "option", "overrides": "set"}
         shown = flag.get(names[0], names[0].removesuffix("_sections")).replace("_", "-")
-        raise UsageError(f"--{shown} cannot be combined with --kind final: the study decides it")
+        raise UsageError(f"--{shown} cannot be combined with {beside}: the study decides it")

@@ -2,7 +2,8 @@
 
 Neighbouring samples resemble each other, so blocks of them are drawn, moving along the split with
 its ends joined (Politis and Romano 1992). Model and baseline are compared on the same samples. The
-seeds are drawn, too, so that an interval holds the noise of both.
+seeds are drawn, too, so that an interval holds the noise of both. Where the samples have groups,
+such as sentences of one post, groups are drawn instead of blocks.
 """
 
 from __future__ import annotations
@@ -32,16 +33,25 @@ class Gain(NamedTuple):
     high: float
 
 
-def block_counts(n: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
+def block_counts(
+    n: int, generator: np.random.Generator, length: int = BLOCK_LENGTH
+) -> Iterator[np.ndarray]:
     """Yield how often each of n samples is in each resample, (resamples, n), in pieces."""
-    offsets = np.arange(BLOCK_LENGTH)
+    offsets = np.arange(length)
     most = max(1, 4_000_000 // n)
     for done in range(0, N_RESAMPLES, most):
         rows = min(most, N_RESAMPLES - done)
-        starts = generator.integers(n, size=(rows, -(-n // BLOCK_LENGTH), 1))
+        starts = generator.integers(n, size=(rows, -(-n // length), 1))
         drawn = ((starts + offsets) % n).reshape(rows, -1)[:, :n]
         places = (drawn + n * np.arange(rows)[:, None]).ravel()
         yield np.bincount(places, minlength=rows * n).reshape(rows, n).astype(np.float64)
+
+
+def group_counts(groups: np.ndarray, generator: np.random.Generator) -> Iterator[np.ndarray]:
+    """Yield how often each sample is in each resample of groups, (resamples, samples)."""
+    _, number = np.unique(groups, return_inverse=True)
+    for counts in block_counts(int(number.max()) + 1, generator, 1):
+        yield counts[:, number]
 
 
 def compare(
@@ -49,15 +59,17 @@ def compare(
     baselines: Mapping[str, np.ndarray],
     measures: Measures,
     signs: Mapping[str, int],
+    groups: np.ndarray | None = None,
 ) -> list[Gain]:
     """Return the gain of the mean over seeds, for each baseline and measure.
 
-    `signs`: 1 where a higher value of the measure is better, else -1.
+    `signs`: 1 where a higher value of the measure is better, else -1. `groups`: of each sample.
     """
     n, n_seeds = len(by_seed[0]), len(by_seed)
     generator = np.random.default_rng(0)
+    resamples = block_counts(n, generator) if groups is None else group_counts(groups, generator)
     drawn: dict[tuple[str, str], list[np.ndarray]] = {}
-    for counts in itertools.chain([np.ones((1, n))], block_counts(n, generator)):
+    for counts in itertools.chain([np.ones((1, n))], resamples):
         seeds = generator.integers(n_seeds, size=(len(counts), n_seeds))
         if not drawn:  # the split itself, with each seed once
             seeds = np.arange(n_seeds)[None]

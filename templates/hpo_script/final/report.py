@@ -37,7 +37,7 @@ def gain_lines(result: Mapping[str, Any]) -> Iterator[str]:
     about = result["bootstrap"]
     yield (
         f"gain over each baseline, {about['confidence']:.0%} interval"
-        f" ({about['resamples']} resamples of blocks of {about['block']} samples)"
+        f" ({about['resamples']} resamples of {about['of']})"
     )
     for gain in result["comparisons"]:
         interval = f"{gain['value']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}]"

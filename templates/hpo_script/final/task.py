@@ -23,6 +23,7 @@ class FinalTask(Task, Protocol):
 
     signs: Mapping[str, int]  # {measure: 1 where higher is better, else -1}
     deciding: str  # the measure of the verdict
+    groups: np.ndarray | None  # of each test sample; a resample keeps or drops a group whole
 
     def train_on(self, validation: bool) -> None:
         """Train on the training split from now on, or on that of validation as well."""

@@ -62,7 +62,13 @@ def judge(
         "baselines_on_test": {name: measured(task, baselines[name]) for name in baselines},
         "test_samples": len(scores[best]),
         "reliability": task.table(scores[best]),
-        "bootstrap": {"block": BLOCK_LENGTH, "resamples": N_RESAMPLES, "confidence": CONFIDENCE},
+        "bootstrap": {
+            "of": f"blocks of {BLOCK_LENGTH} samples"
+            if task.groups is None
+            else f"{len({*task.groups.tolist()})} groups",
+            "resamples": N_RESAMPLES,
+            "confidence": CONFIDENCE,
+        },
     }
 
 
@@ -94,7 +100,7 @@ def seeds_result(
     by_seed = [scores[name] for name in names]
     rows = [{**measured(task, scores[n]), **task.more(scores[n], about[n])} for n in names]
     few = task.too_few()
-    gains = [] if few else compare(by_seed, baselines, task.measures, task.signs)
+    gains = [] if few else compare(by_seed, baselines, task.measures, task.signs, task.groups)
     n_collapsed = sum(task.collapsed(scores[name], about[name]) for name in names)
     return {
         "trainings": names,

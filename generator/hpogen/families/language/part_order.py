@@ -8,6 +8,7 @@ PARTS = (
     "families/language/n_gram",
     "families/language/data",
     "experiment/accumulate_mean",
+    "experiment/optimizer",
     "experiment/training",
     "experiment/arch_space",
     "experiment/space",

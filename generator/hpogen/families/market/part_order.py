@@ -14,6 +14,7 @@ PARTS = (
     "{prices}",
     "families/market/data",
     "{accumulate}",
+    "experiment/optimizer",
     "experiment/training",
     "{walk_forward}",
     "experiment/arch_space",

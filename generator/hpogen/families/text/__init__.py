@@ -11,7 +11,8 @@ from hpogen.families.shared import AXES, SMALL_AXES, epoch_schedule, shapes
 from hpogen.families.text.constants import CONSTANTS, DEMO_PATH
 from hpogen.families.text.examples_file import read_text_examples
 from hpogen.families.text.losses import LOSSES
-from hpogen.families.text.part_order import PARTS
+from hpogen.families.text.optimizers import SWITCHES
+from hpogen.families.text.part_order import FINAL_PARTS, PARTS
 from hpogen.families.text.search_space import SEARCH_SPACE
 
 DEMO_TEXTS = 5642  # of `hpogen demo-data licences`
@@ -85,8 +86,9 @@ TEXT = Family(
     params=SEARCH_SPACE,
     options={},
     default_options={},
-    switches={"loss": Switch("losses", "_loss", LOSSES)},
+    switches={"loss": Switch("losses", "_loss", LOSSES), **SWITCHES},
     metrics={"macro_f1": "maximize", "val_loss": "minimize", "accuracy": "maximize"},
     default_metric="macro_f1",
     parts=PARTS,
+    final_parts=FINAL_PARTS,
 )

@@ -3,14 +3,22 @@
 PARTS = (
     "experiment/shared",
     "experiment/transformer",
+    "families/text/encoder",
     "families/text/model",
     "families/text/examples",
     "families/text/metrics",
     "families/text/tfidf",
+    "families/text/softmax",
     "{loss}",
+    "families/text/augment",
     "families/text/data",
     "experiment/accumulate_mean",
+    "{optimizer}",
+    "{schedule}",
+    "families/text/optimizer",
     "experiment/training",
     "experiment/arch_space",
     "experiment/space",
 )
+
+FINAL_PARTS = ("families/text/measures", "families/text/final_task")

@@ -8,14 +8,14 @@ from hpogen.families.shared import (
     UpToOne,
     categorical,
     log_float,
-    optimizer_params,
     uniform,
 )
 from hpogen.families.text.losses import Loss
+from hpogen.families.text.optimizers import text_params
 
 SEARCH_SPACE = (
     Param("epochs", categorical(10, 20, 30), Positive, "passes over the training texts"),
-    *optimizer_params(
+    *text_params(
         learning_rate=log_float(2e-4, 3e-3),
         weight_decay=log_float(1e-3, 1e-1),
         dropout=uniform(0.0, 0.3),

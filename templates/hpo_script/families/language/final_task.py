@@ -38,6 +38,7 @@ class FinalTask(Task):
 
     signs: Mapping[str, int] = {"bits per byte": -1}
     deciding = "bits per byte"
+    groups = None
 
     def load(self, device: torch.device) -> None:
         """Read training and validation bytes."""

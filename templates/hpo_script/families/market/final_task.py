@@ -56,6 +56,7 @@ class FinalTask(Task):
 
     signs = SIGNS
     deciding = DECIDING[METRIC]
+    groups = None
 
     def load(self, device: torch.device) -> None:
         """Read training and validation days."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, UnusableError
+from hpo_script.families.text.augment import drawn, swapped
 from hpo_script.families.text.constants import (
     CONTEXT_LENGTH,
     GROUP_COLUMN,
@@ -29,8 +30,9 @@ from hpo_script.families.text.constants import (
 from hpo_script.families.text.examples import evenly_spread, read_examples, splits_of
 from hpo_script.families.text.losses import LOSSES
 from hpo_script.families.text.metrics import class_metrics
-from hpo_script.families.text.model import PADDING, TextClassifier
-from hpo_script.families.text.tfidf import fit_softmax, tfidf
+from hpo_script.families.text.model import HIDDEN, PADDING, TextClassifier
+from hpo_script.families.text.softmax import fit_softmax
+from hpo_script.families.text.tfidf import tfidf
 
 
 class Task:
@@ -43,6 +45,24 @@ class Task:
 
     def load(self, device: torch.device) -> None:
         """Read the examples; move the bytes of training and validation texts to the device."""
+        train, val, _ = self.read_splits()  # the test texts are dropped
+        train = [train[row] for row in evenly_spread(range(len(train)), TRAIN_SUBSET)]
+        for split, examples in (("training", train), ("validation", val)):
+            counts = Counter(example[1] for example in examples)
+            if few := [label for label in LABELS if counts[label] < MIN_CLASS_SAMPLES]:
+                raise UnusableError(
+                    f"{self.data_path}: {counts[few[0]]} {split} texts have the label {few[0]!r},"
+                    f" fewer than MIN_CLASS_SAMPLES, {MIN_CLASS_SAMPLES}"
+                )
+        self.texts = [example[0] for example in train + val]
+        self.tokens = byte_tokens(self.texts).to(device)
+        labels = [LABELS.index(example[1]) for example in train + val]
+        self.labels = torch.tensor(labels, device=device)
+        self.train = torch.arange(len(train), device=device)
+        self.val = torch.arange(len(train), len(labels), device=device)
+
+    def read_splits(self) -> list[list[list[str]]]:
+        """Return the examples of training, validation and test. Raises UnusableError."""
         content = Path(self.data_path).read_bytes()
         self.digest = hashlib.sha256(content).hexdigest()
         if self.data_sha256 not in (None, self.digest):
@@ -62,23 +82,7 @@ class Task:
             )
         except ValueError as error:
             raise UnusableError(f"{self.data_path}: {error}") from None
-        train, val = evenly_spread(splits[0], TRAIN_SUBSET), splits[1]
-        for split, rows in (("training", train), ("validation", val)):
-            counts = Counter(examples[row][1] for row in rows)
-            if few := [label for label in LABELS if counts[label] < MIN_CLASS_SAMPLES]:
-                raise UnusableError(
-                    f"{self.data_path}: {counts[few[0]]} {split} texts have the label {few[0]!r},"
-                    f" fewer than MIN_CLASS_SAMPLES, {MIN_CLASS_SAMPLES}"
-                )
-        seen = train + val  # the test texts are dropped
-        self.texts = [examples[row][0] for row in seen]
-        encoded = [list(text.encode()[:CONTEXT_LENGTH]) for text in self.texts]
-        padded = [tokens + [PADDING] * (CONTEXT_LENGTH - len(tokens)) for tokens in encoded]
-        self.tokens = torch.tensor(padded, dtype=torch.int16, device=device)
-        labels = [LABELS.index(examples[row][1]) for row in seen]
-        self.labels = torch.tensor(labels, device=device)
-        self.train = torch.arange(len(train), device=device)
-        self.val = torch.arange(len(train), len(seen), device=device)
+        return [[examples[row] for row in rows] for rows in splits]
 
     def limit_for_smoke(self) -> dict[str, int]:
         """Keep 300 training texts; return the parameters of a short training."""
@@ -92,18 +96,25 @@ class Task:
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """Return the metrics of the label shares alone, and of a regression on TF-IDF."""
-        train, val = self.train.cpu(), self.val.cpu()
-        labels = self.labels.cpu()
-        shares = torch.bincount(labels[train], minlength=len(LABELS)) / len(train)
-        features = tfidf(self.texts, train.tolist())
-        weights = fit_softmax(features.index_select(0, train), labels[train], len(LABELS))
-        predictions = {
-            "majority label": shares.log().expand(len(val), -1),
-            "TF-IDF": torch.sparse.mm(features.index_select(0, val), weights),
-        }
+        val = self.val.cpu()
+        found = self.baseline_logits([self.texts[row] for row in val.tolist()])
+        targets = self.labels.cpu()[val]
         names = ("macro_f1", "accuracy", "val_loss")
-        found = {name: class_metrics(p, labels[val]) for name, p in predictions.items()}
-        return {name: {metric: m[metric] for metric in names} for name, m in found.items()}
+        metrics = {name: class_metrics(logits, targets) for name, logits in found.items()}
+        return {name: {metric: m[metric] for metric in names} for name, m in metrics.items()}
+
+    def baseline_logits(self, asked: Sequence[str]) -> dict[str, Tensor]:
+        """Return the logits of some texts, from baselines fitted to the training texts."""
+        train, n_labels = self.train.tolist(), len(LABELS)
+        targets = self.labels.cpu()[self.train.cpu()]
+        shares = torch.bincount(targets, minlength=n_labels) / len(targets)
+        features = tfidf([*(self.texts[row] for row in train), *asked], range(len(train)))
+        learnt, rest = torch.arange(len(train)), torch.arange(len(train), features.shape[0])
+        weights = fit_softmax(features.index_select(0, learnt), targets, n_labels)
+        return {
+            "majority label": shares.log().expand(len(asked), -1),
+            "TF-IDF": torch.sparse.mm(features.index_select(0, rest), weights),
+        }
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
@@ -123,13 +134,20 @@ class Task:
         return {"epochs": config["epochs"]}
 
     def batches(self, config: Config, _n_batches: int, seed: int) -> list[Tensor]:
-        """Return the texts of an epoch in random order, cut into batches; the last is smaller."""
-        order = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(seed))
-        return list(self.train[order.to(self.train.device)].split(config["batch_size"]))
+        """Return the augmented texts of an epoch in random order, in batches.
 
-    def training_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        A row has the index of a text and its bytes. The last batch is smaller.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(self.train), generator=generator).to(self.train.device)
+        indices = self.train[order]
+        tokens = augmented(self.tokens[indices].int(), config, generator)
+        rows = torch.cat([indices.int().unsqueeze(1), tokens], 1)
+        return list(rows.split(config["batch_size"]))
+
+    def training_batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the bytes of texts, (texts, CONTEXT_LENGTH), and their labels."""
-        return self.tokens[indices].long(), self.labels[indices]
+        return rows[:, 1:].long(), self.labels[rows[:, 0].long()]
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
         """Return the mean training loss; `class_balance` 1 gives all labels the same weight."""
@@ -142,5 +160,22 @@ class Task:
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
         """Return the metrics on the validation texts, from a model in evaluation mode."""
         parts = self.val.split(micro_batch)
-        logits = torch.cat([model(self.training_batch(rows)[0]) for rows in parts])
+        logits = torch.cat([model(self.tokens[rows].long()) for rows in parts])
         return class_metrics(logits.float(), self.labels[self.val])
+
+
+def augmented(tokens: Tensor, config: Config, generator: torch.Generator) -> Tensor:
+    """Return bytes of texts, some of them exchanged, replaced or hidden."""
+    is_text = tokens < PADDING
+    pairs = is_text & is_text.roll(-1, 1)
+    tokens = swapped(tokens, drawn(config["token_swap"], pairs, generator))
+    other = torch.randint(32, 127, tokens.shape, generator=generator).to(tokens)
+    tokens = torch.where(drawn(config["char_noise"], is_text, generator), other, tokens)
+    return tokens.masked_fill(drawn(config["token_dropout"], is_text, generator), HIDDEN)
+
+
+def byte_tokens(texts: Sequence[str]) -> Tensor:
+    """Return the first bytes of texts, (texts, CONTEXT_LENGTH), filled up with PADDING."""
+    encoded = [list(text.encode()[:CONTEXT_LENGTH]) for text in texts]
+    padded = [tokens + [PADDING] * (CONTEXT_LENGTH - len(tokens)) for tokens in encoded]
+    return torch.tensor(padded, dtype=torch.int16)

@@ -1,37 +1,30 @@
-"""Model: a bidirectional transformer on the bytes of a text, pooled by the mean."""
+"""Model: the mean of an encoder's vectors, and a logit per label."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from hpo_script.experiment.shared import Arch
-from hpo_script.experiment.transformer import Block, init_weights
-from hpo_script.families.text.constants import CONTEXT_LENGTH, LABELS
+from hpo_script.experiment.transformer import init_weights
+from hpo_script.families.text.constants import LABELS
+from hpo_script.families.text.encoder import Encoder
 
 PADDING = 256  # follows the 256 byte values
+HIDDEN = 257  # in place of a byte that augmentation hides
 
 
 class TextClassifier(nn.Module):
-    """Encoder with learned positions, and a logit per label."""
+    """Encoder, mean over the bytes of the text, linear head."""
 
     def __init__(self, arch: Arch, dropout: float) -> None:
         super().__init__()
-        d_model, n_layers = arch["d_model"], arch["n_layers"]
-        self.embed = nn.Embedding(PADDING + 1, d_model)
-        self.positions = nn.Parameter(0.02 * torch.randn(CONTEXT_LENGTH, d_model))
+        self.encoder = Encoder(arch, dropout, nn.Embedding(HIDDEN + 1, arch["d_model"]))
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.Sequential(*(Block(arch, dropout, causal=False) for _ in range(n_layers)))
-        self.norm = nn.LayerNorm(d_model)
-        self.head = nn.Linear(d_model, len(LABELS))
-        init_weights(self, n_layers)
+        self.head = nn.Linear(arch["d_model"], len(LABELS))
+        init_weights(self, arch["n_layers"])
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Map bytes (batch, CONTEXT_LENGTH) to logits (batch, labels).
-
-        The mean leaves out the padding, which attention sees: each text has the same length.
-        """
-        x = self.blocks(self.dropout(self.embed(tokens) + self.positions))
+        """Map bytes (batch, CONTEXT_LENGTH) to logits (batch, labels)."""
         is_text = (tokens != PADDING).unsqueeze(2)
-        mean = (self.norm(x) * is_text).sum(1) / is_text.sum(1).clamp(min=1)
+        mean = (self.encoder(tokens) * is_text).sum(1) / is_text.sum(1).clamp(min=1)
         return self.head(self.dropout(mean))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hpo_script.experiment.block_sizes import block_params, saved_bytes
 
-VOCABULARY = 257  # bytes and padding
+VOCABULARY = 258  # bytes, padding and hidden bytes
 
 
 def count_params(arch: Mapping[str, int], *, context_length: int, n_labels: int) -> int:

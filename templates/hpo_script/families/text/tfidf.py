@@ -1,4 +1,4 @@
-"""TF-IDF: a logistic regression on runs of characters, the baseline of text models."""
+"""TF-IDF of runs of characters, for the baseline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -39,19 +38,3 @@ def tfidf(texts: Sequence[str], training: Sequence[int]) -> Tensor:
     return torch.sparse_coo_tensor(
         torch.tensor(indices).T, values, shape, check_invariants=False
     ).coalesce()
-
-
-def fit_softmax(features: Tensor, targets: Tensor, n_labels: int, penalty: float = 1e-5) -> Tensor:
-    """Return the weights (terms, labels) of a logistic regression, by L-BFGS."""
-    weights = torch.zeros(features.shape[1], n_labels, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        optimizer.zero_grad()
-        logits = torch.sparse.mm(features, weights)
-        total = F.cross_entropy(logits, targets) + penalty * weights.square().sum()
-        total.backward()
-        return total
-
-    optimizer.step(loss)
-    return weights.detach()

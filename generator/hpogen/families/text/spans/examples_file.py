@@ -1,0 +1,96 @@
+"""Properties of a file of questions and answers, read when a script is rendered."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hpo_script.families.text.examples import SUFFIXES, evenly_spread, read_rows, splits_of
+from hpo_script.families.text.spans.examples import (
+    SpanExample,
+    encode,
+    span_examples,
+    span_positions,
+)
+from hpogen.configuration.yaml_file import shown
+from hpogen.errors import DataError
+from hpogen.families.family import DataFacts, with_defaults
+from hpogen.families.shared import local_path
+from hpogen.families.text.spans.constants import CONSTANTS
+
+
+def read_span_examples(path: str, given: Mapping[str, Any], task: str) -> DataFacts:
+    """Return the properties of a file of questions and answers. Raises DataError."""
+    del task
+    values = with_defaults(CONSTANTS, given)
+    place = shown(path, 200)
+    if Path(path).suffix not in SUFFIXES:
+        raise DataError(f"{place}: not one of {', '.join(SUFFIXES)}")
+    try:
+        content = Path(path).read_bytes()
+        train, val, test = read_splits(Path(path), content, values)
+    except ImportError as error:
+        raise DataError(f"{place}: {error}; run: python -m pip install pandas pyarrow") from None
+    except OSError as error:
+        raise DataError(f"{place}: {error.strerror}") from None
+    except Exception as error:  # each reader raises its own types for a damaged file
+        raise DataError(f"{place}: {shown(str(error), 200)}") from None
+    train = [train[row] for row in evenly_spread(range(len(train)), values["train_subset"])]
+    for name, part in (("training", train), ("validation", val)):
+        n_answers, least = sum(bool(one.answer) for one in part), values["min_answers"]
+        if n_answers < least:
+            raise DataError(
+                f"{place}: {n_answers} {name} texts have an answer, fewer than"
+                f" splits.min_answers, {least}"
+            )
+    every = [*train, *val, *test]
+    answered = sum(bool(one.answer) for one in every) / len(every)
+    sizes = f"{len(train):,} for training, {len(val):,} validation, {len(test):,} test"
+    notes = [f"{len(every):,} texts, {answered:.0%} with an answer: {sizes}"]
+    constants = {
+        "data_path": local_path(path),
+        "data_sha256": hashlib.sha256(content).hexdigest(),
+    }
+    return DataFacts(constants, notes, warnings_about(every, values), len(train))
+
+
+def read_splits(path: Path, content: bytes, values: Mapping[str, Any]) -> list[list[SpanExample]]:
+    """Return the examples of training, validation and test. Raises ValueError."""
+    by_answer = values["answer_column"] is not None
+    columns = {
+        "text": values["text_column"],
+        "question": values["question_column"],
+        "start": None if by_answer else values["start_column"],
+        "end": None if by_answer else values["end_column"],
+        "answer": values["answer_column"],
+        "place": values["group_column"] or values["split_column"],
+    }
+    examples = span_examples(read_rows(path, content), columns)
+    splits = splits_of(
+        [(one.text, one.kind, one.place) for one in examples],
+        grouped=values["group_column"] is not None,
+        fixed=values["split_column"] is not None,
+        shares=(values["train_fraction"], values["val_fraction"]),
+        seed=values["split_seed"],
+    )
+    return [[examples[row] for row in rows] for rows in splits]
+
+
+def warnings_about(examples: Sequence[SpanExample], values: Mapping[str, Any]) -> list[str]:
+    """Return a warning if more than 2 % of the answers are out of reach of the model."""
+    length, longest = values["context_length"], values["max_answer"]
+    firsts = [encode(one, length)[1] for one in examples]
+    lost = sum(
+        span_positions(one, first, context_length=length, max_answer=longest)[0] < 0
+        for one, first in zip(examples, firsts, strict=True)
+    )
+    if lost <= len(examples) / 50:
+        return []
+    share = lost / len(examples)
+    warning = (
+        f"{share:.0%} of the answers are beyond model.context_length, {length} words, or longer"
+        f" than model.max_answer, {longest}; they count as wrong"
+    )
+    return [warning]

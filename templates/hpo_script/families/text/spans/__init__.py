@@ -1,0 +1,1 @@
+"""Spans: where in a text is the answer to a question?"""

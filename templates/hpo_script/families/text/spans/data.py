@@ -1,0 +1,233 @@
+"""Data: questions and texts; the splits keep the share of answers, and no group is in two."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, UnusableError
+from hpo_script.families.text.augment import drawn, swapped
+from hpo_script.families.text.constants import (
+    ANSWER_COLUMN,
+    CONTEXT_LENGTH,
+    END_COLUMN,
+    GROUP_COLUMN,
+    HASH_BUCKETS,
+    MAX_ANSWER,
+    MIN_ANSWERS,
+    QUESTION_COLUMN,
+    SPLIT_COLUMN,
+    SPLIT_SEED,
+    START_COLUMN,
+    TEXT_COLUMN,
+    TRAIN_FRACTION,
+    TRAIN_SUBSET,
+    VAL_FRACTION,
+)
+from hpo_script.families.text.examples import evenly_spread, read_rows, splits_of
+from hpo_script.families.text.spans.examples import (
+    SpanExample,
+    encode,
+    span_examples,
+    span_positions,
+)
+from hpo_script.families.text.spans.metrics import answer_metrics, best_spans, cross_fitted
+from hpo_script.families.text.spans.model import SpanFinder, text_words
+from hpo_script.families.text.spans.rules import commonest_answer, commonest_place
+from hpo_script.families.text.spans.word_regression import regression_answers
+from hpo_script.families.text.spans.words import FEATURES, HIDDEN, PADDING, word_places
+
+COLUMNS: dict[str, str | None] = {
+    "text": TEXT_COLUMN,
+    "question": QUESTION_COLUMN,
+    "start": None if ANSWER_COLUMN else START_COLUMN,
+    "end": None if ANSWER_COLUMN else END_COLUMN,
+    "answer": ANSWER_COLUMN,
+    "place": GROUP_COLUMN or SPLIT_COLUMN,
+}
+BASELINES = {
+    "commonest place": commonest_place,
+    "commonest answer": commonest_answer,
+    "word regression": regression_answers,
+}
+
+
+class Task:
+    """Search of the answer to a question in a text."""
+
+    unit = "epoch"
+
+    def __init__(self, data_path: str, data_sha256: str | None) -> None:
+        self.data_path, self.data_sha256 = data_path, data_sha256
+
+    def load(self, device: torch.device) -> None:
+        """Read the examples; move the words of training and validation to the device."""
+        train, val, _ = self.read_splits()  # the test examples are dropped
+        train = [train[row] for row in evenly_spread(range(len(train)), TRAIN_SUBSET)]
+        for name, part in (("training", train), ("validation", val)):
+            if (n_answers := sum(bool(one.answer) for one in part)) < MIN_ANSWERS:
+                raise UnusableError(
+                    f"{self.data_path}: {n_answers} {name} texts have an answer, fewer than"
+                    f" MIN_ANSWERS, {MIN_ANSWERS}"
+                )
+        self.examples = train + val
+        self.buckets, self.firsts, self.targets = encode_all(self.examples, device)
+        learnt = self.targets[: len(train), 0] >= 0  # the answer is within the context
+        self.train = learnt.nonzero().flatten()
+        self.val = torch.arange(len(train), len(self.examples), device=device)
+
+    def read_splits(self) -> list[list[SpanExample]]:
+        """Return the examples of training, validation and test. Raises UnusableError."""
+        content = Path(self.data_path).read_bytes()
+        self.digest = hashlib.sha256(content).hexdigest()
+        if self.data_sha256 not in (None, self.digest):
+            raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
+        try:
+            examples = span_examples(read_rows(Path(self.data_path), content), COLUMNS)
+            splits = splits_of(
+                [(one.text, one.kind, one.place) for one in examples],
+                grouped=GROUP_COLUMN is not None,
+                fixed=SPLIT_COLUMN is not None,
+                shares=(TRAIN_FRACTION, VAL_FRACTION),
+                seed=SPLIT_SEED,
+            )
+        except ValueError as error:
+            raise UnusableError(f"{self.data_path}: {error}") from None
+        return [[examples[row] for row in rows] for rows in splits]
+
+    def limit_for_smoke(self) -> dict[str, int]:
+        """Keep 300 training texts; return the parameters of a short training."""
+        self.train = self.train[:: max(1, len(self.train) // 300)]
+        return {"epochs": 2}
+
+    def describe(self) -> dict[str, Any]:
+        """Return digest and sizes."""
+        about = {"data": self.data_path, "data_sha256": self.digest}
+        return {**about, "train_samples": len(self.train), "val_samples": len(self.val)}
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """Return the metrics of two rules and of a regression on words."""
+        train = [self.examples[row] for row in self.train.tolist()]
+        val = [self.examples[row] for row in self.val.tolist()]
+        answers = [one.answer for one in val]
+        return {name: answer_metrics(of(train, val), answers) for name, of in BASELINES.items()}
+
+    def build_model(self, arch: Arch, dropout: float) -> nn.Module:
+        """Return an untrained model."""
+        return SpanFinder(arch, dropout)
+
+    def sample(self, n: int, device: torch.device) -> Tensor:
+        """Return n texts of zeros, for the measurement of memory."""
+        return torch.zeros(n, CONTEXT_LENGTH, FEATURES, dtype=torch.long, device=device)
+
+    def intervals(self, config: Config) -> Iterator[tuple[int, int]]:
+        """Yield each epoch from 1, and its number of batches."""
+        n_batches = math.ceil(len(self.train) / config["batch_size"])
+        return ((epoch + 1, n_batches) for epoch in range(config["epochs"]))
+
+    def training_length(self, config: Config) -> dict[str, int]:
+        """Return the length of a training in epochs."""
+        return {"epochs": config["epochs"]}
+
+    def batches(self, config: Config, _n_batches: int, seed: int) -> list[Tensor]:
+        """Return the augmented texts of an epoch in random order, in batches.
+
+        A row has the index of a text, filled up, and its words, all with their features. The last
+        batch is smaller.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(self.train), generator=generator).to(self.train.device)
+        indices = self.train[order]
+        words = augmented(self.buckets[indices], self.targets[indices], config, generator)
+        index = indices.int()[:, None, None].expand(-1, 1, FEATURES)
+        return list(torch.cat([index, words], 1).split(config["batch_size"]))
+
+    def training_batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return buckets, (texts, CONTEXT_LENGTH, features), and the positions of the answers."""
+        return rows[:, 1:].long(), self.targets[rows[:, 0, 0].long()]
+
+    def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
+        """Return the mean loss of start and end; `no_answer_weight` is of texts without one."""
+        losses = F.cross_entropy(outputs.transpose(1, 2), targets, reduction="none").mean(1)
+        weights = torch.where(targets[:, 0] > 0, 1.0, config["no_answer_weight"])
+        return (weights * losses).mean()
+
+    def logits(self, model: nn.Module, rows: Tensor, micro_batch: int) -> Tensor:
+        """Return the logits of start and end, from a model in evaluation mode."""
+        return torch.cat([model(self.buckets[part].long()) for part in rows.split(micro_batch)])
+
+    def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
+        """Return the metrics on the validation texts, from a model in evaluation mode."""
+        logits, targets = self.logits(model, self.val, micro_batch), self.targets[self.val]
+        learnt = targets[:, 0] >= 0
+        losses = F.cross_entropy(logits[learnt].transpose(1, 2), targets[learnt])
+        if not math.isfinite(float(losses)):
+            return {"val_loss": math.nan}
+        examples = [self.examples[row] for row in self.val.tolist()]
+        firsts = [self.firsts[row] for row in self.val.tolist()]
+        spans, leads = spans_in(examples, firsts, logits)
+        answers = [one.answer for one in examples]
+        found = cross_fitted(spans, leads, answers)
+        right = sum(bool(one) == bool(other) for one, other in zip(found, answers, strict=True))
+        return {
+            **answer_metrics(found, answers),
+            "val_loss": float(losses),
+            "answered_right": right / len(found),
+            "collapsed": len({*found}) == 1,
+        }
+
+
+def augmented(
+    buckets: Tensor, targets: Tensor, config: Config, generator: torch.Generator
+) -> Tensor:
+    """Return words of texts, some of them exchanged, misspelt or hidden.
+
+    An exchange leaves the answer and its neighbours where they are. A misspelt word keeps its
+    beginning, ending and form.
+    """
+    is_text = text_words(buckets)
+    place = torch.arange(CONTEXT_LENGTH, device=buckets.device)
+    apart = (place + 1 < targets[:, :1]) | (place > targets[:, 1:])
+    pairs = is_text & is_text.roll(-1, 1) & apart
+    words = swapped(buckets, drawn(config["token_swap"], pairs, generator))
+    other = torch.randint(HIDDEN + 1, HASH_BUCKETS, is_text.shape, generator=generator).to(words)
+    misspelt = drawn(config["char_noise"], is_text, generator)
+    words[:, :, 0] = torch.where(misspelt, other, words[:, :, 0])
+    hidden = drawn(config["token_dropout"], is_text, generator)
+    return words.masked_fill(hidden.unsqueeze(2), HIDDEN)
+
+
+def encode_all(
+    examples: Sequence[SpanExample], device: torch.device
+) -> tuple[Tensor, list[int], Tensor]:
+    """Return buckets, where each text begins, and the positions of the answers."""
+    encoded = [encode(one, CONTEXT_LENGTH) for one in examples]
+    empty = [[PADDING] * FEATURES]
+    padded = [words + empty * (CONTEXT_LENGTH - len(words)) for words, _ in encoded]
+    firsts = [first for _, first in encoded]
+    spans = [
+        span_positions(one, first, context_length=CONTEXT_LENGTH, max_answer=MAX_ANSWER)
+        for one, first in zip(examples, firsts, strict=True)
+    ]
+    buckets = torch.tensor(padded, dtype=torch.int32, device=device)
+    return buckets, firsts, torch.tensor(spans, device=device)
+
+
+def spans_in(
+    examples: Sequence[SpanExample], firsts: Sequence[int], logits: Tensor
+) -> tuple[list[str], list[float]]:
+    """Return the best span of each text, and its lead over "no answer"."""
+    parts = [[part.tolist() for part in best_spans(few.cpu())] for few in logits.split(256)]
+    found = [place for first, last, _ in parts for place in zip(first, last, strict=True)]
+    spans = []
+    for one, offset, (first, last) in zip(examples, firsts, found, strict=True):
+        places = word_places(one.text)[max(first - offset, 0) : last - offset + 1]
+        spans.append(one.text[places[0][0] : places[-1][1]] if places else "")
+    return spans, [lead for *_, leads in parts for lead in leads]

@@ -1,0 +1,127 @@
+"""Span examples: a question, a text, and where the answer is in characters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from hpo_script.families.text.spans.words import (
+    FEATURES,
+    MARK,
+    PADDING,
+    word_buckets,
+    word_places,
+)
+
+NO_ANSWER = (-1, -1)
+
+
+class SpanExample(NamedTuple):
+    """A row of the file; `start` is -1 without an answer, `place` its group or split."""
+
+    question: str
+    text: str
+    start: int
+    end: int
+    place: str
+
+    @property
+    def answer(self) -> str:
+        """The text of the answer, empty without one."""
+        return self.text[max(self.start, 0) : max(self.end, 0)]
+
+    @property
+    def kind(self) -> str:
+        """Whether there is an answer; its share is the same in every split."""
+        return "answer" if self.start >= 0 else "no answer"
+
+
+def span_examples(
+    rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str | None]
+) -> list[SpanExample]:
+    """Return the examples of rows; `columns` names text, question, start, end, answer and place.
+
+    Raises ValueError with the number of the row.
+    """
+    examples = []
+    for number, row in enumerate(rows, 1):
+        if lacking := [name for name in columns.values() if name and name not in row]:
+            names = ", ".join(map(str, row))
+            raise ValueError(f"column {lacking[0]} is missing; the file has {names}")
+        cells = {key: cell(row[name]) if name else "" for key, name in columns.items()}
+        try:
+            examples.append(span_example(cells, columns))
+        except ValueError as error:
+            raise ValueError(f"row {number}: {error}") from None
+    return examples
+
+
+def cell(value: object) -> str:
+    """Return a value as text; a missing number is empty."""
+    return "" if value is None or value != value else str(value)  # NaN is not itself
+
+
+def span_example(cells: Mapping[str, str], columns: Mapping[str, str | None]) -> SpanExample:
+    """Return the example of a row. Raises ValueError."""
+    for key in ("text", "question", "place"):
+        if columns[key] and not cells[key]:
+            raise ValueError(f"{columns[key]} is empty")
+    text = cells["text"]
+    if not columns["answer"]:
+        start, end = given_span(cells["start"], cells["end"], text)
+    else:
+        start, end = found_span(cells["answer"], text)
+    return SpanExample(cells["question"], text, start, end, cells["place"])
+
+
+def given_span(start: str, end: str, text: str) -> tuple[int, int]:
+    """Return the span that a row names in characters. Raises ValueError."""
+    if not start and not end:
+        return NO_ANSWER
+    numbers = [float(value) if value else -1.0 for value in (start, end)]
+    if not all(number.is_integer() for number in numbers):
+        raise ValueError(f"start {start!r} and end {end!r} are not whole numbers")
+    first, last = map(int, numbers)
+    if not 0 <= first < last <= len(text):
+        raise ValueError(f"start {start!r} and end {end!r} are not within the text")
+    return first, last
+
+
+def found_span(answer: str, text: str) -> tuple[int, int]:
+    """Return the only place of an answer in a text. Raises ValueError."""
+    if not answer:
+        return NO_ANSWER
+    if (times := text.count(answer)) != 1:
+        raise ValueError(f"the text holds the answer {times} times; give columns start and end")
+    first = text.index(answer)
+    return first, first + len(answer)
+
+
+def encode(one: SpanExample, context_length: int) -> tuple[list[list[int]], int]:
+    """Return the buckets of a question and a text, and the position at which the text begins.
+
+    The question is cut to a quarter of the context, the text to the rest.
+    """
+    mark = [[MARK, *[PADDING] * (FEATURES - 1)]]
+    question, text = (
+        [word_buckets(words[start:end], role) for start, end in word_places(words)]
+        for role, words in (("question", one.question), ("text", one.text))
+    )
+    head = [*mark, *question[: context_length // 4], *mark]
+    return [*head, *text][:context_length], len(head)
+
+
+def span_positions(
+    one: SpanExample, first: int, *, context_length: int, max_answer: int
+) -> tuple[int, int]:
+    """Return the positions of the first and last word of an answer; (0, 0) without one.
+
+    (-1, -1): it has more than `max_answer` words, or is not within the context, or has no word.
+    """
+    if not one.answer:
+        return 0, 0
+    places = word_places(one.text)
+    inside = [at for at, (a, b) in enumerate(places) if one.start < b and a < one.end]
+    if not inside or len(inside) > max_answer or first + inside[-1] >= context_length:
+        return -1, -1
+    return first + inside[0], first + inside[-1]

@@ -1,0 +1,219 @@
+"""Span extraction: reading, splits, metrics, decoding and the baselines."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpo_script.families.text.examples import read_rows
+from hpo_script.families.text.spans.examples import (
+    SpanExample,
+    encode,
+    span_examples,
+    span_positions,
+)
+from hpo_script.families.text.spans.metrics import (
+    answer_metrics,
+    best_spans,
+    best_threshold,
+    cross_fitted,
+    token_f1,
+)
+from hpo_script.families.text.spans.rules import commonest_answer, commonest_place
+from hpo_script.families.text.spans.word_regression import best_run, regression_answers
+from hpo_script.families.text.spans.words import word_buckets, word_places
+from hpogen.errors import DataError
+from hpogen.families.text.spans.examples_file import read_span_examples
+
+COLUMNS = {
+    "text": "text",
+    "question": "question",
+    "start": "start",
+    "end": "end",
+    "answer": None,
+    "place": None,
+}
+ROWS = [
+    {"question": "fruit?", "text": 'a "red, apple"\n', "start": 3, "end": 13},
+    {"question": "colour?", "text": "ünï 😀 blue", "start": 6, "end": 10},
+    {"question": "{x}", "text": "nothing", "start": None, "end": None},
+]
+
+
+def write(folder: Path, suffix: str) -> Path:
+    """Write ROWS in a format."""
+    path = folder / f"rows{suffix}"
+    frame = pd.DataFrame(ROWS)
+    if suffix == ".parquet":
+        frame.to_parquet(path)
+    elif suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    else:
+        frame.to_csv(path, index=False, sep="\t" if suffix == ".tsv" else ",")
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_every_format_gives_the_same_answers(suffix: str, tmp_path: Path) -> None:
+    path = write(tmp_path, suffix)
+    examples = span_examples(read_rows(path, path.read_bytes()), COLUMNS)
+    assert [one.answer for one in examples] == ["red, apple", "blue", ""]
+    assert [one.question for one in examples] == ["fruit?", "colour?", "{x}"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("text,question,start,end\nab,q,1,\n", "row 1: start '1' and end '' are not within"),
+        ("text,question,start,end\nab,q,1,3\n", "row 1: start '1' and end '3' are not within"),
+        ("text,question,start,end\nab,q,-1,1\n", "row 1: start '-1' and end '1' are not within"),
+        ("text,question,start,end\nab,q,1,1\n", "are not within the text"),
+        ("text,question,start,end\nab,q,0.5,1\n", "are not whole numbers"),
+        ("text,question,start,end\nab,q,1e999,2\n", "are not whole numbers"),
+        ("text,question,start,end\nab,q,x,2\n", "could not convert"),
+        ("text,question,start,end\n,q,1,2\n", "row 1: text is empty"),
+        ("text,question,begin,end\nab,q,1,2\n", "column start is missing"),
+        ("text,question,start,end\n" + "ab,q,0,1\n" * 30, "have an answer, fewer than"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_with_its_place(
+    content: str, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    with pytest.raises(DataError, match=r"a\.csv") as caught:
+        read_span_examples(str(path), {}, "span_extraction")
+    assert message in str(caught.value)
+
+
+def test_an_answer_column_needs_one_place_in_the_text() -> None:
+    columns = {**COLUMNS, "start": None, "end": None, "answer": "answer"}
+    row = {"question": "q", "text": "to be or not to be", "answer": "not"}
+    assert span_examples([row, {**row, "answer": ""}], columns)[0].start == 9
+    for answer in ("be", "elsewhere"):
+        with pytest.raises(ValueError, match="row 1: the text holds the answer"):
+            span_examples([{**row, "answer": answer}], columns)
+
+
+@given(st.text(min_size=1, max_size=60), st.data())
+def test_positions_lead_back_to_the_words_of_an_answer(text: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    one = SpanExample("why?", text, start, end, "")
+    words, first = encode(one, 200)
+    found = span_positions(one, first, context_length=200, max_answer=100)
+    if found[0] < 0:
+        assert not any(start < b and a < end for a, b in word_places(text))
+        return
+    places = word_places(text)[found[0] - first : found[1] - first + 1]
+    assert text[places[0][0] : places[-1][1]].strip() in text
+    assert places[0][0] < end
+    assert start < places[-1][1]
+    assert len(words) == first + len(word_places(text))
+
+
+def test_an_answer_beyond_the_context_is_not_learnt() -> None:
+    one = SpanExample("q", "one two three four", 14, 18, "")
+    first = encode(one, 9)[1]
+    assert span_positions(one, first, context_length=9, max_answer=5) == (6, 6)
+    assert span_positions(one, first, context_length=6, max_answer=5) == (-1, -1)
+    longer = one._replace(start=0)
+    assert span_positions(longer, first, context_length=9, max_answer=3) == (-1, -1)
+
+
+def test_a_word_has_the_same_buckets_everywhere_and_others_in_a_question() -> None:
+    assert word_buckets("GPL", "text") == word_buckets("GPL", "text")
+    assert not {*word_buckets("GPL", "text")} & {*word_buckets("GPL", "question")}
+    unknown, similar = word_buckets("relicensing", "text"), word_buckets("reselling", "text")
+    assert unknown[0] != similar[0]
+    assert unknown[2:] == similar[2:]
+
+
+@pytest.mark.parametrize(
+    ("found", "answer", "f1"),
+    [
+        ("the GNU GPL", "GNU gpl", 0.8),
+        ("", "", 1.0),
+        ("", "GPL", 0.0),
+        ("GPL", "", 0.0),
+        ("*", "*", 1.0),
+        ("a a", "a", 2 / 3),
+    ],
+)
+def test_token_f1_is_that_of_the_words(found: str, answer: str, f1: float) -> None:
+    assert token_f1(found, answer) == pytest.approx(f1)
+
+
+def test_known_answers_have_known_metrics() -> None:
+    found = answer_metrics(["GNU GPL", "", "x"], ["GNU GPL", "", "x y"])
+    assert found == {"token_f1": pytest.approx((2 + 2 / 3) / 3), "exact_match": 2 / 3}
+
+
+def test_the_best_span_is_that_of_every_pair_within_the_length() -> None:
+    logits = torch.randn(20, 2, 40, generator=torch.Generator().manual_seed(0))
+    logits[:, :, 1:5] = -torch.inf
+    first, last, lead = best_spans(logits)
+    for row in range(20):
+        start, end = logits[row]
+        pairs = [
+            (float(start[a] + end[b]), a, b)
+            for a in range(1, 40)
+            for b in range(a, min(a + 30, 40))
+        ]
+        score, a, b = max(pairs)
+        assert (first[row], last[row]) == (a, b)
+        assert float(lead[row]) == pytest.approx(score - float(start[0] + end[0]), abs=1e-5)
+
+
+def test_the_threshold_maximises_the_score() -> None:
+    assert best_threshold([3.0, 1.0, 2.0, 0.0], [1.0, -1.0, 0.5, -1.0]) == 2.0
+    assert best_threshold([1.0, 2.0], [-1.0, -1.0]) == math.inf
+    assert best_threshold([1.0, 2.0, 0.0], [1.0, 1.0, 1.0]) == 0.0
+
+
+def test_a_half_gets_its_threshold_from_the_other_half() -> None:
+    spans, answers = ["a"] * 8, ["a", "a", "", "", "a", "a", "", ""]
+    leads = [5.0, 1.0, 4.0, 0.5, 6.0, 1.5, 2.0, 0.0]
+    found = cross_fitted(spans, leads, answers)
+    assert found == ["a", "", "a", "", "a", "", "a", ""]
+
+
+TRAIN = [
+    *(
+        SpanExample("file", f"see the {name} for more", 8, 15, "")
+        for name in ("COPYING", "LICENSE")
+    ),
+    SpanExample("file", "read the COPYING today", 9, 16, ""),
+    SpanExample("file", "nothing to see", -1, -1, ""),
+    SpanExample("who", "by Ann Lee in 2020", 3, 10, ""),
+    SpanExample("who", "by Bob Ray in 1999", 3, 10, ""),
+] * 3
+
+
+def test_the_rules_answer_what_is_common_in_training() -> None:
+    asked = [SpanExample("file", "the LICENSE or the COPYING", 0, 0, "")]
+    asked += [SpanExample("what", "the LICENSE", 0, 0, "")]
+    assert commonest_answer(TRAIN, asked) == ["COPYING", ""]
+    assert commonest_place(TRAIN, asked) == [asked[0].text[8:15], asked[1].text[8:15]]
+
+
+def test_the_regression_learns_words_and_their_neighbours() -> None:
+    asked = [
+        SpanExample("file", "see the COPYING for it", 8, 15, ""),
+        SpanExample("who", "by Eve Fox in 2001", 3, 10, ""),
+        SpanExample("file", "nothing to see", -1, -1, ""),
+    ]
+    assert regression_answers(TRAIN, asked) == [one.answer for one in asked]
+
+
+def test_the_best_run_is_the_one_with_the_largest_sum() -> None:
+    assert best_run([-1.0, 2.0, -0.5, 1.0, -3.0, 1.0]) == (1, 4)
+    assert best_run([-1.0, -2.0]) is None
+    assert best_run([]) is None
