@@ -60,6 +60,7 @@ def log_of(chance: random.Random) -> bytes:
             lines += [FORCED] * chance.randint(0, 1)
             starting = chance.choice(STARTS).format(number)
             lines.append(time_stamp(moment(number), "I") + starting)
+            lines += [chance.choice(OTHERS).format(number)] * (chance.random() < 0.3)
         if chance.random() < 0.1:
             lines.append(time_stamp(moment(number), "I") + f"Trial {number} pruned. ")
             continue
