@@ -119,6 +119,7 @@ def test_every_regular_line_of_a_block_is_found_with_its_end() -> None:
         LINE.replace(b"1}", b"1, 1: 2}"),
         LINE.replace(b"1}", b"1"),
         LINE.replace(b"11-21", b"13-41"),
+        LINE.replace(b"11-21 10", b'11-21"10'),
         LINE[:-1],
         b"x" + LINE,
         b"[I 2026-11-21 10:15:00,123] Trial 8 pruned. [I 2026-11-21 10:15:00,123] \n",
