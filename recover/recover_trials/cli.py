@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -256,6 +257,7 @@ def read_logs(logs: tuple[str, ...]) -> tuple[Recovery, dict[str, OSError]]:
     sources = [sys.stdin.buffer if name == "-" else name for name in logs]
     with progress_of(logs) as progress:
         recovery = read_trials(sources, unreadable, progress=progress)
+    gc.freeze()  # the trials live until the process ends
     return recovery, unreadable
 
 

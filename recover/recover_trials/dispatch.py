@@ -76,7 +76,7 @@ class Dispatcher:
 
     def read_regular(self, contents: list[Result | Start]) -> None:
         """Add regular lines, which have time stamps, to the runs of Optuna."""
-        self.has_stamps |= bool(contents)
+        self.has_stamps = self.has_stamps or any(isinstance(one, Result) for one in contents)
         self.runs.add_regular(contents)
 
     def read_early_stop(self, between: bytes) -> None:

@@ -15,6 +15,7 @@ from recover_trials.hpogen_log.reader import Version2Reader
 from recover_trials.hpogen_log.studies import HpogenStudies
 from recover_trials.legacy import start_lines
 from recover_trials.optuna_log.continued import statement_at, whole_statements
+from recover_trials.optuna_log.optuna_lines import Result
 from recover_trials.optuna_log.regular_lines import Content, Mention, mentions_of
 from recover_trials.optuna_log.runs import OptunaRuns
 from recover_trials.optuna_log.stamps import LENGTH
@@ -96,13 +97,12 @@ class Scanner:
 
     def read_lines(self) -> None:
         """Read the lines of the block, the regular ones between two others at once."""
-        may_be_forced = FORCED in self.block or FORCED in self.before
-        is_plain = self.dispatcher.is_plain and not may_be_forced
+        is_plain = self.dispatcher.is_plain
         regular: list[Content] = []
         for start, content, end in self.mentions():
             if start < self.position:
                 continue
-            if content and is_plain:
+            if content and is_plain and not self.is_forced(content, start):
                 regular.append(content)
                 self.position = end
                 continue
@@ -110,8 +110,15 @@ class Scanner:
             regular = []
             if not self.read_evaluation(start):
                 self.read_at(start)
-            is_plain = self.dispatcher.is_plain and not may_be_forced
+            is_plain = self.dispatcher.is_plain
         self.dispatcher.read_regular(regular)
+
+    def is_forced(self, content: Content, start: int) -> bool:
+        """Return whether the text before a start line may hold the dropout that was forced."""
+        if isinstance(content, Result):
+            return False
+        is_first = self.position == 0 and FORCED in self.before
+        return is_first or self.block.find(FORCED, self.position, start) >= 0
 
     def read_evaluation(self, start: int) -> bool:
         """Read an evaluation of an hpogen script at a position; return whether there is one."""

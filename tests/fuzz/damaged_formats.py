@@ -122,9 +122,9 @@ def rich_lines() -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def database() -> bytes:
+def database(version: str) -> bytes:
     folder = ROOT / "tests" / "data" / "storages"
-    return gzip.decompress((folder / "optuna-2.10.1.db.gz").read_bytes())
+    return gzip.decompress((folder / f"optuna-{version}.db.gz").read_bytes())
 
 
 SEEDS: dict[str, bytes] = {
@@ -139,7 +139,9 @@ SEEDS: dict[str, bytes] = {
     "cp1252": TEXT.encode("cp1252"),
     "journal": b'{"op_code": 0, "worker_id": "w", "study_name": "s", "directions": [1]}\n'
     + JOURNAL.encode(),
-    "sqlite": database(),
+    "sqlite": database("2.10.1"),
+    "sqlite_0.19": database("0.19.0"),
+    "sqlite_1.5": database("1.5.0"),
     "csv": b"number;value;params_x;state\n"
     + b"".join(b"%d;0.%d;1.%d;COMPLETE\n" % (n, n, n) for n in range(1, 8)),
     "table": b"+--------+-------+----------+\n| number | value | state    |\n"
@@ -199,18 +201,20 @@ UNNOTICED = {
     "metric_lines": {"exchange", "cut", "tear"},
     "run_table": {"cut", "tear"},
 }
+# Three lost lines can leave the beginning of one wrapped statement and the rest of another.
+MOST_FAULTS = {"columns_80": 2}
 FAULTS = ("repeat", "drop", "cut", "tear", "noise", "glue", "exchange")
 
 
 def damaged(name: str, data: bytes, chance: random.Random) -> bytes:
     """Return a file with one to three faults."""
-    if name == "sqlite":
+    if name.startswith("sqlite"):
         start = 4096 * chance.randrange(1, len(data) // 4096)
         size = chance.choice([1, 64, 4096])
         filler = chance.choice([b"\0", b"\xff", b"a"]) * size
         return data[:start] + filler + data[start + size :]
     lines = data.splitlines(keepends=True)
-    for _ in range(chance.randint(1, 3)):
+    for _ in range(chance.randint(1, MOST_FAULTS.get(name, 3))):
         fault = chance.choice([fault for fault in FAULTS if fault not in UNNOTICED.get(name, ())])
         damage_line(lines, fault, chance)
     return b"".join(lines)

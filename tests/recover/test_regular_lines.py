@@ -60,6 +60,7 @@ def log_of(chance: random.Random) -> bytes:
             lines += [FORCED] * chance.randint(0, 1)
             starting = chance.choice(STARTS).format(number)
             lines.append(time_stamp(moment(number), "I") + starting)
+            lines += [chance.choice(OTHERS).format(number)] * (chance.random() < 0.3)
         if chance.random() < 0.1:
             lines.append(time_stamp(moment(number), "I") + f"Trial {number} pruned. ")
             continue
@@ -118,6 +119,7 @@ def test_every_regular_line_of_a_block_is_found_with_its_end() -> None:
         LINE.replace(b"1}", b"1, 1: 2}"),
         LINE.replace(b"1}", b"1"),
         LINE.replace(b"11-21", b"13-41"),
+        LINE.replace(b"11-21 10", b'11-21"10'),
         LINE[:-1],
         b"x" + LINE,
         b"[I 2026-11-21 10:15:00,123] Trial 8 pruned. [I 2026-11-21 10:15:00,123] \n",

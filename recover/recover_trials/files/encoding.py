@@ -42,7 +42,7 @@ def to_utf8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
 
 
 SAMPLE = 64 * 1024
-PART = 8 * 1024
+PART = 32 * 1024
 READ_AS = "text that is not UTF-8 was read as {0}; lines: {1}"
 UNKNOWN = (
     "lines about trials in an unknown encoding: {0}; their bytes are kept as \\\\xNN. Convert the"

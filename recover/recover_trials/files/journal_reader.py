@@ -24,6 +24,7 @@ from recover_trials.files.journal_stand_ins import (
 )
 from recover_trials.findings import Findings
 from recover_trials.model import NUMBER_UNCERTAIN, Study, Trial
+from recover_trials.optuna_log.literals import whole_json
 
 HINT = "recover-trials --repair makes the journal readable for Optuna again"
 STUDY_ID = re.compile(rb'"study_id":(\d{1,9})\b')
@@ -51,8 +52,8 @@ class JournalReader:
         if not line.strip():
             return
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
+            record = whole_json(line.decode("utf-8", "surrogatepass").strip())
+        except UnicodeDecodeError:
             record = None
         if isinstance(record, dict) and isinstance(record.get("op_code"), int):
             self.add(record, line)

@@ -251,10 +251,12 @@ def merge_stored(logs: list[Study], stored: Iterable[Study]) -> list[Study]:
 def is_same_stored(one: Study, stored: Study) -> bool:
     if "study" in one.about:  # a log of hpogen; its study has an id
         return False
+    if one.optuna_name not in ("", stored.optuna_name):  # most pairs: trials are not compared
+        return False
     comparison = Comparison.of(stored, one.rows)
     if one.optuna_name == stored.optuna_name:
         return comparison.is_one_study() or comparison.differ == 0
-    return not one.optuna_name and comparison.is_one_study()
+    return comparison.is_one_study()
 
 
 def merge_result(study: Study, result: Study) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from recover_trials.optuna_log.literals import parse_literal
+from recover_trials.optuna_log.literals import parse_item, parse_literal
 
 QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 BRACKETED = r"[\[({][^=]*?[\])}](?=,? |,?$)"
 PLAIN = r"\d+(?:,\d{3})+|[^\s,;]+?(?=[\s,;]|\.(?:\s|$)|$)"
 PAIR = re.compile(rf"([A-Za-z_][\w.]*)=({QUOTED}|{BRACKETED}|{PLAIN})")
 BETWEEN = re.compile(r",? +|,|;")
+WORD = re.compile(r"[-+.\w]+")
 COUNT = re.compile(r"\d{1,3}(?:,\d{3}){1,5}")
 
 
@@ -40,5 +41,5 @@ def parse_value(text: str) -> Any:
     """Return the value of a Python literal or of a number such as 1,000; otherwise the text."""
     if COUNT.fullmatch(text):
         return int(text.replace(",", ""))
-    value = parse_literal(text)
+    value = parse_item(text) if WORD.fullmatch(text) else parse_literal(text)
     return text if value is None and text != "None" else value

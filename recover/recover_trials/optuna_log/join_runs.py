@@ -28,14 +28,14 @@ def join_runs(runs: Iterable[Study]) -> list[Study]:
     for run in runs:
         if run.resumes_experiment:
             name_resumed(run, experiments)
-        study = study_of(run, studies, by_trial) if studies else None
+        keys = [key for trial in run.rows for key in identities(trial)] if len(runs) > 1 else []
+        study = study_of(run, keys, studies, by_trial) if studies else None
         if study is None:
             studies.append(run)
             study = run
         else:
             merge_run(study, run)
-        if len(runs) > 1:
-            by_trial.update((key, study) for trial in run.rows for key in identities(trial))
+        by_trial.update(dict.fromkeys(keys, study))
     return studies
 
 
@@ -61,14 +61,15 @@ def identities(trial: Trial) -> Iterator[tuple[Any, ...]]:
 
 
 def study_of(
-    run: Study, studies: list[Study], by_trial: dict[tuple[Any, ...], Study]
+    run: Study,
+    keys: list[tuple[Any, ...]],
+    studies: list[Study],
+    by_trial: dict[tuple[Any, ...], Study],
 ) -> Study | None:
-    """Return the study that a run is part of; None if it starts a new study."""
-    for trial in run.rows:
-        for key in identities(trial):
-            study = by_trial.get(key)
-            if study and same_names(study, run):
-                return study
+    """Return the study that a run with these trials is part of; None if it starts a new study."""
+    for key in filter(by_trial.__contains__, keys):
+        if same_names(by_trial[key], run):
+            return by_trial[key]
     if run.resumed and run.optuna_name:
         namesakes = [study for study in studies if study.optuna_name == run.optuna_name]
         return namesakes[-1] if namesakes else None

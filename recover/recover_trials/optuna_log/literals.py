@@ -8,6 +8,7 @@ import json.scanner
 import math
 import re
 import warnings
+from functools import lru_cache
 from typing import Any, cast
 
 WORD = re.compile(
@@ -21,9 +22,13 @@ QUOTED = {
 }
 COMMA_OR_BRACKET = re.compile(r"[][(){}'\",]")
 KEY = re.compile(r"\s*('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")\s*:\s*")
+STRING = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
+# An item whose value is a string, a number, a name, or a call or tuple of those.
+ITEM = re.compile(rf"({STRING}): ({STRING}|[-+.\w]*\([-+.\w, ]*\)|[-+.\w]+)(?:, (?!\Z)|\Z)")
 NEXT_RECORD = re.compile(r"\[[A-Z] \d{4}-\d\d-\d\d |\bTrial \d+ (?:fin|pru|fai)|inished trial#")
 NUMPY = {"True_": True, "False_": False, "nan": math.nan, "inf": math.inf}
 NAMES = {"nan": math.nan, "inf": math.inf, "True": True, "False": False, "None": None}
+LONGEST_KNOWN = 200  # characters of a literal whose value is kept
 LONGEST_INT = 14_000  # bits; Python refuses to print a longer one
 # The scanner without the methods of JSONDecoder, which take a quarter of the time.
 scan_json = json.scanner.make_scanner(cast("Any", json.JSONDecoder()))
@@ -35,9 +40,37 @@ def parse_mapping(text: str) -> dict[str, Any] | None:
         mapping = parse_json(text)
         if isinstance(mapping, dict):
             return mapping
+    if items := parse_items(text):
+        return items
     value = parse_literal(text)
     named = isinstance(value, dict) and all(isinstance(name, str) for name in value)
     return value if named else None
+
+
+def parse_items(text: str) -> dict[str, Any] | None:
+    """Return the dict of a `repr` without nested lists and dicts; None for other texts.
+
+    It takes a quarter of the time of Python's parser, which reads repeated values only once.
+    """
+    if text[:1] != "{" or text[-1:] != "}":
+        return None
+    items: dict[str, Any] = {}
+    position, end = 1, len(text) - 1
+    while match := ITEM.match(text, position, end):
+        name, value = match[1], match[2]
+        items[parse_item(name)] = parsed = parse_item(value)
+        if parsed is None and value != "None":
+            return None
+        position = match.end()
+    return items if position == end and None not in items else None
+
+
+def parse_item(text: str) -> Any:
+    """Return the value of a number or of another unchangeable literal; None without one."""
+    number = whole_json(text) if text[-1].isdigit() and text[0] in "-0123456789" else None
+    if number is None:
+        return known_literal(text) if len(text) < LONGEST_KNOWN else parse_literal(text)
+    return number
 
 
 def parse_json(text: str) -> Any:
@@ -148,6 +181,9 @@ def parse_literal(text: str) -> Any:
             return literal_value(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         return None
+
+
+known_literal = lru_cache(1024)(parse_literal)
 
 
 def literal_value(node: ast.expr) -> Any:

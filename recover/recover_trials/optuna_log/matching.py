@@ -46,13 +46,13 @@ def is_duplicate_end(trial: Trial, result: Result) -> bool:
 
 
 def is_second_line(result: Result) -> bool:
-    """Return whether a line is the second of the two that Optuna logs for a failure."""
-    return result.params is None and result.error is None
+    """Return whether a line may be the second of the two that Optuna logs for a failure."""
+    return result.state == "FAIL" and result.params is None and result.error is None
 
 
 def closes_failure(study: Study, result: Result, number: int) -> bool:
     """Return whether a line is the second one of a failure, logged directly after the first."""
-    if result.state != "FAIL" or not is_second_line(result):
+    if not is_second_line(result):
         return False
     failed = [trial for trial in study.trials.get(number, ()) if trial.state == "FAIL"]
     times = [trial.datetime_complete for trial in failed]

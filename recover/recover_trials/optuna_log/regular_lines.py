@@ -21,7 +21,7 @@ COUNT = rb"\d{1,3}(?:,\d{3})*"
 # read gigabytes per second. Before the time stamp of a regular line is a line end, or the bracket
 # that ends a progress bar.
 MENTION = re.compile(
-    rb"rial(?: (?<=[\r\n\]]\[[A-Z] (.{23})\] Trial )(\d{1,9})"
+    rb"rial(?: (?<=[\r\n\]]\[[A-Z] (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\] Trial )(\d{1,9})"
     rb"(?: finished with value: (%(float)b) and parameters: \{([^}{\"\\\x1b\r\n]*)\}"
     rb"\. Best is trial (\d{1,9}) with value: (%(float)b)\."
     rb"| (pruned)\.[^\[\x1b\r\n]*"

@@ -27,6 +27,7 @@ from recover_trials.optuna_log.matching import (
     closes_failure,
     has_duplicate,
     is_duplicate_start,
+    is_second_line,
     last_best,
     may_belong,
     names_best_of,
@@ -140,7 +141,9 @@ class OptunaRuns:
             return
         if self.current and has_duplicate(self.current, result, number):
             return
-        if any(closes_failure(study, result, number) for study in self.open):
+        if is_second_line(result) and any(
+            closes_failure(study, result, number) for study in self.open
+        ):
             return
         study = self.run_of(result, number)
         if not may_belong(study, result, number) and any(
@@ -219,6 +222,8 @@ class OptunaRuns:
         current = self.current
         if current is None:
             return self.open_run()
+        if result.best is None and may_belong(current, result, number):
+            return current
         others = [study for study in reversed(self.open) if study is not current]
         if others and names_best_of(current, result, number) is not True:
             other = next((s for s in others if names_best_of(s, result, number)), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from recover_trials.output.rows import as_record, json_value, table_of
@@ -19,18 +19,20 @@ def to_csv(recovery: Recovery) -> str:
     return csv_of(*table_of(recovery, without=CURVE))
 
 
-def csv_of(columns: list[str], rows: Iterable[Iterable[Any]]) -> str:
+def csv_of(columns: list[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a table as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(map(text_cell, row) for row in rows)
+    writer.writerows(map(text_cells, rows))
     return text.getvalue().encode("utf-8", "backslashreplace").decode()  # lone surrogates
 
 
-def text_cell(value: Any) -> Any:
-    """Return a cell; an empty text and the text None are quoted, for they have other meanings."""
-    return repr(value) if value in ("", "None") else value
+def text_cells(row: Sequence[Any]) -> Sequence[Any]:
+    """Return a row with empty texts and the text None quoted, for they have other meanings."""
+    if "" in row or "None" in row:
+        return [repr(value) if value in ("", "None") else value for value in row]
+    return row
 
 
 def to_json(recovery: Recovery) -> str:

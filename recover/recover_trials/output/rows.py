@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from recover_trials.errors import UnknownColumnError
@@ -34,16 +34,16 @@ def table_of(recovery: Recovery, *, without: str = "") -> tuple[list[str], list[
         params.update(trial.params)
         attributes.update(trial.user_attrs)
     names = sorted(params), sorted(attributes - {without})
-    fields = [shared_fields(study) for study in recovery.studies]
-    shared = [name for name in SHARED_COLUMNS if any(name in field for field in fields)]
+    fields = {id(study): shared_fields(study) for study in recovery.studies}
+    shared = [name for name in SHARED_COLUMNS if any(name in field for field in fields.values())]
     rows = []
     for study, trial in trials:
         row: list[Any] = [study.name, trial.number] if several else [trial.number]
         row += value_cells(trial, len(values), single=single)
         row += time_cells(trial)
-        row += (known(trial.params, name) for name in names[0])
-        row += (known(trial.user_attrs, name) for name in names[1])
-        row += map(shared_fields(study).get, shared)
+        row += cells_of(trial.params, names[0])
+        row += cells_of(trial.user_attrs, names[1])
+        row += map(fields[id(study)].get, shared)
         row.append(trial.state)
         rows.append(row)
     columns = [
@@ -67,9 +67,11 @@ class NoneValue:
 NONE = NoneValue()
 
 
-def known(values: Mapping[str, Any], name: str) -> Any:
-    """Return a value, NONE for None, and None for an unknown value."""
-    return NONE if name in values and values[name] is None else values.get(name)
+def cells_of(values: Mapping[str, Any], names: list[str]) -> Iterable[Any]:
+    """Return the values of the names: NONE for None, and None for an unknown value."""
+    if None in values.values():
+        values = {name: NONE if value is None else value for name, value in values.items()}
+    return map(values.get, names)
 
 
 def select_columns(

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recover_trials.model import Study
-from recover_trials.output.rows import known, shared_fields, table_of
+from recover_trials.output.rows import cells_of, shared_fields, table_of
 from recover_trials.recovery import Recovery
 from recover_trials.seed_noise import noise_sentence, seed_noise
 
@@ -51,7 +51,7 @@ def study_table(study: Study) -> Table:
     for trial in study.rows:
         config = {**trial.user_attrs, **trial.params}
         values = trial.value if len(trial.values) < 2 else list(trial.values)
-        cells = [known(config, name) for name in (*attributes, *params, *extra)]
+        cells = [*cells_of(config, [*attributes, *params, *extra])]
         mark = "*" if trial is study.best else ""
         row = [mark, trial.number, trial.state, values, *cells]
         table.add_row(*map(cell, row))
