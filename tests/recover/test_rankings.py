@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import csv
+import io
 import json
 import math
 from pathlib import Path
@@ -178,6 +180,37 @@ def test_stage_a_holds_the_best_trials(tmp_path: Path, source: str, numbered: bo
     }
     assert sorted(study.trials) == ([97, 98, 99] if numbered else [0, 1, 2])
     assert study.flags == []
+
+
+def test_a_ranking_by_score_ignores_other_measures(tmp_path: Path) -> None:
+    entries = [{**one, "val_loss": 0.1 * one["rank"], "value": 9.0} for one in TOPK]
+
+    rows = only(read(entries, folder=tmp_path)).rows
+
+    assert [trial.values for trial in rows] == [(score,) for score in SCORES]
+    assert (rows[0].user_attrs["val_loss"], rows[0].user_attrs["value"]) == (0.1, 9.0)
+
+
+@pytest.mark.parametrize("ending", ["\n", "", "\n4,0.6"])
+def test_a_ranking_may_be_a_table(tmp_path: Path, ending: str) -> None:
+    """The last row of a table that is cut is left out."""
+    table = io.StringIO()
+    writer = csv.DictWriter(table, [*TOPK[0]], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(TOPK)
+    path = tmp_path / "criteria_max_topk.csv"
+    path.write_text(table.getvalue().removesuffix("\n") + ending)
+
+    recovery = read_trials(path)
+
+    study = only(recovery)
+    n_read = 2 if ending == "" else 3
+    assert [facts(trial) for trial in study.rows] == [
+        (place, "COMPLETE", (one["f1_macro"],), one["params"])
+        for place, one in enumerate(TOPK[:n_read])
+    ]
+    assert study.rows[0].user_attrs["seed_info"] == {"seeds": [1, 2]}
+    assert len(recovery.problems) == (ending != "\n")
 
 
 def test_stage_b_has_two_objectives_and_no_best_trial(tmp_path: Path) -> None:
@@ -459,6 +492,20 @@ def test_a_damaged_entry_makes_no_false_trial(
     scores = [one.get("f1_macro") for one in entries]
     for trial in rows:
         assert not trial.values or trial.values[0] in scores
+
+
+@given(st.lists(st.lists(st.text(max_size=8), min_size=1, max_size=4), max_size=4))
+def test_a_table_of_any_cells_makes_no_false_trial(rows: list[list[str]]) -> None:
+    table = io.StringIO()
+    csv.writer(table).writerows([["rank", "f1_macro", "params", "ece"], *rows])
+
+    recovery = read_trials([iter([table.getvalue().encode("utf-8", "replace")])], {})
+
+    to_csv(recovery)
+    to_json(recovery)
+    for study in recovery.studies:
+        for trial in study.rows:
+            assert not trial.values or any(str(trial.values[0]) in row[1:2] for row in rows)
 
 
 @given(st.integers(0, 10_000), st.sampled_from([STAGE_A, STAGE_B, TOPK, HISTORY]))

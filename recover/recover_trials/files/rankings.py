@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from typing import Any
+from typing import Any, TypeGuard
 
 from recover_trials.errors import UnreadableError
 from recover_trials.files.result_entries import NUMBER, VALUE, first, mapping
@@ -58,12 +58,15 @@ def is_scored(entries: list[Any]) -> bool:
 def read_ranking(entries: list[Any]) -> ResultStudy:
     """Return the best trials of a search."""
     study = ResultStudy(remarks=[ONLY_BEST], excerpt=True)
-    ranked = add_entries(study, entries)
+    scored = is_scored(entries)
+    ranked = add_entries(study, entries, [(*SCORES, "value") if scored else VALUE])
     check_ranks(study, ranked)
-    if is_scored(entries):
-        study.about |= {"direction": "maximize", "metric": SCORES[0]}
+    if scored:
+        study.about["direction"] = "maximize"
         check_scores(study, ranked)
         check_order(ranked)
+    if any(isinstance(entry, dict) and SCORES[0] in entry for entry in entries):
+        study.about["metric"] = SCORES[0]
     return study
 
 
@@ -77,12 +80,12 @@ def read_stage(document: dict[str, Any]) -> ResultStudy | None:
     named = f"{document['agent']}_stage_{document['stage']}"
     if name == "configurations":
         study = read_ranking(entries)
-        too_many = is_count(document.get("topk")) and len(entries) > document["topk"]
-        check_count(study, document.get("topk") if too_many else None, entries)
+        most = document.get("topk")  # a short search has fewer
+        check_count(study, most if is_count(most) and most < len(entries) else None, entries)
     else:
         directions = {"directions": ["maximize", "minimize"]}
         study = ResultStudy(directions, remarks=[ONLY_FRONT], excerpt=True)
-        ranked = add_entries(study, entries, second="ece")
+        ranked = add_entries(study, entries, [SCORES, ("ece",)])
         check_scores(study, ranked)
         check_front(ranked)
         check_count(study, document.get("pareto_size"), entries)
@@ -102,15 +105,20 @@ def refuse_unknown(document: Any) -> None:
 # --- Entries -------------------------------------------------------------------------------------
 
 
-def add_entries(study: ResultStudy, entries: list[Any], second: str | None = None) -> Ranked:
-    """Add the trials of entries; return them with their ranks."""
+def add_entries(
+    study: ResultStudy, entries: list[Any], objectives: list[tuple[str, ...]]
+) -> Ranked:
+    """Add the trials of entries; return them with their ranks.
+
+    `objectives` has the possible names of each objective, the first one that an entry has counts.
+    """
     study.numbered = any(
         isinstance(entry, dict) and first(entry, NUMBER) is not None for entry in entries
     )
     ranked: Ranked = []
     for place, entry in enumerate(entries):
         try:
-            plain = plain_entry(entry, second)
+            plain = plain_entry(entry, objectives)
         except ValueError as error:
             study.damaged.append(f"entry {place}: {error}")
             continue
@@ -119,18 +127,17 @@ def add_entries(study: ResultStudy, entries: list[Any], second: str | None = Non
     return ranked
 
 
-def plain_entry(entry: Any, second: str | None) -> dict[str, Any]:
+def plain_entry(entry: Any, objectives: list[tuple[str, ...]]) -> dict[str, Any]:
     """Return an entry in the form of other files. Raises ValueError."""
     if not isinstance(entry, dict):
         raise ValueError("the entry is not a mapping")
     source = "params" if entry.get("params") is not None else "config"
-    measures = {name: entry[name] for name in (*SCORES, *VALUE) if entry.get(name) is not None}
-    others = {k: v for k, v in entry.items() if k not in {source, "values", *SCORES, *VALUE}}
-    if second:
-        values = [first(entry, SCORES), entry.get(second)]
-    else:
-        values = [measures.pop("value", first(entry, (*VALUE, *SCORES)))]
+    values = [first(entry, names) for names in objectives]
     is_whole = all(value is not None and value == value for value in values)  # no NaN
+    measures = {name: entry[name] for name in (*SCORES, *VALUE) if entry.get(name) is not None}
+    if measures.get("value") == values[0]:
+        measures.pop("value", None)
+    others = {k: v for k, v in entry.items() if k not in {source, "values", *SCORES, *VALUE}}
     return {
         **others,
         "params": params_of(entry.get(source)),
@@ -159,7 +166,7 @@ def rank_of(entry: dict[str, Any]) -> int | None:
     return rank if is_count(rank) else None
 
 
-def is_count(value: Any) -> bool:
+def is_count(value: Any) -> TypeGuard[int]:
     return type(value) is int and value >= 0
 
 
