@@ -329,6 +329,23 @@ def test_an_entry_that_is_not_a_trial_is_left_out_and_reported(
     assert "entry 0: " in recovery.problems[0]
 
 
+@pytest.mark.parametrize("key", ['"f1_macro": 0.9', '"params": {}', '"rank": 7'])
+def test_an_entry_with_a_key_twice_is_left_out(key: str) -> None:
+    text = json.dumps(TOPK).replace('{"rank": 2', f'{{{key}, "rank": 2')
+
+    recovery = read_trials([iter([text.encode()])])
+
+    assert [trial.values for trial in only(recovery).rows] == [(SCORES[0],), (SCORES[2],)]
+    assert "the entry is not a mapping" in recovery.problems[0]
+
+
+def test_a_stage_with_a_key_twice_is_refused() -> None:
+    text = json.dumps(STAGE_A).replace('{"agent"', '{"configurations": [], "agent"')
+
+    with pytest.raises(UnreadableError, match="a key of the document occurs twice"):
+        read_trials([iter([text.encode()])])
+
+
 def test_entries_without_the_numbers_of_the_others_are_left_out(tmp_path: Path) -> None:
     recovery = read([{**TOPK[0], "trial_number": 8}, TOPK[1]], folder=tmp_path)
 

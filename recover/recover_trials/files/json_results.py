@@ -54,8 +54,9 @@ def read_json(data: bytes) -> list[ResultStudy] | None:
 
     Raises UnreadableError for an invalid document.
     """
+    text = data.decode("utf-8-sig", "replace")
     try:
-        document = json.loads(data.decode("utf-8-sig", "replace"))
+        document = json.loads(text)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
             return read_json_lines(data)
@@ -67,7 +68,17 @@ def read_json(data: bytes) -> list[ResultStudy] | None:
     studies = read_document(document)
     if studies is None:
         refuse_unknown(document)
+    elif any(study.excerpt for study in studies):
+        studies = read_document(json.loads(text, object_pairs_hook=without_repeated_keys))
+        if studies is None:
+            raise UnreadableError("a key of the document occurs twice")
     return studies
+
+
+def without_repeated_keys(items: list[tuple[str, Any]]) -> Any:
+    """Return a mapping; its items if a key occurs twice, so that it is no entry of a ranking."""
+    made = dict(items)
+    return made if len(made) == len(items) else items
 
 
 def read_json_lines(data: bytes) -> list[ResultStudy] | None:
