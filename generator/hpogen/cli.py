@@ -144,7 +144,7 @@ def spec_from_cli(options: tuple[str, ...], *, config_path: Path | None, **value
     from hpogen.configuration.load import load_config
     from hpogen.spec import Findings, make_spec
 
-    config, notes = load_config(config_path) if config_path else (None, [])
+    config, notes = load_config(config_path, values.get("task")) if config_path else (None, [])
     findings = Findings()
     spec = make_spec(options=parse_options(options), config=config, findings=findings, **values)
     print_notes(notes)

@@ -21,6 +21,7 @@ from recover_trials.files.blocks import whole_lines
 from recover_trials.files.encoding import legacy_to_utf8
 from recover_trials.files.envelopes import plain_lines
 from recover_trials.files.journal_reader import read_journal
+from recover_trials.files.merge_rankings import Rankings
 from recover_trials.files.merge_results import ResultFiles, damage_problems, merge_stored
 from recover_trials.files.streams import (
     PATH,
@@ -115,7 +116,7 @@ class Reader:
 
     def __init__(self, progress: Callable[[int], None] | None = None) -> None:
         self.hpogen, self.runs, self.results = HpogenStudies(), OptunaRuns(), ResultFiles()
-        self.training = TrainingLogs()
+        self.rankings, self.training = Rankings(), TrainingLogs()
         self.stored: list[Study] = []  # studies of storages
         self.files: dict[str, Findings] = {}
         self.progress = progress
@@ -217,7 +218,8 @@ class Reader:
         results = read(data)
         if results is None:
             return iter([data])
-        self.results.add(results, name)
+        self.results.add([result for result in results if not result.excerpt], name)
+        self.rankings.add(results, name)
         findings.problems += damage_problems(results)
         return None
 
@@ -227,7 +229,7 @@ class Reader:
         studies += join_runs(study for study in self.runs.studies if study.trials)
         studies = merge_stored([*studies, *self.training.studies()], self.stored)
         number_names(studies)
-        studies = self.results.merge_into(studies)
+        studies = self.rankings.merge_into(self.results.merge_into(studies))
         for study in studies:
             check_best(study)
         check_names(studies)

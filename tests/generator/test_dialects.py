@@ -15,6 +15,8 @@ from hpogen.configuration.aliases import ALIASES
 from hpogen.configuration.dialects import Converted, convert
 from hpogen.configuration.dialects.catalogue import DIALECTS
 from hpogen.configuration.dialects.names import HINTS, IMPLIED_VALUES, NATIVE
+from hpogen.configuration.dialects.text import AGENTS, NAMES, WITHOUT
+from hpogen.configuration.dialects.text import VALUES as VALUES_OF_SWITCHES
 from hpogen.configuration.load import load_config
 from hpogen.configuration.validation import validate
 from hpogen.configuration.yaml_file import Place, format_problems, read_config
@@ -52,20 +54,27 @@ def test_a_file_of_each_dialect_is_known_and_converts_to_the_native_schema(diale
     assert not isinstance(validate(found.content), list), validate(found.content)
 
 
+TASKS_OF_SAMPLES = {
+    "language_search": "byte_lm",
+    "text_stage": "text_classification",
+    "text_agent": "span_extraction",
+    "text_hpo": "span_extraction",
+}
+
+
 @pytest.mark.parametrize("dialect", [d.name for d in DIALECTS])
 def test_a_file_of_each_dialect_gives_a_specification(dialect: str) -> None:
     config, notes = load_config(SAMPLES / f"{dialect}.yaml")
-    spec = make_spec(
-        config=config, budget="2M", horizon=None if dialect == "language_search" else 1
-    )
+    task = TASKS_OF_SAMPLES.get(dialect, "threshold_1pct")
+    spec = make_spec(config=config, budget="2M", horizon=1 if task == "threshold_1pct" else None)
     assert notes[0] == f"read as dialect {dialect}"
-    assert spec.task == ("byte_lm" if dialect == "language_search" else "threshold_1pct")
+    assert spec.task == task
     assert spec.search["learning_rate"]
 
 
 def test_a_metric_of_another_system_is_refused_with_those_there_are(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
-    path.write_text("stage: 1\nsearch_space: {lr: {choices: [0.1, 0.2]}}\nmetric: f1_macro\n")
+    path.write_text("n_trials: 1\nsearch_space: {lr: {choices: [0.1, 0.2]}}\nmetric: f1_macro\n")
     config, _ = load_config(path)
     wrong = "x.yaml:3:1: metric: unknown metric 'f1_macro'; choose from val_loss, auc, brier"
     with pytest.raises(ConfigError, match=wrong):
@@ -252,7 +261,7 @@ def test_a_pruner_with_patience_is_the_patience_of_a_trial(tmp_path: Path) -> No
 
 def test_null_says_nothing(tmp_path: Path) -> None:
     text = f"{SEARCH}timeout: null\nn_trials: null\nstorage: null\nsampler: null\nmetric: null"
-    assert set(native(tmp_path, text)) == {"search"}
+    assert set(native(tmp_path, text)) == {"search", "task"}  # the default task of the dialect
 
 
 def test_sections_of_the_native_schema_may_stand_beside(tmp_path: Path) -> None:
@@ -485,12 +494,14 @@ SCALARS: st.SearchStrategy[Any] = (
     | st.integers()
     | st.floats()
     | st.sampled_from(["tpe", "asha", "float", "int", "uniform", "categorical", "sqlite:///x"])
+    | st.sampled_from([*AGENTS, "adamw", "lion", "focal", "cosine", "f1_macro", "em", "minimize"])
     | st.text(max_size=5)
 )
 WORDS = sorted(
     {str(part) for dialect in DIALECTS for place in dialect.rules for part in place}
     | {*NATIVE, *HINTS, *IMPLIED_VALUES, "type", "distribution", "low", "high", "log", "choices"}
     | {"task", "budget", "data", "fixed", "architecture", "enabled", "algorithm", "step"}
+    | {*NAMES, *WITHOUT, *VALUES_OF_SWITCHES}
 )
 KEYS = st.sampled_from(WORDS) | st.text(max_size=3)
 VALUES = st.recursive(
@@ -564,10 +575,15 @@ def dotted_starts(place: Place, noted: tuple[str, ...]) -> bool:
     return any(note.split(": ")[0] in heads for note in noted)
 
 
-@settings(max_examples=500)
-@given(files() | st.dictionaries(KEYS, VALUES, max_size=5) | VALUES)
-def test_nothing_a_user_says_is_lost_and_nothing_is_made_up(content: Any) -> None:
-    found = convert(content)
+@settings(max_examples=200)
+@given(
+    files() | st.dictionaries(KEYS, VALUES, max_size=5) | VALUES,
+    st.sampled_from([None, "text_classification", "span_extraction", "direction"]),
+)
+def test_nothing_a_user_says_is_lost_and_nothing_is_made_up(
+    content: Any, task: str | None
+) -> None:
+    found = convert(content, task)
     if found is None:
         return
     there = {(): content, **dict(walk(content))}
@@ -580,7 +596,7 @@ def test_nothing_a_user_says_is_lost_and_nothing_is_made_up(content: Any) -> Non
             assert is_accounted_for(place, value, found, about), (place, found)
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(files())
 def test_the_same_file_converts_the_same_way_and_is_not_changed(content: Any) -> None:
     before = copy.deepcopy(content)

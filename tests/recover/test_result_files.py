@@ -160,7 +160,9 @@ def test_a_history_is_a_list_of_trials(tmp_path: Path) -> None:
 def test_a_ranking_has_no_numbers_of_its_own(tmp_path: Path) -> None:
     entry = {"rank": 1, "f1_macro": 0.7, "ece": 0.1, "params": {"lr": 1e-5}, "started_at": None}
 
-    study = only(read_trials(write(tmp_path / "topk.json", [entry, {**entry, "f1_macro": 0.6}])))
+    entries = [entry, {**entry, "rank": 2, "f1_macro": 0.6}]
+
+    study = only(read_trials(write(tmp_path / "topk.json", entries)))
 
     assert brief(study) == [(0, "COMPLETE", 0.7), (1, "COMPLETE", 0.6)]
     assert [trial.flags for trial in study.rows] == [[NUMBERED_BY_ORDER]] * 2
@@ -306,15 +308,16 @@ def test_a_log_that_begins_with_a_bracket_is_a_log(tmp_path: Path, opening: str)
     ]
 
 
+NAMES = (
+    *("trials", "best_params", "best_value", "rank", "number", "about", "agent", "stage"),
+    *("configurations", "pareto_front", "f1_macro", "ece", "config"),
+)
 DOCUMENTS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                [*TRIAL, "trials", "best_params", "best_value", "rank", "number", "about"]
-            )
-            | st.text(max_size=3),
+            st.sampled_from([*TRIAL, *NAMES]) | st.text(max_size=3),
             inner,
         )
     ),

@@ -9,14 +9,14 @@ from hpogen.configuration.yaml_file import ConfigFile, format_problems, read_con
 from hpogen.errors import ConfigError
 
 
-def load_config(path: Path) -> tuple[ConfigFile, list[str]]:
+def load_config(path: Path, task: str | None = None) -> tuple[ConfigFile, list[str]]:
     """Return a configuration in hpogen's schema, and notes on its conversion.
 
-    A file in a dialect is converted; messages still name the lines of the file. Raises
-    ConfigError.
+    A file in a dialect is converted; messages still name the lines of the file. `task` is the task
+    of the command line. Raises ConfigError.
     """
     file = read_config(path)
-    converted = convert(file.content)
+    converted = convert(file.content, task)
     if converted is None:
         return file, []
     if converted.problems:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from recover_trials.errors import UnreadableError
+from recover_trials.files.rankings import read_ranking
 from recover_trials.files.result_entries import cell_value
 from recover_trials.files.result_study import ResultStudy, pop_study_fields
 from recover_trials.optuna_log.literals import parse_mapping
@@ -17,13 +19,13 @@ HEADER = re.compile(
     rb'(?:number"?(?P<separator>[,;\t])"?(?:value|values_0|datetime_start|state)\b'
     rb'|trial"?,"?auc\b)'
 )
-
+RANKING = re.compile(rb'(?:\xef\xbb\xbf)?"?rank"?,"?f1_macro\b')
 
 DECIMAL_COMMA = re.compile(r"\A([+-]?\d+),(\d+(?:[eE][+-]?\d+)?)\Z")
 
 
 def is_csv_results(head: bytes) -> bool:
-    return HEADER.match(head) is not None
+    return HEADER.match(head) is not None or RANKING.match(head) is not None
 
 
 def read_csv(data: bytes) -> list[ResultStudy]:
@@ -40,8 +42,10 @@ def read_csv(data: bytes) -> list[ResultStudy]:
         header = [f"{name}_{inner}" if inner else name for name, inner in names]
     if separator == ";" and has_decimal_commas(header, rows):
         rows = [[DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in row] for row in rows]
-    studies: dict[str, ResultStudy] = {}
     cut = bool(rows) and not text.endswith(("\n", "\r"))
+    if RANKING.match(data):
+        return [read_ranking([*ranked_entries(header, rows[: len(rows) - cut]), *[None] * cut])]
+    studies: dict[str, ResultStudy] = {}
     for place, row in enumerate(rows):
         if not row:
             continue
@@ -53,6 +57,13 @@ def read_csv(data: bytes) -> list[ResultStudy]:
         else:
             study.add([entry])
     return list(studies.values())
+
+
+def ranked_entries(header: list[str], rows: list[list[str]]) -> Iterator[Any]:
+    """Yield the entries of a ranking; None for a row with another number of cells."""
+    for row in filter(None, rows):
+        cells = {name: cell for name, cell in zip(header, row, strict=False) if cell}
+        yield entry_of(cells) if len(row) == len(header) else None
 
 
 def has_decimal_commas(header: list[str], rows: list[list[str]]) -> bool:

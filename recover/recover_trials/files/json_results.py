@@ -8,6 +8,13 @@ from typing import Any
 
 from recover_trials.errors import UnreadableError
 from recover_trials.files.dataframes import grouped, is_dataframe_row, rows_of_dataframe
+from recover_trials.files.rankings import (
+    is_ranking,
+    is_scored,
+    read_ranking,
+    read_stage,
+    refuse_unknown,
+)
 from recover_trials.files.result_entries import number_of
 from recover_trials.files.result_study import ResultStudy, pop_study_fields, study_fields
 
@@ -19,9 +26,7 @@ STAMPED = re.compile(rb"[\r\n]\[[A-Z] \d{4}-\d\d-\d\d ")
 EMPTY = "the file is empty"
 # The keys by which each kind of document is recognised.
 ENTRY = ({"trial_number", "params"}, {"number", "params", "state"}, {"trial_number", "val_loss"})
-RANKED = {"rank", "params"}
 BEST = {"best_params", "best_value"}
-RANKED_METRICS = ("f1_macro",)  # higher is better
 
 
 def is_json_results(head: bytes, name: str) -> bool:
@@ -49,8 +54,9 @@ def read_json(data: bytes) -> list[ResultStudy] | None:
 
     Raises UnreadableError for an invalid document.
     """
+    text = data.decode("utf-8-sig", "replace")
     try:
-        document = json.loads(data.decode("utf-8-sig", "replace"))
+        document = json.loads(text)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
             return read_json_lines(data)
@@ -59,7 +65,20 @@ def read_json(data: bytes) -> list[ResultStudy] | None:
         raise UnreadableError(f"invalid or truncated JSON: {error}") from None
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"invalid JSON: {str(error)[:100]}") from None
-    return read_document(document)
+    studies = read_document(document)
+    if studies is None:
+        refuse_unknown(document)
+    elif any(study.excerpt for study in studies):
+        studies = read_document(json.loads(text, object_pairs_hook=without_repeated_keys))
+        if studies is None:
+            raise UnreadableError("a key of the document occurs twice")
+    return studies
+
+
+def without_repeated_keys(items: list[tuple[str, Any]]) -> Any:
+    """Return a mapping; its items if a key occurs twice, so that it is no entry of a ranking."""
+    made = dict(items)
+    return made if len(made) == len(items) else items
 
 
 def read_json_lines(data: bytes) -> list[ResultStudy] | None:
@@ -93,11 +112,12 @@ def read_document(document: Any) -> list[ResultStudy] | None:
         study = ResultStudy(study_fields(document))
         study.add(document["trials"])
         return [study]
-    if any(keys <= document.keys() for keys in ENTRY):
+    if is_entry(document):
         study = ResultStudy(study_fields(document) if "experiment" in document else {})
         study.add([document])
         return [study]
-    return None
+    stage = read_stage(document)
+    return None if stage is None else [stage]
 
 
 def read_records(entries: list[Any]) -> list[ResultStudy] | None:
@@ -116,18 +136,19 @@ def read_records(entries: list[Any]) -> list[ResultStudy] | None:
 
 def read_json_list(entries: list[Any]) -> list[ResultStudy] | None:
     """Return the trials of a list: a history, or the best ones by rank."""
-    if not entries or not isinstance(entries[0], dict):
+    has_trials = any(isinstance(entry, dict) and is_entry(entry) for entry in entries)
+    if is_scored(entries) or (is_ranking(entries) and not has_trials):
+        return [read_ranking(entries)]
+    if not has_trials:
         return None
-    if any(keys <= entries[0].keys() for keys in ENTRY):
-        study = ResultStudy()
-    elif entries[0].keys() >= RANKED:
-        metric = next((name for name in RANKED_METRICS if name in entries[0]), None)
-        study = ResultStudy({"direction": "maximize", "metric": metric} if metric else {})
-        study.numbered = False
-    else:
-        return None
+    study = ResultStudy()
     study.add(entries)
     return [study]
+
+
+def is_entry(document: dict[str, Any]) -> bool:
+    """Return whether a mapping has the keys of a trial."""
+    return any(keys <= document.keys() for keys in ENTRY)
 
 
 def read_best(document: dict[str, Any]) -> ResultStudy:

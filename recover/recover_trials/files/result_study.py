@@ -20,6 +20,9 @@ class ResultStudy:
         best: number and value of the best trial; the number is None if the file has none.
         damaged: entries that are not trials, with a reason each.
         numbered: whether the file has trial numbers; otherwise they are places in a list.
+        excerpt: the file holds some trials of a study, chosen by their values.
+        flags: damage and conflicts of the study as a whole.
+        remarks: facts for the report that are not faults.
     """
 
     about: dict[str, Any] = field(default_factory=dict)
@@ -27,20 +30,28 @@ class ResultStudy:
     best: tuple[int | None, float] | None = None
     damaged: list[str] = field(default_factory=list)
     numbered: bool = True
+    excerpt: bool = False
+    flags: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     def add(self, entries: Iterable[Any]) -> None:
         """Add the trials of entries; an entry that is not a trial is damaged."""
         for place, entry in enumerate(entries):
-            try:
-                trial = trial_of(entry, number=None if self.numbered else place)
-            except (ValueError, TypeError, OverflowError) as error:
-                self.damaged.append(f"entry {place}: {error}")
-                continue
-            if trial is not None:
-                trial.flags += [] if self.numbered else [NUMBERED_BY_ORDER]
-                is_lost = trial.state == "COMPLETE" and not trial.values
-                trial.flags += [VALUE_MISSING] * (is_lost and VALUE_MISSING not in trial.flags)
-                self.trials.append(trial)
+            self.add_one(place, entry)
+
+    def add_one(self, place: int, entry: Any) -> Trial | None:
+        """Add the trial of an entry; return it, or None for a waiting or damaged one."""
+        try:
+            trial = trial_of(entry, number=None if self.numbered else place)
+        except (ValueError, TypeError, OverflowError) as error:
+            self.damaged.append(f"entry {place}: {error}")
+            return None
+        if trial is not None:
+            trial.flags += [] if self.numbered else [NUMBERED_BY_ORDER]
+            is_lost = trial.state == "COMPLETE" and not trial.values
+            trial.flags += [VALUE_MISSING] * (is_lost and VALUE_MISSING not in trial.flags)
+            self.trials.append(trial)
+        return trial
 
 
 def is_text(value: Any) -> bool:

@@ -31,4 +31,5 @@ def is_certainly_log(head: bytes, name: str) -> bool:
     columns = [name.strip(b'"') for name in re.split(rb"[,;\t]", start[:100])[:2]]
     if start.startswith((b"+-", b"- ")):
         return False
-    return not (start[:1] == b"{" or list_of or b"number" in columns or b"trial" in columns)
+    of_table = any(name in columns for name in (b"number", b"trial", b"rank"))
+    return not (start[:1] == b"{" or list_of or of_table)

@@ -16,15 +16,18 @@ from hpogen.configuration.dialects.reader import Converted, Reader
 __all__ = ["Converted", "convert"]
 
 
-def convert(content: Any) -> Converted | None:
-    """Return the content of a file in hpogen's schema, None if the file is in no dialect."""
+def convert(content: Any, task: str | None = None) -> Converted | None:
+    """Return the content of a file in hpogen's schema, None if the file is in no dialect.
+
+    `task` is the task of the command line, which replaces the task of the file.
+    """
     if not isinstance(content, Mapping):
         return None
     source = with_text_keys(content)
     dialect = find_dialect(source)
     if dialect is None:
         return None
-    reader = Reader(dialect.name, source)
+    reader = Reader(dialect.name, source, task)
     dialect.read(reader)
     return reader.finish(misplaced(dialect))
 

@@ -25,6 +25,14 @@ from hpogen.configuration.dialects.rules import (
     to,
 )
 from hpogen.configuration.dialects.spaces import fixed_values, search_space, value_lists
+from hpogen.configuration.dialects.text import (
+    agent,
+    default_task,
+    metric_of_direction,
+    named_task,
+    text_metric,
+    text_space,
+)
 from hpogen.configuration.yaml_file import Place, dotted
 
 
@@ -90,11 +98,26 @@ def study(*at: str) -> dict[Place, Rule]:
     }
 
 
+def text_study(*at: str) -> dict[Place, Rule]:
+    """Return the rules for the keys of a text search with its study in the group `at`."""
+    return {
+        ("task",): named_task,
+        ("agent",): agent,
+        **study(*at),
+        (*at, "metric"): text_metric,
+        (*at, "timeout"): seconds,
+    }
+
+
+def text_defaults(*at: str) -> dict[Place, Rule]:
+    """Return the rules for the keys that a text search with its study in the group `at` lacks."""
+    return {("task",): default_task, (*at, "metric"): metric_of_direction}
+
+
 def stages(*at: str) -> dict[Place, Rule]:
     """Return the rules for the keys of a stage of a text search in the group `at`."""
     return {
-        **study(*at),
-        (*at, "timeout"): seconds,
+        **text_study(*at),
         (*at, "stage"): label("ignored; each study is independent of other stages"),
         (*at, "stage_name"): to("study", "name"),
         (*at, "description"): label("ignored; a script holds no description"),
@@ -102,7 +125,7 @@ def stages(*at: str) -> dict[Place, Rule]:
         (*at, "seeds"): one_seed,
         (*at, "use_best_encoder"): off("ignored; a study uses no results of other studies"),
         (*at, "evaluate_on_test"): off("ignored; a search script never reads the test split"),
-        (*at, "search_space"): search_space,
+        (*at, "search_space"): text_space,
     }
 
 
@@ -142,17 +165,21 @@ DIALECTS = (
             ("hpo", "baseline_config_path"): off("ignored, because it is empty"),
             ("hpo", "pruning"): pruning_with_patience,
         },
-        {("hpo", "search_space"): required, ("hpo", "pruning"): default_pruner},
+        {
+            ("hpo", "search_space"): required,
+            ("hpo", "pruning"): default_pruner,
+            **text_defaults("hpo"),
+        },
     ),
     Dialect(
         "text_agent",
         has_distributions,
+        {**text_study("optuna"), ("search_space",): text_space},
         {
-            **study("optuna"),
-            ("optuna", "timeout"): seconds,
-            ("search_space",): search_space,
+            ("search_space",): required,
+            ("optuna", "pruner"): default_pruner,
+            **text_defaults("optuna"),
         },
-        {("search_space",): required, ("optuna", "pruner"): default_pruner},
     ),
     Dialect(
         "market_v2",
@@ -184,6 +211,7 @@ DIALECTS = (
     Dialect(
         "text_stage",
         any_of(
+            "agent",
             "stage",
             "stage_name",
             "description",
@@ -194,7 +222,7 @@ DIALECTS = (
             "evaluate_on_test",
         ),
         stages(),
-        {("pruner",): default_pruner},
+        {("pruner",): default_pruner, **text_defaults()},
     ),
     Dialect(
         "market_lists",

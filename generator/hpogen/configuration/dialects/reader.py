@@ -37,11 +37,12 @@ class Converted:
 class Reader:
     """Converts the values of a file to hpogen's schema, and records which keys were read.
 
-    A `place` is in the user's file, a `native` place in hpogen's schema.
+    A `place` is in the user's file, a `native` place in hpogen's schema. `task` is the task of the
+    command line, which replaces the task of the file.
     """
 
-    def __init__(self, dialect: str, source: Mapping[str, Any]) -> None:
-        self.dialect, self.source = dialect, source
+    def __init__(self, dialect: str, source: Mapping[str, Any], task: str | None = None) -> None:
+        self.dialect, self.source, self.task = dialect, source, task
         self.content: dict[str, Any] = {}
         self.origin: dict[Place, Place] = {(): ()}  # {native place: place}
         self.put_from: dict[Place, Place] = {}  # as origin, of the values given to `put`
