@@ -4,7 +4,7 @@
 # dependencies = ["numpy", "optuna>=4,<6", "pandas", "torch>=2.4"]
 # ///
 # ruff: noqa: E402  each half imports what it uses
-#:hpogen:0.2.0:8c722b9c4906dab2d76bc2acd41297214cb2a40bf7e68defd1b7cea2f6d0e62f:{"name":"hpo_2M_h5","study_name":"hpo_2M_h5","task":"threshold_1pct","budget":2000000,"horizon":5,"tolerance":0.25,"n_trials":50,"n_noise":3,"n_confirm":0,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free","start":"linear"},"sections":[],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[50,100,200,300],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
+#:hpogen:0.2.0:bede61b65e2ddb724ad4e771cb14954c13336ca04209f37895c478f0cb119161:{"name":"hpo_2M_h5","study_name":"hpo_2M_h5","task":"threshold_1pct","budget":2000000,"horizon":5,"tolerance":0.25,"n_trials":50,"n_noise":3,"n_confirm":0,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free","start":"linear"},"sections":[],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[50,100,200,300],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5},"warm_start":[]}
 """Search the best 2M model for threshold_1pct, horizon 5.
 
 Will the High reach Close + x % within the horizon, in trading days?
@@ -45,7 +45,7 @@ N_NOISE = 3  # last trials: the best configuration again, with other seeds
 N_CONFIRM = 0  # trials before those: each of the best ones once more
 TIMEOUT_HOURS: float | None = None  # a run stops after this time, even during a trial
 SEED = 42  # of all random streams
-HPOGEN = "0.2.0 8c722b9c4906"  # version, digest of the specification
+HPOGEN = "0.2.0 bede61b65e2d"  # version, digest of the specification
 
 # Data
 DATA_PATH = "data/sp500.csv"  # CSV or Parquet
@@ -188,6 +188,7 @@ EXTREME_INDICES: dict[int, str] = {  # tried first
     44: "max n_heads",
 }  # fmt: skip
 SKIP_INDICES: list[int] = []  # used by no trial
+WARM_START: list[dict[str, Any]] = []  # tried before the extremes
 
 # --- Command line: read before the packages are imported, so that --help needs none of them ------
 
@@ -2099,8 +2100,8 @@ def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> i
 # --- Search: trains trials one after another, each after a claim in the log ----------------------
 # The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free.
 # So the total is exact, a killed trial continues under its number, and workers need no
-# coordinator. Extreme k is trial k. The configurations of --enqueue follow, then the sampler's,
-# then reruns.
+# coordinator. WARM_START comes first, then the extremes, the configurations of --enqueue, those of
+# the sampler, and reruns.
 
 MOST_KILLS = 10  # processes in a row that may end at one place of a trial
 FEWEST_TRIALS = 10  # of a study that reruns its best trials
@@ -2242,8 +2243,12 @@ class Search:
         self, number: int, study: LoggedStudy
     ) -> tuple[Mapping[str, Any], dict[str, Any]]:
         """Return the preset parameters of a trial, and its kind."""
-        if number < len(EXTREME_INDICES):
-            arch_idx, ends = list(EXTREME_INDICES.items())[number]
+        if number < len(WARM_START):
+            config = dict(WARM_START[number])
+            return {**SPACE.encode(config.pop("arch_idx")), **config}, {"kind": "warm_start"}
+        place = number - len(WARM_START)
+        if place < len(EXTREME_INDICES):
+            arch_idx, ends = list(EXTREME_INDICES.items())[place]
             kind = "smoke" if self.arguments.smoke else "extreme"
             return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
         used = {trial.attributes.get("enqueued_id") for trial in study.trials.values()}
@@ -2620,6 +2625,7 @@ def make_smoke(task: Task, arguments: Namespace) -> None:
         SEARCH_SPACE.pop(name, None)
     FIXED_PARAMS.update(params)
     sizes = {ARCHITECTURES[row]["params"]: row for row in SPACE.allowed}
+    WARM_START.clear()
     EXTREME_INDICES.clear()
     EXTREME_INDICES.update({sizes[params]: "small" for params in sorted(sizes)[:2]})
     arguments.n_trials = 2

@@ -4,7 +4,7 @@
 # dependencies = ["numpy", "optuna>=4,<6", "pandas", "scipy", "torch>=2.4"]
 # ///
 # ruff: noqa: E402  each half imports what it uses
-#:hpogen:0.2.0:bd31f193b8020f095f77d34f9ebcd9000f5ec3cc796ec2e8e87ba0544558760e:{"name":"hpo_50K_byte_lm","study_name":"hpo_50K_byte_lm","task":"byte_lm","budget":50000,"horizon":null,"tolerance":0.3,"n_trials":50,"n_noise":3,"n_confirm":0,"timeout_hours":null,"seed":42,"storage":null,"metric":"bits_per_byte","options":{},"sections":[],"constants":{"data_path":"text","data_sha256":null,"file_pattern":"**/*.txt","train_fraction":0.8,"val_fraction":0.1,"train_subset":1.0,"val_bytes":262144,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16],"d_ff_ratio":[4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"steps":{"type":"categorical","choices":[200,400],"when":{}},"learning_rate":{"type":"float","low":0.0003,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.01,"high":0.3,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.2,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[50,100,200],"when":{}},"beta2":{"type":"float","low":0.9,"high":0.999,"log":false,"when":{"steps":[400]}}},"fixed":{"eval_interval":50,"batch_size":256,"clip_norm":1.0,"beta1":0.9,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"beta2":0.999},"sampler":{"type":"gp","n_startup_trials":10,"deterministic_objective":false,"warn_independent_sampling":false},"pruner":{"type":"percentile","percentile":40.0,"n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
+#:hpogen:0.2.0:0aaa9a6c0cff55b4836d5e1c01bf6f5a2b6d78c30c75199eedebad4448dce1fe:{"name":"hpo_50K_byte_lm","study_name":"hpo_50K_byte_lm","task":"byte_lm","budget":50000,"horizon":null,"tolerance":0.3,"n_trials":50,"n_noise":3,"n_confirm":0,"timeout_hours":null,"seed":42,"storage":null,"metric":"bits_per_byte","options":{},"sections":[],"constants":{"data_path":"text","data_sha256":null,"file_pattern":"**/*.txt","train_fraction":0.8,"val_fraction":0.1,"train_subset":1.0,"val_bytes":262144,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16],"d_ff_ratio":[4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"steps":{"type":"categorical","choices":[200,400],"when":{}},"learning_rate":{"type":"float","low":0.0003,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.01,"high":0.3,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.2,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[50,100,200],"when":{}},"beta2":{"type":"float","low":0.9,"high":0.999,"log":false,"when":{"steps":[400]}}},"fixed":{"eval_interval":50,"batch_size":256,"clip_norm":1.0,"beta1":0.9,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"beta2":0.999},"sampler":{"type":"gp","n_startup_trials":10,"deterministic_objective":false,"warn_independent_sampling":false},"pruner":{"type":"percentile","percentile":40.0,"n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5},"warm_start":[]}
 """Search the best 50K model for byte_lm.
 
 Which byte of a text comes next?
@@ -46,7 +46,7 @@ N_NOISE = 3  # last trials: the best configuration again, with other seeds
 N_CONFIRM = 0  # trials before those: each of the best ones once more
 TIMEOUT_HOURS: float | None = None  # a run stops after this time, even during a trial
 SEED = 42  # of all random streams
-HPOGEN = "0.2.0 bd31f193b802"  # version, digest of the specification
+HPOGEN = "0.2.0 0aaa9a6c0cff"  # version, digest of the specification
 
 # Data
 DATA_PATH = "text"  # text file or folder
@@ -117,6 +117,7 @@ EXTREME_INDICES: dict[int, str] = {  # tried first
     7: "max n_heads",
 }  # fmt: skip
 SKIP_INDICES: list[int] = []  # used by no trial
+WARM_START: list[dict[str, Any]] = []  # tried before the extremes
 
 # --- Command line: read before the packages are imported, so that --help needs none of them ------
 
@@ -1808,8 +1809,8 @@ def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> i
 # --- Search: trains trials one after another, each after a claim in the log ----------------------
 # The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free.
 # So the total is exact, a killed trial continues under its number, and workers need no
-# coordinator. Extreme k is trial k. The configurations of --enqueue follow, then the sampler's,
-# then reruns.
+# coordinator. WARM_START comes first, then the extremes, the configurations of --enqueue, those of
+# the sampler, and reruns.
 
 MOST_KILLS = 10  # processes in a row that may end at one place of a trial
 FEWEST_TRIALS = 10  # of a study that reruns its best trials
@@ -1951,8 +1952,12 @@ class Search:
         self, number: int, study: LoggedStudy
     ) -> tuple[Mapping[str, Any], dict[str, Any]]:
         """Return the preset parameters of a trial, and its kind."""
-        if number < len(EXTREME_INDICES):
-            arch_idx, ends = list(EXTREME_INDICES.items())[number]
+        if number < len(WARM_START):
+            config = dict(WARM_START[number])
+            return {**SPACE.encode(config.pop("arch_idx")), **config}, {"kind": "warm_start"}
+        place = number - len(WARM_START)
+        if place < len(EXTREME_INDICES):
+            arch_idx, ends = list(EXTREME_INDICES.items())[place]
             kind = "smoke" if self.arguments.smoke else "extreme"
             return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
         used = {trial.attributes.get("enqueued_id") for trial in study.trials.values()}
@@ -2329,6 +2334,7 @@ def make_smoke(task: Task, arguments: Namespace) -> None:
         SEARCH_SPACE.pop(name, None)
     FIXED_PARAMS.update(params)
     sizes = {ARCHITECTURES[row]["params"]: row for row in SPACE.allowed}
+    WARM_START.clear()
     EXTREME_INDICES.clear()
     EXTREME_INDICES.update({sizes[params]: "small" for params in sorted(sizes)[:2]})
     arguments.n_trials = 2

@@ -4,7 +4,7 @@
 # dependencies = ["numpy", "optuna>=4,<6", "pandas", "torch>=2.4"]
 # ///
 # ruff: noqa: E402  each half imports what it uses
-#:hpogen:0.2.0:0f4ca8981f16183360b0aa935665bcb24fbe7af7b78aba06247c8262a2f6fe5f:{"name":"hpo_50K_text_classification","study_name":"hpo_50K_text_classification","task":"text_classification","budget":50000,"horizon":null,"tolerance":0.25,"n_trials":50,"n_noise":3,"n_confirm":0,"timeout_hours":null,"seed":42,"storage":null,"metric":"macro_f1","options":{},"sections":[],"constants":{"data_path":"notices.tsv","data_sha256":null,"text_column":"text","label_column":"label","labels":["no","yes","a\u0020\"b\""],"group_column":"post","split_column":null,"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"split_seed":0,"min_class_samples":5,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[10,20,30],"when":{}},"learning_rate":{"type":"float","low":0.0002,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.001,"high":0.1,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[20,50,100],"when":{}},"class_balance":{"type":"float","low":0.0,"high":1.0,"log":false,"when":{}},"loss":{"type":"categorical","choices":["cross_entropy","focal"],"when":{}}},"fixed":{"batch_size":32,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"label_smoothing":0.0,"focal_gamma":2.0},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
+#:hpogen:0.2.0:2cb0847b39151f953abc60affcd0fd246f3a45203fd54ca6969702f609ae9996:{"name":"hpo_50K_text_classification","study_name":"hpo_50K_text_classification","task":"text_classification","budget":50000,"horizon":null,"tolerance":0.25,"n_trials":50,"n_noise":3,"n_confirm":0,"timeout_hours":null,"seed":42,"storage":null,"metric":"macro_f1","options":{},"sections":[],"constants":{"data_path":"notices.tsv","data_sha256":null,"text_column":"text","label_column":"label","labels":["no","yes","a\u0020\"b\""],"group_column":"post","split_column":null,"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"split_seed":0,"min_class_samples":5,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[10,20,30],"when":{}},"learning_rate":{"type":"float","low":0.0002,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.001,"high":0.1,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[20,50,100],"when":{}},"class_balance":{"type":"float","low":0.0,"high":1.0,"log":false,"when":{}},"loss":{"type":"categorical","choices":["cross_entropy","focal"],"when":{}}},"fixed":{"batch_size":32,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"label_smoothing":0.0,"focal_gamma":2.0},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5},"warm_start":[]}
 """Search the best 50K model for text_classification.
 
 Which label has a text?
@@ -49,7 +49,7 @@ N_NOISE = 3  # last trials: the best configuration again, with other seeds
 N_CONFIRM = 0  # trials before those: each of the best ones once more
 TIMEOUT_HOURS: float | None = None  # a run stops after this time, even during a trial
 SEED = 42  # of all random streams
-HPOGEN = "0.2.0 0f4ca8981f16"  # version, digest of the specification
+HPOGEN = "0.2.0 2cb0847b3915"  # version, digest of the specification
 
 # Data
 DATA_PATH = "notices.tsv"  # CSV, TSV, JSON Lines or Parquet
@@ -125,6 +125,7 @@ EXTREME_INDICES: dict[int, str] = {  # tried first
     7: "max n_heads",
 }  # fmt: skip
 SKIP_INDICES: list[int] = []  # used by no trial
+WARM_START: list[dict[str, Any]] = []  # tried before the extremes
 
 # --- Command line: read before the packages are imported, so that --help needs none of them ------
 
@@ -2017,8 +2018,8 @@ def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> i
 # --- Search: trains trials one after another, each after a claim in the log ----------------------
 # The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free.
 # So the total is exact, a killed trial continues under its number, and workers need no
-# coordinator. Extreme k is trial k. The configurations of --enqueue follow, then the sampler's,
-# then reruns.
+# coordinator. WARM_START comes first, then the extremes, the configurations of --enqueue, those of
+# the sampler, and reruns.
 
 MOST_KILLS = 10  # processes in a row that may end at one place of a trial
 FEWEST_TRIALS = 10  # of a study that reruns its best trials
@@ -2160,8 +2161,12 @@ class Search:
         self, number: int, study: LoggedStudy
     ) -> tuple[Mapping[str, Any], dict[str, Any]]:
         """Return the preset parameters of a trial, and its kind."""
-        if number < len(EXTREME_INDICES):
-            arch_idx, ends = list(EXTREME_INDICES.items())[number]
+        if number < len(WARM_START):
+            config = dict(WARM_START[number])
+            return {**SPACE.encode(config.pop("arch_idx")), **config}, {"kind": "warm_start"}
+        place = number - len(WARM_START)
+        if place < len(EXTREME_INDICES):
+            arch_idx, ends = list(EXTREME_INDICES.items())[place]
             kind = "smoke" if self.arguments.smoke else "extreme"
             return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
         used = {trial.attributes.get("enqueued_id") for trial in study.trials.values()}
@@ -2538,6 +2543,7 @@ def make_smoke(task: Task, arguments: Namespace) -> None:
         SEARCH_SPACE.pop(name, None)
     FIXED_PARAMS.update(params)
     sizes = {ARCHITECTURES[row]["params"]: row for row in SPACE.allowed}
+    WARM_START.clear()
     EXTREME_INDICES.clear()
     EXTREME_INDICES.update({sizes[params]: "small" for params in sorted(sizes)[:2]})
     arguments.n_trials = 2

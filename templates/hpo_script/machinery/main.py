@@ -27,6 +27,7 @@ from hpo_script.constants import (
     SAMPLER,
     SEARCH_SPACE,
     TASK,
+    WARM_START,
 )
 from hpo_script.experiment.shared import UnusableError
 from hpo_script.experiment.space import SPACE, distributions, searched_params
@@ -190,6 +191,7 @@ def make_smoke(task: Task, arguments: Namespace) -> None:
         SEARCH_SPACE.pop(name, None)
     FIXED_PARAMS.update(params)
     sizes = {ARCHITECTURES[row]["params"]: row for row in SPACE.allowed}
+    WARM_START.clear()
     EXTREME_INDICES.clear()
     EXTREME_INDICES.update({sizes[params]: "small" for params in sorted(sizes)[:2]})
     arguments.n_trials = 2

@@ -2,7 +2,8 @@
 
 The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free. So
 the total is exact, a killed trial continues under its number, and workers need no coordinator.
-Extreme k is trial k. The configurations of --enqueue follow, then the sampler's, then reruns.
+WARM_START comes first, then the extremes, the configurations of --enqueue, those of the sampler,
+and reruns.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from hpo_script.constants import (
     METRIC,
     N_CONFIRM,
     N_NOISE,
+    WARM_START,
 )
 from hpo_script.experiment.space import SPACE, searched_params
 from hpo_script.experiment.task import Task
@@ -183,8 +185,12 @@ class Search:
         self, number: int, study: LoggedStudy
     ) -> tuple[Mapping[str, Any], dict[str, Any]]:
         """Return the preset parameters of a trial, and its kind."""
-        if number < len(EXTREME_INDICES):
-            arch_idx, ends = list(EXTREME_INDICES.items())[number]
+        if number < len(WARM_START):
+            config = dict(WARM_START[number])
+            return {**SPACE.encode(config.pop("arch_idx")), **config}, {"kind": "warm_start"}
+        place = number - len(WARM_START)
+        if place < len(EXTREME_INDICES):
+            arch_idx, ends = list(EXTREME_INDICES.items())[place]
             kind = "smoke" if self.arguments.smoke else "extreme"
             return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
         used = {trial.attributes.get("enqueued_id") for trial in study.trials.values()}
