@@ -22,6 +22,7 @@ from hpogen.scaling.held_out import held_out
 from hpogen.scaling.law import answer_of
 from hpogen.scaling.learning_rate import rate_law
 from hpogen.scaling.next_runs import next_plans
+from hpogen.scaling.sentences import Scaling
 from hpogen.scaling.sizes import AXES
 from ladders import SPACE, Truth, architecture_of, end_trial, study_log, write_ladder
 from recover_samples import SampleLog2, recover, recover_one
@@ -183,6 +184,26 @@ def test_confirmed_losses_are_means_over_seeds(marked: bool) -> None:
         logs.append(log)
     cells = group_from(logs).cells
     assert [(cell.loss, cell.seeds) for cell in cells] == [(pytest.approx(0.8), 3)] * 4
+
+
+def test_the_law_of_smoothed_and_confirmed_losses_stands_beside_that_of_the_best() -> None:
+    logs = ladder(Truth(noise=0.01))
+    for log, budget in zip(logs[1:], BUDGETS[1:], strict=True):
+        arch, params = architecture_of(budget), {"learning_rate": 0.001, "dropout": 0.1}
+        loss = TRUTH.loss(arch["param_count"])
+        for number, share in enumerate((0.995, 1.0, 1.005), 20):
+            end_trial(log, number, share * loss, arch, params, rerun_of=7)
+    law = Scaling(group_from(logs))
+    assert law.group.loss == "best"  # the smallest budget has no reruns
+    assert list(law.by_loss) == ["smoothed", "confirmed"]
+    for answer in law.by_loss.values():
+        low, high = answer.interval
+        assert low <= TRUTH.exponent <= high
+    head, rows = law.cells_table
+    confirmed = [row[head.index("confirmed")] for row in rows]
+    assert confirmed[0] == ""
+    assert all(confirmed[1:])
+    assert any(row[0] == "smoothed loss, all parameters" for row in law.exponents_table[1])
 
 
 def test_a_plan_fits_into_its_hours_and_narrows_the_interval() -> None:
