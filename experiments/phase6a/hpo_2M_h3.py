@@ -1668,6 +1668,8 @@ def choose_device(name: str) -> torch.device:
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         name = next((kind for kind in available if available[kind]), "cpu")
+    if name == "cuda" and "LOCAL_RANK" in os.environ:  # of torchrun
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
     device = torch.device(name)
     missing = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
     if missing or not available.get(device.type, True):
@@ -1722,10 +1724,15 @@ class ShapeCost(NamedTuple):
     params: int
     sample_bytes: int  # that one sample keeps for the backward pass
     sample_flops: int  # of one sample, forward and backward
+    ranks: int = 1  # that share weights, gradients and moments
+
+    @property
+    def model_bytes(self) -> int:
+        return BYTES_PER_PARAMETER * self.params // self.ranks
 
     def micro_batch(self, free: int, batch_size: int) -> int:
         """Return the largest power of two of samples that fits, at most the batch; 0 if none."""
-        left = int(free * 0.92) - BYTES_PER_PARAMETER * self.params
+        left = int(free * 0.92) - self.model_bytes
         fitting = max(left // self.sample_bytes, 0)
         return batch_size if fitting >= batch_size else (1 << fitting.bit_length()) // 2
 
@@ -2035,10 +2042,14 @@ def estimate_time(
 
 
 def dry_run(
-    task: Task, device: torch.device, costs: Mapping[int, ShapeCost], arguments: Namespace
+    task: Task,
+    device: torch.device,
+    costs: Mapping[int, ShapeCost],
+    free: int,
+    arguments: Namespace,
 ) -> int:
     """Print data, baselines, shapes with their memory, and times; return 1 if a count is wrong."""
-    free, batch_size = free_memory(device), FIXED_PARAMS.get("batch_size", 256)
+    batch_size = FIXED_PARAMS.get("batch_size", 256)
     overview = {
         **task.describe(),
         "baselines": task.baselines(),
@@ -2056,7 +2067,7 @@ def dry_run(
         shape["n_heads"] = ",".join(str(member["n_heads"]) for member in members)
         shape["params"] = f"{cost.params:,}"
         shape["off"] = f"{cost.params / BUDGET - 1:+.1%}"
-        shape["model GB"] = f"{cost.params * BYTES_PER_PARAMETER / 1e9:.2f}"
+        shape["model GB"] = f"{cost.model_bytes / 1e9:.2f}"
         shape["MB/sample"] = f"{cost.sample_bytes / 1e6:.2f}"
         shape["micro-batch"] = cost.micro_batch(free, batch_size) or "does not fit"
         shapes.append(shape)
@@ -2149,12 +2160,20 @@ class Search:
     costs: Mapping[int, ShapeCost]  # of each row of ARCHITECTURES
     device: torch.device
     arguments: Namespace
+    new_training = Training  # sections may replace it
 
     def __post_init__(self) -> None:
         self.optuna_study = MemoryStudy(self.log.study, self.arguments.seed)
         self.free_at_start = free_memory(self.device)
         self.progress = Progress(self.arguments.n_trials)
         self.next_round, self.next_results = 0.0, 0.0  # earliest times; 1 % of the run each
+
+    @staticmethod
+    def plan(
+        task: Task, device: torch.device, _arguments: Namespace
+    ) -> tuple[dict[int, ShapeCost], int]:
+        """Return the cost of each architecture, and the bytes that training may use."""
+        return measure_shapes(task), free_memory(device)
 
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none is complete."""
@@ -2348,7 +2367,7 @@ class Search:
         """Train with a micro-batch; return the state and the best evaluation."""
         config, number, unit = self.config, self.number, self.task.unit
         arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
-        training = Training(self.task, arch, config, key, self.device)
+        training = self.new_training(self.task, arch, config, key, self.device)
         if saved:
             training.restore(saved)
 
@@ -2671,11 +2690,11 @@ def run(arguments: Namespace, task: Task, search: type[Search]) -> int:
         make_smoke(task, arguments)
     if arguments.repeat is not None:
         return repeat_trial(arguments.log, arguments.repeat, task, device)
-    costs = measure_shapes(task)
+    costs, free = search.plan(task, device, arguments)
     if arguments.dry_run:
-        return dry_run(task, device, costs, arguments)
+        return dry_run(task, device, costs, free, arguments)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    check_shapes(costs, free_memory(device))
+    check_shapes(costs, free)
     log = LogFile(arguments.log, uuid.uuid4().hex[:8])
     trials = search(task, log, costs, device, arguments)
     open_run(log, run_fields(task, arguments, device), arguments)

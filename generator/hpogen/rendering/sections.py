@@ -62,6 +62,14 @@ SCRIPT_SECTIONS = {
         search="StorageSearch",
         arguments=("sections/storage_options", "storage_options"),
     ),
+    "fsdp": Section(
+        about="train each trial on several devices, by torchrun and FSDP2",
+        part="sections/fsdp",
+        title="FSDP",
+        constants=(),
+        search="ShardedSearch",
+        arguments=("sections/fsdp_options", "fsdp_options"),
+    ),
 }
 REPLACED = {"multi-host": "storage"}
 

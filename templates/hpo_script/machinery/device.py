@@ -24,6 +24,8 @@ def choose_device(name: str) -> torch.device:
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         name = next((kind for kind in available if available[kind]), "cpu")
+    if name == "cuda" and "LOCAL_RANK" in os.environ:  # of torchrun
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
     device = torch.device(name)
     missing = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
     if missing or not available.get(device.type, True):
@@ -78,10 +80,15 @@ class ShapeCost(NamedTuple):
     params: int
     sample_bytes: int  # that one sample keeps for the backward pass
     sample_flops: int  # of one sample, forward and backward
+    ranks: int = 1  # that share weights, gradients and moments
+
+    @property
+    def model_bytes(self) -> int:
+        return BYTES_PER_PARAMETER * self.params // self.ranks
 
     def micro_batch(self, free: int, batch_size: int) -> int:
         """Return the largest power of two of samples that fits, at most the batch; 0 if none."""
-        left = int(free * 0.92) - BYTES_PER_PARAMETER * self.params
+        left = int(free * 0.92) - self.model_bytes
         fitting = max(left // self.sample_bytes, 0)
         return batch_size if fitting >= batch_size else (1 << fitting.bit_length()) // 2
 

@@ -28,7 +28,6 @@ from hpo_script.experiment.space import SPACE
 from hpo_script.experiment.task import Task
 from hpo_script.experiment.training import Training
 from hpo_script.machinery.device import (
-    BYTES_PER_PARAMETER,
     ShapeCost,
     build_on_meta,
     free_memory,
@@ -112,10 +111,14 @@ def estimate_time(
 
 
 def dry_run(
-    task: Task, device: torch.device, costs: Mapping[int, ShapeCost], arguments: Namespace
+    task: Task,
+    device: torch.device,
+    costs: Mapping[int, ShapeCost],
+    free: int,
+    arguments: Namespace,
 ) -> int:
     """Print data, baselines, shapes with their memory, and times; return 1 if a count is wrong."""
-    free, batch_size = free_memory(device), FIXED_PARAMS.get("batch_size", 256)
+    batch_size = FIXED_PARAMS.get("batch_size", 256)
     overview = {
         **task.describe(),
         "baselines": task.baselines(),
@@ -133,7 +136,7 @@ def dry_run(
         shape["n_heads"] = ",".join(str(member["n_heads"]) for member in members)
         shape["params"] = f"{cost.params:,}"
         shape["off"] = f"{cost.params / BUDGET - 1:+.1%}"
-        shape["model GB"] = f"{cost.params * BYTES_PER_PARAMETER / 1e9:.2f}"
+        shape["model GB"] = f"{cost.model_bytes / 1e9:.2f}"
         shape["MB/sample"] = f"{cost.sample_bytes / 1e6:.2f}"
         shape["micro-batch"] = cost.micro_batch(free, batch_size) or "does not fit"
         shapes.append(shape)

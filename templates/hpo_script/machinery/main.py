@@ -32,7 +32,7 @@ from hpo_script.constants import (
 from hpo_script.experiment.shared import UnusableError
 from hpo_script.experiment.space import SPACE, distributions, searched_params
 from hpo_script.experiment.task import Task
-from hpo_script.machinery.device import choose_device, free_memory
+from hpo_script.machinery.device import choose_device
 from hpo_script.machinery.dry_run import dry_run
 from hpo_script.machinery.log_file import Interrupted, LogFile, read_log, say
 from hpo_script.machinery.logged_study import LoggedStudy
@@ -40,7 +40,7 @@ from hpo_script.machinery.mounts import mount_of, unreachable_worker
 from hpo_script.machinery.repeat import repeat_trial
 from hpo_script.machinery.results import say_result, summary
 from hpo_script.machinery.search import Search, digest
-from hpo_script.machinery.shapes import check_shapes, measure_shapes
+from hpo_script.machinery.shapes import check_shapes
 from hpo_script.machinery.source import COMPARED, REMARKED, SAME_SPACE, changes, read_source
 from hpo_script.machinery.trial_log import LOG_VERSION
 
@@ -236,11 +236,11 @@ def run(arguments: Namespace, task: Task, search: type[Search]) -> int:
         make_smoke(task, arguments)
     if arguments.repeat is not None:
         return repeat_trial(arguments.log, arguments.repeat, task, device)
-    costs = measure_shapes(task)
+    costs, free = search.plan(task, device, arguments)
     if arguments.dry_run:
-        return dry_run(task, device, costs, arguments)
+        return dry_run(task, device, costs, free, arguments)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    check_shapes(costs, free_memory(device))
+    check_shapes(costs, free)
     log = LogFile(arguments.log, uuid.uuid4().hex[:8])
     trials = search(task, log, costs, device, arguments)
     open_run(log, run_fields(task, arguments, device), arguments)

@@ -43,6 +43,7 @@ from hpo_script.machinery.memory_study import MemoryStudy, first_prunable
 from hpo_script.machinery.progress import Progress
 from hpo_script.machinery.results import summary, write_results
 from hpo_script.machinery.run_stops import STOPPED, Stops
+from hpo_script.machinery.shapes import measure_shapes
 from hpo_script.machinery.trial_log import ARCHITECTURE, STATES
 
 MOST_KILLS = 10  # processes in a row that may end at one place of a trial
@@ -90,12 +91,20 @@ class Search:
     costs: Mapping[int, ShapeCost]  # of each row of ARCHITECTURES
     device: torch.device
     arguments: Namespace
+    new_training = Training  # sections may replace it
 
     def __post_init__(self) -> None:
         self.optuna_study = MemoryStudy(self.log.study, self.arguments.seed)
         self.free_at_start = free_memory(self.device)
         self.progress = Progress(self.arguments.n_trials)
         self.next_round, self.next_results = 0.0, 0.0  # earliest times; 1 % of the run each
+
+    @staticmethod
+    def plan(
+        task: Task, device: torch.device, _arguments: Namespace
+    ) -> tuple[dict[int, ShapeCost], int]:
+        """Return the cost of each architecture, and the bytes that training may use."""
+        return measure_shapes(task), free_memory(device)
 
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none is complete."""
@@ -289,7 +298,7 @@ class Search:
         """Train with a micro-batch; return the state and the best evaluation."""
         config, number, unit = self.config, self.number, self.task.unit
         arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
-        training = Training(self.task, arch, config, key, self.device)
+        training = self.new_training(self.task, arch, config, key, self.device)
         if saved:
             training.restore(saved)
 
