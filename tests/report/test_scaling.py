@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -255,6 +256,10 @@ def test_a_bet_is_written_once_and_compared_with_the_later_study(
     content = json.loads(written)
     bet.write_text(json.dumps({**content, "made": "2020-01-01 00:00:00"}))
     assert "Won: hpo_1600K_h1 found" in text_of(*command, *files)
+    cut = files[5].read_text().splitlines(keepends=True)
+    (tmp_path / "cut.log").write_text("".join(cut[: len(cut) // 2]))
+    said = text_of(*command, *files[:5], tmp_path / "cut.log")
+    assert re.search("(Won|Lost) so far, after [0-9]+ of 20 trials: hpo_1600K_h1 found", said)
     content["bets"][0] |= {"low": 0.1, "high": 0.1, "predicted": 0.1}
     bet.write_text(json.dumps({**content, "made": "2020-01-01 00:00:00"}))
     assert "Lost: hpo_1600K_h1 found" in text_of(*command, *files)
