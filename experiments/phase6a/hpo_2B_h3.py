@@ -4,7 +4,7 @@
 # dependencies = ["numpy", "optuna>=4,<6", "pandas", "torch>=2.4"]
 # ///
 # ruff: noqa: E402  each half imports what it uses
-#:hpogen:0.2.0:edb8e39199c13bcca9e44957b8678c69a07430d37d4f53048b0dec5e65777b73:{"name":"hpo_2B_h3","study_name":"hpo_2B_h3","task":"threshold_1pct","budget":2000000000,"horizon":3,"tolerance":0.25,"n_trials":50,"n_noise":3,"n_confirm":0,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free","start":"linear"},"sections":[],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[50,100,200,300],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5}}
+#:hpogen:0.2.0:3df3077885714f571249bf8cf28325ba9b36833b98ca755f949b50e35198fc36:{"name":"hpo_2B_h3","study_name":"hpo_2B_h3","task":"threshold_1pct","budget":2000000000,"horizon":3,"tolerance":0.25,"n_trials":50,"n_noise":3,"n_confirm":0,"timeout_hours":null,"seed":42,"storage":null,"metric":"val_loss","options":{"inputs":"scale_free","start":"linear"},"sections":[],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[50,100,200,300],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5},"warm_start":[]}
 """Search the best 2B model for threshold_1pct, horizon 3.
 
 Will the High reach Close + x % within the horizon, in trading days?
@@ -45,7 +45,7 @@ N_NOISE = 3  # last trials: the best configuration again, with other seeds
 N_CONFIRM = 0  # trials before those: each of the best ones once more
 TIMEOUT_HOURS: float | None = None  # a run stops after this time, even during a trial
 SEED = 42  # of all random streams
-HPOGEN = "0.2.0 edb8e39199c1"  # version, digest of the specification
+HPOGEN = "0.2.0 3df307788571"  # version, digest of the specification
 
 # Data
 DATA_PATH = "data/sp500.csv"  # CSV or Parquet
@@ -183,6 +183,7 @@ EXTREME_INDICES: dict[int, str] = {  # tried first
     39: "max n_heads",
 }  # fmt: skip
 SKIP_INDICES: list[int] = []  # used by no trial
+WARM_START: list[dict[str, Any]] = []  # tried before the extremes
 
 # --- Command line: read before the packages are imported, so that --help needs none of them ------
 
@@ -1049,7 +1050,8 @@ def read_event(line: bytes) -> tuple[str, dict[str, Any]] | None:
 # its number.
 
 OF_LINE = {*IDENTITY, "trial", "system_attrs", "learning_curve"}
-NOT_METRICS = {*OF_LINE, *ARCHITECTURE, "unit", "step"}
+NOT_OF_PLACE = {*OF_LINE, *ARCHITECTURE}
+NOT_METRICS = {*NOT_OF_PLACE, "unit", "step"}
 NOT_ATTRIBUTES = {*OF_LINE, "state", "value", "datetime_start", "datetime_complete"}
 
 
@@ -1090,7 +1092,7 @@ class LoggedTrial:
         self.system_attrs = fields.get("system_attrs", {})
         self.curve = fields.get("learning_curve", [])
         if event == "trial_resumed":
-            place = {name: fields[name] for name in fields if name not in NOT_METRICS}
+            place = {name: fields[name] for name in fields if name not in NOT_OF_PLACE}
             self.n_resumed = self.n_resumed + 1 if place == self.resumed_at else 1
             self.resumed_at = place
             self.attributes |= {name: place[name] for name in place if name == "micro_batch"}
@@ -1636,6 +1638,8 @@ def choose_device(name: str) -> torch.device:
     counts = {"cuda": cuda, "mps": int(mps), "cpu": 1}
     if name == "auto":
         name = next(kind for kind, count in counts.items() if count)
+    if name == "cuda" and "LOCAL_RANK" in os.environ:  # of torchrun
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
     device = torch.device(name)
     if (device.index or 0) >= counts[device.type]:
         raise UnusableError(f"--device {name}: this machine or this torch lacks it; use auto")
@@ -1689,10 +1693,15 @@ class ShapeCost(NamedTuple):
     params: int
     sample_bytes: int  # that one sample keeps for the backward pass
     sample_flops: int  # of one sample, forward and backward
+    ranks: int = 1  # that share weights, gradients and moments
+
+    @property
+    def model_bytes(self) -> int:
+        return BYTES_PER_PARAMETER * self.params // self.ranks
 
     def micro_batch(self, free: int, batch_size: int) -> int:
         """Return the largest power of two of samples that fits, at most the batch; 0 if none."""
-        left = int(free * 0.92) - BYTES_PER_PARAMETER * self.params
+        left = int(free * 0.92) - self.model_bytes
         fitting = max(left // self.sample_bytes, 0)
         return batch_size if fitting >= batch_size else (1 << fitting.bit_length()) // 2
 
@@ -1995,10 +2004,14 @@ def estimate_time(
 
 
 def dry_run(
-    task: Task, device: torch.device, costs: Mapping[int, ShapeCost], arguments: Namespace
+    task: Task,
+    device: torch.device,
+    costs: Mapping[int, ShapeCost],
+    free: int,
+    arguments: Namespace,
 ) -> int:
     """Print data, baselines, shapes with their memory, and times; return 1 if a count is wrong."""
-    free, batch_size = free_memory(device), FIXED_PARAMS.get("batch_size", 256)
+    batch_size = FIXED_PARAMS.get("batch_size", 256)
     overview = {
         **task.describe(),
         "baselines": task.baselines(),
@@ -2011,7 +2024,7 @@ def dry_run(
     found = [costs[row] for row in rows]
     shapes = pd.DataFrame([ARCHITECTURES[row] for row in rows], rows)
     shapes["off"] = [f"{cost.params / BUDGET - 1:+.1%}" for cost in found]
-    shapes["model GB"] = [cost.params * BYTES_PER_PARAMETER / 1e9 for cost in found]
+    shapes["model GB"] = [cost.model_bytes / 1e9 for cost in found]
     shapes["MB/sample"] = [cost.sample_bytes / 1e6 for cost in found]
     shapes["micro-batch"] = [cost.micro_batch(free, batch_size) for cost in found]
     print(f"\n{shapes.rename_axis('arch_idx').round(2).to_string()}\n")
@@ -2031,8 +2044,8 @@ def dry_run(
 # --- Search: trains trials one after another, each after a claim in the log ----------------------
 # The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free.
 # So the total is exact, a killed trial continues under its number, and workers need no
-# coordinator. Extreme k is trial k. The configurations of --enqueue follow, then the sampler's,
-# then reruns.
+# coordinator. WARM_START comes first, then the extremes, the configurations of --enqueue, those of
+# the sampler, and reruns.
 
 MOST_KILLS = 10  # processes in a row that may end at one place of a trial
 FEWEST_TRIALS = 10  # of a study that reruns its best trials
@@ -2079,12 +2092,20 @@ class Search:
     costs: Mapping[int, ShapeCost]  # of each row of ARCHITECTURES
     device: torch.device
     arguments: Namespace
+    new_training = Training  # sections may replace it
 
     def __post_init__(self) -> None:
         self.optuna_study = MemoryStudy(self.log.study, self.arguments.seed)
         self.free_at_start = free_memory(self.device)
         self.progress = Progress(self.arguments.n_trials)
         self.next_round, self.next_results = 0.0, 0.0  # earliest times; 1 % of the run each
+
+    @staticmethod
+    def plan(
+        task: Task, device: torch.device, _arguments: Namespace
+    ) -> tuple[dict[int, ShapeCost], int]:
+        """Return the cost of each architecture, and the bytes that training may use."""
+        return measure_shapes(task), free_memory(device)
 
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none is complete."""
@@ -2174,8 +2195,12 @@ class Search:
         self, number: int, study: LoggedStudy
     ) -> tuple[Mapping[str, Any], dict[str, Any]]:
         """Return the preset parameters of a trial, and its kind."""
-        if number < len(EXTREME_INDICES):
-            arch_idx, ends = list(EXTREME_INDICES.items())[number]
+        if number < len(WARM_START):
+            config = dict(WARM_START[number])
+            return {**SPACE.encode(config.pop("arch_idx")), **config}, {"kind": "warm_start"}
+        place = number - len(WARM_START)
+        if place < len(EXTREME_INDICES):
+            arch_idx, ends = list(EXTREME_INDICES.items())[place]
             kind = "smoke" if self.arguments.smoke else "extreme"
             return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
         used = {trial.attributes.get("enqueued_id") for trial in study.trials.values()}
@@ -2266,7 +2291,7 @@ class Search:
         """Train with a micro-batch; return the state and the best evaluation."""
         config, number, unit = self.config, self.number, self.task.unit
         arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
-        training = Training(self.task, arch, config, key, self.device)
+        training = self.new_training(self.task, arch, config, key, self.device)
         if saved:
             training.restore(saved)
 
@@ -2543,6 +2568,7 @@ def make_smoke(task: Task, arguments: Namespace) -> None:
         SEARCH_SPACE.pop(name, None)
     FIXED_PARAMS.update(params)
     sizes = {ARCHITECTURES[row]["params"]: row for row in SPACE.allowed}
+    WARM_START.clear()
     EXTREME_INDICES.clear()
     EXTREME_INDICES.update({sizes[params]: "small" for params in sorted(sizes)[:2]})
     arguments.n_trials = 2
@@ -2601,11 +2627,11 @@ def run(arguments: Namespace, task: Task, search: type[Search]) -> int:
         make_smoke(task, arguments)
     if arguments.repeat is not None:
         return repeat_trial(arguments.log, arguments.repeat, task, device)
-    costs = measure_shapes(task)
+    costs, free = search.plan(task, device, arguments)
     if arguments.dry_run:
-        return dry_run(task, device, costs, arguments)
+        return dry_run(task, device, costs, free, arguments)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    check_shapes(costs, free_memory(device))
+    check_shapes(costs, free)
     log = LogFile(arguments.log, uuid.uuid4().hex[:8])
     trials = search(task, log, costs, device, arguments)
     open_run(log, run_fields(task, arguments, device), arguments)

@@ -166,6 +166,7 @@ def print_notes(notes: Iterable[str]) -> None:
         "hpogen render --config study.yaml --set fixed.epochs=5 --set sampler.type=gp",
         "hpogen render --budget 2B --horizon 1 --with guards --with slurm",
         "hpogen render --family families/lstm --budget 60K --horizon 1 --task lstm_up",
+        "hpogen render --budget 20M --horizon 1 --warm-start logs/hpo_2M_h1.log",
         "hpogen render --plan plan.yaml --dry-run",
         "hpogen render --kind final --from logs/hpo_2B_h1.log --top 2 --seeds 5",
         "hpogen render --refine logs/hpo_2B_h1.log --top 12 --pad 0.1",
@@ -214,6 +215,14 @@ def print_notes(notes: Iterable[str]) -> None:
     type=click.FloatRange(0, 1),
     metavar="P",
     help="With --refine: widen ranges of floats by this share of the former width (default: 0.1).",
+)
+@click.option(
+    "--warm-start",
+    multiple=True,
+    type=PATH,
+    metavar="LOG",
+    help="Try the best configurations of an earlier study first, for example of another budget;"
+    " may be given several times.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write to (default: .).")
 @click.option("--n-trials", type=click.IntRange(min=1), help="Total number of trials.")
@@ -375,13 +384,25 @@ def refuse_beside_plan(**values: Any) -> None:
 
 
 def render_one(
-    out: Path, force: bool, quiet: bool, *, stdout: bool, options: tuple[str, ...], **values: Any
+    out: Path,
+    force: bool,
+    quiet: bool,
+    *,
+    stdout: bool,
+    options: tuple[str, ...],
+    warm_start: tuple[Path, ...],
+    **values: Any,
 ) -> None:
     """Write one script and print its path, or print the script; print a summary on stderr."""
     from hpogen.render_command import print_search, write_script
     from hpogen.rendering.render import render as render_script
 
     spec, findings = spec_from_cli(options, **values)
+    if warm_start:
+        from hpogen.spec.warm_start import with_warm_start
+
+        spec, notes = with_warm_start(spec, warm_start)
+        findings.notes += notes
     if stdout:
         click.echo(render_script(spec), nl=False)
     else:

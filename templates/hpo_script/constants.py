@@ -28,5 +28,6 @@ FREE_AXES = ["n_heads"]
 ARCHITECTURES = [{"d_model": 64, "n_layers": 2, "n_heads": 2, "d_ff": 256, "params": 111_297}]
 EXTREME_INDICES: dict[int, str] = {}
 SKIP_INDICES: list[int] = []
+WARM_START: list[dict[str, Any]] = []
 HPOGEN = "0"
 MODULES = ["numpy", "optuna", "pandas", "torch"]

@@ -15,8 +15,9 @@ from hpogen.rendering.render import MARK, read_mark, render
 from hpogen.rendering.sections import SCRIPT_SECTIONS
 from scripts import MARKET, TEXT, changed, spec_of
 
-NAMES = list(SCRIPT_SECTIONS)
+NAMES = [name for name in SCRIPT_SECTIONS if name != "fsdp"]  # storage excludes it
 SUBSETS = [[*some] for n in range(len(NAMES) + 1) for some in itertools.combinations(NAMES, n)]
+SUBSETS += [[*names, "fsdp"] for names in SUBSETS if "storage" not in names]
 
 
 def hpogen(*arguments: str | Path) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from hpogen.scaling.held_out import held_out
 from hpogen.scaling.law import answer_of
 from hpogen.scaling.learning_rate import rate_law
 from hpogen.scaling.next_runs import next_plans
+from hpogen.scaling.sentences import Scaling
 from hpogen.scaling.sizes import AXES
 from ladders import SPACE, Truth, architecture_of, end_trial, study_log, write_ladder
 from recover_samples import SampleLog2, recover, recover_one
@@ -185,6 +187,26 @@ def test_confirmed_losses_are_means_over_seeds(marked: bool) -> None:
     assert [(cell.loss, cell.seeds) for cell in cells] == [(pytest.approx(0.8), 3)] * 4
 
 
+def test_the_law_of_smoothed_and_confirmed_losses_stands_beside_that_of_the_best() -> None:
+    logs = ladder(Truth(noise=0.01))
+    for log, budget in zip(logs[1:], BUDGETS[1:], strict=True):
+        arch, params = architecture_of(budget), {"learning_rate": 0.001, "dropout": 0.1}
+        loss = TRUTH.loss(arch["param_count"])
+        for number, share in enumerate((0.995, 1.0, 1.005), 20):
+            end_trial(log, number, share * loss, arch, params, rerun_of=7)
+    law = Scaling(group_from(logs))
+    assert law.group.loss == "best"  # the smallest budget has no reruns
+    assert list(law.by_loss) == ["smoothed", "confirmed"]
+    for answer in law.by_loss.values():
+        low, high = answer.interval
+        assert low <= TRUTH.exponent <= high
+    head, rows = law.cells_table
+    confirmed = [row[head.index("confirmed")] for row in rows]
+    assert confirmed[0] == ""
+    assert all(confirmed[1:])
+    assert any(row[0] == "smoothed loss, all parameters" for row in law.exponents_table[1])
+
+
 def test_a_plan_fits_into_its_hours_and_narrows_the_interval() -> None:
     answer = answer_of(group_from(ladder(Truth(noise=0.01))).cells)
     plans = next_plans(answer, 3.0)
@@ -234,6 +256,10 @@ def test_a_bet_is_written_once_and_compared_with_the_later_study(
     content = json.loads(written)
     bet.write_text(json.dumps({**content, "made": "2020-01-01 00:00:00"}))
     assert "Won: hpo_1600K_h1 found" in text_of(*command, *files)
+    cut = files[5].read_text().splitlines(keepends=True)
+    (tmp_path / "cut.log").write_text("".join(cut[: len(cut) // 2]))
+    said = text_of(*command, *files[:5], tmp_path / "cut.log")
+    assert re.search("(Won|Lost) so far, after [0-9]+ of 20 trials: hpo_1600K_h1 found", said)
     content["bets"][0] |= {"low": 0.1, "high": 0.1, "predicted": 0.1}
     bet.write_text(json.dumps({**content, "made": "2020-01-01 00:00:00"}))
     assert "Lost: hpo_1600K_h1 found" in text_of(*command, *files)

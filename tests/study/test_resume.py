@@ -11,6 +11,7 @@ import pytest
 
 from scripts import (
     QUICK,
+    TEXT,
     changed,
     edit,
     log_of,
@@ -59,6 +60,14 @@ def test_a_study_that_is_killed_often_has_the_table_of_one_that_is_not(
     assert log.count(" resumed: ") == len(places)
     assert log.count(" ended: reason=") == 1
     assert list((killed.parent / "outputs" / killed.stem / "checkpoints").glob("*.pt")) == []
+
+
+def test_a_language_model_is_resumed_at_its_step(text: Path, tmp_path: Path) -> None:
+    script = render_to(tmp_path, changed(TEXT, data={"data_path": str(text)}))
+    assert run_until_done(mortal(script, [(0, 6)]), *EACH) == 1
+    first, second = study_of(script).trials.values()
+    assert (first.state, second.state) == ("COMPLETE", "COMPLETE")
+    assert first.resumed_at["step"] == 4
 
 
 def test_derived_files_can_be_deleted_at_any_time(script: Path) -> None:

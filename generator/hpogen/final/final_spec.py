@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
 
 from hpogen import __version__
 from hpogen.configuration.config import Number, Scalar
 from hpogen.configuration.samplers import Strict
 from hpogen.errors import UsageError
-from hpogen.rendering.literals import Source, packed_rows
+from hpogen.rendering.literals import packed_dicts
 from hpogen.rendering.part_order import PartNames
 from hpogen.rendering.render import MARK, join
 from hpogen.rendering.script_constants import (
@@ -111,7 +110,7 @@ def final_constants(spec: FinalSpec) -> list[Group]:
             "every configuration is trained with each; the study's seed is not among them",
         ),
         ("TRIAL_SECONDS: float | None", spec.trial_seconds, "training time, if it was fixed"),
-        ("CONFIGURATIONS: list[dict[str, Any]]", format_configurations(spec.configurations), ""),
+        ("CONFIGURATIONS: list[dict[str, Any]]", packed_dicts(spec.configurations), ""),
     ]
     return [
         ("Experiment", trained),
@@ -121,12 +120,3 @@ def final_constants(spec: FinalSpec) -> list[Group]:
             for group in GROUPS
         ),
     ]
-
-
-def format_configurations(configurations: list[dict[str, Any]]) -> Source:
-    """Return the configurations as Python source, packed into full lines."""
-    text = ""
-    for configuration in configurations:
-        lines = packed_rows(configuration).removesuffix("  # fmt: skip").split("\n")
-        text += "".join(f"    {line}\n" for line in lines).rstrip("\n") + ",\n"
-    return Source(f"[\n{text}]  # fmt: skip")

@@ -44,6 +44,15 @@ def packed_rows(table: Mapping[Any, Any]) -> Source:
     return bracketed("{}", lines, "  # fmt: skip" if len(lines) < len(table) else "")
 
 
+def packed_dicts(tables: Iterable[Mapping[Any, Any]]) -> Source:
+    """Return a list of dicts, each packed into full lines."""
+    text = ""
+    for table in tables:
+        lines = packed_rows(table).removesuffix("  # fmt: skip").split("\n")
+        text += "".join(f"    {line}\n" for line in lines).rstrip("\n") + ",\n"
+    return Source(f"[\n{text}]  # fmt: skip" if text else "[]")
+
+
 def list_rows(values: Iterable[Any]) -> Source:
     """Return a list with one item per line."""
     return bracketed("[]", [f"    {literal(value)}," for value in values])

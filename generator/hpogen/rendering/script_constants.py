@@ -7,7 +7,13 @@ from typing import Any
 from hpogen import __version__
 from hpogen.configuration.samplers import written_out
 from hpogen.families.family import Constant
-from hpogen.rendering.literals import Underscored, dict_rows, list_rows, packed_rows
+from hpogen.rendering.literals import (
+    Underscored,
+    dict_rows,
+    list_rows,
+    packed_dicts,
+    packed_rows,
+)
 from hpogen.rendering.sections import Section, chosen_sections
 from hpogen.spec import Spec
 from hpogen.spec.resolve import GROUPS
@@ -39,6 +45,11 @@ def script_constants(spec: Spec) -> list[Group]:
                 ("ARCHITECTURES", list_rows(spec.architectures), ""),
                 ("EXTREME_INDICES: dict[int, str]", packed_rows(spec.extremes), "tried first"),
                 ("SKIP_INDICES: list[int]", spec.skipped, "used by no trial"),
+                (
+                    "WARM_START: list[dict[str, Any]]",
+                    packed_dicts(spec.warm_start),
+                    "tried before the extremes",
+                ),
             ],
         ),
     ]

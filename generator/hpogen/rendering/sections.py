@@ -77,6 +77,14 @@ SCRIPT_SECTIONS = {
         ),
         start="LogFile.write = with_mlflow(LogFile.write, ARGUMENTS)  # type: ignore",
     ),
+    "fsdp": Section(
+        about="train each trial on several devices, by torchrun and FSDP2",
+        part="sections/fsdp",
+        title="FSDP",
+        constants=(),
+        search="ShardedSearch",
+        arguments=("sections/fsdp_options", "fsdp_options"),
+    ),
 }
 REPLACED = {"multi-host": "storage"}
 

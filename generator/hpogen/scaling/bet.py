@@ -129,9 +129,12 @@ def compared(bet: dict[str, Any], view: StudyView) -> str:
     size = PARAMETERS.size(cell.winner) or float(bet["budget"])
     law = bet["factor"] * size ** -bet["exponent"] + bet["floor"]
     low, high = (law * bet[end] / bet["predicted"] for end in ("low", "high"))
-    verdict = "won" if low <= cell.loss <= high else "lost"
+    verdict = "Won" if low <= cell.loss <= high else "Lost"
+    ended = [trial for trial in view.study.rows if trial.state != "RUNNING"]
+    if view.total and len(ended) < view.total:
+        verdict += f" so far, after {len(ended)} of {view.total} trials"
     return (
-        f"{verdict.capitalize()}: {view.name} found {text_of(cell.loss)} with"
+        f"{verdict}: {view.name} found {text_of(cell.loss)} with"
         f" {size:,.0f} parameters, for which the bet is {text_of(law)}, {text_of(low)} to"
         f" {text_of(high)}. The bet misses by {abs(law / cell.loss - 1):.2%}, the rule"
         f' "as the budget before" by {abs(bet["before"] / cell.loss - 1):.2%}.'

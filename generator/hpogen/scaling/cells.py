@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean
 from typing import Any
 
+from hpogen.report.smoothed import smoothed_of
 from hpogen.report.view import StudyView
 from hpogen.report.words import finite, plural, text_of
 from hpogen.scaling.sizes import PARAMETERS, Axis
 from recover_trials import Trial
 
+LOSSES = ("best", "smoothed", "confirmed")
 EDGE = 0.02  # of a searched range, in its logarithm where it is searched so
 STILL_FALLING = 0.001  # relative fall in the last evaluation
 EVALUATED_BY = ("data_sha256", "loss")  # with every val_… field: other values, other losses
@@ -29,6 +31,7 @@ class Cell:
         loss: its value, or the mean over the seeds of its configuration.
         seeds: how often the configuration was trained; 1: the value is that of one trial.
         losses: one per complete trial, or per seed; resampled for intervals.
+        deviation: standard deviation of a smoothed loss, which replaces the resampling.
         reasons: why it does not qualify, by kind; empty if it does.
         kept: kinds of reasons that the user overrules.
     """
@@ -40,6 +43,7 @@ class Cell:
     losses: list[float]
     reasons: dict[str, str] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
+    deviation: float = 0.0
 
     @property
     def name(self) -> str:
@@ -53,9 +57,27 @@ class Cell:
     def size(self, axis: Axis) -> float | None:
         return axis.size(self.winner)
 
+    @cached_property
+    def by_loss(self) -> dict[str, Cell]:
+        """Return the study with its best, smoothed and confirmed loss, where it has them."""
+        found = {"best": cell_of(self.view, confirmed=False)}
+        smoothed, _ = smoothed_of(self.view)
+        if smoothed and smoothed.value > 0:
+            found["smoothed"] = replace(
+                found["best"],
+                winner=smoothed.trial,
+                loss=smoothed.value,
+                deviation=smoothed.deviation,
+            )
+        if repeated(self.view):
+            found["confirmed"] = cell_of(self.view, confirmed=True)
+        return found
+
     @property
     def of(self) -> str:
         """Say where the loss is from."""
+        if self.deviation:
+            return "smoothed"
         if self.seeds > 1:
             return f"mean of {self.seeds} seeds"
         return f"best of {plural(len(self.losses), 'trial')}"
@@ -66,6 +88,7 @@ class Group:
     """The studies of one task, horizon and metric.
 
     Attributes:
+        loss: best, or confirmed if every study has a configuration of several seeds.
         cells: those that qualify, by size.
         left_out: (name, sentences) of the others.
         remarks: facts that change no point.
@@ -74,6 +97,7 @@ class Group:
     task: Any
     horizon: Any
     metric: str
+    loss: str = "best"
     cells: list[Cell] = field(default_factory=list)
     left_out: list[tuple[str, list[str]]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -103,6 +127,7 @@ def group_of(views: Sequence[StudyView], keep: Collection[str]) -> Group:
     about = views[0].study.about
     group = Group(about.get("task"), about.get("horizon"), views[0].metric)
     confirmed = all(repeated(view) for view in views if no_loss(view) is None)
+    group.loss = "confirmed" if confirmed else "best"
     cells = list[Cell]()
     for view in views:
         if reason := no_loss(view):

@@ -187,6 +187,8 @@ def points_of(cells: Sequence[Cell], axis: Axis) -> Points:
 
 def luck_of(cell: Cell, rng: np.random.Generator) -> Floats:
     """Return how the logarithm of a cell's loss differs between draws, with mean 0."""
+    if cell.deviation:
+        return cell.deviation / cell.loss * rng.standard_normal(DRAWS)
     losses = np.log(cell.losses)
     drawn = losses[rng.integers(0, len(losses), (DRAWS, len(losses)))]
     if cell.seeds > 1:  # the spread of a resampled mean is too small by this factor

@@ -10,7 +10,7 @@ from functools import cached_property
 from hpogen.grid.budget import format_budget
 from hpogen.report.verdict import Verdict
 from hpogen.report.words import count, duration, plural, text_of
-from hpogen.scaling.cells import Cell, Group
+from hpogen.scaling.cells import LOSSES, Cell, Group
 from hpogen.scaling.held_out import HeldOut, held_out
 from hpogen.scaling.law import LEAST, Answer, Fit, answer_of
 from hpogen.scaling.learning_rate import RateLaw, optimum_of, rate_law
@@ -42,6 +42,22 @@ class Scaling:
     def main(self) -> Answer:
         """Return the law against all parameters."""
         return self.answers[0]
+
+    @cached_property
+    def by_loss(self) -> dict[str, Answer]:
+        """Return the laws of the other kinds of loss, of those that have enough budgets."""
+        cells = self.group.cells
+        answers = {
+            kind: answer_of([cell.by_loss[kind] for cell in cells if kind in cell.by_loss])
+            for kind in self.other_losses
+        }
+        return {kind: answer for kind, answer in answers.items() if not answer.refusal}
+
+    @cached_property
+    def other_losses(self) -> list[str]:
+        """Return the kinds of loss, besides that of the law, that some study has."""
+        known = {kind for cell in self.group.cells for kind in cell.by_loss}
+        return [kind for kind in LOSSES if kind in known and kind != self.group.loss]
 
     @cached_property
     def held_out(self) -> HeldOut | None:
@@ -85,8 +101,8 @@ class Scaling:
     def cells_table(self) -> Table:
         """Return the studies that qualify, with sizes, loss and learning rate."""
         head = ["budget", "study", "trial", "parameters", "no embed.", "matrices", "FLOP", "time"]
-        head += ["loss", "of", "lr*", "95 %"]
-        return head, [cell_row(cell) for cell in self.group.cells]
+        head += ["loss", "of", *self.other_losses, "lr*", "95 %"]
+        return head, [cell_row(cell, self.other_losses) for cell in self.group.cells]
 
     @cached_property
     def exponents_table(self) -> Table:
@@ -97,6 +113,8 @@ class Scaling:
             rows += [fit_row(answer, fit) for fit in answer.fits]
             if answer.refusal:
                 rows.append([answer.axis.title, f"not fitted: {answer.refusal}", *[""] * 5])
+        for kind, answer in self.by_loss.items():
+            rows += [fit_row(answer, fit, f"{kind} loss, ") for fit in answer.fits]
         return head, rows
 
     @cached_property
@@ -132,8 +150,8 @@ class Scaling:
         )
 
 
-def cell_row(cell: Cell) -> list[str]:
-    """Return a study as a row."""
+def cell_row(cell: Cell, other_losses: Sequence[str]) -> list[str]:
+    """Return a study as a row, with further kinds of loss."""
     *sizes, seconds = (cell.size(axis) for axis in AXES)
     best = optimum_of(cell)
     return [
@@ -144,6 +162,7 @@ def cell_row(cell: Cell) -> list[str]:
         duration(seconds) if seconds else "",
         text_of(cell.loss),
         cell.of,
+        *(text_of(cell.by_loss[k].loss) if k in cell.by_loss else "" for k in other_losses),
         f"{best.rate:.2g}" if best else "",
         f"{best.low:.2g} to {best.high:.2g}" if best else "",
     ]
@@ -198,12 +217,12 @@ def doubts(answer: Answer) -> list[str]:
     return found
 
 
-def fit_row(answer: Answer, fit: Fit) -> list[str]:
+def fit_row(answer: Answer, fit: Fit, before: str = "") -> list[str]:
     """Return a form as a row of the table of exponents."""
     low, high = fit.interval
     chosen = " (chosen)" if fit is answer.best and len(answer.fits) > 1 else ""
     return [
-        answer.axis.title,
+        f"{before}{answer.axis.title}",
         f"{fit.form}{chosen}",
         f"{fit.exponent:.3f}",
         f"{low:.3f} to {high:.3f}",

@@ -85,7 +85,7 @@ def make_spec(
     if problems:
         raise settings.error(problems)
     spec = Spec.model_validate({**values, **identity(checked, family, seed_in_name)})
-    if problems := [*skip_problems(spec), *grid_problems(spec)]:
+    if problems := [*skip_problems(spec), *grid_problems(spec), *fsdp_problems(spec)]:
         raise settings.error(problems)
     return spec
 
@@ -152,6 +152,23 @@ def skip_problems(spec: Spec) -> list[Problem]:
                 " them"
             )
             problems.append((place, message))
+    return problems
+
+
+def fsdp_problems(spec: Spec) -> list[Problem]:
+    """Return a problem for each choice that several devices per trial do not allow."""
+    if "fsdp" not in spec.sections:
+        return []
+    problems: list[Problem] = []
+    if "storage" in spec.sections:
+        problems.append((("sections",), "fsdp keeps the study in its log; leave out storage"))
+    if "walk_forward" in spec.constants:
+        problems.append((("sections",), "fsdp trains one model; leave out splits.walk_forward"))
+    if "experiment/accumulate_pairs" in spec.family.part_names(
+        spec.task, spec.used, spec.constants
+    ):
+        message = "fsdp divides a batch, but this loss needs all pairs of its samples"
+        problems.append((("sections",), f"{message}; choose another loss"))
     return problems
 
 

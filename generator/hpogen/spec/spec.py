@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from pydantic import Field
+
 from hpo_script.experiment.arch_space import ArchSpace
 from hpogen.configuration.config import Bound, Entry, Number, Scalar, Skipped
 from hpogen.configuration.samplers import PrunerArguments, SamplerArguments, Strict
@@ -50,6 +52,7 @@ class Spec(Strict):
     fixed: dict[str, Scalar]
     sampler: SamplerArguments
     pruner: PrunerArguments
+    warm_start: list[dict[str, Scalar]] = Field(default=[])
 
     @property
     def family(self) -> Family:

@@ -25,6 +25,8 @@ def choose_device(name: str) -> torch.device:
     counts = {"cuda": cuda, "mps": int(mps), "cpu": 1}
     if name == "auto":
         name = next(kind for kind, count in counts.items() if count)
+    if name == "cuda" and "LOCAL_RANK" in os.environ:  # of torchrun
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
     device = torch.device(name)
     if (device.index or 0) >= counts[device.type]:
         raise UnusableError(f"--device {name}: this machine or this torch lacks it; use auto")
@@ -78,10 +80,15 @@ class ShapeCost(NamedTuple):
     params: int
     sample_bytes: int  # that one sample keeps for the backward pass
     sample_flops: int  # of one sample, forward and backward
+    ranks: int = 1  # that share weights, gradients and moments
+
+    @property
+    def model_bytes(self) -> int:
+        return BYTES_PER_PARAMETER * self.params // self.ranks
 
     def micro_batch(self, free: int, batch_size: int) -> int:
         """Return the largest power of two of samples that fits, at most the batch; 0 if none."""
-        left = int(free * 0.92) - BYTES_PER_PARAMETER * self.params
+        left = int(free * 0.92) - self.model_bytes
         fitting = max(left // self.sample_bytes, 0)
         return batch_size if fitting >= batch_size else (1 << fitting.bit_length()) // 2
 

@@ -28,7 +28,6 @@ from hpo_script.experiment.space import SPACE
 from hpo_script.experiment.task import Task
 from hpo_script.experiment.training import Training
 from hpo_script.machinery.device import (
-    BYTES_PER_PARAMETER,
     ShapeCost,
     build_on_meta,
     free_memory,
@@ -130,10 +129,14 @@ def estimate_time(
 
 
 def dry_run(
-    task: Task, device: torch.device, costs: Mapping[int, ShapeCost], arguments: Namespace
+    task: Task,
+    device: torch.device,
+    costs: Mapping[int, ShapeCost],
+    free: int,
+    arguments: Namespace,
 ) -> int:
     """Print data, baselines, shapes with their memory, and times; return 1 if a count is wrong."""
-    free, batch_size = free_memory(device), FIXED_PARAMS.get("batch_size", 256)
+    batch_size = FIXED_PARAMS.get("batch_size", 256)
     overview = {
         **task.describe(),
         "baselines": task.baselines(),
@@ -146,7 +149,7 @@ def dry_run(
     found = [costs[row] for row in rows]
     shapes = pd.DataFrame([ARCHITECTURES[row] for row in rows], rows)
     shapes["off"] = [f"{cost.params / BUDGET - 1:+.1%}" for cost in found]
-    shapes["model GB"] = [cost.params * BYTES_PER_PARAMETER / 1e9 for cost in found]
+    shapes["model GB"] = [cost.model_bytes / 1e9 for cost in found]
     shapes["MB/sample"] = [cost.sample_bytes / 1e6 for cost in found]
     shapes["micro-batch"] = [cost.micro_batch(free, batch_size) for cost in found]
     print(f"\n{shapes.rename_axis('arch_idx').round(2).to_string()}\n")

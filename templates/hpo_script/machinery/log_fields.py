@@ -35,7 +35,7 @@ FIELD_MEANINGS = {
     "learning_rate": "peak of its schedule (`lr` in the log)",
     "epochs": "passes over the training data, the last one counted even if cut short",
     "batch_size": "effective batch: samples per optimizer step",
-    "kind": "extreme, enqueued, search, repeat, confirm, noise or smoke",
+    "kind": "warm_start, extreme, enqueued, search, repeat, confirm, noise or smoke",
     "repeat_of": "first trial of the same configuration, which the sampler or `--enqueue` repeats",
     "rerun_of": "trial whose configuration is trained again with another seed, because it is among"
     " the best; a log without this field has no reruns",

@@ -14,7 +14,8 @@ from typing import Any
 from hpo_script.machinery.trial_log import ARCHITECTURE, IDENTITY, STATES
 
 OF_LINE = {*IDENTITY, "trial", "system_attrs", "learning_curve"}
-NOT_METRICS = {*OF_LINE, *ARCHITECTURE, "unit", "step"}
+NOT_OF_PLACE = {*OF_LINE, *ARCHITECTURE}
+NOT_METRICS = {*NOT_OF_PLACE, "unit", "step"}
 NOT_ATTRIBUTES = {*OF_LINE, "state", "value", "datetime_start", "datetime_complete"}
 
 
@@ -55,7 +56,7 @@ class LoggedTrial:
         self.system_attrs = fields.get("system_attrs", {})
         self.curve = fields.get("learning_curve", [])
         if event == "trial_resumed":
-            place = {name: fields[name] for name in fields if name not in NOT_METRICS}
+            place = {name: fields[name] for name in fields if name not in NOT_OF_PLACE}
             self.n_resumed = self.n_resumed + 1 if place == self.resumed_at else 1
             self.resumed_at = place
             self.attributes |= {name: place[name] for name in place if name == "micro_batch"}

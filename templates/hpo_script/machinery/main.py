@@ -26,13 +26,14 @@ from hpo_script.constants import (
     SAMPLER,
     SEARCH_SPACE,
     TASK,
+    WARM_START,
 )
 from hpo_script.experiment.shared import UnusableError
 from hpo_script.experiment.space import SPACE, distributions, searched_params
 from hpo_script.experiment.task import Task
 from hpo_script.experiment.training import Training, train
-from hpo_script.machinery.device import choose_device, free_memory
-from hpo_script.machinery.dry_run import check_shapes, dry_run, measure_shapes
+from hpo_script.machinery.device import choose_device
+from hpo_script.machinery.dry_run import check_shapes, dry_run
 from hpo_script.machinery.log_file import Interrupted, LogFile, read_log, say
 from hpo_script.machinery.logged_study import LoggedStudy
 from hpo_script.machinery.mounts import mount_of, unreachable_worker
@@ -188,6 +189,7 @@ def make_smoke(task: Task, arguments: Namespace) -> None:
         SEARCH_SPACE.pop(name, None)
     FIXED_PARAMS.update(params)
     sizes = {ARCHITECTURES[row]["params"]: row for row in SPACE.allowed}
+    WARM_START.clear()
     EXTREME_INDICES.clear()
     EXTREME_INDICES.update({sizes[params]: "small" for params in sorted(sizes)[:2]})
     arguments.n_trials = 2
@@ -246,11 +248,11 @@ def run(arguments: Namespace, task: Task, search: type[Search]) -> int:
         make_smoke(task, arguments)
     if arguments.repeat is not None:
         return repeat_trial(arguments.log, arguments.repeat, task, device)
-    costs = measure_shapes(task)
+    costs, free = search.plan(task, device, arguments)
     if arguments.dry_run:
-        return dry_run(task, device, costs, arguments)
+        return dry_run(task, device, costs, free, arguments)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    check_shapes(costs, free_memory(device))
+    check_shapes(costs, free)
     log = LogFile(arguments.log, uuid.uuid4().hex[:8])
     trials = search(task, log, costs, device, arguments)
     open_run(log, run_fields(task, arguments, device), arguments)

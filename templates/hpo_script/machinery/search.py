@@ -2,7 +2,8 @@
 
 The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free. So
 the total is exact, a killed trial continues under its number, and workers need no coordinator.
-Extreme k is trial k. The configurations of --enqueue follow, then the sampler's, then reruns.
+WARM_START comes first, then the extremes, the configurations of --enqueue, those of the sampler,
+and reruns.
 """
 
 from __future__ import annotations
@@ -29,12 +30,14 @@ from hpo_script.constants import (
     METRIC,
     N_CONFIRM,
     N_NOISE,
+    WARM_START,
 )
 from hpo_script.experiment.space import SPACE, searched_params
 from hpo_script.experiment.task import Task
 from hpo_script.experiment.training import DivergedError, Training, stops_early, train
 from hpo_script.machinery.checkpoint import Checkpoint
 from hpo_script.machinery.device import ShapeCost, free_memory, out_of_memory, peak_memory
+from hpo_script.machinery.dry_run import measure_shapes
 from hpo_script.machinery.log_file import Interrupted, LogFile, say
 from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 from hpo_script.machinery.memory_study import MemoryStudy, first_prunable
@@ -88,12 +91,20 @@ class Search:
     costs: Mapping[int, ShapeCost]  # of each row of ARCHITECTURES
     device: torch.device
     arguments: Namespace
+    new_training = Training  # sections may replace it
 
     def __post_init__(self) -> None:
         self.optuna_study = MemoryStudy(self.log.study, self.arguments.seed)
         self.free_at_start = free_memory(self.device)
         self.progress = Progress(self.arguments.n_trials)
         self.next_round, self.next_results = 0.0, 0.0  # earliest times; 1 % of the run each
+
+    @staticmethod
+    def plan(
+        task: Task, device: torch.device, _arguments: Namespace
+    ) -> tuple[dict[int, ShapeCost], int]:
+        """Return the cost of each architecture, and the bytes that training may use."""
+        return measure_shapes(task), free_memory(device)
 
     def run(self) -> int:
         """Run trials up to the total; return the exit code: 1 if none is complete."""
@@ -183,8 +194,12 @@ class Search:
         self, number: int, study: LoggedStudy
     ) -> tuple[Mapping[str, Any], dict[str, Any]]:
         """Return the preset parameters of a trial, and its kind."""
-        if number < len(EXTREME_INDICES):
-            arch_idx, ends = list(EXTREME_INDICES.items())[number]
+        if number < len(WARM_START):
+            config = dict(WARM_START[number])
+            return {**SPACE.encode(config.pop("arch_idx")), **config}, {"kind": "warm_start"}
+        place = number - len(WARM_START)
+        if place < len(EXTREME_INDICES):
+            arch_idx, ends = list(EXTREME_INDICES.items())[place]
             kind = "smoke" if self.arguments.smoke else "extreme"
             return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
         used = {trial.attributes.get("enqueued_id") for trial in study.trials.values()}
@@ -275,7 +290,7 @@ class Search:
         """Train with a micro-batch; return the state and the best evaluation."""
         config, number, unit = self.config, self.number, self.task.unit
         arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
-        training = Training(self.task, arch, config, key, self.device)
+        training = self.new_training(self.task, arch, config, key, self.device)
         if saved:
             training.restore(saved)
 

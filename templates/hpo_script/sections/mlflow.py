@@ -83,12 +83,12 @@ class MlflowSender(threading.Thread):
         run = self.run_of(client, experiment, fields)
         if event == "trial_start":
             simple = {n: v for n, v in fields.items() if type(v) in (int, float, str)}
-            params = [Param(key(name), str(value)) for name, value in simple.items()]
+            params = [Param(mlflow_key(name), str(value)) for name, value in simple.items()]
             client.log_batch(run, params=params)
         names = fields.keys() - NOT_METRICS if event == "evaluation" else COSTS
         numbers = {n: fields[n] for n in names if type(fields.get(n)) in (int, float)}
         metrics = [
-            Metric(key(name), float(value), milliseconds, fields.get("step", 0))
+            Metric(mlflow_key(name), float(value), milliseconds, fields.get("step", 0))
             for name, value in numbers.items()
         ]
         client.log_batch(run, metrics=metrics)
@@ -118,7 +118,7 @@ def connect() -> tuple[MlflowClient, str]:
     return client, known.experiment_id if known else client.create_experiment(MLFLOW_EXPERIMENT)
 
 
-def key(name: str) -> str:
+def mlflow_key(name: str) -> str:
     """Return a name with the characters that MLflow accepts."""
     return re.sub(r"[^\w\-./ ]", "_", name)
 

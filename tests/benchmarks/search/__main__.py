@@ -3,6 +3,7 @@
 python -m search                      simulate the studies and print the tables (hours)
 python -m search --quick              one study of each fast method (under a minute)
 python -m search --only ours --json F these methods anew; the others from the JSON file
+python -m search --ladders --json F    warm starts on ladders of two budgets only
 python -m search fit NAME=LOG…        fit the landscapes of real studies again
 """
 
@@ -17,7 +18,7 @@ from typing import Any
 
 import optuna
 
-from . import fit, measure, tabular
+from . import fit, ladder, measure, tabular
 from .methods import METHODS, SLOW
 from .table import table
 
@@ -39,6 +40,7 @@ def simulated(arguments: argparse.Namespace, results: dict[str, Any]) -> dict[st
             known["curves"][name] = measure.studies(name, few[:CURVE_SEEDS], curves=True)
     if not arguments.quick and not arguments.only:
         results["tabular"] = tables(seeds)
+        results["ladders"] = ladder.studies(seeds)
     return results
 
 
@@ -61,14 +63,19 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--quick", action="store_true", help="one seed, no slow methods")
     parser.add_argument("--only", nargs="+", choices=METHODS, help="these methods only")
+    parser.add_argument("--ladders", action="store_true", help="warm starts only")
     parser.add_argument("--json", type=Path, help="add the results to a JSON file")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore")
-    known = {}
+    known: dict[str, Any] = {}
     if arguments.json and arguments.json.exists():
         known = json.loads(arguments.json.read_text())
-    results = simulated(arguments, known)
+    if arguments.ladders:
+        seeds = range(arguments.first, arguments.first + arguments.seeds)
+        results = known | {"ladders": ladder.studies(seeds)}
+    else:
+        results = simulated(arguments, known)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, separators=(",", ":")) + "\n")
     print(table(results))

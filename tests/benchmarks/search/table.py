@@ -19,6 +19,7 @@ def table(results: Results) -> str:
         kinds_table(results["methods"], results["kinds"]),
         curves_table(results["curves"]),
         tabular_table(results["tabular"]),
+        ladders_table(results.get("ladders", {})),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -112,4 +113,14 @@ def tabular_table(samplers: Results) -> str:
         cells = [f"{regret:.3f}" for regret in values.mean(axis=0)]
         rows.append([name, str(len(values)), *cells, "" if name == FIRST else interval(more)])
     head = ["tables of real trainings", "studies", "10", "25", "50", "50 against the predecessor"]
+    return rows_of(head, rows) if rows else ""
+
+
+def ladders_table(ways: Results) -> str:
+    """Return the regrets of warm starts at the second budget of a ladder."""
+    rows = []
+    for name, studies in ways.items():
+        against = difference(studies, 0, ways["cold"], 1)
+        rows.append([name, str(len(studies)), *regrets(studies), against])
+    head = ["warm start", "ladders", "10", "25", "10 against the 25 of cold"]
     return rows_of(head, rows) if rows else ""
