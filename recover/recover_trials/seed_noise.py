@@ -1,4 +1,4 @@
-"""Seed noise of a recovered study, as its script measures it."""
+"""Seed noise of a recovered study, computed by the script's own `LoggedStudy.seed_noise`."""
 
 from __future__ import annotations
 

@@ -1652,8 +1652,8 @@ class MemoryStudy:
 
 
 # --- Checkpoint: a trial in training, from which another run can continue ------------------------
-# torch saves a zip archive with a checksum of each tensor. A torn or altered file is ignored, and
-# its trial starts again.
+# The trial loop decides whether a trial resumes. torch saves a zip archive with a checksum of each
+# tensor. A torn or altered file is ignored, and its trial starts again.
 
 
 def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -2127,7 +2127,7 @@ def dry_run(
     return 1 if wrong or outside else 0
 
 
-# --- Search: trains trials one after another, each after a claim in the log ----------------------
+# --- Trial loop: claims a trial in the log, trains it, writes its end, and takes the next --------
 # The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free.
 # So the total is exact, a killed trial continues under its number, and workers need no
 # coordinator. WARM_START comes first, then the extremes, the configurations of --enqueue, those of

@@ -23,7 +23,7 @@ MACHINERY = (
     "machinery/progress",
     "machinery/results",
     "machinery/dry_run",
-    "machinery/search",
+    "machinery/trial_loop",
     "machinery/source",
     "machinery/main",
     "{sections}",

@@ -96,7 +96,9 @@ def reliability(view: StudyView) -> Picture | None:
         lines("perfect calibration", [[(0, 0), (1, 1)]], OTHER, line={"dash": "dot"}),
         dots("samples by probability", points, texts, BEST, size=sizes, opacity=0.8),
     ]
-    axes = [{"title": {"text": title}, "range": [0, 1]} for title in ("predicted", "observed")]
+    axes = [
+        {"title": {"text": title}, "range": [-0.04, 1.04]} for title in ("predicted", "observed")
+    ]
     layout = {"xaxis": axes[0], "yaxis": axes[1]}
     caption = (
         "Share of positive labels on the test split, by predicted probability after the"

@@ -63,6 +63,7 @@ class Job:
 
     @property
     def complete(self) -> bool:
+        """Return whether all trials have ended, so that the script is skipped."""
         return self.ended >= self.n_trials
 
     def wants_worker(self, *, spread: bool) -> bool:

@@ -1,7 +1,7 @@
 """Runner: the loop that keeps every slot busy until all studies have their trials.
 
-The logs decide: a study is finished when its log has all its trials, whatever its processes said.
-So a runner can be killed and started again at any time.
+The logs decide: a study is finished when its log has all its trials (`Job.complete`), whatever its
+processes said. So a runner can be killed and started again at any time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Studies of hpogen scripts, from lines that each name their study, run and trial."""
+"""Studies of hpogen scripts, from lines that each name their study, run and trial.
+
+Two copies of one trial become one row or a conflict: `Version2.branch_of_start`.
+"""
 
 from __future__ import annotations
 

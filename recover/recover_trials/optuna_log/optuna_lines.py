@@ -1,4 +1,7 @@
-"""Lines of Optuna's own logger, versions 0.1 to 5: finished, pruned and failed trials."""
+"""Lines of Optuna's own logger, versions 0.1 to 5: finished, pruned and failed trials.
+
+runs.py makes trials of them.
+"""
 
 from __future__ import annotations
 

@@ -38,9 +38,9 @@ from hpo_script.machinery.log_file import Interrupted, LogFile, read_log, say
 from hpo_script.machinery.logged_study import LoggedStudy
 from hpo_script.machinery.mounts import mount_of, unreachable_worker
 from hpo_script.machinery.results import say_result, summary
-from hpo_script.machinery.search import Search, digest
 from hpo_script.machinery.source import COMPARED, REMARKED, SAME_SPACE, changes, read_source
 from hpo_script.machinery.trial_log import LOG_VERSION
+from hpo_script.machinery.trial_loop import Search, digest
 
 
 def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[str, Any]:

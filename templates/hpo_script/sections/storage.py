@@ -31,8 +31,8 @@ from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 from hpo_script.machinery.main import run_fields
 from hpo_script.machinery.memory_study import MemoryStudy
 from hpo_script.machinery.run_stops import STOPPED
-from hpo_script.machinery.search import Search
 from hpo_script.machinery.source import COMPARED, SAME_SPACE, changes
+from hpo_script.machinery.trial_loop import Search
 from hpo_script.sections.constants import HEARTBEAT_SECONDS, STORAGE, STUDY_NAME
 
 CREDENTIALS = r"(?s)(?<=://)[^:/]*:.*@|[?&;](password|passwd|pwd)=.*"

@@ -1,4 +1,7 @@
-"""Checks for feature columns without information, and for those with the price of a later row."""
+"""Checks for feature columns without information, and for those with the price of a later row.
+
+column_choice.py decides what follows from them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Search: trains trials one after another, each after a claim in the log.
+"""Trial loop: claims a trial in the log, trains it, writes its end, and takes the next.
 
 The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free. So
 the total is exact, a killed trial continues under its number, and workers need no coordinator.
