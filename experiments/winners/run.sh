@@ -6,7 +6,7 @@ here="$(cd "$(dirname "$0")" && pwd)"
 kept="$(mkdir -p "$1" && cd "$1" && pwd)"
 for data in sp500 nasdaq stdlib; do
     mkdir -p "$data"
-    cp "$here/$data.yaml" "$data/plan.yaml"
+    cp "$here/$data/plan.yaml" "$data/plan.yaml"
     (
         cd "$data"
         case "$data" in stdlib) file=data/stdlib.txt ;; *) file="data/$data.csv" ;; esac

@@ -27,7 +27,7 @@ from hpo_script.families.market import prices
 from hpogen.errors import DataError, HpogenError, MissingDependencyError
 from hpogen.families.family import with_defaults
 from hpogen.families.market import MARKET
-from hpogen.families.market.constants import CONSTANTS, reader_parts
+from hpogen.families.market.constants import CONSTANTS, parts_by_constants
 from hpogen.families.market.data.read import MarketFile, read_market
 from hpogen.families.market.read_data import read_market_data
 from own_files import days
@@ -274,7 +274,7 @@ def read_as_recognised(path: Path, found: MarketFile) -> tuple[pd.DataFrame, str
         **with_defaults(CONSTANTS, found.read_options),
         "feature_columns": found.feature_columns,
     }
-    *_, part = reader_parts(MARKET.without_unused(constants))["prices"]
+    *_, part = parts_by_constants(MARKET.without_unused(constants))["prices"]
     module = import_module(f"hpo_script.{part.replace('/', '.')}")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in constants.items():
