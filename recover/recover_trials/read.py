@@ -75,18 +75,12 @@ def read_trials(
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Pause the garbage collector, which would search all trials repeatedly for cycles.
-
-    Afterwards all objects are old: otherwise the collector would search the new ones at once.
-    """
+    """Pause the garbage collector, which would search all trials repeatedly for cycles."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was_enabled and not gc.get_freeze_count():
-            gc.freeze()
-            gc.unfreeze()
         if was_enabled:
             gc.enable()
 
