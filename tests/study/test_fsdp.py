@@ -125,7 +125,7 @@ def test_a_rank_that_is_killed_ends_the_others_and_a_new_run_resumes(
     process = start(script)
     output = process.communicate()[0]
     assert process.returncode == 0, output
-    assert re.search("trial 1 of an earlier run continues after step ([1-9])", output)
+    assert re.search("trial 1 continues after step ([1-9])", output)
     assert same(curves(script), alone)
 
 
