@@ -12,11 +12,11 @@ from markupsafe import Markup
 
 from hpogen.errors import MissingDependencyError
 from hpogen.report.costs import cost_lines
+from hpogen.report.final_result import GAIN_HEAD, gains
 from hpogen.report.importance import importances_of
 from hpogen.report.pictures import pictures
 from hpogen.report.smoothed import smoothed_of, smoothed_sentence
 from hpogen.report.tables import best_table, comparison
-from hpogen.report.test_split import GAIN_HEAD, gains
 from hpogen.report.verdict import verdicts
 from hpogen.report.view import StudyView, progress_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hpogen.report.test_split import verdict_sentence
+from hpogen.report.final_result import verdict_sentence
 from hpogen.report.view import Baseline, StudyView
 from hpogen.report.words import finite, listed, plural, text_of
 from recover_trials import Trial
