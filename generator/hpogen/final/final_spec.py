@@ -24,6 +24,16 @@ from hpogen.spec.resolve import GROUPS
 
 TEST_COMPARISON = ("final/bootstrap", "final/verdict")
 SEARCH_ONLY = ("experiment/arch_space", "experiment/space", "families/market/walk_forward")
+LEFT_OUT = [
+    "NAME",
+    "TOLERANCE",
+    "N_TRIALS",
+    "N_NOISE",
+    "N_CONFIRM",
+    "SEED",
+    "HPOGEN",
+    "WALK_FORWARD",
+]
 FINAL_MACHINERY = (
     "machinery/trial_log",
     "machinery/logged_study",
@@ -95,8 +105,7 @@ def final_part_names(search: Spec) -> PartNames:
 def final_constants(spec: FinalSpec) -> list[Group]:
     """Return the constants in groups, in reading order."""
     search = spec.search
-    left_out = {"NAME", "TOLERANCE", "N_TRIALS", "N_NOISE", "N_CONFIRM", "SEED", "HPOGEN"}
-    shared = [c for c in experiment_constants(search) if c[0] not in left_out]
+    shared = [c for c in experiment_constants(search) if c[0] not in LEFT_OUT]
     trained: list[Assignment] = [
         ("NAME", spec.name, ""),
         *shared,
@@ -116,7 +125,7 @@ def final_constants(spec: FinalSpec) -> list[Group]:
         ("Experiment", trained),
         ("Configurations, the best first", chosen),
         *(
-            (TITLES[group], [c for c in family_constants(search, group) if c[0] != "WALK_FORWARD"])
+            (TITLES[group], [c for c in family_constants(search, group) if c[0] not in LEFT_OUT])
             for group in GROUPS
         ),
     ]
