@@ -141,3 +141,9 @@ def test_sizes_replace_indices_in_settings() -> None:
     (trial,) = study({}).study.rows
     names = list(StudyView(study({}).study).settings(trial))
     assert names == ["d_model", "n_layers", "n_heads", "d_ff", "learning_rate", "dropout"]
+
+
+@pytest.mark.parametrize("metric", ["auc", "macro_f1", "token_f1", "exact_match", "accuracy"])
+def test_a_higher_score_beats_a_baseline(metric: str) -> None:
+    view = study({"value": 0.5, metric: 0.8}, baselines={"rule": {metric: 0.7}})
+    assert short_verdict(view) == ("good", "better than its baselines")

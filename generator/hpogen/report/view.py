@@ -14,7 +14,7 @@ from hpogen.report.words import finite, plural, text_of
 from recover_trials import Recovery, Study, Trial, seed_noise
 
 AXES = ("d_model", "n_layers", "n_heads", "d_ff")
-HIGHER_IS_BETTER = frozenset({"auc", "accuracy", "precision", "recall", "f1", "macro_f1"})
+LOWER_IS_BETTER = ("loss", "per_byte", "brier")  # ends of names, as in the script's results
 
 
 class Noise(NamedTuple):
@@ -153,7 +153,9 @@ class StudyView:
 
     def beside(self, name: str, metric: str, value: float) -> Baseline:
         """Return a baseline beside the best trial."""
-        sign = self.sign if metric == self.metric else -1 if metric in HIGHER_IS_BETTER else 1
+        sign = (
+            self.sign if metric == self.metric else 1 if metric.endswith(LOWER_IS_BETTER) else -1
+        )
         reached = None
         if self.best is not None and sign:
             metrics = {**self.best.user_attrs, self.metric: self.best.value}
