@@ -2507,7 +2507,7 @@ class Search(TrialTraining):
         self.next_results = now + 100 * (now - began)
 
 
-# --- Trials from outside: the configurations of --enqueue, and the trials of --history -----------
+# --- Trials from outside: configurations of --enqueue, and trials of --history -------------------
 
 
 def normal_params(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -2568,7 +2568,7 @@ def enqueued_lines(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
-# --- --repeat: a trial of the log is trained again, and every evaluation compared ----------------
+# --- Repeat: a recorded trial is trained again (--repeat), and every evaluation compared ---------
 
 
 def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> int:

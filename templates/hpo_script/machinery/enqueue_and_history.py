@@ -1,4 +1,4 @@
-"""Trials from outside: the configurations of --enqueue, and the trials of --history."""
+"""Trials from outside: configurations of --enqueue, and trials of --history."""
 
 from __future__ import annotations
 

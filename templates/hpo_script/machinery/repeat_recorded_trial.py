@@ -1,4 +1,4 @@
-"""--repeat: a trial of the log is trained again, and every evaluation compared."""
+"""Repeat: a recorded trial is trained again (--repeat), and every evaluation compared."""
 
 from __future__ import annotations
 
