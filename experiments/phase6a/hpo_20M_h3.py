@@ -1384,7 +1384,7 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any], names: Sequence[str]
     return [line for name in names for line in differences(old.get(name), new[name], name)]
 
 
-# --- Same experiment: a run identifies itself in the log, and refuses a log of another experiment 
+# --- Same experiment: a run identifies itself in the log, and refuses a log of another experiment
 
 
 def digest(value: object) -> str:
