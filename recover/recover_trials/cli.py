@@ -257,7 +257,7 @@ def read_logs(logs: tuple[str, ...]) -> tuple[Recovery, dict[str, OSError]]:
     sources = [sys.stdin.buffer if name == "-" else name for name in logs]
     with progress_of(logs) as progress:
         recovery = read_trials(sources, unreadable, progress=progress)
-    gc.freeze()  # the trials live until the process ends
+    gc.freeze()  # else each collection visits all trials: 15 % of the time of a large log
     return recovery, unreadable
 
 
