@@ -305,7 +305,7 @@ def write_storage(studies: list[Study], url: str, direction: str | None) -> None
 
 def repair_one(name: str) -> int:
     """Repair a journal; print a summary of the repair; return the exit code."""
-    from recover_trials.files.repair_journal_file import repair_file
+    from recover_trials.files.repair_with_backup import repair_file
 
     return print_steps(lambda: repair_file(Path(name)), name)
 
