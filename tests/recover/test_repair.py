@@ -24,7 +24,7 @@ from optuna.trial import TrialState
 
 from recover_trials.cli import main
 from recover_trials.errors import RepairError
-from recover_trials.files.journal_repair import repair
+from recover_trials.files.remove_damaged_lines import repair
 
 LAST = 4096
 FLIPS = int(os.environ.get("REPAIR_FLIPS", "256"))

@@ -24,7 +24,7 @@ from children import child
 from recover_samples import HOSTILE_TEXTS, LATER_RUN, SampleLog2, as_bytes, recover_one
 from recover_trials import read_trials
 from recover_trials.errors import MissingPackageError, RebuildError
-from recover_trials.files.optuna_storages import open_storage
+from recover_trials.files.storage_url import open_storage
 from recover_trials.model import CONFLICTING, Study, Trial
 from recover_trials.output.to_storage import rebuild, rebuild_all
 from scripts import MARKET, changed, render_to, run

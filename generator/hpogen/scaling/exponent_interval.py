@@ -15,9 +15,9 @@ from functools import cached_property
 import numpy as np
 
 from hpogen.report.words import plural
-from hpogen.scaling.cells import Cell
 from hpogen.scaling.curve_fit import Floats, Law, fit
-from hpogen.scaling.sizes import PARAMETERS, Axis
+from hpogen.scaling.parameters_and_compute import PARAMETERS, Axis
+from hpogen.scaling.studies_that_qualify import Cell
 
 LEAST = {False: 4, True: 5}  # budgets for a·N^-α, and for a·N^-α + c
 FORMS = {False: "a·N^-α", True: "a·N^-α + c"}

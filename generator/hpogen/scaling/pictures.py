@@ -11,8 +11,8 @@ from hpogen.report.plotly_figure import BEST, GOOD, OTHER, Picture, Trace, dots,
 from hpogen.report.words import text_of
 from hpogen.scaling.exponent_interval import Answer, Fit, interval_of
 from hpogen.scaling.learning_rate import optimum_of
+from hpogen.scaling.parameters_and_compute import AXES, PARAMETERS
 from hpogen.scaling.sentences import Scaling, curve_of
-from hpogen.scaling.sizes import AXES, PARAMETERS
 
 STEPS = 40
 BEYOND = 3.0  # the curve continues to this multiple of the largest size

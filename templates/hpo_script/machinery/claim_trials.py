@@ -31,7 +31,7 @@ from hpo_script.machinery.logged_study import LoggedStudy
 from hpo_script.machinery.next_configuration import given_params
 from hpo_script.machinery.results import summary, write_results
 from hpo_script.machinery.same_experiment import digest
-from hpo_script.machinery.train_trial import KilledError, TrialTraining
+from hpo_script.machinery.train_or_resume_trial import KilledError, TrialTraining
 
 
 def failure(error: Exception) -> dict[str, Any]:

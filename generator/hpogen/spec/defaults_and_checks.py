@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter, ValidationError
 
 from hpogen.configuration.aliases import did_you_mean
-from hpogen.configuration.config import Config
 from hpogen.configuration.samplers import Grid, Tpe
 from hpogen.configuration.validation_messages import value_message
 from hpogen.configuration.yaml_file import Place, Problem, shown
+from hpogen.configuration.yaml_keys import Config
 from hpogen.families.family import Family, Param
 from hpogen.rendering.sections import REPLACED, SCRIPT_SECTIONS, in_order
 from hpogen.spec.conditions import Conditions

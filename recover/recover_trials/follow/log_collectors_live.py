@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from recover_trials.files.envelopes import DEEPEST, Lines, lines_of, opener_of
+from recover_trials.files.log_collectors import DEEPEST, Lines, lines_of, opener_of
 from recover_trials.skipped_lines import Findings
 
 

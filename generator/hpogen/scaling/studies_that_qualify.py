@@ -12,7 +12,7 @@ from typing import Any
 from hpogen.report.smoothed import smoothed_of
 from hpogen.report.view import StudyView
 from hpogen.report.words import finite, plural, text_of
-from hpogen.scaling.sizes import PARAMETERS, Axis
+from hpogen.scaling.parameters_and_compute import PARAMETERS, Axis
 from recover_trials import Trial
 
 LOSSES = ("best", "smoothed", "confirmed")

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from types import NoneType
 from typing import Any
 
-from hpogen.configuration.config import Config
 from hpogen.configuration.validation import validate
 from hpogen.configuration.yaml_file import (
     MAX_DEPTH,
@@ -18,6 +17,7 @@ from hpogen.configuration.yaml_file import (
     read_text,
     shown,
 )
+from hpogen.configuration.yaml_keys import Config
 from hpogen.errors import ConfigError, UsageError
 from hpogen.families import find_family
 

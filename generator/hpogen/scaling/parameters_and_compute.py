@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from hpo_script.experiment.block_sizes import block_params
+from hpo_script.experiment.block_parameter_count import block_params
 from hpogen.report.words import finite
 from recover_trials import Trial
 

@@ -4,7 +4,7 @@ A POSIX lock belongs to a process and survives exec, so the script holds it unti
 after its runner was killed, and also on NFSv4. No process number is written before the lock is
 held: a file that names a process is believed only while it is locked.
 
-    python -I -S hold.py LOCK SLOT COMMAND…
+    python -I -S worker_lock.py LOCK SLOT COMMAND…
 """
 
 from __future__ import annotations
