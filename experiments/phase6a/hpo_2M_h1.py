@@ -1684,8 +1684,8 @@ class OptunaStudy:
 
 
 # --- Checkpoint: a trial in training, from which another run can continue ------------------------
-# The trial loop decides whether a trial resumes. torch saves a zip archive with a checksum of each
-# tensor. A torn or altered file is ignored, and its trial starts again.
+# `Search.next_trial` decides whether a trial resumes. torch saves a zip archive with a checksum of
+# each tensor. A torn or altered file is ignored, and its trial starts again.
 
 
 def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -2199,7 +2199,7 @@ def reruns(study: LoggedStudy) -> list[tuple[str, LoggedTrial]]:
     return plan
 
 
-# --- Training of a trial: from its checkpoint, again with less memory, stopped early or pruned ---
+# --- Training of a trial: new or resumed, again with less memory, stopped early or pruned --------
 
 MOST_KILLS = 10  # processes in a row that may end at one place of a trial
 SIGN = 1 if DIRECTION == "minimize" else -1
@@ -2229,7 +2229,7 @@ class TrialTraining:
         self.next_round = 0.0  # earliest time of the next round; rounds take 1 % of the run
 
     def begin_trial(self, number: int) -> None:
-        """Set the state of a trial that has no evaluation yet."""
+        """Set the state at the start of a trial; `resume_trial` replaces it by a checkpoint."""
         self.number, self.config = number, dict(self.log.study.trials[number].attributes)
         spared = self.config["kind"] in ("extreme", "smoke", "noise", "confirm")
         self.prunable_from = math.inf if spared else first_prunable(self.task, self.config)
@@ -2367,11 +2367,11 @@ class TrialTraining:
         return pruned
 
 
-# --- Trial loop: claims a trial in the log, trains it, writes its end, and takes the next --------
+# --- Claims of trials: a run claims a trial, trains it, writes its end, and claims the next one --
 # The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free.
-# So the total is exact, a killed trial continues under its number, and workers need no
-# coordinator. WARM_START comes first, then the extremes, the configurations of --enqueue, those of
-# the sampler, and reruns.
+# So the total is exact, a killed trial resumes under its number, and workers need no coordinator.
+# The configurations are, in this order: WARM_START, the extremes, --enqueue, the sampler's, and
+# reruns.
 
 
 def failure(error: Exception) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Checkpoint: a trial in training, from which another run can continue.
 
-The trial loop decides whether a trial resumes. torch saves a zip archive with a checksum of each
-tensor. A torn or altered file is ignored, and its trial starts again.
+`Search.next_trial` decides whether a trial resumes. torch saves a zip archive with a checksum of
+each tensor. A torn or altered file is ignored, and its trial starts again.
 """
 
 from __future__ import annotations
