@@ -165,7 +165,7 @@ def ladders(data: Path, done: Sequence[Record], seeds: int) -> Iterator[Record]:
                 before = str(cold)
 
 
-def tables(records: Sequence[Record]) -> str:
+def table(records: Sequence[Record]) -> str:
     """Return both tables as Markdown."""
     return f"{rate_table(records)}\n\n{ladder_table(records)}"
 
@@ -217,7 +217,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, help="print the tables of results, train nothing")
     arguments = parser.parse_args()
     if arguments.table:
-        print(tables(json.loads(arguments.table.read_text())))
+        print(table(json.loads(arguments.table.read_text())))
         return
     out = arguments.out
     records: list[Record] = json.loads(out.read_text()) if out.exists() else []
@@ -226,7 +226,7 @@ def main() -> None:
             records.append(record)
             out.write_text("[\n" + ",\n".join(map(json.dumps, records)) + "\n]\n")
             print(record, file=sys.stderr, flush=True)
-    print(tables(records))
+    print(table(records))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from recover_trials.errors import RepairError
 from recover_trials.files.remove_damaged_lines import repair
 
 LAST = 4096
-FLIPS = int(os.environ.get("REPAIR_FLIPS", "256"))
+FLIPS = int(os.environ.get("REPAIR_FLIPS", "128"))
 STEP = max(1, LAST // (4 * FLIPS))  # between two cuts
 CREATION = b'{"op_code":4,'
 
