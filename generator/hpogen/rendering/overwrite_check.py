@@ -1,4 +1,7 @@
-"""Files that a render writes or removes: the state of each, and the changes."""
+"""Check before files are written or removed: each is new, changed, refused and so on.
+
+`carry_out` makes the changes if the check refuses none.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Runner: a matrix of scripts, unattended.
 
-command     options to exit code
-script_order  which scripts, in which order, as frozen copies
+command     the command line and the exit code
+script_order  the scripts to run, their order, and their frozen copies
 preflight   all problems before the first start
 worker      processes, and the locks that show them to a later runner
 worker_lock  the program that takes such a lock and becomes the script

@@ -1,4 +1,4 @@
-"""The size of a trial: its parameters in three conventions, its arithmetic, its time."""
+"""Sizes of a trial: its parameters in three conventions, its compute and its time."""
 
 from __future__ import annotations
 

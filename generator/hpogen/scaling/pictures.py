@@ -32,7 +32,10 @@ def loss_picture(answer: Answer) -> Picture | None:
         return None
     sizes = [cell.size(answer.axis) or math.nan for cell in answer.cells]
     points = [(size, cell.loss) for size, cell in zip(sizes, answer.cells, strict=True)]
-    texts = [f"{escaped(cell.name)}: {text_of(cell.loss)} ({cell.of})" for cell in answer.cells]
+    texts = [
+        f"{escaped(cell.name)}: {text_of(cell.loss)} ({cell.source_of_loss})"
+        for cell in answer.cells
+    ]
     data: list[Trace] = []
     if answer.fits:
         grid = np.geomspace(min(sizes), max(sizes) * BEYOND, STEPS).tolist()

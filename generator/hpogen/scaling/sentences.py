@@ -161,7 +161,7 @@ def cell_row(cell: Cell, other_losses: Sequence[str]) -> list[str]:
         *(count(size) if size else "" for size in sizes),
         duration(seconds) if seconds else "",
         text_of(cell.loss),
-        cell.of,
+        cell.source_of_loss,
         *(text_of(cell.by_loss[k].loss) if k in cell.by_loss else "" for k in other_losses),
         f"{best.rate:.2g}" if best else "",
         f"{best.low:.2g} to {best.high:.2g}" if best else "",

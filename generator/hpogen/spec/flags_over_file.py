@@ -1,4 +1,7 @@
-"""Settings: the values of a configuration file and a command line, each with its place."""
+"""Settings: a configuration file whose values flags and --set replace.
+
+Each value keeps its source, so that an error names the flag or the line of the file.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sizes of GPT, without torch."""
+"""Parameter count and activation bytes of GPT, computed without torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sizes of PatchTST, without torch."""
+"""Parameter count and activation bytes of PatchTST, computed without torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sizes of the text classifier, without torch."""
+"""Parameter count and activation bytes of the text classifier, computed without torch."""
 
 from __future__ import annotations
 

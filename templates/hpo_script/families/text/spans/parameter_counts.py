@@ -1,4 +1,4 @@
-"""Sizes of the span model, without torch."""
+"""Parameter count and activation bytes of the span model, computed without torch."""
 
 from __future__ import annotations
 
