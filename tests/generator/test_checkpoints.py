@@ -113,6 +113,7 @@ def test_a_script_from_scratch_holds_nothing_of_fine_tuning() -> None:
         ({"architecture": {"n_layers": [4, 5]}}, "fits 0 architectures"),
         ({"options": {"pooling": "sum"}}, "unknown choice 'sum'"),
         ({"model": {"encoder": 5}}, "model.encoder"),
+        ({"sections": ["fsdp"]}, "fsdp does not keep the layer"),
     ],
 )
 def test_what_a_model_does_not_have_is_refused(
@@ -158,7 +159,16 @@ def test_a_model_that_cannot_be_read_is_refused(
     assert str(caught.value).isprintable()
 
 
-def test_a_name_that_the_cache_does_not_have_is_refused() -> None:
-    pytest.importorskip("huggingface_hub", reason="needs transformers: pip install hpogen[text]")
+def test_a_name_is_looked_up_in_the_cache_of_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = pytest.importorskip("huggingface_hub.constants", reason="needs hpogen[text]")
+    monkeypatch.setattr(hub, "HF_HUB_CACHE", str(tmp_path))
+    folder = tmp_path / "models--org--small"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("abc")
+    (folder / "snapshots").mkdir()
+    found = write(folder / "snapshots" / "abc", TENSORS)
+    assert read_checkpoint("org/small") == read_checkpoint(str(found))
     with pytest.raises(DataError, match="not in the cache of the hub"):
         read_checkpoint("nobody/no-such-model")

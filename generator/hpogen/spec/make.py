@@ -177,6 +177,9 @@ def fsdp_problems(spec: Spec) -> list[Problem]:
         problems.append((("sections",), "fsdp keeps the study in its log; leave out storage"))
     if "walk_forward" in spec.constants:
         problems.append((("sections",), "fsdp trains one model; leave out splits.walk_forward"))
+    if spec.constants.get("encoder") is not None:
+        message = "fsdp does not keep the layer of a parameter; leave out model.encoder"
+        problems.append((("sections",), message))
     if "experiment/accumulate_pairs" in spec.family.part_names(
         spec.task, spec.used, spec.constants
     ):

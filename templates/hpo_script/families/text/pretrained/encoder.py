@@ -30,8 +30,11 @@ def load_tokenizer() -> Any:
         weights = cached_file(ENCODER, "model.safetensors", local_files_only=True)
         digest = hashlib.sha256(Path(str(weights)).read_bytes()).hexdigest()
         tokenizer: Any = AutoTokenizer.from_pretrained(ENCODER, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise UnusableError(f"{ENCODER}: no model of transformers: {error}") from None
+    except (OSError, ValueError):
+        raise UnusableError(
+            f"{ENCODER}: neither a folder with a model of transformers nor one in the cache of the"
+            " hub; nothing is downloaded"
+        ) from None
     if digest != ENCODER_SHA256:
         raise UnusableError(f"{ENCODER}: sha256 {digest:.12}… differs from ENCODER_SHA256")
     if tokenizer.pad_token_id is None or tokenizer.mask_token_id is None:
