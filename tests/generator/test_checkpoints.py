@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from hpogen.rendering.render import MARK, read_mark, render
 from hpogen.spec import Spec, make_spec
 from scripts import LABELS, changed, spec_of
 
+ROOT = Path(__file__).parents[2]
 CONFIG = {
     "hidden_size": 8,
     "num_hidden_layers": 3,
@@ -95,6 +98,15 @@ def test_a_script_is_rendered_again_without_the_model(tmp_path: Path) -> None:
     body = "\n".join(line for line in script.splitlines() if not line.startswith(MARK))
     assert "ENCODER = " in body
     assert "ENCODER_PARAMS" not in body
+
+
+def test_a_script_is_clean_and_formatted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    script = tmp_path / "script.py"
+    script.write_text(render(spec_of(tmp_path, config_of(write(Path("model"), TENSORS)))))
+    for words in (["check"], ["format", "--check"]):
+        command = [sys.executable, "-m", "ruff", *words, "--no-cache"]
+        subprocess.run([*command, f"--config={ROOT}/pyproject.toml", script], check=True)
 
 
 def test_a_script_from_scratch_holds_nothing_of_fine_tuning() -> None:

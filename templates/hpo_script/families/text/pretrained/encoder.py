@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import cached_file
-from transformers.utils import logging as transformers_log
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from hpo_script.experiment.shared import UnusableError
 from hpo_script.families.text.constants import ENCODER, ENCODER_SHA256
@@ -24,8 +24,8 @@ from hpo_script.families.text.constants import ENCODER, ENCODER_SHA256
 @functools.cache
 def load_tokenizer() -> Any:
     """Return the tokenizer, after a check of the weights' digest. Raises UnusableError."""
-    transformers_log.set_verbosity_error()
-    transformers_log.disable_progress_bar()
+    set_verbosity_error()
+    disable_progress_bar()
     try:
         weights = cached_file(ENCODER, "model.safetensors", local_files_only=True)
         digest = hashlib.sha256(Path(str(weights)).read_bytes()).hexdigest()
