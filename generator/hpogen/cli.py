@@ -100,6 +100,12 @@ def spec_options(function: Any) -> Any:
         ),
         click.option("--config", "config_path", type=CONFIG, help="Configuration file in YAML."),
         click.option(
+            "--preset",
+            metavar="NAME",
+            shell_complete=lazy("complete_preset"),
+            help="Start from a configuration of hpogen, such as maximal; --config changes it.",
+        ),
+        click.option(
             "--data",
             metavar="PATH",
             help="Data file or folder; the script gets its columns, digest and dates.",
@@ -139,12 +145,17 @@ def parse_options(options: tuple[str, ...]) -> dict[str, str]:
     return pairs
 
 
-def spec_from_cli(options: tuple[str, ...], *, config_path: Path | None, **values: Any) -> Any:
+def spec_from_cli(
+    options: tuple[str, ...], *, config_path: Path | None, preset: str | None, **values: Any
+) -> Any:
     """Return (specification, findings) of a command line; print notes on the file on stderr."""
     from hpogen.configuration.load import load_config
+    from hpogen.configuration.presets import with_preset
     from hpogen.spec import Findings, make_spec
 
     config, notes = load_config(config_path, values.get("task")) if config_path else (None, [])
+    if preset is not None:
+        config = with_preset(preset, config, values.get("task"))
     findings = Findings()
     spec = make_spec(options=parse_options(options), config=config, findings=findings, **values)
     print_notes(notes)
@@ -168,6 +179,7 @@ def print_notes(notes: Iterable[str]) -> None:
         "hpogen render --family families/lstm --budget 60K --horizon 1 --task lstm_up",
         "hpogen render --budget 20M --horizon 1 --warm-start logs/hpo_2M_h1.log",
         "hpogen render --plan plan.yaml --dry-run",
+        "hpogen render --preset maximal --task text_classification --data texts.csv",
         "hpogen render --kind final --from logs/hpo_2B_h1.log --top 2 --seeds 5",
         "hpogen render --refine logs/hpo_2B_h1.log --top 12 --pad 0.1",
     )

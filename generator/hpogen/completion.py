@@ -31,6 +31,15 @@ def complete_task(
     return [CompletionItem(task) for task in dict.fromkeys(tasks) if task.startswith(incomplete)]
 
 
+def complete_preset(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the presets that begin with the incomplete word."""
+    from hpogen.configuration.presets import presets
+
+    return [CompletionItem(name) for name in presets() if name.startswith(incomplete)]
+
+
 def complete_budget(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:

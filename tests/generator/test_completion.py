@@ -41,6 +41,7 @@ def completed(words: str) -> list[str]:
         ("hpogen grid --budget 20", ["20M", "200M"]),
         ("hpogen render --option loss=f", ["loss=focal"]),
         ("hpogen demo-data n", ["nasdaq"]),
+        ("hpogen render --preset m", ["maximal"]),
     ],
 )
 def test_bash_completes_commands_options_and_values(words: str, offered: list[str]) -> None:

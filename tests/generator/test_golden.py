@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from importlib import resources
 from pathlib import Path
 
@@ -35,10 +36,19 @@ def golden_file(config: Path) -> tuple[Path, str]:
     script, whole = render(spec), WHOLE[spec.family.name]
     if config.stem == whole.stem:
         return whole, script
-    base = render(golden_spec(whole.with_suffix(".yaml")))
-    names = (whole.name, f"{config.stem}.py")
+    base_config = config.with_stem(config.stem.rpartition("_")[0])
+    if not base_config.is_file():
+        base_config = whole.with_suffix(".yaml")
+    base = render(golden_spec(base_config))
+    names = (f"{base_config.stem}.py", f"{config.stem}.py")
     lines = difflib.unified_diff(base.splitlines(), script.splitlines(), *names, n=0, lineterm="")
     return config.with_suffix(".diff"), "\n".join(lines) + "\n"
+
+
+@pytest.fixture(autouse=True)
+def in_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enter the folder in which `pretrained.yaml` finds its encoder."""
+    monkeypatch.chdir(GOLDEN)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
@@ -59,6 +69,7 @@ def test_every_part_is_in_a_golden_script_or_a_final_one() -> None:
 
 
 if __name__ == "__main__":
+    os.chdir(GOLDEN)
     for path in (*GOLDEN.glob("*.diff"), *GOLDEN.glob("*.py")):
         path.unlink()
     for config in CONFIGS:

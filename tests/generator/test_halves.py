@@ -41,8 +41,9 @@ def used(source: str) -> set[str]:
 
 
 @pytest.fixture(params=CONFIGS, ids=lambda config: config.stem)
-def script(request: pytest.FixtureRequest) -> str:
+def script(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return a golden script."""
+    monkeypatch.chdir(request.param.parent)  # where `pretrained.yaml` finds its encoder
     return render(make_spec(config=load_config(request.param)[0]))
 
 

@@ -4,7 +4,7 @@
 # dependencies = ["numpy", "optuna>=4,<6", "pandas", "torch>=2.4"]
 # ///
 # ruff: noqa: E402  each half imports what it uses
-#:hpogen:0.2.0:2dca9c1cc11d3acdb32985f9b36e4c3f62a0cd6aca0b7f5d95edac7a85777a60:{"name":"hpo_50K_text_classification","study_name":"hpo_50K_text_classification","task":"text_classification","budget":50000,"horizon":null,"tolerance":0.25,"n_trials":50,"n_noise":3,"n_confirm":0,"timeout_hours":null,"seed":42,"storage":null,"metric":"macro_f1","options":{},"sections":[],"constants":{"data_path":"notices.tsv","data_sha256":null,"text_column":"text","label_column":"label","labels":["no","yes","a\u0020\"b\""],"group_column":"post","split_column":null,"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"split_seed":0,"min_class_samples":5,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[10,20,30],"when":{}},"learning_rate":{"type":"float","low":0.0002,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.001,"high":0.1,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[20,50,100],"when":{}},"optimizer":{"type":"categorical","choices":["adamw","adafactor"],"when":{}},"schedule":{"type":"categorical","choices":["cosine","linear","constant","polynomial"],"when":{}},"token_dropout":{"type":"float","low":0.0,"high":0.2,"log":false,"when":{}},"token_swap":{"type":"float","low":0.0,"high":0.1,"log":false,"when":{}},"char_noise":{"type":"float","low":0.0,"high":0.1,"log":false,"when":{}},"class_balance":{"type":"float","low":0.0,"high":1.0,"log":false,"when":{}},"loss":{"type":"categorical","choices":["cross_entropy","focal"],"when":{}}},"fixed":{"batch_size":32,"clip_norm":1.0,"patience":10,"prune_from":0.2,"min_delta":0.001,"label_smoothing":0.0,"focal_gamma":2.0,"beta1":0.9,"beta2":0.999,"beta2_decay":-0.8,"min_lr_ratio":0.1,"schedule_power":2.0},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5},"warm_start":[]}
+#:hpogen:0.2.0:6d680d6dc648d36e12e15af568e8381924133808e303f38e36473232cc544dfc:{"name":"hpo_50K_text_classification","study_name":"hpo_50K_text_classification","task":"text_classification","budget":50000,"horizon":null,"tolerance":0.25,"n_trials":50,"n_noise":3,"n_confirm":0,"timeout_hours":null,"seed":42,"storage":null,"metric":"macro_f1","options":{"head":"linear"},"sections":[],"constants":{"data_path":"notices.tsv","data_sha256":null,"text_column":"text","label_column":"label","labels":["no","yes","a\u0020\"b\""],"group_column":"post","split_column":null,"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"split_seed":0,"min_class_samples":5,"context_length":64},"architecture":{"d_model":[32,48],"n_layers":[1,2,3],"n_heads":[2,4,8,16],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[10,20,30],"when":{}},"learning_rate":{"type":"float","low":0.0002,"high":0.003,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.001,"high":0.1,"log":true,"when":{}},"dropout":{"type":"float","low":0.0,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[20,50,100],"when":{}},"optimizer":{"type":"categorical","choices":["adamw","adafactor"],"when":{}},"schedule":{"type":"categorical","choices":["cosine","linear","constant","polynomial"],"when":{}},"token_dropout":{"type":"float","low":0.0,"high":0.2,"log":false,"when":{}},"token_swap":{"type":"float","low":0.0,"high":0.1,"log":false,"when":{}},"char_noise":{"type":"float","low":0.0,"high":0.1,"log":false,"when":{}},"class_balance":{"type":"float","low":0.0,"high":1.0,"log":false,"when":{}},"loss":{"type":"categorical","choices":["cross_entropy","focal"],"when":{}}},"fixed":{"batch_size":32,"clip_norm":1.0,"patience":10,"prune_from":0.2,"min_delta":0.001,"label_smoothing":0.0,"focal_gamma":2.0,"beta1":0.9,"beta2":0.999,"beta2_decay":-0.8,"min_lr_ratio":0.1,"schedule_power":2.0},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5},"warm_start":[]}
 """Search the best 50K model for text_classification.
 
 Which label has a text?
@@ -49,7 +49,7 @@ N_NOISE = 3  # last trials: the best configuration again, with other seeds
 N_CONFIRM = 0  # trials before those: each of the best ones once more
 TIMEOUT_HOURS: float | None = None  # a run stops after this time, even during a trial
 SEED = 42  # of all random streams
-HPOGEN = "0.2.0 2dca9c1cc11d"  # version, digest of the specification
+HPOGEN = "0.2.0 6d680d6dc648"  # version, digest of the specification
 
 # Data
 DATA_PATH = "notices.tsv"  # CSV, TSV, JSON Lines or Parquet
@@ -281,6 +281,14 @@ class Encoder(nn.Module):
         return self.norm(self.blocks(self.dropout(self.embed(tokens) + self.positions)))
 
 
+# --- Head: one layer -----------------------------------------------------------------------------
+
+
+def make_head(d_model: int, n_labels: int, dropout: float) -> nn.Module:
+    """Return dropout and a linear layer."""
+    return nn.Sequential(nn.Dropout(dropout), nn.Linear(d_model, n_labels))
+
+
 # --- Model: the mean of an encoder's vectors, and a logit per label ------------------------------
 
 PADDING = 256  # follows the 256 byte values
@@ -288,20 +296,19 @@ HIDDEN = 257  # in place of a byte that augmentation hides
 
 
 class TextClassifier(nn.Module):
-    """Encoder, mean over the bytes of the text, linear head."""
+    """Encoder, mean over the bytes of the text, head."""
 
     def __init__(self, arch: Arch, dropout: float) -> None:
         super().__init__()
         self.encoder = Encoder(arch, dropout, nn.Embedding(HIDDEN + 1, arch["d_model"]))
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(arch["d_model"], len(LABELS))
+        self.head = make_head(arch["d_model"], len(LABELS), dropout)
         init_weights(self, arch["n_layers"])
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map bytes (batch, CONTEXT_LENGTH) to logits (batch, labels)."""
         is_text = (tokens != PADDING).unsqueeze(2)
         mean = (self.encoder(tokens) * is_text).sum(1) / is_text.sum(1).clamp(min=1)
-        return self.head(self.dropout(mean))
+        return self.head(mean)
 
 
 # --- Examples: the rows of a CSV, TSV, JSON Lines or Parquet file as texts, and their splits -----
@@ -538,6 +545,26 @@ def swapped(tokens: Tensor, chosen: Tensor) -> Tensor:
     return tokens[rows, torch.arange(tokens.shape[1], device=tokens.device) + moves]
 
 
+# --- Tokens: the bytes of a text, and their augmentation -----------------------------------------
+
+
+def augmented(tokens: Tensor, config: Config, generator: torch.Generator) -> Tensor:
+    """Return bytes of texts, some of them exchanged, replaced or hidden."""
+    is_text = tokens < PADDING
+    pairs = is_text & is_text.roll(-1, 1)
+    tokens = swapped(tokens, drawn(config["token_swap"], pairs, generator))
+    other = torch.randint(32, 127, tokens.shape, generator=generator).to(tokens)
+    tokens = torch.where(drawn(config["char_noise"], is_text, generator), other, tokens)
+    return tokens.masked_fill(drawn(config["token_dropout"], is_text, generator), HIDDEN)
+
+
+def text_tokens(texts: Sequence[str]) -> Tensor:
+    """Return the first bytes of texts, (texts, CONTEXT_LENGTH), filled up with PADDING."""
+    encoded = [list(text.encode()[:CONTEXT_LENGTH]) for text in texts]
+    padded = [tokens + [PADDING] * (CONTEXT_LENGTH - len(tokens)) for tokens in encoded]
+    return torch.tensor(padded, dtype=torch.int16)
+
+
 # --- Data: texts with labels; the splits keep the shares of the labels, and no group is in two ---
 
 
@@ -550,7 +577,7 @@ class Task:
         self.data_path, self.data_sha256 = data_path, data_sha256
 
     def load(self, device: torch.device) -> None:
-        """Read the examples; move the bytes of training and validation texts to the device."""
+        """Read the examples; move the tokens of training and validation texts to the device."""
         train, val, _ = self.read_splits()  # the test texts are dropped
         train = [train[row] for row in evenly_spread(range(len(train)), TRAIN_SUBSET)]
         for split, examples in (("training", train), ("validation", val)):
@@ -561,7 +588,7 @@ class Task:
                     f" fewer than MIN_CLASS_SAMPLES, {MIN_CLASS_SAMPLES}"
                 )
         self.texts = [example[0] for example in train + val]
-        self.tokens = byte_tokens(self.texts).to(device)
+        self.tokens = text_tokens(self.texts).to(device)
         labels = [LABELS.index(example[1]) for example in train + val]
         self.labels = torch.tensor(labels, device=device)
         self.train = torch.arange(len(train), device=device)
@@ -642,7 +669,7 @@ class Task:
     def batches(self, config: Config, _n_batches: int, seed: int) -> list[Tensor]:
         """Return the augmented texts of an epoch in random order, in batches.
 
-        A row has the index of a text and its bytes. The last batch is smaller.
+        A row has the index of a text and its tokens. The last batch is smaller.
         """
         generator = torch.Generator().manual_seed(seed)
         order = torch.randperm(len(self.train), generator=generator).to(self.train.device)
@@ -652,7 +679,7 @@ class Task:
         return list(rows.split(config["batch_size"]))
 
     def training_batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the bytes of texts, (texts, CONTEXT_LENGTH), and their labels."""
+        """Return the tokens of texts, (texts, CONTEXT_LENGTH), and their labels."""
         return rows[:, 1:].long(), self.labels[rows[:, 0].long()]
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
@@ -668,23 +695,6 @@ class Task:
         parts = self.val.split(micro_batch)
         logits = torch.cat([model(self.tokens[rows].long()) for rows in parts])
         return class_metrics(logits.float(), self.labels[self.val])
-
-
-def augmented(tokens: Tensor, config: Config, generator: torch.Generator) -> Tensor:
-    """Return bytes of texts, some of them exchanged, replaced or hidden."""
-    is_text = tokens < PADDING
-    pairs = is_text & is_text.roll(-1, 1)
-    tokens = swapped(tokens, drawn(config["token_swap"], pairs, generator))
-    other = torch.randint(32, 127, tokens.shape, generator=generator).to(tokens)
-    tokens = torch.where(drawn(config["char_noise"], is_text, generator), other, tokens)
-    return tokens.masked_fill(drawn(config["token_dropout"], is_text, generator), HIDDEN)
-
-
-def byte_tokens(texts: Sequence[str]) -> Tensor:
-    """Return the first bytes of texts, (texts, CONTEXT_LENGTH), filled up with PADDING."""
-    encoded = [list(text.encode()[:CONTEXT_LENGTH]) for text in texts]
-    padded = [tokens + [PADDING] * (CONTEXT_LENGTH - len(tokens)) for tokens in encoded]
-    return torch.tensor(padded, dtype=torch.int16)
 
 
 # --- Gradient accumulation: the gradients of micro-batches add up to the batch gradient ----------

@@ -1,4 +1,4 @@
-"""`hpogen render --warm-start`: the best configurations of one budget come after the extremes of another."""
+"""`hpogen render --warm-start`: the best configurations of one budget are tried at another."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ BUDGETS = ("2M", "20M", "200M", "2B")
 def task_without_data(spec: Spec, names: dict[str, Any]) -> Any:
     """Return the task of a script with two windows of zeros."""
     task = names["Task"]("unused", None)
-    if spec.options:
+    if "inputs" in spec.options:
         columns = spec.constants["feature_columns"]
         task.n_inputs = input_sizes(spec.options["inputs"], len(columns))[0]
         n_start = N_START_FEATURES if spec.options["start"] == "linear" else 0

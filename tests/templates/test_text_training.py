@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from hpo_script.families.text.augment import swapped
-from hpo_script.families.text.data import augmented as augmented_bytes
-from hpo_script.families.text.data import byte_tokens
+from hpo_script.families.text.bytes import augmented as augmented_bytes
+from hpo_script.families.text.bytes import text_tokens
 from hpo_script.families.text.model import HIDDEN, PADDING
 from hpo_script.families.text.optimizer import learning_rate
 from hpo_script.families.text.schedules import SCHEDULES
@@ -39,7 +39,7 @@ def words() -> tuple[Tensor, Tensor, int]:
 
 
 def test_without_rates_a_text_stays_as_it_is() -> None:
-    tokens = byte_tokens(TEXTS).int()
+    tokens = text_tokens(TEXTS).int()
     assert torch.equal(augmented_bytes(tokens, NO_RATES, generator()), tokens)
     buckets, targets, _ = words()
     assert torch.equal(augmented_words(buckets, targets, NO_RATES, generator()), buckets)
@@ -47,7 +47,7 @@ def test_without_rates_a_text_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize("rate", NO_RATES)
 def test_each_rate_changes_bytes_of_the_text_alone(rate: str) -> None:
-    tokens = byte_tokens(TEXTS * 20).int()
+    tokens = text_tokens(TEXTS * 20).int()
     config = {**NO_RATES, rate: 0.3}
     found = augmented_bytes(tokens, config, generator())
     assert torch.equal(found, augmented_bytes(tokens, config, generator()))

@@ -101,9 +101,12 @@ def family_schema(family: Family, architecture: Node) -> Node:
     names = list(dict.fromkeys(param.name for param in params))
     properties = {name: group_schema(family, name) for name in GROUPS}
     properties["options"] = named(
-        {name: choices(table, family.default_options[name]) for name, table in
-         family.options.items()}
-    )  # fmt: skip
+        {
+            name: choices(table, form.default_options[name])
+            for form in forms(family)
+            for name, table in form.options.items()
+        }
+    )
     properties["architecture"] = architecture_schema(family, architecture)
     properties["search"] = named({param.name: search_entry(param, names) for param in params})
     properties["fixed"] = named({param.name: described(param) for param in params})
@@ -115,9 +118,15 @@ def family_schema(family: Family, architecture: Node) -> Node:
     return {"title": title, "properties": properties}
 
 
+def forms(family: Family) -> list[Family]:
+    """Return a family and its variant, if there is one."""
+    return [family, family.variant.family] if family.variant else [family]
+
+
 def params_of(family: Family) -> Iterable[Param]:
     """Yield every hyper-parameter of a family, also those in options and switches."""
-    yield from family.params
+    for form in reversed(forms(family)):
+        yield from form.params
     tables = [*family.options.values(), *(s.choices for s in family.switches.values())]
     for table in tables:
         for choice in table.values():
@@ -131,7 +140,8 @@ def named(properties: Node) -> Node:
 
 def group_schema(family: Family, name: str) -> Node:
     """Return the schema of the constants in a group."""
-    return named({c.name: described(c) for c in family.constants if c.group == name})
+    constants = [c for form in reversed(forms(family)) for c in form.constants]
+    return named({c.name: described(c) for c in constants if c.group == name and not c.hidden})
 
 
 def described(item: Constant | Param) -> Node:

@@ -39,6 +39,7 @@ class Constant:
     description: str
     beside: str = ""  # a constant whose comment shows this one, in place of a line of its own
     optional: str = ""  # a group that is left out if all its constants have their defaults
+    hidden: bool = False  # only the specification holds it: no line in the script, no key in YAML
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,16 @@ class Switch:
     argument: str
     suffix: str
     choices: Mapping[str, Choice]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Another form of a family, chosen by a constant of the model that is not None."""
+
+    constant: str
+    family: Family  # what it declares for every value of the constant
+    read: Callable[[str], dict[str, Any]]  # the constants that follow from the value
+    fitted: Callable[[Mapping[str, Any]], Family]  # the family for these constants
 
 
 @dataclass(frozen=True)
@@ -132,11 +143,18 @@ class Family:
     switches: Mapping[str, Switch] = field(default_factory=dict)
     slots: Callable[[Mapping[str, Any]], Mapping[str, list[str]]] = no_slots  # from constants
     final_parts: tuple[str, ...] = ()  # only of final scripts, after `parts`
+    variant: Variant | None = None
     folder: Path | None = None  # its own parts, which take precedence over those of hpo_script
 
     def kind(self, task: str) -> TaskKind:
         """Return the kind of a task of this family."""
         return next(kind for kind in self.tasks if kind.matches(task))
+
+    def form(self, constants: Mapping[str, Any]) -> Family:
+        """Return the variant of this family if the constants choose it, else this family."""
+        if self.variant and constants.get(self.variant.constant) is not None:
+            return self.variant.fitted(constants)
+        return self
 
     def without_unused(self, constants: Mapping[str, Any]) -> dict[str, Any]:
         """Return the constants without each optional group whose values are all defaults."""

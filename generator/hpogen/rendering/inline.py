@@ -247,7 +247,7 @@ def part_text(part: Part, before: Part | None = None) -> str:
         )
     # The formatter puts two blank lines between a comment and a definition, one elsewhere.
     gap = "\n\n\n" if part.opens_with_definition else "\n\n"
-    return "\n".join(lines) + (f"\n\n{aliases}" if aliases else "") + gap + part.body
+    return "\n".join(lines) + (f"\n\n{aliases.rstrip()}" if aliases else "") + gap + part.body
 
 
 def heading(title: str, rule: str = "-") -> str:

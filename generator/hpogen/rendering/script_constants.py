@@ -101,7 +101,7 @@ def family_constants(spec: Spec, group: str) -> list[Assignment]:
             item.description + beside(item, spec),
         )
         for item in spec.family.constants
-        if item.group == group and not item.beside and item.name in spec.constants
+        if item.group == group and not (item.beside or item.hidden) and item.name in spec.constants
     ]
 
 

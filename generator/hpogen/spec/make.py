@@ -9,7 +9,7 @@ from typing import Any
 from hpogen.configuration.aliases import did_you_mean
 from hpogen.configuration.yaml_file import ConfigFile, Place, Problem, shown
 from hpogen.configuration.yaml_keys import CategoricalEntry, Config, IntEntry
-from hpogen.errors import UsageError
+from hpogen.errors import DataError, UsageError
 from hpogen.families import DEFAULT_TASK, find_family
 from hpogen.families.family import DataFacts, Family
 from hpogen.grid.where_and_skip import skip_indices
@@ -73,7 +73,7 @@ def make_spec(
     settings.choose(options or {})
     settings.choose_sections(with_sections, without_sections)
     checked, problems = settings.validate()
-    family = find_family(checked.task)
+    checked, family = with_variant(checked, find_family(checked.task))
     if not problems:
         require_size(checked, family, any_horizon=any_horizon)
     problems += horizon_problems(checked, family)
@@ -88,6 +88,19 @@ def make_spec(
     if problems := [*skip_problems(spec), *grid_problems(spec), *fsdp_problems(spec)]:
         raise settings.error(problems)
     return spec
+
+
+def with_variant(config: Config, family: Family) -> tuple[Config, Family]:
+    """Return the variant that a configuration chooses, with its constants. Raises DataError."""
+    chosen = config.model.get(family.variant.constant) if family.variant else None
+    if family.variant is None or not isinstance(chosen, str):
+        return config, family
+    found = family.variant.read(chosen)
+    for name, value in found.items():
+        if config.model.get(name, value) != value:
+            raise DataError(f"{shown(chosen, 200)}: {name} is {shown(str(value))}, not as given")
+    model = {**config.model, **found}
+    return config.model_copy(update={"model": model}), family.variant.fitted(model)
 
 
 def with_data(config: Config, family: Family, data: str, findings: Findings) -> Config:
@@ -164,6 +177,9 @@ def fsdp_problems(spec: Spec) -> list[Problem]:
         problems.append((("sections",), "fsdp keeps the study in its log; leave out storage"))
     if "walk_forward" in spec.constants:
         problems.append((("sections",), "fsdp trains one model; leave out splits.walk_forward"))
+    if spec.constants.get("encoder") is not None:
+        message = "fsdp does not keep the layer of a parameter; leave out model.encoder"
+        problems.append((("sections",), message))
     if "experiment/accumulate_pairs" in spec.family.part_names(
         spec.task, spec.used, spec.constants
     ):

@@ -56,8 +56,8 @@ class Spec(Strict):
 
     @property
     def family(self) -> Family:
-        """Return the family of the task."""
-        return find_family(self.task)
+        """Return the family of the task, in the form that the constants choose."""
+        return find_family(self.task).form(self.constants)
 
     @property
     def n_reruns(self) -> int:

@@ -36,10 +36,13 @@ def few_shapes(spec: Spec) -> Iterator[str]:
     space = spec.space()
     n_shapes = len({space.shape_of[arch_idx] for arch_idx in space.allowed})
     if n_shapes < FEW_SHAPES:
+        axes = spec.family.axes
+        wanted = [axis for axis in ("d_model", "n_layers") if len(axes.get(axis, (1, 2))) > 1]
+        names = " and ".join(f"architecture.{axis}" for axis in wanted)
         yield (
             f"architecture: {counted(n_shapes, 'shape')} within {format_budget(spec.budget)}"
-            f" ±{spec.tolerance:.0%}, fewer than {FEW_SHAPES}; give architecture.d_model and"
-            " architecture.n_layers more values, or raise tolerance"
+            f" ±{spec.tolerance:.0%}, fewer than {FEW_SHAPES}; give {names} more values, or"
+            " raise tolerance"
         )
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from hpo_script.families.text.parameter_counts import count_params, sample_bytes
-from hpogen.families.family import Family, Switch, TaskKind
+from hpogen.families.family import Family, Switch, TaskKind, Variant
 from hpogen.families.shared import AXES, SMALL_AXES, epoch_schedule, shapes
 from hpogen.families.text.constants import CONSTANTS, DEMO_PATH
 from hpogen.families.text.examples_file import read_text_examples
+from hpogen.families.text.heads import HEADS
 from hpogen.families.text.losses import LOSSES
 from hpogen.families.text.optimizers import SWITCHES
 from hpogen.families.text.part_order import FINAL_PARTS, PARTS
+from hpogen.families.text.pretrained import pretrained, with_sizes
+from hpogen.families.text.pretrained.checkpoint import read_checkpoint
 from hpogen.families.text.search_space import SEARCH_SPACE
 
 DEMO_TEXTS = 5642  # of `hpogen demo-data licences`
@@ -50,9 +54,12 @@ def count_text_params(
     arch: Mapping[str, int], constants: Mapping[str, Any], options: Mapping[str, str]
 ) -> int:
     """Return the exact number of parameters of an architecture."""
-    del options
-    n_labels = len(constants["labels"])
-    return count_params(arch, context_length=constants["context_length"], n_labels=n_labels)
+    return count_params(
+        arch,
+        context_length=constants["context_length"],
+        n_labels=len(constants["labels"]),
+        head=options["head"],
+    )
 
 
 def text_sample_bytes(
@@ -63,7 +70,7 @@ def text_sample_bytes(
     return sample_bytes(arch, context_length=constants["context_length"])
 
 
-TEXT = Family(
+FROM_SCRATCH = Family(
     name="text",
     tasks=(TaskKind("text_classification", "text_classification", "Which label has a text?"),),
     default_task=None,
@@ -84,11 +91,22 @@ TEXT = Family(
     constants=CONSTANTS,
     check=check_text,
     params=SEARCH_SPACE,
-    options={},
-    default_options={},
+    options={"head": HEADS},
+    default_options={"head": "linear"},
     switches={"loss": Switch("losses", "_loss", LOSSES), **SWITCHES},
     metrics={"macro_f1": "maximize", "val_loss": "minimize", "accuracy": "maximize"},
     default_metric="macro_f1",
     parts=PARTS,
     final_parts=FINAL_PARTS,
+)
+PRETRAINED = pretrained(FROM_SCRATCH)
+
+
+def fitted(constants: Mapping[str, Any]) -> Family:
+    """Return the variant that fine-tunes the model of some constants."""
+    return with_sizes(PRETRAINED, constants["encoder_sizes"])
+
+
+TEXT = dataclasses.replace(
+    FROM_SCRATCH, variant=Variant("encoder", PRETRAINED, read_checkpoint, fitted)
 )

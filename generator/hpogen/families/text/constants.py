@@ -32,6 +32,7 @@ DEMO_LABELS = [
     "proprietary-license",
     "public-domain",
 ]
+ENCODER = "folder or name of a model of transformers"
 Labels = Annotated[list[Name], Field(min_length=2, max_length=1000)]
 
 CONSTANTS = (
@@ -48,4 +49,5 @@ CONSTANTS = (
     Constant("split_seed", "splits", 0, Count, "of the random splits, apart from SEED"),
     Constant("min_class_samples", "splits", 5, Positive, "refuse fewer texts of a label"),
     Constant("context_length", "model", 256, Positive, "bytes of a text that the model sees"),
+    Constant("encoder", "model", None, Name | None, ENCODER, optional="encoder"),
 )

@@ -63,7 +63,7 @@ def read_text_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
     sizes = f"{len(train):,} for training, {len(val):,} validation, {len(test):,} test"
     notes = [f"{len(examples):,} texts, {len(labels)} labels: {sizes}"]
     warnings = []
-    if n_cut > len(examples) / 10:
+    if n_cut > len(examples) / 10 and not values["encoder"]:
         share = n_cut / len(examples)
         warnings.append(
             f"{share:.0%} of the texts are longer than model.context_length,"

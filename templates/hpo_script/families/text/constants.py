@@ -14,6 +14,9 @@ SPLIT_SEED = 0
 MIN_CLASS_SAMPLES = 5
 CONTEXT_LENGTH = 256
 
+ENCODER = "encoder"
+ENCODER_SHA256 = ""
+
 QUESTION_COLUMN: str | None = "question"
 START_COLUMN: str | None = "start"
 END_COLUMN: str | None = "end"

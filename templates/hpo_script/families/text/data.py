@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, UnusableError
-from hpo_script.families.text.augment import drawn, swapped
+from hpo_script.families.text.bytes import augmented, text_tokens
 from hpo_script.families.text.constants import (
     CONTEXT_LENGTH,
     GROUP_COLUMN,
@@ -30,7 +30,7 @@ from hpo_script.families.text.constants import (
 from hpo_script.families.text.examples import evenly_spread, read_examples, splits_of
 from hpo_script.families.text.losses import LOSSES
 from hpo_script.families.text.metrics import class_metrics
-from hpo_script.families.text.model import HIDDEN, PADDING, TextClassifier
+from hpo_script.families.text.model import TextClassifier
 from hpo_script.families.text.softmax import fit_softmax
 from hpo_script.families.text.tfidf import tfidf
 
@@ -44,7 +44,7 @@ class Task:
         self.data_path, self.data_sha256 = data_path, data_sha256
 
     def load(self, device: torch.device) -> None:
-        """Read the examples; move the bytes of training and validation texts to the device."""
+        """Read the examples; move the tokens of training and validation texts to the device."""
         train, val, _ = self.read_splits()  # the test texts are dropped
         train = [train[row] for row in evenly_spread(range(len(train)), TRAIN_SUBSET)]
         for split, examples in (("training", train), ("validation", val)):
@@ -55,7 +55,7 @@ class Task:
                     f" fewer than MIN_CLASS_SAMPLES, {MIN_CLASS_SAMPLES}"
                 )
         self.texts = [example[0] for example in train + val]
-        self.tokens = byte_tokens(self.texts).to(device)
+        self.tokens = text_tokens(self.texts).to(device)
         labels = [LABELS.index(example[1]) for example in train + val]
         self.labels = torch.tensor(labels, device=device)
         self.train = torch.arange(len(train), device=device)
@@ -136,7 +136,7 @@ class Task:
     def batches(self, config: Config, _n_batches: int, seed: int) -> list[Tensor]:
         """Return the augmented texts of an epoch in random order, in batches.
 
-        A row has the index of a text and its bytes. The last batch is smaller.
+        A row has the index of a text and its tokens. The last batch is smaller.
         """
         generator = torch.Generator().manual_seed(seed)
         order = torch.randperm(len(self.train), generator=generator).to(self.train.device)
@@ -146,7 +146,7 @@ class Task:
         return list(rows.split(config["batch_size"]))
 
     def training_batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the bytes of texts, (texts, CONTEXT_LENGTH), and their labels."""
+        """Return the tokens of texts, (texts, CONTEXT_LENGTH), and their labels."""
         return rows[:, 1:].long(), self.labels[rows[:, 0].long()]
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
@@ -162,20 +162,3 @@ class Task:
         parts = self.val.split(micro_batch)
         logits = torch.cat([model(self.tokens[rows].long()) for rows in parts])
         return class_metrics(logits.float(), self.labels[self.val])
-
-
-def augmented(tokens: Tensor, config: Config, generator: torch.Generator) -> Tensor:
-    """Return bytes of texts, some of them exchanged, replaced or hidden."""
-    is_text = tokens < PADDING
-    pairs = is_text & is_text.roll(-1, 1)
-    tokens = swapped(tokens, drawn(config["token_swap"], pairs, generator))
-    other = torch.randint(32, 127, tokens.shape, generator=generator).to(tokens)
-    tokens = torch.where(drawn(config["char_noise"], is_text, generator), other, tokens)
-    return tokens.masked_fill(drawn(config["token_dropout"], is_text, generator), HIDDEN)
-
-
-def byte_tokens(texts: Sequence[str]) -> Tensor:
-    """Return the first bytes of texts, (texts, CONTEXT_LENGTH), filled up with PADDING."""
-    encoded = [list(text.encode()[:CONTEXT_LENGTH]) for text in texts]
-    padded = [tokens + [PADDING] * (CONTEXT_LENGTH - len(tokens)) for tokens in encoded]
-    return torch.tensor(padded, dtype=torch.int16)

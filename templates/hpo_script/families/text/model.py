@@ -8,23 +8,23 @@ from hpo_script.experiment.shared import Arch
 from hpo_script.experiment.transformer import init_weights
 from hpo_script.families.text.constants import LABELS
 from hpo_script.families.text.encoder import Encoder
+from hpo_script.families.text.heads.linear import make_head
 
 PADDING = 256  # follows the 256 byte values
 HIDDEN = 257  # in place of a byte that augmentation hides
 
 
 class TextClassifier(nn.Module):
-    """Encoder, mean over the bytes of the text, linear head."""
+    """Encoder, mean over the bytes of the text, head."""
 
     def __init__(self, arch: Arch, dropout: float) -> None:
         super().__init__()
         self.encoder = Encoder(arch, dropout, nn.Embedding(HIDDEN + 1, arch["d_model"]))
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(arch["d_model"], len(LABELS))
+        self.head = make_head(arch["d_model"], len(LABELS), dropout)
         init_weights(self, arch["n_layers"])
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map bytes (batch, CONTEXT_LENGTH) to logits (batch, labels)."""
         is_text = (tokens != PADDING).unsqueeze(2)
         mean = (self.encoder(tokens) * is_text).sum(1) / is_text.sum(1).clamp(min=1)
-        return self.head(self.dropout(mean))
+        return self.head(mean)

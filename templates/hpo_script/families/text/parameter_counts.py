@@ -9,11 +9,17 @@ from hpo_script.experiment.block_parameter_count import block_params, saved_byte
 VOCABULARY = 258  # bytes, padding and hidden bytes
 
 
-def count_params(arch: Mapping[str, int], *, context_length: int, n_labels: int) -> int:
+def head_params(d_model: int, n_labels: int, head: str) -> int:
+    """Return the number of trainable parameters of a head, linear or mlp."""
+    hidden = (d_model + 1) * d_model if head == "mlp" else 0
+    return hidden + (d_model + 1) * n_labels
+
+
+def count_params(arch: Mapping[str, int], *, context_length: int, n_labels: int, head: str) -> int:
     """Return the exact number of trainable parameters of `model.TextClassifier`."""
     d, d_ff = arch["d_model"], arch["d_ff"]
     blocks = arch["n_layers"] * block_params(d, d_ff)
-    return (VOCABULARY + context_length) * d + blocks + 2 * d + (d + 1) * n_labels
+    return (VOCABULARY + context_length) * d + blocks + 2 * d + head_params(d, n_labels, head)
 
 
 def sample_bytes(arch: Mapping[str, int], *, context_length: int) -> int:

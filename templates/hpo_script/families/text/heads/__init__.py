@@ -1,0 +1,1 @@
+"""Heads of the text classifier; a script holds one."""

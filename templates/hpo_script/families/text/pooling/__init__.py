@@ -1,0 +1,1 @@
+"""Pooling of a pretrained encoder; a script holds one."""

@@ -1,0 +1,1 @@
+"""Parts that fine-tune a model of transformers."""
