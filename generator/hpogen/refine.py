@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,13 @@ FEWEST_TRIALS = 2
 
 
 def refined_spec(
-    results: Path, *, top: int, pad: float, script: Path | None, n_trials: int | None
+    results: Path,
+    *,
+    top: int,
+    pad: float,
+    script: Path | None,
+    n_trials: int | None,
+    rename: Callable[[str], str] = "{}_refined".format,
 ) -> tuple[Spec, list[str]]:
     """Return a specification with a narrower search than that of a study, and notes.
 
@@ -28,6 +34,7 @@ def refined_spec(
         pad: how far a range of floats goes beyond them, as a share of its former width.
         script: the search script of the study; None: found by the study's name.
         n_trials: of the new study; None: as before.
+        rename: returns the new name of the script and of the study.
 
     Raises UsageError.
     """
@@ -41,8 +48,8 @@ def refined_spec(
     search, fixed = narrowed(spec, best, pad)
     values = {
         **spec.model_dump(),
-        "name": f"{spec.name}_refined",
-        "study_name": f"{spec.study_name}_refined",
+        "name": rename(spec.name),
+        "study_name": rename(spec.study_name),
         "n_trials": n_trials or spec.n_trials,
         "architecture": narrowed_axes(spec, best),
         "skip": [item for item in spec.skip if not isinstance(item, int)],

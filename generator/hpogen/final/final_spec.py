@@ -58,6 +58,7 @@ class FinalSpec(Strict):
     configurations: list[dict[str, Scalar]]  # the best first
     seeds: list[int]
     trial_seconds: Number | None
+    train_on: str = "train"
     search: Spec
 
     @property
@@ -119,6 +120,7 @@ def final_constants(spec: FinalSpec) -> list[Group]:
             "every configuration is trained with each; the study's seed is not among them",
         ),
         ("TRIAL_SECONDS: float | None", spec.trial_seconds, "training time, if it was fixed"),
+        ("TRAIN_ON", spec.train_on, "default of --train-on"),
         ("CONFIGURATIONS: list[dict[str, Any]]", packed_dicts(spec.configurations), ""),
     ]
     return [

@@ -30,9 +30,12 @@ from hpogen.configuration.yaml_file import (
 )
 from hpogen.errors import ConfigError
 from hpogen.grid.budget import format_budget
+from hpogen.plans.stage import Stage, stage_problems
 
 # Keys that an exception may not change, because matches select scripts by them.
 IDENTITY = ("task", "budget", "horizon")
+# Keys of study that an exception may not change if the plan has a list of them.
+LISTS = {"seed": "seeds", "n_trials": "stages"}
 
 
 def folder_below(text: str) -> str:
@@ -115,6 +118,9 @@ class Plan(Strict):
     seeds: Annotated[list[Seed], AtLeastOne, distinct(str)] | None = Field(
         default=None, description="Seeds; with two or more, file names end in _s and the seed"
     )
+    stages: Annotated[list[Stage], Field(min_length=1, max_length=10)] | None = Field(
+        default=None, description="Studies of each combination, one after the other"
+    )
     config: Configuration | None = Field(
         default=None,
         description="Configuration of all scripts, or its path relative to the plan",
@@ -154,7 +160,7 @@ def read_plan(path: Path) -> PlanFile:
     """Read a plan and its configuration. Raises ConfigError with the problems of both."""
     file = read_config(path)
     plan: Any = validate(file.content, Plan)
-    problems = plan if isinstance(plan, list) else []
+    problems = plan if isinstance(plan, list) else [*stage_problems(plan.stages or [])]
     problems = [*problems, *config_problems(file.content)]
     messages = [format_problems(file.source, problems, file.places)] if problems else []
     notes: list[str] = []
@@ -212,15 +218,18 @@ def config_problems(content: Any) -> list[Problem]:
         if isinstance(checked, list):
             problems += [((*place, *rest), message) for rest, message in checked]
         if place != ("config",):
-            problems += identity_problems(place, config, seeds="seeds" in content)
+            lists = [name for name in ("seed", "n_trials") if LISTS[name] in content]
+            problems += identity_problems(place, config, lists)
     return problems
 
 
-def identity_problems(place: Place, config: Mapping[str, Any], *, seeds: bool) -> list[Problem]:
+def identity_problems(
+    place: Place, config: Mapping[str, Any], study_keys: Iterable[str]
+) -> list[Problem]:
     """Return a problem per key of an exception that only the lists of the plan may set."""
     places = [(*place, name) for name in IDENTITY if name in config]
     study = config.get("study")
-    if seeds and isinstance(study, dict) and "seed" in study:
-        places.append((*place, "study", "seed"))
+    if isinstance(study, dict):
+        places += [(*place, "study", name) for name in study_keys if name in study]
     message = "an exception cannot change this key; set it in the lists of the plan"
     return [(at, message) for at in places]
