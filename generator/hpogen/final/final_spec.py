@@ -23,7 +23,12 @@ from hpogen.spec import Spec
 from hpogen.spec.resolve import GROUPS
 
 TEST_COMPARISON = ("final/bootstrap", "final/verdict")
-SEARCH_ONLY = ("experiment/arch_space", "experiment/space", "families/market/walk_forward")
+SEARCH_ONLY = (
+    "experiment/arch_space",
+    "experiment/space",
+    "families/market/walk_forward",
+    "experiment/several_trainings",
+)
 LEFT_OUT = [
     "NAME",
     "TOLERANCE",
@@ -31,6 +36,7 @@ LEFT_OUT = [
     "N_NOISE",
     "N_CONFIRM",
     "SEED",
+    "SEEDS",
     "HPOGEN",
     "WALK_FORWARD",
 ]

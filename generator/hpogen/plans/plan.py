@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from hpogen.configuration.config import Budget, Horizon, Task, Text
+from hpogen.configuration.config import Budget, Horizon, Task, Text, distinct
 from hpogen.configuration.load import load_config
 from hpogen.configuration.samplers import Strict
 from hpogen.configuration.validation import validate
@@ -51,18 +51,6 @@ def path_or_mapping(value: object) -> str | dict[str, Any]:
     if isinstance(value, dict) or (isinstance(value, str) and value and "\0" not in value):
         return value
     raise ValueError("write a configuration, or the path of one")
-
-
-def distinct(show: Callable[[Any], str]) -> AfterValidator:
-    """Return a validator that refuses a list in which a value occurs twice."""
-
-    def check(values: list[Any]) -> list[Any]:
-        twice = next((value for i, value in enumerate(values) if value in values[:i]), None)
-        if twice is not None:
-            raise ValueError(f"{shown(show(twice))} occurs twice; remove one")
-        return values
-
-    return AfterValidator(check)
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
