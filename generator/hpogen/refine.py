@@ -28,6 +28,8 @@ def refined_spec(
 ) -> tuple[Spec, list[str]]:
     """Return a specification with a narrower search than that of a study, and notes.
 
+    The best configuration of the study is its first trial.
+
     Args:
         results: the log of the study, its trials.csv or best_params.json.
         top: how many of the best configurations span the new space.
@@ -56,7 +58,15 @@ def refined_spec(
         "search": search,
         "fixed": fixed,
     }
-    return Spec.model_validate(values), notes
+    refined = Spec.model_validate(values)
+    return refined.model_copy(update={"warm_start": [first_trial(refined, best[0])]}), notes
+
+
+def first_trial(spec: Spec, best: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration of the study before as one of a refined specification."""
+    sizes = [{name: row[name] for name in row if name in best} for row in spec.architectures]
+    place = sizes.index({name: best[name] for name in sizes[0]})
+    return {"arch_idx": place, **{name: best[name] for name in spec.search if name in best}}
 
 
 def narrowed(
@@ -100,8 +110,8 @@ def float_range(
     into, back = (math.log, math.exp) if entry["log"] else (float, float)
     first, last = into(entry["low"]), into(entry["high"])
     more = pad * (last - first)
-    low = max(entry["low"], rounded(back(into(min(values)) - more)))
-    high = min(entry["high"], rounded(back(into(max(values)) + more)))
+    low = max(entry["low"], min(*values, rounded(back(into(min(values)) - more))))
+    high = min(entry["high"], max(*values, rounded(back(into(max(values)) + more))))
     return low, high
 
 
