@@ -165,11 +165,11 @@ def rows_of(scripts: Sequence[Script], paths: Sequence[Path]) -> list[Row]:
     rows = list[Row]()
     for log in live_logs([*totals, *paths]):
         log.poll()
-        log.tail.close()
         found = statuses_of(log)
         for one in found:
             name = log.path.stem if log.path in totals else one.name
             rows.append(row_of(name, str(log.path), one, one.total))
         if not found:
             rows.append(row_of(log.path.stem, str(log.path), None, totals.get(log.path)))
+        log.tail.close()
     return rows
