@@ -42,6 +42,11 @@ class Later:
         return self.path.stem
 
     @property
+    def is_final(self) -> bool:
+        """Return whether it is a final script."""
+        return self.stage.is_final
+
+    @property
     def n_trials(self) -> int:
         """Return the planned number of trials; a study may have fewer configurations to train."""
         return self.stage.n_trainings
