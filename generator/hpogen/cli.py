@@ -642,7 +642,7 @@ def schema() -> None:
     """Print the JSON Schema of configuration files, for editors."""
     import json
 
-    from hpogen.configuration.schema import json_schema
+    from hpogen.configuration.json_schema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from finals import command, events, names
-from hpogen.run.scripts import plan_scripts
+from hpogen.run.script_order import plan_scripts
 from runner.harness import Room, gated
 from scripts import QUICK, changed, load, run
 

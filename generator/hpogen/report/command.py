@@ -16,7 +16,7 @@ from hpogen.grid.budget import parse_budget
 from hpogen.report.coverage import architectures_for
 from hpogen.report.view import StudyView, order_of
 from hpogen.report.words import text_of
-from hpogen.run.scripts import PLANS, log_of, read_scripts
+from hpogen.run.script_order import PLANS, log_of, read_scripts
 from hpogen.scaling.command import ScalingOptions, laws_of
 from recover_trials import MissingReaderError, Recovery, Study, read_trials
 
@@ -55,7 +55,7 @@ def report(
     findings = file_findings(recovery)
     laws = laws_of(views, scaling) if scaling else []
     if html:
-        from hpogen.report.page import GENERATOR, page_of, plotly_js
+        from hpogen.report.html_page import GENERATOR, page_of, plotly_js
 
         refuse_other_file(html, GENERATOR.encode())
         page = page_of(views, findings, plotly_js(), laws)
@@ -152,7 +152,7 @@ def print_text(
     """Print the report, or scaling laws; aligned tables are as wide as needed in a pipe."""
     from rich.console import Console
 
-    from hpogen.report.text import print_report
+    from hpogen.report.terminal_report import print_report
 
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:

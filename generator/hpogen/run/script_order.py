@@ -1,4 +1,4 @@
-"""Scripts: what a runner needs of each, in the order in which they run."""
+"""Scripts to run: their constants, their frozen copies, and the order in which they run."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Script:
         n_trials: total number of trials, or of the trainings of a final script.
         data: file or folder that it reads unless another is given.
         smallest: parameters of the smallest architecture.
-        largest: the same of the largest.
+        largest: parameters of the largest architecture.
         is_final: whether one process runs all of it, and its total is fixed.
         then: scripts that are rendered when its study is finished, in their order.
     """
@@ -101,7 +101,7 @@ def read_script(path: Path) -> Script:
     if wrong:
         raise UsageError(f"{shown_path(path)}: no script of hpogen: no constant {wrong[0]}")
     if Path(constants["NAME"]).name != constants["NAME"]:
-        raise UsageError(f"{shown_path(path)}: NAME {shown(constants['NAME'])} is no file name")
+        raise UsageError(f"{shown_path(path)}: NAME {shown(constants['NAME'])} is not a file name")
     return Script(
         path,
         source,
