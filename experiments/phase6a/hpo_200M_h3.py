@@ -233,7 +233,7 @@ EXTREME_INDICES: dict[int, str] = {  # tried first
     60: "min n_heads", 64: "max n_heads",
 }  # fmt: skip
 SKIP_INDICES: list[int] = []  # used by no trial
-WARM_START: list[dict[str, Any]] = []  # tried before the extremes
+WARM_START: list[dict[str, Any]] = []  # tried after the extremes
 
 # --- Command line: read before the packages are imported, so that --help needs none of them ------
 
@@ -2204,7 +2204,7 @@ def dry_run(
     return 1 if wrong or outside else 0
 
 
-# --- Next configuration: warm start, extremes, --enqueue, the sampler, and reruns at the end -----
+# --- Next configuration: extremes, warm start, --enqueue, the sampler, and reruns at the end -----
 
 FEWEST_TRIALS = 10  # of a study that reruns its best trials
 
@@ -2213,14 +2213,13 @@ def given_params(
     number: int, study: LoggedStudy, arguments: Namespace
 ) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """Return the parameters of a trial that the sampler does not draw, and the trial's kind."""
-    if number < len(WARM_START):
-        config = dict(WARM_START[number])
-        return {**SPACE.encode(config.pop("arch_idx")), **config}, {"kind": "warm_start"}
-    place = number - len(WARM_START)
-    if place < len(EXTREME_INDICES):
-        arch_idx, ends = list(EXTREME_INDICES.items())[place]
+    if number < len(EXTREME_INDICES):
+        arch_idx, ends = list(EXTREME_INDICES.items())[number]
         kind = "smoke" if arguments.smoke else "extreme"
         return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
+    for known in WARM_START[number - len(EXTREME_INDICES) :][:1]:
+        config = dict(known)
+        return {**SPACE.encode(config.pop("arch_idx")), **config}, {"kind": "warm_start"}
     used = {trial.attributes.get("enqueued_id") for trial in study.trials.values()}
     for enqueued_id, params in study.enqueued.items():
         if enqueued_id not in used:
@@ -2415,7 +2414,7 @@ class TrialTraining:
 # --- Claims of trials: a run claims a trial, trains it, writes its end, and claims the next one --
 # The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free.
 # So the total is exact, a killed trial resumes under its number, and workers need no coordinator.
-# The configurations are, in this order: WARM_START, the extremes, --enqueue, the sampler's, and
+# The configurations are, in this order: the extremes, WARM_START, --enqueue, the sampler's, and
 # reruns.
 
 

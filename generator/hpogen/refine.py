@@ -28,7 +28,7 @@ def refined_spec(
 ) -> tuple[Spec, list[str]]:
     """Return a specification with a narrower search than that of a study, and notes.
 
-    The best configuration of the study is its first trial.
+    It trains the best configuration of the study again, after its extremes.
 
     Args:
         results: the log of the study, its trials.csv or best_params.json.
@@ -59,10 +59,15 @@ def refined_spec(
         "fixed": fixed,
     }
     refined = Spec.model_validate(values)
-    return refined.model_copy(update={"warm_start": [first_trial(refined, best[0])]}), notes
+    if (n_extremes := len(refined.extremes)) >= refined.n_trials - refined.n_reruns:
+        notes.append(
+            f"{n_extremes} extreme architectures come first, so that {refined.n_trials} trials leave"
+            " none for the best configuration of the former study"
+        )
+    return refined.model_copy(update={"warm_start": [carried(refined, best[0])]}), notes
 
 
-def first_trial(spec: Spec, best: Mapping[str, Any]) -> dict[str, Any]:
+def carried(spec: Spec, best: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration of the study before as one of a refined specification."""
     sizes = [{name: row[name] for name in row if name in best} for row in spec.architectures]
     place = sizes.index({name: best[name] for name in sizes[0]})

@@ -48,7 +48,7 @@ def script_constants(spec: Spec) -> list[Group]:
                 (
                     "WARM_START: list[dict[str, Any]]",
                     packed_dicts(spec.warm_start),
-                    "tried before the extremes",
+                    "tried after the extremes",
                 ),
             ],
         ),

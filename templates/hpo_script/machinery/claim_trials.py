@@ -2,7 +2,7 @@
 
 The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free. So
 the total is exact, a killed trial resumes under its number, and workers need no coordinator. The
-configurations are, in this order: WARM_START, the extremes, --enqueue, the sampler's, and reruns.
+configurations are, in this order: the extremes, WARM_START, --enqueue, the sampler's, and reruns.
 """
 
 from __future__ import annotations
