@@ -61,7 +61,7 @@ def refined_spec(
     refined = Spec.model_validate(values)
     if (n_extremes := len(refined.extremes)) >= refined.n_trials - refined.n_reruns:
         notes.append(
-            f"{n_extremes} extreme architectures come first, so that {refined.n_trials} trials leave"
+            f"{n_extremes} extreme architectures come first, so {refined.n_trials} trials leave"
             " none for the best configuration of the former study"
         )
     return refined.model_copy(update={"warm_start": [carried(refined, best[0])]}), notes
