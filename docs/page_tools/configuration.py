@@ -12,6 +12,7 @@ from hpogen.configuration.samplers import Method
 from hpogen.families import FAMILIES
 from hpogen.families.family import Family
 from hpogen.plans.plan import Match, Plan, PlanException
+from hpogen.plans.stage import Stage
 from page_tools.pages import code, codes, table
 
 Node = Mapping[str, Any]
@@ -113,12 +114,13 @@ def methods(name: str) -> str:
 
 
 def plan() -> str:
-    """Return the keys of a plan, of an exception and of a match."""
-    plan, match, exception = (
+    """Return the keys of a plan, of a stage, of an exception and of a match."""
+    plan, match, exception, stage = (
         without_noise(kind.model_json_schema())["properties"]
-        for kind in (Plan, Match, PlanException)
+        for kind in (Plan, Match, PlanException, Stage)
     )
-    rows = [*rows_of(plan), *rows_of(exception, "exceptions."), *rows_of(match, "match.")]
+    rows = [*rows_of(plan), *rows_of(stage, "stages."), *rows_of(exception, "exceptions.")]
+    rows += rows_of(match, "match.")
     return table(HEAD, rows)
 
 

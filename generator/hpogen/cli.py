@@ -469,13 +469,14 @@ def grid(as_json: bool, options: tuple[str, ...], horizon: int | None, **values:
 @main.command(
     epilog=examples(
         "hpogen report logs/hpo_2M_h1.log",
+        "hpogen report plan.yaml",
         "hpogen report logs/*.log --html report.html",
         "hpogen report logs/hpo_2M_h1.log --png pictures --text",
         "hpogen report --scaling logs/*.log --bet bet.json --hours 24",
         "zcat old.log.gz | hpogen report - --arch-list old_search.py",
     )
 )
-@click.argument("logs", nargs=-1, required=True, metavar="LOG...")
+@click.argument("logs", nargs=-1, required=True, metavar="LOG|PLAN.yaml...")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Page to write.")
 @click.option(
     "--png",
@@ -533,8 +534,8 @@ def report(
     """Report on studies from their logs: verdict, pictures, coverage, costs.
 
     Reads what recover-trials reads, also logs of other programs that use Optuna; "-" is standard
-    input. The page is one file and loads nothing. --html and --png need the packages of
-    hpogen[report], --png a Chromium or Chrome, too.
+    input, a plan stands for the logs of its scripts. The page is one file and loads nothing.
+    --html and --png need the packages of hpogen[report], --png a Chromium or Chrome, too.
 
     With --scaling, the text is about the law alone: exponents with intervals, per task and
     horizon, and the studies that do not qualify.
@@ -580,7 +581,7 @@ def report(
 @click.option("--check", is_flag=True, help="Start nothing: show states, and all problems.")
 @click.option("--n-trials", type=click.IntRange(min=1), help="Total of each study.")
 @click.option("--data", metavar="PATH", help="Data of every script.")
-@click.option("--args", "arguments", default="", help="Further arguments of each script.")
+@click.option("--args", "arguments", default="", help="Further arguments of each search script.")
 @click.option("--python", default=sys.executable, help="Interpreter (default: that of hpogen).")
 @click.option("--timeout", type=POSITIVE, metavar="HOURS", help="Stop all after this time.")
 @click.option(
@@ -616,7 +617,8 @@ def run_scripts(**options: Any) -> None:
     Each script runs in the current folder, as an own process with its output in logs/NAME.out.
     Finished scripts are skipped; the others continue after one fails. The first signal lets the
     scripts write checkpoints and end, a second one kills them. The files logs/STOP and logs/PAUSE
-    stop and pause them. A runner that was killed is started again: it takes over the scripts that
+    stop and pause them. The script of the next stage of a plan is rendered when the study before
+    it is finished. A runner that was killed is started again: it takes over the scripts that
     still run.
 
     With --slurm, the workers of a script are an array job. Jobs that reach their time limit are

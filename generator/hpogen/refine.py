@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,17 @@ FEWEST_TRIALS = 2
 
 
 def refined_spec(
-    results: Path, *, top: int, pad: float, script: Path | None, n_trials: int | None
+    results: Path,
+    *,
+    top: int,
+    pad: float,
+    script: Path | None,
+    n_trials: int | None,
+    rename: Callable[[str], str] = "{}_refined".format,
 ) -> tuple[Spec, list[str]]:
     """Return a specification with a narrower search than that of a study, and notes.
+
+    It trains the best configuration of the study again, after its extremes.
 
     Args:
         results: the log of the study, its trials.csv or best_params.json.
@@ -28,6 +36,7 @@ def refined_spec(
         pad: how far a range of floats goes beyond them, as a share of its former width.
         script: the search script of the study; None: found by the study's name.
         n_trials: of the new study; None: as before.
+        rename: returns the new name of the script and of the study.
 
     Raises UsageError.
     """
@@ -41,15 +50,28 @@ def refined_spec(
     search, fixed = narrowed(spec, best, pad)
     values = {
         **spec.model_dump(),
-        "name": f"{spec.name}_refined",
-        "study_name": f"{spec.study_name}_refined",
+        "name": rename(spec.name),
+        "study_name": rename(spec.study_name),
         "n_trials": n_trials or spec.n_trials,
         "architecture": narrowed_axes(spec, best),
         "skip": [item for item in spec.skip if not isinstance(item, int)],
         "search": search,
         "fixed": fixed,
     }
-    return Spec.model_validate(values), notes
+    refined = Spec.model_validate(values)
+    if (n_extremes := len(refined.extremes)) >= refined.n_trials - refined.n_reruns:
+        notes.append(
+            f"{n_extremes} extreme architectures come first, so {refined.n_trials} trials leave"
+            " none for the best configuration of the former study"
+        )
+    return refined.model_copy(update={"warm_start": [carried(refined, best[0])]}), notes
+
+
+def carried(spec: Spec, best: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration of the study before as one of a refined specification."""
+    sizes = [{name: row[name] for name in row if name in best} for row in spec.architectures]
+    place = sizes.index({name: best[name] for name in sizes[0]})
+    return {"arch_idx": place, **{name: best[name] for name in spec.search if name in best}}
 
 
 def narrowed(
@@ -93,8 +115,8 @@ def float_range(
     into, back = (math.log, math.exp) if entry["log"] else (float, float)
     first, last = into(entry["low"]), into(entry["high"])
     more = pad * (last - first)
-    low = max(entry["low"], rounded(back(into(min(values)) - more)))
-    high = min(entry["high"], rounded(back(into(max(values)) + more)))
+    low = max(entry["low"], min(*values, rounded(back(into(min(values)) - more))))
+    high = min(entry["high"], max(*values, rounded(back(into(max(values)) + more))))
     return low, high
 
 

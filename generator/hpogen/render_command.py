@@ -15,6 +15,7 @@ from hpogen.files import shown_path
 from hpogen.plans import manifest
 from hpogen.plans.matrix import Cell, Script, listed, render_plan
 from hpogen.plans.plan import PlanFile, read_plan
+from hpogen.plans.stages import Later, later_scripts
 from hpogen.render_summary import summary_line, summary_lines
 from hpogen.rendering.overwrite_check import State, Target, carry_out, edited, target
 from hpogen.rendering.prune_leftovers import leftovers
@@ -80,8 +81,9 @@ def write_plan(
     scripts = render_plan(file, notes=notes, track=progress)
     for note in dict.fromkeys(notes):
         click.echo(f"note: {note}", err=True)
+    later = [later_scripts(file.folder / s.name, file.plan.stages or []) for s in scripts]
     refuse_own_place(file, scripts)
-    survey = functools.partial(survey_plan, file, scripts, prune=prune, force=force)
+    survey = functools.partial(survey_plan, file, scripts, later, prune=prune, force=force)
     if dry_run or check:
         targets = survey()
         click.echo(table(targets))
@@ -91,11 +93,21 @@ def write_plan(
             print_path(item.path)
     if not check:
         print_searches(scripts, quiet=quiet)
+        print_later(path, [item for items in later for item in items])
     for item in targets:
         if item.state == "kept":
             click.echo(f"{shown_path(item.path)} {item.reason}", err=True)
     click.echo(summary(targets, len(scripts)), err=True)
     return any(item.changes or item.state == "refused" for item in targets)
+
+
+def print_later(plan: Path, later: Iterable[Later]) -> None:
+    """Print on stderr a line per script that a plan renders from the log of another."""
+    run = f"hpogen run {shown_path(plan)}"
+    for item in later:
+        n_trials = f"{item.n_trials} {'trainings' if item.stage.is_final else 'trials'}"
+        about = f"{n_trials}, after {item.before.name}; rendered by `{run}`"
+        click.echo(f"{item.path.name}: {about}", err=True)
 
 
 def refuse_own_place(file: PlanFile, scripts: list[Script]) -> None:
@@ -108,12 +120,18 @@ def refuse_own_place(file: PlanFile, scripts: list[Script]) -> None:
 
 
 def survey_plan(
-    file: PlanFile, scripts: list[Script], *, prune: bool, force: bool
+    file: PlanFile,
+    scripts: list[Script],
+    later: Iterable[Iterable[Later]],
+    *,
+    prune: bool,
+    force: bool,
 ) -> list[Target]:
     """Return the effect on each file: the plan's scripts first, the manifest last."""
     folder = file.folder
     foreign = functools.partial(manifest.foreign, plan_name=file.path.name)
     names = {script.name for script in scripts}
+    names |= {item.path.name for items in later for item in items}
     return [
         *(target(folder / script.name, script.content, force=force) for script in scripts),
         *leftovers(folder, names, prune=prune, force=force),

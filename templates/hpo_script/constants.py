@@ -18,6 +18,7 @@ N_NOISE = 3
 N_CONFIRM = 0
 TIMEOUT_HOURS: float | None = None
 SEED = 42
+SEEDS = [1, 2, 3]
 DATA_PATH = "data/sp500.csv"
 SEARCH_SPACE: dict[str, dict[str, Any]] = {}
 CONDITIONS: dict[str, dict[str, list[Any]]] = {}

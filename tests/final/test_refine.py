@@ -24,6 +24,8 @@ CHOICE: dict[str, Any] = {"type": "categorical", "choices": [1, 2, 3, 4, 5], "wh
         (FLOAT, [0.4, 0.5], 0.1, {**FLOAT, "low": 0.3, "high": 0.6}),
         (FLOAT, [0.05, 0.5], 0.1, {**FLOAT, "high": 0.6}),
         (FLOAT, [0.4, 0.4], 0.0, 0.4),
+        (FLOAT, [0.41237, 0.5], 0.0, {**FLOAT, "low": 0.412, "high": 0.5}),
+        (FLOAT, [0.41267, 0.5], 0.0, {**FLOAT, "low": 0.41267, "high": 0.5}),
         (LOG, [1e-3, 1e-3], 0.25, {**LOG, "low": 0.000316, "high": 0.00316}),
         (INT, [5, 15], 0.5, {**INT, "low": 5, "high": 15}),
         (INT, [5, 5], 0.5, 5),
@@ -75,6 +77,13 @@ def test_a_refined_script_searches_around_the_best_trials(study: Path) -> None:
     assert wide["low"] <= narrow["low"] <= min(rates)
     assert max(rates) <= narrow["high"] <= wide["high"]
     assert (narrow["low"], narrow["high"]) != (wide["low"], wide["high"])
+    (first,) = after["WARM_START"]
+    best = trials[0].attributes
+    assert {name: first[name] for name in after["SEARCH_SPACE"]} == {
+        name: best[name] for name in after["SEARCH_SPACE"]
+    }
+    row = after["ARCHITECTURES"][first["arch_idx"]]
+    assert row == before["ARCHITECTURES"][best["arch_idx"]]
 
 
 @pytest.mark.study

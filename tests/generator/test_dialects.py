@@ -202,6 +202,10 @@ def test_a_pruner_is_the_one_that_is_meant(tmp_path: Path, text: str, pruner: An
     assert native(tmp_path, SEARCH + text).get("pruner", {}) == pruner
 
 
+def test_several_seeds_are_those_of_each_trial(tmp_path: Path) -> None:
+    assert native(tmp_path, f"{SEARCH}seeds: [1, 2, 3]")["study"] == {"seeds": [1, 2, 3]}
+
+
 @pytest.mark.parametrize("name", ["tpe", "random", "grid", "cmaes", "cma-es", "CmaEsSampler"])
 def test_a_sampler_is_the_one_that_is_meant(tmp_path: Path, name: str) -> None:
     found = native(tmp_path, f"{SEARCH}sampler: {name}")["sampler"]
@@ -379,10 +383,6 @@ def test_sections_of_the_native_schema_may_stand_beside(tmp_path: Path) -> None:
             "x.yaml:2:1: timeout: write a number of seconds above 0 (got 'soon')",
         ),
         (
-            f"{SEARCH}seeds: [1, 2, 3]",
-            "x.yaml:2:1: seeds: unknown key in the dialect text_stage; write one seed",
-        ),
-        (
             f"{SEARCH}evaluate_on_test: true",
             "x.yaml:2:1: evaluate_on_test: unknown key in the dialect text_stage; leave it out",
         ),
@@ -426,12 +426,12 @@ def test_a_refusal_names_the_place_the_dialect_and_the_way_out(
 
 
 def test_all_refusals_of_a_file_are_told_at_once(tmp_path: Path) -> None:
-    text = "search_space: {lr: 1, x: {}}\nseeds: [1, 2]\nsampler: nsga2\nfoo: 1\n"
+    text = "search_space: {lr: 1, x: {}}\nevaluate_on_test: true\nsampler: nsga2\nfoo: 1\n"
     _, problems = converted(tmp_path, text)
     assert [line.split(": ")[1] for line in problems] == [
         "search_space.lr",
         "search_space.x",
-        "seeds",
+        "evaluate_on_test",
         "sampler",
         "foo",
     ]

@@ -51,6 +51,7 @@ STUDY = {
     "n_noise": 1,
     "n_confirm": 2,
     "seed": 7,
+    "seeds": [1, 2],
     "timeout_hours": 1.5,
     "storage": "sqlite:///x.db",
 }

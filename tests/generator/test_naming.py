@@ -18,9 +18,10 @@ from hpogen.rendering.naming import ScriptName, parse_script_name
         (ScriptName(1_500_000_000, 5, "direction"), "hpo_1.5B_h5_direction"),
         (ScriptName(2_000_000_000, 1, None, 43), "hpo_2B_h1_s43"),
         (ScriptName(2_000_000, None, "byte_lm", 0), "hpo_2M_byte_lm_s0"),
+        (ScriptName(2_000_000, None, "byte_lm", 0, 2), "hpo_2M_byte_lm_s0_S2"),
     ],
 )
-def test_a_name_says_budget_horizon_task_and_seed(name: ScriptName, text: str) -> None:
+def test_a_name_says_budget_horizon_task_seed_and_stage(name: ScriptName, text: str) -> None:
     assert str(name) == text
     assert parse_script_name(f"{text}.py") == name
 
@@ -30,11 +31,12 @@ def test_a_name_says_budget_horizon_task_and_seed(name: ScriptName, text: str) -
     st.none() | st.integers(min_value=1, max_value=99),
     st.sampled_from([None, "direction", "byte_lm", "threshold_1pct", "threshold_2.25pct"]),
     st.none() | st.integers(min_value=0, max_value=2**63 - 1),
+    st.none() | st.integers(min_value=0, max_value=9),
 )
 def test_a_name_reads_back(
-    budget: int, horizon: int | None, task: str | None, seed: int | None
+    budget: int, horizon: int | None, task: str | None, seed: int | None, stage: int | None
 ) -> None:
-    name = ScriptName(budget, horizon, task, seed)
+    name = ScriptName(budget, horizon, task, seed, stage)
     assert parse_script_name(str(name)) == name
 
 

@@ -123,6 +123,29 @@ def test_several_seeds_are_in_the_names_of_scripts_and_studies(tmp_path: Path) -
     assert hpogen("check", *tmp_path.glob("*.py")).exit_code == 0
 
 
+def test_only_the_first_stage_is_rendered_and_the_others_are_part_of_the_plan(
+    tmp_path: Path,
+) -> None:
+    stages = "stages: [{n_trials: 20}, {n_trials: 12, top: 5}, {kind: final, top: 2}]\n"
+    done = render(tmp_path, "budgets: [2M]\nhorizons: [1]\nseeds: [1, 2]\n" + stages)
+    assert done.exit_code == 0, done.stderr
+    first = [f"hpo_2M_h1_s{seed}_S0" for seed in (1, 2)]
+    assert names(tmp_path) == [f"{name}.py" for name in first]
+    for name in first:
+        found = spec(tmp_path / f"{name}.py")
+        assert (found["name"], found["study_name"], found["n_trials"]) == (name, name, 20)
+    assert hpogen("check", *tmp_path.glob("*.py")).exit_code == 0
+    for line in (
+        "hpo_2M_h1_s1_S1.py: 12 trials, after hpo_2M_h1_s1_S0.py; rendered by `hpogen run ",
+        "final_hpo_2M_h1_s2_S1.py: 10 trainings, after hpo_2M_h1_s2_S1.py; rendered by `hpogen ",
+    ):
+        assert line in done.stderr
+    (tmp_path / "hpo_2M_h1_s1_S1.py").write_bytes((tmp_path / f"{first[0]}.py").read_bytes())
+    kept = hpogen("render", "--plan", tmp_path / "plan.yaml", "--prune", "--dry-run")
+    assert "hpo_2M_h1_s1_S1.py: is not" not in kept.stderr
+    assert "removed" not in kept.stdout
+
+
 def test_one_seed_is_not_in_the_name(tmp_path: Path) -> None:
     render(tmp_path, "budgets: [2M]\nhorizons: [1]\nseeds: [7]\n")
     assert names(tmp_path) == ["hpo_2M_h1.py"]
@@ -258,6 +281,27 @@ exceptions:
         (f"{TWO}config: none.yaml\n", "none.yaml: No such file"),
         (f"{TWO}config: 3\n", "plan.yaml:3:1: config: write a configuration, or the path"),
         (f"{TWO}seeds: {list(range(501))}\n", "plan.yaml:1:1: budgets: the plan has 1,002"),
+        (f"{TWO}stages: []\n", "plan.yaml:3:1: stages: needs 1 or more items"),
+        (f"{TWO}stages: [{{}}]\n", "plan.yaml:3:10: stages.0.n_trials: is missing"),
+        (f"{TWO}stages: [{{n_trials: 9, top: 3}}]\n",
+         "plan.yaml:3:24: stages.0.top: the first stage refines no other"),
+        (f"{TWO}stages: [{{n_trials: 9}}, {{n_trials: 5}}]\n",
+         "plan.yaml:3:25: stages.1.top: the best 12 of 9 trials narrow nothing"),
+        (f"{TWO}stages: [{{n_trials: 9}}, {{n_trials: 5, top: 1}}]\n",
+         "plan.yaml:3:39: stages.1.top: a search needs the space of two trials"),
+        (f"{TWO}stages: [{{n_trials: 9}}, {{kind: final, top: 10}}]\n",
+         "plan.yaml:3:39: stages.1.top: the stage before has 9 trials only"),
+        (f"{TWO}stages: [{{n_trials: 9, seeds: 3}}]\n",
+         "plan.yaml:3:24: stages.0.seeds: only a final script has this key"),
+        (f"{TWO}stages: [{{n_trials: 9}}, {{kind: final, pad: 0.1}}]\n",
+         "plan.yaml:3:39: stages.1.pad: only a search has this key"),
+        (f"{TWO}stages: [{{kind: final}}]\n",
+         "plan.yaml:3:10: stages.0: a final script needs a search before it"),
+        (f"{TWO}stages:\n  - n_trials: 9\n  - kind: final\n  - {{n_trials: 5, top: 3}}\n",
+         "plan.yaml:5:5: stages.1: a final script is the last stage"),
+        (f"{TWO}stages: [{{n_trials: 9}}]\n"
+         "exceptions: [{match: {horizon: 3}, config: {study: {n_trials: 5}}}]\n",
+         "plan.yaml:4:53: exceptions.0.config.study.n_trials: an exception cannot change"),
     ],
 )  # fmt: skip
 def test_a_plan_that_makes_no_sense_is_refused(text: str, message: str, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_all_problems_are_reported_at_once_and_nothing_starts(room: Room) -> Non
     said = room.run(*scripts, "--slots", "cuda:7,cpu", code=2)
     for problem in (
         "nothing was started:",
-        "hpo_plain.py: no search script of hpogen: no constant NAME",
+        "hpo_plain.py: no script of hpogen: no constant NAME",
         "hpo_absent.py: No such file or directory",
         f"one study, {script.stem}, for several scripts: {script.name}, hpo_copy.py",
         f"no such data: absent.csv ({other.stem}); give it with --data",

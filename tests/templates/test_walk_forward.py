@@ -96,7 +96,7 @@ def test_a_killed_trial_gives_the_same_table(sp500: Path, tmp_path: Path) -> Non
     script = mortal(killed, [(0, 2)])
     script.write_text(
         script.read_text().replace(
-            "die(number, training.step)", "die(number, training.folds[1].step)"
+            "die(number, training.step)", "die(number, training.members[1].step)"
         )
     )
     assert run_until_done(script, "--checkpoint-minutes", "0") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
@@ -202,6 +203,25 @@ class ArchitectureConfig(BaseModel):
     )
 
 
+def distinct(show: Callable[[Any], str]) -> AfterValidator:
+    """Return a validator that refuses a list in which a value occurs twice."""
+
+    def check(values: list[Any]) -> list[Any]:
+        twice = next((value for i, value in enumerate(values) if value in values[:i]), None)
+        if twice is not None:
+            raise ValueError(f"{shown(show(twice))} occurs twice; remove one")
+        return values
+
+    return AfterValidator(check)
+
+
+TrainingSeeds = Annotated[
+    list[Annotated[int, Field(ge=0, lt=2**31)]],
+    Field(min_length=2, max_length=20),
+    distinct(str),
+]
+
+
 class StudyConfig(Strict):
     """The study: its name, number of trials, seed, time limit and storage."""
 
@@ -223,6 +243,11 @@ class StudyConfig(Strict):
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
         default=42, description="Seed of all random number streams"
+    )
+    seeds: TrainingSeeds | None = Field(
+        default=None,
+        description="A trial trains once with each of these, added to its seed; its metrics are"
+        " the means. Splits and sampler have the one seed above",
     )
     timeout_hours: Annotated[Number, Field(gt=0)] | None = Field(
         default=None,

@@ -14,7 +14,7 @@ from hpogen.rendering.overwrite_check import carry_out, target
 
 
 def final_spec(
-    results: Path, *, top: int, n_seeds: int, script: Path | None
+    results: Path, *, top: int, n_seeds: int, script: Path | None, train_on: str = "train"
 ) -> tuple[FinalSpec, list[str]]:
     """Return the specification of a final script, and notes. Raises UsageError."""
     study = read_study(results)
@@ -29,6 +29,7 @@ def final_spec(
         configurations=[configuration(trial, spec) for trial in trials],
         seeds=[spec.seed + 1 + number for number in range(n_seeds)],
         trial_seconds=seconds if isinstance(seconds, (int, float)) else None,
+        train_on=train_on,
         search=spec,
     )
     return final, notes

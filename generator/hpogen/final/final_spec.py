@@ -23,7 +23,12 @@ from hpogen.spec import Spec
 from hpogen.spec.defaults_and_checks import GROUPS
 
 TEST_COMPARISON = ("final/bootstrap", "final/verdict")
-SEARCH_ONLY = ("experiment/arch_space", "experiment/space", "families/market/walk_forward")
+SEARCH_ONLY = (
+    "experiment/arch_space",
+    "experiment/space",
+    "families/market/walk_forward",
+    "experiment/several_trainings",
+)
 LEFT_OUT = [
     "NAME",
     "TOLERANCE",
@@ -31,6 +36,7 @@ LEFT_OUT = [
     "N_NOISE",
     "N_CONFIRM",
     "SEED",
+    "SEEDS",
     "HPOGEN",
     "WALK_FORWARD",
 ]
@@ -58,6 +64,7 @@ class FinalSpec(Strict):
     configurations: list[dict[str, Scalar]]  # the best first
     seeds: list[int]
     trial_seconds: Number | None
+    train_on: str = "train"
     search: Spec
 
     @property
@@ -119,6 +126,7 @@ def final_constants(spec: FinalSpec) -> list[Group]:
             "every configuration is trained with each; the study's seed is not among them",
         ),
         ("TRIAL_SECONDS: float | None", spec.trial_seconds, "training time, if it was fixed"),
+        ("TRAIN_ON", spec.train_on, "default of --train-on"),
         ("CONFIGURATIONS: list[dict[str, Any]]", packed_dicts(spec.configurations), ""),
     ]
     return [

@@ -12,6 +12,7 @@ from hpogen.errors import ConfigError, DataError, HpogenError
 from hpogen.families import DEFAULT_TASK, find_family
 from hpogen.plans.overlay import with_exception
 from hpogen.plans.plan import Match, PlanFile
+from hpogen.plans.stages import first_of, without_final_parts
 from hpogen.rendering.naming import ScriptName
 from hpogen.rendering.render import render
 from hpogen.spec import Findings, Spec, make_spec
@@ -122,6 +123,7 @@ def cells_of(file: PlanFile) -> list[Cell]:
         *unused(cells, ("exclude",), plan.exclude),
         *unused(left, ("exceptions",), [item.match for item in plan.exceptions]),
         *repeated(left),
+        *without_final_parts(file.plan.stages or [], [cell.task for cell in left]),
     ]
     if not left:
         problems.append((("exclude",), "excludes every script; remove an item"))
@@ -143,7 +145,9 @@ def cell_of(
     family = find_family(task)
     horizon = (horizon or file.base.content.get("horizon")) if family.has_horizon else None
     named_task = given_task or (task if task != family.default_task else None)
-    name = str(ScriptName(budget, horizon, named_task, seed if several_seeds(file) else None))
+    named_seed = seed if several_seeds(file) else None
+    stage = 0 if file.plan.stages else None
+    name = str(ScriptName(budget, horizon, named_task, named_seed, stage))
     return Cell(name, budget, horizon, task, seed, given_task)
 
 
@@ -212,13 +216,16 @@ def check_base(file: PlanFile, cell: Cell) -> None:
 
 def spec_of(file: PlanFile, cell: Cell, config: ConfigFile, findings: Findings) -> Spec:
     """Return the specification of one script under a configuration. Raises HpogenError."""
-    return make_spec(
+    stages = file.plan.stages
+    spec = make_spec(
         budget=str(cell.budget),
         horizon=cell.horizon,
         task=cell.given_task,
         seed=cell.seed,
+        n_trials=stages[0].n_trials if stages else None,
         data=file.plan.data,
         config=config,
         seed_in_name=several_seeds(file),
         findings=findings,
     )
+    return first_of(spec) if stages else spec

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any
@@ -27,12 +27,15 @@ from hpogen.configuration.yaml_file import (
     read_config,
     shown,
 )
-from hpogen.configuration.yaml_keys import Budget, Horizon, Task, Text
+from hpogen.configuration.yaml_keys import Budget, Horizon, Task, Text, distinct
 from hpogen.errors import ConfigError
 from hpogen.grid.budget import format_budget
+from hpogen.plans.stage import Stage, stage_problems
 
 # Keys that an exception may not change, because matches select scripts by them.
 IDENTITY = ("task", "budget", "horizon")
+# Keys of study that an exception may not change if the plan has a list of them.
+LISTS = {"seed": "seeds", "n_trials": "stages"}
 
 
 def folder_below(text: str) -> str:
@@ -48,18 +51,6 @@ def path_or_mapping(value: object) -> str | dict[str, Any]:
     if isinstance(value, dict) or (isinstance(value, str) and value and "\0" not in value):
         return value
     raise ValueError("write a configuration, or the path of one")
-
-
-def distinct(show: Callable[[Any], str]) -> AfterValidator:
-    """Return a validator that refuses a list in which a value occurs twice."""
-
-    def check(values: list[Any]) -> list[Any]:
-        twice = next((value for i, value in enumerate(values) if value in values[:i]), None)
-        if twice is not None:
-            raise ValueError(f"{shown(show(twice))} occurs twice; remove one")
-        return values
-
-    return AfterValidator(check)
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -115,6 +106,9 @@ class Plan(Strict):
     seeds: Annotated[list[Seed], AtLeastOne, distinct(str)] | None = Field(
         default=None, description="Seeds; with two or more, file names end in _s and the seed"
     )
+    stages: Annotated[list[Stage], Field(min_length=1, max_length=10)] | None = Field(
+        default=None, description="Studies of each combination, one after the other"
+    )
     config: Configuration | None = Field(
         default=None,
         description="Configuration of all scripts, or its path relative to the plan",
@@ -154,7 +148,7 @@ def read_plan(path: Path) -> PlanFile:
     """Read a plan and its configuration. Raises ConfigError with the problems of both."""
     file = read_config(path)
     plan: Any = validate(file.content, Plan)
-    problems = plan if isinstance(plan, list) else []
+    problems = plan if isinstance(plan, list) else [*stage_problems(plan.stages or [])]
     problems = [*problems, *config_problems(file.content)]
     messages = [format_problems(file.source, problems, file.places)] if problems else []
     notes: list[str] = []
@@ -212,15 +206,18 @@ def config_problems(content: Any) -> list[Problem]:
         if isinstance(checked, list):
             problems += [((*place, *rest), message) for rest, message in checked]
         if place != ("config",):
-            problems += identity_problems(place, config, seeds="seeds" in content)
+            lists = [name for name in ("seed", "n_trials") if LISTS[name] in content]
+            problems += identity_problems(place, config, lists)
     return problems
 
 
-def identity_problems(place: Place, config: Mapping[str, Any], *, seeds: bool) -> list[Problem]:
+def identity_problems(
+    place: Place, config: Mapping[str, Any], study_keys: Iterable[str]
+) -> list[Problem]:
     """Return a problem per key of an exception that only the lists of the plan may set."""
     places = [(*place, name) for name in IDENTITY if name in config]
     study = config.get("study")
-    if seeds and isinstance(study, dict) and "seed" in study:
-        places.append((*place, "study", "seed"))
+    if isinstance(study, dict):
+        places += [(*place, "study", name) for name in study_keys if name in study]
     message = "an exception cannot change this key; set it in the lists of the plan"
     return [(at, message) for at in places]

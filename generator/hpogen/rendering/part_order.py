@@ -10,6 +10,7 @@ from typing import NamedTuple
 from hpogen.rendering.sections import chosen_sections
 from hpogen.spec import Spec
 
+TRAINING = "experiment/training"
 MACHINERY = (
     "machinery/log_lines",
     "machinery/logged_study",
@@ -54,9 +55,18 @@ def part_names(spec: Spec) -> PartNames:
     }
     return PartNames(
         ["machinery/command_line", *arguments],
-        spec.family.part_names(spec.task, spec.used, spec.constants),
+        experiment_parts(spec),
         [part for name in MACHINERY for part in slots.get(name, [name])],
     )
+
+
+def experiment_parts(spec: Spec) -> list[str]:
+    """Return the parts of the experiment half; those about seeds follow the training."""
+    parts = spec.family.part_names(spec.task, spec.used, spec.constants)
+    if spec.seeds:
+        place = parts.index(TRAINING) + 1
+        parts[place:place] = ["experiment/seeds", "experiment/several_trainings"]
+    return parts
 
 
 def sampler_part(spec: Spec) -> str:

@@ -80,6 +80,7 @@ def experiment_constants(spec: Spec) -> list[Assignment]:
             "a run stops after this time, even during a trial",
         ),
         ("SEED", spec.seed, "of all random streams"),
+        *([("SEEDS", spec.seeds, "a trial trains with each")] if spec.seeds else []),
         ("HPOGEN", f"{__version__} {spec.sha256()[:12]}", "version, digest of the specification"),
     ]
 

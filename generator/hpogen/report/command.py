@@ -16,6 +16,7 @@ from hpogen.grid.budget import parse_budget
 from hpogen.report.coverage import architectures_for
 from hpogen.report.view import StudyView, order_of
 from hpogen.report.words import text_of
+from hpogen.run.script_order import PLANS, log_of, read_scripts
 from hpogen.scaling.command import ScalingOptions, laws_of
 from recover_trials import MissingReaderError, Recovery, Study, read_trials
 
@@ -39,8 +40,8 @@ def report(
     table: Path | None = None,
     scaling: ScalingOptions | None = None,
 ) -> int:
-    """Report on the studies of logs; return the exit code. Raises HpogenError."""
-    recovery, code = read(logs)
+    """Report on the studies of logs and plans; return the exit code. Raises HpogenError."""
+    recovery, code = read([name for word in logs for name in logs_of(word)])
     views = views_of(recovery.studies, arch_list)
     if table and views:
         from hpogen.report.study_table import write_table
@@ -80,6 +81,23 @@ def scaling_options(
     """Return the options of --scaling. Raises UsageError."""
     budget = parse_budget(bet_budget) if bet_budget else None
     return ScalingOptions(keep, hours, bet, budget, transfer)
+
+
+def logs_of(word: str) -> list[str]:
+    """Return the logs that a plan has so far, or the one log that a word names.
+
+    Raises HpogenError.
+    """
+    if Path(word).suffix not in PLANS:
+        return [word]
+    scripts, problems = read_scripts([Path(word)])
+    if problems:
+        raise UsageError("\n".join(problems))
+    logs = [log_of(item.name) for script in scripts for item in script.stages]
+    found = [str(log) for log in logs if log.exists()]
+    if not found:
+        raise NothingFinishedError(f"{text_of(word, 300)}: no log yet, such as {logs[0]}")
+    return found
 
 
 def read(logs: Sequence[str]) -> tuple[Recovery, int]:

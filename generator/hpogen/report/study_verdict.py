@@ -143,7 +143,7 @@ def short_verdict(view: StudyView) -> tuple[str, str]:
         return "note", "no best trial"
     if view.best.user_attrs.get("collapsed") is True:
         return "bad", "collapsed"
-    missed = [baseline.name for baseline in view.baselines if not baseline.beaten]
+    missed = dict.fromkeys(item.name for item in view.baselines if not item.beaten)
     if missed:
         return "bad", f"not better than {' and '.join(missed)}"
     if not view.baselines:

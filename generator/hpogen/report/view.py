@@ -235,9 +235,14 @@ def state_line(state: str, reasons: Counter[str]) -> str:
     return f"{text} ({', '.join(known)})" if known else text
 
 
-def order_of(view: StudyView) -> tuple[int, float, str]:
-    """Return the place of a study among several: by budget, then horizon, then name."""
-    return view.budget, finite(view.study.about.get("horizon")) or 0.0, view.name
+def order_of(view: StudyView) -> tuple[int, float, str, bool]:
+    """Return the place of a study among several: by budget, then horizon, then name.
+
+    Trainings of a final script come after the search that chose their configurations.
+    """
+    search = view.name.removeprefix("final_")
+    horizon = finite(view.study.about.get("horizon")) or 0.0
+    return view.budget, horizon, search, view.name != search
 
 
 def progress_of(view: StudyView) -> str:

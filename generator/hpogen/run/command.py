@@ -19,7 +19,7 @@ from hpogen.rendering.folder_lock import folder_lock
 from hpogen.run.preflight import not_ready, problems_of, warnings_of
 from hpogen.run.runner import Options, Runner
 from hpogen.run.screen import Screen
-from hpogen.run.script_order import LOGS, PLANS, Script, read_scripts, selected
+from hpogen.run.script_order import LOGS, PLANS, Script, log_of, read_scripts, selected
 from hpogen.run.slurm import LEAST_MINUTES, WARNING, Request, minutes_of, refuse_without_slurm
 from hpogen.run.slurm_runner import SlurmRunner
 from hpogen.run.status_table import Row, as_text, row_of, statuses_of
@@ -57,6 +57,8 @@ def run(
     scripts, problems = read_scripts(words)
     if not problems:
         scripts = selected(scripts, in_order=in_order, start_from=start_from, only=only)
+    if detach and any(script.then for script in scripts):
+        raise UsageError("--detach cannot wait for the stages of a plan; leave it out")
     screen = Screen()
     runner = runner_of(scripts, options, screen, slurm, detach=detach)
     problems += problems_of(runner.jobs, options)
@@ -158,16 +160,16 @@ def status(words: Sequence[Path], *, as_objects: bool) -> int:
 
 def rows_of(scripts: Sequence[Script], paths: Sequence[Path]) -> list[Row]:
     """Return the rows of scripts, then those of other logs. Raises OSError."""
-    totals = {script.log: script for script in scripts}
+    items = [item for script in scripts for item in script.stages]
+    totals = {log_of(item.name): item.n_trials for item in items}
     rows = list[Row]()
     for log in live_logs([*totals, *paths]):
         log.poll()
-        script = totals.get(log.path)
         found = statuses_of(log)
         for one in found:
-            rows.append(row_of(script.name if script else one.name, str(log.path), one, one.total))
+            name = log.path.stem if log.path in totals else one.name
+            rows.append(row_of(name, str(log.path), one, one.total))
         if not found:
-            name = script.name if script else log.path.stem
-            total = script.n_trials if script else None
-            rows.append(row_of(name, str(log.path), None, total))
+            rows.append(row_of(log.path.stem, str(log.path), None, totals.get(log.path)))
+        log.tail.close()
     return rows

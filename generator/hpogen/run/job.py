@@ -24,7 +24,7 @@ class Job:
     """A script and its workers.
 
     Attributes:
-        place: position among all jobs, such as [2/12].
+        number: position among all jobs, from 1 on, of `n_jobs`.
         status: of the study, as of the last read; None before its first trial.
         end: finished, failed or stopped, once no worker will be started any more.
         reason: of the end, in a few words.
@@ -36,7 +36,8 @@ class Job:
     """
 
     script: Script
-    place: str
+    number: int
+    n_jobs: int
     n_trials: int
     log: LiveLog
     status: Status | None = None
@@ -57,6 +58,11 @@ class Job:
         self.status = next(iter(statuses_of(self.log)), None)
 
     @property
+    def place(self) -> str:
+        """Position among all jobs, such as [2/12]."""
+        return f"[{self.number}/{self.n_jobs}]"
+
+    @property
     def ended(self) -> int:
         """Number of trials that have ended, of the first `n_trials`."""
         return ended_below(self.status, self.n_trials)
@@ -64,11 +70,17 @@ class Job:
     @property
     def complete(self) -> bool:
         """Return whether all trials have ended, so that the script is skipped."""
-        return self.ended >= self.n_trials
+        status = self.status
+        return status is not None and self.ended >= self.n_trials and status.evaluated
+
+    @property
+    def most_workers(self) -> int:
+        """Number of workers that find a trial to train; a final script has a single one."""
+        return 1 if self.script.is_final else self.n_trials - self.ended
 
     def wants_worker(self, *, spread: bool) -> bool:
         """Return whether a further worker has a trial to train."""
-        most = self.n_trials - self.ended if spread and not self.crowded else 1
+        most = self.most_workers if spread and not self.crowded else 1
         return not (self.end or self.complete) and len(self.workers) < most
 
     def silence(self, worker: Worker) -> float:

@@ -26,6 +26,7 @@ BYTES_IN_MEMORY = 16  # of a parameter: weights, gradients and Adam's two moment
 BYTES_ON_DISK = 24  # of a parameter: a checkpoint without gradients, and the next one beside it
 LEAST_DISK = 10**7
 PACKAGES = ("torch", "optuna", "numpy", "pandas")
+FINAL_PACKAGES = ("safetensors",)  # of final scripts, also of those that are rendered later
 FIND = "import importlib.util as u; print(*(n for n in {!r} if u.find_spec(n) is None))"
 # torch takes seconds to load, so it is asked only about devices that may be missing.
 DEVICES = """\
@@ -101,7 +102,9 @@ def disk(jobs: Sequence[Job], options: Options) -> Iterator[str]:
 def python(jobs: Sequence[Job], options: Options) -> Iterator[str]:
     """Ask the interpreter of the scripts for their packages, then for devices and memory."""
     try:
-        missing = asked(options.python, FIND.format(PACKAGES)).split()
+        is_final = any(item.is_final for job in jobs for item in job.script.stages)
+        needed = (*PACKAGES, *FINAL_PACKAGES) if is_final else PACKAGES
+        missing = asked(options.python, FIND.format(needed)).split()
         if missing:
             install = f"{options.python} -m pip install {' '.join(missing)}"
             yield f"{options.python} lacks {', '.join(missing)}: {install}, or give --python"

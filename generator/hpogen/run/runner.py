@@ -11,19 +11,20 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import FrameType
 
+from hpogen.errors import HpogenError
 from hpogen.run.job import Job, last_line
 from hpogen.run.screen import Screen
-from hpogen.run.script_order import Script
+from hpogen.run.script_order import Script, log_of, read_script
 from hpogen.run.status_table import Row
 from hpogen.run.stop_and_pause import Heat, pause_reason, stop_reason
 from hpogen.run.worker import LOST, Worker, end_at_once, free_lock, start, survivor, survivors
 from hpogen.run.worker_lock import BUSY
 from recover_trials.follow.lines import summary
-from recover_trials.follow.live import live_logs
+from recover_trials.follow.live import LiveLog, LiveStudies
 
 STOPPED = 75  # exit code: stopped before the end, run again to continue
 UNUSABLE = (2, 3)  # exit codes of a script that no restart changes
@@ -64,23 +65,31 @@ class Options:
 
 
 class Runner:
-    """Runs jobs in their order."""
+    """Runs jobs in their order; a job that is finished may add the one of the next stage."""
 
     def __init__(self, scripts: Sequence[Script], options: Options, screen: Screen) -> None:
         self.options, self.screen = options, screen
-        logs = live_logs(script.log for script in scripts)
-        self.jobs = [
-            Job(script, f"[{k}/{len(scripts)}]", options.n_trials or script.n_trials, log)
-            for k, (script, log) in enumerate(zip(scripts, logs, strict=True), 1)
-        ]
-        for job in self.jobs:
-            job.read()
+        self.studies = LiveStudies()
+        self.n_jobs = sum(1 + len(script.then) for script in scripts)
+        self.jobs = list[Job]()
+        number = 1
+        for script in scripts:
+            self.jobs.append(self.job_of(script, number))
+            number += 1 + len(script.then)
+        self.unwritten: dict[str, str] = {}  # why later scripts could not be rendered, by name
         self.others: list[Worker] = []  # of scripts that are not among the jobs
         self.signals: list[int] = []
         self.stop = ""  # why the runner ends before all studies do
         self.paused = ""  # why no script runs for now
         self.heat = Heat(options.max_celsius)
         self.began = time.monotonic()
+
+    def job_of(self, script: Script, number: int) -> Job:
+        """Return the job of a script, with the state that its log shows."""
+        n_trials = script.n_trials if script.is_final else self.options.n_trials or script.n_trials
+        job = Job(script, number, self.n_jobs, n_trials, LiveLog(script.log, self.studies))
+        job.read()
+        return job
 
     def run(self) -> int:
         """Run all jobs; return the exit code."""
@@ -99,12 +108,25 @@ class Runner:
 
     def rows(self) -> list[Row]:
         idle = "stopped" if self.stop else "paused" if self.paused else "waiting"
-        return [job.row(idle) for job in self.jobs]
+        return [row for job in self.jobs for row in (self.row_of(job, idle), *self.later(job))]
+
+    def row_of(self, job: Job, idle: str) -> Row:
+        """Return the row of a job; `idle` is the state of a job without workers."""
+        return job.row(idle)
+
+    def later(self, job: Job) -> Iterator[Row]:
+        """Yield the rows of the scripts that are rendered after a job."""
+        known = {other.script.name for other in self.jobs}
+        then = job.script.then
+        for item in then if then and then[0].name not in known else ():
+            row = Row(item.name, str(log_of(item.name)), "waiting", n_trials=item.n_trials)
+            reason = self.unwritten.get(item.name)
+            yield replace(row, state="failed", reason=reason) if reason else row
 
     def exit_code(self) -> int:
         if self.stop and not all(job.closed for job in self.jobs):
             return 128 + self.signals[0] if self.signals else STOPPED
-        ends = {job.end for job in self.jobs}
+        ends = {job.end for job in self.jobs} | ({"failed"} if self.unwritten else set())
         return 1 if "failed" in ends else STOPPED if "stopped" in ends else 0
 
     @contextmanager
@@ -124,12 +146,14 @@ class Runner:
 
     def adopt(self) -> None:
         """Take over the workers of earlier runners."""
-        jobs = {job.script.name: job for job in self.jobs}
-        for worker in survivors():
-            job = jobs.get(worker.script)
-            if job is None:
-                self.others.append(worker)
-                continue
+        self.others = survivors()
+        for job in self.jobs:
+            self.take_over(job)
+
+    def take_over(self, job: Job) -> None:
+        """Take over the workers of a job from earlier runners."""
+        for worker in [other for other in self.others if other.script == job.script.name]:
+            self.others.remove(worker)
             job.workers.append(worker)
             job.began = self.began
             where = f"{job.script.name}  slot {worker.slot}"
@@ -171,6 +195,25 @@ class Runner:
         if not job.workers and (job.complete or job.end):
             job.close()
             self.screen.say(job.banner())
+            if job.end == "finished" and job.script.then:
+                self.follow(job)
+
+    def follow(self, job: Job) -> None:
+        """Add the job of the next stage, whose script is rendered unless it is there."""
+        later, *rest = job.script.then
+        place = f"[{job.number + 1}/{self.n_jobs}]"
+        try:
+            for note in later.write(job.script.log):
+                self.screen.say(f"{place} {later.name}: {note}")
+            script = replace(read_script(later.path), then=tuple(rest))
+            script.freeze()
+        except HpogenError as error:
+            self.unwritten[later.name] = str(error)
+            self.screen.say(f"{place} FAILED: {later.path.name}  {error}")
+            return
+        added = self.job_of(script, job.number + 1)
+        self.jobs.insert(self.jobs.index(job) + 1, added)
+        self.take_over(added)
 
     def worker_ended(self, job: Job, worker: Worker, code: int) -> None:
         """Decide by the exit code of a worker whether its script is started again."""
@@ -232,8 +275,11 @@ class Runner:
     def command(self, job: Job, slot: str) -> list[str]:
         """Return the command of a job's script on a slot."""
         options = self.options
-        command = [options.python, str(job.script.copy), *options.arguments]
-        given = {"--n-trials": options.n_trials, "--data": options.data}
+        command = [options.python, str(job.script.copy)]
+        given: dict[str, object] = {"--data": options.data}
+        if not job.script.is_final:
+            command += options.arguments
+            given["--n-trials"] = options.n_trials
         given["--device"] = None if slot == "auto" else slot
         for name, value in given.items():
             command += [] if value is None else [name, str(value)]

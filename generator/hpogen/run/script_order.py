@@ -6,34 +6,47 @@ import ast
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpogen.check import read_script as read_source
 from hpogen.configuration.yaml_file import shown
 from hpogen.errors import HpogenError, UsageError
 from hpogen.files import shown_path, write_atomic
 
+if TYPE_CHECKING:
+    from hpogen.plans.stages import Later
+
 LOGS = Path("logs")  # below the current folder, where the scripts put their own logs
 COPIES = LOGS / "run"  # frozen copies, by digest, and the locks of workers
-KINDS = {"NAME": str, "BUDGET": int, "N_TRIALS": int, "DATA_PATH": str, "ARCHITECTURES": list}
+KINDS = {"NAME": str, "BUDGET": int, "DATA_PATH": str}  # constants of every script
+SEARCH_KINDS = {**KINDS, "N_TRIALS": int, "ARCHITECTURES": list}
+FINAL_KINDS = {**KINDS, "CONFIGURATIONS": list, "SEEDS": list}
+READ = {*SEARCH_KINDS, *FINAL_KINDS}
 PLANS = (".yaml", ".yml")
+
+
+def log_of(name: str) -> Path:
+    """Return the log of a script."""
+    return LOGS / f"{name}.log"
 
 
 @dataclass(frozen=True)
 class Script:
-    """A search script as it was when the runner read it.
+    """A search or final script as it was when the runner read it.
 
     Attributes:
         source: the text, as in the file.
         name: of the study, its log and its folder of results.
         budget: target number of parameters.
-        n_trials: total number of trials.
+        n_trials: total number of trials, or of the trainings of a final script.
         data: file or folder that it reads unless another is given.
         smallest: parameters of the smallest architecture.
         largest: parameters of the largest architecture.
+        is_final: whether one process runs all of it, and its total is fixed.
+        then: scripts that are rendered when its study is finished, in their order.
     """
 
     path: Path
@@ -44,6 +57,13 @@ class Script:
     data: str
     smallest: int
     largest: int
+    is_final: bool = False
+    then: tuple[Later, ...] = ()
+
+    @property
+    def stages(self) -> tuple[Script | Later, ...]:
+        """The script and those of its later stages."""
+        return (self, *self.then)
 
     @property
     def digest(self) -> str:
@@ -51,7 +71,7 @@ class Script:
 
     @property
     def log(self) -> Path:
-        return LOGS / f"{self.name}.log"
+        return log_of(self.name)
 
     @property
     def copy(self) -> Path:
@@ -72,12 +92,14 @@ def read_script(path: Path) -> Script:
     source = read_source(path)
     try:
         constants = constants_of(source)
-        params = [int(row["params"]) for row in constants.get("ARCHITECTURES", ())] or [0]
+        is_final = "CONFIGURATIONS" in constants
+        params = sizes_of(constants)
     except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError, LookupError):
         raise UsageError(f"{shown_path(path)}: its constants cannot be read") from None
-    wrong = [name for name, kind in KINDS.items() if not isinstance(constants.get(name), kind)]
+    kinds = FINAL_KINDS if is_final else SEARCH_KINDS
+    wrong = [name for name, kind in kinds.items() if not isinstance(constants.get(name), kind)]
     if wrong:
-        raise UsageError(f"{shown_path(path)}: no search script of hpogen: no constant {wrong[0]}")
+        raise UsageError(f"{shown_path(path)}: no script of hpogen: no constant {wrong[0]}")
     if Path(constants["NAME"]).name != constants["NAME"]:
         raise UsageError(f"{shown_path(path)}: NAME {shown(constants['NAME'])} is not a file name")
     return Script(
@@ -85,11 +107,23 @@ def read_script(path: Path) -> Script:
         source,
         name=constants["NAME"],
         budget=constants["BUDGET"],
-        n_trials=constants["N_TRIALS"],
+        n_trials=(
+            len(constants["CONFIGURATIONS"]) * len(constants["SEEDS"])
+            if is_final
+            else constants["N_TRIALS"]
+        ),
         data=constants["DATA_PATH"],
         smallest=min(params),
         largest=max(params),
+        is_final=is_final,
     )
+
+
+def sizes_of(constants: dict[str, Any]) -> list[int]:
+    """Return the parameter counts of the models that a script may train, never none."""
+    counts = {"CONFIGURATIONS": "param_count", "ARCHITECTURES": "params"}
+    found = [int(row[key]) for name, key in counts.items() for row in constants.get(name, ())]
+    return found or [0]
 
 
 def constants_of(source: str) -> dict[str, Any]:
@@ -98,15 +132,16 @@ def constants_of(source: str) -> dict[str, Any]:
     for node in ast.parse(source).body:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value:
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            if isinstance(target, ast.Name) and target.id in KINDS:
+            if isinstance(target, ast.Name) and target.id in READ:
                 found[target.id] = ast.literal_eval(node.value)
     return found
 
 
-def plan_paths(path: Path) -> list[Path]:
-    """Return the scripts of a plan, in its order. Raises HpogenError."""
+def plan_scripts(path: Path) -> dict[Path, tuple[Later, ...]]:
+    """Return {script: scripts of its later stages} of a plan, in its order. Raises HpogenError."""
     from hpogen.plans.matrix import cells_of
     from hpogen.plans.plan import read_plan
+    from hpogen.plans.stages import later_scripts
 
     file = read_plan(path)
     paths = [file.folder / f"{cell.name}.py" for cell in cells_of(file)]
@@ -115,7 +150,7 @@ def plan_paths(path: Path) -> list[Path]:
             f"{shown_path(path)}: {len(missing)} of {len(paths)} scripts are missing, such as"
             f" {shown_path(missing[0])}; write them: hpogen render --plan {shown_path(path)}"
         )
-    return paths
+    return {found: later_scripts(found, file.plan.stages or []) for found in paths}
 
 
 @contextmanager
@@ -129,16 +164,18 @@ def collected(problems: list[str]) -> Iterator[None]:
 
 def read_scripts(words: Iterable[Path]) -> tuple[list[Script], list[str]]:
     """Return the scripts that can be read, and a problem for each of the others."""
-    scripts, problems, paths = list[Script](), list[str](), list[Path]()
+    scripts, problems = list[Script](), list[str]()
+    found: dict[Path, tuple[Later, ...]] = {}
     for word in dict.fromkeys(words):
         with collected(problems):
-            paths += plan_paths(word) if word.suffix in PLANS else [word]
-    for path in dict.fromkeys(paths):
+            found |= plan_scripts(word) if word.suffix in PLANS else {word: ()}
+    for path, then in found.items():
         with collected(problems):
-            scripts.append(read_script(path))
-    names = [script.name for script in scripts]
+            scripts.append(replace(read_script(path), then=then))
+    items = [item for script in scripts for item in script.stages]
+    names = [item.name for item in items]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
-        same = ", ".join(shown_path(script.path) for script in scripts if script.name == name)
+        same = ", ".join(shown_path(item.path) for item in items if item.name == name)
         problems.append(f"one study, {shown(name)}, for several scripts: {same}")
     return scripts, problems
 

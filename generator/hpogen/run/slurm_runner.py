@@ -48,11 +48,15 @@ class SlurmRunner(Runner):
         """Take over the jobs that earlier runners have submitted."""
         self.queue.look()
         for job in self.jobs:
-            number = number_of(job.script)
-            if number in self.queue.states:
-                job.workers.append(self.array_job(job, number))
-                job.began = self.began
-                self.screen.say(f"{job.place} still in the queue: {job.script.name}  job {number}")
+            self.take_over(job)
+
+    def take_over(self, job: Job) -> None:
+        """Take over the array job of a script, if it is in the queue."""
+        number = number_of(job.script)
+        if number in self.queue.states:
+            job.workers.append(self.array_job(job, number))
+            job.began = self.began
+            self.screen.say(f"{job.place} still in the queue: {job.script.name}  job {number}")
 
     def array_job(self, job: Job, number: str) -> ArrayJob:
         return ArrayJob(
@@ -88,7 +92,7 @@ class SlurmRunner(Runner):
     def start(self, job: Job, slot: str) -> None:
         """Submit the array job of a script."""
         script = job.script
-        workers = min(self.request.workers, job.n_trials - job.ended)
+        workers = min(self.request.workers, job.most_workers)
         exports = slurm_variables(variables(script, self.options))
         text = job_script(script, self.request, workers, self.command(job, slot), exports)
         job.began = job.began or time.monotonic()
@@ -113,11 +117,9 @@ class SlurmRunner(Runner):
         self.fill()
         return 1 if any(job.end == "failed" for job in self.jobs) else 0
 
-    def rows(self) -> list[Row]:
-        """Return the table; a job of which no task runs yet is queued."""
-        found = []
-        for job, row in zip(self.jobs, super().rows(), strict=True):
-            arrays = [worker for worker in job.workers if isinstance(worker, ArrayJob)]
-            queued = row.state == "running" and all(array.is_queued for array in arrays)
-            found.append(replace(row, state="queued", seconds_left=None) if queued else row)
-        return found
+    def row_of(self, job: Job, idle: str) -> Row:
+        """Return the row of a job; one of which no task runs yet is queued."""
+        row = super().row_of(job, idle)
+        arrays = [worker for worker in job.workers if isinstance(worker, ArrayJob)]
+        queued = row.state == "running" and all(array.is_queued for array in arrays)
+        return replace(row, state="queued", seconds_left=None) if queued else row

@@ -76,7 +76,7 @@ def row_of(name: str, log: str, status: Status | None, n_trials: int | None) -> 
 
 def state_of(status: Status, ended: int, n_trials: int | None) -> tuple[str, str]:
     """Return state and reason, from the log alone: a killed run looks stalled after a while."""
-    if n_trials is not None and ended >= n_trials:
+    if n_trials is not None and ended >= n_trials and status.evaluated:
         return ("finished", "") if status.counts.get("COMPLETE") else ("failed", "none complete")
     if status.end_reason is not None:
         return "stopped", status.end_reason

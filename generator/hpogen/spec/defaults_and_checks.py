@@ -49,6 +49,7 @@ class Resolver:
             "n_confirm": config.study.n_confirm,
             "timeout_hours": config.study.timeout_hours,
             "seed": config.study.seed,
+            "seeds": config.study.seeds or [],
             "storage": self.storage(),
             "metric": self.metric(used),
             "options": options,

@@ -85,7 +85,8 @@ def make_spec(
     if problems:
         raise settings.error(problems)
     spec = Spec.model_validate({**values, **identity(checked, family, seed_in_name)})
-    if problems := [*skip_problems(spec), *grid_problems(spec), *fsdp_problems(spec)]:
+    problems = [*skip_problems(spec), *grid_problems(spec)]
+    if problems := [*problems, *fsdp_problems(spec), *seeds_problems(spec)]:
         raise settings.error(problems)
     return spec
 
@@ -186,6 +187,22 @@ def fsdp_problems(spec: Spec) -> list[Problem]:
         message = "fsdp divides a batch, but this loss needs all pairs of its samples"
         problems.append((("sections",), f"{message}; choose another loss"))
     return problems
+
+
+def seeds_problems(spec: Spec) -> list[Problem]:
+    """Return a problem for each choice that several trainings per trial do not allow."""
+    if not spec.seeds:
+        return []
+    place: Place = ("study", "seeds")
+    parts = spec.family.part_names(spec.task, spec.used, spec.constants)
+    reasons = {
+        "splits.walk_forward trains several times, too; leave out one": "walk_forward"
+        in spec.constants,
+        "fsdp trains one model; leave out one": "fsdp" in spec.sections,
+        f"the family {spec.family.name} has a training of its own": "experiment/training"
+        not in parts,
+    }
+    return [(place, reason) for reason, holds in reasons.items() if holds]
 
 
 def grid_problems(spec: Spec) -> list[Problem]:

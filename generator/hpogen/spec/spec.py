@@ -39,6 +39,7 @@ class Spec(Strict):
     n_confirm: int
     timeout_hours: Number | None
     seed: int
+    seeds: list[int] = Field(default=[])  # empty: one training per trial
     storage: str | None
     metric: str
     options: dict[str, str]

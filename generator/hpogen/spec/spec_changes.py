@@ -14,7 +14,7 @@ from hpogen.spec import Spec
 MAX_KEYS = 3
 # {field of Spec: its group in YAML}, for fields that have a group.
 GROUP_OF_FIELD = {
-    **dict.fromkeys(("n_trials", "n_noise", "n_confirm", "seed"), "study"),
+    **dict.fromkeys(("n_trials", "n_noise", "n_confirm", "seed", "seeds"), "study"),
     **dict.fromkeys(("timeout_hours", "storage"), "study"),
     **dict.fromkeys(("where", "skip", "max_memory_gb"), "architecture"),
 }

@@ -49,6 +49,7 @@ class Status:
         longest: longest gap between two lines of one run.
         end_reason: why the last run ended; None while a run is active or was killed.
         states: state and value of each trial, by number.
+        evaluated: whether the test split was evaluated, if the script does that at its end.
     """
 
     name: str
@@ -64,11 +65,15 @@ class Status:
     stalled: bool
     end_reason: str | None
     states: dict[int, tuple[str, float | None]]
+    evaluated: bool = True
 
     @property
     def finished(self) -> bool:
-        """Whether all trials are done; a study without a total never is."""
-        return self.total is not None and self.done >= self.total
+        """Whether all trials are done, and the test split if there is one to evaluate.
+
+        A study without a total never is finished.
+        """
+        return self.total is not None and self.done >= self.total and self.evaluated
 
     @property
     def interrupted(self) -> bool:
@@ -117,6 +122,7 @@ def status_of(study: Study, log: LiveLog, now: datetime) -> Status:
         stalled=False,
         end_reason=log.hpogen.end_reasons.get(study.key),
         states={number: (trial.state, trial.value) for number, trial in last.items()},
+        evaluated="train_on" not in study.about or bool(study.test_result),
     )
     has_run = status.end_reason is None and not status.finished
     status.stalled = has_run and log.rhythm.is_stalled(status.silence)

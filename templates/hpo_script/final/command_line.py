@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
 from hpo_script.constants import DATA_PATH, NAME
+from hpo_script.final.constants import TRAIN_ON
 
 
 def parse_arguments(doc: str) -> Namespace:
@@ -17,7 +18,7 @@ def parse_arguments(doc: str) -> Namespace:
     add("--data", default=DATA_PATH, metavar="PATH", help="default: %(default)s")
     add("--new-data", action="store_true", help="use data other than those of the study")
     splits = ("train", "train+validation")
-    add("--train-on", default="train", choices=splits, help="default: %(default)s")
+    add("--train-on", default=TRAIN_ON, choices=splits, help="default: %(default)s")
     add("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N, mps")
     out, log = Path("outputs", NAME), Path("logs", f"{NAME}.log")
     add("--out", default=out, type=Path, metavar="DIR", help="weights; default: %(default)s")

@@ -7,4 +7,5 @@ from typing import Any
 STUDY: str | None = "0123456789ab"
 SEEDS = [43, 44, 45]
 TRIAL_SECONDS: float | None = None
+TRAIN_ON = "train"
 CONFIGURATIONS: list[dict[str, Any]] = []

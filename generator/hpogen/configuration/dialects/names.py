@@ -53,7 +53,6 @@ HINTS = {
     "optimizer": ONE_OPTIMIZER,
     "out_dir": "leave it out; run the script with --out",
     "scheduler": ONE_SCHEDULE,
-    "seeds": "write one seed; hpogen render --kind final --seeds N trains the best trials with N",
     "step": "a float has no step; write type: categorical with choices",
     "timeout": "write timeout_hours, in hours",
     "use_best_encoder": "write the values of the best encoder under fixed",

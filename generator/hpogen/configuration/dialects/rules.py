@@ -72,14 +72,14 @@ def seconds(reader: Reader, place: Place) -> None:
     reader.put(("study", "timeout_hours"), value / 3600, place)
 
 
-def one_seed(reader: Reader, place: Place) -> None:
+def seeds(reader: Reader, place: Place) -> None:
     """Read a list of seeds; a single seed is the seed of the study."""
-    value = reader.get(place)
+    value = reader.take(place)
     if isinstance(value, list) and len(value) == 1:
-        reader.take(place)
         reader.put(("study", "seed"), value[0], (*place, 0))
-    elif not value:
-        reader.take(place)
+    elif value:
+        reader.put(("study", "seeds"), value, place)
+    else:
         reader.note(place, "empty, so study.seed has its default")
 
 

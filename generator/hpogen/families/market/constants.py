@@ -92,5 +92,5 @@ def parts_by_constants(constants: Mapping[str, Any]) -> dict[str, list[str]]:
     reader = ["families/market/default_csv"]
     if "columns" in constants:
         reader = ["families/market/cells", "families/market/other_file_formats"]
-    folds = ["families/market/walk_forward"] if "walk_forward" in constants else []
-    return {"prices": reader, "walk_forward": folds}
+    folds = ["families/market/walk_forward", "experiment/several_trainings"]
+    return {"prices": reader, "walk_forward": folds if "walk_forward" in constants else []}
