@@ -9,6 +9,7 @@ PARTS = (
     "families/text/metrics",
     "families/text/tfidf",
     "families/text/softmax",
+    "families/text/label_baselines",
     "{loss}",
     "families/text/augment",
     "families/text/data",

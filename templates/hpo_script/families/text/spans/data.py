@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ class Task:
     """Search of the answer to a question in a text."""
 
     unit = "epoch"
+    columns: Mapping[str, str | None] = COLUMNS
 
     def __init__(self, data_path: str, data_sha256: str | None) -> None:
         self.data_path, self.data_sha256 = data_path, data_sha256
@@ -90,7 +91,7 @@ class Task:
         if self.data_sha256 not in (None, self.digest):
             raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
         try:
-            examples = span_examples(read_rows(Path(self.data_path), content), COLUMNS)
+            examples = span_examples(read_rows(Path(self.data_path), content), self.columns)
             splits = splits_of(
                 [(one.text, one.kind, one.place) for one in examples],
                 grouped=GROUP_COLUMN is not None,
@@ -154,8 +155,12 @@ class Task:
         return rows[:, 1:].long(), self.targets[rows[:, 0, 0].long()]
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
-        """Return the mean loss of start and end; `no_answer_weight` is of texts without one."""
-        losses = F.cross_entropy(outputs.transpose(1, 2), targets, reduction="none").mean(1)
+        """Return the mean loss of start and end; `no_answer_weight` is of texts without one.
+
+        Targets of -1, answers that the model cannot reach, have no loss.
+        """
+        logits = outputs.transpose(1, 2)
+        losses = F.cross_entropy(logits, targets, reduction="none", ignore_index=-1).mean(1)
         weights = torch.where(targets[:, 0] > 0, 1.0, config["no_answer_weight"])
         return (weights * losses).mean()
 
@@ -165,7 +170,11 @@ class Task:
 
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
         """Return the metrics on the validation texts, from a model in evaluation mode."""
-        logits, targets = self.logits(model, self.val, micro_batch), self.targets[self.val]
+        return self.span_metrics(self.logits(model, self.val, micro_batch))
+
+    def span_metrics(self, logits: Tensor) -> dict[str, float]:
+        """Return the metrics on the validation texts, from logits (texts, 2, CONTEXT_LENGTH)."""
+        targets = self.targets[self.val]
         learnt = targets[:, 0] >= 0
         losses = F.cross_entropy(logits[learnt].transpose(1, 2), targets[learnt])
         if not math.isfinite(float(losses)):

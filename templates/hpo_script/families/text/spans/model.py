@@ -48,7 +48,11 @@ class SpanFinder(nn.Module):
 
         The logits of the question, the mark before the text, and the padding are -inf.
         """
-        is_text = text_words(buckets)
-        is_text[:, 0] = True
-        logits = self.head(self.encoder(buckets)).transpose(1, 2)
-        return logits.float().masked_fill(~is_text.unsqueeze(1), -torch.inf)
+        return self.span_logits(self.encoder(buckets), text_words(buckets))
+
+    def span_logits(self, vectors: Tensor, is_text: Tensor) -> Tensor:
+        """Map vectors (batch, CONTEXT_LENGTH, d_model) to logits; see `forward`."""
+        is_open = is_text.clone()
+        is_open[:, 0] = True
+        logits = self.head(vectors).transpose(1, 2)
+        return logits.float().masked_fill(~is_open.unsqueeze(1), -torch.inf)

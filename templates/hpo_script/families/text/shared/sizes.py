@@ -1,0 +1,20 @@
+"""Sizes of the model with one encoder and two heads, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hpo_script.families.text.spans import sizes as spans
+
+
+def count_params(
+    arch: Mapping[str, int], *, context_length: int, hash_buckets: int, n_labels: int
+) -> int:
+    """Return the exact number of trainable parameters of `shared.model.LabelSpanModel`."""
+    finder = spans.count_params(arch, context_length=context_length, hash_buckets=hash_buckets)
+    return finder + (arch["d_model"] + 1) * n_labels
+
+
+def sample_bytes(arch: Mapping[str, int], *, context_length: int) -> int:
+    """Return the bytes of activations per sample for the backward pass, without the loss."""
+    return spans.sample_bytes(arch, context_length=context_length) + 9 * context_length
