@@ -19,7 +19,7 @@ from hpogen.spec import Spec, make_spec
 GOLDEN = Path(__file__).parents[1] / "golden"
 CONFIGS = sorted(GOLDEN.glob("*.yaml"))
 WHOLE = {name: GOLDEN / f"{name}.py" for name in ("market", "language", "text")}
-WHOLE |= dict.fromkeys(("spans", "text_shared"), WHOLE["text"])
+WHOLE |= dict.fromkeys(("spans", "text_shared", "text_joint"), WHOLE["text"])
 # For types, the documentation and the counts of hpogen itself; in no script.
 NO_PARTS = ("constants", "log_fields", "task", "block_sizes", "sizes")
 

@@ -14,6 +14,7 @@ from hpogen.families.market.inputs import N_START_FEATURES
 from hpogen.rendering.render import render
 from hpogen.spec import Spec, make_spec
 from scripts import (
+    JOINT,
     LABELS,
     MARKET,
     SHARED,
@@ -26,9 +27,9 @@ from scripts import (
     spec_of,
 )
 
-FAMILY_CONFIGS = [MARKET, TEXT, LABELS, SPANS, SHARED]
-FAMILY_NAMES = ["market", "language", "text", "spans", "text_shared"]
-TASKS = [None, "byte_lm", "text_classification", "span_extraction", "text_shared"]
+FAMILY_CONFIGS = [MARKET, TEXT, LABELS, SPANS, SHARED, JOINT]
+FAMILY_NAMES = ["market", "language", "text", "spans", "text_shared", "text_joint"]
+TASKS = [None, "byte_lm", "text_classification", "span_extraction", "text_shared", "text_joint"]
 BUDGETS = ("2M", "20M", "200M", "2B")
 
 

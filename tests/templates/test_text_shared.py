@@ -13,6 +13,7 @@ from torch import Tensor
 from hpogen.errors import DataError
 from hpogen.families.text.shared.examples_file import read_both_examples
 from scripts import (
+    JOINT,
     SHARED,
     changed,
     curve_of,
@@ -30,7 +31,12 @@ CHANGES: dict[str, Any] = {
     "search": {"loss": {"type": "categorical", "choices": ["cross_entropy", "focal"]}},
     "fixed": {**NO_RATES, "batch_size": 16, "warmup_steps": 2},
 }
-CONFIGS = {"text_shared": changed(SHARED, **CHANGES)}
+FUSIONS = ("concat", "gate", "attention")
+FUSION = {"fusion": {"type": "categorical", "choices": [*FUSIONS]}}
+CONFIGS = {
+    "text_shared": changed(SHARED, **CHANGES),
+    "text_joint": changed(JOINT, **{**CHANGES, "search": {**CHANGES["search"], **FUSION}}),
+}
 Script = tuple[dict[str, Any], Any]
 
 
@@ -61,7 +67,12 @@ def script(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def config_of(names: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """Return a configuration of a trial."""
-    more = {"loss": "cross_entropy", "label_smoothing": 0.0, "focal_gamma": 2.0}
+    more = {
+        "loss": "cross_entropy",
+        "label_smoothing": 0.0,
+        "focal_gamma": 2.0,
+        "fusion": "concat",
+    }
     return {**names["FIXED_PARAMS"], **more, **changes}
 
 
@@ -116,6 +127,7 @@ def test_gradients_reach_the_encoder_and_the_heads_that_have_weight(
     assert min(others) > 0
 
 
+@pytest.mark.slow
 def test_every_parameter_of_its_own_changes_the_curve(script: Script) -> None:
     names, task = script
     changes: list[dict[str, Any]] = [{}, {"span_weight": 0.2}, {"class_balance": 1.0}]
@@ -178,3 +190,61 @@ def test_a_killed_study_has_the_table_of_one_that_is_not(task: str, tmp_path: Pa
         tables.append(table(script))
     assert tables[0] == tables[1]
     assert {trial.state for trial in study_of(script).trials.values()} == {"COMPLETE"}
+
+
+@pytest.fixture(scope="module")
+def joint(tmp_path_factory: pytest.TempPathFactory) -> Script:
+    """Return the names of a script with all fusions, and its task."""
+    folder = tmp_path_factory.mktemp("joint")
+    write_rows(folder)
+    return load_task(render_to(folder, CONFIGS["text_joint"]))
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_gradients_reach_both_encoders_with_each_fusion(fusion: str, joint: Script) -> None:
+    names, task = joint
+    config = config_of(names)
+    model, _, _ = outputs_of(joint, config)
+    model.choose_fusion(fusion)
+    inputs, targets = task.training_batch(task.batches(config, None, 1)[0])
+    task.loss(model(inputs), targets, config).backward()
+    assert all(bool(p.grad.any()) for p in model.parameters())
+
+
+def test_each_fusion_gives_another_curve_with_the_same_parameters(joint: Script) -> None:
+    names, task = joint
+    curves = [curve_of(names, task, **config_of(names, epochs=1, fusion=f)) for f in FUSIONS]
+    assert len({curve[-1]["train_loss"] for curve in curves}) == len(FUSIONS)
+
+
+def test_a_script_with_one_fusion_trains_as_one_with_all(joint: Script, tmp_path: Path) -> None:
+    write_rows(tmp_path)
+    config = changed(CONFIGS["text_joint"], search={"fusion": None}, fixed={"fusion": "gate"})
+    names, task = load_task(render_to(tmp_path, config))
+    assert [*names["FUSIONS"]] == ["gate"]
+    assert "attention_fusion" not in names
+    one, all_ = (
+        curve_of(ns, t, **config_of(ns, epochs=1, fusion="gate"))
+        for ns, t in ((names, task), joint)
+    )
+    assert one[-1] == all_[-1]
+
+
+def test_the_state_of_a_model_has_its_fusion(joint: Script) -> None:
+    names, task = joint
+    model, other = (task.build_model(names["ARCHITECTURES"][0], 0.0).eval() for _ in range(2))
+    model.choose_fusion("attention")
+    buckets = task.buckets[:4].long()
+    other.load_state_dict(model.state_dict())
+    assert torch.equal(other(buckets), model(buckets))
+    other.choose_fusion("gate")
+    assert not torch.equal(other(buckets), model(buckets))
+
+
+def test_cross_attention_reads_words_of_the_text_alone(joint: Script) -> None:
+    fuse = joint[0]["attention_fusion"]
+    spans, labels = torch.randn(2, 1, 6, 16).unbind(0)
+    mix = torch.nn.Linear(32, 16)
+    is_open = torch.tensor([[True, False, False, True, True, False]])
+    other = labels.masked_fill(~is_open.unsqueeze(2), 7.0)
+    assert torch.equal(fuse(spans, other, mix, is_open), fuse(spans, labels, mix, is_open))

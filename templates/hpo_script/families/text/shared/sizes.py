@@ -17,4 +17,5 @@ def count_params(
 
 def sample_bytes(arch: Mapping[str, int], *, context_length: int) -> int:
     """Return the bytes of activations per sample for the backward pass, without the loss."""
-    return spans.sample_bytes(arch, context_length=context_length) + 9 * context_length
+    of_labels = 4 * context_length * (arch["d_model"] + 2)
+    return spans.sample_bytes(arch, context_length=context_length) + of_labels

@@ -34,6 +34,13 @@ def text_words(buckets: Tensor) -> Tensor:
     return ((kind == MARK).cumsum(1) == 2) & (kind != MARK) & (kind != PADDING)
 
 
+def open_words(is_text: Tensor) -> Tensor:
+    """Return which positions a span may have: those of the text, and position 0."""
+    is_open = is_text.clone()
+    is_open[:, 0] = True
+    return is_open
+
+
 class SpanFinder(nn.Module):
     """Encoder with the logits of start and end; position 0 stands for "no answer"."""
 
@@ -52,7 +59,5 @@ class SpanFinder(nn.Module):
 
     def span_logits(self, vectors: Tensor, is_text: Tensor) -> Tensor:
         """Map vectors (batch, CONTEXT_LENGTH, d_model) to logits; see `forward`."""
-        is_open = is_text.clone()
-        is_open[:, 0] = True
         logits = self.head(vectors).transpose(1, 2)
-        return logits.float().masked_fill(~is_open.unsqueeze(1), -torch.inf)
+        return logits.float().masked_fill(~open_words(is_text).unsqueeze(1), -torch.inf)
