@@ -32,4 +32,4 @@ PARTS = (
     "experiment/space",
 )
 
-FINAL_PARTS = ()
+FINAL_PARTS = ("families/text/measures", "families/text/shared/final_task")

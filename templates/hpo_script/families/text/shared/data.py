@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ from hpo_script.families.text.spans.examples import SpanExample
 from hpo_script.families.text.spans.metrics import answer_metrics
 
 LABEL_SCORES = ("macro_f1", "accuracy")
+PAIRS = (("majority label", "no answer"), ("TF-IDF", "word regression"))
 
 
 class Task(SpanTask):
@@ -60,24 +61,28 @@ class Task(SpanTask):
         return {**super().describe(), "n_labels": len(LABELS)}
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Return the metrics of the baselines of each task, and of two pairs of them."""
-        train = [self.examples[row] for row in self.train.tolist()]
+        """Return the metrics of the baselines of each task, and the mean F1 of PAIRS of them."""
         val = [self.examples[row] for row in self.val.tolist()]
-        answers, targets = [one.answer for one in val], self.labels[self.val].cpu()
-        labels = label_logits(
-            [one.text for one in train],
-            self.labels.cpu()[self.train.cpu()],
-            [one.text for one in val],
-            len(LABELS),
-        )
-        found = {}
-        for name, logits in labels.items():
-            metrics = class_metrics(logits, targets)
-            found[name] = {score: metrics[score] for score in LABEL_SCORES}
-        found["no answer"] = answer_metrics([""] * len(val), answers)
-        for name, of in BASELINES.items():
-            found[name] = answer_metrics(of(train, val), answers)
-        return {**found, **pairs_of(found)}
+        targets, answers = self.labels[self.val].cpu(), [one.answer for one in val]
+        logits, found = self.fitted(val)
+        metrics = {name: class_metrics(values, targets) for name, values in logits.items()}
+        by_name = {name: {s: of[s] for s in LABEL_SCORES} for name, of in metrics.items()}
+        by_name |= {name: answer_metrics(texts, answers) for name, texts in found.items()}
+        for label, span in PAIRS:
+            mean = (by_name[label]["macro_f1"] + by_name[span]["token_f1"]) / 2
+            by_name[f"{label} and {span}"] = {"mean_f1": mean}
+        return by_name
+
+    def fitted(
+        self, asked: Sequence[SpanExample]
+    ) -> tuple[dict[str, Tensor], dict[str, list[str]]]:
+        """Return label logits and answers of baselines that are fitted to the training texts."""
+        train = [self.examples[row] for row in self.train.tolist()]
+        targets = self.labels[self.train].cpu()
+        texts, others = [one.text for one in train], [one.text for one in asked]
+        answers = {name: of(train, asked) for name, of in BASELINES.items()}
+        logits = label_logits(texts, targets, others, len(LABELS))
+        return logits, {"no answer": [""] * len(asked), **answers}
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
@@ -117,14 +122,3 @@ class Task(SpanTask):
             "val_loss": sum(losses.values()) / 2,
             "collapsed": of_labels["collapsed"] or of_spans["collapsed"],
         }
-
-
-def pairs_of(found: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    """Return the mean F1 of two pairs of baselines: of the simplest ones, and of regressions."""
-    pairs = [("majority label", "no answer"), ("TF-IDF", "word regression")]
-    return {
-        f"{label} and {span}": {
-            "mean_f1": (found[label]["macro_f1"] + found[span]["token_f1"]) / 2
-        }
-        for label, span in pairs
-    }
