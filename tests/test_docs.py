@@ -17,7 +17,8 @@ from scripts import write_warm_python
 
 PAGES = [pytest.param(page, id=page.stem) for page in pages()]
 # 15 seconds and more, or in tests/final as well
-MANY_RUNS = ("getting-started", "own-data", "own-model", "refine", "run", "runbook", "text-spans")
+MANY_RUNS = ("getting-started", "own-data", "own-model", "refine", "run", "runbook")
+MANY_RUNS += ("text-joint", "text-spans")
 RUN_PAGES = [
     pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in MANY_RUNS))
     for page in pages()

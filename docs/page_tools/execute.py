@@ -148,7 +148,7 @@ def run_page(page: Path, folder: Path, shell: Shell = bash) -> None:
         folder: The current folder, empty. The experiments of the checkout are copied into it.
         shell: Makes the words of a command.
     """
-    for name in ("demo", "inputs", "phase6a", "scaling", "spans", "winners"):
+    for name in ("demo", "inputs", "joint", "phase6a", "scaling", "spans", "winners"):
         shutil.copytree(ROOT / "experiments" / name, folder / "experiments" / name)
     names: dict[str, Any] = {"__name__": "page"}
     for block in blocks(page.read_text(encoding="utf-8")):

@@ -205,7 +205,7 @@ def test_gradients_reach_both_encoders_with_each_fusion(fusion: str, joint: Scri
     names, task = joint
     config = config_of(names)
     model, _, _ = outputs_of(joint, config)
-    model.choose_fusion(fusion)
+    names["choose_fusion"](model, fusion)
     inputs, targets = task.training_batch(task.batches(config, None, 1)[0])
     task.loss(model(inputs), targets, config).backward()
     assert all(bool(p.grad.any()) for p in model.parameters())
@@ -233,11 +233,11 @@ def test_a_script_with_one_fusion_trains_as_one_with_all(joint: Script, tmp_path
 def test_the_state_of_a_model_has_its_fusion(joint: Script) -> None:
     names, task = joint
     model, other = (task.build_model(names["ARCHITECTURES"][0], 0.0).eval() for _ in range(2))
-    model.choose_fusion("attention")
+    names["choose_fusion"](model, "attention")
     buckets = task.buckets[:4].long()
     other.load_state_dict(model.state_dict())
     assert torch.equal(other(buckets), model(buckets))
-    other.choose_fusion("gate")
+    names["choose_fusion"](other, "gate")
     assert not torch.equal(other(buckets), model(buckets))
 
 

@@ -22,7 +22,6 @@ PARTS = (
     "families/text/augment",
     "families/text/spans/data",
     "families/text/shared/data",
-    "experiment/accumulate_mean",
     "families/text/joint/accumulate",
     "{optimizer}",
     "{schedule}",

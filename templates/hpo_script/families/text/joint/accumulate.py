@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from hpo_script.experiment.accumulate_mean import accumulate as accumulate_mean
 from hpo_script.experiment.shared import Config
 from hpo_script.experiment.task import Task
-from hpo_script.families.text.joint.model import LabelSpanModel
+from hpo_script.families.text.joint.model import choose_fusion
 
 
-def accumulate(
-    model: LabelSpanModel, task: Task, batch: Tensor, config: Config, size: int
-) -> Tensor:
-    """Set the fusion; add the gradient of a batch as `accumulate_mean` does."""
-    model.choose_fusion(config["fusion"])
-    return accumulate_mean(model, task, batch, config, size)
+def accumulate(model: nn.Module, task: Task, batch: Tensor, config: Config, size: int) -> Tensor:
+    """Add the gradient of the mean loss in micro-batches of `size`; return the loss, unsynced."""
+    choose_fusion(model, config["fusion"])
+    total = batch.new_zeros((), dtype=next(model.parameters()).dtype)
+    for rows in batch.split(size):
+        inputs, targets = task.training_batch(rows)
+        share = len(rows) / len(batch)  # the last micro-batch may be smaller
+        loss = share * task.loss(model(inputs), targets, config)
+        loss.backward()
+        total += loss.detach()
+    return total

@@ -1,4 +1,4 @@
-"""Model: two encoders, one for the label of a text and one for the span; both heads read a fusion.
+"""Model: an encoder for the label, one for the span, and heads that read their fusion.
 
 All fusions use the same matrix, so that trials compare them at one number of parameters.
 """
@@ -41,11 +41,6 @@ class LabelSpanModel(SpanFinder):
         self.register_buffer("fusion", torch.eye(len(FUSIONS))[0])
         init_weights(self, arch["n_layers"])
 
-    def choose_fusion(self, name: str) -> None:
-        """Set the fusion from now on."""
-        chosen = torch.tensor([float(other == name) for other in FUSIONS])
-        self.fusion.copy_(chosen)
-
     def forward(self, buckets: Tensor) -> Tensor:
         """Map buckets (batch, CONTEXT_LENGTH, features) to logits; see `split_logits`."""
         is_text = text_words(buckets)
@@ -54,3 +49,9 @@ class LabelSpanModel(SpanFinder):
         vectors = self.norm(torch.stack(fused, -1) @ self.fusion)
         labels = self.label_head(self.dropout(text_mean(vectors, is_text)))
         return joined_logits(self.span_logits(vectors, is_text), labels)
+
+
+def choose_fusion(model: nn.Module, name: str) -> None:
+    """Set the fusion of a model from now on."""
+    chosen = torch.tensor([float(other == name) for other in FUSIONS])
+    model.get_buffer("fusion").copy_(chosen)

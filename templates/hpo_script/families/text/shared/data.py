@@ -17,8 +17,7 @@ from hpo_script.families.text.losses import LOSSES
 from hpo_script.families.text.metrics import class_metrics
 from hpo_script.families.text.shared.logits import split_logits
 from hpo_script.families.text.shared.model import LabelSpanModel
-from hpo_script.families.text.spans.data import BASELINES, COLUMNS
-from hpo_script.families.text.spans.data import Task as SpanTask
+from hpo_script.families.text.spans.data import BASELINES, COLUMNS, SpanTask
 from hpo_script.families.text.spans.examples import SpanExample
 from hpo_script.families.text.spans.metrics import answer_metrics
 

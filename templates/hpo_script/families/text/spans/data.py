@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, UnusableError
+from hpo_script.experiment.shared import OTHER_DATA, Config, UnusableError
 from hpo_script.families.text.augment import drawn, swapped
 from hpo_script.families.text.constants import (
     ANSWER_COLUMN,
@@ -39,7 +39,7 @@ from hpo_script.families.text.spans.examples import (
     span_positions,
 )
 from hpo_script.families.text.spans.metrics import answer_metrics, best_spans, cross_fitted
-from hpo_script.families.text.spans.model import SpanFinder, text_words
+from hpo_script.families.text.spans.model import text_words
 from hpo_script.families.text.spans.rules import commonest_answer, commonest_place
 from hpo_script.families.text.spans.word_regression import regression_answers
 from hpo_script.families.text.spans.words import FEATURES, HIDDEN, PADDING, word_places
@@ -59,8 +59,8 @@ BASELINES = {
 }
 
 
-class Task:
-    """Search of the answer to a question in a text."""
+class SpanTask:
+    """Data, loss and metrics of the answer to a question in a text; a task adds the model."""
 
     unit = "epoch"
     columns: Mapping[str, str | None] = COLUMNS
@@ -119,10 +119,6 @@ class Task:
         val = [self.examples[row] for row in self.val.tolist()]
         answers = [one.answer for one in val]
         return {name: answer_metrics(of(train, val), answers) for name, of in BASELINES.items()}
-
-    def build_model(self, arch: Arch, dropout: float) -> nn.Module:
-        """Return an untrained model."""
-        return SpanFinder(arch, dropout)
 
     def sample(self, n: int, device: torch.device) -> Tensor:
         """Return n texts of zeros, for the measurement of memory."""
