@@ -10,7 +10,7 @@ from typing import Any
 from click.testing import CliRunner
 from safetensors import safe_open
 
-from hpo_script.machinery.trial_log import read_event
+from hpo_script.machinery.log_lines import read_event
 from hpogen.cli import main
 from scripts import QUICK, changed, render_to, run
 

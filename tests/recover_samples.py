@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import version1
-from hpo_script.machinery import trial_log
+from hpo_script.machinery import log_lines
 from recover_trials import Recovery, Study, read_trials
 from version1 import escape_line_start, time_stamp
 
@@ -111,8 +111,8 @@ class SampleLog:
 class SampleLog2(SampleLog):
     """The same of version 2: an end line has the whole learning curve."""
 
-    table = trial_log
-    experiment = trial_log.FIELDS["run_start"][:-2]
+    table = log_lines
+    experiment = log_lines.FIELDS["run_start"][:-2]
 
     def __init__(self, study: str = STUDY, run: str = RUN, since: float = 0) -> None:
         super().__init__(study, run, since)

@@ -11,7 +11,7 @@ import pytest
 
 from children import shell
 from page_tools.execute import commands, expected_output, file_of, run_page
-from page_tools.generate import GENERATED, content
+from page_tools.generated_blocks import GENERATED, content
 from page_tools.pages import ROOT, Block, blocks, pages
 from scripts import write_warm_python
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from page_tools.execute import run_page
-from page_tools.generate import refreshed
+from page_tools.generated_blocks import refreshed
 from page_tools.pages import ROOT, pages
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hpo_script.machinery.log_fields import EVENT_MEANINGS, FIELD_MEANINGS
-from hpo_script.machinery.trial_log import FIELDS, LOG_EVENTS
+from hpo_script.machinery.log_line_meanings import EVENT_MEANINGS, FIELD_MEANINGS
+from hpo_script.machinery.log_lines import FIELDS, LOG_EVENTS
 from page_tools.pages import code, codes, table
 
 

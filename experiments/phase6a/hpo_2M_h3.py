@@ -1349,6 +1349,116 @@ def unreachable_worker(study: LoggedStudy, kind: str, options: str) -> str | Non
     return next((f"run {run} on {hosts[run]} (file system {kind})" for run in others), None)
 
 
+# --- Source: the constants and the code of this script, and how they differ from those of a log --
+
+# Trials compare where these are equal; SAME_SPACE matters to the sampler only.
+COMPARED = ("data_sha256", "task", "horizon", "metric", "direction", "settings", "code_sha256")
+SAME_SPACE = ("architectures_sha256", "search_space", "conditions", "skip_indices", "fixed_params")
+REMARKED = ("seed", "device", "threads", "torch", "optuna", "sampler", "pruner", "trial_seconds")
+# Constants that the experiment uses and that a run line has beside its `settings`.
+NO_SETTINGS = {*SAME_SPACE, "task", "horizon", "architectures", "free_axes", "data_path"}
+
+
+def read_source(source: str) -> tuple[dict[str, Any], str]:
+    """Return the constants, those that shape a trial as `settings`, and the code's SHA-256."""
+    _, constants, code, _ = source.split("\n# === ")
+    found: dict[str, Any] = {"settings": {}}
+    for node in ast.parse(f"# {constants}").body:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            constant = ast.unparse(target)
+            name, used = constant.lower(), re.search(rf"\b{constant}\b", code)
+            place = found["settings"] if used and name not in NO_SETTINGS else found
+            with suppress(ValueError):  # a function of the command line is no constant
+                place[name] = ast.literal_eval(node.value)
+    return found, hashlib.sha256(code.encode()).hexdigest()
+
+
+def differences(old: object, new: object, name: str) -> Iterator[str]:
+    """Yield the differences between two values, each with its place."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys((*old, *new)):
+            yield from differences(old.get(key), new.get(key), f"{name}.{key}")
+    elif old != new:
+        was, now = (json.dumps(value)[:60] for value in (old, new))
+        yield f"{name} was {was}, is {now}"
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    new = json.loads(json.dumps({name: new[name] for name in names}))
+    return [line for name in names for line in differences(old.get(name), new[name], name)]
+
+
+# --- Same experiment: a run identifies itself in the log, and refuses a log of another experiment
+
+
+def digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[str, Any]:
+    """Return the fields of the run line: everything that identifies the experiment."""
+    source = Path(sys.argv[0]).read_text("utf-8")
+    constants, code_sha256 = read_source(source)
+    del constants["architectures"]
+    return {
+        "log_version": LOG_VERSION,
+        "hpogen": HPOGEN,
+        "task": TASK,
+        "horizon": None,
+        "sampler": SAMPLER,
+        **constants,
+        "unit": task.unit,
+        "n_trials": arguments.n_trials,
+        "trial_seconds": arguments.trial_seconds,
+        "seed": arguments.seed,
+        "code_sha256": code_sha256,
+        "script_sha256": hashlib.sha256(source.encode()).hexdigest(),
+        "architectures_sha256": digest(ARCHITECTURES),
+        "search_space": {
+            name: json.loads(optuna.distributions.distribution_to_json(distribution))
+            for name, distribution in distributions().items()
+        },
+        "fixed_params": FIXED_PARAMS,
+        "overrides": arguments.overrides,
+        "smoke": arguments.smoke,
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "worker": {"host": platform.node(), "process": str(os.getpid())},
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "optuna": optuna.__version__,
+        "baselines": task.baselines(),
+        **task.describe(),
+    }
+
+
+def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> None:
+    """Refuse a log whose trials do not compare with new ones; say harmless differences."""
+    if not study.runs:
+        return
+    first = next(iter(study.runs.values()))
+    if first.get("log_version") != LOG_VERSION:
+        raise UnusableError(
+            f"{path} was written by another version of hpogen; recover-trials reads it. Give"
+            " another --log"
+        )
+    if changed := changes(first, about, (*COMPARED, *SAME_SPACE)):
+        way = "" if changes(first, about, COMPARED) else f", with --history {path} for its trials"
+        raise UnusableError(
+            f"{path} has trials of another experiment: {'; '.join(changed[:20])}. Undo that, or"
+            f" give another --log and --out{way}"
+        )
+    if other := unreachable_worker(study, *mount_of(path)):
+        raise UnusableError(
+            f"{path}: {other} has not ended, and locks may not reach it: wait for its end, or use"
+            " NFSv4 or a script that was rendered --with storage; if it was killed, continue it on"
+            " its machine, or a copy of the log on a local disk"
+        )
+    for text in changes(first, about, REMARKED):
+        say(f"warning: not as in the first run: {text}")
+
+
 # --- Joint TPE: all parameters of a trial together, near those of the good trials ----------------
 # The tree-structured Parzen estimator (Bergstra et al. 2011) with one density over all parameters.
 # That of Optuna draws differently from version to version (5.0 dropped its wide kernels); this one
@@ -1463,7 +1573,21 @@ def from_unit(space: Any, place: float) -> Any:
     return space.to_external_repr(min(high, max(low, number)))
 
 
-# --- Memory study: the trials of the log as an Optuna study, for the sampler and the pruner ------
+# --- Pruning: the part of a trial that no pruner may cut -----------------------------------------
+
+
+def first_prunable(task: Task, config: Config) -> float:
+    """Return the epoch or step from which a trial may be pruned: a share of its schedule.
+
+    Not during its warm-up: trials with a shorter one are ahead until then.
+    """
+    ends, sizes = zip(*task.intervals(config), strict=True)
+    done = itertools.accumulate(sizes)
+    warm = (end for end, n in zip(ends, done, strict=True) if n > config["warmup_steps"])
+    return max(config["prune_from"] * ends[-1], next(warm, math.inf))
+
+
+# --- Optuna study: the trials of the log in memory, for the sampler and the pruner ---------------
 # Nothing here is durable: the study is rebuilt from the log at each start. Trial n of the log is
 # trial n of the study, behind the trials that --history brought.
 
@@ -1481,18 +1605,7 @@ def as_optuna(trial: LoggedTrial) -> FrozenTrial:
     )
 
 
-def first_prunable(task: Task, config: Config) -> float:
-    """Return the epoch or step from which a trial may be pruned: a share of its schedule.
-
-    Not during its warm-up: trials with a shorter one are ahead until then.
-    """
-    ends, sizes = zip(*task.intervals(config), strict=True)
-    done = itertools.accumulate(sizes)
-    warm = (end for end, n in zip(ends, done, strict=True) if n > config["warmup_steps"])
-    return max(config["prune_from"] * ends[-1], next(warm, math.inf))
-
-
-class MemoryStudy:
+class OptunaStudy:
     """An Optuna study that follows a log."""
 
     def __init__(self, logged: LoggedStudy, seed: int) -> None:
@@ -2046,36 +2159,34 @@ def dry_run(
     return 1 if wrong or outside else 0
 
 
-# --- Trial loop: claims a trial in the log, trains it, writes its end, and takes the next --------
-# The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free.
-# So the total is exact, a killed trial continues under its number, and workers need no
-# coordinator. WARM_START comes first, then the extremes, the configurations of --enqueue, those of
-# the sampler, and reruns.
+# --- Next configuration: warm start, extremes, --enqueue, the sampler, and reruns at the end -----
 
-MOST_KILLS = 10  # processes in a row that may end at one place of a trial
 FEWEST_TRIALS = 10  # of a study that reruns its best trials
-SIGN = 1 if DIRECTION == "minimize" else -1
 
 
-class KilledError(Exception):
-    """The trial ended several processes in a row; it may need too much memory."""
-
-
-def digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def failure(error: Exception) -> dict[str, Any]:
-    """Return the fields of the end line of a trial that raised an error."""
-    reasons = {DivergedError: "diverged", KilledError: "killed"}
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return {
-        "state": "FAIL",
-        "value": None,
-        "fail_reason": "oom" if out_of_memory(error) else reasons.get(type(error), "error"),
-        "error": f"{type(error).__name__}: {error}",
-        "where": f"{Path(last.filename).name}:{last.lineno} in {last.name}",
-    }
+def given_params(
+    number: int, study: LoggedStudy, arguments: Namespace
+) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """Return the parameters of a trial that the sampler does not draw, and the trial's kind."""
+    if number < len(WARM_START):
+        config = dict(WARM_START[number])
+        return {**SPACE.encode(config.pop("arch_idx")), **config}, {"kind": "warm_start"}
+    place = number - len(WARM_START)
+    if place < len(EXTREME_INDICES):
+        arch_idx, ends = list(EXTREME_INDICES.items())[place]
+        kind = "smoke" if arguments.smoke else "extreme"
+        return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
+    used = {trial.attributes.get("enqueued_id") for trial in study.trials.values()}
+    for enqueued_id, params in study.enqueued.items():
+        if enqueued_id not in used:
+            return params, {"kind": "enqueued", "enqueued_id": enqueued_id}
+    started = {n for n, trial in study.trials.items() if trial.attributes}
+    after = len({*range(number + 1, arguments.n_trials)} - started)
+    plan = reruns(study) if arguments.n_trials >= FEWEST_TRIALS else []
+    if after < len(plan):  # the last ones
+        kind, best = plan[-1 - after]
+        return searched_params(best.attributes), {"kind": kind, "rerun_of": best.number}
+    return {}, {"kind": "search"}
 
 
 def reruns(study: LoggedStudy) -> list[tuple[str, LoggedTrial]]:
@@ -2088,9 +2199,19 @@ def reruns(study: LoggedStudy) -> list[tuple[str, LoggedTrial]]:
     return plan
 
 
+# --- Training of a trial: from its checkpoint, again with less memory, stopped early or pruned ---
+
+MOST_KILLS = 10  # processes in a row that may end at one place of a trial
+SIGN = 1 if DIRECTION == "minimize" else -1
+
+
+class KilledError(Exception):
+    """The trial ended several processes in a row; it may need too much memory."""
+
+
 @dataclass
-class Search:
-    """The trials of one run, and the state of the trial in training."""
+class TrialTraining:
+    """The trial of a run that is in training, and the lines that it writes."""
 
     task: Task
     log: LogFile
@@ -2098,46 +2219,35 @@ class Search:
     device: torch.device
     arguments: Namespace
     new_training = Training  # sections may replace it
+    resumed = False  # the trial was started before, by this run or another
 
     def __post_init__(self) -> None:
-        self.optuna_study = MemoryStudy(self.log.study, self.arguments.seed)
+        self.optuna_study = OptunaStudy(self.log.study, self.arguments.seed)
         self.free_at_start = free_memory(self.device)
         self.progress = Progress(self.arguments.n_trials)
-        self.next_round, self.next_results = 0.0, 0.0  # earliest times; 1 % of the run each
-
-    @staticmethod
-    def plan(
-        task: Task, device: torch.device, _arguments: Namespace
-    ) -> tuple[dict[int, ShapeCost], int]:
-        """Return the cost of each architecture, and the bytes that training may use."""
-        return measure_shapes(task), free_memory(device)
-
-    def run(self) -> int:
-        """Run trials up to the total; return the exit code: 1 if none is complete."""
-        self.optuna_study.rebuild()
-        self.arguments.out.mkdir(parents=True, exist_ok=True)
         self.stops = Stops(self.arguments.out / "STOP")
-        reason, code = "error", 2
-        try:
-            while (number := self.next_trial()) is not None:
-                self.run_trial(number)
-            counts = self.log.study.counts()
-            reason, code = "trials", 0 if counts["complete"] or counts["running"] else 1
-        except Interrupted as stop:
-            reason, code = stop.reason, stop.code
-            hint = f" after you remove {self.stops.file}" if reason == "STOP" else ""
-            say(f"stopped: {reason}. To continue, run the same command again{hint}")
-        finally:
-            self.close_run(reason)
-        return code
+        self.next_round = 0.0  # earliest time of the next round; rounds take 1 % of the run
 
-    def close_run(self, reason: str) -> None:
-        """Write the end line of the run, and the results of the study."""
-        with suppress(Interrupted), self.log.round() as study:
-            totals = summary(study)
-            results = {name: totals[name] for name in (*STATES, "best_trial", "best_value")}
-            self.log.write("run_end", {"reason": reason, **results})
-        self.write_results()
+    def begin_trial(self, number: int) -> None:
+        """Set the state of a trial that has no evaluation yet."""
+        self.number, self.config = number, dict(self.log.study.trials[number].attributes)
+        spared = self.config["kind"] in ("extreme", "smoke", "noise", "confirm")
+        self.prunable_from = math.inf if spared else first_prunable(self.task, self.config)
+        self.curve: list[dict[str, Any]] = []
+        self.began = time.monotonic()
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        path = self.arguments.out / "checkpoints" / f"trial_{number:04d}.pt"
+        key = f"{self.log.study.study_id} {self.config['config_id']}"
+        self.checkpoint = Checkpoint(path, key, minutes=self.arguments.checkpoint_minutes)
+        shape = ("d_model", "n_layers", "n_heads", "d_ff")
+        self.progress.begin(number, " ".join(f"{axis}={self.config[axis]}" for axis in shape))
+
+    def write(self, event: str, fields: Mapping[str, Any], level: str = "I") -> None:
+        """Write a line of the trial in training, with its architecture."""
+        common = {"trial": self.number, **{name: self.config[name] for name in ARCHITECTURE}}
+        kept = self.optuna_study.kept(self.number)
+        self.log.write(event, {**common, **kept, **fields}, level=level)
 
     def sync(self) -> None:
         """Write the pending lines; wait while the disk is full, until the run must stop."""
@@ -2153,104 +2263,6 @@ class Search:
         now = time.monotonic()
         self.next_round = now + 100 * (now - began)
         self.log.report_damage()
-
-    def next_trial(self) -> int | None:
-        """Return the next trial, locked and claimed; None if no trial is left."""
-        if stop := self.stops.asked():
-            raise stop
-        with self.log.round() as study:
-            ended = {n for n, trial in study.trials.items() if trial.finished}
-            left = (n for n in range(self.arguments.n_trials) if n not in ended)
-            number = next((n for n in left if self.log.lock_trial(n)), None)
-            trial = None if number is None else study.trials.get(number)
-            self.resumed = trial is not None and trial.datetime_start is not None
-            if number is not None and not self.resumed:
-                self.start_trial(number, study, *self.given_params(number, study))
-        self.sync()
-        return number
-
-    def start_trial(
-        self, number: int, study: LoggedStudy, params: Mapping[str, Any], origin: dict[str, Any]
-    ) -> None:
-        """Choose the configuration of a trial and claim it."""
-        config = self.optuna_study.ask(number, params)
-        arch_idx = SPACE.decode(config)
-        row, cost = ARCHITECTURES[arch_idx], self.costs[arch_idx]
-        trained = {name: value for name, value in config.items() if name not in SPACE.sizes()}
-        config_id = digest([row, trained])[:12]
-        equal = [n for n, t in study.trials.items() if t.attributes.get("config_id") == config_id]
-        if equal and "rerun_of" not in origin:
-            origin |= {"kind": "repeat", "repeat_of": min(equal)}
-        fields = {
-            "trial": number,
-            "arch_idx": arch_idx,
-            **{axis: size for axis, size in row.items() if axis != "params"},
-            "param_count": cost.params,
-            **config,
-            **self.task.training_length(config),
-            "micro_batch": cost.micro_batch(free_memory(self.device), config["batch_size"]),
-            "seed": self.arguments.seed,
-            **origin,
-            "config_id": config_id,
-            "datetime_start": str(datetime.now()),
-        }
-        self.log.write("trial_start", {**fields, **self.optuna_study.kept(number)})
-
-    def given_params(
-        self, number: int, study: LoggedStudy
-    ) -> tuple[Mapping[str, Any], dict[str, Any]]:
-        """Return the preset parameters of a trial, and its kind."""
-        if number < len(WARM_START):
-            config = dict(WARM_START[number])
-            return {**SPACE.encode(config.pop("arch_idx")), **config}, {"kind": "warm_start"}
-        place = number - len(WARM_START)
-        if place < len(EXTREME_INDICES):
-            arch_idx, ends = list(EXTREME_INDICES.items())[place]
-            kind = "smoke" if self.arguments.smoke else "extreme"
-            return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
-        used = {trial.attributes.get("enqueued_id") for trial in study.trials.values()}
-        for enqueued_id, params in study.enqueued.items():
-            if enqueued_id not in used:
-                return params, {"kind": "enqueued", "enqueued_id": enqueued_id}
-        started = {n for n, trial in study.trials.items() if trial.attributes}
-        after = len({*range(number + 1, self.arguments.n_trials)} - started)
-        plan = reruns(study) if self.arguments.n_trials >= FEWEST_TRIALS else []
-        if after < len(plan):  # the last ones
-            kind, best = plan[-1 - after]
-            return searched_params(best.attributes), {"kind": kind, "rerun_of": best.number}
-        return {}, {"kind": "search"}
-
-    def run_trial(self, number: int) -> None:
-        """Train one trial, from its checkpoint if it has one, and write its end."""
-        self.number, self.config = number, dict(self.log.study.trials[number].attributes)
-        spared = self.config["kind"] in ("extreme", "smoke", "noise", "confirm")
-        self.prunable_from = math.inf if spared else first_prunable(self.task, self.config)
-        self.curve: list[dict[str, Any]] = []
-        self.began = time.monotonic()
-        if self.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self.device)
-        path = self.arguments.out / "checkpoints" / f"trial_{number:04d}.pt"
-        key = f"{self.log.study.study_id} {self.config['config_id']}"
-        self.checkpoint = Checkpoint(path, key, minutes=self.arguments.checkpoint_minutes)
-        shape = ("d_model", "n_layers", "n_heads", "d_ff")
-        self.progress.begin(number, " ".join(f"{axis}={self.config[axis]}" for axis in shape))
-        try:
-            result = self.train_trial()
-        except Exception as error:  # a failed trial must not end the study
-            result = failure(error)
-        result |= {"seconds": time.monotonic() - self.began, "learning_curve": self.curve}
-        if self.end_trial(result):
-            self.checkpoint.remove()
-            best = self.log.study.best(DIRECTION)
-            lead = f"best {best.value:.5g} (trial {best.number})" if best else "none complete yet"
-            outcome = result.get("fail_reason", result["value"])
-            self.progress.end(f"{result['state']} {outcome}  {lead}")
-
-    def write(self, event: str, fields: Mapping[str, Any], level: str = "I") -> None:
-        """Write a line of the trial in training, with its architecture."""
-        common = {"trial": self.number, **{name: self.config[name] for name in ARCHITECTURE}}
-        kept = self.optuna_study.kept(self.number)
-        self.log.write(event, {**common, **kept, **fields}, level=level)
 
     def resume_trial(self, micro_batch: int) -> Mapping[str, Any]:
         """Claim a trial that was started before; return the state of its checkpoint or {}."""
@@ -2354,6 +2366,122 @@ class Search:
             self.sync()
         return pruned
 
+
+# --- Trial loop: claims a trial in the log, trains it, writes its end, and takes the next --------
+# The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free.
+# So the total is exact, a killed trial continues under its number, and workers need no
+# coordinator. WARM_START comes first, then the extremes, the configurations of --enqueue, those of
+# the sampler, and reruns.
+
+
+def failure(error: Exception) -> dict[str, Any]:
+    """Return the fields of the end line of a trial that raised an error."""
+    reasons = {DivergedError: "diverged", KilledError: "killed"}
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return {
+        "state": "FAIL",
+        "value": None,
+        "fail_reason": "oom" if out_of_memory(error) else reasons.get(type(error), "error"),
+        "error": f"{type(error).__name__}: {error}",
+        "where": f"{Path(last.filename).name}:{last.lineno} in {last.name}",
+    }
+
+
+class Search(TrialTraining):
+    """The trials of one run, claimed one after another."""
+
+    next_results = 0.0  # earliest time to write the results again, which takes 1 % of the run
+
+    @staticmethod
+    def plan(
+        task: Task, device: torch.device, _arguments: Namespace
+    ) -> tuple[dict[int, ShapeCost], int]:
+        """Return the cost of each architecture, and the bytes that training may use."""
+        return measure_shapes(task), free_memory(device)
+
+    def run(self) -> int:
+        """Run trials up to the total; return the exit code: 1 if none is complete."""
+        self.optuna_study.rebuild()
+        self.arguments.out.mkdir(parents=True, exist_ok=True)
+        reason, code = "error", 2
+        try:
+            while (number := self.next_trial()) is not None:
+                self.run_trial(number)
+            counts = self.log.study.counts()
+            reason, code = "trials", 0 if counts["complete"] or counts["running"] else 1
+        except Interrupted as stop:
+            reason, code = stop.reason, stop.code
+            hint = f" after you remove {self.stops.file}" if reason == "STOP" else ""
+            say(f"stopped: {reason}. To continue, run the same command again{hint}")
+        finally:
+            self.close_run(reason)
+        return code
+
+    def close_run(self, reason: str) -> None:
+        """Write the end line of the run, and the results of the study."""
+        with suppress(Interrupted), self.log.round() as study:
+            totals = summary(study)
+            results = {name: totals[name] for name in (*STATES, "best_trial", "best_value")}
+            self.log.write("run_end", {"reason": reason, **results})
+        self.write_results()
+
+    def next_trial(self) -> int | None:
+        """Return the next trial, locked and claimed; None if no trial is left."""
+        if stop := self.stops.asked():
+            raise stop
+        with self.log.round() as study:
+            ended = {n for n, trial in study.trials.items() if trial.finished}
+            left = (n for n in range(self.arguments.n_trials) if n not in ended)
+            number = next((n for n in left if self.log.lock_trial(n)), None)
+            trial = None if number is None else study.trials.get(number)
+            self.resumed = trial is not None and trial.datetime_start is not None
+            if number is not None and not self.resumed:
+                self.start_trial(number, study, *given_params(number, study, self.arguments))
+        self.sync()
+        return number
+
+    def start_trial(
+        self, number: int, study: LoggedStudy, params: Mapping[str, Any], origin: dict[str, Any]
+    ) -> None:
+        """Choose the configuration of a trial and claim it."""
+        config = self.optuna_study.ask(number, params)
+        arch_idx = SPACE.decode(config)
+        row, cost = ARCHITECTURES[arch_idx], self.costs[arch_idx]
+        trained = {name: value for name, value in config.items() if name not in SPACE.sizes()}
+        config_id = digest([row, trained])[:12]
+        equal = [n for n, t in study.trials.items() if t.attributes.get("config_id") == config_id]
+        if equal and "rerun_of" not in origin:
+            origin |= {"kind": "repeat", "repeat_of": min(equal)}
+        fields = {
+            "trial": number,
+            "arch_idx": arch_idx,
+            **{axis: size for axis, size in row.items() if axis != "params"},
+            "param_count": cost.params,
+            **config,
+            **self.task.training_length(config),
+            "micro_batch": cost.micro_batch(free_memory(self.device), config["batch_size"]),
+            "seed": self.arguments.seed,
+            **origin,
+            "config_id": config_id,
+            "datetime_start": str(datetime.now()),
+        }
+        self.log.write("trial_start", {**fields, **self.optuna_study.kept(number)})
+
+    def run_trial(self, number: int) -> None:
+        """Train one trial, from its checkpoint if it has one, and write its end."""
+        self.begin_trial(number)
+        try:
+            result = self.train_trial()
+        except Exception as error:  # a failed trial must not end the study
+            result = failure(error)
+        result |= {"seconds": time.monotonic() - self.began, "learning_curve": self.curve}
+        if self.end_trial(result):
+            self.checkpoint.remove()
+            best = self.log.study.best(DIRECTION)
+            lead = f"best {best.value:.5g} (trial {best.number})" if best else "none complete yet"
+            outcome = result.get("fail_reason", result["value"])
+            self.progress.end(f"{result['state']} {outcome}  {lead}")
+
     def end_trial(self, result: Mapping[str, Any]) -> bool:
         """Write the end of the trial; return False if another run has claimed it."""
         with self.log.round() as study:
@@ -2384,110 +2512,7 @@ class Search:
         self.next_results = now + 100 * (now - began)
 
 
-# --- Source: the constants and the code of this script, and how they differ from those of a log --
-
-# Trials compare where these are equal; SAME_SPACE matters to the sampler only.
-COMPARED = ("data_sha256", "task", "horizon", "metric", "direction", "settings", "code_sha256")
-SAME_SPACE = ("architectures_sha256", "search_space", "conditions", "skip_indices", "fixed_params")
-REMARKED = ("seed", "device", "threads", "torch", "optuna", "sampler", "pruner", "trial_seconds")
-# Constants that the experiment uses and that a run line has beside its `settings`.
-NO_SETTINGS = {*SAME_SPACE, "task", "horizon", "architectures", "free_axes", "data_path"}
-
-
-def read_source(source: str) -> tuple[dict[str, Any], str]:
-    """Return the constants, those that shape a trial as `settings`, and the code's SHA-256."""
-    _, constants, code, _ = source.split("\n# === ")
-    found: dict[str, Any] = {"settings": {}}
-    for node in ast.parse(f"# {constants}").body:
-        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value:
-            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            constant = ast.unparse(target)
-            name, used = constant.lower(), re.search(rf"\b{constant}\b", code)
-            place = found["settings"] if used and name not in NO_SETTINGS else found
-            with suppress(ValueError):  # a function of the command line is no constant
-                place[name] = ast.literal_eval(node.value)
-    return found, hashlib.sha256(code.encode()).hexdigest()
-
-
-def differences(old: object, new: object, name: str) -> Iterator[str]:
-    """Yield the differences between two values, each with its place."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in dict.fromkeys((*old, *new)):
-            yield from differences(old.get(key), new.get(key), f"{name}.{key}")
-    elif old != new:
-        was, now = (json.dumps(value)[:60] for value in (old, new))
-        yield f"{name} was {was}, is {now}"
-
-
-def changes(old: Mapping[str, Any], new: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    new = json.loads(json.dumps({name: new[name] for name in names}))
-    return [line for name in names for line in differences(old.get(name), new[name], name)]
-
-
-# --- Main: what the command line asks for --------------------------------------------------------
-
-
-def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[str, Any]:
-    """Return the fields of the run line: everything that identifies the experiment."""
-    source = Path(sys.argv[0]).read_text("utf-8")
-    constants, code_sha256 = read_source(source)
-    del constants["architectures"]
-    return {
-        "log_version": LOG_VERSION,
-        "hpogen": HPOGEN,
-        "task": TASK,
-        "horizon": None,
-        "sampler": SAMPLER,
-        **constants,
-        "unit": task.unit,
-        "n_trials": arguments.n_trials,
-        "trial_seconds": arguments.trial_seconds,
-        "seed": arguments.seed,
-        "code_sha256": code_sha256,
-        "script_sha256": hashlib.sha256(source.encode()).hexdigest(),
-        "architectures_sha256": digest(ARCHITECTURES),
-        "search_space": {
-            name: json.loads(optuna.distributions.distribution_to_json(distribution))
-            for name, distribution in distributions().items()
-        },
-        "fixed_params": FIXED_PARAMS,
-        "overrides": arguments.overrides,
-        "smoke": arguments.smoke,
-        "device": str(device),
-        "threads": torch.get_num_threads(),
-        "worker": {"host": platform.node(), "process": str(os.getpid())},
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "optuna": optuna.__version__,
-        "baselines": task.baselines(),
-        **task.describe(),
-    }
-
-
-def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> None:
-    """Refuse a log whose trials do not compare with new ones; say harmless differences."""
-    if not study.runs:
-        return
-    first = next(iter(study.runs.values()))
-    if first.get("log_version") != LOG_VERSION:
-        raise UnusableError(
-            f"{path} was written by another version of hpogen; recover-trials reads it. Give"
-            " another --log"
-        )
-    if changed := changes(first, about, (*COMPARED, *SAME_SPACE)):
-        way = "" if changes(first, about, COMPARED) else f", with --history {path} for its trials"
-        raise UnusableError(
-            f"{path} has trials of another experiment: {'; '.join(changed[:20])}. Undo that, or"
-            f" give another --log and --out{way}"
-        )
-    if other := unreachable_worker(study, *mount_of(path)):
-        raise UnusableError(
-            f"{path}: {other} has not ended, and locks may not reach it: wait for its end, or use"
-            " NFSv4 or a script that was rendered --with storage; if it was killed, continue it on"
-            " its machine, or a copy of the log on a local disk"
-        )
-    for text in changes(first, about, REMARKED):
-        say(f"warning: not as in the first run: {text}")
+# --- Trials from outside: configurations of --enqueue, and trials of --history -------------------
 
 
 def normal_params(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -2548,6 +2573,34 @@ def enqueued_lines(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
+# --- Repeat: a recorded trial is trained again (--repeat), and every evaluation compared ---------
+
+
+def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> int:
+    """Train trial `number` of a log again; return 1 if an evaluation differs."""
+    study = read_log(path).study
+    trial = study.trials.get(number)
+    if not trial or not trial.curve:
+        raise UnusableError(f"--repeat {number}: {path} has no evaluation of this trial")
+    run = study.runs.get(trial.claims[-1], {}) if trial.claims else {}
+    if run.get("trial_seconds"):
+        raise UnusableError(f"--repeat {number}: its schedule depended on the speed of a machine")
+    torch.set_num_threads(run.get("threads", 1))  # another number changes the last digits
+    config = trial.attributes
+    arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
+    training = Training(task, arch, config, key, device)
+    again = train(training, micro_batch=config["micro_batch"], after_batch=lambda _share: None)
+    same = True
+    for known, found in zip(trial.curve, again, strict=False):  # it may have ended early
+        same &= known == found
+        print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
+    print(f"trial {number}: {'the same' if same else 'NOT the same'}")
+    return 0 if same else 1
+
+
+# --- Main: what the command line asks for --------------------------------------------------------
+
+
 def open_run(log: LogFile, about: Mapping[str, Any], arguments: Namespace) -> None:
     """Check the log; write that a run starts, and what --history and --enqueue add."""
     history = history_lines(arguments.history, about) if arguments.history else []
@@ -2579,28 +2632,6 @@ def make_smoke(task: Task, arguments: Namespace) -> None:
     arguments.n_trials = 2
     arguments.log.unlink(missing_ok=True)
     say(f"smoke test: log in {arguments.log}")
-
-
-def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> int:
-    """Train trial `number` of a log again; return 1 if an evaluation differs."""
-    study = read_log(path).study
-    trial = study.trials.get(number)
-    if not trial or not trial.curve:
-        raise UnusableError(f"--repeat {number}: {path} has no evaluation of this trial")
-    run = study.runs.get(trial.claims[-1], {}) if trial.claims else {}
-    if run.get("trial_seconds"):
-        raise UnusableError(f"--repeat {number}: its schedule depended on the speed of a machine")
-    torch.set_num_threads(run.get("threads", 1))  # another number changes the last digits
-    config = trial.attributes
-    arch, key = ARCHITECTURES[config["arch_idx"]], (config["seed"], number)
-    training = Training(task, arch, config, key, device)
-    again = train(training, micro_batch=config["micro_batch"], after_batch=lambda _share: None)
-    same = True
-    for known, found in zip(trial.curve, again, strict=False):  # it may have ended early
-        same &= known == found
-        print(json.dumps(found), "as recorded" if known == found else f"recorded: {known}")
-    print(f"trial {number}: {'the same' if same else 'NOT the same'}")
-    return 0 if same else 1
 
 
 def print_result(path: Path, study: LoggedStudy) -> None:

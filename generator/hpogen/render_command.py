@@ -15,12 +15,12 @@ from hpogen.files import shown_path
 from hpogen.plans import manifest
 from hpogen.plans.matrix import Cell, Script, listed, render_plan
 from hpogen.plans.plan import PlanFile, read_plan
+from hpogen.render_summary import summary_line, summary_lines
+from hpogen.rendering.overwrite_check import State, Target, carry_out, edited, leftovers, target
 from hpogen.rendering.render import render
-from hpogen.rendering.targets import State, Target, carry_out, edited, leftovers, target
 from hpogen.spec import Spec
 from hpogen.spec.spec_changes import other_configuration
 from hpogen.spec.spec_warnings import spec_warnings
-from hpogen.summary import summary_line, summary_lines
 
 
 def write_script(spec: Spec, out: Path, *, force: bool) -> None:

@@ -11,7 +11,7 @@ from recover_trials.errors import MissingReaderError, UnreadableError
 from recover_trials.legacy.architectures import complete_from_list, read_architectures
 from recover_trials.model import Study, Trial
 from recover_trials.read import read_trials
-from recover_trials.recovery import Recovery
+from recover_trials.recovery_report import Recovery
 from recover_trials.seed_noise import seed_noise
 
 __all__ = [

@@ -23,7 +23,7 @@ from recover_trials.output.write_output import write_output
 
 if TYPE_CHECKING:
     from recover_trials.model import Study
-    from recover_trials.recovery import Recovery
+    from recover_trials.recovery_report import Recovery
 
 FORMATS = ("table", "csv", "json", "jsonl", "parquet", "all_trials", "best_config", "trial_files")
 EXAMPLES = """\b
@@ -250,7 +250,7 @@ def repair_journals(names: tuple[str, ...], other_options: object) -> NoReturn:
 
 def read_logs(logs: tuple[str, ...]) -> tuple[Recovery, dict[str, OSError]]:
     """Return the recovery, and the errors of unreadable logs."""
-    from recover_trials.progress import progress_of
+    from recover_trials.progress_bar import progress_of
     from recover_trials.read import read_trials
 
     unreadable: dict[str, OSError] = {}

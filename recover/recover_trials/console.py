@@ -21,7 +21,7 @@ from recover_trials.errors import (
 )
 
 if TYPE_CHECKING:
-    from recover_trials.recovery import Recovery
+    from recover_trials.recovery_report import Recovery
 
 NO_TRIALS = (
     "no trials: the files hold no line about a trial; give the log of a search script or of Optuna"

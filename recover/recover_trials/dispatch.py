@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from recover_trials.findings import Findings
 from recover_trials.hpogen_log import hpogen_lines
 from recover_trials.hpogen_log.studies import HpogenStudies
 from recover_trials.legacy import banners, end_lines, start_lines
@@ -24,6 +23,7 @@ from recover_trials.optuna_log.stamps import (
     is_stamped,
     may_precede,
 )
+from recover_trials.skipped_lines import Findings
 
 ESCAPED = re.compile(r"""\\(['"\\])""")
 MENTION = re.compile(r"\b[Tt]rial[ #]\d{1,9}\b")

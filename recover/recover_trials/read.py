@@ -31,14 +31,14 @@ from recover_trials.files.streams import (
     unwrapped,
     without_mark,
 )
-from recover_trials.findings import Findings
 from recover_trials.hpogen_log.file_order import by_time
 from recover_trials.hpogen_log.studies import HpogenStudies
 from recover_trials.model import Study
 from recover_trials.optuna_log.join_runs import join_runs, number_names
 from recover_trials.optuna_log.runs import OptunaRuns
-from recover_trials.recovery import Recovery, check_best, check_names
+from recover_trials.recovery_report import Recovery, check_best, check_names
 from recover_trials.scan import reader_of
+from recover_trials.skipped_lines import Findings
 from recover_trials.training_logs import tables
 from recover_trials.training_logs.studies import TrainingLogs, is_training_log
 

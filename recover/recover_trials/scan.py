@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 
 from recover_trials.dispatch import Dispatcher
-from recover_trials.findings import Findings
 from recover_trials.hpogen_log import hpogen_lines
 from recover_trials.hpogen_log.reader import Version2Reader
 from recover_trials.hpogen_log.studies import HpogenStudies
 from recover_trials.legacy import start_lines
 from recover_trials.optuna_log.continued import statement_at, whole_statements
+from recover_trials.optuna_log.frequent_lines import Content, Mention, mentions_of
 from recover_trials.optuna_log.optuna_lines import Result
-from recover_trials.optuna_log.regular_lines import Content, Mention, mentions_of
 from recover_trials.optuna_log.runs import OptunaRuns
 from recover_trials.optuna_log.stamps import LENGTH
+from recover_trials.skipped_lines import Findings
 
 ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\r\n]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 # Lines of runs, studies and runners.

@@ -28,7 +28,7 @@ from typing import Any
 import torch
 import yaml
 
-from hpo_script.machinery.trial_log import format_event, read_event
+from hpo_script.machinery.log_lines import format_event, read_event
 from hpogen.demo_data import prices
 
 EPOCHS, MEASURED = 50, 3

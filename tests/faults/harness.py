@@ -24,8 +24,8 @@ from typing import Any
 import warm
 from children import child, kept
 from hpo_script.machinery.log_file import LogFile, read_log
+from hpo_script.machinery.log_lines import read_event
 from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
-from hpo_script.machinery.trial_log import read_event
 from hpogen.demo_data import prices
 from scripts import QUICK, changed, render_to
 from warm import Warm

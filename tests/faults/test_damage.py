@@ -24,8 +24,8 @@ from faults.harness import (
     wait_for,
 )
 from hpo_script.machinery.log_file import LogFile
+from hpo_script.machinery.log_lines import read_event
 from hpo_script.machinery.logged_study import LoggedStudy
-from hpo_script.machinery.trial_log import read_event
 from scripts import changed
 from warm import Warm
 

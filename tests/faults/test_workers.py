@@ -23,7 +23,7 @@ from faults.harness import (
     wait_for,
 )
 from hpo_script.machinery.log_file import ROUND_BYTE
-from hpo_script.machinery.trial_log import ARCHITECTURE
+from hpo_script.machinery.log_lines import ARCHITECTURE
 from scripts import changed
 from warm import Warm
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from finals import command, events, make_final, make_study, names, weights
-from hpo_script.families.text.measures import (
+from hpo_script.families.text.final_measures import (
     SIGNS,
     best_temperature,
     label_measures,

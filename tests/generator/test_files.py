@@ -14,7 +14,7 @@ import pytest
 
 from hpogen.errors import UsageError
 from hpogen.files import remove_parts, write_atomic
-from hpogen.rendering.lock import folder_lock
+from hpogen.rendering.folder_lock import folder_lock
 
 
 def names(folder: Path) -> list[str]:

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from hpogen import __version__
 from hpogen.cli import main
 from hpogen.plans.overlay import merged
-from hpogen.rendering.lock import NAME
+from hpogen.rendering.folder_lock import NAME
 
 TWO = "budgets: [2M]\nhorizons: [1, 3]\n"
 TWO_NAMES = ["hpo_2M_h1.py", "hpo_2M_h3.py"]
@@ -586,7 +586,7 @@ def test_nothing_is_written_while_a_queue_runs(tmp_path: Path) -> None:
 def test_an_edit_between_the_look_and_the_lock_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import hpogen.rendering.targets as targets
+    import hpogen.rendering.overwrite_check as targets
 
     render(tmp_path)
     real = targets.folder_lock

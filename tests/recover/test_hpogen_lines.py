@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import version1
-from hpo_script.machinery import trial_log
-from hpo_script.machinery.trial_log import FIELDS, LOG_EVENTS, LONG_NAMES
+from hpo_script.machinery import log_lines
+from hpo_script.machinery.log_lines import FIELDS, LOG_EVENTS, LONG_NAMES
 from recover_samples import HOSTILE_TEXTS, STAMP, SampleLog, SampleLog2, sample_log
 from recover_trials import read_trials
 from recover_trials.hpogen_log.hpogen_lines import parse_event, parse_events
@@ -33,7 +33,7 @@ VALUES = st.recursive(
 NAMES = st.from_regex(r"[^\W\d]\w{0,8}", fullmatch=True) | st.just("optimizer.lr")
 # Every kind of line of both versions: table, event, head, and fields under their long names.
 KINDS: list[tuple[Any, str, str, tuple[str, ...]]] = [
-    *((trial_log, event, row[0], FIELDS[event]) for event, row in LOG_EVENTS.items()),
+    *((log_lines, event, row[0], FIELDS[event]) for event, row in LOG_EVENTS.items()),
     *(
         (version1, event, row.head, tuple(LONG_NAMES.get(n, n) for n in row.first + row.last))
         for event, row in version1.LOG_EVENTS.items()

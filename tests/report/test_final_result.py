@@ -8,7 +8,7 @@ import pytest
 
 from hpogen.report.final_result import gains, reliability
 from hpogen.report.page import page_of
-from hpogen.report.verdict import short_verdict, verdicts
+from hpogen.report.study_verdict import short_verdict, verdicts
 from hpogen.report.view import StudyView
 from recover_samples import SampleLog2, recover
 

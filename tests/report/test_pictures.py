@@ -12,8 +12,8 @@ import pytest
 
 from hpogen.report.coverage import architectures_for, coverage_of, coverage_sentence
 from hpogen.report.importance import LEAST_TRIALS, importances_of
-from hpogen.report.pictures import pictures
 from hpogen.report.setting_pictures import parallel
+from hpogen.report.study_pictures import pictures
 from hpogen.report.view import StudyView
 from recover_samples import SampleLog2, recover_one
 

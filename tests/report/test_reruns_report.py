@@ -10,8 +10,8 @@ import pytest
 
 from hpogen.report.progress_pictures import history
 from hpogen.report.smoothed import LEAST_TRIALS, smoothed_of, smoothed_sentence
+from hpogen.report.study_verdict import verdicts
 from hpogen.report.tables import best_table
-from hpogen.report.verdict import verdicts
 from hpogen.report.view import StudyView
 from recover_samples import SampleLog2, recover, recover_one
 from recover_trials import Study, Trial, seed_noise

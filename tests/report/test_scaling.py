@@ -18,9 +18,9 @@ from hpogen.cli import main
 from hpogen.report.study_table import COLUMNS
 from hpogen.report.view import StudyView
 from hpogen.scaling.cells import Group, groups_of
-from hpogen.scaling.fit import fit
+from hpogen.scaling.curve_fit import fit
+from hpogen.scaling.exponent_interval import answer_of
 from hpogen.scaling.held_out import held_out
-from hpogen.scaling.law import answer_of
 from hpogen.scaling.learning_rate import rate_law
 from hpogen.scaling.next_runs import next_plans
 from hpogen.scaling.sentences import Scaling

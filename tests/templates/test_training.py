@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpo_script.experiment.optimizer import learning_rate
+from hpo_script.experiment.optimizer_and_schedule import learning_rate
 from hpo_script.experiment.training import stops_early, stream_seed
 from hpo_script.families.market.losses import bce, focal, soft_auc, weighted_bce
 from hpo_script.machinery.checkpoint import Checkpoint

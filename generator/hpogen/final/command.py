@@ -10,7 +10,7 @@ from hpogen.errors import UsageError
 from hpogen.final.chosen import best_trials, configuration, read_study
 from hpogen.final.final_spec import FinalSpec, render_final
 from hpogen.final.study_script import find_script, study_spec
-from hpogen.rendering.targets import carry_out, target
+from hpogen.rendering.overwrite_check import carry_out, target
 
 
 def final_spec(

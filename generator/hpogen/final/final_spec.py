@@ -35,14 +35,14 @@ LEFT_OUT = [
     "WALK_FORWARD",
 ]
 FINAL_MACHINERY = (
-    "machinery/trial_log",
+    "machinery/log_lines",
     "machinery/logged_study",
     "machinery/log_file",
     "machinery/checkpoint",
     "machinery/device",
     "machinery/run_stops",
     "machinery/progress",
-    "machinery/source",
+    "machinery/source_digest",
     "final/weights",
     "final/training",
     "final/evaluation",

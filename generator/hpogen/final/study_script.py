@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hpo_script.machinery.source import COMPARED, changes, read_source
+from hpo_script.machinery.source_digest import COMPARED, changes, read_source
 from hpogen.check import header_spec, read_script
 from hpogen.configuration.yaml_file import shown
 from hpogen.errors import UsageError

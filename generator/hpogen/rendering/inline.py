@@ -252,4 +252,4 @@ def part_text(part: Part, before: Part | None = None) -> str:
 
 def heading(title: str, rule: str = "-") -> str:
     """Return a comment line with a title between rules."""
-    return f"# {rule * 3} {title} ".ljust(WIDTH, rule)
+    return f"# {rule * 3} {title} ".ljust(WIDTH, rule).rstrip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hpogen.report.costs import Cost, costs_of
-from hpogen.report.picture import BEST, OTHER, Picture, Trace, dots, whole_axis
+from hpogen.report.plotly_figure import BEST, OTHER, Picture, Trace, dots, whole_axis
 from hpogen.report.view import StudyView
 from hpogen.report.words import count
 

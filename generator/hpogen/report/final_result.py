@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from hpogen.report.picture import BEST, OTHER, Picture, dots, lines
+from hpogen.report.plotly_figure import BEST, OTHER, Picture, dots, lines
 from hpogen.report.view import StudyView
 from hpogen.report.words import finite, text_of
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hpogen.report.coverage import TIMES, Coverage, Tried, coverage_sentence
-from hpogen.report.picture import OTHER, Picture, Trace, about_trial, dots, escaped
+from hpogen.report.plotly_figure import OTHER, Picture, Trace, about_trial, dots, escaped
 from hpogen.report.view import StudyView
 from hpogen.report.words import plural
 

@@ -14,10 +14,10 @@ from hpogen.errors import MissingDependencyError
 from hpogen.report.costs import cost_lines
 from hpogen.report.final_result import GAIN_HEAD, gains
 from hpogen.report.importance import importances_of
-from hpogen.report.pictures import pictures
 from hpogen.report.smoothed import smoothed_of, smoothed_sentence
+from hpogen.report.study_pictures import pictures
+from hpogen.report.study_verdict import verdicts
 from hpogen.report.tables import best_table, comparison
-from hpogen.report.verdict import verdicts
 from hpogen.report.view import StudyView, progress_of
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from hpogen.errors import MissingDependencyError, UsageError
 from hpogen.files import shown_path
 from hpogen.report.importance import importances_of
-from hpogen.report.picture import Picture
-from hpogen.report.pictures import pictures
+from hpogen.report.plotly_figure import Picture
+from hpogen.report.study_pictures import pictures
 from hpogen.report.view import StudyView
 
 if TYPE_CHECKING:

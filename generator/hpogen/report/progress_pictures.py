@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hpogen.report.picture import (
+from hpogen.report.plotly_figure import (
     BASELINE,
     BEST,
     OTHER,

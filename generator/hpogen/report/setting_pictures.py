@@ -7,7 +7,7 @@ from math import log
 from typing import Any, NamedTuple
 
 from hpogen.report.importance import SHUFFLES, Importance, wide
-from hpogen.report.picture import (
+from hpogen.report.plotly_figure import (
     BASELINE,
     BEST,
     GOOD,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from hpogen.grid.budget import format_budget
 from hpogen.report.costs import seconds_of
 from hpogen.report.smoothed import SHOWN, Smoothed
-from hpogen.report.verdict import margin, short_verdict
+from hpogen.report.study_verdict import margin, short_verdict
 from hpogen.report.view import StudyView, progress_of
 from hpogen.report.words import duration, text_of
 

@@ -14,8 +14,8 @@ from hpogen.report.coverage import Coverage, coverage_of, coverage_sentence
 from hpogen.report.final_result import GAIN_HEAD, gains
 from hpogen.report.importance import importances_of
 from hpogen.report.smoothed import smoothed_of, smoothed_sentence
+from hpogen.report.study_verdict import verdicts
 from hpogen.report.tables import best_table, comparison, only
-from hpogen.report.verdict import verdicts
 from hpogen.report.view import StudyView
 from hpogen.report.words import text_of
 

@@ -15,7 +15,7 @@ import click
 from hpogen.configuration.yaml_file import shown
 from hpogen.errors import UsageError
 from hpogen.files import shown_path
-from hpogen.rendering.lock import folder_lock
+from hpogen.rendering.folder_lock import folder_lock
 from hpogen.run.preflight import not_ready, problems_of, warnings_of
 from hpogen.run.runner import Options, Runner
 from hpogen.run.screen import Screen

@@ -15,7 +15,7 @@ from typing import Any
 from hpogen.configuration.yaml_file import shown
 from hpogen.errors import UsageError
 from hpogen.files import shown_path
-from hpogen.rendering.targets import edited
+from hpogen.rendering.overwrite_check import edited
 from hpogen.run.job import Job
 from hpogen.run.runner import Options
 from hpogen.run.scripts import LOGS

@@ -18,7 +18,7 @@ from hpogen.grid.budget import format_budget
 from hpogen.report.view import StudyView
 from hpogen.report.words import text_of
 from hpogen.scaling.cells import Group, cell_of, evaluated_on, no_loss
-from hpogen.scaling.law import answer_of
+from hpogen.scaling.exponent_interval import answer_of
 from hpogen.scaling.next_runs import next_budgets
 from hpogen.scaling.sizes import PARAMETERS
 

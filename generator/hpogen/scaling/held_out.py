@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from hpogen.scaling.cells import Cell
-from hpogen.scaling.law import answer_of
+from hpogen.scaling.exponent_interval import answer_of
 from hpogen.scaling.sizes import PARAMETERS
 
 

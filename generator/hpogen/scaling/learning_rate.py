@@ -10,8 +10,8 @@ import numpy as np
 
 from hpogen.report.words import finite
 from hpogen.scaling.cells import Cell
-from hpogen.scaling.fit import Floats
-from hpogen.scaling.law import DRAWS, LEAST, interval_of
+from hpogen.scaling.curve_fit import Floats
+from hpogen.scaling.exponent_interval import DRAWS, LEAST, interval_of
 from hpogen.scaling.sizes import PARAMETERS
 from recover_trials import Trial
 

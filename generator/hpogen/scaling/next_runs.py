@@ -16,7 +16,7 @@ import numpy as np
 
 from hpogen.report.costs import seconds_of
 from hpogen.scaling.cells import Cell
-from hpogen.scaling.law import Answer, Points, fits_of
+from hpogen.scaling.exponent_interval import Answer, Points, fits_of
 
 LEAST_TRIALS, MOST_TRIALS = 10, 200
 SHOWN = 5

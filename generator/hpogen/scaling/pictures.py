@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hpogen.report.picture import BEST, GOOD, OTHER, Picture, Trace, dots, escaped, lines
+from hpogen.report.plotly_figure import BEST, GOOD, OTHER, Picture, Trace, dots, escaped, lines
 from hpogen.report.words import text_of
-from hpogen.scaling.law import Answer, Fit, interval_of
+from hpogen.scaling.exponent_interval import Answer, Fit, interval_of
 from hpogen.scaling.learning_rate import optimum_of
 from hpogen.scaling.sentences import Scaling, curve_of
 from hpogen.scaling.sizes import AXES, PARAMETERS

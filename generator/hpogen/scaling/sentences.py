@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from hpogen.grid.budget import format_budget
-from hpogen.report.verdict import Verdict
+from hpogen.report.study_verdict import Verdict
 from hpogen.report.words import count, duration, plural, text_of
 from hpogen.scaling.cells import LOSSES, Cell, Group
+from hpogen.scaling.exponent_interval import LEAST, Answer, Fit, answer_of
 from hpogen.scaling.held_out import HeldOut, held_out
-from hpogen.scaling.law import LEAST, Answer, Fit, answer_of
 from hpogen.scaling.learning_rate import RateLaw, optimum_of, rate_law
 from hpogen.scaling.next_runs import Plan, next_plans
 from hpogen.scaling.sizes import AXES

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
-from recover_trials.findings import Findings
+from recover_trials.skipped_lines import Findings
 
 MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 ZEROS = {"utf-16-le": 1, "utf-16-be": 0}  # the half of each character that is zero in ASCII

@@ -16,7 +16,7 @@ from typing import Any
 
 from recover_trials.files.blocks import whole_lines
 from recover_trials.files.wrapped_lines import RICH, joined_rich, joined_width, wrapped_width
-from recover_trials.findings import Findings
+from recover_trials.skipped_lines import Findings
 
 HEAD = 64 * 1024
 DEEPEST = 3  # envelopes within envelopes

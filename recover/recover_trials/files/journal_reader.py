@@ -22,9 +22,9 @@ from recover_trials.files.journal_stand_ins import (
     may_have_created,
     time_in,
 )
-from recover_trials.findings import Findings
 from recover_trials.model import NUMBER_UNCERTAIN, Study, Trial
 from recover_trials.optuna_log.literals import whole_json
+from recover_trials.skipped_lines import Findings
 
 HINT = "recover-trials --repair makes the journal readable for Optuna again"
 STUDY_ID = re.compile(rb'"study_id":(\d{1,9})\b')

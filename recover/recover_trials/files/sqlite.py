@@ -12,7 +12,6 @@ from typing import Any
 from recover_trials.errors import UnreadableError
 from recover_trials.files.journal import STATES, external_repr
 from recover_trials.files.sqlite_tables import Table, open_database, table_names
-from recover_trials.findings import Findings
 from recover_trials.model import (
     NUMBER_MISSING,
     NUMBER_TWICE,
@@ -21,6 +20,7 @@ from recover_trials.model import (
     Study,
     Trial,
 )
+from recover_trials.skipped_lines import Findings
 
 NO_STUDIES = "SQLite file without readable Optuna studies"
 SPECIAL = {"INF_POS": float("inf"), "INF_NEG": float("-inf"), "NAN": float("nan")}

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from recover_trials.files import encoding, signatures
 from recover_trials.files.blocks import BLOCK, file_chunks
-from recover_trials.findings import Findings
+from recover_trials.skipped_lines import Findings
 
 if TYPE_CHECKING:
     Source = str | os.PathLike[str] | IO[Any] | Iterable[bytes]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from recover_trials.findings import Findings
 from recover_trials.follow.opened import OpenedLines
 from recover_trials.follow.tail import Tail
 from recover_trials.hpogen_log.hpogen_lines import Event, UnparsedEvaluation
@@ -18,6 +17,7 @@ from recover_trials.model import Study
 from recover_trials.optuna_log.runs import OptunaRuns
 from recover_trials.optuna_log.stamps import parse_time
 from recover_trials.scan import Scanner, reader_of
+from recover_trials.skipped_lines import Findings
 
 STAMP = re.compile(
     rb"\[[A-Z] (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\] "

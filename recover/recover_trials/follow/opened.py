@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 from recover_trials.files.envelopes import DEEPEST, Lines, lines_of, opener_of
-from recover_trials.findings import Findings
+from recover_trials.skipped_lines import Findings
 
 
 class Envelope:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recover_trials.files.streams import PATH, chunks_of, open_source, unwrapped
-from recover_trials.findings import Findings
 from recover_trials.hpogen_log import hpogen_lines
+from recover_trials.skipped_lines import Findings
 
 if TYPE_CHECKING:
     from recover_trials.files.streams import Source

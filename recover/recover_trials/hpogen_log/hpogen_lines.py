@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from hpo_script.machinery import trial_log
-from hpo_script.machinery.trial_log import HEADS, IDENTITY, read_fields
+from hpo_script.machinery import log_lines
+from hpo_script.machinery.log_lines import HEADS, IDENTITY, read_fields
 from recover_trials.hpogen_log import version1_lines
 
-STAMP = trial_log.STAMP.pattern.decode()
+STAMP = log_lines.STAMP.pattern.decode()
 START = re.compile(STAMP)
 LINE = re.compile(
     r"\[[A-Z] (?P<time>.{23})\] (?P<head>(?:Run|Trial) [^:]{1,80}): (?P<fields>.*)", re.DOTALL

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from hpo_script.machinery.trial_log import ARCHITECTURE
+from hpo_script.machinery.log_lines import ARCHITECTURE
 from recover_trials.model import Study, Trial, compatible
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recover_trials.findings import Findings
 from recover_trials.hpogen_log import hpogen_lines
 from recover_trials.hpogen_log.studies import HpogenStudies
 from recover_trials.legacy import banners
 from recover_trials.optuna_log import optuna_lines
 from recover_trials.optuna_log.stamps import follows_stamp
+from recover_trials.skipped_lines import Findings
 
 if TYPE_CHECKING:
     from recover_trials.scan import Scanner

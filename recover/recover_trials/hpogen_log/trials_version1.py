@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from hpo_script.machinery.trial_log import ARCHITECTURE, IDENTITY
+from hpo_script.machinery.log_lines import ARCHITECTURE, IDENTITY
 from recover_trials.hpogen_log.conditions import applies
 from recover_trials.hpogen_log.hpogen_lines import Event, field_time
 from recover_trials.hpogen_log.killed_trials import RunOrder, join_resumed

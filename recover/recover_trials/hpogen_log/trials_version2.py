@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from hpo_script.machinery.log_lines import ARCHITECTURE, FIELDS, LOG_EVENTS
 from hpo_script.machinery.logged_study import NOT_ATTRIBUTES, LoggedStudy, LoggedTrial
-from hpo_script.machinery.trial_log import ARCHITECTURE, FIELDS, LOG_EVENTS
 from recover_trials.hpogen_log.conditions import applies
 from recover_trials.hpogen_log.hpogen_lines import Event, UnparsedEvaluation, field_time
 from recover_trials.hpogen_log.run_lines import close_run, open_run

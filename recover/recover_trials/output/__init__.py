@@ -9,7 +9,7 @@ from recover_trials.output.best_config import to_best_config
 from recover_trials.output.csv_json import to_csv, to_json, to_jsonl
 from recover_trials.output.parquet import to_parquet
 from recover_trials.output.table import to_table
-from recover_trials.recovery import Recovery
+from recover_trials.recovery_report import Recovery
 
 WRITERS: dict[str, Callable[[Recovery], str | bytes]] = {
     "table": to_table,

@@ -10,7 +10,7 @@ from typing import Any
 from recover_trials.errors import SeveralStudiesError
 from recover_trials.model import Study, Trial
 from recover_trials.output.rows import json_value
-from recover_trials.recovery import Recovery
+from recover_trials.recovery_report import Recovery
 
 ARCHITECTURE = ("arch_idx", "d_model", "n_layers", "n_heads", "param_count")
 BUDGET = re.compile(r"(?:^|_)(\d+(?:\.\d+)?[KMB])_h\d+(?:_|$)")

@@ -11,7 +11,7 @@ from recover_trials.errors import NoBestError
 from recover_trials.model import Study, Trial
 from recover_trials.output.all_trials import only_study
 from recover_trials.output.rows import DEEPEST, text_of
-from recover_trials.recovery import Recovery
+from recover_trials.recovery_report import Recovery
 
 GROUPS = {
     "Data": ("horizon", "context_length", "data", "data_path", "patch", "stride", "threshold"),

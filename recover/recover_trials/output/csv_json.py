@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from recover_trials.output.rows import as_record, json_value, table_of
-from recover_trials.recovery import Recovery
+from recover_trials.recovery_report import Recovery
 
 CURVE = "learning_curve"
 

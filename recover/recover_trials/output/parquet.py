@@ -8,7 +8,7 @@ from typing import Any
 
 from recover_trials.errors import MissingPackageError
 from recover_trials.output.rows import NONE, json_value, table_of
-from recover_trials.recovery import Recovery
+from recover_trials.recovery_report import Recovery
 
 LARGEST = 2**63 - 1
 EXACT = 2**53  # whole numbers up to here are floats without loss

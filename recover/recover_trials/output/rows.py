@@ -9,7 +9,7 @@ from typing import Any
 
 from recover_trials.errors import UnknownColumnError
 from recover_trials.model import SHARED_COLUMNS, Study, Trial
-from recover_trials.recovery import Recovery
+from recover_trials.recovery_report import Recovery
 
 EXPERIMENT = re.compile(
     r"(?:hpo_|phase6a_)(?P<budget>\d+(?:\.\d+)?[KMB])(?:_h(?P<horizon>\d+))?(?:_(?P<task>[a-z]\w*))?"

@@ -6,7 +6,7 @@ from typing import Any
 
 from recover_trials.model import Study
 from recover_trials.output.rows import NONE, column_of, table_of
-from recover_trials.recovery import Recovery
+from recover_trials.recovery_report import Recovery
 
 
 def select_rows(recovery: Recovery, sort: str | None, top: int | None) -> None:

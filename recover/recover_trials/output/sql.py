@@ -17,7 +17,7 @@ from typing import Any
 from recover_trials.errors import QueryError
 from recover_trials.output.csv_json import CURVE
 from recover_trials.output.rows import NONE, json_value, table_of
-from recover_trials.recovery import Recovery
+from recover_trials.recovery_report import Recovery
 
 LARGEST = 2**63 - 1
 STEPS = ("step", "epoch")

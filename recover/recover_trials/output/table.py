@@ -12,7 +12,7 @@ from rich.text import Text
 
 from recover_trials.model import Study
 from recover_trials.output.rows import cells_of, shared_fields, table_of
-from recover_trials.recovery import Recovery
+from recover_trials.recovery_report import Recovery
 from recover_trials.seed_noise import noise_sentence, seed_noise
 
 SHOWN_ATTRIBUTES = ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff", "param_count")

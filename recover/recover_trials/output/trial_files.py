@@ -7,7 +7,7 @@ from pathlib import Path
 
 from recover_trials.output.all_trials import only_study
 from recover_trials.output.rows import as_record
-from recover_trials.recovery import Recovery
+from recover_trials.recovery_report import Recovery
 
 
 def write_trial_files(recovery: Recovery, folder: Path) -> list[Path]:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from hpo_script.experiment.accumulate_mean import accumulate
-from hpo_script.experiment.optimizer import learning_rate, make_optimizer
+from hpo_script.experiment.optimizer_and_schedule import learning_rate, make_optimizer
 from hpo_script.experiment.shared import Arch, Config
 from hpo_script.experiment.task import Task
 

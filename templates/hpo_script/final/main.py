@@ -26,8 +26,8 @@ from hpo_script.final.weights import best_weights, load_model
 from hpo_script.machinery.checkpoint import replace_file
 from hpo_script.machinery.device import choose_device
 from hpo_script.machinery.log_file import Interrupted, LogFile, say
-from hpo_script.machinery.source import COMPARED, changes, read_source
-from hpo_script.machinery.trial_log import LOG_VERSION, STATES
+from hpo_script.machinery.log_lines import LOG_VERSION, STATES
+from hpo_script.machinery.source_digest import COMPARED, changes, read_source
 
 SAME_TRAININGS = (*COMPARED, "configurations", "seeds", "trial_seconds", "train_on")
 

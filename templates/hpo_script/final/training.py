@@ -29,9 +29,9 @@ from hpo_script.final.weights import save_weights
 from hpo_script.machinery.checkpoint import Checkpoint
 from hpo_script.machinery.device import free_memory, measure, out_of_memory
 from hpo_script.machinery.log_file import Interrupted, LogFile
+from hpo_script.machinery.log_lines import ARCHITECTURE
 from hpo_script.machinery.progress import Progress
 from hpo_script.machinery.run_stops import STOPPED, Stops
-from hpo_script.machinery.trial_log import ARCHITECTURE
 
 AXES = ("d_model", "n_layers", "n_heads", "d_ff")
 

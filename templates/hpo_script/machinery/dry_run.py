@@ -34,7 +34,7 @@ from hpo_script.machinery.device import (
     measure,
 )
 from hpo_script.machinery.log_file import say
-from hpo_script.machinery.memory_study import first_prunable
+from hpo_script.machinery.pruning import first_prunable
 
 LENGTHS = ("epochs", "steps", "batch_size", "warmup_steps")
 

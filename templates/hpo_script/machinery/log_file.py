@@ -20,8 +20,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from hpo_script.machinery.log_lines import format_event, read_event
 from hpo_script.machinery.logged_study import LoggedStudy
-from hpo_script.machinery.trial_log import format_event, read_event
 
 ROUND_BYTE = 1 << 40
 

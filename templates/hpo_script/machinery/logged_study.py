@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, median, stdev
 from typing import Any
 
-from hpo_script.machinery.trial_log import ARCHITECTURE, IDENTITY, STATES
+from hpo_script.machinery.log_lines import ARCHITECTURE, IDENTITY, STATES
 
 OF_LINE = {*IDENTITY, "trial", "system_attrs", "learning_curve"}
 NOT_OF_PLACE = {*OF_LINE, *ARCHITECTURE}

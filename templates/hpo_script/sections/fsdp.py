@@ -28,10 +28,10 @@ from hpo_script.experiment.shared import Arch, Config
 from hpo_script.experiment.task import Task
 from hpo_script.experiment.training import COUNTERS, DivergedError, Training, stream_seed
 from hpo_script.experiment.transformer import Block
+from hpo_script.machinery.claim_trials import Search
 from hpo_script.machinery.device import ShapeCost
 from hpo_script.machinery.log_file import Interrupted
 from hpo_script.machinery.run_stops import SIGNALS, STOPPED
-from hpo_script.machinery.trial_loop import Search
 
 FULL = sharded.StateDictOptions(full_state_dict=True, cpu_offload=True)
 FROM_RANK_0 = sharded.StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)

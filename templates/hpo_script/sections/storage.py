@@ -26,13 +26,14 @@ from optuna.trial import FrozenTrial, TrialState
 from hpo_script.constants import DIRECTION, METRIC
 from hpo_script.experiment.shared import UnusableError
 from hpo_script.experiment.space import searched
+from hpo_script.machinery.claim_trials import Search
 from hpo_script.machinery.log_file import Interrupted, read_log, say
 from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
-from hpo_script.machinery.main import run_fields
-from hpo_script.machinery.memory_study import MemoryStudy
+from hpo_script.machinery.next_configuration import given_params
+from hpo_script.machinery.optuna_study import OptunaStudy
 from hpo_script.machinery.run_stops import STOPPED
-from hpo_script.machinery.source import COMPARED, SAME_SPACE, changes
-from hpo_script.machinery.trial_loop import Search
+from hpo_script.machinery.same_experiment import run_fields
+from hpo_script.machinery.source_digest import COMPARED, SAME_SPACE, changes
 from hpo_script.sections.constants import HEARTBEAT_SECONDS, STORAGE, STUDY_NAME
 
 CREDENTIALS = r"(?s)(?<=://)[^:/]*:.*@|[?&;](password|passwd|pwd)=.*"
@@ -70,15 +71,15 @@ def storage_calls() -> Iterator[None]:
         raise Interrupted(f"storage: {text}", STOPPED) from None
 
 
-class StorageStudy(MemoryStudy):
+class StorageStudy(OptunaStudy):
     """The study of a storage, and the trial that this worker holds."""
 
     held_id = -1
     held: FrozenTrial
-    kept = storage_calls()(MemoryStudy.kept)
-    ask = storage_calls()(MemoryStudy.ask)
-    report = storage_calls()(MemoryStudy.report)
-    prunes = storage_calls()(MemoryStudy.prunes)
+    kept = storage_calls()(OptunaStudy.kept)
+    ask = storage_calls()(OptunaStudy.ask)
+    report = storage_calls()(OptunaStudy.report)
+    prunes = storage_calls()(OptunaStudy.prunes)
 
     @storage_calls()
     def open(self, url: str | None, about: Mapping[str, Any]) -> None:
@@ -208,7 +209,9 @@ class StorageSearch(Search):
             if not self.optuna_study.trials(TrialState.WAITING):
                 if (number := len(self.optuna_study.firsts())) >= self.arguments.n_trials:
                     return None
-                params, attributes = self.given_params(number, self.optuna_study.as_logged())
+                params, attributes = given_params(
+                    number, self.optuna_study.as_logged(), self.arguments
+                )
                 self.optuna_study.study.enqueue_trial(dict(params), user_attrs=attributes)
             number = self.optuna_study.hold()
             if number not in study.trials:

@@ -8,7 +8,7 @@ PARTS = (
     "families/language/n_gram",
     "families/language/data",
     "experiment/accumulate_mean",
-    "experiment/optimizer",
+    "experiment/optimizer_and_schedule",
     "experiment/training",
     "experiment/arch_space",
     "experiment/space",

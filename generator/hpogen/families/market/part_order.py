@@ -14,11 +14,11 @@ PARTS = (
     "{prices}",
     "families/market/data",
     "{accumulate}",
-    "experiment/optimizer",
+    "experiment/optimizer_and_schedule",
     "experiment/training",
     "{walk_forward}",
     "experiment/arch_space",
     "experiment/space",
 )
 
-FINAL_PARTS = ("families/market/measures", "families/market/final_task")
+FINAL_PARTS = ("families/market/final_measures", "families/market/final_task")

@@ -22,4 +22,4 @@ PARTS = (
     "experiment/space",
 )
 
-FINAL_PARTS = ("families/text/measures", "families/text/final_task")
+FINAL_PARTS = ("families/text/final_measures", "families/text/final_task")

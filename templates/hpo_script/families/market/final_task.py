@@ -23,9 +23,7 @@ from hpo_script.families.market.constants import (
     MIN_VAL_SAMPLES,
 )
 from hpo_script.families.market.data import Task
-from hpo_script.families.market.inputs_scale_free import Model
-from hpo_script.families.market.labels_threshold import make_labels
-from hpo_script.families.market.measures import (
+from hpo_script.families.market.final_measures import (
     DECIDING,
     SIGNS,
     best_threshold,
@@ -36,6 +34,8 @@ from hpo_script.families.market.measures import (
     reliability,
     sigmoid,
 )
+from hpo_script.families.market.inputs_scale_free import Model
+from hpo_script.families.market.labels_threshold import make_labels
 from hpo_script.families.market.metrics import calibration_error
 from hpo_script.families.market.prices import read_prices
 from hpo_script.families.market.start_linear import StartedModel

@@ -24,7 +24,7 @@ from hpo_script.families.text.constants import (
 )
 from hpo_script.families.text.data import Task, byte_tokens
 from hpo_script.families.text.examples import read_examples
-from hpo_script.families.text.measures import (
+from hpo_script.families.text.final_measures import (
     DECIDING,
     SIGNS,
     best_temperature,

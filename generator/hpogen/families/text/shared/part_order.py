@@ -30,4 +30,4 @@ PARTS = (
     "experiment/space",
 )
 
-FINAL_PARTS = ("families/text/measures", "families/text/shared/final_task")
+FINAL_PARTS = ("families/text/final_measures", "families/text/shared/final_task")

@@ -19,7 +19,11 @@ from hpo_script.constants import METRIC
 from hpo_script.experiment.shared import Arch, UnusableError
 from hpo_script.families.text.constants import CONTEXT_LENGTH, GROUP_COLUMN, LABELS
 from hpo_script.families.text.examples import read_rows
-from hpo_script.families.text.measures import best_temperature, label_measures, log_probabilities
+from hpo_script.families.text.final_measures import (
+    best_temperature,
+    label_measures,
+    log_probabilities,
+)
 from hpo_script.families.text.metrics import class_metrics
 from hpo_script.families.text.shared.data import PAIRS, Task
 from hpo_script.families.text.shared.logits import split_logits

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hpogen.errors import UsageError
-from hpogen.rendering.lock import NAME, folder_lock
+from hpogen.rendering.folder_lock import NAME, folder_lock
 
 
 @contextmanager
@@ -34,7 +34,8 @@ def flock(folder: Path, mode: str) -> Iterator[int]:
 def other(folder: Path, *, shared: bool) -> Iterator[subprocess.Popen[str]]:
     """Hold a folder's lock in another Python process."""
     code = (
-        "import sys; from pathlib import Path; from hpogen.rendering.lock import folder_lock\n"
+        "import sys; from pathlib import Path\n"
+        "from hpogen.rendering.folder_lock import folder_lock\n"
         f"with folder_lock(Path(sys.argv[1]), shared={shared}): print('held', flush=True); input()"
     )
     with subprocess.Popen(
@@ -164,7 +165,7 @@ def test_a_lock_file_of_somebody_else_is_taken_without_writing_to_it(
 
 
 def test_without_flock_nothing_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hpogen.rendering.lock.fcntl", None)
+    monkeypatch.setattr("hpogen.rendering.folder_lock.fcntl", None)
     with folder_lock(tmp_path), folder_lock(tmp_path):
         assert not list(tmp_path.iterdir())
 

@@ -9,9 +9,9 @@ from click.testing import CliRunner, Result
 
 from hpogen.cli import main
 from hpogen.configuration.yaml_file import ConfigFile
+from hpogen.render_summary import summary_line, summary_lines
 from hpogen.rendering.render import render
 from hpogen.spec import Spec, make_spec
-from hpogen.summary import summary_line, summary_lines
 
 SPECS = [
     make_spec(budget="2M", horizon=1),

@@ -1,4 +1,4 @@
-"""Memory study: the trials of the log as an Optuna study, for the sampler and the pruner.
+"""Optuna study: the trials of the log in memory, for the sampler and the pruner.
 
 Nothing here is durable: the study is rebuilt from the log at each start. Trial n of the log is
 trial n of the study, behind the trials that --history brought.
@@ -6,8 +6,6 @@ trial n of the study, behind the trials that --history brought.
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,9 +13,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from hpo_script.constants import DIRECTION, METRIC, NAME, PRUNER
-from hpo_script.experiment.shared import Config
 from hpo_script.experiment.space import distributions, searched_params, split_type, suggest
-from hpo_script.experiment.task import Task
 from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 from hpo_script.machinery.sampler import StudySampler
 
@@ -35,18 +31,7 @@ def as_optuna(trial: LoggedTrial) -> FrozenTrial:
     )
 
 
-def first_prunable(task: Task, config: Config) -> float:
-    """Return the epoch or step from which a trial may be pruned: a share of its schedule.
-
-    Not during its warm-up: trials with a shorter one are ahead until then.
-    """
-    ends, sizes = zip(*task.intervals(config), strict=True)
-    done = itertools.accumulate(sizes)
-    warm = (end for end, n in zip(ends, done, strict=True) if n > config["warmup_steps"])
-    return max(config["prune_from"] * ends[-1], next(warm, math.inf))
-
-
-class MemoryStudy:
+class OptunaStudy:
     """An Optuna study that follows a log."""
 
     def __init__(self, logged: LoggedStudy, seed: int) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hpo_script.families.language.n_gram import MAX_ORDER, n_gram_bits
-from hpo_script.families.market.measures import (
+from hpo_script.families.market.final_measures import (
     SIGNS,
     best_threshold,
     fit_temperature,

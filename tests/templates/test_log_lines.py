@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_script.machinery.log_fields import EVENT_MEANINGS, FIELD_MEANINGS
-from hpo_script.machinery.trial_log import (
+from hpo_script.machinery.log_line_meanings import EVENT_MEANINGS, FIELD_MEANINGS
+from hpo_script.machinery.log_lines import (
     FIELDS,
     HEADS,
     LOG_EVENTS,

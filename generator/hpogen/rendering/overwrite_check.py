@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from hpogen.check import difference
 from hpogen.errors import UsageError
 from hpogen.files import obstacle, remove_parts, shown_path, write_atomic
-from hpogen.rendering.lock import folder_lock
+from hpogen.rendering.folder_lock import folder_lock
 from hpogen.rendering.naming import parse_script_name
 from hpogen.rendering.render import MARK
 

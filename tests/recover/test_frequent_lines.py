@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from recover_samples import OTHER_STUDY, SampleLog, SampleLog2, contents_of, moment
 from recover_trials import read_trials, scan
 from recover_trials.hpogen_log import hpogen_lines
-from recover_trials.optuna_log.regular_lines import Mention, mentions_of
+from recover_trials.optuna_log.frequent_lines import Mention, mentions_of
 from version1 import time_stamp
 
 PARAMS = ("{'lr': 1e-05, 'n': 3}", "{}", "{'a': True, 'b': None, 'c': nan, 'd': (1, 2)}")

@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from recover_trials.findings import Findings
 from recover_trials.model import CUT, Study, is_remark
+from recover_trials.skipped_lines import Findings
 
 BEST_DIFFERS = "best trial {0}: {1} in its end line, {2} in a line that names it as the best"
 BEST_BEATEN = "lines name trial {0} with {1} as the best, but trial {2} has {3}"

@@ -16,7 +16,7 @@ import numpy as np
 
 from hpogen.report.words import plural
 from hpogen.scaling.cells import Cell
-from hpogen.scaling.fit import Floats, Law, fit
+from hpogen.scaling.curve_fit import Floats, Law, fit
 from hpogen.scaling.sizes import PARAMETERS, Axis
 
 LEAST = {False: 4, True: 5}  # budgets for a·N^-α, and for a·N^-α + c
