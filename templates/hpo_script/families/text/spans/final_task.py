@@ -22,7 +22,7 @@ from hpo_script.families.text.spans.data import BASELINES, COLUMNS, encode_all, 
 from hpo_script.families.text.spans.examples import SpanExample, span_examples
 from hpo_script.families.text.spans.metrics import best_threshold, gain_of, token_f1
 from hpo_script.families.text.spans.model import SpanFinder
-from hpo_script.families.text.spans.task import Task
+from hpo_script.families.text.spans.span_task import Task
 from hpo_script.families.text.spans.words import FEATURES
 
 MIN_TEST_TEXTS = 100
