@@ -46,7 +46,8 @@ class LabelSpanModel(SpanFinder):
         is_text = text_words(buckets)
         both = self.encoder(buckets), self.label_encoder(buckets)
         fused = [fuse(*both, self.mix, open_words(is_text)) for fuse in FUSIONS.values()]
-        vectors = self.norm(torch.stack(fused, -1) @ self.fusion)
+        chosen = [share * way for share, way in zip(self.fusion, fused, strict=True)]
+        vectors = self.norm(torch.stack(chosen).sum(0))
         labels = self.label_head(self.dropout(text_mean(vectors, is_text)))
         return joined_logits(self.span_logits(vectors, is_text), labels)
 
