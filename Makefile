@@ -57,7 +57,7 @@ bench-search: $(READY)
 
 # A search for logs that cannot be read, guided by the branches they take; RUNS=N: always the same ones.
 fuzz-recover: $(READY)
-	$(BIN)/python -m pip install --quiet -e '.[fuzz]'
+	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet -e '.[fuzz]'
 	$(BIN)/python tests/fuzz/fuzz_recover.py $(if $(RUNS),--runs $(RUNS),$(or $(MINUTES),10))
 
 # Logs and databases of real versions of Optuna, each in an environment of its own, the oldest ones
@@ -80,7 +80,8 @@ golden: $(READY)
 	$(BIN)/python tests/generator/test_golden.py
 
 # Kills, damaged logs, full disks, lost power. FAULT_POINTS=all FAULT_CUTS=all FAULT_MOMENTS=all: all.
-FAULTS = cd tests && OMP_NUM_THREADS=1 $(BIN)/python -m faults.table -n 2 --dist worksteal --durations 12
+# Three at once on two cores: one of them mostly waits for Slurm.
+FAULTS = cd tests && OMP_NUM_THREADS=1 $(BIN)/python -m faults.table -n 3 --dist worksteal --durations 12
 faults: $(READY)
 	$(FAULTS)
 

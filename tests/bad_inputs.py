@@ -934,7 +934,8 @@ ROWS: tuple[Bad, ...] = (
     data(
         "dates that are not sorted",
         table().replace("2000-02-01", "1999-02-01"),
-        "error: x.csv: row 30, column Date: '1999-02-01' is earlier than the date before\n"
+        "error: x.csv: row 30, column Date: '1999-02-01' is earlier than the date of the row"
+        " before\n"
         "to fix this, add these lines to a file for --config:\n"
         "data:\n"
         "  sort: true",

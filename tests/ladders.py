@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpo_script.experiment.block_sizes import block_params
+from hpo_script.experiment.block_parameter_count import block_params
 from recover_samples import SampleLog2
 
 SPACE = {

@@ -254,18 +254,38 @@ def warm() -> Warm:
 WARM_PYTHON = """\
 #!/bin/sh
 case "$1" in
-*hpo_*.py) exec {python} -I -S {warm} run {socket} "$@" ;;
+*hpo_*.py) exec {run} "$@" ;;
 *) exec {python} "$@" ;;
 esac
 """
 
 
-def write_warm_python(path: Path) -> Path:
-    """Write a program that runs scripts warm and is Python for everything else."""
-    server = warm()
-    path.write_text(WARM_PYTHON.format(python=sys.executable, warm=WARM, socket=server.socket))
+def write_program(path: Path, text: str) -> Path:
+    path.write_text(text)
     path.chmod(0o755)
     return path
+
+
+def write_warm_python(path: Path) -> Path:
+    """Write a program that runs scripts warm and is Python for everything else."""
+    text = WARM_PYTHON.format(python=sys.executable, run=" ".join(warm_run()))
+    return write_program(path, text)
+
+
+def installed(command: str) -> str:
+    """Return the file of an installed command."""
+    return str(Path(sys.executable).with_name(command))
+
+
+def warm_run(*file: str) -> list[str]:
+    """Return a command that runs a file warm."""
+    return [sys.executable, "-I", "-S", WARM, "run", warm().socket, *file]
+
+
+def write_warm_command(folder: Path, command: str) -> None:
+    """Write a program that runs an installed command warm."""
+    run = " ".join(warm_run(installed(command)))
+    write_program(folder / command, f'#!/bin/sh\nexec {run} "$@"\n')
 
 
 class Started(Run):

@@ -13,12 +13,14 @@ from children import shell
 from page_tools.execute import commands, expected_output, file_of, run_page
 from page_tools.generated_blocks import GENERATED, content
 from page_tools.pages import ROOT, Block, blocks, pages
-from scripts import write_warm_python
+from scripts import write_warm_command, write_warm_python
 
 PAGES = [pytest.param(page, id=page.stem) for page in pages()]
-# 15 seconds and more, or in tests/final as well
-MANY_RUNS = ("getting-started", "own-data", "own-model", "refine", "run", "runbook")
-MANY_RUNS += ("text-joint", "text-spans")
+# 8 seconds and more, or in tests/final as well
+MANY_RUNS = (
+    *("direction", "getting-started", "own-data", "own-model", "refine", "report", "run"),
+    *("runbook", "text-classification", "text-joint", "text-spans", "threshold"),
+)
 RUN_PAGES = [
     pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in MANY_RUNS))
     for page in pages()
@@ -31,8 +33,10 @@ PLACE = re.compile(r"(?<![\w.)])/(?:home|root|tmp|work|usr|Users|mnt)/")
 
 @pytest.fixture
 def warm_python(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put a Python that runs scripts warm in the place of this one, for commands."""
+    """Put a Python and commands that run warm in the place of the installed ones."""
     python = write_warm_python(tmp_path_factory.mktemp("bin") / "python")
+    for command in ("hpogen", "recover-trials"):
+        write_warm_command(python.parent, command)
     commands = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     monkeypatch.setenv("PATH", commands)
     monkeypatch.setattr(sys, "executable", str(python))

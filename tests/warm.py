@@ -1,7 +1,8 @@
-"""Warm runs: a process that has torch and Optuna loaded forks a child for each run of a script.
+"""Warm runs: a process that has torch and Optuna loaded forks a child for each run of a file.
 
-A start takes a tenth of a second instead of four. Signals, tracers and full disks meet the child
-as they would meet `python -I script.py`. A run ends with its client; all end when stdin is closed.
+The file is a rendered script or a command of hpogen. A start takes a tenth of a second instead of
+four. Signals, tracers and full disks meet the child as they would meet `python -I script.py`. A
+run ends with its client; all end when stdin is closed.
 
     python -I warm.py serve [FOLDER …]      serve at a socket, whose path is printed, with packages
                                             of these folders before the installed ones
@@ -11,6 +12,7 @@ as they would meet `python -I script.py`. A run ends with its client; all end wh
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import gc
@@ -25,15 +27,20 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# What a first run loads beyond the imports of the script.
+# What a first run loads beyond the imports of the script: also storages, baselines and commands.
 LOADED = (
     *("torch", "torch._dynamo", "numpy", "pandas", "optuna", "optuna.samplers._tpe.sampler"),
     *("torch.utils.flop_counter", "torch.optim.adamw"),
+    *("optuna.storages._rdb.models", "alembic.command", "sqlalchemy.dialects.sqlite"),
+    *("sklearn.ensemble", "sklearn.gaussian_process", "safetensors.torch"),
+    *("hpogen.cli", "hpogen.spec", "hpogen.rendering.render", "hpogen.run.command"),
+    *("recover_trials.cli", "recover_trials.read", "rich.console", "rich.live"),
 )
 PR_SET_PDEATHSIG, PR_SET_PTRACER, ANYBODY = 1, 0x59616D61, ctypes.c_ulong(-1)
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
@@ -72,7 +79,7 @@ class Run:
         server: str,
         folder: str | Path,
         arguments: Sequence[str],
-        outputs: tuple[int, int],
+        files: Sequence[int],
         *,
         environment: Mapping[str, str] | None = None,
         held: bool = False,
@@ -83,7 +90,8 @@ class Run:
             server: Path of the server's socket.
             folder: Working folder.
             arguments: The script, then its arguments.
-            outputs: File descriptors of its standard output and error.
+            files: File descriptors of its standard output and error; standard input before them
+                unless it is empty.
             environment: Its variables; those of this process unless given.
             held: Whether it waits, stopped, until a tracer continues it.
         """
@@ -91,7 +99,7 @@ class Run:
         self.connection.connect(server)
         job = {"folder": str(folder), "arguments": [*arguments], "held": held}
         job["environment"] = dict(environment or os.environ)
-        socket.send_fds(self.connection, [b"\n"], list(outputs))
+        socket.send_fds(self.connection, [b"\n"], list(files))
         self.connection.sendall(json.dumps(job).encode() + b"\n")
         self.answers = self.connection.makefile()
         self.pid = int(self.answers.readline())
@@ -121,7 +129,7 @@ class Run:
 
 def stand_for(server: str, arguments: Sequence[str]) -> None:
     """Be the run of a file for the process that started this one."""
-    run = Run(server, Path.cwd(), arguments, (1, 2))
+    run = Run(server, Path.cwd(), arguments, (0, 1, 2))
     for number in FORWARDED:
         signal.signal(number, lambda number, _frame: run.send_signal(number))
     code = run.wait()
@@ -146,10 +154,12 @@ def load() -> None:
 
 def receive(connection: socket.socket) -> Job:
     """Return the job that a client sends, with its file descriptors."""
-    _, outputs, _, _ = socket.recv_fds(connection, 1, 2)
+    _, files, _, _ = socket.recv_fds(connection, 1, 3)
     with connection.makefile() as lines:
         job: Job = json.loads(lines.readline())
-    return {**job, "outputs": outputs}
+    if len(files) == 2:
+        files = [os.open(os.devnull, os.O_RDONLY), *files]
+    return {**job, "files": files}
 
 
 def become(job: Job) -> None:
@@ -157,12 +167,9 @@ def become(job: Job) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has it ignored
     os.setsid()
-    for target, output in zip((1, 2), job["outputs"], strict=True):
-        os.dup2(output, target)
-        os.close(output)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
+    for target, file in enumerate(job["files"]):
+        os.dup2(file, target)
+        os.close(file)
     os.chdir(job["folder"])
     os.environ.clear()
     os.environ.update(job["environment"])
@@ -175,7 +182,23 @@ def become(job: Job) -> None:
         process.prctl(PR_SET_PTRACER, ANYBODY, 0, 0, 0)
     if job["held"]:
         os.kill(os.getpid(), signal.SIGSTOP)
-    runpy.run_path(job["arguments"][0], run_name="__main__")
+    try:
+        runpy.run_path(job["arguments"][0], run_name="__main__")
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            end_at_once(end.code or 0)
+        raise
+    end_at_once(0)
+
+
+def end_at_once(code: int) -> None:
+    """End as Python does, but without taking all modules apart, which takes as long as a study."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 class Server:
@@ -221,8 +244,8 @@ class Server:
             connection.close()
             self.leave()
             return job
-        for output in job["outputs"]:
-            os.close(output)
+        for file in job["files"]:
+            os.close(file)
         self.runs[pid] = connection
         self.selector.register(connection, selectors.EVENT_READ)
         connection.sendall(f"{pid}\n".encode())

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
+from hpogen.configuration.json_schema import json_schema, without_noise
 from hpogen.configuration.samplers import Method
-from hpogen.configuration.schema import json_schema, without_noise
 from hpogen.families import FAMILIES
 from hpogen.families.family import Family
 from hpogen.plans.plan import Match, Plan, PlanException

@@ -114,6 +114,12 @@ def comparison(name: str) -> str:
     return str(tabulate(read(f"{folder}/results.json")))
 
 
+def walk_forward() -> str:
+    """Return the results of `experiments/inputs`, averaged over all folds."""
+    names = runpy.run_path(str(ROOT / "experiments/inputs/compare.py"))
+    return str(names["table"](read("experiments/inputs/results.json"), names["FOLDS"]))
+
+
 def search() -> str:
     """Return the tables of search methods (`make bench-search`)."""
     tabulate = runpy.run_path(str(ROOT / "tests/benchmarks/search/table.py"))["table"]
@@ -165,6 +171,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "recover-speed": recover_speed,
     "scaling-coverage": scaling_coverage,
     "inputs": partial(comparison, "inputs"),
+    "inputs-walk-forward": walk_forward,
+    "transfer": partial(comparison, "transfer"),
     "search": search,
     "verdicts": partial(comparison, "verdicts"),
     "runs": runs,

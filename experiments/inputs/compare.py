@@ -101,7 +101,7 @@ def table(cells: Iterable[Cell], folds: Sequence[float] = FOLDS[-1:]) -> str:
             row = by_row.setdefault((cell["data"], cell["horizon"]), {})
             row.setdefault(cell["choice"], []).append(cell)
     for (data, horizon), row in sorted(by_row.items(), reverse=True):
-        baselines = [cell["baselines"] for cell in next(iter(row.values()))]
+        baselines = [cell["baselines"] for cell in max(row.values(), key=len)]
         prior = statistics.mean(b["class prior"]["val_loss"] for b in baselines)
         values = [f"{prior:.3f}"]
         for name in BASELINES:
@@ -110,7 +110,8 @@ def table(cells: Iterable[Cell], folds: Sequence[float] = FOLDS[-1:]) -> str:
                 for metric in ("auc", "val_loss")
             )
             values.append(f"{auc:.3f} ({loss:.3f})")
-        values += [trained(row[choice]) if choice in row else "" for choice in CHOICES]
+        whole = {choice for choice, found in row.items() if len(found) == len(folds)}
+        values += [trained(row[choice]) if choice in whole else "" for choice in CHOICES]
         lines.append(f"| {data} | {horizon} | {' | '.join(values)} |")
     return "\n".join(lines)
 
@@ -135,9 +136,12 @@ def main() -> None:
     torch.set_num_threads(1)
     cells: list[Cell] = json.loads(arguments.out.read_text()) if arguments.out.exists() else []
     done = {(c["data"], c["horizon"], c["choice"], c["fold"]) for c in cells}
-    for fold, horizon, data, choice in itertools.product(
-        reversed(FOLDS), arguments.horizons, arguments.data, CHOICES
-    ):
+    cells_to_run = itertools.product(arguments.horizons, arguments.data, CHOICES, reversed(FOLDS))
+    names = list(CHOICES)
+    default_split_first = sorted(
+        cells_to_run, key=lambda cell: (cell[3] != FOLDS[-1], names.index(cell[2]))
+    )
+    for horizon, data, choice, fold in default_split_first:
         if (data.stem, horizon, choice, fold) not in done:
             print(f"{data.stem} h{horizon} {choice}, fold {fold}", file=sys.stderr)
             cells.append(run_cell(choice, horizon, data, fold, arguments.seeds))

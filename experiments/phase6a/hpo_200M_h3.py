@@ -233,7 +233,7 @@ EXTREME_INDICES: dict[int, str] = {  # tried first
     60: "min n_heads", 64: "max n_heads",
 }  # fmt: skip
 SKIP_INDICES: list[int] = []  # used by no trial
-WARM_START: list[dict[str, Any]] = []  # tried before the extremes
+WARM_START: list[dict[str, Any]] = []  # tried after the extremes
 
 # --- Command line: read before the packages are imported, so that --help needs none of them ------
 
@@ -1107,7 +1107,7 @@ NOT_ATTRIBUTES = {*OF_LINE, "state", "value", "datetime_start", "datetime_comple
 
 @dataclass
 class LoggedTrial:
-    """A trial as its lines describe it; `attributes` has its parameters, too."""
+    """A trial as its lines describe it; `attributes` includes its parameters."""
 
     number: int
     claims: list[str] = field(default_factory=list)  # runs, the last one owns the trial
@@ -1167,7 +1167,7 @@ class LoggedStudy:
         self.trials: dict[int, LoggedTrial] = {}
         self.enqueued: dict[str, dict[str, Any]] = {}  # parameters by id
         self.history: list[LoggedTrial] = []
-        self.changed: set[int] = set()  # trials with news for whoever empties this
+        self.changed: set[int] = set()  # trials with new lines; OptunaStudy empties it
 
     def take(self, event: str, fields: dict[str, Any]) -> None:
         """Take the event of one line, unless the line is of another study."""
@@ -1238,9 +1238,9 @@ class LoggedStudy:
 # --- Log file: the study, shared by its workers, and the locks that say which worker is alive ----
 # A round holds the lock of the log: a worker reads what others wrote, decides, appends its own
 # lines and waits until they are on the disk. The log is opened anew for each round and locked
-# through the descriptor that writes, on a byte far behind its end: on NFS everything else lost
-# lines. Trial n is locked by byte 1 + n of a second file, as long as a process works on it. The
-# system frees the locks of a process that dies, whatever ends it.
+# through the descriptor that writes, on a byte far behind its end: on NFS, other ways lost lines.
+# Trial n is locked by byte 1 + n of a second file, as long as a process works on it. The system
+# frees the locks of a process that dies, whatever ends it.
 
 ROUND_BYTE = 1 << 40
 
@@ -1254,7 +1254,7 @@ def say(text: str, end: str = "\n") -> None:
 
 
 class Interrupted(BaseException):
-    """The run must end: why, and its exit code."""
+    """The run must end, for `reason`, with the exit code `code`."""
 
     def __init__(self, reason: str, code: int) -> None:
         super().__init__(reason)
@@ -1330,7 +1330,7 @@ class LogFile:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             os.ftruncate(file.fileno(), size)
-            say(f"{self.path}: no space left; lines wait, and this run with them")
+            say(f"{self.path}: no space left; this run waits until it can write its lines")
             return
         os.fsync(file.fileno())
         self.pending = b""
@@ -1343,7 +1343,7 @@ class LogFile:
         self.pending += line.encode() + b"\n"
 
     def report_damage(self) -> None:
-        """Say which lines were refused since the last report."""
+        """Report the lines that were refused since the last report."""
         if self.damaged:
             numbers = ", ".join(map(str, self.damaged[:20])) + ", …" * (len(self.damaged) > 20)
             say(f"warning: {self.path}: damaged lines {numbers} are ignored")
@@ -1359,7 +1359,7 @@ class LogFile:
 
 
 def read_log(path: Path) -> LogFile:
-    """Return a log as it is now, without any lock; an empty one where there is no file."""
+    """Return a log as it is now, without any lock; an empty one if the file is missing."""
     log = LogFile(path)
     if path.exists():
         with path.open("rb") as file:
@@ -1369,9 +1369,9 @@ def read_log(path: Path) -> LogFile:
 
 # --- Mounts: whether the locks beside a log reach another machine that works on it ---------------
 
-# A local file system is seen by one machine: a run of another host is from before a move.
+# One machine uses a local file system: a run of another host dates from before a move of the log.
 LOCAL = {"", "apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs"}
-SHARED_LOCKS = {"nfs4", "ceph", "gpfs", "lustre"}  # NFS is measured, the others documented
+SHARED_LOCKS = {"nfs4", "ceph", "gpfs", "lustre"}  # measured on NFS, documented for the others
 LOCAL_LOCKS = re.compile(r"\b(nolock|local_lock=(?!none)\w+|localflock|noflock)\b")
 
 
@@ -1396,7 +1396,7 @@ def unreachable_worker(study: LoggedStudy, kind: str, options: str) -> str | Non
 
 # --- Source: the constants and the code of this script, and how they differ from those of a log --
 
-# Trials compare where these are equal; SAME_SPACE matters to the sampler only.
+# Trials are comparable if these are equal; SAME_SPACE matters to the sampler only.
 COMPARED = ("data_sha256", "task", "horizon", "metric", "direction", "settings", "code_sha256")
 SAME_SPACE = ("architectures_sha256", "search_space", "conditions", "skip_indices", "fixed_params")
 REMARKED = ("seed", "device", "threads", "torch", "optuna", "sampler", "pruner", "trial_seconds")
@@ -1479,7 +1479,7 @@ def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[s
 
 
 def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> None:
-    """Refuse a log whose trials do not compare with new ones; say harmless differences."""
+    """Refuse a log whose trials do not compare with new ones; report harmless differences."""
     if not study.runs:
         return
     first = next(iter(study.runs.values()))
@@ -1506,9 +1506,9 @@ def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> None:
 
 # --- Joint TPE: all parameters of a trial together, near those of the good trials ----------------
 # The tree-structured Parzen estimator (Bergstra et al. 2011) with one density over all parameters.
-# That of Optuna draws differently from version to version (5.0 dropped its wide kernels); this one
-# depends on trials and seed only. In a density, a value is a number from 0 to 1, or the place in
-# the list of its choices; NaN stands for a parameter that a trial lacks.
+# Optuna's own TPE draws differently from version to version (5.0 dropped its wide kernels); this
+# one depends on trials and seed only. In a density, a value is a number from 0 to 1, or the place
+# in the list of its choices; NaN stands for a parameter that a trial lacks.
 
 GOOD_SHARE = 0.3  # of the finished trials
 LAST = (2.0,)  # the rank of running and failed trials
@@ -1582,7 +1582,7 @@ class Density:
         return np.where(np.isnan(near), rng.random(chosen.shape), near)
 
     def log(self, points: Any) -> Any:
-        """Return the log of the density at points, but for a constant."""
+        """Return the log of the density at points, up to a constant."""
         centres, at = self.centres, points[:, None]
         images = (centres, -centres, 2 - centres)  # reflected at the ends of a range
         bells = sum(np.exp(-(((at - image) / self.width) ** 2) / 2) for image in images)
@@ -1624,7 +1624,7 @@ def from_unit(space: Any, place: float) -> Any:
 def first_prunable(task: Task, config: Config) -> float:
     """Return the epoch or step from which a trial may be pruned: a share of its schedule.
 
-    Not during its warm-up: trials with a shorter one are ahead until then.
+    No trial is pruned during its warm-up, because trials with a shorter warm-up lead until then.
     """
     ends, sizes = zip(*task.intervals(config), strict=True)
     done = itertools.accumulate(sizes)
@@ -1634,12 +1634,12 @@ def first_prunable(task: Task, config: Config) -> float:
 
 # --- Optuna study: the trials of the log in memory, for the sampler and the pruner ---------------
 # Nothing here is durable: the study is rebuilt from the log at each start. Trial n of the log is
-# trial n of the study, behind the trials that --history brought.
+# trial n of the study, after the trials of --history.
 
 
 def as_optuna(trial: LoggedTrial) -> FrozenTrial:
     params, space = searched_params(trial.attributes), distributions()
-    hidden = trial.finished and trial.rerun_of is not None  # luck must not draw the sampler
+    hidden = trial.finished and trial.rerun_of is not None  # would bias the sampler
     return optuna.trial.create_trial(
         state=TrialState["FAIL" if hidden else trial.state],
         value=None if hidden else trial.value,
@@ -1715,7 +1715,7 @@ class OptunaStudy:
         return suggest(optuna.Trial(study, trial_id))
 
     def kept(self, number: int) -> dict[str, Any]:
-        """Return the field of a line for what sampler and pruner, TPE apart, keep with a trial."""
+        """Return the log field with what sampler and pruner, TPE apart, keep with a trial."""
         attributes = self.storage.get_trial(number + self.offset).system_attrs.items()
         found = {name: value for name, value in attributes if not name.startswith("tpe:")}
         return {"system_attrs": found} if found else {}
@@ -1729,8 +1729,8 @@ class OptunaStudy:
 
 
 # --- Checkpoint: a trial in training, from which another run can continue ------------------------
-# The trial loop decides whether a trial resumes. torch saves a zip archive with a checksum of each
-# tensor. A torn or altered file is ignored, and its trial starts again.
+# `Search.next_trial` decides whether a trial resumes. torch saves a zip archive with a checksum of
+# each tensor. A torn or altered file is ignored, and its trial starts again.
 
 
 def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -1760,7 +1760,7 @@ class Checkpoint:
         return time.monotonic() - self.since >= wait
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Replace the file; on a full disk, say so and keep the last one."""
+        """Replace the file; report an error, such as a full disk, and keep the last file."""
         began = time.monotonic()
         try:
             replace_file(self.path, lambda file: torch.save({**state, "key": self.key}, file))
@@ -1770,10 +1770,10 @@ class Checkpoint:
         self.cost = self.since - began
 
     def load(self) -> dict[str, Any] | None:
-        """Return the state; None where there is no intact one of this trial."""
+        """Return the state; None without an intact file of this trial."""
         try:
             with zipfile.ZipFile(self.path) as archive:
-                # Of a record that is marked as a folder, torch reads nothing.
+                # torch reads nothing of a record that is marked as a folder.
                 if archive.testzip() or any(found.external_attr for found in archive.infolist()):
                     raise ValueError("the checkpoint is damaged")
             state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
@@ -1830,7 +1830,7 @@ def cgroup_rooms(
 ) -> Iterator[int]:
     """Yield the bytes that each memory limit of a container or job leaves.
 
-    The kernel kills what takes more. Cached files do not count, they can be dropped.
+    The kernel kills processes that exceed one. Cached files do not count: they can be dropped.
     https://docs.kernel.org/admin-guide/cgroup-v2.html#memory
     """
     lines = groups.read_text().splitlines() if groups.exists() else []
@@ -1907,7 +1907,7 @@ def out_of_memory(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in texts)
 
 
-# --- Stops: what ends a run before its total, after the current batch and with a checkpoint ------
+# --- Stops: signals, the file STOP and the timeout end a run after its batch, with a checkpoint --
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 STOPPED = 75  # exit code: stopped before the total, run again to continue
@@ -1921,7 +1921,7 @@ class Stops:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.end = time.monotonic() + (math.inf if TIMEOUT_HOURS is None else 3600 * TIMEOUT_HOURS)
-        self.reserve = 0.0  # seconds of it for the last checkpoint
+        self.reserve = 0.0  # seconds before the end, for the last checkpoint
         self.stop: Interrupted | None = None
         self.next_look = 0.0
         for number in SIGNALS:
@@ -1950,7 +1950,7 @@ class Stops:
         return self.stop
 
     def look(self) -> str | None:
-        """Return whether the time is over or the file STOP exists."""
+        """Return the reason to end the run, timeout or STOP; None without one."""
         if time.monotonic() + self.reserve >= self.end:
             return "timeout"
         return "STOP" if self.file.exists() else None
@@ -1973,7 +1973,7 @@ class Progress:
         self.share: float | None = None  # of the trial; the first one may be of an earlier run
 
     def update(self, share: float) -> None:
-        """Show the share of the trial that is done, now and then."""
+        """Show the finished share of the trial, if the last display is old enough."""
         self.done += 0.0 if self.share is None else max(share - self.share, 0.0)
         self.share = share
         if time.monotonic() - self.shown > (0.5 if self.live else 60.0):
@@ -2204,7 +2204,7 @@ def dry_run(
     return 1 if wrong or outside else 0
 
 
-# --- Next configuration: warm start, extremes, --enqueue, the sampler, and reruns at the end -----
+# --- Next configuration: extremes, warm start, --enqueue, the sampler, and reruns at the end -----
 
 FEWEST_TRIALS = 10  # of a study that reruns its best trials
 
@@ -2213,14 +2213,13 @@ def given_params(
     number: int, study: LoggedStudy, arguments: Namespace
 ) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """Return the parameters of a trial that the sampler does not draw, and the trial's kind."""
-    if number < len(WARM_START):
-        config = dict(WARM_START[number])
-        return {**SPACE.encode(config.pop("arch_idx")), **config}, {"kind": "warm_start"}
-    place = number - len(WARM_START)
-    if place < len(EXTREME_INDICES):
-        arch_idx, ends = list(EXTREME_INDICES.items())[place]
+    if number < len(EXTREME_INDICES):
+        arch_idx, ends = list(EXTREME_INDICES.items())[number]
         kind = "smoke" if arguments.smoke else "extreme"
         return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
+    for known in WARM_START[number - len(EXTREME_INDICES) :][:1]:
+        config = dict(known)
+        return {**SPACE.encode(config.pop("arch_idx")), **config}, {"kind": "warm_start"}
     used = {trial.attributes.get("enqueued_id") for trial in study.trials.values()}
     for enqueued_id, params in study.enqueued.items():
         if enqueued_id not in used:
@@ -2244,7 +2243,7 @@ def reruns(study: LoggedStudy) -> list[tuple[str, LoggedTrial]]:
     return plan
 
 
-# --- Training of a trial: from its checkpoint, again with less memory, stopped early or pruned ---
+# --- Training of a trial: new or resumed, again with less memory, stopped early or pruned --------
 
 MOST_KILLS = 10  # processes in a row that may end at one place of a trial
 SIGN = 1 if DIRECTION == "minimize" else -1
@@ -2274,7 +2273,7 @@ class TrialTraining:
         self.next_round = 0.0  # earliest time of the next round; rounds take 1 % of the run
 
     def begin_trial(self, number: int) -> None:
-        """Set the state of a trial that has no evaluation yet."""
+        """Set the state at the start of a trial; `resume_trial` replaces it by a checkpoint."""
         self.number, self.config = number, dict(self.log.study.trials[number].attributes)
         spared = self.config["kind"] in ("extreme", "smoke", "noise", "confirm")
         self.prunable_from = math.inf if spared else first_prunable(self.task, self.config)
@@ -2412,11 +2411,11 @@ class TrialTraining:
         return pruned
 
 
-# --- Trial loop: claims a trial in the log, trains it, writes its end, and takes the next --------
+# --- Claims of trials: a run claims a trial, trains it, writes its end, and claims the next one --
 # The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free.
-# So the total is exact, a killed trial continues under its number, and workers need no
-# coordinator. WARM_START comes first, then the extremes, the configurations of --enqueue, those of
-# the sampler, and reruns.
+# So the total is exact, a killed trial resumes under its number, and workers need no coordinator.
+# The configurations are, in this order: the extremes, WARM_START, --enqueue, the sampler's, and
+# reruns.
 
 
 def failure(error: Exception) -> dict[str, Any]:
@@ -2643,7 +2642,7 @@ def repeat_trial(path: Path, number: int, task: Task, device: torch.device) -> i
     return 0 if same else 1
 
 
-# --- Main: what the command line asks for --------------------------------------------------------
+# --- Main: the study, or the mode that the command line selects, such as --dry-run ---------------
 
 
 def open_run(log: LogFile, about: Mapping[str, Any], arguments: Namespace) -> None:
@@ -2685,7 +2684,7 @@ def print_result(path: Path, study: LoggedStudy) -> None:
 
 
 def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int:
-    """Run; return the exit code."""
+    """Run the script, report an error without a traceback, and return the exit code."""
     try:
         return run(arguments, task, search)
     except KeyboardInterrupt:

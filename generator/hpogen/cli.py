@@ -221,7 +221,7 @@ def print_notes(notes: Iterable[str]) -> None:
     multiple=True,
     type=PATH,
     metavar="LOG",
-    help="Try the best configurations of an earlier study first, for example of another budget;"
+    help="Try the best configurations of an earlier study, such as one of another budget, early;"
     " may be given several times.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write to (default: .).")
@@ -640,7 +640,7 @@ def schema() -> None:
     """Print the JSON Schema of configuration files, for editors."""
     import json
 
-    from hpogen.configuration.schema import json_schema
+    from hpogen.configuration.json_schema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
 

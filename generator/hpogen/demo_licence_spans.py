@@ -1,7 +1,7 @@
-"""Demo spans: where a notice names its licence, a file or a copyright holder.
+"""Demo spans: the places where a notice names its licence, a file or a copyright holder.
 
-People noted the values (package licensedcode-data, CC-BY-4.0, AboutCode and others), not the
-places: a value is used where it occurs once in the text.
+The package licensedcode-data (CC-BY-4.0, AboutCode and others) lists the values without their
+places. A value is an answer if it occurs exactly once in the text.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from hpogen.demo_licences import Rule, group_of, read_rules, words_of
 
-N_WORDS = range(4, 101)  # of a text
-LONGEST = 0.8  # of an answer, as a share of its text
-NO_FILE_EVERY = 16  # one in so many texts without a noted file asks for one
+N_WORDS = range(4, 101)  # in a text
+LONGEST = 0.8  # answer, as a share of its text
+NO_FILE_EVERY = 16  # every 16th text without a file gets the question for one, unanswered
 
 
 class Row(NamedTuple):
@@ -46,7 +46,7 @@ def licence_spans(name: str) -> bytes:
 
 
 def read_spans() -> Iterator[Row]:
-    """Yield the questions of every text, at most one of them without an answer."""
+    """Yield the questions about every text; only the question for a file may lack an answer."""
     names, n_without_file = read_names(), 0
     for rule in read_rules("rules", "*.RULE"):
         if len(rule.text.split()) not in N_WORDS or "is_deprecated" in rule.fields:
@@ -84,7 +84,10 @@ def read_names() -> dict[str, list[str]]:
 
 
 def find_once(value: str, text: str, any_case: bool) -> tuple[int, int] | None:
-    """Return start and end of a value that occurs once in a text, between words."""
+    """Return (start, end) of a value in a text.
+
+    None if it does not occur exactly once, as whole words, or is nearly as long as the text.
+    """
     pattern = rf"(?<!\w){re.escape(value)}(?!\w)"
     found = list(re.finditer(pattern, text, re.IGNORECASE if any_case else 0))
     if len(found) != 1 or len(value) >= LONGEST * len(text):

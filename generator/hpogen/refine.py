@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hpogen.errors import UsageError
-from hpogen.final.chosen import best_trials, configuration, read_study
+from hpogen.final.best_configurations import best_trials, configuration, read_study
 from hpogen.final.study_script import find_script, study_spec
 from hpogen.spec import Spec
 

@@ -16,7 +16,8 @@ from hpogen.plans import manifest
 from hpogen.plans.matrix import Cell, Script, listed, render_plan
 from hpogen.plans.plan import PlanFile, read_plan
 from hpogen.render_summary import summary_line, summary_lines
-from hpogen.rendering.overwrite_check import State, Target, carry_out, edited, leftovers, target
+from hpogen.rendering.overwrite_check import State, Target, carry_out, edited, target
+from hpogen.rendering.prune_leftovers import leftovers
 from hpogen.rendering.render import render
 from hpogen.spec import Spec
 from hpogen.spec.spec_changes import other_configuration

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 
-from hpogen.configuration.config import CategoricalEntry, Entry
 from hpogen.configuration.yaml_file import shown
+from hpogen.configuration.yaml_keys import CategoricalEntry, Entry
 from hpogen.spec import Spec
 from hpogen.spec.spec import FEWEST_TRIALS
 from hpogen.spec.spec_warnings import counted

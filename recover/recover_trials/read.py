@@ -15,12 +15,12 @@ from recover_trials.files import (
     dataframes,
     json_results,
     notebook,
-    signatures,
+    recognise_format,
 )
 from recover_trials.files.blocks import whole_lines
+from recover_trials.files.damaged_journal import read_journal
 from recover_trials.files.encoding import legacy_to_utf8
-from recover_trials.files.envelopes import plain_lines
-from recover_trials.files.journal_reader import read_journal
+from recover_trials.files.log_collectors import plain_lines
 from recover_trials.files.merge_rankings import Rankings
 from recover_trials.files.merge_results import ResultFiles, damage_problems, merge_stored
 from recover_trials.files.streams import (
@@ -39,7 +39,7 @@ from recover_trials.optuna_log.runs import OptunaRuns
 from recover_trials.recovery_report import Recovery, check_best, check_names
 from recover_trials.scan import reader_of
 from recover_trials.skipped_lines import Findings
-from recover_trials.training_logs import tables
+from recover_trials.training_logs import autoresearch_tables
 from recover_trials.training_logs.studies import TrainingLogs, is_training_log
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Reader:
         with open_source(source) as stream:
             chunks = self.counted(chunks_of(stream))
             head = take_head(chunks)
-            if is_path and head.startswith(signatures.SQLITE):
+            if is_path and head.startswith(recognise_format.SQLITE):
                 from recover_trials.files import sqlite
 
                 self.stored += sqlite.read_database(Path(str(source)), name, findings)
@@ -146,7 +146,7 @@ class Reader:
         chunks = unwrapped(chunks, findings)
         head = take_head(chunks)
         chunks = chain([head], chunks)
-        if not head.startswith(signatures.SQLITE):
+        if not head.startswith(recognise_format.SQLITE):
             self.read_text(chunks, name, findings)
             return
         from tempfile import TemporaryDirectory
@@ -163,15 +163,17 @@ class Reader:
         """Read a decompressed text in UTF-8."""
         head = take_head(chunks)
         chunks = chain([head], chunks)
-        if signatures.is_journal(head):
+        if recognise_format.is_journal(head):
             self.stored += read_journal(whole_lines(without_mark(chunks)), name, findings)
             return
-        if tables.is_run_table(head) or not signatures.is_certainly_log(head, name):
+        if autoresearch_tables.is_run_table(head) or not recognise_format.is_certainly_log(
+            head, name
+        ):
             log = self.read_results(chunks, head, name, findings)
             if log is None:
                 return
             chunks = log
-        if signatures.is_notebook(head):
+        if recognise_format.is_notebook(head):
             chunks = notebook.outputs(b"".join(chunks))
         else:
             chunks = plain_lines(legacy_to_utf8(chunks, findings), findings)
@@ -198,8 +200,8 @@ class Reader:
         self, chunks: Iterator[bytes], head: bytes, name: str, findings: Findings
     ) -> Iterator[bytes] | None:
         """Read a file of results; return None, or the chunks if the file is a log."""
-        if tables.is_run_table(head):
-            read: Callable[[bytes], list[ResultStudy] | None] = tables.read_run_table
+        if autoresearch_tables.is_run_table(head):
+            read: Callable[[bytes], list[ResultStudy] | None] = autoresearch_tables.read_run_table
         elif csv_results.is_csv_results(head):
             read = csv_results.read_csv
         elif dataframes.is_printed_table(head):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 
-from recover_trials.dispatch import Dispatcher
 from recover_trials.hpogen_log import hpogen_lines
 from recover_trials.hpogen_log.reader import Version2Reader
 from recover_trials.hpogen_log.studies import HpogenStudies
@@ -18,6 +17,7 @@ from recover_trials.optuna_log.frequent_lines import Content, Mention, mentions_
 from recover_trials.optuna_log.optuna_lines import Result
 from recover_trials.optuna_log.runs import OptunaRuns
 from recover_trials.optuna_log.stamps import LENGTH
+from recover_trials.program_of_line import Dispatcher
 from recover_trials.skipped_lines import Findings
 
 ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\r\n]*(?:\x07|\x1b\\)|[@-Z\\^_])")

@@ -23,9 +23,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hpogen.report.view import StudyView
-from hpogen.scaling.cells import Cell
 from hpogen.scaling.exponent_interval import answer_of
 from hpogen.scaling.held_out import held_out
+from hpogen.scaling.studies_that_qualify import Cell
 from ladders import Truth, architecture_of
 from recover_trials import Study, Trial
 

@@ -53,7 +53,7 @@ def fill(place: Place, left: int) -> Path:
 
 def waits(run: Run) -> bool:
     """Return whether a run waits for space, or has ended."""
-    return run.code is not None or run.said.count("lines wait, and this run with them") > 2
+    return run.code is not None or run.said.count("this run waits until it can write") > 2
 
 
 @pytest.mark.parametrize("left", [0, 4, 16, 64])
@@ -75,7 +75,7 @@ def test_a_run_on_a_full_disk_waits_and_continues_when_there_is_space(
 def test_a_run_that_waits_for_space_obeys_a_signal(small_disk: Place, whole: Tables) -> None:
     filling = fill(small_disk, 16 * 1024)
     run = small_disk.start()
-    wait_for(lambda: "lines wait, and this run with them" in run.said, run)
+    wait_for(lambda: "this run waits until it can write its lines" in run.said, run)
     assert run.signal(signal.SIGTERM).wait().code == 143, run.said
     filling.unlink()
     assert not losses(small_disk, whole)

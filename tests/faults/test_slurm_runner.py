@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hpogen.run.scripts import read_script
+from hpogen.run.script_order import read_script
 from hpogen.run.slurm import number_of
 from runner.harness import Room
 from scripts import QUICK, changed, log_of, render_to, write_warm_python

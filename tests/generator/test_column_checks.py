@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpogen.families.market.column_checks import MAX_SHIFT, idle_columns, leaks
+from hpogen.families.market.leaking_columns import MAX_SHIFT, idle_columns, leaks
 
 PRICES = ("Open", "High", "Low", "Close")
 N_ROWS = 3 * MAX_SHIFT

@@ -23,13 +23,13 @@ from hypothesis import strategies as st
 
 import hpogen
 from hpo_script.experiment.shared import UnusableError
-from hpo_script.families.market import prices
+from hpo_script.families.market import default_csv
 from hpogen.errors import DataError, HpogenError, MissingDependencyError
 from hpogen.families.family import with_defaults
 from hpogen.families.market import MARKET
 from hpogen.families.market.constants import CONSTANTS, parts_by_constants
+from hpogen.families.market.constants_from_file import read_market_data
 from hpogen.families.market.data.read import MarketFile, read_market
-from hpogen.families.market.read_data import read_market_data
 from own_files import days
 
 HEADER = "Date,Open,High,Low,Close,Volume"
@@ -41,8 +41,8 @@ VALUES = ["Open", "High", "Low", "Close", "Volume"]
 def read_prices(path: Path, columns: list[str]) -> tuple[pd.DataFrame, str]:
     """Return what a script with these feature columns reads."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prices, "FEATURE_COLUMNS", columns)
-        return prices.read_prices(path)
+        patch.setattr(default_csv, "FEATURE_COLUMNS", columns)
+        return default_csv.read_prices(path)
 
 
 def table(*changes: tuple[int, str], header: str = HEADER) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from hpogen.configuration.config import ArchitectureConfig, Config, StudyConfig
 from hpogen.configuration.samplers import (
     CmaEs,
     Gp,
@@ -17,6 +16,7 @@ from hpogen.configuration.samplers import (
     SuccessiveHalving,
     Tpe,
 )
+from hpogen.configuration.yaml_keys import ArchitectureConfig, Config, StudyConfig
 from hpogen.families import FAMILIES
 from hpogen.families.family import Family
 from hpogen.rendering.render import MARK, render

@@ -21,7 +21,7 @@ CONFIGS = sorted(GOLDEN.glob("*.yaml"))
 WHOLE = {name: GOLDEN / f"{name}.py" for name in ("market", "language", "text")}
 WHOLE |= dict.fromkeys(("spans", "text_shared", "text_joint"), WHOLE["text"])
 # For types, the documentation and the counts of hpogen itself; in no script.
-NO_PARTS = ("constants", "log_line_meanings", "task", "block_sizes", "sizes")
+NO_PARTS = ("constants", "log_line_meanings", "task", "block_parameter_count", "parameter_counts")
 
 
 def golden_spec(config: Path) -> Spec:

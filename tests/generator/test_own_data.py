@@ -13,7 +13,7 @@ import yaml
 from hpogen.configuration.yaml_file import ConfigFile
 from hpogen.errors import DataError
 from hpogen.families.family import DataFacts
-from hpogen.families.market.read_data import read_market_data
+from hpogen.families.market.constants_from_file import read_market_data
 from hpogen.rendering.render import render
 from hpogen.spec import Findings, Spec, make_spec
 from own_files import ACCEPTED, Day, OwnFile, days, holidays, macro, table

@@ -586,17 +586,18 @@ def test_nothing_is_written_while_a_queue_runs(tmp_path: Path) -> None:
 def test_an_edit_between_the_look_and_the_lock_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import hpogen.rendering.overwrite_check as targets
+
+    from hpogen.rendering import overwrite_check
 
     render(tmp_path)
-    real = targets.folder_lock
+    real = overwrite_check.folder_lock
 
     def late(folder: Path) -> Any:
         with (folder / TWO_NAMES[1]).open("a") as file:
             file.write("# mine\n")
         return real(folder)
 
-    monkeypatch.setattr(targets, "folder_lock", late)
+    monkeypatch.setattr(overwrite_check, "folder_lock", late)
     done = render(tmp_path, f"{TWO}config: {{study: {{seed: 7}}}}\n")
     assert done.exit_code == 2
     assert "was edited" in done.stderr

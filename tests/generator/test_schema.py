@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from hpogen.cli import main
-from hpogen.configuration.config import Config
-from hpogen.configuration.schema import json_schema
+from hpogen.configuration.json_schema import json_schema
 from hpogen.configuration.yaml_file import ConfigFile, Loader
+from hpogen.configuration.yaml_keys import Config
 from hpogen.errors import HpogenError
 from hpogen.families import FAMILIES
 from hpogen.families.family import Family
 from hpogen.families.market.losses import LOSSES
 from hpogen.spec import make_spec
-from hpogen.spec.resolve import Resolver
+from hpogen.spec.defaults_and_checks import Resolver
 from scripts import MARKET, TEXT, changed
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -24,10 +24,10 @@ from optuna.trial import TrialState
 
 from recover_trials.cli import main
 from recover_trials.errors import RepairError
-from recover_trials.files.journal_repair import repair
+from recover_trials.files.remove_damaged_lines import repair
 
 LAST = 4096
-FLIPS = int(os.environ.get("REPAIR_FLIPS", "256"))
+FLIPS = int(os.environ.get("REPAIR_FLIPS", "128"))
 STEP = max(1, LAST // (4 * FLIPS))  # between two cuts
 CREATION = b'{"op_code":4,'
 

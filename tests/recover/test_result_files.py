@@ -18,8 +18,8 @@ from recover_trials.cli import main
 from recover_trials.files.csv_results import is_csv_results
 from recover_trials.files.json_results import is_json_results
 from recover_trials.files.merge_results import SEVERAL
+from recover_trials.files.recognise_format import is_certainly_log
 from recover_trials.files.result_entries import cell_value
-from recover_trials.files.signatures import is_certainly_log
 from recover_trials.model import CONFLICTING, NUMBERED_BY_ORDER
 from recover_trials.output import to_csv, to_json, to_jsonl
 from scripts import MARKET, changed, render_to, run

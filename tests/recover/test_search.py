@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzz.fuzz_recover import mutated, seeds, with_other_bytes
-from recover_trials.dispatch import MENTION
 from recover_trials.hpogen_log import hpogen_lines
 from recover_trials.legacy import banners, end_lines, start_lines
 from recover_trials.optuna_log import optuna_lines
 from recover_trials.optuna_log.frequent_lines import mentions_of
 from recover_trials.optuna_log.literals import parse_items, parse_literal
+from recover_trials.program_of_line import MENTION
 from recover_trials.scan import ANSI, LOOSE, OPENING
 
 LOGS = list(seeds())

@@ -24,15 +24,15 @@ from children import child
 from recover_samples import HOSTILE_TEXTS, LATER_RUN, SampleLog2, as_bytes, recover_one
 from recover_trials import read_trials
 from recover_trials.errors import MissingPackageError, RebuildError
-from recover_trials.files.optuna_storages import open_storage
+from recover_trials.files.storage_url import open_storage
 from recover_trials.model import CONFLICTING, Study, Trial
 from recover_trials.output.to_storage import rebuild, rebuild_all
-from scripts import MARKET, changed, render_to, run
+from scripts import MARKET, changed, installed, render_to, run, warm_run
 from servers import URL
 
 N_TRIALS, KILLS = 12, 3
 NAME = "hpo_2M_h1"
-COMMAND = (sys.executable, "-m", "recover_trials")
+RECOVER = installed("recover-trials")
 RESULT = "[I 2026-11-21 10:00:0{n},000] Trial {n} finished with value: {value} and parameters: {p}"
 
 
@@ -69,7 +69,7 @@ class Place(NamedTuple):
     def start(self, log: str = "x.log", *more: str) -> subprocess.Popen[str]:
         """Write a log to the storage, as a user would."""
         return subprocess.Popen(
-            child(*COMMAND, log, "--to-storage", self.url, *more),
+            child(*warm_run(RECOVER), log, "--to-storage", self.url, *more),
             cwd=self.folder,
             env={**os.environ, **self.environment},
             stdout=subprocess.PIPE,
@@ -400,7 +400,7 @@ study.optimize(lambda trial: 0.5, n_trials=1)
 @contextmanager
 def followed(url: str, *logs: Path) -> Iterator[subprocess.Popen[str]]:
     """Keep a storage up to date in another process; end it, whatever happens."""
-    command = child(*COMMAND, *logs, "--to-storage", url, "--follow")
+    command = child(*warm_run(RECOVER), *logs, "--to-storage", url, "--follow")
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     with process:
         try:

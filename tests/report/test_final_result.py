@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hpogen.report.final_result import gains, reliability
-from hpogen.report.page import page_of
+from hpogen.report.html_page import page_of
 from hpogen.report.study_verdict import short_verdict, verdicts
 from hpogen.report.view import StudyView
 from recover_samples import SampleLog2, recover

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from hpogen.report.page import page_of, part
-from hpogen.report.text import print_report
+from hpogen.report.html_page import page_of, part
+from hpogen.report.terminal_report import print_report
 from hpogen.report.view import StudyView
-from hpogen.scaling.cells import groups_of
 from hpogen.scaling.sentences import Scaling
+from hpogen.scaling.studies_that_qualify import groups_of
 from hpogen.scaling.text import print_scaling
 from recover_samples import HOSTILE_TEXTS, SampleLog2, recover
 from recover_trials import Study, Trial

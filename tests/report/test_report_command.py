@@ -186,7 +186,7 @@ def test_an_unreadable_list_of_architectures_is_a_usage_error(tmp_path: Path) ->
 def test_text_needs_neither_plotly_nor_optuna() -> None:
     code = (
         "import sys\n"
-        "import hpogen.cli, hpogen.report.command, hpogen.report.text\n"
+        "import hpogen.cli, hpogen.report.command, hpogen.report.terminal_report\n"
         "print({'plotly', 'optuna', 'torch', 'numpy', 'pandas'} & sys.modules.keys())\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -17,14 +17,14 @@ from click.testing import CliRunner, Result
 from hpogen.cli import main
 from hpogen.report.study_table import COLUMNS
 from hpogen.report.view import StudyView
-from hpogen.scaling.cells import Group, groups_of
 from hpogen.scaling.curve_fit import fit
 from hpogen.scaling.exponent_interval import answer_of
 from hpogen.scaling.held_out import held_out
 from hpogen.scaling.learning_rate import rate_law
 from hpogen.scaling.next_runs import next_plans
+from hpogen.scaling.parameters_and_compute import AXES
 from hpogen.scaling.sentences import Scaling
-from hpogen.scaling.sizes import AXES
+from hpogen.scaling.studies_that_qualify import Group, groups_of
 from ladders import SPACE, Truth, architecture_of, end_trial, study_log, write_ladder
 from recover_samples import SampleLog2, recover, recover_one
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from children import child
-from hpogen.run.scripts import COPIES
+from hpogen.run.script_order import COPIES
 from hpogen.run.worker import end_at_once, survivor, survivors
 from scripts import edit, log_of, study_of
 

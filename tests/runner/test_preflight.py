@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from full_disk import full_disk
-from hpogen.run.scripts import LOGS
+from hpogen.run.script_order import LOGS
 from runner.harness import Room, gated
 from scripts import QUICK, changed, edit, log_of, render_to, run
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hpogen.run.runner import PAUSE, STOP
+from hpogen.run.stop_and_pause import PAUSE, STOP
 from recover_trials.legacy.banners import parse_banner
 from runner.harness import Room, gated
 from scripts import QUICK, changed, edit, mortal, render_to

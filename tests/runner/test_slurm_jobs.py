@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from hpogen.cli import main
-from hpogen.run.scripts import Script
+from hpogen.run.script_order import Script
 from hpogen.run.slurm import Request, decisive, job_script, minutes_of
 from hpogen.run.worker import LOST
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from children import child
-from hpogen.run import hold
-from hpogen.run.heat import Heat
-from hpogen.run.scripts import COPIES, LOGS
+from hpogen.run import worker_lock
+from hpogen.run.script_order import COPIES, LOGS
+from hpogen.run.stop_and_pause import Heat
 from hpogen.run.worker import LOST, free_lock, is_held, output_of, start, survivor, survivors
 
 
@@ -51,7 +51,7 @@ def test_a_lock_lasts_as_long_as_its_process_and_names_it() -> None:
     assert found.poll() is None
     second = start(lock, "cuda:1", command("1/0"), "banner", {})
     assert second.process
-    assert second.process.wait() == hold.BUSY
+    assert second.process.wait() == worker_lock.BUSY
     Path("end").touch()
     assert worker.process.wait() == 0
     assert found.poll() == LOST

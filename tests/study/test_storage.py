@@ -217,13 +217,14 @@ def test_a_storage_that_fails_ends_the_run_and_not_its_trial(sp500: Path, tmp_pa
 
 @on("url", ["sqlite"], indirect=True)
 def test_the_study_of_another_experiment_is_refused(url: str, sp500: Path, tmp_path: Path) -> None:
-    script = render_to(tmp_path, SHORT)
+    short = changed(SHORT, study={"n_trials": 1})
+    script = render_to(tmp_path, short)
     assert run(script, "--storage", url).returncode == 0
-    render_to(tmp_path, changed(SHORT, fixed={"epochs": 3}))
+    render_to(tmp_path, changed(short, fixed={"epochs": 3}))
     done = run(script, "--storage", url, "--log", "other.log")
     assert done.returncode == 2
     assert "trials of another experiment: fixed_params.epochs was 2, is 3" in done.stderr
-    render_to(tmp_path, changed(SHORT, study={"name": "another"}))
+    render_to(tmp_path, changed(short, study={"name": "another"}))
     done = run(script, "--storage", url)
     assert done.returncode == 2
     assert f"logs/{script.stem}.log has trials of another study" in done.stderr

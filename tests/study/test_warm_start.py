@@ -1,4 +1,4 @@
-"""`hpogen render --warm-start`: the best configurations of one budget come first at another."""
+"""`hpogen render --warm-start`: the best configurations of one budget come after the extremes of another."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ def written(log: SampleLog2, path: Path) -> Path:
 
 
 def spec_in(folder: Path) -> Spec:
-    script = folder / "hpo_2M_h1.py"
+    return spec_of_script(folder / "hpo_2M_h1.py")
+
+
+def spec_of_script(script: Path) -> Spec:
     spec = header_spec(script, read_script(script))
     assert isinstance(spec, Spec)
     return spec
@@ -87,18 +90,26 @@ def test_the_place_of_the_aspect_ratio_transfers(tmp_path: Path) -> None:
     assert aspects[deepest] == min(aspects)
 
 
-def test_the_script_tries_them_before_the_extremes(tmp_path: Path, sp500_file: Path) -> None:
+def test_the_script_tries_them_after_the_extremes(tmp_path: Path, sp500_file: Path) -> None:
     config = changed(QUICK, data={"data_path": str(sp500_file)}, study={"n_trials": 2})
     small = render_to(tmp_path, config)
     assert run(small).returncode == 0
     words = ["--config", tmp_path / "config.yaml", "--budget", "3K", "--out", tmp_path]
-    words += ["--warm-start", log_of(small), "--n-trials", 2]
+    words += ["--warm-start", log_of(small), "--n-trials", 6, "--seed", 7]
     done = CliRunner().invoke(main, ["render", *map(str, words)])
     assert done.exit_code == 0, done.stderr
     large = tmp_path / "hpo_3K_h1.py"
     assert run(large).returncode == 0
     best = study_of(small).best("minimize")
-    first, second = study_of(large).trials.values()
+    trials = list(study_of(large).trials.values())
+    n_extremes = len(spec_of_script(large).extremes)
     assert best is not None
-    assert first.attributes["kind"] == second.attributes["kind"] == "warm_start"
-    assert first.attributes["learning_rate"] == best.attributes["learning_rate"]
+    kinds = [trial.attributes["kind"] for trial in trials]
+    assert kinds == [
+        *["extreme"] * n_extremes,
+        "warm_start",
+        "warm_start",
+        *["search"] * (4 - n_extremes),
+    ]
+    first = trials[n_extremes].attributes
+    assert first["learning_rate"] == best.attributes["learning_rate"]

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from hpo_script.experiment.shared import UnusableError
-from hpo_script.families.market import prices
-from hpo_script.families.market.prices import read_prices
+from hpo_script.families.market import default_csv
+from hpo_script.families.market.default_csv import read_prices
 from scripts import MARKET, changed, load, load_task, render_to
 
 COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
@@ -212,7 +212,7 @@ def test_the_newest_day_reaches_the_model(
 
 
 def test_a_missing_column_is_named(sp500: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prices, "FEATURE_COLUMNS", [*COLUMNS, "vix"])
+    monkeypatch.setattr(default_csv, "FEATURE_COLUMNS", [*COLUMNS, "vix"])
     with pytest.raises(UnusableError, match=r"vix.* not in index"):
         read_prices(sp500)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from hpo_script.families.market.sizes import input_sizes
+from hpo_script.families.market.parameter_counts import input_sizes
 from hpogen.families.market.inputs import N_START_FEATURES
 from hpogen.rendering.render import render
 from hpogen.spec import Spec, make_spec

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from hpogen.configuration.aliases import PLACE_OF_ALIAS, closest_name, did_you_mean
-from hpogen.configuration.config import Config, StudyConfig
 from hpogen.configuration.validation_messages import value_message
 from hpogen.configuration.yaml_file import Problem, dotted, shown
+from hpogen.configuration.yaml_keys import Config, StudyConfig
 
 Location = tuple[int | str, ...]  # of one of pydantic's errors: keys, indices and tags of unions
 

@@ -53,7 +53,7 @@ class Param:
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to fill slots of the script, with the parameters it brings."""
+    """One way to fill slots of the script, with the hyper-parameters that it needs."""
 
     parts: Mapping[str, str]
     description: str
@@ -77,7 +77,7 @@ class Switch:
 
 @dataclass(frozen=True)
 class TaskKind:
-    """A set of task names and the parts they bring."""
+    """A set of task names, and the parts that their scripts have."""
 
     pattern: str
     example: str
@@ -139,7 +139,7 @@ class Family:
         return next(kind for kind in self.tasks if kind.matches(task))
 
     def without_unused(self, constants: Mapping[str, Any]) -> dict[str, Any]:
-        """Return constants; without the optional ones if all of those have their defaults."""
+        """Return the constants without each optional group whose values are all defaults."""
         used = {c.optional for c in self.constants if constants[c.name] != c.default}
         return {c.name: constants[c.name] for c in self.constants if c.optional in {"", *used}}
 
@@ -148,7 +148,7 @@ class Family:
         return self.small_axes if (budget or self.small_below) < self.small_below else self.axes
 
     def choices(self, used: Mapping[str, Sequence[str]]) -> list[Choice]:
-        """Return the choices of the options and switches in use, {name: values}."""
+        """Return the choices of the options and switches in `used`, {name: values in use}."""
         tables = {**self.options, **{name: s.choices for name, s in self.switches.items()}}
         return [tables[name][value] for name, values in used.items() for value in values]
 

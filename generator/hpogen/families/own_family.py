@@ -26,8 +26,8 @@ SLOTS = {"accumulate"}  # filled by default
 def load_family(folder: Path) -> Family:
     """Return FAMILY of folder/family.py. Raises FamilyError.
 
-    This function executes family.py, which is code of the user. family.py may import modules of
-    its folder: `from .sizes import count_params`. The parts are read, not executed.
+    This function executes family.py, the user's code. family.py may import modules of its folder:
+    `from .parameter_counts import count_params`. The parts are read, not executed.
     """
     path = folder / FILE
     if not path.is_file():

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from hpogen.errors import UsageError
-from hpogen.final.chosen import best_trials, configuration, read_study
+from hpogen.final.best_configurations import best_trials, configuration, read_study
 from hpogen.final.final_spec import FinalSpec, render_final
 from hpogen.final.study_script import find_script, study_spec
 from hpogen.rendering.overwrite_check import carry_out, target

@@ -6,8 +6,8 @@ import hashlib
 import json
 
 from hpogen import __version__
-from hpogen.configuration.config import Number, Scalar
 from hpogen.configuration.samplers import Strict
+from hpogen.configuration.yaml_keys import Number, Scalar
 from hpogen.errors import UsageError
 from hpogen.rendering.literals import packed_dicts
 from hpogen.rendering.part_order import PartNames
@@ -20,7 +20,7 @@ from hpogen.rendering.script_constants import (
     family_constants,
 )
 from hpogen.spec import Spec
-from hpogen.spec.resolve import GROUPS
+from hpogen.spec.defaults_and_checks import GROUPS
 
 TEST_COMPARISON = ("final/bootstrap", "final/verdict")
 SEARCH_ONLY = ("experiment/arch_space", "experiment/space", "families/market/walk_forward")
@@ -44,7 +44,7 @@ FINAL_MACHINERY = (
     "machinery/progress",
     "machinery/source_digest",
     "final/weights",
-    "final/training",
+    "final/train_seeds",
     "final/evaluation",
     "final/report",
     "final/main",

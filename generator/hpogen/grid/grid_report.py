@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from hpogen.grid.budget import format_budget
+from hpogen.grid.memory_estimate import BYTES_PER_PARAMETER
 from hpogen.spec import Spec
-from hpogen.spec.spec import BYTES_PER_PARAMETER
 
 
 def grid_report(spec: Spec) -> dict[str, Any]:

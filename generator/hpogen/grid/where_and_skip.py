@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from hpogen.configuration.config import Bound
+from hpogen.configuration.yaml_keys import Bound
 
 
 def fits(row: Mapping[str, int], where: Mapping[str, Bound]) -> bool:

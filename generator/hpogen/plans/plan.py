@@ -16,7 +16,6 @@ from pydantic import (
     model_validator,
 )
 
-from hpogen.configuration.config import Budget, Horizon, Task, Text
 from hpogen.configuration.load import load_config
 from hpogen.configuration.samplers import Strict
 from hpogen.configuration.validation import validate
@@ -28,6 +27,7 @@ from hpogen.configuration.yaml_file import (
     read_config,
     shown,
 )
+from hpogen.configuration.yaml_keys import Budget, Horizon, Task, Text
 from hpogen.errors import ConfigError
 from hpogen.grid.budget import format_budget
 

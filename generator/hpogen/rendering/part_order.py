@@ -27,7 +27,7 @@ MACHINERY = (
     "machinery/results",
     "machinery/dry_run",
     "machinery/next_configuration",
-    "machinery/train_trial",
+    "machinery/train_or_resume_trial",
     "machinery/claim_trials",
     "machinery/enqueue_and_history",
     "machinery/repeat_recorded_trial",

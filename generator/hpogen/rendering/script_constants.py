@@ -16,7 +16,7 @@ from hpogen.rendering.literals import (
 )
 from hpogen.rendering.sections import Section, chosen_sections
 from hpogen.spec import Spec
-from hpogen.spec.resolve import GROUPS
+from hpogen.spec.defaults_and_checks import GROUPS
 
 Assignment = tuple[str, Any, str]  # NAME, with a type where it needs one, value, comment
 Group = tuple[str, list[Assignment]]  # title, constants
@@ -48,7 +48,7 @@ def script_constants(spec: Spec) -> list[Group]:
                 (
                     "WARM_START: list[dict[str, Any]]",
                     packed_dicts(spec.warm_start),
-                    "tried before the extremes",
+                    "tried after the extremes",
                 ),
             ],
         ),

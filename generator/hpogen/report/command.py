@@ -54,7 +54,7 @@ def report(
     findings = file_findings(recovery)
     laws = laws_of(views, scaling) if scaling else []
     if html:
-        from hpogen.report.page import GENERATOR, page_of, plotly_js
+        from hpogen.report.html_page import GENERATOR, page_of, plotly_js
 
         refuse_other_file(html, GENERATOR.encode())
         page = page_of(views, findings, plotly_js(), laws)
@@ -134,7 +134,7 @@ def print_text(
     """Print the report, or scaling laws; aligned tables are as wide as needed in a pipe."""
     from rich.console import Console
 
-    from hpogen.report.text import print_report
+    from hpogen.report.terminal_report import print_report
 
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:

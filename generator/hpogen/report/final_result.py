@@ -1,6 +1,6 @@
-"""The test split, as the log of a final script has it: gains over baselines, and calibration.
+"""Result on the test split, from the log of a final script: gains over baselines, calibration.
 
-Every value may be of a damaged or foreign log; numbers that are none are left out.
+The log may be damaged or foreign: values that are not finite numbers are left out.
 """
 
 from __future__ import annotations

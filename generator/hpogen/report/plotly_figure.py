@@ -1,7 +1,7 @@
 """Pictures in the JSON of plotly.js; plotly itself is not needed to make them.
 
 Optuna's own pictures are not used: they need Optuna and a study of complete rows, and its parallel
-coordinates are drawn by WebGL, of which browsers allow a page about sixteen areas.
+coordinates use WebGL, which browsers limit to about sixteen areas per page.
 """
 
 from __future__ import annotations

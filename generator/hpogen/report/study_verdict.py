@@ -1,4 +1,4 @@
-"""Sentences about a study; faults of its best trial come first."""
+"""Verdict on a study, in sentences; faults of its best trial come first."""
 
 from __future__ import annotations
 

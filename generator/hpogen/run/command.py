@@ -19,10 +19,10 @@ from hpogen.rendering.folder_lock import folder_lock
 from hpogen.run.preflight import not_ready, problems_of, warnings_of
 from hpogen.run.runner import Options, Runner
 from hpogen.run.screen import Screen
-from hpogen.run.scripts import LOGS, PLANS, Script, read_scripts, selected
+from hpogen.run.script_order import LOGS, PLANS, Script, read_scripts, selected
 from hpogen.run.slurm import LEAST_MINUTES, WARNING, Request, minutes_of, refuse_without_slurm
 from hpogen.run.slurm_runner import SlurmRunner
-from hpogen.run.table import Row, as_text, row_of, statuses_of
+from hpogen.run.status_table import Row, as_text, row_of, statuses_of
 from recover_trials.follow.live import live_logs
 
 SLOT = re.compile("auto|cpu|mps|cuda(:[0-9]{1,2})?")

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from hpogen.configuration.yaml_file import shown
-from hpogen.run.scripts import Script
-from hpogen.run.table import Row, ended_below, row_of, statuses_of
+from hpogen.run.script_order import Script
+from hpogen.run.status_table import Row, ended_below, row_of, statuses_of
 from hpogen.run.worker import Worker
 from recover_trials.follow.lines import summary
 from recover_trials.follow.live import LiveLog

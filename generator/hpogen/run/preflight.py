@@ -18,7 +18,7 @@ from hpogen.files import shown_path
 from hpogen.rendering.overwrite_check import edited
 from hpogen.run.job import Job
 from hpogen.run.runner import Options
-from hpogen.run.scripts import LOGS
+from hpogen.run.script_order import LOGS
 from recover_trials.model import Study
 
 GB = 10**9

@@ -15,17 +15,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
 
-from hpogen.run.heat import Heat
-from hpogen.run.hold import BUSY
 from hpogen.run.job import Job, last_line
 from hpogen.run.screen import Screen
-from hpogen.run.scripts import LOGS, Script
-from hpogen.run.table import Row
+from hpogen.run.script_order import Script
+from hpogen.run.status_table import Row
+from hpogen.run.stop_and_pause import Heat, pause_reason, stop_reason
 from hpogen.run.worker import LOST, Worker, end_at_once, free_lock, start, survivor, survivors
+from hpogen.run.worker_lock import BUSY
 from recover_trials.follow.lines import summary
 from recover_trials.follow.live import live_logs
 
-STOP, PAUSE = LOGS / "STOP", LOGS / "PAUSE"
 STOPPED = 75  # exit code: stopped before the end, run again to continue
 UNUSABLE = (2, 3)  # exit codes of a script that no restart changes
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
@@ -138,10 +137,11 @@ class Runner:
 
     def look(self) -> None:
         """Look for reasons to stop or to pause, and pass them on to the workers."""
-        if not self.stop and (reason := self.stop_reason()):
+        reason = stop_reason(self.signals, self.began, self.options.timeout)
+        if reason and not self.stop:
             self.stop = reason
             self.screen.say(f"stopping: {reason}; running scripts write their checkpoints")
-        before, self.paused = self.paused, self.pause_reason()
+        before, self.paused = self.paused, pause_reason(self.heat)
         if bool(before) != bool(self.paused):
             self.screen.say(f"paused: {self.paused}" if self.paused else "the pause ends")
         workers = [worker for job in self.jobs for worker in job.workers]
@@ -151,18 +151,6 @@ class Runner:
         if len(self.signals) > 1:
             end_at_once(workers)
         end_at_once(worker for worker in workers if worker.is_late(GRACE))
-
-    def stop_reason(self) -> str:
-        """Return why the runner must end before the studies do; empty if it need not."""
-        if self.signals:
-            return signal.Signals(self.signals[0]).name
-        if STOP.exists():
-            return f"{STOP} exists; remove it to continue later"
-        return "timeout" if time.monotonic() - self.began > self.options.timeout else ""
-
-    def pause_reason(self) -> str:
-        """Return why the scripts must free their devices for a while; empty if they need not."""
-        return f"{PAUSE} exists" if PAUSE.exists() else self.heat.reason()
 
     def update(self, job: Job) -> None:
         """Read the log of a job, and see which of its workers have ended or hang."""

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from hpogen.run.table import Row, picture
+from hpogen.run.status_table import Row, picture
 
 
 class Screen:

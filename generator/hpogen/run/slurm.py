@@ -17,7 +17,7 @@ from pathlib import Path
 from hpogen.configuration.yaml_file import shown
 from hpogen.errors import MissingDependencyError, UsageError
 from hpogen.files import write_atomic
-from hpogen.run.scripts import COPIES, LOGS, Script
+from hpogen.run.script_order import COPIES, LOGS, Script
 from hpogen.run.worker import LOST, Worker, size_of
 
 COMMANDS = ("sbatch", "squeue", "scancel")

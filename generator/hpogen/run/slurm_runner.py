@@ -10,7 +10,7 @@ from hpogen.errors import UsageError
 from hpogen.run.job import Job, last_line
 from hpogen.run.runner import Options, Runner, variables
 from hpogen.run.screen import Screen
-from hpogen.run.scripts import Script
+from hpogen.run.script_order import Script
 from hpogen.run.slurm import (
     ArrayJob,
     Queue,
@@ -21,7 +21,7 @@ from hpogen.run.slurm import (
     slurm_variables,
     submit,
 )
-from hpogen.run.table import Row
+from hpogen.run.status_table import Row
 from hpogen.run.worker import LOST, Worker, size_of
 
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hpogen.run import hold
-from hpogen.run.scripts import COPIES, LOGS
+from hpogen.run import worker_lock
+from hpogen.run.script_order import COPIES, LOGS
 
 LOST = 256  # the exit code of another runner's worker is not known
 
@@ -112,7 +112,7 @@ def start(
     lock: Path, slot: str, command: Sequence[str], banner: str, variables: Mapping[str, str]
 ) -> Worker:
     """Start a process that holds a lock. Raises OSError."""
-    holder = [sys.executable, "-I", "-S", hold.__file__, str(lock), slot]
+    holder = [sys.executable, "-I", "-S", worker_lock.__file__, str(lock), slot]
     with output_of(lock).open("ab", buffering=0) as output:
         with contextlib.suppress(OSError):  # a full disk: the script says so itself
             output.write(f"{banner}\n".encode())

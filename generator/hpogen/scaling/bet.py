@@ -17,10 +17,10 @@ from hpogen.files import shown_path, write_atomic
 from hpogen.grid.budget import format_budget
 from hpogen.report.view import StudyView
 from hpogen.report.words import text_of
-from hpogen.scaling.cells import Group, cell_of, evaluated_on, no_loss
 from hpogen.scaling.exponent_interval import answer_of
 from hpogen.scaling.next_runs import next_budgets
-from hpogen.scaling.sizes import PARAMETERS
+from hpogen.scaling.parameters_and_compute import PARAMETERS
+from hpogen.scaling.studies_that_qualify import Group, cell_of, evaluated_on, no_loss
 
 VERSION = 1
 BET_KEYS = {"task", "horizon", "metric", "budget", "form", "predicted", "low", "high"}

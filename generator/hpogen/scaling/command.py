@@ -45,8 +45,8 @@ def laws_of(views: Sequence[StudyView], options: ScalingOptions) -> list[Scaling
         import numpy as np  # noqa: F401
     except ImportError:
         raise MissingDependencyError(INSTALL) from None
-    from hpogen.scaling.cells import groups_of
     from hpogen.scaling.sentences import Scaling
+    from hpogen.scaling.studies_that_qualify import groups_of
 
     laws = [Scaling(group, options.hours) for group in groups_of(views, options.keep)]
     if options.bet:

@@ -1,9 +1,9 @@
 """Fits of a·N^-α and a·N^-α + c, many at a time.
 
 Variable projection: for a given α, the other parameters are solved for, so only α is searched, on
-a grid and then by golden sections between its neighbours. A parabola is fitted nowhere (arXiv
-2603.22339: it moves the exponent). The errors are differences of logarithms under Huber's loss, as
-in Hoffmann et al. 2022 (arXiv 2203.15556), so that one odd point does not turn the curve.
+a grid and then by golden sections between its neighbours. No parabola is fitted, because it
+biases the exponent (arXiv 2603.22339). The errors are differences of logarithms under Huber's
+loss, as in Hoffmann et al. 2022 (arXiv 2203.15556), so that one outlier does not turn the curve.
 """
 
 from __future__ import annotations

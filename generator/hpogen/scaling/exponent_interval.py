@@ -1,8 +1,8 @@
-"""Laws: exponents with their intervals, and the choice between two forms.
+"""Intervals of the exponents of laws, and the choice between two forms.
 
 A draw of the bootstrap resamples the trials of each study, or the seeds of its confirmed
-configuration. Where the points scatter about the curve by more than that, it adds this scatter,
-whose own uncertainty with few points is part of the draw.
+configuration. If the points scatter about the curve by more than that, a draw adds this scatter,
+with the uncertainty of its estimate from few points.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from functools import cached_property
 import numpy as np
 
 from hpogen.report.words import plural
-from hpogen.scaling.cells import Cell
 from hpogen.scaling.curve_fit import Floats, Law, fit
-from hpogen.scaling.sizes import PARAMETERS, Axis
+from hpogen.scaling.parameters_and_compute import PARAMETERS, Axis
+from hpogen.scaling.studies_that_qualify import Cell
 
 LEAST = {False: 4, True: 5}  # budgets for a·N^-α, and for a·N^-α + c
 FORMS = {False: "a·N^-α", True: "a·N^-α + c"}
 DRAWS = 500
 LEVEL = 0.95
-MOST_NOISE = 30.0  # of a logarithm: with few odd points, draws have no limit
+MOST_NOISE = 30.0  # limit for the noise of a logarithm, which few outliers can make infinite
 MOST_SPREAD = 1e20  # largest size, or loss, over the smallest
 DECIDED = 6.0  # difference of AICc at which the worse form is dropped: evidence of 20 to 1
 
 
 @dataclass(frozen=True)
 class Points:
-    """What is fitted.
+    """Points of a fit, and their resampled deviations.
 
     Attributes:
         log_n: logarithms of the sizes, shape (points,).
-        log_loss: those of the losses, shape (points,).
+        log_loss: logarithms of the losses, shape (points,).
         luck: deviation of log_loss in each draw, from resampled trials, shape (draws, points).
         n_budgets: number of different budgets.
     """

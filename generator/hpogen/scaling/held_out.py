@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hpogen.scaling.cells import Cell
 from hpogen.scaling.exponent_interval import answer_of
-from hpogen.scaling.sizes import PARAMETERS
+from hpogen.scaling.parameters_and_compute import PARAMETERS
+from hpogen.scaling.studies_that_qualify import Cell
 
 
 class HeldOut(NamedTuple):

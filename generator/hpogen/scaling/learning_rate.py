@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from hpogen.report.words import finite
-from hpogen.scaling.cells import Cell
 from hpogen.scaling.curve_fit import Floats
 from hpogen.scaling.exponent_interval import DRAWS, LEAST, interval_of
-from hpogen.scaling.sizes import PARAMETERS
+from hpogen.scaling.parameters_and_compute import PARAMETERS
+from hpogen.scaling.studies_that_qualify import Cell
 from recover_trials import Trial
 
 NAMES = ("learning_rate", "lr")

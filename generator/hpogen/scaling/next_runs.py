@@ -15,8 +15,8 @@ from statistics import fmean, median
 import numpy as np
 
 from hpogen.report.costs import seconds_of
-from hpogen.scaling.cells import Cell
 from hpogen.scaling.exponent_interval import Answer, Points, fits_of
+from hpogen.scaling.studies_that_qualify import Cell
 
 LEAST_TRIALS, MOST_TRIALS = 10, 200
 SHOWN = 5

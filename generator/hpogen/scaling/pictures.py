@@ -11,8 +11,8 @@ from hpogen.report.plotly_figure import BEST, GOOD, OTHER, Picture, Trace, dots,
 from hpogen.report.words import text_of
 from hpogen.scaling.exponent_interval import Answer, Fit, interval_of
 from hpogen.scaling.learning_rate import optimum_of
+from hpogen.scaling.parameters_and_compute import AXES, PARAMETERS
 from hpogen.scaling.sentences import Scaling, curve_of
-from hpogen.scaling.sizes import AXES, PARAMETERS
 
 STEPS = 40
 BEYOND = 3.0  # the curve continues to this multiple of the largest size
@@ -32,7 +32,10 @@ def loss_picture(answer: Answer) -> Picture | None:
         return None
     sizes = [cell.size(answer.axis) or math.nan for cell in answer.cells]
     points = [(size, cell.loss) for size, cell in zip(sizes, answer.cells, strict=True)]
-    texts = [f"{escaped(cell.name)}: {text_of(cell.loss)} ({cell.of})" for cell in answer.cells]
+    texts = [
+        f"{escaped(cell.name)}: {text_of(cell.loss)} ({cell.source_of_loss})"
+        for cell in answer.cells
+    ]
     data: list[Trace] = []
     if answer.fits:
         grid = np.geomspace(min(sizes), max(sizes) * BEYOND, STEPS).tolist()

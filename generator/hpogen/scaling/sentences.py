@@ -10,12 +10,12 @@ from functools import cached_property
 from hpogen.grid.budget import format_budget
 from hpogen.report.study_verdict import Verdict
 from hpogen.report.words import count, duration, plural, text_of
-from hpogen.scaling.cells import LOSSES, Cell, Group
 from hpogen.scaling.exponent_interval import LEAST, Answer, Fit, answer_of
 from hpogen.scaling.held_out import HeldOut, held_out
 from hpogen.scaling.learning_rate import RateLaw, optimum_of, rate_law
 from hpogen.scaling.next_runs import Plan, next_plans
-from hpogen.scaling.sizes import AXES
+from hpogen.scaling.parameters_and_compute import AXES
+from hpogen.scaling.studies_that_qualify import LOSSES, Cell, Group
 from hpogen.scaling.transfer import conclusion, matrix
 
 Table = tuple[list[str], list[list[str]]]
@@ -161,7 +161,7 @@ def cell_row(cell: Cell, other_losses: Sequence[str]) -> list[str]:
         *(count(size) if size else "" for size in sizes),
         duration(seconds) if seconds else "",
         text_of(cell.loss),
-        cell.of,
+        cell.source_of_loss,
         *(text_of(cell.by_loss[k].loss) if k in cell.by_loss else "" for k in other_losses),
         f"{best.rate:.2g}" if best else "",
         f"{best.low:.2g} to {best.high:.2g}" if best else "",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from hpogen.report.text import STYLES, heading, table_of
+from hpogen.report.terminal_report import STYLES, heading, table_of
 from hpogen.scaling.sentences import Scaling, left_out_lines, sized
 
 

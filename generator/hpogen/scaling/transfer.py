@@ -16,7 +16,7 @@ from typing import Any
 from hpogen.files import write_atomic
 from hpogen.grid.budget import format_budget
 from hpogen.report.words import finite
-from hpogen.scaling.cells import Cell, range_of
+from hpogen.scaling.studies_that_qualify import Cell, range_of
 from recover_trials import Trial
 
 Regret = float | None

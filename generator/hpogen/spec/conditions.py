@@ -28,7 +28,8 @@ class Conditions:
     ) -> dict[str, dict[str, Any]]:
         """Return the searched parameters, each after the parameters in its condition.
 
-        A parameter without a fixed value gets its default in `fixed`.
+        A parameter with a condition but without a fixed value gets its default in `fixed`, unless
+        it belongs to a switch.
         """
         resolved = {}
         for name, entry in searched.items():
@@ -60,7 +61,10 @@ class Conditions:
         searched: Mapping[str, Mapping[str, Any]],
         fixed: Mapping[str, Any],
     ) -> bool:
-        """Return whether a condition can hold and fail; report one that never holds."""
+        """Return whether a condition must be kept: False if a fixed value always meets it.
+
+        A condition that is wrong or never holds is added to `problems`.
+        """
         place = ("search", name, "when", other)
         if other == name:
             self.problems.append((place, "a parameter cannot depend on itself; name another"))

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hpogen.configuration.aliases import did_you_mean
-from hpogen.configuration.config import CategoricalEntry, Config, IntEntry
 from hpogen.configuration.yaml_file import ConfigFile, Place, Problem, shown
+from hpogen.configuration.yaml_keys import CategoricalEntry, Config, IntEntry
 from hpogen.errors import UsageError
 from hpogen.families import DEFAULT_TASK, find_family
 from hpogen.families.family import DataFacts, Family
 from hpogen.grid.where_and_skip import skip_indices
 from hpogen.rendering.naming import ScriptName
-from hpogen.spec.resolve import Resolver
-from hpogen.spec.settings import Settings
+from hpogen.spec.defaults_and_checks import Resolver
+from hpogen.spec.flags_over_file import Settings
 from hpogen.spec.spec import Spec
 
 MAX_GRID_POINTS = 100_000

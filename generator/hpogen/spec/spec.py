@@ -11,18 +11,18 @@ from typing import Any
 from pydantic import Field
 
 from hpo_script.experiment.arch_space import ArchSpace
-from hpogen.configuration.config import Bound, Entry, Number, Scalar, Skipped
 from hpogen.configuration.samplers import PrunerArguments, SamplerArguments, Strict
+from hpogen.configuration.yaml_keys import Bound, Entry, Number, Scalar, Skipped
 from hpogen.errors import UsageError
 from hpogen.families import find_family
 from hpogen.families.family import Family
 from hpogen.grid.budget import format_budget
 from hpogen.grid.budget_filter import Architecture, nearest_budgets, within_budget
 from hpogen.grid.extremes import extreme_indices
+from hpogen.grid.memory_estimate import memory_bytes, too_large
 from hpogen.grid.where_and_skip import fits, skip_indices
 
 FEWEST_TRIALS = 10  # of a study that reruns its best trials, as in the script
-BYTES_PER_PARAMETER = 16  # fp32 weight, gradient and Adam's two moments
 
 
 class Spec(Strict):
@@ -93,7 +93,7 @@ class Spec(Strict):
 
     def memory_bytes(self, arch: Architecture) -> int:
         """Return an estimate of the bytes that training needs at batch size 1, in fp32."""
-        return BYTES_PER_PARAMETER * arch["params"] + self.sample_bytes(arch)
+        return memory_bytes(arch["params"], self.sample_bytes(arch))
 
     @cached_property
     def candidates(self) -> list[Architecture]:
@@ -130,12 +130,10 @@ class Spec(Strict):
         Raises UsageError if fewer than two architectures remain.
         """
         rows = self.architectures
-        skipped = set(skip_indices(rows, self.skip))
-        if self.max_memory_gb is not None:
-            most = self.max_memory_gb * 1e9
-            skipped |= {idx for idx, row in enumerate(rows) if self.memory_bytes(row) > most}
+        sizes = [self.memory_bytes(row) for row in rows]
+        skipped = {*skip_indices(rows, self.skip), *too_large(sizes, self.max_memory_gb)}
         if (n_left := len(rows) - len(skipped)) < 2:
-            least = min(map(self.memory_bytes, rows))
+            least = min(sizes)
             raise UsageError(
                 f"architecture.skip and architecture.max_memory_gb leave {n_left} of {len(rows)}"
                 f" architectures, and a search needs two; the smallest needs {least / 1e9:.2f} GB"

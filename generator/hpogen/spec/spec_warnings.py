@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hpogen.configuration.config import CategoricalEntry
+from hpogen.configuration.yaml_keys import CategoricalEntry
 from hpogen.families.family import Schedule
 from hpogen.grid.budget import format_budget
 from hpogen.spec import Spec

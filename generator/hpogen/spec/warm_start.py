@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hpogen.configuration.config import CategoricalEntry, Entry, IntEntry
 from hpogen.configuration.yaml_file import shown
+from hpogen.configuration.yaml_keys import CategoricalEntry, Entry, IntEntry
 from hpogen.errors import UsageError
 from hpogen.spec.spec import Spec
 from recover_trials import Study, Trial, UnreadableError, read_trials

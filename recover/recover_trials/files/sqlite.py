@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from recover_trials.errors import UnreadableError
-from recover_trials.files.journal import STATES, external_repr
-from recover_trials.files.sqlite_tables import Table, open_database, table_names
+from recover_trials.files.journal_replay import STATES, external_repr
+from recover_trials.files.sqlite_damaged_pages import Table, open_database, table_names
 from recover_trials.model import (
     NUMBER_MISSING,
     NUMBER_TWICE,

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
 
-from recover_trials.files import encoding, signatures
+from recover_trials.files import encoding, recognise_format
 from recover_trials.files.blocks import BLOCK, file_chunks
 from recover_trials.skipped_lines import Findings
 
@@ -55,7 +55,7 @@ def take_head(chunks: Iterator[bytes]) -> bytes:
 
 def without_mark(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Yield a text without its byte order mark."""
-    yield take_head(chunks).removeprefix(signatures.MARK)
+    yield take_head(chunks).removeprefix(recognise_format.MARK)
     yield from chunks
 
 
@@ -64,10 +64,10 @@ def unwrapped(chunks: Iterator[bytes], findings: Findings) -> Iterator[bytes]:
     for _ in range(DEEPEST):
         head = take_head(chunks)
         chunks = chain([head], chunks)
-        if head.startswith((signatures.GZIP, signatures.ZSTD)):
+        if head.startswith((recognise_format.GZIP, recognise_format.ZSTD)):
             from recover_trials.files import compression
 
-            zipped = head.startswith(signatures.GZIP)
+            zipped = head.startswith(recognise_format.GZIP)
             unpack = compression.gunzip if zipped else compression.unzstd
             chunks = unpack(chunks, findings.problems.append)
         elif name := encoding.encoding_of(head):

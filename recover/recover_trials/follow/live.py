@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from recover_trials.follow.opened import OpenedLines
+from recover_trials.follow.log_collectors_live import OpenedLines
 from recover_trials.follow.tail import Tail
 from recover_trials.hpogen_log.hpogen_lines import Event, UnparsedEvaluation
 from recover_trials.hpogen_log.reader import Version2Reader

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from recover_trials.errors import UnreadableError
-from recover_trials.files import encoding, signatures
+from recover_trials.files import encoding, recognise_format
 from recover_trials.files.blocks import LONGEST_LINE
 
 PIECE = 4 << 20
@@ -97,7 +97,7 @@ class Tail:
     def decoded(self, data: bytes) -> bytes:
         """Return text in UTF-8. Raises UnreadableError for a compressed file."""
         if self.offset == len(data) and data:
-            if data.startswith((signatures.GZIP, signatures.ZSTD)):
+            if data.startswith((recognise_format.GZIP, recognise_format.ZSTD)):
                 raise UnreadableError(COMPRESSED, str(self.path))
             if name := encoding.encoding_of(data[:4096]):
                 self.decoder = codecs.getincrementaldecoder(name)("replace")

@@ -1,7 +1,7 @@
-"""Regular lines: the most frequent forms of lines about trials, converted by the block.
+"""Regular lines: the most frequent forms of lines about trials, converted a block at a time.
 
-One regular expression finds them all, and their parameters are parsed as one JSON text: both run
-in C and start once per block. The parsers of single lines, which accept every form, read the rest.
+One regular expression finds them, and their parameters are parsed as one JSON text: both run in C
+and start once per block. The parsers of single lines, which accept every form, read the rest.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from recover_trials.optuna_log.optuna_lines import Result
 FLOAT = rb"-?(?:\d+\.\d+(?:e[-+]\d+)?|\d+e[-+]\d+|inf)"
 COUNT = rb"\d{1,3}(?:,\d{3})*"
 # A regular line, or else a part of every line about a trial. The literal prefix lets a search
-# read gigabytes per second. Before the time stamp of a regular line is a line end, or the bracket
-# that ends a progress bar.
+# read gigabytes per second. A line end, or the bracket that ends a progress bar, precedes the time
+# stamp of a regular line.
 MENTION = re.compile(
     rb"rial(?: (?<=[\r\n\]]\[[A-Z] (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\] Trial )(\d{1,9})"
     rb"(?: finished with value: (%(float)b) and parameters: \{([^}{\"\\\x1b\r\n]*)\}"

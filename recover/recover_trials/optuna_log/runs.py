@@ -21,16 +21,18 @@ from recover_trials.model import (
     Study,
     Trial,
 )
-from recover_trials.optuna_log.matching import (
+from recover_trials.optuna_log.best_and_direction import (
     add_named_best,
     became_best,
+    last_best,
+    may_belong,
+    names_best_of,
+)
+from recover_trials.optuna_log.duplicate_lines import (
     closes_failure,
     has_duplicate,
     is_duplicate_start,
     is_second_line,
-    last_best,
-    may_belong,
-    names_best_of,
     set_exact_params,
 )
 from recover_trials.optuna_log.optuna_lines import Opened, Result

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recover_trials.errors import RebuildError
-from recover_trials.files.optuna_storages import import_optuna, open_storage, unusable
+from recover_trials.files.storage_url import import_optuna, open_storage, unusable
 from recover_trials.model import Study
 from recover_trials.output.frozen_trials import Frozen, comparable, freeze, same_trial
 from recover_trials.output.storage_checks import check_all

@@ -12,7 +12,7 @@ from typing import Any
 
 from recover_trials.model import NUMBERED_BY_ORDER, STEPS_BACK, VALUE_CUT, VALUE_MISSING, Trial
 from recover_trials.optuna_log.literals import parse_literal
-from recover_trials.training_logs.measures import (
+from recover_trials.training_logs.line_formats import (
     NAMES,
     NUMBER,
     Measures,

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from recover_trials.files.envelopes import ANSI, lines_of
+from recover_trials.files.log_collectors import ANSI, lines_of
 from recover_trials.model import Study
 from recover_trials.skipped_lines import Findings
 from recover_trials.training_logs.runs import (

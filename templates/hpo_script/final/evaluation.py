@@ -6,7 +6,7 @@ import itertools
 import json
 from typing import Any
 
-from hpo_script.final.training import Trainings, micro_batch_of, sync
+from hpo_script.final.train_seeds import Trainings, micro_batch_of, sync
 from hpo_script.final.verdict import judge
 from hpo_script.final.weights import load_model
 from hpo_script.machinery.checkpoint import replace_file

@@ -21,7 +21,7 @@ from hpo_script.final.constants import CONFIGURATIONS, SEEDS
 from hpo_script.final.evaluation import FinalStudy, evaluate
 from hpo_script.final.report import report
 from hpo_script.final.task import FinalTask
-from hpo_script.final.training import Trainings
+from hpo_script.final.train_seeds import Trainings
 from hpo_script.final.weights import best_weights, load_model
 from hpo_script.machinery.checkpoint import replace_file
 from hpo_script.machinery.device import choose_device

@@ -1,7 +1,7 @@
 """Checkpoint: a trial in training, from which another run can continue.
 
-The trial loop decides whether a trial resumes. torch saves a zip archive with a checksum of each
-tensor. A torn or altered file is ignored, and its trial starts again.
+`Search.next_trial` decides whether a trial resumes. torch saves a zip archive with a checksum of
+each tensor. A torn or altered file is ignored, and its trial starts again.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Checkpoint:
         return time.monotonic() - self.since >= wait
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Replace the file; on a full disk, say so and keep the last one."""
+        """Replace the file; report an error, such as a full disk, and keep the last file."""
         began = time.monotonic()
         try:
             replace_file(self.path, lambda file: torch.save({**state, "key": self.key}, file))
@@ -56,10 +56,10 @@ class Checkpoint:
         self.cost = self.since - began
 
     def load(self) -> dict[str, Any] | None:
-        """Return the state; None where there is no intact one of this trial."""
+        """Return the state; None without an intact file of this trial."""
         try:
             with zipfile.ZipFile(self.path) as archive:
-                # Of a record that is marked as a folder, torch reads nothing.
+                # torch reads nothing of a record that is marked as a folder.
                 if archive.testzip() or any(found.external_attr for found in archive.infolist()):
                     raise ValueError("the checkpoint is damaged")
             state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)

@@ -1,9 +1,8 @@
-"""Trial loop: claims a trial in the log, trains it, writes its end, and takes the next.
+"""Claims of trials: a run claims a trial, trains it, writes its end, and claims the next one.
 
 The next trial is the lowest number below N_TRIALS that has no end line and whose lock is free. So
-the total is exact, a killed trial continues under its number, and workers need no coordinator.
-WARM_START comes first, then the extremes, the configurations of --enqueue, those of the sampler,
-and reruns.
+the total is exact, a killed trial resumes under its number, and workers need no coordinator. The
+configurations are, in this order: the extremes, WARM_START, --enqueue, the sampler's, and reruns.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from hpo_script.machinery.logged_study import LoggedStudy
 from hpo_script.machinery.next_configuration import given_params
 from hpo_script.machinery.results import summary, write_results
 from hpo_script.machinery.same_experiment import digest
-from hpo_script.machinery.train_trial import KilledError, TrialTraining
+from hpo_script.machinery.train_or_resume_trial import KilledError, TrialTraining
 
 
 def failure(error: Exception) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def cgroup_rooms(
 ) -> Iterator[int]:
     """Yield the bytes that each memory limit of a container or job leaves.
 
-    The kernel kills what takes more. Cached files do not count, they can be dropped.
+    The kernel kills processes that exceed one. Cached files do not count: they can be dropped.
     https://docs.kernel.org/admin-guide/cgroup-v2.html#memory
     """
     lines = groups.read_text().splitlines() if groups.exists() else []

@@ -1,7 +1,7 @@
 """Joint TPE: all parameters of a trial together, near those of the good trials.
 
 The tree-structured Parzen estimator (Bergstra et al. 2011) with one density over all parameters.
-That of Optuna draws differently from version to version (5.0 dropped its wide kernels); this one
+Optuna's own TPE draws differently from version to version (5.0 dropped its wide kernels); this one
 depends on trials and seed only. In a density, a value is a number from 0 to 1, or the place in
 the list of its choices; NaN stands for a parameter that a trial lacks.
 """
@@ -92,7 +92,7 @@ class Density:
         return np.where(np.isnan(near), rng.random(chosen.shape), near)
 
     def log(self, points: Any) -> Any:
-        """Return the log of the density at points, but for a constant."""
+        """Return the log of the density at points, up to a constant."""
         centres, at = self.centres, points[:, None]
         images = (centres, -centres, 2 - centres)  # reflected at the ends of a range
         bells = sum(np.exp(-(((at - image) / self.width) ** 2) / 2) for image in images)

@@ -2,7 +2,7 @@
 
 A round holds the lock of the log: a worker reads what others wrote, decides, appends its own lines
 and waits until they are on the disk. The log is opened anew for each round and locked through the
-descriptor that writes, on a byte far behind its end: on NFS everything else lost lines. Trial n is
+descriptor that writes, on a byte far behind its end: on NFS, other ways lost lines. Trial n is
 locked by byte 1 + n of a second file, as long as a process works on it. The system frees the locks
 of a process that dies, whatever ends it.
 """
@@ -35,7 +35,7 @@ def say(text: str, end: str = "\n") -> None:
 
 
 class Interrupted(BaseException):
-    """The run must end: why, and its exit code."""
+    """The run must end, for `reason`, with the exit code `code`."""
 
     def __init__(self, reason: str, code: int) -> None:
         super().__init__(reason)
@@ -111,7 +111,7 @@ class LogFile:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             os.ftruncate(file.fileno(), size)
-            say(f"{self.path}: no space left; lines wait, and this run with them")
+            say(f"{self.path}: no space left; this run waits until it can write its lines")
             return
         os.fsync(file.fileno())
         self.pending = b""
@@ -124,7 +124,7 @@ class LogFile:
         self.pending += line.encode() + b"\n"
 
     def report_damage(self) -> None:
-        """Say which lines were refused since the last report."""
+        """Report the lines that were refused since the last report."""
         if self.damaged:
             numbers = ", ".join(map(str, self.damaged[:20])) + ", …" * (len(self.damaged) > 20)
             say(f"warning: {self.path}: damaged lines {numbers} are ignored")
@@ -140,7 +140,7 @@ class LogFile:
 
 
 def read_log(path: Path) -> LogFile:
-    """Return a log as it is now, without any lock; an empty one where there is no file."""
+    """Return a log as it is now, without any lock; an empty one if the file is missing."""
     log = LogFile(path)
     if path.exists():
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What the lines and fields of the trial log mean; for the documentation, not for the script."""
+"""Meanings of the lines and fields of the trial log, for the documentation; no script has them."""
 
 EVENT_MEANINGS = {
     "run_start": "Opens a run: everything that identifies the experiment of its trials.",

@@ -21,7 +21,7 @@ NOT_ATTRIBUTES = {*OF_LINE, "state", "value", "datetime_start", "datetime_comple
 
 @dataclass
 class LoggedTrial:
-    """A trial as its lines describe it; `attributes` has its parameters, too."""
+    """A trial as its lines describe it; `attributes` includes its parameters."""
 
     number: int
     claims: list[str] = field(default_factory=list)  # runs, the last one owns the trial
@@ -81,7 +81,7 @@ class LoggedStudy:
         self.trials: dict[int, LoggedTrial] = {}
         self.enqueued: dict[str, dict[str, Any]] = {}  # parameters by id
         self.history: list[LoggedTrial] = []
-        self.changed: set[int] = set()  # trials with news for whoever empties this
+        self.changed: set[int] = set()  # trials with new lines; OptunaStudy empties it
 
     def take(self, event: str, fields: dict[str, Any]) -> None:
         """Take the event of one line, unless the line is of another study."""

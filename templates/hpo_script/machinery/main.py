@@ -1,4 +1,4 @@
-"""Main: what the command line asks for."""
+"""Main: the study, or the mode that the command line selects, such as --dry-run."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def print_result(path: Path, study: LoggedStudy) -> None:
 
 
 def main(arguments: Namespace, task: Task, search: type[Search] = Search) -> int:
-    """Run; return the exit code."""
+    """Run the script, report an error without a traceback, and return the exit code."""
     try:
         return run(arguments, task, search)
     except KeyboardInterrupt:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from hpo_script.machinery.logged_study import LoggedStudy
 
-# A local file system is seen by one machine: a run of another host is from before a move.
+# One machine uses a local file system: a run of another host dates from before a move of the log.
 LOCAL = {"", "apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs"}
-SHARED_LOCKS = {"nfs4", "ceph", "gpfs", "lustre"}  # NFS is measured, the others documented
+SHARED_LOCKS = {"nfs4", "ceph", "gpfs", "lustre"}  # measured on NFS, documented for the others
 LOCAL_LOCKS = re.compile(r"\b(nolock|local_lock=(?!none)\w+|localflock|noflock)\b")
 
 

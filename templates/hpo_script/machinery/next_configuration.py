@@ -1,4 +1,4 @@
-"""Next configuration: warm start, extremes, --enqueue, the sampler, and reruns at the end."""
+"""Next configuration: extremes, warm start, --enqueue, the sampler, and reruns at the end."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ def given_params(
     number: int, study: LoggedStudy, arguments: Namespace
 ) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """Return the parameters of a trial that the sampler does not draw, and the trial's kind."""
-    if number < len(WARM_START):
-        config = dict(WARM_START[number])
-        return {**SPACE.encode(config.pop("arch_idx")), **config}, {"kind": "warm_start"}
-    place = number - len(WARM_START)
-    if place < len(EXTREME_INDICES):
-        arch_idx, ends = list(EXTREME_INDICES.items())[place]
+    if number < len(EXTREME_INDICES):
+        arch_idx, ends = list(EXTREME_INDICES.items())[number]
         kind = "smoke" if arguments.smoke else "extreme"
         return SPACE.encode(arch_idx), {"kind": kind, "extreme": ends}
+    for known in WARM_START[number - len(EXTREME_INDICES) :][:1]:
+        config = dict(known)
+        return {**SPACE.encode(config.pop("arch_idx")), **config}, {"kind": "warm_start"}
     used = {trial.attributes.get("enqueued_id") for trial in study.trials.values()}
     for enqueued_id, params in study.enqueued.items():
         if enqueued_id not in used:

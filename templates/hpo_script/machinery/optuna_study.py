@@ -1,7 +1,7 @@
 """Optuna study: the trials of the log in memory, for the sampler and the pruner.
 
 Nothing here is durable: the study is rebuilt from the log at each start. Trial n of the log is
-trial n of the study, behind the trials that --history brought.
+trial n of the study, after the trials of --history.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hpo_script.machinery.sampler import StudySampler
 
 def as_optuna(trial: LoggedTrial) -> FrozenTrial:
     params, space = searched_params(trial.attributes), distributions()
-    hidden = trial.finished and trial.rerun_of is not None  # luck must not draw the sampler
+    hidden = trial.finished and trial.rerun_of is not None  # would bias the sampler
     return optuna.trial.create_trial(
         state=TrialState["FAIL" if hidden else trial.state],
         value=None if hidden else trial.value,
@@ -96,7 +96,7 @@ class OptunaStudy:
         return suggest(optuna.Trial(study, trial_id))
 
     def kept(self, number: int) -> dict[str, Any]:
-        """Return the field of a line for what sampler and pruner, TPE apart, keep with a trial."""
+        """Return the log field with what sampler and pruner, TPE apart, keep with a trial."""
         attributes = self.storage.get_trial(number + self.offset).system_attrs.items()
         found = {name: value for name, value in attributes if not name.startswith("tpe:")}
         return {"system_attrs": found} if found else {}

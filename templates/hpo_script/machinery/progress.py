@@ -23,7 +23,7 @@ class Progress:
         self.share: float | None = None  # of the trial; the first one may be of an earlier run
 
     def update(self, share: float) -> None:
-        """Show the share of the trial that is done, now and then."""
+        """Show the finished share of the trial, if the last display is old enough."""
         self.done += 0.0 if self.share is None else max(share - self.share, 0.0)
         self.share = share
         if time.monotonic() - self.shown > (0.5 if self.live else 60.0):

@@ -12,7 +12,7 @@ from hpo_script.experiment.task import Task
 def first_prunable(task: Task, config: Config) -> float:
     """Return the epoch or step from which a trial may be pruned: a share of its schedule.
 
-    Not during its warm-up: trials with a shorter one are ahead until then.
+    No trial is pruned during its warm-up, because trials with a shorter warm-up lead until then.
     """
     ends, sizes = zip(*task.intervals(config), strict=True)
     done = itertools.accumulate(sizes)

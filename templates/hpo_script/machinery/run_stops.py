@@ -1,4 +1,4 @@
-"""Stops: what ends a run before its total, after the current batch and with a checkpoint."""
+"""Stops: signals, the file STOP and the timeout end a run after its batch, with a checkpoint."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Stops:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.end = time.monotonic() + (math.inf if TIMEOUT_HOURS is None else 3600 * TIMEOUT_HOURS)
-        self.reserve = 0.0  # seconds of it for the last checkpoint
+        self.reserve = 0.0  # seconds before the end, for the last checkpoint
         self.stop: Interrupted | None = None
         self.next_look = 0.0
         for number in SIGNALS:
@@ -54,7 +54,7 @@ class Stops:
         return self.stop
 
     def look(self) -> str | None:
-        """Return whether the time is over or the file STOP exists."""
+        """Return the reason to end the run, timeout or STOP; None without one."""
         if time.monotonic() + self.reserve >= self.end:
             return "timeout"
         return "STOP" if self.file.exists() else None

@@ -74,7 +74,7 @@ def run_fields(task: Task, arguments: Namespace, device: torch.device) -> dict[s
 
 
 def check_log(path: Path, study: LoggedStudy, about: Mapping[str, Any]) -> None:
-    """Refuse a log whose trials do not compare with new ones; say harmless differences."""
+    """Refuse a log whose trials do not compare with new ones; report harmless differences."""
     if not study.runs:
         return
     first = next(iter(study.runs.values()))

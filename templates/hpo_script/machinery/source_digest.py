@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-# Trials compare where these are equal; SAME_SPACE matters to the sampler only.
+# Trials are comparable if these are equal; SAME_SPACE matters to the sampler only.
 COMPARED = ("data_sha256", "task", "horizon", "metric", "direction", "settings", "code_sha256")
 SAME_SPACE = ("architectures_sha256", "search_space", "conditions", "skip_indices", "fixed_params")
 REMARKED = ("seed", "device", "threads", "torch", "optuna", "sampler", "pruner", "trial_seconds")

@@ -186,6 +186,7 @@ class ShardedSearch(Search):
                 continue
             with suppress(DivergedError):
                 getattr(training, name)(*arguments)
+        dist.destroy_process_group()
         return 0
 
     def close_run(self, reason: str) -> None:
@@ -194,3 +195,4 @@ class ShardedSearch(Search):
         if dist.is_initialized():
             with suppress(RuntimeError):  # a rank is dead
                 tell("end")
+                dist.destroy_process_group()

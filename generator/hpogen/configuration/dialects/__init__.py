@@ -33,7 +33,7 @@ def convert(content: Any, task: str | None = None) -> Converted | None:
 
 
 def with_text_keys(value: Any) -> Any:
-    """Return a value in which all keys are text, as they are in the places of a file."""
+    """Return a value whose keys are all text, because problems are located by text keys."""
     if isinstance(value, Mapping):
         return {str(key): with_text_keys(item) for key, item in value.items()}
     if isinstance(value, list):

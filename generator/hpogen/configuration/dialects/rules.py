@@ -10,7 +10,7 @@ from hpogen.configuration.aliases import did_you_mean
 from hpogen.configuration.dialects.names import METRICS
 from hpogen.configuration.dialects.reader import Reader
 from hpogen.configuration.yaml_file import Place, dotted, shown
-from hpogen.spec.resolve import STORAGE_HELP, holds_password
+from hpogen.spec.defaults_and_checks import STORAGE_HELP, holds_password
 
 Rule = Callable[[Reader, Place], None]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hpo_script.families.language.sizes import count_params, sample_bytes
+from hpo_script.families.language.parameter_counts import count_params, sample_bytes
 from hpo_script.families.language.text import stretches, too_small
 from hpogen.configuration.yaml_file import shown
 from hpogen.errors import DataError

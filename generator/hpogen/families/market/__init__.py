@@ -5,6 +5,7 @@ from __future__ import annotations
 from hpogen.families.family import Family, Switch, TaskKind
 from hpogen.families.market.checks import check_market
 from hpogen.families.market.constants import CONSTANTS, parts_by_constants
+from hpogen.families.market.constants_from_file import read_market_data
 from hpogen.families.market.inputs import (
     INPUTS,
     STARTS,
@@ -14,7 +15,6 @@ from hpogen.families.market.inputs import (
 )
 from hpogen.families.market.losses import LOSSES
 from hpogen.families.market.part_order import FINAL_PARTS, PARTS
-from hpogen.families.market.read_data import read_market_data
 from hpogen.families.market.search_space import SEARCH_SPACE
 from hpogen.families.market.trial_length import count_market_samples
 from hpogen.families.shared import AXES, SMALL_AXES, epoch_schedule, shapes

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hpogen.configuration.yaml_file import shown
-from hpogen.families.market.column_checks import idle_columns, leaks
 from hpogen.families.market.data.problems import Problems, in_yaml
 from hpogen.families.market.data.read import MarketFile
+from hpogen.families.market.leaking_columns import idle_columns, leaks
 
 
 class ColumnChoice:

@@ -89,8 +89,8 @@ CONSTANTS = (
 
 def parts_by_constants(constants: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return the parts that read the data file of a script, and the part that trains folds."""
-    reader = ["families/market/prices"]
+    reader = ["families/market/default_csv"]
     if "columns" in constants:
-        reader = ["families/market/cells", "families/market/table"]
+        reader = ["families/market/cells", "families/market/other_file_formats"]
     folds = ["families/market/walk_forward"] if "walk_forward" in constants else []
     return {"prices": reader, "walk_forward": folds}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hpo_script.families.market.sizes import count_params, sample_bytes
+from hpo_script.families.market.parameter_counts import count_params, sample_bytes
 from hpogen.families.family import Choice
 from hpogen.families.market.constants import PRICE_COLUMNS
 

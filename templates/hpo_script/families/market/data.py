@@ -27,6 +27,7 @@ from hpo_script.families.market.constants import (
     VAL_END,
     VAL_FRACTION,
 )
+from hpo_script.families.market.default_csv import read_prices
 from hpo_script.families.market.inputs_scale_free import (
     Model,
     input_features,
@@ -37,7 +38,6 @@ from hpo_script.families.market.labels_threshold import make_labels
 from hpo_script.families.market.logistic import fit_logistic
 from hpo_script.families.market.losses import LOSSES
 from hpo_script.families.market.metrics import label_metrics, log_loss
-from hpo_script.families.market.prices import read_prices
 from hpo_script.families.market.start_linear import StartedModel
 from hpo_script.families.market.start_threshold import ONE_FEATURE, start_features
 

@@ -23,6 +23,7 @@ from hpo_script.families.market.constants import (
     MIN_VAL_SAMPLES,
 )
 from hpo_script.families.market.data import Task
+from hpo_script.families.market.default_csv import read_prices
 from hpo_script.families.market.final_measures import (
     DECIDING,
     SIGNS,
@@ -37,7 +38,6 @@ from hpo_script.families.market.final_measures import (
 from hpo_script.families.market.inputs_scale_free import Model
 from hpo_script.families.market.labels_threshold import make_labels
 from hpo_script.families.market.metrics import calibration_error
-from hpo_script.families.market.prices import read_prices
 from hpo_script.families.market.start_linear import StartedModel
 from hpo_script.families.market.start_threshold import ONE_FEATURE
 

@@ -1,1 +1,1 @@
-"""Reading a data file when rendering: what it holds, or all of its problems."""
+"""Readers of a data file at render time: its rows and formats, or all of its problems."""

@@ -16,7 +16,7 @@ Values = dict[str, list[float]]
 
 @dataclass
 class Rows:
-    """Rows of a file: their numbers in it, dates, the texts of the dates, and numbers."""
+    """Rows of a file: row numbers, dates, the dates as text, and the values of each column."""
 
     numbers: list[int]
     dates: list[datetime]
@@ -24,7 +24,7 @@ class Rows:
     values: Values
 
     def keep(self, indices: Sequence[int]) -> Rows:
-        """Return some rows, in the order of their indices."""
+        """Return the rows at some indices, in the order of `indices`."""
         return Rows(
             [self.numbers[i] for i in indices],
             [self.dates[i] for i in indices],
@@ -76,7 +76,7 @@ def check_order(rows: Rows, problems: Problems) -> None:
         for index, (before, after) in enumerate(pairwise(rows.dates), 1)
         if after < before
     ]
-    problems.add_cells(unsorted, "is earlier than the date before", "sort: true")
+    problems.add_cells(unsorted, "is earlier than the date of the row before", "sort: true")
 
 
 def check_repeated(rows: Rows, problems: Problems) -> None:

@@ -44,7 +44,10 @@ def cells_where(
 
 
 def number_format(reading: Reading, names: Sequence[str]) -> NumberFormat:
-    """Return the configured format of the numbers in some columns, or the recognised one."""
+    """Return the format of the numbers in some columns: as configured, otherwise as recognised.
+
+    Stores it in `reading.read_options`; adds a note for each recognised property.
+    """
     configured = reading.configured
     recognised = find_number_format(cell for name in names for cell in reading.cells(name))
     if recognised is None and not {"decimal", "thousands"} & configured.keys():
@@ -71,7 +74,10 @@ def number_format(reading: Reading, names: Sequence[str]) -> NumberFormat:
 
 
 def read_dates(reading: Reading) -> list[datetime | None]:
-    """Return the dates; None for a cell that is not a date."""
+    """Return the dates; None for a cell that is not a date.
+
+    Stores their format in `reading.read_options`.
+    """
     cells = reading.cells("Date")
     date_format = reading.configured.get("date_format") or recognised_format(reading, cells)
     reading.read_options["date_format"] = date_format

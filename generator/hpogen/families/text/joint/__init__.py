@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from hpo_script.families.text.joint.sizes import count_params, sample_bytes
+from hpo_script.families.text.joint.parameter_counts import count_params, sample_bytes
 from hpogen.families.family import Param, Switch, TaskKind
 from hpogen.families.text.joint.fusions import FUSIONS, Fusion
 from hpogen.families.text.joint.part_order import FINAL_PARTS, PARTS

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from hpo_script.families.text.shared.sizes import count_params, sample_bytes
+from hpo_script.families.text.shared.parameter_counts import count_params, sample_bytes
 from hpogen.families.family import Switch, TaskKind
 from hpogen.families.text.losses import LOSSES
 from hpogen.families.text.optimizers import SWITCHES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hpo_script.families.text.spans.sizes import count_params, sample_bytes
+from hpo_script.families.text.spans.parameter_counts import count_params, sample_bytes
 from hpogen.families.family import Family, TaskKind
 from hpogen.families.shared import AXES, SMALL_AXES, epoch_schedule, shapes
 from hpogen.families.text.optimizers import SWITCHES

@@ -1,4 +1,4 @@
-"""Scripts: what a runner needs of each, in the order in which they run."""
+"""Scripts to run: their constants, their frozen copies, and the order in which they run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Script:
         n_trials: total number of trials.
         data: file or folder that it reads unless another is given.
         smallest: parameters of the smallest architecture.
-        largest: the same of the largest.
+        largest: parameters of the largest architecture.
     """
 
     path: Path
@@ -79,7 +79,7 @@ def read_script(path: Path) -> Script:
     if wrong:
         raise UsageError(f"{shown_path(path)}: no search script of hpogen: no constant {wrong[0]}")
     if Path(constants["NAME"]).name != constants["NAME"]:
-        raise UsageError(f"{shown_path(path)}: NAME {shown(constants['NAME'])} is no file name")
+        raise UsageError(f"{shown_path(path)}: NAME {shown(constants['NAME'])} is not a file name")
     return Script(
         path,
         source,

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from hpogen.configuration.config import Config
+from hpogen.configuration.yaml_keys import Config
 from hpogen.families import DEFAULT_TASK, FAMILIES
 from hpogen.families.family import Choice, Constant, Family, Param
 from hpogen.rendering.sections import SCRIPT_SECTIONS
-from hpogen.spec.resolve import DERIVED_COLUMNS, GROUPS
+from hpogen.spec.defaults_and_checks import DERIVED_COLUMNS, GROUPS
 
 Node = dict[str, Any]
 

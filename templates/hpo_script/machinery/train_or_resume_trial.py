@@ -1,4 +1,4 @@
-"""Training of a trial: from its checkpoint, again with less memory, stopped early or pruned."""
+"""Training of a trial: new or resumed, again with less memory, stopped early or pruned."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TrialTraining:
         self.next_round = 0.0  # earliest time of the next round; rounds take 1 % of the run
 
     def begin_trial(self, number: int) -> None:
-        """Set the state of a trial that has no evaluation yet."""
+        """Set the state at the start of a trial; `resume_trial` replaces it by a checkpoint."""
         self.number, self.config = number, dict(self.log.study.trials[number].attributes)
         spared = self.config["kind"] in ("extreme", "smoke", "noise", "confirm")
         self.prunable_from = math.inf if spared else first_prunable(self.task, self.config)

@@ -1,4 +1,4 @@
-"""Optuna journals: files of operations from which studies are replayed, often named .log."""
+"""Optuna journals, often named .log: replay of their operations rebuilds the studies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Resolver: checks a configuration and adds the defaults of its family."""
+"""Defaults and checks: a configuration becomes the fields of a specification."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter, ValidationError
 
 from hpogen.configuration.aliases import did_you_mean
-from hpogen.configuration.config import Config
 from hpogen.configuration.samplers import Grid, Tpe
 from hpogen.configuration.validation_messages import value_message
 from hpogen.configuration.yaml_file import Place, Problem, shown
+from hpogen.configuration.yaml_keys import Config
 from hpogen.families.family import Family, Param
 from hpogen.rendering.sections import REPLACED, SCRIPT_SECTIONS, in_order
 from hpogen.spec.conditions import Conditions
 
-GROUPS = ("data", "splits", "model")  # of constants, by their key in YAML
-DERIVED_COLUMNS = ("d_ff", "head_dim")  # of a grid, besides its axes
+GROUPS = ("data", "splits", "model")  # keys in YAML that hold constants
+DERIVED_COLUMNS = ("d_ff", "head_dim")  # columns of a grid that are not axes
 MAX_CANDIDATES = 200_000
 STORAGE_HELP = "holds a password; leave it out and set the variable OPTUNA_STORAGE instead"
 

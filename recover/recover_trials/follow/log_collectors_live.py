@@ -1,19 +1,19 @@
-"""Envelopes of log collectors around the lines of a log that grows."""
+"""Envelopes of log collectors, removed from the lines of a log that still grows."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
 
-from recover_trials.files.envelopes import DEEPEST, Lines, lines_of, opener_of
+from recover_trials.files.log_collectors import DEEPEST, Lines, lines_of, opener_of
 from recover_trials.skipped_lines import Findings
 
 
 class Envelope:
     """One form of envelopes.
 
-    An empty text in the place of a line means that the log has no further line yet: the opener
-    passes it on, and keeps its state until the next line is there.
+    An empty text in place of a line means that the log has no further line yet. The opener passes
+    the empty text on and keeps its state until the next line is there.
     """
 
     def __init__(self, opener: Callable[[Lines, Findings], Lines], findings: Findings) -> None:
@@ -34,7 +34,7 @@ class Envelope:
 
 
 class OpenedLines:
-    """Opens the envelopes of one log, whose lines show their forms."""
+    """Lines of one log without their envelopes, whose forms the lines show."""
 
     def __init__(self, findings: Findings) -> None:
         self.findings = findings

@@ -1,4 +1,4 @@
-"""Optuna storages, opened by the URLs that search scripts use."""
+"""Optuna storages, opened by URL: SQLite, journal, server databases and gRPC."""
 
 from __future__ import annotations
 

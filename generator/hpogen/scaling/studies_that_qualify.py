@@ -1,7 +1,8 @@
-"""Cells: the best trial of each study, and the reasons why a study does not qualify for a law."""
+"""Studies that qualify for a scaling law, as points (cells), and the reasons why others do not."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,13 +13,14 @@ from typing import Any
 from hpogen.report.smoothed import smoothed_of
 from hpogen.report.view import StudyView
 from hpogen.report.words import finite, plural, text_of
-from hpogen.scaling.sizes import PARAMETERS, Axis
+from hpogen.scaling.parameters_and_compute import PARAMETERS, Axis
 from recover_trials import Trial
 
 LOSSES = ("best", "smoothed", "confirmed")
-EDGE = 0.02  # of a searched range, in its logarithm where it is searched so
+EDGE = 0.02  # share of a searched range; of its logarithm if the search is logarithmic
 STILL_FALLING = 0.001  # relative fall in the last evaluation
-EVALUATED_BY = ("data_sha256", "loss")  # with every val_… field: other values, other losses
+# Losses compare only if these fields and every val_… field are equal.
+EVALUATED_BY = ("data_sha256", "loss")
 
 
 @dataclass
@@ -32,7 +34,7 @@ class Cell:
         seeds: how often the configuration was trained; 1: the value is that of one trial.
         losses: one per complete trial, or per seed; resampled for intervals.
         deviation: standard deviation of a smoothed loss, which replaces the resampling.
-        reasons: why it does not qualify, by kind; empty if it does.
+        reasons: why the study does not qualify, by kind; empty if it does.
         kept: kinds of reasons that the user overrules.
     """
 
@@ -74,8 +76,8 @@ class Cell:
         return found
 
     @property
-    def of(self) -> str:
-        """Say where the loss is from."""
+    def source_of_loss(self) -> str:
+        """Return how the loss was determined, in words."""
         if self.deviation:
             return "smoothed"
         if self.seeds > 1:
@@ -134,7 +136,7 @@ def group_of(views: Sequence[StudyView], keep: Collection[str]) -> Group:
             group.left_out.append((view.name, [reason]))
         else:
             cells.append(cell_of(view, confirmed=confirmed))
-    differ_in_data(cells)
+    mark_other_data(cells)
     for cell in cells:
         cell.reasons |= dict(faults_of(cell))
         cell.kept = [kind for kind in cell.reasons if kind in keep]
@@ -208,7 +210,7 @@ def cell_of(view: StudyView, *, confirmed: bool) -> Cell:
     return Cell(view, winner, winner.values[0], 1, losses)
 
 
-def differ_in_data(cells: Sequence[Cell]) -> None:
+def mark_other_data(cells: Sequence[Cell]) -> None:
     """Mark the cells whose losses are of other data or labels than those of most cells."""
     facts = [evaluated_on(cell.view) for cell in cells]
     names = dict.fromkeys(name for found in facts for name in found)
@@ -222,7 +224,7 @@ def differ_in_data(cells: Sequence[Cell]) -> None:
 
 
 def evaluated_on(view: StudyView) -> dict[str, str]:
-    """Return what decides which losses can be compared: data, validation split, labels."""
+    """Return the facts that must be equal for a comparison: data, validation split, labels."""
     about = {**view.study.about.get("fixed_params", {}), **view.study.about}
     names = [n for n in about if n in EVALUATED_BY or n.startswith("val_")]
     return {name: text_of(about[name], 200) for name in names if about[name] is not None}
@@ -255,7 +257,7 @@ def edges_of(cell: Cell) -> Iterator[str]:
         ends = range_of(distribution)
         if value is None or ends is None or name.endswith("_idx"):
             continue
-        low, high, place = *ends, placed(value, distribution, *ends)
+        low, high, place = *ends, place_in_range(value, distribution, *ends)
         if place > 1 - EDGE:
             yield f"{text_of(name)} {text_of(value)} of at most {text_of(high)}"
         elif place < EDGE and low != 0:  # nothing lies beyond 0
@@ -271,12 +273,10 @@ def range_of(distribution: Any) -> tuple[float, float] | None:
     return (low, high) if low is not None and high is not None and low < high else None
 
 
-def placed(value: float, distribution: Any, low: float, high: float) -> float:
+def place_in_range(value: float, distribution: Any, low: float, high: float) -> float:
     """Return where a value lies in its range, from 0 to 1."""
     if distribution["attributes"].get("log") and low > 0 and value > 0:
-        from math import log
-
-        return log(value / low) / log(high / low)
+        return math.log(value / low) / math.log(high / low)
     return (value - low) / (high - low)
 
 
@@ -299,8 +299,8 @@ def remarks_on(cells: Sequence[Cell]) -> Iterator[str]:
             yield f"{cell.name}: the best architecture is an extreme of the grid: {extreme}."
     settings: dict[str, set[str]] = defaultdict(set)
     for cell in cells:
-        said = cell.view.study.about.get("settings")
-        for name, value in said.items() if isinstance(said, dict) else ():
+        recorded = cell.view.study.about.get("settings")
+        for name, value in recorded.items() if isinstance(recorded, dict) else ():
             settings[name].add(repr(value))
     if differing := [text_of(name) for name, values in settings.items() if len(values) > 1]:
         yield f"Settings differ between the studies: {', '.join(differing)}."

@@ -1,10 +1,10 @@
-"""Sizes of PatchTST, without torch."""
+"""Parameter count and activation bytes of PatchTST, computed without torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hpo_script.experiment.block_sizes import block_params, saved_bytes
+from hpo_script.experiment.block_parameter_count import block_params, saved_bytes
 
 
 def n_patches(context_length: int, patch_length: int, stride: int) -> int:

@@ -1,10 +1,10 @@
-"""Sizes of the model with two encoders, without torch."""
+"""Parameter count and activation bytes of the model with two encoders, computed without torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hpo_script.families.text.spans import sizes as spans
+from hpo_script.families.text.spans import parameter_counts as spans
 
 
 def count_params(

@@ -1,11 +1,11 @@
-"""The size of a trial: its parameters in three conventions, its arithmetic, its time."""
+"""Sizes of a trial: its parameters in three conventions, its compute and its time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from hpo_script.experiment.block_sizes import block_params
+from hpo_script.experiment.block_parameter_count import block_params
 from hpogen.report.words import finite
 from recover_trials import Trial
 

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from recover_trials.files.journal import Journal, local_time
 from recover_trials.files.journal_pieces import BEGIN, pieces_in
+from recover_trials.files.journal_replay import Journal, local_time
 from recover_trials.files.journal_stand_ins import (
     CREATE_STUDY,
     CREATE_TRIAL,

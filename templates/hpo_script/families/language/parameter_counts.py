@@ -1,10 +1,10 @@
-"""Sizes of GPT, without torch."""
+"""Parameter count and activation bytes of GPT, computed without torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hpo_script.experiment.block_sizes import block_params, saved_bytes
+from hpo_script.experiment.block_parameter_count import block_params, saved_bytes
 
 VOCABULARY = 256  # bytes
 

@@ -1,10 +1,10 @@
-"""Sizes of the text classifier, without torch."""
+"""Parameter count and activation bytes of the text classifier, computed without torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hpo_script.experiment.block_sizes import block_params, saved_bytes
+from hpo_script.experiment.block_parameter_count import block_params, saved_bytes
 
 VOCABULARY = 258  # bytes, padding and hidden bytes
 

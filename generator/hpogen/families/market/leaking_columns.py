@@ -1,6 +1,6 @@
-"""Checks for feature columns without information, and for those with the price of a later row.
+"""Checks for feature columns that hold the price of a later row, or no information.
 
-column_choice.py decides what follows from them.
+column_choice.py decides whether such a column is left out or refused.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Send each line to the parser of the program that wrote it.
+"""Dispatch of each line to the parser of the program that wrote it.
 
-Skip log lines quoted in tracebacks.
+Log lines that a traceback quotes are skipped.
 """
 
 from __future__ import annotations

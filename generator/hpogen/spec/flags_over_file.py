@@ -1,4 +1,7 @@
-"""Settings: the values of a configuration file and a command line, each with its place."""
+"""Settings: a configuration file whose values flags and --set replace.
+
+Each value keeps its source, so that an error names the flag or the line of the file.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from types import NoneType
 from typing import Any
 
-from hpogen.configuration.config import Config
 from hpogen.configuration.validation import validate
 from hpogen.configuration.yaml_file import (
     MAX_DEPTH,
@@ -18,6 +20,7 @@ from hpogen.configuration.yaml_file import (
     read_text,
     shown,
 )
+from hpogen.configuration.yaml_keys import Config
 from hpogen.errors import ConfigError, UsageError
 from hpogen.families import find_family
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from recover_trials.errors import RepairError
-from recover_trials.files import signatures
-from recover_trials.files.journal_repair import Repaired, repair
-from recover_trials.files.optuna_storages import import_optuna, sqlite_damage
+from recover_trials.files import recognise_format
+from recover_trials.files.remove_damaged_lines import Repaired, repair
+from recover_trials.files.storage_url import import_optuna, sqlite_damage
 
 SHOWN, WIDTH = 5, 60
 REBUILD = "recover-trials LOG --to-storage sqlite:///NEW.db"
@@ -29,8 +29,8 @@ def repair_file(path: Path) -> list[str]:
     import_optuna()
     path = path.resolve()
     with path.open("rb") as file:
-        head = file.read(len(signatures.SQLITE))
-    if head == signatures.SQLITE or path.suffix in (".db", ".sqlite", ".sqlite3"):
+        head = file.read(len(recognise_format.SQLITE))
+    if head == recognise_format.SQLITE or path.suffix in (".db", ".sqlite", ".sqlite3"):
         return check_database(path)
     with locked(path):
         content = path.read_bytes()

@@ -1,10 +1,10 @@
-"""Take the lock of a worker, then become the script, under the same process number.
+"""Program that takes the lock of a worker, then becomes the script under its process number.
 
 A POSIX lock belongs to a process and survives exec, so the script holds it until it ends, also
 after its runner was killed, and also on NFSv4. No process number is written before the lock is
-held: a file that names a process is believed only while it is locked.
+held: the text of a lock file is valid only while the file is locked.
 
-    python -I -S hold.py LOCK SLOT COMMAND…
+    python -I -S worker_lock.py LOCK SLOT COMMAND…
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import sys
 import time
 
 BUSY = 79  # exit code: another process holds the lock
-TRIES = 50  # a runner that looks whether a lock is held, holds it itself for an instant
+TRIES = 50  # a runner that tests whether a lock is held takes it for an instant
 
 
-def is_taken(file: int) -> bool:
+def try_lock(file: int) -> bool:
     """Lock a file; return whether that succeeded, after a short wait if it did not."""
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -32,9 +32,9 @@ def is_taken(file: int) -> bool:
 
 
 def hold(lock: str, slot: str, command: list[str]) -> None:
-    """Lock a file, name this process in it, and run the command in its place."""
+    """Lock a file, write this process into it, and replace this process by the command."""
     file = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
-    if not any(is_taken(file) for _ in range(TRIES)):
+    if not any(try_lock(file) for _ in range(TRIES)):
         sys.exit(BUSY)
     about = {"process": os.getpid(), "host": platform.node(), "slot": slot}
     os.ftruncate(file, 0)  # the process of an earlier lock must never be taken for this one

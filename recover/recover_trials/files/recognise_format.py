@@ -1,4 +1,4 @@
-"""Signatures: the bytes at the beginning of a file that show its format."""
+"""Recognition of a file's format by the bytes at its beginning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sizes of the transformer block, without torch."""
+"""Parameter count and activation bytes of the transformer block, computed without torch."""
 
 from __future__ import annotations
 
