@@ -120,6 +120,14 @@ SPANS: dict[str, Any] = {
     },
 }
 
+SHARED: dict[str, Any] = {
+    **SPANS,
+    "task": "text_shared",
+    "data": {"data_path": "joint.csv", "labels": ["apache-2.0", "mit"]},
+    "fixed": {**SPANS["fixed"], "span_weight": 0.5, "class_balance": 0.5},
+}
+JOINT: dict[str, Any] = {**SHARED, "task": "text_joint", "budget": "50K"}
+
 
 def changed(config: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """Return a configuration with changes; a dict changes a section, None removes a key."""

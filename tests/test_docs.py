@@ -19,7 +19,7 @@ PAGES = [pytest.param(page, id=page.stem) for page in pages()]
 # 8 seconds and more, or in tests/final as well
 MANY_RUNS = (
     *("direction", "getting-started", "own-data", "own-model", "refine", "report", "run"),
-    *("runbook", "text-classification", "text-spans", "text-stages", "threshold"),
+    *("runbook", "text-classification", "text-joint", "text-spans", "text-stages", "threshold"),
 )
 RUN_PAGES = [
     pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in MANY_RUNS))

@@ -151,6 +151,7 @@ def run_page(page: Path, folder: Path, shell: Shell = bash) -> None:
     for name in (
         "demo",
         "inputs",
+        "joint",
         "phase6a",
         "pretrained",
         "scaling",

@@ -659,7 +659,7 @@ def schema() -> None:
     click.echo(json.dumps(json_schema(), indent=2))
 
 
-DEMO_DATA = ["sp500", "nasdaq", "stdlib", "licences", "licence-spans"]
+DEMO_DATA = ["sp500", "nasdaq", "stdlib", "licences", "licence-spans", "licence-joint"]
 
 
 @main.command("demo-data", epilog=examples("hpogen demo-data sp500 --out prices.csv"))
@@ -671,6 +671,7 @@ def demo_data(name: str, out: Path | None) -> None:
     sp500, nasdaq: daily prices and volumes, 1999 to 2018. stdlib: source code of Python's
     standard library, for language models. licences: licence notices and the licence of each,
     for text classification. licence-spans: questions about such texts, and where the answers are.
+    licence-joint: notices with the licence of each, and where it names a file.
     """
     from hpogen.demo_data import SOURCES
     from hpogen.files import write_atomic

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from hpogen.demo_licence_joint import licence_joint
 from hpogen.demo_licence_spans import licence_spans
 from hpogen.demo_licences import licences
 from hpogen.errors import HpogenError, MissingDependencyError
@@ -53,5 +54,6 @@ SOURCES: dict[str, tuple[str, Callable[[str], bytes]]] = {
     "nasdaq": ("data/nasdaq.csv", prices),
     "licences": ("data/licences.csv", licences),
     "licence-spans": ("data/licence-spans.csv", licence_spans),
+    "licence-joint": ("data/licence-joint.csv", licence_joint),
     "stdlib": ("data/stdlib.txt", standard_library),
 }

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from hpogen.demo_licences import GROUP_WORDS, Rule, read_rules, words_of
+from hpogen.demo_licences import Rule, group_of, read_rules, words_of
 
 N_WORDS = range(4, 101)  # in a text
 LONGEST = 0.8  # answer, as a share of its text
@@ -51,7 +51,7 @@ def read_spans() -> Iterator[Row]:
     for rule in read_rules("rules", "*.RULE"):
         if len(rule.text.split()) not in N_WORDS or "is_deprecated" in rule.fields:
             continue
-        group = " ".join(words_of(rule.text).split()[:GROUP_WORDS])
+        group = group_of(words_of(rule.text))
         for question, values in answers(rule, names).items():
             places = (find_once(value, rule.text, question == "licence") for value in values)
             if found := next((place for place in places if place), None):
@@ -65,7 +65,7 @@ def read_spans() -> Iterator[Row]:
 def answers(rule: Rule, names: Mapping[str, list[str]]) -> dict[str, list[str]]:
     """Return {question: possible answers}, the preferred ones first."""
     is_notice = {"is_license_notice", "is_license_reference"} & rule.fields.keys()
-    licences = names.get(rule.fields.get("license_expression", ""), [])
+    licences = names.get(rule.licence, [])
     return {
         "file": rule.items("referenced_filenames")[:1],
         "holder": rule.items("ignorable_holders")[:1],

@@ -28,6 +28,11 @@ class Rule(NamedTuple):
     fields: dict[str, str]
     text: str
 
+    @property
+    def licence(self) -> str:
+        """The key of the licence, an expression for several; empty without one."""
+        return self.fields.get("license_expression", "")
+
     def items(self, field: str) -> list[str]:
         """Return the items of a field that holds a list."""
         found = re.search(rf"^{field}:\n((?:[ -].*\n?)+)", self.head, re.M)
@@ -41,30 +46,33 @@ def licences(name: str) -> bytes:
     Texts that differ in digits and punctuation alone are kept once.
     """
     del name
-    notices: dict[str, tuple[str, str]] = {}
-    for text, licence in read_notices():
-        notices.setdefault(words_of(text), (text, licence))
-    counts = Counter(licence for _, licence in notices.values())
-    common = {licence for licence, _ in counts.most_common(N_LABELS)}
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["text", "label", "group"])
-    for words, (text, licence) in notices.items():
-        if licence in common:
-            writer.writerow([text, licence, " ".join(words.split()[:GROUP_WORDS])])
+    for words, rule in common_notices(N_LABELS).items():
+        writer.writerow([rule.text, rule.licence, group_of(words)])
     return table.getvalue().encode()
 
 
-def read_notices() -> Iterator[tuple[str, str]]:
-    """Yield (text, licence) of the English notices in the package."""
+def common_notices(n_labels: int) -> dict[str, Rule]:
+    """Return the notices of the commonest licences by their words, each once."""
+    notices: dict[str, Rule] = {}
+    for rule in read_notices():
+        notices.setdefault(words_of(rule.text), rule)
+    counts = Counter(rule.licence for rule in notices.values())
+    common = {licence for licence, _ in counts.most_common(n_labels)}
+    return {words: rule for words, rule in notices.items() if rule.licence in common}
+
+
+def read_notices() -> Iterator[Rule]:
+    """Yield the English notices in the package that name one licence."""
     for rule in read_rules("rules", "*.RULE"):
         if "is_license_notice" not in rule.fields or "is_deprecated" in rule.fields:
             continue
-        licence = rule.fields.get("license_expression", "")
         is_english = rule.fields.get("language", "en") == "en"
-        is_single = re.fullmatch(r"[\w.+-]+", licence)
+        is_single = re.fullmatch(r"[\w.+-]+", rule.licence)
         if is_single and is_english and len(rule.text.split()) in N_WORDS:
-            yield rule.text, licence
+            yield rule
 
 
 def read_rules(folder: str, pattern: str) -> Iterator[Rule]:
@@ -89,3 +97,8 @@ def data_folder() -> Path:
 def words_of(text: str) -> str:
     """Return the words of a text in lower case, without digits and punctuation."""
     return " ".join(re.findall(r"[^\W\d_]+", text.lower()))
+
+
+def group_of(words: str) -> str:
+    """Return the group of a text: its first words."""
+    return " ".join(words.split()[:GROUP_WORDS])

@@ -20,9 +20,9 @@ from hpogen.configuration.yaml_keys import ArchitectureConfig, Config, StudyConf
 from hpogen.families import FAMILIES
 from hpogen.families.family import Family
 from hpogen.rendering.render import MARK, render
-from scripts import LABELS, MARKET, SPANS, TEXT, changed, spec_of
+from scripts import JOINT, LABELS, MARKET, SHARED, SPANS, TEXT, changed, spec_of
 
-CONFIGS = (MARKET, TEXT, LABELS, SPANS)
+CONFIGS = (MARKET, TEXT, LABELS, SPANS, SHARED, JOINT)
 BASES = dict(zip([family.name for family in FAMILIES], CONFIGS, strict=True))
 BY_NAME = {family.name: family for family in FAMILIES}
 SHA = "0123456789abcdef" * 4

@@ -20,7 +20,7 @@ from hpogen.spec import Spec, make_spec
 GOLDEN = Path(__file__).parents[1] / "golden"
 CONFIGS = sorted(GOLDEN.glob("*.yaml"))
 WHOLE = {name: GOLDEN / f"{name}.py" for name in ("market", "language", "text")}
-WHOLE["spans"] = WHOLE["text"]
+WHOLE |= dict.fromkeys(("spans", "text_shared", "text_joint"), WHOLE["text"])
 # For types, the documentation and the counts of hpogen itself; in no script.
 NO_PARTS = ("constants", "log_line_meanings", "task", "block_parameter_count", "parameter_counts")
 

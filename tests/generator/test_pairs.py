@@ -15,7 +15,7 @@ import pytest
 from hpogen.families.market.constants import PRICES
 from hpogen.rendering.render import read_mark, render
 from hpogen.spec import Spec
-from scripts import LABELS, MARKET, SPANS, TEXT, changed, spec_of
+from scripts import JOINT, LABELS, MARKET, SHARED, SPANS, TEXT, changed, spec_of
 
 ROOT = Path(__file__).parents[2]
 SHA = "0123456789abcdef" * 4
@@ -124,11 +124,26 @@ FACTORS: dict[str, dict[str, list[dict[str, Any]]]] = {
         "metric": [{}, {"metric": "val_loss"}, {"metric": "exact_match"}],
     },
 }  # fmt: skip
+# Families of parts of the others: each value once, not every two together.
+ONCE: dict[str, list[dict[str, Any]]] = {
+    **{name: COMMON[name] for name in ("sampler", "pruner")},
+    **{name: TRAINING[name] for name in ("optimizer", "schedule")},
+    "loss": [{"fixed": {"loss": "focal"}}, searched("cross_entropy", "focal")],
+    "metric": [
+        {"metric": name}
+        for name in ("mean_f1", "macro_f1", "token_f1", "exact_match", "accuracy", "val_loss")
+    ],
+    "labels": [{}, {"data": {"labels": ["no", 'a "b"', "{c}", "d\\e", "é"]}}],
+}
+FUSIONS = [{"fixed": {"fusion": name}} for name in ("concat", "gate", "attention")]
+ONCE_EACH = {"text_shared": ONCE, "text_joint": {**ONCE, "fusion": FUSIONS}}
 BASES = {
     "market": changed(MARKET, tolerance=0.6),
     "language": changed(TEXT, tolerance=0.6),
     "text": changed(LABELS, tolerance=0.6),
     "spans": changed(SPANS, tolerance=0.6),
+    "text_shared": changed(SHARED, tolerance=0.6),
+    "text_joint": changed(JOINT, tolerance=0.6),
 }
 Row = dict[str, int]
 
@@ -190,6 +205,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number, row in enumerate(pairwise(sizes)):
             config = merged(BASES[family], [factors[name][row[name]] for name in factors])
             script = render(spec_of(folder, config))
+            (folder / f"{family}_{number}.py").write_text(script)
+    for family, factors in ONCE_EACH.items():
+        for number in range(max(map(len, factors.values()))):
+            changes = [values[number % len(values)] for values in factors.values()]
+            script = render(spec_of(folder, merged(BASES[family], changes)))
             (folder / f"{family}_{number}.py").write_text(script)
     (folder / "config.yaml").unlink()
     return folder

@@ -25,6 +25,7 @@ from hpogen.spec import make_spec
 SAMPLES = Path(__file__).parent / "dialects"
 SEARCH = {"lr": {"type": "uniform", "low": 0.1, "high": 0.2}}
 STAGE = {"stage": 1, "search_space": SEARCH}
+SINGLE = ("text_classification", "span_extraction")
 LEFT_OUT = "left out: it has no counterpart in"
 
 
@@ -45,14 +46,15 @@ def categorical(*choices: Any) -> dict[str, Any]:
     return {"type": "categorical", "choices": list(choices)}
 
 
-@pytest.mark.parametrize("task", ["text_classification", "span_extraction"])
+@pytest.mark.parametrize("task", AGENTS.values())
 @pytest.mark.parametrize("dialect", ["text_stage", "text_agent", "text_hpo"])
 def test_a_file_of_each_dialect_renders_each_task(tmp_path: Path, dialect: str, task: str) -> None:
-    """Only the metric of the other task has to be left out."""
+    """Only the metric of another single task has to be left out."""
     metric = {"text_stage": "metric: f1_macro\n", "text_hpo": "  metric: val/exact_match\n"}
+    left_out = metric.get(dialect, "\0") if task in SINGLE else "\0"
     path = tmp_path / "x.yaml"
     text = (SAMPLES / f"{dialect}.yaml").read_text()
-    path.write_text(text.replace(metric.get(dialect, "\0"), ""))
+    path.write_text(text.replace(left_out, ""))
     spec = make_spec(config=load_config(path, task)[0], task=task, budget="2M")
     assert f'TASK = "{task}"' in render(spec)
 
@@ -80,6 +82,8 @@ def test_a_stage_has_the_parameters_that_have_counterparts() -> None:
         ({}, None, "text_classification"),
         ({"agent": "evidence"}, None, "span_extraction"),
         ({"agent": "evidence"}, "text_classification", "text_classification"),
+        ({"agent": "share"}, None, "text_shared"),
+        ({"agent": "joint", "metric": "f1_macro"}, None, "text_joint"),
         ({"task": "span_extraction"}, None, "span_extraction"),
         ({"metric": "exact_match"}, None, "span_extraction"),
         ({"metric": "val/span_f1"}, None, "span_extraction"),
@@ -132,6 +136,9 @@ def test_a_task_of_the_market_has_its_own_parameters(tmp_path: Path) -> None:
         ("f1", "span_extraction", "token_f1"),
         ("EM", "span_extraction", "exact_match"),
         ("val_loss", "span_extraction", "val_loss"),
+        ("f1_macro", "text_shared", "macro_f1"),
+        ("span_f1", "text_joint", "token_f1"),
+        ("mean_f1", "text_joint", "mean_f1"),
     ],
 )
 def test_a_metric_has_one_name_here(word: str, task: str, metric: str) -> None:
@@ -182,14 +189,13 @@ def test_a_name_with_a_group_is_the_parameter(name: str, native: str) -> None:
         ("sched.name", ["constant", "polynomial_decay"], ["constant", "polynomial"]),
         ("optimizer_type", ["AdamW", "Adafactor"], ["adamw", "adafactor"]),
         ("loss.type", ["cross-entropy", "focal_loss"], ["cross_entropy", "focal"]),
+        ("fusion.type", ["gated", "cross_attention"], ["gate", "attention"]),
+        ("fusion", ["concatenation", "gate"], ["concat", "gate"]),
     ],
 )
 def test_a_choice_has_one_spelling_here(name: str, choices: list[str], native: list[str]) -> None:
-    (entry,) = [
-        entry
-        for key, entry in stage(name, categorical(*choices)).content["search"].items()
-        if key != "learning_rate"
-    ]
+    content = stage(name, categorical(*choices), "text_joint").content
+    (entry,) = [entry for key, entry in content["search"].items() if key != "learning_rate"]
     assert entry["choices"] == native
 
 
@@ -221,7 +227,7 @@ def test_a_switch_with_one_choice_left_is_fixed_and_with_none_refused() -> None:
 
 
 @pytest.mark.parametrize("name", [*WITHOUT, *(f"{group}.x" for group in GROUPS_WITHOUT)])
-@pytest.mark.parametrize("task", ["text_classification", "span_extraction"])
+@pytest.mark.parametrize("task", AGENTS.values())
 def test_a_parameter_without_a_counterpart_is_left_out_with_its_reason(
     name: str, task: str
 ) -> None:
@@ -230,6 +236,13 @@ def test_a_parameter_without_a_counterpart_is_left_out_with_its_reason(
     assert [*found.content["search"]] == ["learning_rate"]
     (note,) = [note for note in found.notes if note.startswith(f"search_space.{name}: ")]
     assert f"{LEFT_OUT} {task}; " in note
+
+
+def test_the_weight_of_the_evidence_is_the_share_of_the_span_s_loss() -> None:
+    found = stage("loss.evidence_weight", SEARCH["lr"], "text_shared")
+    assert found.content["search"]["span_weight"]["type"] == "float"
+    alone = stage("loss.evidence_weight", SEARCH["lr"], "span_extraction")
+    assert any("text_shared has it" in note for note in alone.notes)
 
 
 def test_a_parameter_of_the_other_task_is_left_out() -> None:

@@ -498,6 +498,29 @@ def fit_softmax(features: Tensor, targets: Tensor, n_labels: int, penalty: float
     return weights.detach()
 
 
+# --- Label baselines: the shares of the labels alone, and a regression on TF-IDF -----------------
+
+
+def label_logits(
+    train: Sequence[str], targets: Tensor, asked: Sequence[str], n_labels: int
+) -> dict[str, Tensor]:
+    """Return the logits of the texts `asked`, from baselines fitted to the training texts."""
+    shares = torch.bincount(targets, minlength=n_labels) / len(targets)
+    features = tfidf([*train, *asked], range(len(train)))
+    learnt, rest = torch.arange(len(train)), torch.arange(len(train), features.shape[0])
+    weights = fit_softmax(features.index_select(0, learnt), targets, n_labels)
+    return {
+        "majority label": shares.log().expand(len(asked), -1),
+        "TF-IDF": torch.sparse.mm(features.index_select(0, rest), weights),
+    }
+
+
+def label_weights(targets: Tensor, n_labels: int, balance: float) -> Tensor:
+    """Return a weight per label for the loss; `balance` 1 gives all labels the same weight."""
+    counts = torch.bincount(targets, minlength=n_labels)
+    return (len(targets) / (n_labels * counts.clamp(min=1))) ** balance
+
+
 # --- Loss: cross-entropy with label smoothing (Szegedy et al. 2016, arXiv:1512.00567) ------------
 
 
@@ -638,16 +661,8 @@ class Task:
 
     def baseline_logits(self, asked: Sequence[str]) -> dict[str, Tensor]:
         """Return the logits of some texts, from baselines fitted to the training texts."""
-        train, n_labels = self.train.tolist(), len(LABELS)
-        targets = self.labels.cpu()[self.train.cpu()]
-        shares = torch.bincount(targets, minlength=n_labels) / len(targets)
-        features = tfidf([*(self.texts[row] for row in train), *asked], range(len(train)))
-        learnt, rest = torch.arange(len(train)), torch.arange(len(train), features.shape[0])
-        weights = fit_softmax(features.index_select(0, learnt), targets, n_labels)
-        return {
-            "majority label": shares.log().expand(len(asked), -1),
-            "TF-IDF": torch.sparse.mm(features.index_select(0, rest), weights),
-        }
+        train = [self.texts[row] for row in self.train.tolist()]
+        return label_logits(train, self.labels.cpu()[self.train.cpu()], asked, len(LABELS))
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
@@ -684,10 +699,7 @@ class Task:
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
         """Return the mean training loss; `class_balance` 1 gives all labels the same weight."""
-        counts = torch.bincount(self.labels[self.train], minlength=len(LABELS))
-        weights = (len(self.train) / (len(LABELS) * counts.clamp(min=1))) ** config[
-            "class_balance"
-        ]
+        weights = label_weights(self.labels[self.train], len(LABELS), config["class_balance"])
         return LOSSES[config["loss"]](outputs.float(), targets, weights, config)
 
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,28 @@ from hpo_script.families.market.parameter_counts import input_sizes
 from hpogen.families.market.inputs import N_START_FEATURES
 from hpogen.rendering.render import render
 from hpogen.spec import Spec, make_spec
-from scripts import LABELS, MARKET, SPANS, TEXT, changed, load, load_task, render_to, spec_of
+from scripts import (
+    JOINT,
+    LABELS,
+    MARKET,
+    SHARED,
+    SPANS,
+    TEXT,
+    changed,
+    load,
+    load_task,
+    render_to,
+    spec_of,
+)
 
-FAMILY_NAMES = ["market", "language", "text", "spans"]
+FAMILY_CONFIGS = [MARKET, TEXT, LABELS, SPANS, SHARED, JOINT]
+FAMILY_NAMES = ["market", "language", "text", "spans", "text_shared", "text_joint"]
+TASKS = [None, "byte_lm", "text_classification", "span_extraction"]
 BUDGETS = ("2M", "20M", "200M", "2B")
+GRIDS = [
+    *itertools.product(TASKS, BUDGETS),
+    *(pytest.param(task, "2M", marks=pytest.mark.slow) for task in ("text_shared", "text_joint")),
+]
 
 
 def task_without_data(spec: Spec, names: dict[str, Any]) -> Any:
@@ -45,9 +64,8 @@ def models(spec: Spec, names: dict[str, Any]) -> list[tuple[dict[str, int], int]
     return found
 
 
-@pytest.mark.parametrize("budget", BUDGETS)
-@pytest.mark.parametrize("task", [None, "byte_lm", "text_classification", "span_extraction"])
-def test_every_count_of_every_grid_is_exact(budget: str, task: str | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("task", "budget"), GRIDS)
+def test_every_count_of_every_grid_is_exact(task: str | None, budget: str, tmp_path: Path) -> None:
     spec = make_spec(budget=budget, task=task, any_horizon=True)
     script = tmp_path / "script.py"
     script.write_text(render(spec))
@@ -81,14 +99,14 @@ def test_every_size_of_the_window_is_counted(model: dict[str, int], tmp_path: Pa
     assert all(count == row["params"] for row, count in rows)
 
 
-@pytest.mark.parametrize("config", [TEXT, LABELS, SPANS], ids=["language", "text", "spans"])
+@pytest.mark.parametrize("config", FAMILY_CONFIGS[1:], ids=FAMILY_NAMES[1:])
 def test_the_context_of_a_text_is_counted(config: dict[str, Any], tmp_path: Path) -> None:
     config = changed(config, model={"context_length": 100})
     rows = models(spec_of(tmp_path, config), load(render_to(tmp_path, config)))
     assert all(count == row["params"] for row, count in rows)
 
 
-@pytest.mark.parametrize("config", [MARKET, TEXT, LABELS, SPANS], ids=FAMILY_NAMES)
+@pytest.mark.parametrize("config", FAMILY_CONFIGS, ids=FAMILY_NAMES)
 def test_the_estimate_of_a_samples_memory_is_what_a_forward_pass_keeps(
     config: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -11,9 +11,11 @@ from hpogen.families.family import Family
 from hpogen.families.language import LANGUAGE
 from hpogen.families.market import MARKET
 from hpogen.families.text import TEXT
+from hpogen.families.text.joint import TEXT_JOINT
+from hpogen.families.text.shared import TEXT_SHARED
 from hpogen.families.text.spans import SPANS
 
-FAMILIES = [MARKET, LANGUAGE, TEXT, SPANS]  # `add_family` appends
+FAMILIES = [MARKET, LANGUAGE, TEXT, SPANS, TEXT_SHARED, TEXT_JOINT]  # `add_family` appends
 DEFAULT_TASK = "threshold_1pct"
 
 

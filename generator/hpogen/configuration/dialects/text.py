@@ -42,6 +42,7 @@ METRICS = {
     "token_f1": "token_f1",
     "em": "exact_match",
     "exact_match": "exact_match",
+    "mean_f1": "mean_f1",
     "acc": "accuracy",
     "accuracy": "accuracy",
     "loss": "val_loss",
@@ -57,6 +58,9 @@ NAMES: dict[str, Place] = {
     **dict.fromkeys(("sched.name", "scheduler.name"), ("schedule",)),
     **dict.fromkeys(("loss_type", "loss_fn", "loss.name", "loss.type"), ("loss",)),
     "loss.gamma": ("focal_gamma",),
+    **dict.fromkeys(("fusion_type", "fusion_method", "model.fusion"), ("fusion",)),
+    **dict.fromkeys(("fusion.name", "fusion.type", "fusion.method"), ("fusion",)),
+    **dict.fromkeys(("evidence_weight", "loss.evidence_weight"), ("span_weight",)),
 }
 VALUES = {
     "ce": "cross_entropy",
@@ -65,6 +69,9 @@ VALUES = {
     "linearwithwarmup": "linear",
     "constantwithwarmup": "constant",
     "polynomialdecay": "polynomial",
+    "concatenation": "concat",
+    "gated": "gate",
+    "crossattention": "attention",
 }
 
 FROM_SCRATCH = "the encoder is trained from scratch, and budget and architecture set its size"
@@ -98,7 +105,7 @@ GROUPS_WITHOUT = {
     "tokenizer": "texts are read as bytes or words",
     "tok": "texts are read as bytes or words",
     "encoder": FROM_SCRATCH,
-    "fusion": "the model has one encoder",
+    "fusion": "a fusion has no parameters of its own; text_joint searches fusion, one of three",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +51,8 @@ def read_text_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
         raise DataError(f"{place}: {shown(str(error), 200)}") from None
     labels = given.get("labels") or sorted({example[1] for example in examples})
     check_labels(place, labels, [example[1] for example in examples])
-    for name, rows in (("training", train), ("validation", val)):
-        counts = Counter(examples[row][1] for row in rows)
-        least = values["min_class_samples"]
-        if few := [label for label in labels if counts[label] < least]:
-            raise DataError(
-                f"{place}: {counts[few[0]]} {name} texts have the label {shown(few[0])}, fewer"
-                f" than splits.min_class_samples, {least}; merge or remove rare labels"
-            )
+    present = [[examples[row][1] for row in rows] for rows in (train, val)]
+    check_counts(place, labels, present, values["min_class_samples"])
     n_cut = sum(len(example[0].encode()) > values["context_length"] for example in examples)
     sizes = f"{len(train):,} for training, {len(val):,} validation, {len(test):,} test"
     notes = [f"{len(examples):,} texts, {len(labels)} labels: {sizes}"]
@@ -83,3 +77,16 @@ def check_labels(place: str, labels: list[str], present: list[str]) -> None:
         raise DataError(f"{place}: the label {shown(others[0])} is not one of data.labels")
     if not 2 <= len(labels) <= MAX_LABELS:
         raise DataError(f"{place}: {len(labels)} labels; a classifier needs 2 to {MAX_LABELS}")
+
+
+def check_counts(
+    place: str, labels: Sequence[str], present: Sequence[Sequence[str]], least: int
+) -> None:
+    """Raise DataError if a label has fewer than `least` texts for training or validation."""
+    for name, part in zip(("training", "validation"), present, strict=False):
+        counts = Counter(part)
+        if few := [label for label in labels if counts[label] < least]:
+            raise DataError(
+                f"{place}: {counts[few[0]]} {name} texts have the label {shown(few[0])}, fewer"
+                f" than splits.min_class_samples, {least}; merge or remove rare labels"
+            )

@@ -10,6 +10,7 @@ PARTS = (
     "families/text/metrics",
     "families/text/tfidf",
     "families/text/softmax",
+    "families/text/label_baselines",
     "{loss}",
     "families/text/augment",
     "families/text/bytes",

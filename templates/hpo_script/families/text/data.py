@@ -28,11 +28,10 @@ from hpo_script.families.text.constants import (
     VAL_FRACTION,
 )
 from hpo_script.families.text.examples import evenly_spread, read_examples, splits_of
+from hpo_script.families.text.label_baselines import label_logits, label_weights
 from hpo_script.families.text.losses import LOSSES
 from hpo_script.families.text.metrics import class_metrics
 from hpo_script.families.text.model import TextClassifier
-from hpo_script.families.text.softmax import fit_softmax
-from hpo_script.families.text.tfidf import tfidf
 
 
 class Task:
@@ -105,16 +104,8 @@ class Task:
 
     def baseline_logits(self, asked: Sequence[str]) -> dict[str, Tensor]:
         """Return the logits of some texts, from baselines fitted to the training texts."""
-        train, n_labels = self.train.tolist(), len(LABELS)
-        targets = self.labels.cpu()[self.train.cpu()]
-        shares = torch.bincount(targets, minlength=n_labels) / len(targets)
-        features = tfidf([*(self.texts[row] for row in train), *asked], range(len(train)))
-        learnt, rest = torch.arange(len(train)), torch.arange(len(train), features.shape[0])
-        weights = fit_softmax(features.index_select(0, learnt), targets, n_labels)
-        return {
-            "majority label": shares.log().expand(len(asked), -1),
-            "TF-IDF": torch.sparse.mm(features.index_select(0, rest), weights),
-        }
+        train = [self.texts[row] for row in self.train.tolist()]
+        return label_logits(train, self.labels.cpu()[self.train.cpu()], asked, len(LABELS))
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""
@@ -151,10 +142,7 @@ class Task:
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
         """Return the mean training loss; `class_balance` 1 gives all labels the same weight."""
-        counts = torch.bincount(self.labels[self.train], minlength=len(LABELS))
-        weights = (len(self.train) / (len(LABELS) * counts.clamp(min=1))) ** config[
-            "class_balance"
-        ]
+        weights = label_weights(self.labels[self.train], len(LABELS), config["class_balance"])
         return LOSSES[config["loss"]](outputs.float(), targets, weights, config)
 
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:

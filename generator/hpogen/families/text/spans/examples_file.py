@@ -25,6 +25,12 @@ def read_span_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
     """Return the properties of a file of questions and answers. Raises DataError."""
     del task
     values = with_defaults(CONSTANTS, given)
+    splits, digest = read_file(path, values)
+    return span_facts(path, splits, digest, values)
+
+
+def read_file(path: str, values: Mapping[str, Any]) -> tuple[list[list[SpanExample]], str]:
+    """Return the examples of training, validation and test, and a digest. Raises DataError."""
     place = shown(path, 200)
     if Path(path).suffix not in SUFFIXES:
         raise DataError(f"{place}: not one of {', '.join(SUFFIXES)}")
@@ -38,21 +44,26 @@ def read_span_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
     except Exception as error:  # each reader raises its own types for a damaged file
         raise DataError(f"{place}: {shown(str(error), 200)}") from None
     train = [train[row] for row in evenly_spread(range(len(train)), values["train_subset"])]
+    return [train, val, test], hashlib.sha256(content).hexdigest()
+
+
+def span_facts(
+    path: str, splits: Sequence[Sequence[SpanExample]], digest: str, values: Mapping[str, Any]
+) -> DataFacts:
+    """Return the properties of examples. Raises DataError for too few answers."""
+    train, val, test = splits
     for name, part in (("training", train), ("validation", val)):
         n_answers, least = sum(bool(one.answer) for one in part), values["min_answers"]
         if n_answers < least:
             raise DataError(
-                f"{place}: {n_answers} {name} texts have an answer, fewer than"
+                f"{shown(path, 200)}: {n_answers} {name} texts have an answer, fewer than"
                 f" splits.min_answers, {least}"
             )
     every = [*train, *val, *test]
     answered = sum(bool(one.answer) for one in every) / len(every)
     sizes = f"{len(train):,} for training, {len(val):,} validation, {len(test):,} test"
     notes = [f"{len(every):,} texts, {answered:.0%} with an answer: {sizes}"]
-    constants = {
-        "data_path": local_path(path),
-        "data_sha256": hashlib.sha256(content).hexdigest(),
-    }
+    constants = {"data_path": local_path(path), "data_sha256": digest}
     return DataFacts(constants, notes, warnings_about(every, values), len(train))
 
 
@@ -66,6 +77,7 @@ def read_splits(path: Path, content: bytes, values: Mapping[str, Any]) -> list[l
         "end": None if by_answer else values["end_column"],
         "answer": values["answer_column"],
         "place": values["group_column"] or values["split_column"],
+        "label": values.get("label_column"),
     }
     examples = span_examples(read_rows(path, content), columns)
     splits = splits_of(

@@ -14,6 +14,7 @@ PARTS = (
     "families/text/spans/word_regression",
     "families/text/augment",
     "families/text/spans/data",
+    "families/text/spans/span_task",
     "experiment/accumulate_mean",
     "{optimizer}",
     "{schedule}",

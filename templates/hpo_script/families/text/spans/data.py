@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpo_script.experiment.shared import OTHER_DATA, Arch, Config, UnusableError
+from hpo_script.experiment.shared import OTHER_DATA, Config, UnusableError
 from hpo_script.families.text.augment import drawn, swapped
 from hpo_script.families.text.constants import (
     ANSWER_COLUMN,
@@ -39,7 +39,7 @@ from hpo_script.families.text.spans.examples import (
     span_positions,
 )
 from hpo_script.families.text.spans.metrics import answer_metrics, best_spans, cross_fitted
-from hpo_script.families.text.spans.model import SpanFinder, text_words
+from hpo_script.families.text.spans.model import text_words
 from hpo_script.families.text.spans.rules import commonest_answer, commonest_place
 from hpo_script.families.text.spans.word_regression import regression_answers
 from hpo_script.families.text.spans.words import FEATURES, HIDDEN, PADDING, word_places
@@ -59,10 +59,11 @@ BASELINES = {
 }
 
 
-class Task:
-    """Search of the answer to a question in a text."""
+class SpanTask:
+    """Data, loss and metrics of the answer to a question in a text; a task adds the model."""
 
     unit = "epoch"
+    columns: Mapping[str, str | None] = COLUMNS
 
     def __init__(self, data_path: str, data_sha256: str | None) -> None:
         self.data_path, self.data_sha256 = data_path, data_sha256
@@ -90,7 +91,7 @@ class Task:
         if self.data_sha256 not in (None, self.digest):
             raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
         try:
-            examples = span_examples(read_rows(Path(self.data_path), content), COLUMNS)
+            examples = span_examples(read_rows(Path(self.data_path), content), self.columns)
             splits = splits_of(
                 [(one.text, one.kind, one.place) for one in examples],
                 grouped=GROUP_COLUMN is not None,
@@ -118,10 +119,6 @@ class Task:
         val = [self.examples[row] for row in self.val.tolist()]
         answers = [one.answer for one in val]
         return {name: answer_metrics(of(train, val), answers) for name, of in BASELINES.items()}
-
-    def build_model(self, arch: Arch, dropout: float) -> nn.Module:
-        """Return an untrained model."""
-        return SpanFinder(arch, dropout)
 
     def sample(self, n: int, device: torch.device) -> Tensor:
         """Return n texts of zeros, for the measurement of memory."""
@@ -154,8 +151,12 @@ class Task:
         return rows[:, 1:].long(), self.targets[rows[:, 0, 0].long()]
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
-        """Return the mean loss of start and end; `no_answer_weight` is of texts without one."""
-        losses = F.cross_entropy(outputs.transpose(1, 2), targets, reduction="none").mean(1)
+        """Return the mean loss of start and end; `no_answer_weight` is of texts without one.
+
+        Targets of -1, answers that the model cannot reach, have no loss.
+        """
+        logits = outputs.transpose(1, 2)
+        losses = F.cross_entropy(logits, targets, reduction="none", ignore_index=-1).mean(1)
         weights = torch.where(targets[:, 0] > 0, 1.0, config["no_answer_weight"])
         return (weights * losses).mean()
 
@@ -165,7 +166,11 @@ class Task:
 
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
         """Return the metrics on the validation texts, from a model in evaluation mode."""
-        logits, targets = self.logits(model, self.val, micro_batch), self.targets[self.val]
+        return self.span_metrics(self.logits(model, self.val, micro_batch))
+
+    def span_metrics(self, logits: Tensor) -> dict[str, float]:
+        """Return the metrics on the validation texts, from logits (texts, 2, CONTEXT_LENGTH)."""
+        targets = self.targets[self.val]
         learnt = targets[:, 0] >= 0
         losses = F.cross_entropy(logits[learnt].transpose(1, 2), targets[learnt])
         if not math.isfinite(float(losses)):

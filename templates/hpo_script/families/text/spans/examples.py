@@ -17,13 +17,17 @@ NO_ANSWER = (-1, -1)
 
 
 class SpanExample(NamedTuple):
-    """A row of the file; `start` is -1 without an answer, `place` its group or split."""
+    """A row of the file; `start` is -1 without an answer, `place` its group or split.
+
+    Only tasks with labels have a label.
+    """
 
     question: str
     text: str
     start: int
     end: int
     place: str
+    label: str = ""
 
     @property
     def answer(self) -> str:
@@ -32,16 +36,16 @@ class SpanExample(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """Whether there is an answer; its share is the same in every split."""
-        return "answer" if self.start >= 0 else "no answer"
+        """The label and whether there is an answer; its share is the same in every split."""
+        return f"{'answer' if self.start >= 0 else 'no answer'} {self.label}"
 
 
 def span_examples(
     rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str | None]
 ) -> list[SpanExample]:
-    """Return the examples of rows; `columns` names text, question, start, end, answer and place.
+    """Return the examples of rows. Raises ValueError with the number of the row.
 
-    Raises ValueError with the number of the row.
+    `columns` names text, question, start, end, answer, place and, where there are labels, label.
     """
     examples = []
     for number, row in enumerate(rows, 1):
@@ -63,15 +67,15 @@ def cell(value: object) -> str:
 
 def span_example(cells: Mapping[str, str], columns: Mapping[str, str | None]) -> SpanExample:
     """Return the example of a row. Raises ValueError."""
-    for key in ("text", "question", "place"):
-        if columns[key] and not cells[key]:
+    for key in ("text", "question", "place", "label"):
+        if columns.get(key) and not cells[key]:
             raise ValueError(f"{columns[key]} is empty")
     text = cells["text"]
     if not columns["answer"]:
         start, end = given_span(cells["start"], cells["end"], text)
     else:
         start, end = found_span(cells["answer"], text)
-    return SpanExample(cells["question"], text, start, end, cells["place"])
+    return SpanExample(cells["question"], text, start, end, cells["place"], cells.get("label", ""))
 
 
 def given_span(start: str, end: str, text: str) -> tuple[int, int]:

@@ -18,10 +18,11 @@ from hpo_script.constants import METRIC
 from hpo_script.experiment.shared import Arch, UnusableError
 from hpo_script.families.text.constants import CONTEXT_LENGTH, GROUP_COLUMN
 from hpo_script.families.text.examples import read_rows
-from hpo_script.families.text.spans.data import BASELINES, COLUMNS, Task, encode_all, spans_in
+from hpo_script.families.text.spans.data import BASELINES, COLUMNS, encode_all, spans_in
 from hpo_script.families.text.spans.examples import SpanExample, span_examples
 from hpo_script.families.text.spans.metrics import best_threshold, gain_of, token_f1
 from hpo_script.families.text.spans.model import SpanFinder
+from hpo_script.families.text.spans.span_task import Task
 from hpo_script.families.text.spans.words import FEATURES
 
 MIN_TEST_TEXTS = 100

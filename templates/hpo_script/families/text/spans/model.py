@@ -34,6 +34,13 @@ def text_words(buckets: Tensor) -> Tensor:
     return ((kind == MARK).cumsum(1) == 2) & (kind != MARK) & (kind != PADDING)
 
 
+def open_words(is_text: Tensor) -> Tensor:
+    """Return which positions a span may have: those of the text, and position 0."""
+    is_open = is_text.clone()
+    is_open[:, 0] = True
+    return is_open
+
+
 class SpanFinder(nn.Module):
     """Encoder with the logits of start and end; position 0 stands for "no answer"."""
 
@@ -48,7 +55,9 @@ class SpanFinder(nn.Module):
 
         The logits of the question, the mark before the text, and the padding are -inf.
         """
-        is_text = text_words(buckets)
-        is_text[:, 0] = True
-        logits = self.head(self.encoder(buckets)).transpose(1, 2)
-        return logits.float().masked_fill(~is_text.unsqueeze(1), -torch.inf)
+        return self.span_logits(self.encoder(buckets), text_words(buckets))
+
+    def span_logits(self, vectors: Tensor, is_text: Tensor) -> Tensor:
+        """Map vectors (batch, CONTEXT_LENGTH, d_model) to logits; see `forward`."""
+        logits = self.head(vectors).transpose(1, 2)
+        return logits.float().masked_fill(~open_words(is_text).unsqueeze(1), -torch.inf)

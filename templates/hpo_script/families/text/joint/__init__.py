@@ -1,0 +1,1 @@
+"""A label and a span of each text, from two encoders."""
