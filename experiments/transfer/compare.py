@@ -25,6 +25,7 @@ import runpy
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import mean
@@ -35,6 +36,7 @@ from hpogen.spec import make_spec
 from recover_trials import read_trials
 
 WIDTHS = (16, 32, 64, 96)
+SCALINGS = ("none", "muP")  # equal at the smallest width
 RATES = tuple(0.001 * 2**k for k in range(-1, 6))
 BUDGETS = ("12K", "24K", "48K")
 COLD, WARM = 25, 10  # trials
@@ -112,7 +114,7 @@ def learning_rates(data: Path, done: Sequence[Record], seeds: int) -> Iterator[R
     task.load(torch.device("cpu"))
     for seed in range(seeds):
         for width in WIDTHS:
-            for scaling in ("none", "muP")[: 1 if width == WIDTHS[0] else 2]:
+            for scaling in SCALINGS[: 1 + (width > WIDTHS[0])]:
                 for rate in RATES:
                     key = {"width": width, "scaling": scaling, "rate": rate, "seed": seed}
                     if not any(key.items() <= record.items() for record in done):
@@ -167,7 +169,8 @@ def ladders(data: Path, done: Sequence[Record], seeds: int) -> Iterator[Record]:
 
 def table(records: Sequence[Record]) -> str:
     """Return both tables as Markdown."""
-    return f"{rate_table(records)}\n\n{ladder_table(records)}"
+    parts = (rate_table(records), ladder_table(records))
+    return "\n\n".join(part for part in parts if part)
 
 
 def rate_table(records: Sequence[Record]) -> str:
@@ -181,16 +184,22 @@ def rate_table(records: Sequence[Record]) -> str:
     def best_rate(width: int, scaling: str) -> float:
         return min(RATES, key=lambda rate: loss(width, scaling, rate))
 
+    pairs = [
+        (width, scaling) for width in WIDTHS for scaling in SCALINGS[: 1 + (width > WIDTHS[0])]
+    ]
+    n_rates = Counter((record["width"], record["scaling"]) for record in trained)
+    whole = [pair for pair in pairs if n_rates[pair] >= len(RATES)]
+    if not whole:
+        return ""
     base = best_rate(WIDTHS[0], "none")
     lines = [
         "| width | scaling | best rate | loss there | loss at the rate of the smallest width |",
         "|---|---|---|---|---|",
     ]
-    for width in WIDTHS:
-        for scaling in ("none", "muP")[: 1 if width == WIDTHS[0] else 2]:
-            rate = best_rate(width, scaling)
-            found = (loss(width, scaling, rate), loss(width, scaling, base))
-            lines.append(f"| {width} | {scaling} | {rate:g} | {found[0]:.3f} | {found[1]:.3f} |")
+    for width, scaling in whole:
+        rate = best_rate(width, scaling)
+        found = (loss(width, scaling, rate), loss(width, scaling, base))
+        lines.append(f"| {width} | {scaling} | {rate:g} | {found[0]:.3f} | {found[1]:.3f} |")
     return "\n".join(lines)
 
 
