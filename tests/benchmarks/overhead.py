@@ -119,7 +119,7 @@ def measure(script: Path, log: Path, trials: int) -> dict[str, float]:
     sys.argv = [str(script), "--log", str(log), "--out", f"out-{trials}"]
     sys.argv += ["--n-trials", str(trials + MEASURED)]
     arguments, task = names["parse_arguments"](script.stem), names["Task"]("sp500.csv", None)
-    meter, memory = Meter(), names["MemoryStudy"]
+    meter, memory = Meter(), names["OptunaStudy"]
     meter.wrap(names, "open_run", "read")
     meter.wrap(memory, "__init__", "build")
     meter.wrap(memory, "prunes", "prune")

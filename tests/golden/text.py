@@ -391,7 +391,7 @@ def splits_of(
     """
     if fixed:
         return fixed_splits([example[-1] for example in examples])
-    groups = [example[2] if grouped else row for row, example in enumerate(examples)]
+    groups = [example[2 if grouped else 0] for example in examples]  # equal texts stay together
     labels = [example[1] for example in examples]
     return split_examples(labels, groups, (*shares, 1 - shares[0] - shares[1]), seed)
 
@@ -412,13 +412,14 @@ def evenly_spread(rows: Sequence[int], share: float) -> list[int]:
 
 
 def macro_f1(predicted: Tensor, targets: Tensor, n_labels: int) -> float:
-    """Return the mean F1 of the labels; a label that is neither present nor predicted counts 0."""
+    """Return the mean F1 of the labels that are present or predicted."""
     scores = []
     for label in range(n_labels):
         hits = int(((predicted == label) & (targets == label)).sum())
         total = int((predicted == label).sum()) + int((targets == label).sum())
-        scores.append(2 * hits / total if total else 0.0)
-    return sum(scores) / n_labels
+        if total:
+            scores.append(2 * hits / total)
+    return sum(scores) / len(scores)
 
 
 def calibration_error(confidence: Tensor, right: Tensor, bins: int = 15) -> float:

@@ -104,7 +104,7 @@ def test_a_study_that_was_interrupted_equals_one_that_was_not(
 def test_a_script_has_the_pruner_that_was_asked_for(pruner: str, tmp_path: Path) -> None:
     names = load(render_to(tmp_path, changed(QUICK, pruner=PRUNERS[pruner])))
     wanted = TypeAdapter(PrunerArguments).validate_python(PRUNERS[pruner])
-    made = names["MemoryStudy"](names["LoggedStudy"](), 42).pruner
+    made = names["OptunaStudy"](names["LoggedStudy"](), 42).pruner
     assert type(made).__name__ == wanted.optuna
     arguments = {name: value for name, value in wanted.model_dump().items() if name != "type"}
     assert {name: value for name, value in names["PRUNER"].items() if name != "type"} == arguments

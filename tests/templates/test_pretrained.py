@@ -129,7 +129,7 @@ def test_padding_does_not_change_the_logits(script: tuple[dict[str, Any], Any]) 
 
 def test_only_the_top_layers_are_trained(script: tuple[dict[str, Any], Any]) -> None:
     still = {0: {"layer.0", "layer.1", "embeddings"}, 1: {"layer.0", "embeddings"}}
-    for trained_layers, frozen in {**still, 2: {"embeddings"}, 3: set()}.items():
+    for trained_layers, frozen in {**still, 2: {"embeddings"}, 1000: set()}.items():
         found = moved(*trained(script, trained_layers=trained_layers))
         assert {part for part, change in found.items() if change == 0} == frozen
 
@@ -137,7 +137,7 @@ def test_only_the_top_layers_are_trained(script: tuple[dict[str, Any], Any]) -> 
 def test_a_layer_learns_more_slowly_than_the_one_above_it(
     script: tuple[dict[str, Any], Any],
 ) -> None:
-    found = moved(*trained(script, trained_layers=3))  # a first step of AdamW has the rate's size
+    found = moved(*trained(script, trained_layers=1000))  # AdamW: the first step is the rate
     assert found["head"] == pytest.approx(2e-3, rel=0.01)
     assert found["layer.1"] == pytest.approx(1e-3, rel=0.01)
     assert found["layer.0"] == pytest.approx(5e-4, rel=0.01)

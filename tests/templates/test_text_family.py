@@ -13,7 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_script.families.text.examples import read_examples, split_examples
+from hpo_script.families.text.examples import read_examples, split_examples, splits_of
 from hpo_script.families.text.losses import LOSSES
 from hpo_script.families.text.metrics import class_metrics
 from hpo_script.families.text.softmax import fit_softmax
@@ -102,6 +102,14 @@ def test_labels_have_the_same_shares_in_every_split(group_size: int) -> None:
         assert counts["common"] == pytest.approx(1800 * share, abs=group_size)
 
 
+def test_equal_texts_are_in_one_split() -> None:
+    examples = [(f"text {row % 40}", "ab"[row % 2]) for row in range(120)]
+    splits = splits_of(examples, grouped=False, fixed=False, shares=(0.6, 0.2), seed=1)
+    texts = [{examples[row][0] for row in rows} for rows in splits]
+    assert all(texts)
+    assert sum(map(len, texts)) == len(set().union(*texts)) == 40
+
+
 def test_another_split_seed_gives_other_splits() -> None:
     labels = list("ab" * 50)
     first, second = (split_examples(labels, range(100), (0.5, 0.5), seed) for seed in (0, 1))
@@ -115,7 +123,7 @@ def test_known_predictions_have_known_metrics() -> None:
     found = class_metrics(probabilities.log(), targets)
 
     assert found["accuracy"] == pytest.approx(2 / 3)
-    assert found["macro_f1"] == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)
+    assert found["macro_f1"] == pytest.approx((2 / 3 + 2 / 3) / 2)  # no text has the third label
     assert found["lowest_recall"] == 0.5
     log_losses = [-math.log(p) for p in (0.8, 0.3, 0.7)]
     assert found["val_loss"] == pytest.approx(sum(log_losses) / 3, rel=1e-5)

@@ -90,7 +90,7 @@ def splits_of(
     """
     if fixed:
         return fixed_splits([example[-1] for example in examples])
-    groups = [example[2] if grouped else row for row, example in enumerate(examples)]
+    groups = [example[2 if grouped else 0] for example in examples]  # equal texts stay together
     labels = [example[1] for example in examples]
     return split_examples(labels, groups, (*shares, 1 - shares[0] - shares[1]), seed)
 

@@ -23,8 +23,9 @@ def label_measures(
     hits = counts @ (found & present)
     total = counts @ found + counts @ present
     n = counts.sum(1)
+    f1 = np.where(total > 0, 2 * hits / np.maximum(total, 1), np.nan)
     return {
-        "macro F1": (2 * hits / np.maximum(total, 1)).mean(1),
+        "macro F1": np.nanmean(f1, 1),  # of the labels that a resample has or a model predicts
         "accuracy": hits.sum(1) / n,
         "log loss": -(counts @ scores[np.arange(len(labels)), labels]) / n,
     }

@@ -10,13 +10,14 @@ from torch import Tensor
 
 
 def macro_f1(predicted: Tensor, targets: Tensor, n_labels: int) -> float:
-    """Return the mean F1 of the labels; a label that is neither present nor predicted counts 0."""
+    """Return the mean F1 of the labels that are present or predicted."""
     scores = []
     for label in range(n_labels):
         hits = int(((predicted == label) & (targets == label)).sum())
         total = int((predicted == label).sum()) + int((targets == label).sum())
-        scores.append(2 * hits / total if total else 0.0)
-    return sum(scores) / n_labels
+        if total:
+            scores.append(2 * hits / total)
+    return sum(scores) / len(scores)
 
 
 def calibration_error(confidence: Tensor, right: Tensor, bins: int = 15) -> float:

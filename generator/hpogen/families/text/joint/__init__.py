@@ -37,7 +37,11 @@ def joint_sample_bytes(
 TEXT_JOINT = replace(
     TEXT_SHARED,
     name="text_joint",
-    tasks=(TaskKind("text_joint", "text_joint", "Which label has a text, and why?"),),
+    tasks=(
+        TaskKind(
+            "text_joint", "text_joint", "Which label does a text have, and which span shows it?"
+        ),
+    ),
     count_params=count_joint_params,
     sample_bytes=joint_sample_bytes,
     params=(*TEXT_SHARED.params, Param("fusion", "concat", Fusion, "of both encoders")),

@@ -27,7 +27,9 @@ SEARCH_SPACE = (
         warmup_steps=categorical(10, 50, 100),
         batch_size=32,
     ),
-    Param("trained_layers", ALL_LAYERS, Count, "from the top, the embeddings below; 0: the head"),
+    Param(
+        "trained_layers", ALL_LAYERS, Count, "from the top; 1000: the embeddings, too; 0: the head"
+    ),
     Param("layer_decay", uniform(0.6, 1.0), UpTo, "learning rate over that of the layer above"),
     Param("head_rate", log_float(1.0, 30.0), AboveZero, "the head's over that of the top layer"),
     Param("class_balance", uniform(0.0, 1.0), UpToOne, "0 plain, 1 all labels weigh the same"),

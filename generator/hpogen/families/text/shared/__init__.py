@@ -61,7 +61,11 @@ def shared_sample_bytes(
 TEXT_SHARED = replace(
     SPANS,
     name="text_shared",
-    tasks=(TaskKind("text_shared", "text_shared", "Which label has a text, and why?"),),
+    tasks=(
+        TaskKind(
+            "text_shared", "text_shared", "Which label does a text have, and which span shows it?"
+        ),
+    ),
     count_params=count_shared_params,
     sample_bytes=shared_sample_bytes,
     read_data=read_both_examples,

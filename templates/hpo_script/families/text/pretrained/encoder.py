@@ -20,6 +20,8 @@ from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 from hpo_script.experiment.shared import UnusableError
 from hpo_script.families.text.constants import ENCODER, ENCODER_SHA256
 
+ALL_LAYERS = 1000  # with fewer trained layers, the embeddings are frozen
+
 
 @functools.cache
 def load_tokenizer() -> Any:
@@ -42,13 +44,17 @@ def load_tokenizer() -> Any:
     return tokenizer
 
 
-def load_layers(n_layers: int) -> nn.Module:
+def load_layers(n_layers: int, dropout: float) -> nn.Module:
     """Return the embeddings and the lowest layers; without values on the meta device."""
     kept = {"num_hidden_layers": n_layers, "local_files_only": True}
+    config = AutoConfig.from_pretrained(ENCODER, **kept)
+    for name, value in config.to_dict().items():
+        if "dropout" in name and isinstance(value, float):
+            setattr(config, name, dropout)
     if torch.get_default_device().type == "meta":
-        model = AutoModel.from_config(AutoConfig.from_pretrained(ENCODER, **kept))
+        model = AutoModel.from_config(config)
     else:
-        model = AutoModel.from_pretrained(ENCODER, **kept).float()
+        model = AutoModel.from_pretrained(ENCODER, config=config, local_files_only=True).float()
     if hasattr(model, "pooler"):
         model.pooler = None  # no pooling here uses it
     return model
@@ -60,12 +66,12 @@ class PretrainedEncoder(nn.Module):
     def __init__(self, n_layers: int, dropout: float) -> None:
         super().__init__()
         self.padding = load_tokenizer().pad_token_id
-        self.model = load_layers(n_layers)
-        for module in self.model.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = dropout
+        self.model = load_layers(n_layers, dropout)
         for name, parameter in self.model.named_parameters():
-            parameter.level = level_of(name, n_layers)  # type: ignore[attr-defined]
+            level = level_of(name, n_layers)
+            parameter.level = level  # type: ignore[attr-defined]
+            is_embedding = level > n_layers
+            parameter.trained_from = ALL_LAYERS if is_embedding else level  # type: ignore[attr-defined]
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Map tokens (batch, tokens) to vectors (batch, tokens, d_model) and a mask of texts."""

@@ -25,7 +25,7 @@ def make_optimizer(groups: list[dict[str, Any]], config: Config) -> torch.optim.
         for parameter in group["params"]:
             levels.setdefault(getattr(parameter, "level", 0), []).append(parameter)
         for level, parameters in sorted(levels.items()):
-            if level > config["trained_layers"]:
+            if getattr(parameters[0], "trained_from", 0) > config["trained_layers"]:
                 for parameter in parameters:
                     parameter.requires_grad_(False)
             else:
