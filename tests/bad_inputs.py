@@ -743,8 +743,8 @@ ROWS: tuple[Bad, ...] = (
         "a threshold of 0",
         f"{RENDER} --task threshold_0pct",
         "error: --task: unknown task 'threshold_0pct'; choose from threshold_<x>pct,"
-        " direction, byte_lm, text_classification, span_extraction, or add tasks with"
-        " --family FOLDER",
+        " direction, byte_lm, text_classification, span_extraction, text_shared, text_joint,"
+        " or add tasks with --family FOLDER",
     ),
     Bad(
         "a threshold with a needless digit",
@@ -755,7 +755,8 @@ ROWS: tuple[Bad, ...] = (
         "a path as a task",
         f"{RENDER} --task ../x",
         "error: --task: unknown task '../x'; choose from threshold_<x>pct, direction,"
-        " byte_lm, text_classification, span_extraction, or add tasks with --family FOLDER",
+        " byte_lm, text_classification, span_extraction, text_shared, text_joint, or add"
+        " tasks with --family FOLDER",
     ),
     Bad(
         "an option without a choice",

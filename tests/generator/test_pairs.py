@@ -111,6 +111,7 @@ FACTORS: dict[str, dict[str, list[dict[str, Any]]]] = {
         "columns": [{}, {"data": {"text_column": 'a "b"', "label_column": "{c}"}},
                     {"splits": {"group_column": None, "split_column": "d\\e"}}],
         "labels": [{}, {"data": {"labels": ["no", 'a "b"', "{c}", "d\\e", "é"]}}],
+        "head": [{}, {"options": {"head": "mlp"}}],
         "loss": [{}, {"fixed": {"loss": "focal"}}, searched("cross_entropy", "focal")],
         "metric": [{}, {"metric": "val_loss"}, {"metric": "accuracy"}],
     },

@@ -89,7 +89,7 @@ def test_a_study_that_was_interrupted_equals_one_that_was_not(
         scripts.append(render_to(folder, config_of(sampler, **more, **fixed)))
     whole, parts = scripts
     assert run(whole).returncode == 0
-    mortal(parts, [(n, step) for n in (1, 7) for step in (2, 5)])
+    mortal(parts, [(n, step) for n in (1, 5, 7) for step in (2, 5)])
     while run(parts, "--n-trials", "4").returncode == 9:
         pass
     assert run_until_done(parts, "--checkpoint-minutes", "0") >= 2

@@ -122,7 +122,7 @@ def test_lines_of_which_a_part_fits_on_the_disk_wait(
     with full_disk(len(content) + 40):
         write(log, "second")
     assert log.path.read_bytes() == content
-    assert capsys.readouterr().err.startswith(f"{log.path}: no space left; lines wait")
+    assert capsys.readouterr().err.startswith(f"{log.path}: no space left; this run waits")
     write(log, "third")
     assert written(log.path) == ["first", "second", "third"]
     assert (log.pending, read_log(log.path).damaged) == (b"", [])
