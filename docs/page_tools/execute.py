@@ -148,18 +148,7 @@ def run_page(page: Path, folder: Path, shell: Shell = bash) -> None:
         folder: The current folder, empty. The experiments of the checkout are copied into it.
         shell: Makes the words of a command.
     """
-    for name in (
-        "demo",
-        "inputs",
-        "joint",
-        "phase6a",
-        "pretrained",
-        "scaling",
-        "spans",
-        "stages",
-        "winners",
-    ):
-        shutil.copytree(ROOT / "experiments" / name, folder / "experiments" / name)
+    shutil.copytree(ROOT / "experiments", folder / "experiments")
     names: dict[str, Any] = {"__name__": "page"}
     for block in blocks(page.read_text(encoding="utf-8")):
         assert block.language in LANGUAGES, f"line {block.line}: fenced as {block.language!r}"

@@ -12,7 +12,7 @@ dimensions at every width, so that the scale of attention stays.
 Warm starts: rendered scripts run a cold study of 25 trials per budget, and at each next budget
 also a study of 10 trials with `--warm-start` from the cold study before.
 
-Results are written after each training, and a second run continues. One core needs about an hour.
+Results are written after each training, and a second run continues.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ def rate_table(records: Sequence[Record]) -> str:
         return ""
     base = best_rate(WIDTHS[0], "none")
     lines = [
-        "| width | scaling | best rate | loss there | loss at the rate of the smallest width |",
+        f"| width | scaling | best rate | val_loss | val_loss at the rate of width {WIDTHS[0]} |",
         "|---|---|---|---|---|",
     ]
     for width, scaling in whole:
@@ -218,7 +218,7 @@ def ladder_table(records: Sequence[Record]) -> str:
 
 
 def main() -> None:
-    """Train what is missing, or print the tables of a file of results."""
+    """Run the missing trainings and studies, or print the tables of results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data", nargs="?", type=Path)
     parser.add_argument("--out", type=Path, help="results as JSON; continued")
