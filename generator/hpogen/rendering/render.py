@@ -57,6 +57,7 @@ def render(spec: Spec) -> str:
         guards=", ".join(section.guards for section in sections if section.guards),
         starts=[section.start for section in sections if section.start],
         search="".join(f", search={section.search}" for section in sections if section.search),
+        exit=next((section.exit for section in sections if section.exit), "sys.exit"),
     )
 
 

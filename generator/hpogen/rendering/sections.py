@@ -20,12 +20,14 @@ class Section:
     guards: str = ""  # Python source: items of the list of guards
     search: str = ""  # the class that runs the trials
     start: str = ""  # Python source: a line before `main` starts
+    exit: str = ""  # the function that ends the process with an exit code, if not sys.exit
     arguments: tuple[str, str] | None = None  # a part, and its function that adds arguments
 
     def adds(self) -> list[str]:
         """Return the source that only a script with this section holds."""
-        options = [self.arguments[1]] if self.arguments else []
-        return [name for name in (self.guards, self.search, self.start, *options) if name]
+        options = self.arguments[1] if self.arguments else ""
+        found = (self.guards, self.search, self.start, self.exit, options)
+        return [name for name in found if name]
 
 
 SCRIPT_SECTIONS = {
@@ -83,6 +85,7 @@ SCRIPT_SECTIONS = {
         title="FSDP",
         constants=(),
         search="ShardedSearch",
+        exit="end_rank",
         arguments=("sections/fsdp_options", "fsdp_options"),
     ),
 }

@@ -15,7 +15,7 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 import torch.distributed as dist
@@ -79,6 +79,16 @@ def on_all_ranks(method: Callable[..., Any]) -> Callable[..., Any]:
 def without_weights(value: Any) -> Any:
     """Return a state without the tensors that rank 0 sends in parts, any other value unchanged."""
     return {**value, "model": {}, "optimizer": {}} if isinstance(value, dict) else value
+
+
+def end_rank(code: int) -> NoReturn:
+    """End this process without Python's clean-up.
+
+    A thread of gloo may still have to free a tensor, for which it needs a running Python; without
+    one the process is aborted.
+    """
+    sys.stdout.flush()
+    os._exit(code)
 
 
 class ShardedTraining(Training):
@@ -162,7 +172,7 @@ class ShardedSearch(Search):
         self.arguments.overrides["ranks"] = str(dist.get_world_size())
         self.new_training = ShardedTraining
         if dist.get_rank():
-            sys.exit(self.follow())
+            end_rank(self.follow())
 
     @staticmethod
     def plan(
