@@ -88,6 +88,30 @@ def scaling_coverage() -> str:
     return table([*head, "largest in its interval", "law / rule miss it by"], rows)
 
 
+def surface_coverage() -> str:
+    """Return how often intervals of laws of size and tokens hold a planted law."""
+    rows = []
+    for row in read("docs/loss-surface.json")["planted"]:
+        shares = [f"{row[name]:.0%}" for name in ("alpha", "beta", "floor", "size_exponent")]
+        grid = f"{row['budgets']} by {row['sizes']}, {row['lowest']:.0e} to {row['highest']:.0e}"
+        rows.append([grid, f"{row['noise']:.1%}", *shares, f"{row['width']:.3f}"])
+    head = ["compute budgets by sizes, FLOP", "noise", "α in its interval", "β", "E", "a"]
+    return table([*head, "width of a"], rows)
+
+
+def surface_fits() -> str:
+    """Return the laws of public runs by hpogen and by the package `chinchilla`."""
+    rows = []
+    for row in read("docs/loss-surface.json")["public"]:
+        cells = []
+        for name, digits in (("alpha", 3), ("beta", 3), ("floor", 3), ("size_exponent", 2)):
+            ends = row.get(f"{name} interval")
+            interval = f" [{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]" if ends else ""
+            cells.append(f"{row[name]:.{digits}f}{interval}")
+        rows.append([str(row["runs"]), row["program"], *cells, f"{row['cpu_seconds']:.0f} s"])
+    return table(["runs", "fit by", "α", "β", "E", "a", "CPU"], rows)
+
+
 def recover_speed() -> str:
     """Return the CPU time of `read_trials` per kind of log, and its ratio to other readers."""
     figures = read("docs/recover-speed.json")
@@ -170,6 +194,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "overhead": overhead,
     "recover-speed": recover_speed,
     "scaling-coverage": scaling_coverage,
+    "surface-coverage": surface_coverage,
+    "surface-fits": surface_fits,
     "inputs": partial(comparison, "inputs"),
     "inputs-walk-forward": walk_forward,
     "transfer": partial(comparison, "transfer"),

@@ -68,7 +68,7 @@ def report(
             click.echo(os.fsencode(path))
     if text or not (html or png or table):
         print_text(views, findings, laws)
-    return max(code, 1) if laws and all(law.main.refusal for law in laws) else code
+    return max(code, 1) if laws and not any(law.is_fitted for law in laws) else code
 
 
 def scaling_options(

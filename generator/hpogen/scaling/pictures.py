@@ -22,8 +22,36 @@ LOG_AXIS = {"type": "log", "exponentformat": "SI", "dtick": 1}
 
 def scaling_pictures(law: Scaling) -> list[Picture]:
     """Return the pictures of a group, those that its cells have data for."""
-    found = [loss_picture(answer) for answer in law.answers if answer.axis.key in SHOWN]
-    return [picture for picture in [*found, rate_picture(law)] if picture]
+    shown = [answer for answer in law.answers if answer.axis.key in SHOWN]
+    found = [loss_picture(answer) for answer in shown] if law.by_budget else []
+    return [picture for picture in [equal_compute(law), *found, rate_picture(law)] if picture]
+
+
+def equal_compute(law: Scaling) -> Picture | None:
+    """Return the losses of runs of nearly equal compute against size, and the best sizes."""
+    surface = law.surface
+    if surface is None or not surface.fits or not surface.budgets:
+        return None
+    curves = [[(run.size, run.loss) for run in budget.runs] for budget in surface.budgets]
+    fit = surface.fits[surface.first.convention]
+    products = [budget.best.size * budget.best.tokens for budget in surface.budgets]
+    sizes = [fit.law.best_size(product) for product in products]
+    best = [
+        (size, fit.law.loss(size, product / size))
+        for size, product in zip(sizes, products, strict=True)
+        if math.isfinite(size)
+    ]
+    texts = [f"best size by the law: {text_of(size)}" for size, _ in best]
+    data = [lines("", curves, OTHER), dots("", best, texts, BEST)]
+    layout: dict[str, Any] = {
+        "xaxis": {**LOG_AXIS, "title": {"text": surface.first.convention}},
+        "yaxis": {"type": "log", "title": {"text": "loss"}},
+    }
+    keys = [("best", "best size by the law"), ("other", "runs of nearly equal compute")]
+    caption = "Each line has the runs of nearly equal training compute."
+    return Picture(
+        "equal-compute", "Loss against size at equal compute", caption, data, layout, keys
+    )
 
 
 def loss_picture(answer: Answer) -> Picture | None:

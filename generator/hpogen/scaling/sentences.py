@@ -16,6 +16,7 @@ from hpogen.scaling.learning_rate import RateLaw, optimum_of, rate_law
 from hpogen.scaling.next_runs import Plan, next_plans
 from hpogen.scaling.parameters_and_compute import AXES
 from hpogen.scaling.studies_that_qualify import LOSSES, Cell, Group
+from hpogen.scaling.surface_sentences import SurfaceReport, surface_of
 from hpogen.scaling.transfer import conclusion, matrix
 
 Table = tuple[list[str], list[list[str]]]
@@ -71,6 +72,20 @@ class Scaling:
     def plans(self) -> list[Plan]:
         return next_plans(self.main, self.hours) if self.hours else []
 
+    @cached_property
+    def surface(self) -> SurfaceReport | None:
+        """Return the law of size and tokens, of logs of training runs."""
+        return surface_of(self.group.views)
+
+    @property
+    def is_fitted(self) -> bool:
+        return not self.main.refusal or bool(self.surface and self.surface.fits)
+
+    @property
+    def by_budget(self) -> bool:
+        """Return whether to show the law of the best losses of studies; training runs lack it."""
+        return not self.main.refusal or self.surface is None
+
     @property
     def title(self) -> str:
         return self.group.title
@@ -80,11 +95,11 @@ class Scaling:
     @cached_property
     def verdicts(self) -> list[Verdict]:
         """Return the sentences, the answer first."""
-        if self.main.refusal:
-            return [Verdict("bad", f"No law is fitted: {self.main.refusal}.")]
-        found = [lead(self.main), *(Verdict("note", text) for text in doubts(self.main))]
-        found += [Verdict("note", text) for text in self.further()]
-        return found
+        found = list(self.surface.verdicts) if self.surface else []
+        if not self.main.refusal:
+            found += [lead(self.main), *(Verdict("note", text) for text in doubts(self.main))]
+            found += [Verdict("note", text) for text in self.further()]
+        return found or [Verdict("bad", f"No law is fitted: {self.main.refusal}.")]
 
     def further(self) -> list[str]:
         """Return the sentences on the held-out budget and the learning rate."""
@@ -254,13 +269,18 @@ def about_rates(rates: RateLaw) -> str:
     )
 
 
-def left_out_lines(group: Group) -> list[str]:
-    """Return the studies that were left out, with their reasons."""
-    return [f"{name}: {'; '.join(reasons)}" for name, reasons in group.left_out]
+def left_out_lines(law: Scaling) -> list[str]:
+    """Return the studies that were left out, or the training runs, with their reasons."""
+    if law.surface and not law.by_budget:
+        return law.surface.left_out
+    return [f"{name}: {'; '.join(reasons)}" for name, reasons in law.group.left_out]
 
 
-def sized(group: Group) -> str:
-    """Return how many budgets qualify, and their range."""
+def sized(law: Scaling) -> str:
+    """Return how many budgets qualify, and their range, or the number of training runs."""
+    group = law.group
+    if law.surface and not law.by_budget:
+        return plural(len(law.surface.first.used), "training run")
     if not group.budgets:
         return "no study qualifies"
     ends = f"{format_budget(group.budgets[0])} to {format_budget(group.budgets[-1])}"

@@ -90,6 +90,7 @@ class Group:
     """The studies of one task, horizon and metric.
 
     Attributes:
+        views: all of them.
         loss: best, or confirmed if every study has a configuration of several seeds.
         cells: those that qualify, by size.
         left_out: (name, sentences) of the others.
@@ -99,6 +100,7 @@ class Group:
     task: Any
     horizon: Any
     metric: str
+    views: Sequence[StudyView] = ()
     loss: str = "best"
     cells: list[Cell] = field(default_factory=list)
     left_out: list[tuple[str, list[str]]] = field(default_factory=list)
@@ -127,7 +129,7 @@ def groups_of(views: Iterable[StudyView], keep: Collection[str] = ()) -> list[Gr
 def group_of(views: Sequence[StudyView], keep: Collection[str]) -> Group:
     """Return studies as cells; those that do not qualify are left out."""
     about = views[0].study.about
-    group = Group(about.get("task"), about.get("horizon"), views[0].metric)
+    group = Group(about.get("task"), about.get("horizon"), views[0].metric, views)
     confirmed = all(repeated(view) for view in views if no_loss(view) is None)
     group.loss = "confirmed" if confirmed else "best"
     cells = list[Cell]()

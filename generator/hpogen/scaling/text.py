@@ -23,14 +23,20 @@ def print_scaling(console: Console, laws: Sequence[Scaling], findings: Sequence[
 
 def print_law(console: Console, law: Scaling) -> None:
     """Print the law of a group."""
-    console.print(Text.assemble("Scaling law: ", (law.title, "bold"), f"  {sized(law.group)}"))
+    console.print(Text.assemble("Scaling law: ", (law.title, "bold"), f"  {sized(law)}"))
     for kind, sentence in law.verdicts:
         console.print(Text(sentence, STYLES[kind]))
-    if law.group.cells:
+    if law.surface and law.surface.fits:
+        heading(console, "Law of size and tokens")
+        console.print(table_of(*law.surface.laws_table, left=(0,)))
+    if law.surface and law.surface.budgets_table:
+        heading(console, "Runs of equal compute")
+        console.print(table_of(*law.surface.budgets_table, left=()))
+    if law.group.cells and law.by_budget:
         heading(console, "Best loss by size")
         console.print(table_of(*law.cells_table, left=(0, 1, 9)))
         print_lines(console, "", law.group.remarks)
-    print_lines(console, "Left out before fitting", left_out_lines(law.group))
+    print_lines(console, "Left out before fitting", left_out_lines(law))
     if not law.main.refusal:
         heading(console, "Exponents")
         console.print(table_of(*law.exponents_table, left=(0, 1)))
