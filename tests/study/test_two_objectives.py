@@ -83,6 +83,7 @@ def test_the_end_of_a_run_names_the_front(whole: Whole) -> None:
     head = said.index(["trial", "val_loss", "ece"])
     shown = [int(words[0]) for words in said[head + 1 :]]
     assert shown == found["pareto_front"]
+    assert result_of(run(script, "--status")) == found
 
 
 def test_generations_have_their_size_and_inherit(whole: Whole) -> None:
