@@ -12,6 +12,7 @@ from hpogen.configuration.samplers import (
     Gp,
     Hyperband,
     Median,
+    Nsga2,
     Percentile,
     SuccessiveHalving,
     Tpe,
@@ -33,6 +34,7 @@ TOP: dict[str, Any] = {
     "horizon": {"horizon": 3},
     "tolerance": {"tolerance": 0.2},
     "metric": {"metric": "auc"},
+    "second_metric": {"second_metric": "ece"},
     "study": {"study": {"n_trials": 4}},
     "options": {"options": {"inputs": "revin"}},
     "sections": {"sections": ["guards"]},
@@ -128,6 +130,10 @@ ARGUMENTS: dict[str, Any] = {
     "with_margin": True,
     "lr_adapt": True,
     "deterministic_objective": True,
+    "population_size": 9,
+    "mutation_prob": 0.25,
+    "crossover_prob": 0.7,
+    "swapping_prob": 0.25,
     "percentile": 40.0,
     "n_warmup_steps": 2,
     "interval_steps": 2,
@@ -138,7 +144,7 @@ ARGUMENTS: dict[str, Any] = {
     "min_early_stopping_rate": 1,
     "bootstrap_count": 1,
 }
-SAMPLERS = {"tpe": Tpe, "cmaes": CmaEs, "gp": Gp}
+SAMPLERS = {"tpe": Tpe, "cmaes": CmaEs, "gp": Gp, "nsga2": Nsga2}
 PRUNERS = {
     "median": Median,
     "percentile": Percentile,
@@ -233,6 +239,7 @@ def test_a_hyper_parameter_reaches_the_script(name: str, key: str, tmp_path: Pat
 )
 def test_an_argument_of_a_sampler_reaches_the_script(type_: str, key: str, tmp_path: Path) -> None:
     base = changed(MARKET, sampler={"type": type_})
+    base |= {"second_metric": "ece"} if type_ == "nsga2" else {}
     assert_reaches(tmp_path, base, {"sampler": {key: ARGUMENTS[key]}})
 
 

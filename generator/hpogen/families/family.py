@@ -132,7 +132,7 @@ class Family:
     params: tuple[Param, ...]
     options: Mapping[str, Mapping[str, Choice]]
     default_options: Mapping[str, str]
-    metrics: Mapping[str, str]
+    metrics: Mapping[str, str]  # {name: direction}, a study may optimize each of them
     default_metric: str
     parts: tuple[str, ...]  # of the experiment, in reading order; a choice fills a {slot}
     read_data: Callable[[str, Mapping[str, Any], str], DataFacts]  # path, configured, task
@@ -140,11 +140,17 @@ class Family:
     count_samples: Callable[[Mapping[str, Any], int | None, int | None], int | None]
     schedule: Callable[[Mapping[str, Any], int | None], Schedule]
     length_params: tuple[str, ...]  # hyper-parameters that `schedule` reads
+    second_metrics: Mapping[str, str] = field(default_factory=dict)  # only beside one of `metrics`
     switches: Mapping[str, Switch] = field(default_factory=dict)
     slots: Callable[[Mapping[str, Any]], Mapping[str, list[str]]] = no_slots  # from constants
     final_parts: tuple[str, ...] = ()  # only of final scripts, after `parts`
     variant: Variant | None = None
     folder: Path | None = None  # its own parts, which take precedence over those of hpo_script
+
+    @property
+    def directions(self) -> dict[str, str]:
+        """Return the direction of every metric that a study may optimize, alone or second."""
+        return {**self.metrics, **self.second_metrics}
 
     def kind(self, task: str) -> TaskKind:
         """Return the kind of a task of this family."""

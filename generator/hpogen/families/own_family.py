@@ -128,7 +128,7 @@ def value_problems(family: Family) -> Iterator[str]:
     if family.default_metric not in family.metrics:
         hint = did_you_mean(family.default_metric, family.metrics)
         yield f"default_metric {shown(family.default_metric)}: unknown metric; {hint}"
-    for name, direction in family.metrics.items():
+    for name, direction in family.directions.items():
         if direction not in ("minimize", "maximize"):
             yield f"metrics: {shown(name)} is {shown(repr(direction))}; write minimize or maximize"
     for name in ("data_path", "data_sha256"):

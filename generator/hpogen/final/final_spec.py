@@ -31,6 +31,8 @@ SEARCH_ONLY = (
 )
 LEFT_OUT = [
     "NAME",
+    "SECOND_METRIC",
+    "SECOND_DIRECTION",
     "TOLERANCE",
     "N_TRIALS",
     "N_NOISE",

@@ -95,6 +95,7 @@ FROM_SCRATCH = Family(
     default_options={"head": "linear"},
     switches={"loss": Switch("losses", "_loss", LOSSES), **SWITCHES},
     metrics={"macro_f1": "maximize", "val_loss": "minimize", "accuracy": "maximize"},
+    second_metrics={"ece": "minimize"},
     default_metric="macro_f1",
     parts=PARTS,
     final_parts=FINAL_PARTS,

@@ -82,6 +82,7 @@ TEXT_SHARED = replace(
         "accuracy": "maximize",
         "val_loss": "minimize",
     },
+    second_metrics={"ece": "minimize"},
     default_metric="mean_f1",
     parts=PARTS,
     final_parts=FINAL_PARTS,
