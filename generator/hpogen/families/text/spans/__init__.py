@@ -22,8 +22,6 @@ def check_spans(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
     wrong = []
     if constants["train_fraction"] + constants["val_fraction"] >= 1:
         wrong.append(("val_fraction", "no texts are left for the test split"))
-    if constants["group_column"] and constants["split_column"]:
-        wrong.append(("group_column", "give group_column or split_column, not both"))
     if constants["max_answer"] > constants["context_length"]:
         wrong.append(("max_answer", "longer than model.context_length"))
     return wrong

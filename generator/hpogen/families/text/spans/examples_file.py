@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hpo_script.families.text.examples import SUFFIXES, evenly_spread, read_rows, splits_of
+from hpo_script.families.text.examples import (
+    SUFFIXES,
+    Example,
+    evenly_spread,
+    read_rows,
+    splits_of,
+)
 from hpo_script.families.text.spans.examples import (
     SpanExample,
     encode,
@@ -59,12 +65,12 @@ def span_facts(
                 f"{shown(path, 200)}: {n_answers} {name} texts have an answer, fewer than"
                 f" splits.min_answers, {least}"
             )
-    every = [*train, *val, *test]
-    answered = sum(bool(one.answer) for one in every) / len(every)
+    known = [*train, *val]  # the answers of test texts may be hidden
+    answered = sum(bool(one.answer) for one in known) / len(known)
     sizes = f"{len(train):,} for training, {len(val):,} validation, {len(test):,} test"
-    notes = [f"{len(every):,} texts, {answered:.0%} with an answer: {sizes}"]
+    notes = [f"{len(known) + len(test):,} texts, {answered:.0%} with an answer: {sizes}"]
     constants = {"data_path": local_path(path), "data_sha256": digest}
-    return DataFacts(constants, notes, warnings_about(every, values), len(train))
+    return DataFacts(constants, notes, warnings_about(known, values), len(train))
 
 
 def read_splits(path: Path, content: bytes, values: Mapping[str, Any]) -> list[list[SpanExample]]:
@@ -76,14 +82,14 @@ def read_splits(path: Path, content: bytes, values: Mapping[str, Any]) -> list[l
         "start": None if by_answer else values["start_column"],
         "end": None if by_answer else values["end_column"],
         "answer": values["answer_column"],
-        "place": values["group_column"] or values["split_column"],
+        "group": values["group_column"],
+        "split": values["split_column"],
         "label": values.get("label_column"),
     }
-    examples = span_examples(read_rows(path, content), columns)
+    hidden = ("start", "end", "answer", "label")
+    examples = span_examples(read_rows(path, content), columns, hidden)
     splits = splits_of(
-        [(one.text, one.kind, one.place) for one in examples],
-        grouped=values["group_column"] is not None,
-        fixed=values["split_column"] is not None,
+        [Example(one.text, one.kind, one.group, one.split) for one in examples],
         shares=(values["train_fraction"], values["val_fraction"]),
         seed=values["split_seed"],
     )

@@ -31,17 +31,22 @@ from hpo_script.families.text.constants import (
     TRAIN_SUBSET,
     VAL_FRACTION,
 )
-from hpo_script.families.text.examples import evenly_spread, read_rows, splits_of
+from hpo_script.families.text.examples import Example, evenly_spread, read_rows, splits_of
 from hpo_script.families.text.spans.examples import (
     SpanExample,
     encode,
     span_examples,
     span_positions,
 )
-from hpo_script.families.text.spans.metrics import answer_metrics, best_spans, cross_fitted
+from hpo_script.families.text.spans.metrics import (
+    Spans,
+    answer_metrics,
+    best_spans,
+    cross_fitted,
+)
 from hpo_script.families.text.spans.model import text_words
-from hpo_script.families.text.spans.rules import commonest_answer, commonest_place
-from hpo_script.families.text.spans.word_regression import regression_answers
+from hpo_script.families.text.spans.rules import commonest_answer, commonest_place, no_answer
+from hpo_script.families.text.spans.word_regression import regression_spans
 from hpo_script.families.text.spans.words import FEATURES, HIDDEN, PADDING, word_places
 
 COLUMNS: dict[str, str | None] = {
@@ -50,12 +55,15 @@ COLUMNS: dict[str, str | None] = {
     "start": None if ANSWER_COLUMN else START_COLUMN,
     "end": None if ANSWER_COLUMN else END_COLUMN,
     "answer": ANSWER_COLUMN,
-    "place": GROUP_COLUMN or SPLIT_COLUMN,
+    "group": GROUP_COLUMN,
+    "split": SPLIT_COLUMN,
 }
+HIDDEN_OF_TEST = ("start", "end", "answer", "label")  # where the file names the test texts
 BASELINES = {
+    "no answer": no_answer,
     "commonest place": commonest_place,
     "commonest answer": commonest_answer,
-    "word regression": regression_answers,
+    "word regression": regression_spans,
 }
 
 
@@ -64,6 +72,12 @@ class SpanTask:
 
     unit = "epoch"
     columns: Mapping[str, str | None] = COLUMNS
+    hidden: tuple[str, ...] = (
+        "start",
+        "end",
+        "answer",
+        "label",
+    )  # where the file names test texts
 
     def __init__(self, data_path: str, data_sha256: str | None) -> None:
         self.data_path, self.data_sha256 = data_path, data_sha256
@@ -91,11 +105,10 @@ class SpanTask:
         if self.data_sha256 not in (None, self.digest):
             raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
         try:
-            examples = span_examples(read_rows(Path(self.data_path), content), self.columns)
+            rows = read_rows(Path(self.data_path), content)
+            examples = span_examples(rows, self.columns, self.hidden)
             splits = splits_of(
-                [(one.text, one.kind, one.place) for one in examples],
-                grouped=GROUP_COLUMN is not None,
-                fixed=SPLIT_COLUMN is not None,
+                [Example(one.text, one.kind, one.group, one.split) for one in examples],
                 shares=(TRAIN_FRACTION, VAL_FRACTION),
                 seed=SPLIT_SEED,
             )
@@ -114,11 +127,26 @@ class SpanTask:
         return {**about, "train_samples": len(self.train), "val_samples": len(self.val)}
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Return the metrics of two rules and of a regression on words."""
-        train = [self.examples[row] for row in self.train.tolist()]
-        val = [self.examples[row] for row in self.val.tolist()]
+        """Return the metrics of rules and of a regression on words."""
+        val = self.examples_of(self.val)
+        found = {name: answers_to(val, *of) for name, of in self.baseline_spans(val).items()}
         answers = [one.answer for one in val]
-        return {name: answer_metrics(of(train, val), answers) for name, of in BASELINES.items()}
+        return {name: answer_metrics(texts, answers) for name, texts in found.items()}
+
+    def examples_of(self, rows: Tensor) -> list[SpanExample]:
+        """Return the examples of rows of training and validation."""
+        return [self.examples[row] for row in rows.tolist()]
+
+    def baseline_spans(self, asked: Sequence[SpanExample]) -> dict[str, Spans]:
+        """Return the best spans by baselines that are fitted to the training texts.
+
+        "No answer" is one of them if some text has none.
+        """
+        train = self.examples_of(self.train)
+        found = {name: of(train, asked) for name, of in BASELINES.items()}
+        if all(one.answer for one in self.examples):
+            del found["no answer"]
+        return found
 
     def sample(self, n: int, device: torch.device) -> Tensor:
         """Return n texts of zeros, for the measurement of memory."""
@@ -175,11 +203,10 @@ class SpanTask:
         losses = F.cross_entropy(logits[learnt].transpose(1, 2), targets[learnt])
         if not math.isfinite(float(losses)):
             return {"val_loss": math.nan}
-        examples = [self.examples[row] for row in self.val.tolist()]
+        examples = self.examples_of(self.val)
         firsts = [self.firsts[row] for row in self.val.tolist()]
-        spans, leads = spans_in(examples, firsts, logits)
+        found = answers_to(examples, *spans_in(examples, firsts, logits))
         answers = [one.answer for one in examples]
-        found = cross_fitted(spans, leads, answers)
         right = sum(bool(one) == bool(other) for one, other in zip(found, answers, strict=True))
         return {
             **answer_metrics(found, answers),
@@ -225,9 +252,7 @@ def encode_all(
     return buckets, firsts, torch.tensor(spans, device=device)
 
 
-def spans_in(
-    examples: Sequence[SpanExample], firsts: Sequence[int], logits: Tensor
-) -> tuple[list[str], list[float]]:
+def spans_in(examples: Sequence[SpanExample], firsts: Sequence[int], logits: Tensor) -> Spans:
     """Return the best span of each text, and its lead over "no answer"."""
     parts = [[part.tolist() for part in best_spans(few.cpu())] for few in logits.split(256)]
     found = [place for first, last, _ in parts for place in zip(first, last, strict=True)]
@@ -236,3 +261,11 @@ def spans_in(
         places = word_places(one.text)[max(first - offset, 0) : last - offset + 1]
         spans.append(one.text[places[0][0] : places[-1][1]] if places else "")
     return spans, [lead for *_, leads in parts for lead in leads]
+
+
+def answers_to(
+    val: Sequence[SpanExample], spans: Sequence[str], leads: Sequence[float]
+) -> list[str]:
+    """Return the answers to validation texts, after cross-fitted thresholds of the lead."""
+    groups = [one.group or one.text for one in val]
+    return cross_fitted(spans, leads, [one.answer for one in val], groups)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from hpo_script.families.text.examples import read_cells
 from hpo_script.families.text.spans.words import (
     FEATURES,
     MARK,
@@ -17,16 +18,17 @@ NO_ANSWER = (-1, -1)
 
 
 class SpanExample(NamedTuple):
-    """A row of the file; `start` is -1 without an answer, `place` its group or split.
+    """A row of the file; `start` is -1 without an answer.
 
-    Only tasks with labels have a label.
+    Only tasks with labels have a label; see `Example` about group and split.
     """
 
     question: str
     text: str
     start: int
     end: int
-    place: str
+    group: str = ""
+    split: str = ""
     label: str = ""
 
     @property
@@ -41,41 +43,34 @@ class SpanExample(NamedTuple):
 
 
 def span_examples(
-    rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str | None]
+    rows: Iterable[Mapping[str, Any]],
+    columns: Mapping[str, str | None],
+    hidden: Collection[str] = (),
 ) -> list[SpanExample]:
     """Return the examples of rows. Raises ValueError with the number of the row.
 
-    `columns` names text, question, start, end, answer, place and, where there are labels, label.
+    `columns` names text, question, start, end, answer, group, split and, where there are labels,
+    label; see `read_cells` about `hidden`.
     """
-    examples = []
-    for number, row in enumerate(rows, 1):
-        if lacking := [name for name in columns.values() if name and name not in row]:
-            names = ", ".join(map(str, row))
-            raise ValueError(f"column {lacking[0]} is missing; the file has {names}")
-        cells = {key: cell(row[name]) if name else "" for key, name in columns.items()}
-        try:
-            examples.append(span_example(cells, columns))
-        except ValueError as error:
-            raise ValueError(f"row {number}: {error}") from None
-    return examples
+    needed = ("text", "question", "group", "split", "label")
+    rows_of_text = enumerate(read_cells(rows, columns, needed, hidden), 1)
+    return [span_example(cells, number, columns) for number, cells in rows_of_text]
 
 
-def cell(value: object) -> str:
-    """Return a value as text; a missing number is empty."""
-    return "" if value is None or value != value else str(value)  # NaN is not itself
-
-
-def span_example(cells: Mapping[str, str], columns: Mapping[str, str | None]) -> SpanExample:
-    """Return the example of a row. Raises ValueError."""
-    for key in ("text", "question", "place", "label"):
-        if columns.get(key) and not cells[key]:
-            raise ValueError(f"{columns[key]} is empty")
+def span_example(
+    cells: Mapping[str, str], number: int, columns: Mapping[str, str | None]
+) -> SpanExample:
+    """Return the example of row `number`. Raises ValueError."""
     text = cells["text"]
-    if not columns["answer"]:
-        start, end = given_span(cells["start"], cells["end"], text)
-    else:
-        start, end = found_span(cells["answer"], text)
-    return SpanExample(cells["question"], text, start, end, cells["place"], cells.get("label", ""))
+    try:
+        if columns["answer"]:
+            start, end = found_span(cells["answer"], text)
+        else:
+            start, end = given_span(cells["start"], cells["end"], text)
+    except ValueError as error:
+        raise ValueError(f"row {number}: {error}") from None
+    more = {name: cells[name] for name in ("group", "split", "label") if name in cells}
+    return SpanExample(cells["question"], text, start, end, **more)
 
 
 def given_span(start: str, end: str, text: str) -> tuple[int, int]:
