@@ -781,6 +781,14 @@ OPTIMIZERS: dict[str, Callable[..., Any]] = {
 }
 
 
+# --- Optimizer of a trial, by its hyper-parameters -----------------------------------------------
+
+
+def make_optimizer(groups: list[dict[str, Any]], config: Config) -> torch.optim.Optimizer:
+    """Return the optimizer of parameter groups; each step gets its own learning rate."""
+    return OPTIMIZERS[config["optimizer"]](groups, config)
+
+
 # --- Schedule: half a cosine ---------------------------------------------------------------------
 
 
@@ -825,16 +833,11 @@ SCHEDULES: dict[str, Callable[..., Any]] = {
 }
 
 
-# --- Optimizer and learning rate of a trial, by its hyper-parameters -----------------------------
-
-
-def make_optimizer(groups: list[dict[str, Any]], config: Config) -> torch.optim.Optimizer:
-    """Return the optimizer of parameter groups; each step gets its own learning rate."""
-    return OPTIMIZERS[config["optimizer"]](groups, config)
+# --- Learning rate of each step: linear warm-up, then the schedule of the trial ------------------
 
 
 def learning_rate(step: int, total: float, config: Config) -> float:
-    """Return the learning rate of a step, counted from 0: linear warm-up, then the schedule."""
+    """Return the learning rate of a step, counted from 0, of `total` steps."""
     peak, warmup = config["learning_rate"], config["warmup_steps"]
     if step < warmup:
         return float(peak * (step + 1) / warmup)

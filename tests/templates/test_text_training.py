@@ -12,8 +12,8 @@ from torch import Tensor
 from hpo_script.families.text.augment import swapped
 from hpo_script.families.text.bytes import augmented as augmented_bytes
 from hpo_script.families.text.bytes import text_tokens
+from hpo_script.families.text.learning_rate import learning_rate
 from hpo_script.families.text.model import HIDDEN, PADDING
-from hpo_script.families.text.optimizer import learning_rate
 from hpo_script.families.text.schedules import SCHEDULES
 from hpo_script.families.text.spans.data import augmented as augmented_words
 from hpo_script.families.text.spans.data import encode_all

@@ -33,10 +33,7 @@ REPLACED = {
     "families/text/encoder": [],
     "families/text/model": ["{pooling}", "families/text/pretrained/model"],
     "families/text/bytes": ["families/text/pretrained/tokens"],
-    "families/text/optimizer": [
-        "families/text/optimizer",
-        "families/text/pretrained/optimizer",
-    ],
+    "families/text/optimizer": ["families/text/pretrained/optimizer"],
 }
 
 
