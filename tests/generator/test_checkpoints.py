@@ -15,6 +15,7 @@ from hpogen.errors import ConfigError, DataError, UsageError
 from hpogen.families.text.pretrained.checkpoint import read_checkpoint
 from hpogen.rendering.render import MARK, read_mark, render
 from hpogen.spec import Spec, make_spec
+from hpogen.spec.spec_warnings import spec_warnings
 from scripts import LABELS, changed, spec_of
 
 ROOT = Path(__file__).parents[2]
@@ -83,6 +84,27 @@ def test_the_architectures_are_numbers_of_layers_within_the_budget(tmp_path: Pat
     assert counts == {n: EMBEDDINGS + n * PER_LAYER + head for n in (3, 2, 1)}
     hidden = spec_of(tmp_path, config_of(folder, options={"head": "mlp"}, budget="1100"))
     assert [row["params"] - 72 for row in hidden.architectures] == [*counts.values()]
+
+
+@pytest.mark.parametrize(
+    ("trained_layers", "n_layers", "has_effect"),
+    [(0, [2, 3], False), (1, [2, 3], False), (2, [2, 3], True), (1000, [1, 2], True)],
+)
+def test_a_decay_without_effect_is_warned_about(
+    trained_layers: int, n_layers: list[int], has_effect: bool, tmp_path: Path
+) -> None:
+    config = config_of(
+        write(tmp_path / "model", TENSORS),
+        fixed={"trained_layers": trained_layers},
+        architecture={"n_layers": n_layers},
+    )
+    found = [text for text in spec_warnings(spec_of(tmp_path, config)) if "layer_decay" in text]
+    assert found == ([] if has_effect else [
+        "search.layer_decay: no effect, because at most one layer is trained; raise"
+        " fixed.trained_layers, or write layer_decay under fixed"
+    ])  # fmt: skip
+    config["fixed"]["layer_decay"] = 1.0
+    assert not any("layer_decay" in text for text in spec_warnings(spec_of(tmp_path, config)))
 
 
 def test_a_script_is_rendered_again_without_the_model(tmp_path: Path) -> None:

@@ -69,6 +69,21 @@ def test_a_script_of_texts_defines_each_name_once(config: Path) -> None:
     assert len(found) == len({*found})
 
 
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
+def test_every_experiment_has_the_same_order(config: Path) -> None:
+    script = render(golden_spec(config))
+    parts = (
+        "Model: ",
+        "Data: ",
+        "Gradient accumulation",
+        "Optimizer",
+        "Training of one",
+        "Search",
+    )
+    places = [script.index(f"\n# --- {part}") for part in parts]
+    assert places == sorted(places)
+
+
 def test_every_part_is_in_a_golden_script_or_a_final_one() -> None:
     root = Path(str(resources.files("hpo_script")))
     files = {path.relative_to(root).with_suffix("") for path in root.rglob("*.py")}

@@ -28,6 +28,7 @@ def spec_warnings(spec: Spec, n_train_rows: int | None = None) -> list[str]:
         *long_warmup(spec, n_train_rows),
         *idle_pruner(spec, n_train_rows),
         *random_categories(spec),
+        *idle_params(spec),
     ]
 
 
@@ -137,6 +138,19 @@ def random_categories(spec: Spec) -> Iterator[str]:
             f"{places}: categorical, which sampler.type cmaes draws at random; write type: int or"
             " type: float, fix the parameter, or choose another sampler"
         )
+
+
+def idle_params(spec: Spec) -> Iterator[str]:
+    """Yield a warning per searched parameter that has no effect in any trial."""
+    rows = spec.architectures
+    axes = {name: [row[name] for row in rows] for name in rows[0]}
+    values = {name: values_of(spec, name) for name in (*spec.fixed, *spec.search)}
+    for name, (reason, other) in spec.family.idle({**axes, **values}).items():
+        if name in spec.search:
+            yield (
+                f"search.{name}: no effect, because {reason}; raise {place_of(spec, other)}, or"
+                f" write {name} under fixed"
+            )
 
 
 def schedules(spec: Spec, n_train_rows: int | None) -> Iterator[tuple[dict[str, Any], Schedule]]:
