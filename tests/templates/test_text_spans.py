@@ -12,12 +12,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_script.families.text.constants import MAX_ANSWER
+from hpo_script.families.text.constants import CONTEXT_LENGTH, MAX_ANSWER
 from hpo_script.families.text.examples import read_rows
-from hpo_script.families.text.spans.data import SpanTask
+from hpo_script.families.text.spans.data import SpanTask, spans_in
 from hpo_script.families.text.spans.examples import (
     SpanExample,
-    encode,
     span_examples,
     span_positions,
 )
@@ -32,8 +31,10 @@ from hpo_script.families.text.spans.metrics import (
     token_f1,
 )
 from hpo_script.families.text.spans.rules import commonest_answer, commonest_place
+from hpo_script.families.text.spans.word_buckets import encode, word_buckets
+from hpo_script.families.text.spans.word_inputs import encode_all
 from hpo_script.families.text.spans.word_regression import best_run, regression_spans
-from hpo_script.families.text.spans.words import word_buckets, word_places
+from hpo_script.families.text.spans.words import word_places
 from hpogen.errors import DataError
 from hpogen.families.text.spans.examples_file import read_span_examples
 
@@ -113,25 +114,28 @@ def test_positions_lead_back_to_the_words_of_an_answer(text: str, data: st.DataO
     start = data.draw(st.integers(0, len(text) - 1))
     end = data.draw(st.integers(start + 1, len(text)))
     one = SpanExample("why?", text, start, end, "")
-    words, first = encode(one, 200)
-    found = span_positions(one, first, context_length=200, max_answer=100)
-    if found[0] < 0:
-        assert not any(start < b and a < end for a, b in word_places(text))
+    words, first = encode(one.question, one.text, 200)
+    places = word_places(text)
+    found = span_positions(one, places, n_kept=200, max_answer=100)
+    if found is None:
+        assert not any(start < b and a < end for a, b in places)
         return
-    places = word_places(text)[found[0] - first : found[1] - first + 1]
-    assert text[places[0][0] : places[-1][1]].strip() in text
-    assert places[0][0] < end
-    assert start < places[-1][1]
-    assert len(words) == first + len(word_places(text))
+    assert len(words) == first + len(places)
+    assert places[found[0]][0] < end
+    assert start < places[found[1]][1]
+    if len(words) <= CONTEXT_LENGTH and found[1] - found[0] < MAX_ANSWER:
+        _, seen, targets = encode_all([one], torch.device("cpu"))
+        assert targets[0].tolist() == [first + position for position in found]
+        sure = torch.zeros(1, 2, CONTEXT_LENGTH).scatter(2, targets.unsqueeze(2), 9.0)
+        assert spans_in([one], seen, sure)[0] == [text[places[found[0]][0] : places[found[1]][1]]]
 
 
 def test_an_answer_beyond_the_context_is_not_learnt() -> None:
-    one = SpanExample("q", "one two three four", 14, 18, "")
-    first = encode(one, 9)[1]
-    assert span_positions(one, first, context_length=9, max_answer=5) == (6, 6)
-    assert span_positions(one, first, context_length=6, max_answer=5) == (-1, -1)
-    longer = one._replace(start=0)
-    assert span_positions(longer, first, context_length=9, max_answer=3) == (-1, -1)
+    one = SpanExample("q", "one two three four", 14, 18)
+    places = word_places(one.text)
+    assert span_positions(one, places, n_kept=4, max_answer=5) == (3, 3)
+    assert span_positions(one, places, n_kept=3, max_answer=5) is None
+    assert span_positions(one._replace(start=0), places, n_kept=4, max_answer=3) is None
 
 
 def test_a_word_has_the_same_buckets_everywhere_and_others_in_a_question() -> None:

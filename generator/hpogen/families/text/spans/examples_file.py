@@ -16,10 +16,11 @@ from hpo_script.families.text.examples import (
 )
 from hpo_script.families.text.spans.examples import (
     SpanExample,
-    encode,
     span_examples,
     span_positions,
 )
+from hpo_script.families.text.spans.word_buckets import encode
+from hpo_script.families.text.spans.words import word_places
 from hpogen.configuration.yaml_file import shown
 from hpogen.errors import DataError
 from hpogen.families.family import DataFacts, with_defaults
@@ -99,11 +100,11 @@ def read_splits(path: Path, content: bytes, values: Mapping[str, Any]) -> list[l
 def warnings_about(examples: Sequence[SpanExample], values: Mapping[str, Any]) -> list[str]:
     """Return a warning if more than 2 % of the answers are out of reach of the model."""
     length, longest = values["context_length"], values["max_answer"]
-    firsts = [encode(one, length)[1] for one in examples]
-    lost = sum(
-        span_positions(one, first, context_length=length, max_answer=longest)[0] < 0
-        for one, first in zip(examples, firsts, strict=True)
-    )
+    lost = 0
+    for one in examples:
+        n_kept = length - encode(one.question, one.text, length)[1]
+        places = word_places(one.text)
+        lost += bool(one.answer) and span_positions(one, places, n_kept, longest) is None
     if lost <= len(examples) / 50:
         return []
     share = lost / len(examples)

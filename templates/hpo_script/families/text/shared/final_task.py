@@ -28,10 +28,11 @@ from hpo_script.families.text.metrics import class_metrics
 from hpo_script.families.text.shared.data import PAIRS, Task
 from hpo_script.families.text.shared.logits import split_logits
 from hpo_script.families.text.shared.model import LabelSpanModel
-from hpo_script.families.text.spans.data import answers_to, encode_all, spans_in
+from hpo_script.families.text.spans.data import answers_to, spans_in
 from hpo_script.families.text.spans.examples import SpanExample, span_examples
 from hpo_script.families.text.spans.metrics import fitted_threshold, kept_spans, token_f1
-from hpo_script.families.text.spans.words import FEATURES
+from hpo_script.families.text.spans.word_buckets import FEATURES
+from hpo_script.families.text.spans.word_inputs import encode_all
 
 MIN_TEST_TEXTS = 100
 MEASURE_OF = {
@@ -84,11 +85,11 @@ class FinalTask(Task):
     ) -> tuple[Tensor, list[str], list[float]]:
         """Return label logits, the best span of each text and its lead over no answer."""
         device = next(model.parameters()).device
-        buckets, firsts, _ = encode_all(asked, device)
+        inputs, places, _ = encode_all(asked, device)
         with torch.inference_mode():
-            found = torch.cat([model(part.long()) for part in buckets.split(size)])
+            found = torch.cat([model(part.long()) for part in inputs.split(size)])
         spans, labels = split_logits(found.cpu())
-        return labels, *spans_in(asked, firsts, spans)
+        return labels, *spans_in(asked, places, spans)
 
     def decide(self, model: nn.Module, size: int) -> dict[str, float]:
         """Return the temperature and the threshold of no answer, from all validation texts."""

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hpo_script.families.text.examples import read_cells
-from hpo_script.families.text.spans.words import (
-    FEATURES,
-    MARK,
-    PADDING,
-    word_buckets,
-    word_places,
-)
 
 NO_ANSWER = (-1, -1)
 
@@ -96,31 +89,15 @@ def found_span(answer: str, text: str) -> tuple[int, int]:
     return first, first + len(answer)
 
 
-def encode(one: SpanExample, context_length: int) -> tuple[list[list[int]], int]:
-    """Return the buckets of a question and a text, and the position at which the text begins.
-
-    The question is cut to a quarter of the context, the text to the rest.
-    """
-    mark = [[MARK, *[PADDING] * (FEATURES - 1)]]
-    question, text = (
-        [word_buckets(words[start:end], role) for start, end in word_places(words)]
-        for role, words in (("question", one.question), ("text", one.text))
-    )
-    head = [*mark, *question[: context_length // 4], *mark]
-    return [*head, *text][:context_length], len(head)
-
-
 def span_positions(
-    one: SpanExample, first: int, *, context_length: int, max_answer: int
-) -> tuple[int, int]:
-    """Return the positions of the first and last word of an answer; (0, 0) without one.
+    one: SpanExample, places: Sequence[tuple[int, int]], n_kept: int, max_answer: int
+) -> tuple[int, int] | None:
+    """Return the first and the last word of an answer, counted in the text.
 
-    (-1, -1): it has more than `max_answer` words, or is not within the context, or has no word.
+    `places`: of the words, in characters. None: the answer has no word, more than `max_answer`, or
+    one behind the `n_kept` words that a model sees.
     """
-    if not one.answer:
-        return 0, 0
-    places = word_places(one.text)
-    inside = [at for at, (a, b) in enumerate(places) if one.start < b and a < one.end]
-    if not inside or len(inside) > max_answer or first + inside[-1] >= context_length:
-        return -1, -1
-    return first + inside[0], first + inside[-1]
+    inside = [at for at, (start, end) in enumerate(places) if one.start < end and start < one.end]
+    if not inside or len(inside) > max_answer or inside[-1] >= n_kept:
+        return None
+    return inside[0], inside[-1]

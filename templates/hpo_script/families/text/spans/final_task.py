@@ -18,7 +18,7 @@ from hpo_script.constants import METRIC
 from hpo_script.experiment.shared import Arch, UnusableError
 from hpo_script.families.text.constants import CONTEXT_LENGTH, GROUP_COLUMN
 from hpo_script.families.text.examples import read_rows
-from hpo_script.families.text.spans.data import COLUMNS, answers_to, encode_all, spans_in
+from hpo_script.families.text.spans.data import COLUMNS, answers_to, spans_in
 from hpo_script.families.text.spans.examples import SpanExample, span_examples
 from hpo_script.families.text.spans.metrics import (
     Spans,
@@ -28,7 +28,8 @@ from hpo_script.families.text.spans.metrics import (
 )
 from hpo_script.families.text.spans.model import SpanFinder
 from hpo_script.families.text.spans.span_task import Task
-from hpo_script.families.text.spans.words import FEATURES
+from hpo_script.families.text.spans.word_buckets import FEATURES
+from hpo_script.families.text.spans.word_inputs import encode_all
 
 MIN_TEST_TEXTS = 100
 DECIDING = {"token_f1": "token F1", "exact_match": "exact match", "val_loss": "token F1"}
@@ -73,10 +74,10 @@ class FinalTask(Task):
     def spans(self, model: nn.Module, asked: Sequence[SpanExample], size: int) -> Spans:
         """Return the best span of each text and its lead, from a model in evaluation mode."""
         device = next(model.parameters()).device
-        buckets, firsts, _ = encode_all(asked, device)
+        inputs, places, _ = encode_all(asked, device)
         with torch.inference_mode():
-            logits = torch.cat([model(part.long()) for part in buckets.split(size)])
-        return spans_in(asked, firsts, logits)
+            logits = torch.cat([model(part.long()) for part in inputs.split(size)])
+        return spans_in(asked, places, logits)
 
     def decide(self, model: nn.Module, size: int) -> dict[str, float]:
         """Return the threshold of "no answer", from all validation texts."""
