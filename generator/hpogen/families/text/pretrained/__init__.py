@@ -32,8 +32,14 @@ REPLACED = {
     "experiment/transformer": ["families/text/pretrained/encoder"],
     "families/text/encoder": [],
     "families/text/model": ["{pooling}", "families/text/pretrained/model"],
-    "families/text/bytes": ["families/text/pretrained/tokens"],
+    "families/text/bytes": ["families/text/pretrained/noise", "families/text/pretrained/tokens"],
     "families/text/optimizer": ["families/text/pretrained/optimizer"],
+    "families/text/spans/word_buckets": [],
+    "families/text/spans/model": ["families/text/pretrained/span_model"],
+    "families/text/spans/word_inputs": [
+        "families/text/pretrained/noise",
+        "families/text/pretrained/span_inputs",
+    ],
 }
 
 
@@ -84,7 +90,7 @@ def idle(values: Mapping[str, Sequence[Any]]) -> dict[str, tuple[str, str]]:
 
 
 def pretrained(base: Family) -> Family:
-    """Return the variant of the text family, for any model."""
+    """Return the variant of a family of texts, for any model."""
     replaced = [REPLACED.get(part, [part]) for part in base.parts]
     constants = [CONTEXT if c.name == CONTEXT.name else c for c in base.constants]
     return dataclasses.replace(
