@@ -97,6 +97,19 @@ def test_a_long_question_and_a_long_text_are_cut(script: tuple[dict[str, Any], A
     assert about["cut_texts"] == about["lost_answers"] == n_lost > 0
 
 
+def test_without_questions_a_text_is_alone(
+    script: tuple[dict[str, Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, _ = script
+    for constant, value in (("QUESTION_COLUMN", None), ("TEXT", 0)):
+        monkeypatch.setitem(names["encode_all"].__globals__, constant, value)
+    _, found = encoded(names, "", LONG, 0, 3)
+    _, segments, is_text = found.inputs[0].T
+    assert is_text.tolist() == [0, *[1] * 30, 0]
+    assert not segments.any()
+    assert found.targets.tolist() == [[1, 1]]
+
+
 def test_every_count_is_exact(script: tuple[dict[str, Any], Any]) -> None:
     names, task = script
     for row in names["ARCHITECTURES"]:

@@ -23,6 +23,9 @@ from hpo_script.families.text.spans.positions import Encoded, free_pairs
 FEATURES = 3  # of a token: its number, its segment, and 1 in the text
 
 
+TEXT = 1 if QUESTION_COLUMN else 0  # the sequence of the text among those of the tokenizer
+
+
 class Tokens(NamedTuple):
     """A question and a text as tokens, cut to the context."""
 
@@ -40,38 +43,45 @@ def tokenized(examples: Sequence[SpanExample]) -> list[Tokens]:
     texts = [one.text for one in examples]
     pairs = [[one.question for one in examples], texts] if QUESTION_COLUMN else [texts]
     found = tokenizer(*pairs, return_offsets_mapping=True, padding=False, truncation=False)
-    return [cut(found, row, one.text) for row, one in enumerate(examples)]
+    return [tokens_of_row(found, row, one.text) for row, one in enumerate(examples)]
 
 
-def cut(found: Any, row: int, text: str) -> Tokens:
-    """Return the tokens of one example: a quarter of the context for the question at most.
+def tokens_of_row(found: Any, row: int, text: str) -> Tokens:
+    """Return the tokens of one example.
 
     Raises UnusableError if position 0, which stands for "no answer", is a token of the text.
     """
     numbers, offsets = found["input_ids"][row], found["offset_mapping"][row]
     segments = found["token_type_ids"][row] if "token_type_ids" in found else [0] * len(numbers)
-    of_text = 1 if QUESTION_COLUMN else 0
     parts = found.sequence_ids(row)
-    words = [at for at, part in enumerate(parts) if part == of_text]
-    asked = [at for at, part in enumerate(parts) if part == 0 != of_text]
-    left_out = {*asked[CONTEXT_LENGTH // 4 :]}
-    n_over = max(len(numbers) - len(left_out) - CONTEXT_LENGTH, 0)
-    n_kept = max(len(words) - n_over, 0)
-    left_out |= {*words[n_kept:]}
-    kept = [at for at in range(len(numbers)) if at not in left_out]
-    first = kept.index(words[0]) if n_kept else 1
-    if first == 0:
+    kept = kept_tokens(parts)
+    is_text = [int(parts[at] == TEXT) for at in kept]
+    if is_text[0]:
         raise UnusableError(f"{ENCODER}: the tokenizer puts no token before a text")
-    rows = [(numbers[at], segments[at], int(parts[at] == of_text)) for at in kept]
-    return Tokens(rows, first, n_kept, [without_spaces(text, *offsets[at]) for at in words])
+    rows = [(numbers[at], segments[at], inside) for at, inside in zip(kept, is_text, strict=True)]
+    words = [offset for offset, part in zip(offsets, parts, strict=True) if part == TEXT]
+    first = is_text.index(1) if any(is_text) else len(kept)
+    return Tokens(rows, first, sum(is_text), [without_spaces(text, *place) for place in words])
+
+
+def kept_tokens(parts: Sequence[int | None]) -> list[int]:
+    """Return which tokens are within the context: a quarter of it for the question at most.
+
+    `parts`: the sequence of each token, None for special tokens, which are all kept.
+    """
+    words = [at for at, part in enumerate(parts) if part == TEXT]
+    question = [at for at, part in enumerate(parts) if part not in (TEXT, None)]
+    left_out = {*question[CONTEXT_LENGTH // 4 :]}
+    n_free = CONTEXT_LENGTH - (len(parts) - len(left_out) - len(words))
+    left_out |= {*words[n_free:]}
+    return [at for at in range(len(parts)) if at not in left_out]
 
 
 def without_spaces(text: str, start: int, end: int) -> tuple[int, int]:
     """Return the place of a token without the white space at its ends."""
     piece = text[start:end]
-    return start + len(piece) - len(piece.lstrip()), max(
-        start, end - len(piece) + len(piece.rstrip())
-    )
+    first = start + len(piece) - len(piece.lstrip())
+    return first, first + len(piece.strip())
 
 
 def encode_all(examples: Sequence[SpanExample], device: torch.device) -> Encoded:
