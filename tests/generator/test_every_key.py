@@ -96,7 +96,7 @@ CONSTANTS: dict[str, dict[str, Any]] = {
     "label_column": {"data": {"label_column": "licence"}},
     "labels": {"data": {"labels": ["no", "yes", "unknown"]}},
     "group_column": {"splits": {"group_column": "post"}},
-    "split_column": {"splits": {"group_column": None, "split_column": "split"}},
+    "split_column": {"splits": {"split_column": "split"}},
     "split_seed": {"splits": {"split_seed": 1}},
     "question_column": {"data": {"question_column": "asked"}},
     "start_column": {"data": {"start_column": "begin"}},

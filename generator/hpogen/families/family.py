@@ -111,6 +111,12 @@ def no_slots(constants: Mapping[str, Any]) -> Mapping[str, list[str]]:
     return {}
 
 
+def none_idle(values: Mapping[str, Sequence[Any]]) -> Mapping[str, tuple[str, str]]:
+    """Return no parameter without effect, whatever the values."""
+    del values
+    return {}
+
+
 @dataclass(frozen=True)
 class Family:
     """Tasks that share data, model, axes and constants."""
@@ -143,6 +149,9 @@ class Family:
     second_metrics: Mapping[str, str] = field(default_factory=dict)  # only beside one of `metrics`
     switches: Mapping[str, Switch] = field(default_factory=dict)
     slots: Callable[[Mapping[str, Any]], Mapping[str, list[str]]] = no_slots  # from constants
+    # From the values that each parameter and axis may have: the parameters without effect, each
+    # with the reason and a parameter whose larger values would give it one.
+    idle: Callable[[Mapping[str, Sequence[Any]]], Mapping[str, tuple[str, str]]] = none_idle
     final_parts: tuple[str, ...] = ()  # only of final scripts, after `parts`
     variant: Variant | None = None
     folder: Path | None = None  # its own parts, which take precedence over those of hpo_script

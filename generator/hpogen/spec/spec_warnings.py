@@ -30,6 +30,7 @@ def spec_warnings(spec: Spec, n_train_rows: int | None = None) -> list[str]:
         *idle_pruner(spec, n_train_rows),
         *random_categories(spec),
         *one_generation(spec),
+        *idle_params(spec),
     ]
 
 
@@ -150,6 +151,19 @@ def one_generation(spec: Spec) -> Iterator[str]:
                 f"sampler.population_size: the first {size:,} trials are drawn at random, and"
                 f" {counted(n_left, 'trial')} besides the reruns are no more; lower it, or raise"
                 " study.n_trials"
+            )
+
+
+def idle_params(spec: Spec) -> Iterator[str]:
+    """Yield a warning per searched parameter that has no effect in any trial."""
+    rows = spec.architectures
+    axes = {name: [row[name] for row in rows] for name in rows[0]}
+    values = {name: values_of(spec, name) for name in (*spec.fixed, *spec.search)}
+    for name, (reason, other) in spec.family.idle({**axes, **values}).items():
+        if name in spec.search:
+            yield (
+                f"search.{name}: no effect, because {reason}; raise {place_of(spec, other)}, or"
+                f" write {name} under fixed"
             )
 
 

@@ -29,8 +29,6 @@ def check_text(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
         wrong.append(("val_fraction", "no texts are left for the test split"))
     if len({*constants["labels"]}) < len(constants["labels"]):
         wrong.append(("labels", "a label is given twice"))
-    if constants["group_column"] and constants["split_column"]:
-        wrong.append(("group_column", "give group_column or split_column, not both"))
     return wrong
 
 

@@ -32,9 +32,16 @@ DEMO_LABELS = [
     "proprietary-license",
     "public-domain",
 ]
-ENCODER = "folder or name of a model of transformers"
 Labels = Annotated[list[Name], Field(min_length=2, max_length=1000)]
 
+ENCODER = Constant(
+    "encoder",
+    "model",
+    None,
+    Name | None,
+    "folder or name of a model of transformers",
+    optional="encoder",
+)
 CONSTANTS = (
     Constant("data_path", "data", DEMO_PATH, Name, "CSV, TSV, JSON Lines or Parquet"),
     Constant("data_sha256", "data", None, Digest | None, "of that file; checked if given"),
@@ -49,5 +56,5 @@ CONSTANTS = (
     Constant("split_seed", "splits", 0, Count, "of the random splits, apart from SEED"),
     Constant("min_class_samples", "splits", 5, Positive, "refuse fewer texts of a label"),
     Constant("context_length", "model", 256, Positive, "bytes of a text that the model sees"),
-    Constant("encoder", "model", None, Name | None, ENCODER, optional="encoder"),
+    ENCODER,
 )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hpo_script.families.text.examples import (
     SUFFIXES,
+    Example,
     evenly_spread,
-    read_examples,
+    read_cells,
+    read_rows,
     splits_of,
 )
 from hpogen.configuration.yaml_file import shown
@@ -30,15 +32,14 @@ def read_text_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
     place = shown(path, 200)
     if Path(path).suffix not in SUFFIXES:
         raise DataError(f"{place}: not one of {', '.join(SUFFIXES)}")
-    extra = [values[name] for name in ("group_column", "split_column") if values[name]]
+    columns = {key: values[f"{key}_column"] for key in ("text", "label", "group", "split")}
     try:
         content = Path(path).read_bytes()
-        columns = [values["text_column"], values["label_column"], *extra]
-        examples = read_examples(Path(path), content, columns)
+        rows = read_rows(Path(path), content)
+        cells = read_cells(rows, columns, needed=columns, hidden=["label"])
+        examples = [Example(**row) for row in cells]
         train, val, test = splits_of(
             examples,
-            grouped=values["group_column"] is not None,
-            fixed=values["split_column"] is not None,
             shares=(values["train_fraction"], values["val_fraction"]),
             seed=values["split_seed"],
         )
@@ -49,11 +50,12 @@ def read_text_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
         raise DataError(f"{place}: {error.strerror}") from None
     except Exception as error:  # each reader raises its own types for a damaged file
         raise DataError(f"{place}: {shown(str(error), 200)}") from None
-    labels = given.get("labels") or sorted({example[1] for example in examples})
-    check_labels(place, labels, [example[1] for example in examples])
-    present = [[examples[row][1] for row in rows] for rows in (train, val)]
+    present = [[examples[row].label for row in rows] for rows in (train, val)]
+    found = {one.label for one in examples if one.label}  # those of test texts may be hidden
+    labels = given.get("labels") or sorted(found)
+    check_labels(place, labels, found)
     check_counts(place, labels, present, values["min_class_samples"])
-    n_cut = sum(len(example[0].encode()) > values["context_length"] for example in examples)
+    n_cut = sum(len(one.text.encode()) > values["context_length"] for one in examples)
     sizes = f"{len(train):,} for training, {len(val):,} validation, {len(test):,} test"
     notes = [f"{len(examples):,} texts, {len(labels)} labels: {sizes}"]
     warnings = []
@@ -71,7 +73,7 @@ def read_text_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
     return DataFacts(constants, notes, warnings, len(train))
 
 
-def check_labels(place: str, labels: list[str], present: list[str]) -> None:
+def check_labels(place: str, labels: Sequence[str], present: Collection[str]) -> None:
     """Raise DataError for an unlisted label, fewer than 2 or more than MAX_LABELS labels."""
     if others := sorted({*present} - {*labels}):
         raise DataError(f"{place}: the label {shown(others[0])} is not one of data.labels")

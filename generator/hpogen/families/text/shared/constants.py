@@ -27,9 +27,13 @@ OTHER_DEFAULTS = {"data_path": DEMO_PATH, "labels": DEMO_LABELS, "question_colum
 
 
 def both() -> tuple[Constant, ...]:
-    """Return the constants of spans, and those that only labels have, by group."""
-    names = {constant.name for constant in SPANS}
-    merged = [*SPANS, *(constant for constant in LABELS if constant.name not in names)]
+    """Return the constants of spans, and those that only labels have, by group.
+
+    Without `encoder`: these tasks have no variant with a pretrained one.
+    """
+    names = {"encoder", *(constant.name for constant in SPANS)}
+    spans = [constant for constant in SPANS if constant.name != "encoder"]
+    merged = [*spans, *(constant for constant in LABELS if constant.name not in names)]
     groups = ("data", "splits", "model")
     ordered = sorted(merged, key=lambda constant: groups.index(constant.group))
     return tuple(
