@@ -27,9 +27,9 @@ OTHER_DEFAULTS = {"data_path": DEMO_PATH, "labels": DEMO_LABELS, "question_colum
 
 
 def both() -> tuple[Constant, ...]:
-    """Return the constants of spans, and those that only labels have, by group."""
+    """Return the constants of spans, and those that every search of labels has, by group."""
     names = {constant.name for constant in SPANS}
-    merged = [*SPANS, *(constant for constant in LABELS if constant.name not in names)]
+    merged = [*SPANS, *(c for c in LABELS if c.name not in names and not c.optional)]
     groups = ("data", "splits", "model")
     ordered = sorted(merged, key=lambda constant: groups.index(constant.group))
     return tuple(
