@@ -80,6 +80,17 @@ def test_a_text_is_encoded_as_if_it_had_been_in_the_training(texts: list[str], t
     assert Tokenizer(merges).encode(text) == [token for word in words for token in word]
 
 
+@pytest.mark.slow
+def test_the_tokens_of_licence_notices_are_those_of_the_library_tokenizers() -> None:
+    pytest.importorskip("tokenizers", reason="needs tokenizers: pip install 'hpogen[text]'")
+    from benchmarks.byte_pairs import fast, notices, own
+
+    texts = notices()
+    ours, theirs = own(texts, 1000), fast(texts, 1000)
+    assert ours.tokens == theirs.tokens
+    assert ours.n_tokens == theirs.n_tokens
+
+
 def test_of_equally_common_pairs_the_smallest_is_merged() -> None:
     assert train_merges(["ba ba", "ab", "ab"], 1) == [(ord("a"), ord("b"))]
     assert train_merges(["ba", "ba", "ba", "ab"], 1) == [(ord("b"), ord("a"))]

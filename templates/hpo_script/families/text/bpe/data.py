@@ -37,6 +37,7 @@ class Task(ByteTask):
                 f"{self.data_path}: the training texts give {found:,} tokens, fewer than"
                 f" VOCAB_SIZE, {VOCAB_SIZE:,}"
             )
+        self.lengths = text_lengths(self.texts, self.tokenizer)
         if self.folder:
             save_merges(self.folder / MERGES_FILE, self.tokenizer)
 
@@ -46,15 +47,19 @@ class Task(ByteTask):
 
     def describe(self) -> dict[str, Any]:
         """Return digest, sizes, and how much of the texts the model sees."""
-        lengths = [(len(text.encode()), len(self.tokenizer.encode(text))) for text in self.texts]
-        n_bytes, n_tokens = (sum(column) for column in zip(*lengths, strict=True))
-        cut = [sum(one[i] > CONTEXT_LENGTH for one in lengths) / len(lengths) for i in (0, 1)]
-        return {
-            **super().describe(),
-            "bytes_per_token": round(n_bytes / n_tokens, 3),
-            "cut_as_tokens": round(cut[1], 4),
-            "cut_as_bytes": round(cut[0], 4),
-        }
+        return {**super().describe(), **self.lengths}
+
+
+def text_lengths(texts: Sequence[str], tokenizer: Tokenizer) -> dict[str, float]:
+    """Return bytes per token, and the share of texts that are longer than the context."""
+    n_bytes = [len(text.encode()) for text in texts]
+    n_tokens = [len(tokenizer.encode(text)) for text in texts]
+    cut = [sum(n > CONTEXT_LENGTH for n in counts) / len(texts) for counts in (n_tokens, n_bytes)]
+    return {
+        "bytes_per_token": round(sum(n_bytes) / sum(n_tokens), 3),
+        "cut_as_tokens": round(cut[0], 4),
+        "cut_as_bytes": round(cut[1], 4),
+    }
 
 
 def save_merges(path: Path, tokenizer: Tokenizer) -> None:
