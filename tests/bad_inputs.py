@@ -408,6 +408,19 @@ ROWS: tuple[Bad, ...] = (
         "error: x.yaml:1:9: model.vocabulary: unknown key; choose from context_length,"
         " max_context_length, patch_length, stride",
     ),
+    Bad(
+        "fewer tokens than bytes",
+        "hpogen render --budget 2M --config x.yaml",
+        "error: x.yaml:2:9: model.vocab_size: must be at least 257 (got 256)",
+        files={"x.yaml": "task: text_classification\nmodel: {vocab_size: 256}"},
+    ),
+    Bad(
+        "byte pairs for a task that reads words",
+        "hpogen render --budget 2M --config x.yaml",
+        "error: x.yaml:2:9: model.vocab_size: unknown key; choose from context_length,"
+        " hash_buckets, max_answer",
+        files={"x.yaml": "task: span_extraction\nmodel: {vocab_size: 1000}"},
+    ),
     # architecture:
     config(
         "a mistyped axis",

@@ -26,9 +26,10 @@ from scripts import JOINT, LABELS, SPANS, changed, edit, run
 TASKS = {
     "licences": changed(
         LABELS,
+        budget="30K",
         data={"data_path": "licences.csv", "labels": ["apache-2.0", "mit"]},
         splits={"split_column": "part"},
-        model={"context_length": 32},
+        model={"context_length": 32, "vocab_size": 600},
         fixed={"epochs": 1},
     ),
     "licence-spans": changed(SPANS, data={"data_path": "licence-spans.csv"}, fixed={"epochs": 1}),

@@ -162,6 +162,7 @@ def test_a_script_from_scratch_holds_nothing_of_fine_tuning() -> None:
     ("changes", "message"),
     [
         ({"model": {"context_length": 65}}, "longer than the encoder's 64 positions"),
+        ({"model": {"vocab_size": 600}}, "the encoder has a tokenizer of its own"),
         ({"model": {"encoder_params": [1]}}, "encoder_params"),
         ({"model": {"encoder_sha256": "0" * 64}}, "encoder_sha256 is "),
         ({"architecture": {"d_ff_ratio": [4]}}, "unknown axis"),

@@ -108,6 +108,7 @@ CONSTANTS: dict[str, dict[str, Any]] = {
     "val_bytes": {"splits": {"val_bytes": 5000}},
     "walk_forward": {"splits": {"walk_forward": 2}},
     "context_length": {"model": {"context_length": 30}},
+    "vocab_size": {"model": {"vocab_size": 300}},
     "max_context_length": {"model": {"max_context_length": 90}},
     "patch_length": {"model": {"patch_length": 12}},
     "stride": {"model": {"stride": 4}},

@@ -117,6 +117,12 @@ def none_idle(values: Mapping[str, Sequence[Any]]) -> Mapping[str, tuple[str, st
     return {}
 
 
+def no_starts(constants: Mapping[str, Any]) -> list[str]:
+    """Return no lines, whatever the constants."""
+    del constants
+    return []
+
+
 @dataclass(frozen=True)
 class Family:
     """Tasks that share data, model, axes and constants."""
@@ -152,6 +158,7 @@ class Family:
     # From the values that each parameter and axis may have: the parameters without effect, each
     # with the reason and a parameter whose larger values would give it one.
     idle: Callable[[Mapping[str, Sequence[Any]]], Mapping[str, tuple[str, str]]] = none_idle
+    starts: Callable[[Mapping[str, Any]], list[str]] = no_starts  # source before `main` starts
     final_parts: tuple[str, ...] = ()  # only of final scripts, after `parts`
     variant: Variant | None = None
     folder: Path | None = None  # its own parts, which take precedence over those of hpo_script
@@ -203,6 +210,16 @@ class Family:
         self, task: str, used: Mapping[str, Sequence[str]], constants: Mapping[str, Any]
     ) -> list[str]:
         """Return the parts of the experiment in reading order, every slot filled."""
+        return self.filled(self.parts, task, used, constants)
+
+    def filled(
+        self,
+        parts: Iterable[str],
+        task: str,
+        used: Mapping[str, Sequence[str]],
+        constants: Mapping[str, Any],
+    ) -> list[str]:
+        """Return some parts with every slot filled."""
         slots = {"accumulate": ["experiment/accumulate_mean"]}
         slots |= {slot: [part] for slot, part in self.kind(task).parts.items()}
         slots |= self.slots(constants)
@@ -212,6 +229,6 @@ class Family:
         for choice in self.choices(used):
             slots |= {slot: [part] for slot, part in choice.extra.items()}
         names: list[str] = []
-        for name in self.parts:
+        for name in parts:
             names += slots[name[1:-1]] if name.startswith("{") else [name]
         return names

@@ -94,7 +94,8 @@ def part_problems(family: Family) -> Iterator[str]:
     fixed = [name for name in family.parts if not name.startswith("{")]
     chosen = [part for kind in family.tasks for part in kind.parts.values()]
     chosen += [part for choice in choices for part in choice.parts.values()]
-    named = (*fixed, *chosen, *family.final_parts)
+    final = [name for name in family.final_parts if not name.startswith("{")]
+    named = (*fixed, *chosen, *final)
     missing = [name for name in named if find_part(name, family.folder) is None]
     for name in missing:
         yield f"part {shown(name)}: {name}.py is neither in the folder nor in {PACKAGE}"

@@ -104,10 +104,11 @@ def final_part_names(search: Spec) -> PartNames:
         raise UsageError(
             f"the family {family.name} has no final_parts; docs/families.md says what they define"
         )
-    parts = family.part_names(search.task, search.used, search.constants)
-    kept = [part for part in parts if part not in SEARCH_ONLY]
+    about = (search.task, search.used, search.constants)
+    kept = [part for part in family.part_names(*about) if part not in SEARCH_ONLY]
+    final_parts = family.filled(family.final_parts, *about)
     return PartNames(
-        ["final/command_line"], [*kept, *family.final_parts, *TEST_COMPARISON], [*FINAL_MACHINERY]
+        ["final/command_line"], [*kept, *final_parts, *TEST_COMPARISON], [*FINAL_MACHINERY]
     )
 
 

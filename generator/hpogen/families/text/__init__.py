@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from hpo_script.families.text.parameter_counts import count_params, sample_bytes
+from hpo_script.families.text.parameter_counts import BYTES, count_params, sample_bytes
 from hpogen.families.family import Family, Switch, TaskKind, Variant
 from hpogen.families.shared import AXES, SMALL_AXES, epoch_schedule, shapes
+from hpogen.families.text.byte_pairs import parts_by_constants, starts_by_constants
 from hpogen.families.text.constants import CONSTANTS, DEMO_PATH
 from hpogen.families.text.examples_file import read_text_examples
 from hpogen.families.text.heads import HEADS
@@ -35,7 +36,9 @@ def check_text(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
 def describe_inputs(constants: Mapping[str, Any], options: Mapping[str, str]) -> str:
     """Return the form in which a text enters the model."""
     del options
-    return f"the first {constants['context_length']:,} bytes of a text"
+    size = constants.get("vocab_size")
+    tokens = "bytes" if size is None else f"byte pairs ({size:,} tokens)"
+    return f"the first {constants['context_length']:,} {tokens} of a text"
 
 
 def count_samples(
@@ -57,6 +60,7 @@ def count_text_params(
         context_length=constants["context_length"],
         n_labels=len(constants["labels"]),
         head=options["head"],
+        vocab_size=constants.get("vocab_size") or BYTES,
     )
 
 
@@ -87,6 +91,8 @@ FROM_SCRATCH = Family(
     schedule=epoch_schedule,
     length_params=("epochs", "batch_size"),
     constants=CONSTANTS,
+    slots=parts_by_constants,
+    starts=starts_by_constants,
     check=check_text,
     params=SEARCH_SPACE,
     options={"head": HEADS},

@@ -20,6 +20,7 @@ from hpogen.configuration.yaml_file import shown
 from hpogen.errors import DataError
 from hpogen.families.family import DataFacts, with_defaults
 from hpogen.families.shared import local_path
+from hpogen.families.text.byte_pairs import share_cut, tokenizer_of
 from hpogen.families.text.constants import CONSTANTS
 
 MAX_LABELS = 100
@@ -55,22 +56,45 @@ def read_text_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
     labels = given.get("labels") or sorted(found)
     check_labels(place, labels, found)
     check_counts(place, labels, present, values["min_class_samples"])
-    n_cut = sum(len(one.text.encode()) > values["context_length"] for one in examples)
+    texts = [one.text for one in examples]
     sizes = f"{len(train):,} for training, {len(val):,} validation, {len(test):,} test"
     notes = [f"{len(examples):,} texts, {len(labels)} labels: {sizes}"]
-    warnings = []
-    if n_cut > len(examples) / 10 and not values["encoder"]:
-        share = n_cut / len(examples)
-        warnings.append(
-            f"{share:.0%} of the texts are longer than model.context_length,"
-            f" {values['context_length']} bytes, and are cut"
-        )
+    warnings: list[str] = []
+    if not values["encoder"]:
+        more, warnings = about_lengths(place, texts, [texts[row] for row in train], values)
+        notes += more
     constants = {
         "data_path": local_path(path),
         "data_sha256": hashlib.sha256(content).hexdigest(),
         "labels": list(labels),
     }
     return DataFacts(constants, notes, warnings, len(train))
+
+
+def about_lengths(
+    place: str, texts: Sequence[str], training: Sequence[str], values: Mapping[str, Any]
+) -> tuple[list[str], list[str]]:
+    """Return notes and warnings on tokens per text. Raises DataError for too few tokens."""
+    length, size = values["context_length"], values["vocab_size"]
+    lengths = [len(text.encode()) for text in texts]
+    share, unit = share_cut(lengths, length), "bytes"
+    notes = []
+    if size is not None:
+        tokenizer = tokenizer_of(place, training, size)
+        n_bytes, as_bytes = sum(lengths), share
+        lengths = [len(tokenizer.encode(text)) for text in texts]
+        share, unit = share_cut(lengths, length), "tokens"
+        notes.append(
+            f"{size:,} tokens, {n_bytes / sum(lengths):.1f} bytes each on average: {share:.0%} of"
+            f" the texts are cut at {length} tokens, {as_bytes:.0%} at {length} bytes"
+        )
+    if share <= 0.1:
+        return notes, []
+    warning = (
+        f"{share:.0%} of the texts are longer than model.context_length, {length} {unit}, and are"
+        " cut"
+    )
+    return notes, [warning]
 
 
 def check_labels(place: str, labels: Sequence[str], present: Collection[str]) -> None:

@@ -5,6 +5,7 @@ PARTS = (
     "experiment/transformer",
     "families/text/encoder",
     "{head}",
+    "{vocabulary}",
     "families/text/model",
     "families/text/examples",
     "families/text/metrics",
@@ -13,8 +14,9 @@ PARTS = (
     "families/text/label_baselines",
     "{loss}",
     "families/text/augment",
-    "families/text/bytes",
+    "{tokens}",
     "families/text/data",
+    "{byte_pairs}",
     "experiment/accumulate_mean",
     "{optimizer}",
     "families/text/optimizer",
@@ -25,4 +27,8 @@ PARTS = (
     "experiment/space",
 )
 
-FINAL_PARTS = ("families/text/final_measures", "families/text/final_task")
+FINAL_PARTS = (
+    "families/text/final_measures",
+    "families/text/final_task",
+    "{final_byte_pairs}",
+)

@@ -58,6 +58,11 @@ class Task:
 
     def load(self, device: torch.device) -> None:
         """Read the examples; move the tokens of training and validation texts to the device."""
+        self.read_texts(device)
+        self.tokens = self.encode(self.texts).to(device)
+
+    def read_texts(self, device: torch.device) -> None:
+        """Read texts and labels of training and validation. Raises UnusableError."""
         train, val, _ = self.read_splits()  # the test texts are dropped
         train = [train[row] for row in evenly_spread(range(len(train)), TRAIN_SUBSET)]
         for split, examples in (("training", train), ("validation", val)):
@@ -68,11 +73,14 @@ class Task:
                     f" fewer than MIN_CLASS_SAMPLES, {MIN_CLASS_SAMPLES}"
                 )
         self.texts = [one.text for one in train + val]
-        self.tokens = text_tokens(self.texts).to(device)
         labels = [LABELS.index(one.label) for one in train + val]
         self.labels = torch.tensor(labels, device=device)
         self.train = torch.arange(len(train), device=device)
         self.val = torch.arange(len(train), len(labels), device=device)
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """Return the first tokens of texts, (texts, CONTEXT_LENGTH)."""
+        return text_tokens(texts)
 
     def read_splits(self) -> list[list[Example]]:
         """Return the examples of training, validation and test. Raises UnusableError."""

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from hpo_script.constants import METRIC
 from hpo_script.experiment.shared import Arch, UnusableError
-from hpo_script.families.text.bytes import text_tokens
 from hpo_script.families.text.constants import (
     CONTEXT_LENGTH,
     GROUP_COLUMN,
@@ -89,7 +88,7 @@ class FinalTask(Task):
 
     def test_scores(self, model: nn.Module, about: Mapping[str, Any], size: int) -> np.ndarray:
         """Return the scores of the test texts."""
-        logits = self.logits(model, text_tokens(self.test_texts), size)
+        logits = self.logits(model, self.encode(self.test_texts), size)
         return log_probabilities(logits, about["temperature"])
 
     def baseline_scores(self, both: bool) -> tuple[dict[str, np.ndarray], str]:
@@ -159,7 +158,7 @@ class FinalTask(Task):
             raise UnusableError(f"{path}: {error}") from None
         if not texts:
             raise UnusableError(f"{path}: no rows")
-        logits = self.logits(model, text_tokens(texts), 64)
+        logits = self.logits(model, self.encode(texts), 64)
         scores = log_probabilities(logits, about["temperature"])
         labels = np.array(LABELS)[scores.argmax(1)]
         numbers = np.arange(1, len(texts) + 1)

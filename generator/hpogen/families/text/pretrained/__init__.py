@@ -32,7 +32,8 @@ REPLACED = {
     "experiment/transformer": ["families/text/pretrained/encoder"],
     "families/text/encoder": [],
     "families/text/model": ["{pooling}", "families/text/pretrained/model"],
-    "families/text/bytes": ["families/text/pretrained/noise", "families/text/pretrained/tokens"],
+    "{vocabulary}": [],
+    "{tokens}": ["families/text/pretrained/noise", "families/text/pretrained/tokens"],
     "families/text/optimizer": ["families/text/pretrained/optimizer"],
     "families/text/spans/word_buckets": [],
     "families/text/spans/model": ["families/text/pretrained/span_model"],
@@ -55,6 +56,8 @@ def check(base: Family, constants: Mapping[str, Any]) -> list[tuple[str, str]]:
     longest = constants["encoder_sizes"]["n_positions"]
     if constants["context_length"] > longest:
         wrong.append(("context_length", f"longer than the encoder's {longest:,} positions"))
+    if constants["vocab_size"] is not None:
+        wrong.append(("vocab_size", "the encoder has a tokenizer of its own; leave it out"))
     return wrong
 
 

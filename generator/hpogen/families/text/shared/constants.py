@@ -29,11 +29,11 @@ OTHER_DEFAULTS = {"data_path": DEMO_PATH, "labels": DEMO_LABELS, "question_colum
 def both() -> tuple[Constant, ...]:
     """Return the constants of spans, and those that only labels have, by group.
 
-    Without `encoder`: these tasks have no variant with a pretrained one.
+    Without optional ones, such as `encoder`: these tasks have no variant with them.
     """
-    names = {"encoder", *(constant.name for constant in SPANS)}
-    spans = [constant for constant in SPANS if constant.name != "encoder"]
-    merged = [*spans, *(constant for constant in LABELS if constant.name not in names)]
+    spans = [constant for constant in SPANS if not constant.optional]
+    names = {constant.name for constant in SPANS}
+    merged = [*spans, *(c for c in LABELS if c.name not in names and not c.optional)]
     groups = ("data", "splits", "model")
     ordered = sorted(merged, key=lambda constant: groups.index(constant.group))
     return tuple(
