@@ -20,7 +20,7 @@ def summary_lines(spec: Spec) -> list[str]:
     family = spec.family
     searched = (f"{name} {searched_range(entry)}" for name, entry in spec.search.items())
     items = {
-        "architectures": f"{space_size(spec)}; {space_range(spec)}",
+        "grid": f"{space_size(spec)}; {space_range(spec)}",
         "features": family.describe_inputs(spec.constants, spec.options),
         "searched": "; ".join(searched) or "nothing but the architecture",
         "study": trials(spec),
@@ -50,7 +50,8 @@ def space_size(spec: Spec) -> str:
     space = spec.space()
     shapes = {space.shape_of[arch_idx] for arch_idx in space.allowed}
     skipped = f" ({len(spec.skipped):,} more skipped)" if spec.skipped else ""
-    return f"{len(space.allowed):,} of {counted(len(shapes), 'shape')}{skipped}"
+    architectures = counted(len(space.allowed), "architecture")
+    return f"{architectures}, {counted(len(shapes), 'shape')}{skipped}"
 
 
 def space_range(spec: Spec) -> str:
@@ -61,7 +62,7 @@ def space_range(spec: Spec) -> str:
     aspects = [row["d_model"] / row["n_layers"] for row in rows]
     return (
         f"{min(counts):,} to {max(counts):,} parameters;"
-        f" d_model / n_layers {min(aspects):.3g} to {max(aspects):.3g}"
+        f" d_model/n_layers {min(aspects):.3g} to {max(aspects):.3g}"
     )
 
 

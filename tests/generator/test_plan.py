@@ -40,7 +40,7 @@ def render(folder: Path, text: str = TWO, *flags: str) -> Result:
 
 def outcome(done: Result) -> list[str]:
     """Return the lines on stderr that tell what became of the files."""
-    described = re.compile(r"hpo_\S+\.py: \d+ of \d+ shapes|warning: ")
+    described = re.compile(r"hpo_\S+\.py: \d+ architectures, \d+ shapes|warning: ")
     return [line for line in done.stderr.splitlines() if not described.match(line)]
 
 

@@ -31,7 +31,8 @@ def test_the_summary_tells_the_space_the_parameters_and_the_methods(spec: Spec) 
     assert max(map(len, lines)) < 100
     text = " ".join(line.strip() for line in lines)
     counts = [row["params"] for row in spec.architectures]
-    assert text.startswith(f"architectures: {len(counts)} of {len(spec.space().shapes)} shapes; ")
+    shapes = len(spec.space().shapes)
+    assert text.startswith(f"grid: {len(counts)} architectures, {shapes} shapes; ")
     assert f"{min(counts):,} to {max(counts):,} parameters" in text
     assert f"study: {spec.n_trials} trials, of these {len(spec.extremes)} extreme" in text
     assert f"sampler: {spec.sampler.type}; pruner: {spec.pruner.type}" in text
@@ -62,7 +63,7 @@ def test_features_are_told_in_the_form_in_which_the_model_sees_them() -> None:
 def test_architectures_that_are_never_tried_are_not_counted() -> None:
     config = ConfigFile("x.yaml", {"architecture": {"skip": [0, 1, 2]}}, {})
     assert summary_line(make_spec(budget="2M", horizon=1, config=config)).startswith(
-        "77 of 16 shapes (3 more skipped); 50 trials"
+        "77 architectures, 16 shapes (3 more skipped); 50 trials"
     )
 
 
@@ -95,8 +96,10 @@ def test_a_plan_has_a_line_per_script_and_each_warning_once(tmp_path: Path) -> N
     plan.write_text("budgets: [2M, 20M]\nhorizons: [1]\nconfig: {study: {n_trials: 2}}\n")
     done = hpogen("render", "--plan", plan)
     described = [line for line in done.stderr.splitlines() if ": " in line]
-    assert described[0].startswith("hpo_2M_h1.py: 80 of 16 shapes; 2 trials, of these 2 extreme")
-    assert described[1].startswith("hpo_20M_h1.py: 75 of 15 shapes; 2 trials")
+    assert described[0].startswith(
+        "hpo_2M_h1.py: 80 architectures, 16 shapes; 2 trials, of these 2 extreme"
+    )
+    assert described[1].startswith("hpo_20M_h1.py: 75 architectures, 15 shapes; 2 trials")
     (few,) = [line for line in described if "study.n_trials" in line and "hpo_2M" in line]
     assert few.startswith("warning: ")
     quiet = hpogen("render", "--plan", plan, "--quiet").stderr
