@@ -95,14 +95,13 @@ def is_finite(cell: Any) -> bool:
 
 def direction_of(study: Study, objective: Objective) -> str:
     """Return the direction of an objective: stated, of the study, or known from the name."""
-    name = objective.name.removeprefix("user_attrs_")
-    directions = study.about.get("directions") or []
-    known = {f"values_{index}": way for index, way in enumerate(directions)}
-    known[str(study.about.get("second_metric"))] = study.about.get("second_direction")
-    known |= dict.fromkeys(("value", str(study.about.get("metric"))), study.direction)
-    known |= {name: "maximize"} if name.endswith(HIGHER_IS_BETTER) and name not in known else {}
-    known |= {name: "minimize"} if name.endswith(LOWER_IS_BETTER) and name not in known else {}
-    direction = objective.direction or known.get(name)
+    name, about = objective.name.removeprefix("user_attrs_"), study.about
+    stated = {f"values_{index}": way for index, way in enumerate(about.get("directions") or [])}
+    stated[str(about.get("second_metric"))] = about.get("second_direction")
+    stated |= dict.fromkeys(("value", str(about.get("metric"))), study.direction)
+    by_name = "minimize" if name.endswith(LOWER_IS_BETTER) else None
+    by_name = "maximize" if name.endswith(HIGHER_IS_BETTER) else by_name
+    direction = objective.direction or stated.get(name) or by_name
     if direction not in SIGNS:
         way = f"write {objective.name}:minimize or {objective.name}:maximize"
         raise ObjectiveError(f"the direction of {objective.name} is unknown; {way}")

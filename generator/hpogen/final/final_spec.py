@@ -115,7 +115,8 @@ def final_part_names(search: Spec) -> PartNames:
 def final_constants(spec: FinalSpec) -> list[Group]:
     """Return the constants in groups, in reading order."""
     search = spec.search
-    shared = [c for c in experiment_constants(search) if c[0] not in LEFT_OUT]
+    constants = experiment_constants(search)
+    shared = [c for c in constants if c[0].partition(":")[0] not in LEFT_OUT]
     trained: list[Assignment] = [
         ("NAME", spec.name, ""),
         *shared,

@@ -1,4 +1,4 @@
-"""Two objectives: the sampler learns from METRIC and from SECOND_METRIC, neither goes first.
+"""Two objectives: the sampler optimizes METRIC and SECOND_METRIC together.
 
 A trial has the values of its best evaluation by METRIC. METRIC alone decides which trial is the
 best, and which ones are rerun.
