@@ -68,7 +68,7 @@ SPLIT_SEED = 0  # of the random splits, apart from SEED
 MIN_CLASS_SAMPLES = 5  # refuse fewer texts of a label
 
 # Model
-CONTEXT_LENGTH = 64  # bytes of a text that the model sees
+CONTEXT_LENGTH = 64  # tokens that the model sees of a text; a token is a byte without vocab_size
 
 # Search space, besides the architecture
 SEARCH_SPACE: dict[str, dict[str, Any]] = {
@@ -296,7 +296,7 @@ HIDDEN = 257  # in place of a byte that augmentation hides
 
 
 class TextClassifier(nn.Module):
-    """Encoder, mean over the bytes of the text, head."""
+    """Encoder, mean over the tokens of the text, head."""
 
     def __init__(self, arch: Arch, dropout: float) -> None:
         super().__init__()
@@ -305,7 +305,7 @@ class TextClassifier(nn.Module):
         init_weights(self, arch["n_layers"])
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Map bytes (batch, CONTEXT_LENGTH) to logits (batch, labels)."""
+        """Map tokens (batch, CONTEXT_LENGTH) to logits (batch, labels)."""
         is_text = (tokens != PADDING).unsqueeze(2)
         mean = (self.encoder(tokens) * is_text).sum(1) / is_text.sum(1).clamp(min=1)
         return self.head(mean)
@@ -638,6 +638,11 @@ class Task:
 
     def load(self, device: torch.device) -> None:
         """Read the examples; move the tokens of training and validation texts to the device."""
+        self.read_texts(device)
+        self.tokens = self.encode(self.texts).to(device)
+
+    def read_texts(self, device: torch.device) -> None:
+        """Read texts and labels of training and validation. Raises UnusableError."""
         train, val, _ = self.read_splits()  # the test texts are dropped
         train = [train[row] for row in evenly_spread(range(len(train)), TRAIN_SUBSET)]
         for split, examples in (("training", train), ("validation", val)):
@@ -648,11 +653,14 @@ class Task:
                     f" fewer than MIN_CLASS_SAMPLES, {MIN_CLASS_SAMPLES}"
                 )
         self.texts = [one.text for one in train + val]
-        self.tokens = text_tokens(self.texts).to(device)
         labels = [LABELS.index(one.label) for one in train + val]
         self.labels = torch.tensor(labels, device=device)
         self.train = torch.arange(len(train), device=device)
         self.val = torch.arange(len(train), len(labels), device=device)
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """Return the first tokens of texts, (texts, CONTEXT_LENGTH)."""
+        return text_tokens(texts)
 
     def read_splits(self) -> list[list[Example]]:
         """Return the examples of training, validation and test. Raises UnusableError."""

@@ -56,7 +56,7 @@ def check(base: Family, constants: Mapping[str, Any]) -> list[tuple[str, str]]:
     longest = constants["encoder_sizes"]["n_positions"]
     if constants["context_length"] > longest:
         wrong.append(("context_length", f"longer than the encoder's {longest:,} positions"))
-    if constants["vocab_size"] is not None:
+    if constants.get("vocab_size") is not None:
         wrong.append(("vocab_size", "the encoder has a tokenizer of its own; leave it out"))
     return wrong
 
