@@ -28,6 +28,7 @@ import itertools
 import json
 import math
 import random
+import re
 import sys
 import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -348,7 +349,10 @@ def read_examples(path: Path, content: bytes, columns: Sequence[str]) -> list[li
                 raise ValueError(f"column {column} is missing; the file has {names}")
             if row[column] in (None, ""):
                 raise ValueError(f"row {number}: {column} is empty")
-        examples.append([str(row[column]) for column in columns])
+        values = [str(row[column]) for column in columns]
+        if re.search("[\ud800-\udfff]", " ".join(values)):
+            raise ValueError(f"row {number}: half of a surrogate pair is not a character")
+        examples.append(values)
     return examples
 
 
@@ -1047,7 +1051,6 @@ import errno
 import fcntl
 import os
 import platform
-import re
 import resource
 import signal
 import traceback

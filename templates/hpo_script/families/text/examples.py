@@ -7,6 +7,7 @@ import io
 import json
 import math
 import random
+import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -47,7 +48,10 @@ def read_examples(path: Path, content: bytes, columns: Sequence[str]) -> list[li
                 raise ValueError(f"column {column} is missing; the file has {names}")
             if row[column] in (None, ""):
                 raise ValueError(f"row {number}: {column} is empty")
-        examples.append([str(row[column]) for column in columns])
+        values = [str(row[column]) for column in columns]
+        if re.search("[\ud800-\udfff]", " ".join(values)):
+            raise ValueError(f"row {number}: half of a surrogate pair is not a character")
+        examples.append(values)
     return examples
 
 
