@@ -61,6 +61,7 @@ def test_every_format_gives_the_same_examples(suffix: str, tmp_path: Path) -> No
         ("a.csv", "text,label\nx\n", "row 1: label is empty"),
         ("a.jsonl", '{"text": "x", "label": "y"}\n[]\n', "line 2 is not a JSON object"),
         ("a.jsonl", '{"text": "x"', "Expecting"),
+        ("a.jsonl", '{"text": "x\\ud800", "label": "y"}', "row 1: half of a surrogate pair"),
         ("a.csv", "text,label\nx,y\nz,y\n", "1 labels; a classifier needs 2 to 100"),
         ("a.csv", "text,label\n" + "x,y\n" * 90 + "x,z\n" * 3, "have the label z, fewer than"),
         ("a.xlsx", "", "not one of .csv, .tsv, .jsonl, .parquet"),

@@ -88,7 +88,7 @@ def part_problems(family: Family) -> Iterator[str]:
     tables = [*family.options.values(), *(s.choices for s in family.switches.values())]
     choices = [choice for table in tables for choice in table.values()]
     slots |= {slot for choice in choices for slot in (*choice.parts, *choice.extra)}
-    for name in family.parts:
+    for name in (*family.parts, *family.final_parts):
         if name.startswith("{") and name[1:-1] not in slots:
             yield f"parts: nothing fills the slot {name}; {did_you_mean(name[1:-1], slots)}"
     fixed = [name for name in family.parts if not name.startswith("{")]

@@ -36,9 +36,10 @@ def check_text(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
 def describe_inputs(constants: Mapping[str, Any], options: Mapping[str, str]) -> str:
     """Return the form in which a text enters the model."""
     del options
-    size = constants.get("vocab_size")
-    tokens = "bytes" if size is None else f"byte pairs ({size:,} tokens)"
-    return f"the first {constants['context_length']:,} {tokens} of a text"
+    length, size = constants["context_length"], constants.get("vocab_size")
+    if size is None:
+        return f"the first {length:,} bytes of a text"
+    return f"the first {length:,} tokens of a text, from a vocabulary of {size:,}"
 
 
 def count_samples(

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import random
+import re
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -67,6 +68,8 @@ def read_cells(
         cells = {key: cell(row[name]) for key, name in asked.items()}
         if empty := [name for key, name in asked.items() if key in needed and not cells[key]]:
             raise ValueError(f"row {number}: {empty[0]} is empty")
+        if re.search("[\ud800-\udfff]", " ".join(cells.values())):
+            raise ValueError(f"row {number}: half of a surrogate pair is not a character")
         found.append({**dict.fromkeys(columns, ""), **cells})
     return found
 

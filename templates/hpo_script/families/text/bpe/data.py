@@ -64,13 +64,13 @@ def text_lengths(texts: Sequence[str], tokenizer: Tokenizer) -> dict[str, float]
 
 def save_merges(path: Path, tokenizer: Tokenizer) -> None:
     """Replace a file by one with a line per merge: token, its two parts, and its text."""
-    lines = [
-        json.dumps({"token": token, "parts": parts, "text": content.decode("utf-8", "replace")})
-        for token, (parts, content) in enumerate(
-            zip(tokenizer.merges, tokenizer.contents()[256:], strict=True), 256
-        )
+    texts = [content.decode("utf-8", "replace") for content in tokenizer.contents()]
+    rows = [
+        {"token": token, "parts": parts, "text": texts[token]}
+        for token, parts in enumerate(tokenizer.merges, 256)
     ]
+    content = "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    part.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
+    part.write_text(content, encoding="utf-8")
     part.replace(path)
