@@ -100,6 +100,20 @@ def test_a_file_that_cannot_be_used_is_refused_with_its_place(
     assert message in str(caught.value)
 
 
+def test_a_search_does_not_read_the_answers_of_named_test_texts(tmp_path: Path) -> None:
+    rows = [{**ROWS[n % 3], "part": part} for n, part in enumerate(["train", "val"] * 3)]
+    rows = [row for row in rows if row["start"] is not None]
+    facts = []
+    for hidden in ({"start": 9999, "end": "x"}, {"start": 0, "end": 1}, {}):
+        test = {"question": "q", "text": "not seen", "part": "test", **hidden}
+        path = tmp_path / "rows.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, test]))
+        given = {"split_column": "part", "min_answers": 1}
+        facts.append(read_span_examples(str(path), given, "span_extraction").notes)
+    sizes = "2 for training, 2 validation, 1 test"
+    assert facts == [[f"5 texts, 100% with an answer: {sizes}"]] * 3
+
+
 def test_an_answer_column_needs_one_place_in_the_text() -> None:
     columns = {**COLUMNS, "start": None, "end": None, "answer": "answer"}
     row = {"question": "q", "text": "to be or not to be", "answer": "not"}
