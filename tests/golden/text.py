@@ -28,6 +28,7 @@ import itertools
 import json
 import math
 import random
+import re
 import sys
 import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -368,6 +369,8 @@ def read_cells(
         cells = {key: cell(row[name]) for key, name in asked.items()}
         if empty := [name for key, name in asked.items() if key in needed and not cells[key]]:
             raise ValueError(f"row {number}: {empty[0]} is empty")
+        if re.search("[\ud800-\udfff]", " ".join(cells.values())):
+            raise ValueError(f"row {number}: half of a surrogate pair is not a character")
         found.append({**dict.fromkeys(columns, ""), **cells})
     return found
 
@@ -1081,7 +1084,6 @@ import errno
 import fcntl
 import os
 import platform
-import re
 import resource
 import signal
 import traceback
