@@ -418,7 +418,7 @@ ROWS: tuple[Bad, ...] = (
         "byte pairs for a task that reads words",
         "hpogen render --budget 2M --config x.yaml",
         "error: x.yaml:2:9: model.vocab_size: unknown key; choose from context_length,"
-        " hash_buckets, max_answer",
+        " hash_buckets, max_answer, encoder",
         files={"x.yaml": "task: span_extraction\nmodel: {vocab_size: 1000}"},
     ),
     # architecture:
