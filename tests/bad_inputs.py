@@ -203,6 +203,37 @@ ROWS: tuple[Bad, ...] = (
         " auc, brier",
     ),
     config(
+        "an unknown second metric",
+        "second_metric: ec",
+        "error: x.yaml:1:1: second_metric: unknown metric 'ec'; did you mean ece?",
+    ),
+    config(
+        "the same metric twice",
+        "metric: auc\nsecond_metric: auc",
+        "error: x.yaml:2:1: second_metric: auc is the metric already; choose from val_loss, brier,"
+        " ece",
+    ),
+    config(
+        "a metric that is only good beside another one",
+        "metric: ece",
+        "error: x.yaml:1:1: metric: ece alone does not rank models; write second_metric: ece",
+    ),
+    config(
+        "what two metrics do not have",
+        "second_metric: ece\nstudy: {storage: 'sqlite:///x.db'}\nsampler: {type: gp}\n"
+        "pruner: {type: hyperband}",
+        "error: x.yaml:1:1: second_metric: the section storage stores one value per trial; leave"
+        " out one\nx.yaml:3:11: sampler.type: gp optimizes one metric; choose from nsga2, tpe,"
+        " random, grid\nx.yaml:4:1: pruner: no trial is pruned by two metrics; write pruner:"
+        " {type: none}",
+    ),
+    config(
+        "two metrics' sampler for one",
+        "sampler: {type: nsga2}",
+        "error: x.yaml:1:11: sampler.type: nsga2 is for two metrics; add second_metric, or choose"
+        " another type",
+    ),
+    config(
         "the other direction of a metric",
         "metric: auc\ndirection: minimize",
         "error: x.yaml:2:1: direction: the direction of auc is maximize; leave direction out",
@@ -376,6 +407,19 @@ ROWS: tuple[Bad, ...] = (
         "model: {vocabulary: 256}",
         "error: x.yaml:1:9: model.vocabulary: unknown key; choose from context_length,"
         " max_context_length, patch_length, stride",
+    ),
+    Bad(
+        "fewer tokens than bytes",
+        "hpogen render --budget 2M --config x.yaml",
+        "error: x.yaml:2:9: model.vocab_size: must be at least 257 (got 256)",
+        files={"x.yaml": "task: text_classification\nmodel: {vocab_size: 256}"},
+    ),
+    Bad(
+        "byte pairs for a task that reads words",
+        "hpogen render --budget 2M --config x.yaml",
+        "error: x.yaml:2:9: model.vocab_size: unknown key; choose from context_length,"
+        " hash_buckets, max_answer, encoder",
+        files={"x.yaml": "task: span_extraction\nmodel: {vocab_size: 1000}"},
     ),
     # architecture:
     config(

@@ -21,6 +21,7 @@ def families() -> str:
         "axes that leave the count as it is": lambda f: codes(f.free_axes),
         "axes with extremes": lambda f: codes(f.extreme_axes),
         "metrics": lambda f: codes(default_first(f.metrics, f.default_metric)),
+        "second metric only": lambda f: codes(f.second_metrics),
         "options": lambda f: choices(f.options, f.default_options),
         "switches": lambda f: choices(
             {name: switch.choices for name, switch in f.switches.items()},

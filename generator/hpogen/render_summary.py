@@ -24,12 +24,20 @@ def summary_lines(spec: Spec) -> list[str]:
         "features": family.describe_inputs(spec.constants, spec.options),
         "searched": "; ".join(searched) or "nothing but the architecture",
         "study": trials(spec),
-        "sampler": f"{spec.sampler.type}; pruner: {spec.pruner.type}",
+        "sampler": methods(spec),
     }
     lines: list[str] = []
     for name, text in items.items():
         lines += textwrap.wrap(f"{name}: {shown(text, MOST)}", WIDTH, subsequent_indent="  ")
     return lines
+
+
+def methods(spec: Spec) -> str:
+    """Return the types of sampler and pruner, and both metrics if there are two."""
+    text = f"{spec.sampler.type}; pruner: {spec.pruner.type}"
+    if spec.second_metric is None:
+        return text
+    return f"{text}, because two metrics are optimized, {spec.metric} and {spec.second_metric}"
 
 
 def summary_line(spec: Spec) -> str:

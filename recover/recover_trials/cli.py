@@ -35,6 +35,7 @@ Examples:
   recover-trials logs/hpo_2B_h1.log --format best_config --output best_config.py
   recover-trials logs/hpo_2B_h1.log outputs/hpo_2B_h1/trials/*.json --strict
   recover-trials logs/*.log --sql "SELECT params_epochs, min(value) FROM trials GROUP BY 1"
+  recover-trials logs/hpo_2B_h1.log --pareto value,ece
   recover-trials logs/hpo_2B_h1.log --follow
   zcat old.log.gz | recover-trials - --format json"""
 
@@ -68,6 +69,12 @@ class Command(click.Command):
     "--sort",
     metavar="COLUMN",
     help="Sort the trials by a column, the best value first; -COLUMN reverses the order.",
+)
+@click.option(
+    "--pareto",
+    metavar="A,B,...",
+    help="Keep the trials that no other one beats in all these columns; ece:minimize states a"
+    " direction, values stands for the objectives of the study.",
 )
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Write the first N trials.")
 @click.option(
@@ -140,6 +147,7 @@ def main(
     study: str | None,
     rename: str | None,
     sort: str | None,
+    pareto: str | None,
     top: int | None,
     columns: str | None,
     sql: str | None,
@@ -167,7 +175,9 @@ def main(
         raise click.UsageError("--pid ends --follow; give both options")
     if follow:
         check_follow(
-            logs, format_, output, study, arch_list, rename, sort, top, columns, ranges, sql
+            logs,
+            *(format_, output, study, arch_list, rename),
+            *(sort, pareto, top, columns, ranges, sql),
         )
         paths = [Path(name) for name in logs]
         sys.exit(
@@ -188,7 +198,7 @@ def main(
         write_storage(recovery.studies, to_storage, direction)
     if recovery.has_trials and (format_ or output or not to_storage):
         default = "table" if sys.stdout.isatty() and not output else "csv"
-        select_trials(recovery, sort, top, columns)
+        select_trials(recovery, pareto, sort, top, columns)
         if sql:
             write_query(recovery, sql, format_ or default, output)
         else:
@@ -204,8 +214,9 @@ def check_follow(logs: tuple[str, ...], *others: object) -> None:
         )
     if any(others):
         raise click.UsageError(
-            "--follow takes no --format, --output, --study, --arch-list, --rename, --sort, --top,"
-            " --columns, --sql or --ranges; run the command without --follow to use them"
+            "--follow takes no --format, --output, --study, --arch-list, --rename, --sort,"
+            " --pareto, --top, --columns, --sql or --ranges; run the command without --follow to"
+            " use them"
         )
 
 
@@ -344,16 +355,22 @@ def add_ranges(recovery: Recovery, path: Path | None) -> None:
 
 
 def select_trials(
-    recovery: Recovery, sort: str | None, top: int | None, columns: str | None
+    recovery: Recovery,
+    pareto: str | None,
+    sort: str | None,
+    top: int | None,
+    columns: str | None,
 ) -> None:
     """Select the trials and columns to write; exit if there is no such column."""
     from recover_trials.output.selection import select_rows
+    from recover_trials.pareto import select_front
 
     recovery.columns = [name.strip() for name in columns.split(",")] if columns else None
-    if not (sort or top):
-        return
     try:
-        select_rows(recovery, sort, top)
+        if pareto:
+            select_front(recovery, pareto)
+        if sort or top:
+            select_rows(recovery, sort, top)
     except tuple(EXIT_CODES) as error:
         sys.exit(print_error(error))
 

@@ -38,6 +38,10 @@ class UnknownColumnError(Exception):
     """No trial has a column of this name."""
 
 
+class ObjectiveError(Exception):
+    """An objective of a Pareto front is not a column with a direction."""
+
+
 class QueryError(Exception):
     """SQL that cannot be run on the recovered trials."""
 

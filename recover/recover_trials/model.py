@@ -117,6 +117,7 @@ class Study:
         higher_is_better: the same for the other direction.
         ranges: distributions that the user states, as Optuna's JSON has them.
         selected: the trials to write, in their order; None for all.
+        front: columns of the Pareto front that `selected` is, else empty.
         test_result: fields of the last line about the test split; empty but for final scripts.
     """
 
@@ -136,6 +137,7 @@ class Study:
     lower_is_better: bool = False
     higher_is_better: bool = False
     selected: list[Trial] | None = None
+    front: list[str] = field(default_factory=list)
     ranges: dict[str, Any] = field(default_factory=dict)
     test_result: dict[str, Any] = field(default_factory=dict)
 

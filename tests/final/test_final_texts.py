@@ -26,8 +26,10 @@ from scripts import JOINT, LABELS, SPANS, changed, edit, run
 TASKS = {
     "licences": changed(
         LABELS,
+        budget="30K",
         data={"data_path": "licences.csv", "labels": ["apache-2.0", "mit"]},
-        model={"context_length": 32},
+        splits={"split_column": "part"},
+        model={"context_length": 32, "vocab_size": 600},
         fixed={"epochs": 1},
     ),
     "licence-spans": changed(SPANS, data={"data_path": "licence-spans.csv"}, fixed={"epochs": 1}),
@@ -35,6 +37,7 @@ TASKS = {
         JOINT, data={"data_path": "licence-joint.csv"}, fixed={"epochs": 1, "fusion": "gate"}
     ),
 }
+PARTS = ("train", "train", "val", "test")
 
 
 def demo_table(name: str, folder: Path) -> pd.DataFrame:
@@ -43,7 +46,9 @@ def demo_table(name: str, folder: Path) -> pd.DataFrame:
     table = pd.read_csv(folder / "all.csv", keep_default_na=False)
     if name == "licence-spans":
         return table[::6]
-    return table[table["label"].isin(["apache-2.0", "mit"])][:800]
+    table = table[table["label"].isin(["apache-2.0", "mit"])][:800]
+    part_of = {group: PARTS[n % 4] for n, group in enumerate(table["group"].unique())}
+    return table.assign(part=table["group"].map(part_of))
 
 
 @pytest.fixture(

@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from hpogen.errors import ConfigError, DataError, UsageError
 from hpogen.families.text.pretrained.checkpoint import read_checkpoint
 from hpogen.rendering.render import MARK, read_mark, render
 from hpogen.spec import Spec, make_spec
-from scripts import LABELS, changed, spec_of
+from hpogen.spec.spec_warnings import spec_warnings
+from scripts import LABELS, SPANS, changed, spec_of
 
 ROOT = Path(__file__).parents[2]
 CONFIG = {
@@ -48,6 +50,13 @@ def write(folder: Path, tensors: dict[str, list[int]], config: Any = CONFIG, **m
 def config_of(folder: Path, **changes: Any) -> dict[str, Any]:
     """Return a configuration that fine-tunes the model of a folder."""
     base = changed(LABELS, budget="1K", model={"encoder": str(folder)}, tolerance=0.2)
+    return changed({**base, "architecture": {}}, **changes)
+
+
+def spans_of(folder: Path, **changes: Any) -> dict[str, Any]:
+    """Return a configuration that fine-tunes the model of a folder for spans."""
+    model = {"encoder": str(folder), "hash_buckets": None}
+    base = changed(SPANS, budget="900", model=model, tolerance=0.3)
     return changed({**base, "architecture": {}}, **changes)
 
 
@@ -85,6 +94,27 @@ def test_the_architectures_are_numbers_of_layers_within_the_budget(tmp_path: Pat
     assert [row["params"] - 72 for row in hidden.architectures] == [*counts.values()]
 
 
+@pytest.mark.parametrize(
+    ("trained_layers", "n_layers", "has_effect"),
+    [(0, [2, 3], False), (1, [2, 3], False), (2, [2, 3], True), (1000, [1, 2], True)],
+)
+def test_a_decay_without_effect_is_warned_about(
+    trained_layers: int, n_layers: list[int], has_effect: bool, tmp_path: Path
+) -> None:
+    config = config_of(
+        write(tmp_path / "model", TENSORS),
+        fixed={"trained_layers": trained_layers},
+        architecture={"n_layers": n_layers},
+    )
+    found = [text for text in spec_warnings(spec_of(tmp_path, config)) if "layer_decay" in text]
+    assert found == ([] if has_effect else [
+        "search.layer_decay: no effect, because at most one layer is trained; raise"
+        " fixed.trained_layers, or write layer_decay under fixed"
+    ])  # fmt: skip
+    config["fixed"]["layer_decay"] = 1.0
+    assert not any("layer_decay" in text for text in spec_warnings(spec_of(tmp_path, config)))
+
+
 def test_a_script_is_rendered_again_without_the_model(tmp_path: Path) -> None:
     folder = write(tmp_path / "model", TENSORS)
     script = render(spec_of(tmp_path, config_of(folder)))
@@ -100,17 +130,30 @@ def test_a_script_is_rendered_again_without_the_model(tmp_path: Path) -> None:
     assert "ENCODER_PARAMS" not in body
 
 
-def test_a_script_is_clean_and_formatted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spans_have_two_logits_per_token(tmp_path: Path) -> None:
+    spec = spec_of(tmp_path, spans_of(write(tmp_path / "model", TENSORS)))
+    counts = {row["n_layers"]: row["params"] for row in spec.architectures}
+    assert counts == {n: EMBEDDINGS + n * PER_LAYER + 2 * 9 for n in (3, 2, 1)}
+    assert "hash_buckets" not in spec.constants
+
+
+@pytest.mark.parametrize("configuration", [config_of, spans_of])
+def test_a_script_is_clean_and_formatted(
+    configuration: Callable[[Path], dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.chdir(tmp_path)
     script = tmp_path / "script.py"
-    script.write_text(render(spec_of(tmp_path, config_of(write(Path("model"), TENSORS)))))
+    script.write_text(render(spec_of(tmp_path, configuration(write(Path("model"), TENSORS)))))
     for words in (["check"], ["format", "--check"]):
         command = [sys.executable, "-m", "ruff", *words, "--no-cache"]
         subprocess.run([*command, f"--config={ROOT}/pyproject.toml", script], check=True)
 
 
 def test_a_script_from_scratch_holds_nothing_of_fine_tuning() -> None:
-    script = render(make_spec(budget="2M", task="text_classification"))
+    tasks = ("text_classification", "span_extraction")
+    script = "".join(render(make_spec(budget="2M", task=task)) for task in tasks)
     for word in ("ENCODER", "transformers", "layer_decay", "pooled"):
         assert word not in script
 
@@ -119,6 +162,7 @@ def test_a_script_from_scratch_holds_nothing_of_fine_tuning() -> None:
     ("changes", "message"),
     [
         ({"model": {"context_length": 65}}, "longer than the encoder's 64 positions"),
+        ({"model": {"vocab_size": 600}}, "the encoder has a tokenizer of its own"),
         ({"model": {"encoder_params": [1]}}, "encoder_params"),
         ({"model": {"encoder_sha256": "0" * 64}}, "encoder_sha256 is "),
         ({"architecture": {"d_ff_ratio": [4]}}, "unknown axis"),
@@ -134,6 +178,25 @@ def test_what_a_model_does_not_have_is_refused(
     folder = write(tmp_path / "model", TENSORS)
     with pytest.raises((ConfigError, DataError, UsageError), match=r".") as caught:
         _ = spec_of(tmp_path, config_of(folder, **changes)).architectures
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": {"context_length": 15}}, "fewer than 16 tokens"),
+        ({"model": {"max_answer": 65, "context_length": 64}}, "longer than model.context_length"),
+        ({"model": {"hash_buckets": 64}}, "hash_buckets"),
+        ({"options": {"pooling": "max"}}, "unknown"),
+        ({"task": "text_shared"}, "model.encoder"),
+    ],
+)
+def test_what_spans_with_a_model_do_not_have_is_refused(
+    changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "model", TENSORS)
+    with pytest.raises(ConfigError, match=r".") as caught:
+        spec_of(tmp_path, spans_of(folder, **changes))
     assert message in str(caught.value)
 
 

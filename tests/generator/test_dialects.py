@@ -359,8 +359,8 @@ def test_sections_of_the_native_schema_may_stand_beside(tmp_path: Path) -> None:
             "x.yaml:2:9: study.sampler: unknown sampler 'qmc'; choose from tpe, random, grid,",
         ),
         (
-            f"{SEARCH}sampler: {{type: nsga2, population_size: 9}}",
-            "x.yaml:2:11: sampler.type: nsga2 is for several objectives, and a script has one",
+            f"{SEARCH}sampler: {{type: nsga3, population_size: 9}}",
+            "x.yaml:2:11: sampler.type: unknown sampler 'nsga3'; did you mean nsga2?",
         ),
         (
             f"{SEARCH}pruner: {{type: patient}}",
@@ -392,7 +392,7 @@ def test_sections_of_the_native_schema_may_stand_beside(tmp_path: Path) -> None:
         ),
         (
             f"{SEARCH}directions: [maximize, minimize]",
-            "x.yaml:2:1: directions: unknown key in the dialect market_v1; a script has one",
+            "x.yaml:2:1: directions: unknown key in the dialect market_v1; write metric",
         ),
         (
             f"{SEARCH}timeout_hours: 4\ntimeout: 60",
@@ -426,7 +426,7 @@ def test_a_refusal_names_the_place_the_dialect_and_the_way_out(
 
 
 def test_all_refusals_of_a_file_are_told_at_once(tmp_path: Path) -> None:
-    text = "search_space: {lr: 1, x: {}}\nevaluate_on_test: true\nsampler: nsga2\nfoo: 1\n"
+    text = "search_space: {lr: 1, x: {}}\nevaluate_on_test: true\nsampler: qmc\nfoo: 1\n"
     _, problems = converted(tmp_path, text)
     assert [line.split(": ")[1] for line in problems] == [
         "search_space.lr",

@@ -12,6 +12,7 @@ from hpogen.configuration.samplers import (
     Gp,
     Hyperband,
     Median,
+    Nsga2,
     Percentile,
     SuccessiveHalving,
     Tpe,
@@ -33,6 +34,7 @@ TOP: dict[str, Any] = {
     "horizon": {"horizon": 3},
     "tolerance": {"tolerance": 0.2},
     "metric": {"metric": "auc"},
+    "second_metric": {"second_metric": "ece"},
     "study": {"study": {"n_trials": 4}},
     "options": {"options": {"inputs": "revin"}},
     "sections": {"sections": ["guards"]},
@@ -94,7 +96,7 @@ CONSTANTS: dict[str, dict[str, Any]] = {
     "label_column": {"data": {"label_column": "licence"}},
     "labels": {"data": {"labels": ["no", "yes", "unknown"]}},
     "group_column": {"splits": {"group_column": "post"}},
-    "split_column": {"splits": {"group_column": None, "split_column": "split"}},
+    "split_column": {"splits": {"split_column": "split"}},
     "split_seed": {"splits": {"split_seed": 1}},
     "question_column": {"data": {"question_column": "asked"}},
     "start_column": {"data": {"start_column": "begin"}},
@@ -106,6 +108,7 @@ CONSTANTS: dict[str, dict[str, Any]] = {
     "val_bytes": {"splits": {"val_bytes": 5000}},
     "walk_forward": {"splits": {"walk_forward": 2}},
     "context_length": {"model": {"context_length": 30}},
+    "vocab_size": {"model": {"vocab_size": 300}},
     "max_context_length": {"model": {"max_context_length": 90}},
     "patch_length": {"model": {"patch_length": 12}},
     "stride": {"model": {"stride": 4}},
@@ -128,6 +131,10 @@ ARGUMENTS: dict[str, Any] = {
     "with_margin": True,
     "lr_adapt": True,
     "deterministic_objective": True,
+    "population_size": 9,
+    "mutation_prob": 0.25,
+    "crossover_prob": 0.7,
+    "swapping_prob": 0.25,
     "percentile": 40.0,
     "n_warmup_steps": 2,
     "interval_steps": 2,
@@ -138,7 +145,7 @@ ARGUMENTS: dict[str, Any] = {
     "min_early_stopping_rate": 1,
     "bootstrap_count": 1,
 }
-SAMPLERS = {"tpe": Tpe, "cmaes": CmaEs, "gp": Gp}
+SAMPLERS = {"tpe": Tpe, "cmaes": CmaEs, "gp": Gp, "nsga2": Nsga2}
 PRUNERS = {
     "median": Median,
     "percentile": Percentile,
@@ -233,6 +240,7 @@ def test_a_hyper_parameter_reaches_the_script(name: str, key: str, tmp_path: Pat
 )
 def test_an_argument_of_a_sampler_reaches_the_script(type_: str, key: str, tmp_path: Path) -> None:
     base = changed(MARKET, sampler={"type": type_})
+    base |= {"second_metric": "ece"} if type_ == "nsga2" else {}
     assert_reaches(tmp_path, base, {"sampler": {key: ARGUMENTS[key]}})
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import os
 from importlib import resources
@@ -55,6 +56,31 @@ def in_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_script_is_still_the_same(config: Path) -> None:
     path, content = golden_file(config)
     assert path.read_text() == content
+
+
+TEXTS = [path for path in CONFIGS if path.stem.startswith(("text", "spans", "pretrained"))]
+
+
+@pytest.mark.parametrize("config", TEXTS, ids=lambda config: config.stem)
+def test_a_script_of_texts_defines_each_function_once(config: Path) -> None:
+    nodes = ast.parse(render(golden_spec(config))).body
+    found = [node.name for node in nodes if isinstance(node, ast.FunctionDef)]
+    assert len(found) == len({*found})
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
+def test_every_experiment_has_the_same_order(config: Path) -> None:
+    script = render(golden_spec(config))
+    parts = (
+        "Model: ",
+        "Data: ",
+        "Gradient accumulation",
+        "Optimizer",
+        "Training of one",
+        "Search",
+    )
+    places = [script.index(f"\n# --- {part}") for part in parts]
+    assert places == sorted(places)
 
 
 def test_every_part_is_in_a_golden_script_or_a_final_one() -> None:

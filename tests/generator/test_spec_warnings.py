@@ -200,3 +200,15 @@ def test_warnings_of_a_data_file_are_printed_by_render(tmp_path: Path, sp500: Pa
     told = done.stderr.splitlines()
     assert all(line.startswith("warning: ") for line in told)
     assert told[0].startswith("warning: data.feature_columns: Row only counts rows; leave it out:")
+
+
+@few
+@given(size=st.integers(2, 60), n_noise=st.integers(0, 3))
+def test_a_study_without_a_second_generation_is_warned_about(size: int, n_noise: int) -> None:
+    config = {
+        **SOUND,
+        "second_metric": "ece",
+        "study": {"n_trials": 40, "n_noise": n_noise},
+        "sampler": {"type": "nsga2", "population_size": size},
+    }
+    assert ("sampler.population_size" in places(config)) == (size >= 40 - n_noise)

@@ -28,13 +28,14 @@ import itertools
 import json
 import math
 import random
+import re
 import sys
 import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 # === Constants ===================================================================================
 
@@ -68,7 +69,7 @@ SPLIT_SEED = 0  # of the random splits, apart from SEED
 MIN_CLASS_SAMPLES = 5  # refuse fewer texts of a label
 
 # Model
-CONTEXT_LENGTH = 64  # bytes of a text that the model sees
+CONTEXT_LENGTH = 64  # tokens that the model sees of a text; a token is a byte without vocab_size
 
 # Search space, besides the architecture
 SEARCH_SPACE: dict[str, dict[str, Any]] = {
@@ -296,7 +297,7 @@ HIDDEN = 257  # in place of a byte that augmentation hides
 
 
 class TextClassifier(nn.Module):
-    """Encoder, mean over the bytes of the text, head."""
+    """Encoder, mean over the tokens of the text, head."""
 
     def __init__(self, arch: Arch, dropout: float) -> None:
         super().__init__()
@@ -305,7 +306,7 @@ class TextClassifier(nn.Module):
         init_weights(self, arch["n_layers"])
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Map bytes (batch, CONTEXT_LENGTH) to logits (batch, labels)."""
+        """Map tokens (batch, CONTEXT_LENGTH) to logits (batch, labels)."""
         is_text = (tokens != PADDING).unsqueeze(2)
         mean = (self.encoder(tokens) * is_text).sum(1) / is_text.sum(1).clamp(min=1)
         return self.head(mean)
@@ -315,6 +316,15 @@ class TextClassifier(nn.Module):
 
 SPLITS = ("train", "val", "test")
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+
+
+class Example(NamedTuple):
+    """A text; without a column of groups or splits, `group` or `split` is empty."""
+
+    text: str
+    label: str
+    group: str = ""
+    split: str = ""
 
 
 def read_rows(path: Path, content: bytes) -> Iterator[Mapping[str, Any]]:
@@ -338,18 +348,36 @@ def read_rows(path: Path, content: bytes) -> Iterator[Mapping[str, Any]]:
         yield from csv.DictReader(lines, delimiter=delimiter)
 
 
-def read_examples(path: Path, content: bytes, columns: Sequence[str]) -> list[list[str]]:
-    """Return some columns of each row as text. Raises ValueError for a missing value."""
-    examples = []
-    for number, row in enumerate(read_rows(path, content), 1):
-        for column in columns:
-            if column not in row:
-                names = ", ".join(map(str, row))
-                raise ValueError(f"column {column} is missing; the file has {names}")
-            if row[column] in (None, ""):
-                raise ValueError(f"row {number}: {column} is empty")
-        examples.append([str(row[column]) for column in columns])
-    return examples
+def read_cells(
+    rows: Iterable[Mapping[str, Any]],
+    columns: Mapping[str, str | None],
+    needed: Collection[str],
+    hidden: Collection[str] = (),
+) -> list[dict[str, str]]:
+    """Return the cells of each row as text, {key: cell}; "" for a key without a column.
+
+    In rows whose split is test, the cells of the keys `hidden` are not read. Raises ValueError for
+    a missing column, and for an empty cell of a key in `needed`.
+    """
+    found, split = [], columns.get("split")
+    for number, row in enumerate(rows, 1):
+        unread = hidden if split and row.get(split) == "test" else ()
+        asked = {key: name for key, name in columns.items() if name and key not in unread}
+        if lacking := [name for name in asked.values() if name not in row]:
+            names = ", ".join(map(str, row))
+            raise ValueError(f"column {lacking[0]} is missing; the file has {names}")
+        cells = {key: cell(row[name]) for key, name in asked.items()}
+        if empty := [name for key, name in asked.items() if key in needed and not cells[key]]:
+            raise ValueError(f"row {number}: {empty[0]} is empty")
+        if re.search("[\ud800-\udfff]", " ".join(cells.values())):
+            raise ValueError(f"row {number}: half of a surrogate pair is not a character")
+        found.append({**dict.fromkeys(columns, ""), **cells})
+    return found
+
+
+def cell(value: object) -> str:
+    """Return a value as text; a missing number is empty."""
+    return "" if value is None or value != value else str(value)  # NaN is not itself
 
 
 def split_examples(
@@ -378,28 +406,31 @@ def split_examples(
 
 
 def splits_of(
-    examples: Sequence[Sequence[str]],
-    *,
-    grouped: bool,
-    fixed: bool,
-    shares: tuple[float, float],
-    seed: int,
+    examples: Sequence[Example], *, shares: tuple[float, float], seed: int
 ) -> list[list[int]]:
-    """Return the rows for training, validation and test of (text, label, group or split).
+    """Return the rows for training, validation and test: as the file names them, else random ones.
 
-    Raises ValueError for the name of a split that does not exist.
+    Raises ValueError for the name of a split that does not exist, and for a group in two splits.
     """
-    if fixed:
-        return fixed_splits([example[-1] for example in examples])
-    groups = [example[2 if grouped else 0] for example in examples]  # equal texts stay together
-    labels = [example[1] for example in examples]
+    names = [one.split for one in examples]
+    if any(names):
+        return fixed_splits(names, [one.group for one in examples])
+    groups = [one.group or one.text for one in examples]  # equal texts stay together
+    labels = [one.label for one in examples]
     return split_examples(labels, groups, (*shares, 1 - shares[0] - shares[1]), seed)
 
 
-def fixed_splits(names: Sequence[str]) -> list[list[int]]:
-    """Return the rows of each split that a column names. Raises ValueError for other names."""
+def fixed_splits(names: Sequence[str], groups: Sequence[str]) -> list[list[int]]:
+    """Return the rows of each split that the file names; see `splits_of`."""
     if others := sorted({*names} - {*SPLITS}):
         raise ValueError(f"split {others[0]!r} is not one of {', '.join(SPLITS)}")
+    split_of: dict[str, str] = {}
+    for name, group in zip(names, groups, strict=True):
+        if group and split_of.setdefault(group, name) != name:
+            raise ValueError(
+                f"group {group!r} is in {split_of[group]} and in {name}; correct the split column,"
+                " or leave out the group column"
+            )
     return [[row for row, name in enumerate(names) if name == split] for split in SPLITS]
 
 
@@ -591,52 +622,63 @@ def text_tokens(texts: Sequence[str]) -> Tensor:
 
 # --- Data: texts with labels; the splits keep the shares of the labels, and no group is in two ---
 
+COLUMNS: dict[str, str | None] = {
+    "text": TEXT_COLUMN,
+    "label": LABEL_COLUMN,
+    "group": GROUP_COLUMN,
+    "split": SPLIT_COLUMN,
+}
+
 
 class Task:
     """Prediction of the label of a text."""
 
     unit = "epoch"
+    hidden: tuple[str, ...] = ("label",)  # not read where the file names test texts
 
     def __init__(self, data_path: str, data_sha256: str | None) -> None:
         self.data_path, self.data_sha256 = data_path, data_sha256
 
     def load(self, device: torch.device) -> None:
         """Read the examples; move the tokens of training and validation texts to the device."""
+        self.read_texts(device)
+        self.tokens = self.encode(self.texts).to(device)
+
+    def read_texts(self, device: torch.device) -> None:
+        """Read texts and labels of training and validation. Raises UnusableError."""
         train, val, _ = self.read_splits()  # the test texts are dropped
         train = [train[row] for row in evenly_spread(range(len(train)), TRAIN_SUBSET)]
         for split, examples in (("training", train), ("validation", val)):
-            counts = Counter(example[1] for example in examples)
+            counts = Counter(one.label for one in examples)
             if few := [label for label in LABELS if counts[label] < MIN_CLASS_SAMPLES]:
                 raise UnusableError(
                     f"{self.data_path}: {counts[few[0]]} {split} texts have the label {few[0]!r},"
                     f" fewer than MIN_CLASS_SAMPLES, {MIN_CLASS_SAMPLES}"
                 )
-        self.texts = [example[0] for example in train + val]
-        self.tokens = text_tokens(self.texts).to(device)
-        labels = [LABELS.index(example[1]) for example in train + val]
+        self.texts = [one.text for one in train + val]
+        labels = [LABELS.index(one.label) for one in train + val]
         self.labels = torch.tensor(labels, device=device)
         self.train = torch.arange(len(train), device=device)
         self.val = torch.arange(len(train), len(labels), device=device)
 
-    def read_splits(self) -> list[list[list[str]]]:
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """Return the first tokens of texts, (texts, CONTEXT_LENGTH)."""
+        return text_tokens(texts)
+
+    def read_splits(self) -> list[list[Example]]:
         """Return the examples of training, validation and test. Raises UnusableError."""
         content = Path(self.data_path).read_bytes()
         self.digest = hashlib.sha256(content).hexdigest()
         if self.data_sha256 not in (None, self.digest):
             raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
-        extra = [column for column in (GROUP_COLUMN, SPLIT_COLUMN) if column]
-        columns = [TEXT_COLUMN, LABEL_COLUMN, *extra]
         try:
-            examples = read_examples(Path(self.data_path), content, columns)
-            if others := sorted({example[1] for example in examples} - {*LABELS}):
+            rows = read_rows(Path(self.data_path), content)
+            cells = read_cells(rows, COLUMNS, needed=COLUMNS, hidden=self.hidden)
+            examples = [Example(**row) for row in cells]
+            if others := sorted({one.label for one in examples} - {*LABELS, ""}):
                 raise ValueError(f"label {others[0]!r} is not one of LABELS")
-            splits = splits_of(
-                examples,
-                grouped=GROUP_COLUMN is not None,
-                fixed=SPLIT_COLUMN is not None,
-                shares=(TRAIN_FRACTION, VAL_FRACTION),
-                seed=SPLIT_SEED,
-            )
+            shares = (TRAIN_FRACTION, VAL_FRACTION)
+            splits = splits_of(examples, shares=shares, seed=SPLIT_SEED)
         except ValueError as error:
             raise UnusableError(f"{self.data_path}: {error}") from None
         return [[examples[row] for row in rows] for rows in splits]
@@ -750,6 +792,14 @@ OPTIMIZERS: dict[str, Callable[..., Any]] = {
 }
 
 
+# --- Optimizer of a trial, by its hyper-parameters -----------------------------------------------
+
+
+def make_optimizer(groups: list[dict[str, Any]], config: Config) -> torch.optim.Optimizer:
+    """Return the optimizer of parameter groups; each step gets its own learning rate."""
+    return OPTIMIZERS[config["optimizer"]](groups, config)
+
+
 # --- Schedule: half a cosine ---------------------------------------------------------------------
 
 
@@ -794,16 +844,11 @@ SCHEDULES: dict[str, Callable[..., Any]] = {
 }
 
 
-# --- Optimizer and learning rate of a trial, by its hyper-parameters -----------------------------
-
-
-def make_optimizer(groups: list[dict[str, Any]], config: Config) -> torch.optim.Optimizer:
-    """Return the optimizer of parameter groups; each step gets its own learning rate."""
-    return OPTIMIZERS[config["optimizer"]](groups, config)
+# --- Learning rate of each step: linear warm-up, then the schedule of the trial ------------------
 
 
 def learning_rate(step: int, total: float, config: Config) -> float:
-    """Return the learning rate of a step, counted from 0: linear warm-up, then the schedule."""
+    """Return the learning rate of a step, counted from 0, of `total` steps."""
     peak, warmup = config["learning_rate"], config["warmup_steps"]
     if step < warmup:
         return float(peak * (step + 1) / warmup)
@@ -1039,7 +1084,6 @@ import errno
 import fcntl
 import os
 import platform
-import re
 import resource
 import signal
 import traceback
@@ -1050,7 +1094,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import fmean, median, stdev
-from typing import IO, BinaryIO, NamedTuple
+from typing import IO, BinaryIO
 
 import numpy as np
 import pandas as pd

@@ -189,7 +189,7 @@ def test_an_unknown_column_is_named(option: str, log: Path) -> None:
     ran = run(log, option, "lrr")
 
     assert (ran.exit_code, ran.stdout) == (2, "")
-    assert "no column lrr; the columns are number, value" in ran.stderr
+    assert "no column lrr; did you mean lr? the columns are number, value" in ran.stderr
 
 
 def test_none_an_empty_text_and_unknown_differ(log: Path, tmp_path: Path) -> None:

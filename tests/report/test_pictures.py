@@ -12,6 +12,7 @@ import pytest
 
 from hpogen.report.coverage import architectures_for, coverage_of, coverage_sentence
 from hpogen.report.importance import LEAST_TRIALS, importances_of
+from hpogen.report.objectives import front_table
 from hpogen.report.setting_pictures import parallel
 from hpogen.report.study_pictures import pictures
 from hpogen.report.view import StudyView
@@ -144,3 +145,31 @@ def test_a_study_of_other_programs_has_no_grid() -> None:
     view = StudyView(recover_one([f"{line} Best is trial 0 with value: 0.5."]))
     assert coverage_of(view) is None
     assert [picture.key for picture in pictures(view, [])] == ["history"]
+
+
+def test_a_study_of_two_metrics_shows_its_front() -> None:
+    log = SampleLog2()
+    log.open_run(second_metric="ece", second_direction="minimize")
+    for number, (loss, ece) in enumerate([(0.5, 0.3), (0.4, 0.4), (0.6, 0.35), (0.7, 0.1)]):
+        log.start(number)
+        log.end(number, value=loss, ece=ece)
+    view = StudyView(recover_one(log.lines))
+    rows = [["1", "0.4", "0.4"], ["0", "0.5", "0.3"], ["3", "0.7", "0.1"]]
+    assert front_table(view) == (["trial", "val_loss", "ece"], rows)
+    (picture,) = [item for item in pictures(view, []) if item.key == "objectives"]
+    assert {trace["name"]: trace["x"] for trace in picture.data} == {
+        "other trials": [0.6],
+        "Pareto front": [0.4, 0.5, 0.7],
+    }
+
+
+def test_values_of_unknown_direction_are_shown_without_a_front() -> None:
+    lines = [
+        f"[I 2026-03-01 10:01:1{n},120] Trial {n} finished with values: [0.5, {n}.0] and"
+        " parameters: {'x': 1}."
+        for n in (1, 2)
+    ]
+    view = StudyView(recover_one(lines))
+    assert front_table(view) is None
+    (picture,) = pictures(view, [])
+    assert [trace["name"] for trace in picture.data] == ["other trials"]

@@ -28,8 +28,9 @@ from scripts import (
     spec_of,
 )
 
-FAMILY_CONFIGS = [MARKET, TEXT, LABELS, SPANS, SHARED, JOINT]
-FAMILY_NAMES = ["market", "language", "text", "spans", "text_shared", "text_joint"]
+PAIRS = changed(LABELS, budget="30K", model={"vocab_size": 600})
+FAMILY_CONFIGS = [MARKET, TEXT, LABELS, PAIRS, SPANS, SHARED, JOINT]
+FAMILY_NAMES = ["market", "language", "text", "byte pairs", "spans", "text_shared", "text_joint"]
 TASKS = [None, "byte_lm", "text_classification", "span_extraction"]
 BUDGETS = ("2M", "20M", "200M", "2B")
 GRIDS = [

@@ -13,21 +13,28 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_script.families.text.examples import read_examples, split_examples, splits_of
+from hpo_script.families.text.examples import (
+    Example,
+    read_cells,
+    read_rows,
+    split_examples,
+    splits_of,
+)
 from hpo_script.families.text.losses import LOSSES
 from hpo_script.families.text.metrics import class_metrics
 from hpo_script.families.text.softmax import fit_softmax
 from hpo_script.families.text.tfidf import tfidf
 from hpogen.errors import DataError
 from hpogen.families.text.examples_file import read_text_examples
+from scripts import LABELS, changed, load_task, render_to
 
 ROWS = [['a, b\n"c"', "yes", "p1"], ["d\te", "no", "p2"], ["ünï 😀", "{yes}", "p3"]]
-COLUMNS = ["text", "label", "post"]
+COLUMNS = {"text": "text", "label": "label", "group": "post"}
 
 
 def write(folder: Path, suffix: str) -> Path:
     """Write ROWS in a format."""
-    frame = pd.DataFrame(ROWS, columns=COLUMNS)
+    frame = pd.DataFrame(ROWS, columns=[*COLUMNS.values()])
     path = folder / f"rows{suffix}"
     if suffix == ".parquet":
         frame.to_parquet(path)
@@ -42,7 +49,8 @@ def write(folder: Path, suffix: str) -> Path:
 def test_every_format_gives_the_same_examples(suffix: str, tmp_path: Path) -> None:
     path = write(tmp_path, suffix)
 
-    assert read_examples(path, path.read_bytes(), COLUMNS) == ROWS
+    cells = read_cells(read_rows(path, path.read_bytes()), COLUMNS, COLUMNS)
+    assert [[*row.values()] for row in cells] == ROWS
 
 
 @pytest.mark.parametrize(
@@ -53,6 +61,7 @@ def test_every_format_gives_the_same_examples(suffix: str, tmp_path: Path) -> No
         ("a.csv", "text,label\nx\n", "row 1: label is empty"),
         ("a.jsonl", '{"text": "x", "label": "y"}\n[]\n', "line 2 is not a JSON object"),
         ("a.jsonl", '{"text": "x"', "Expecting"),
+        ("a.jsonl", '{"text": "x\\ud800", "label": "y"}', "row 1: half of a surrogate pair"),
         ("a.csv", "text,label\nx,y\nz,y\n", "1 labels; a classifier needs 2 to 100"),
         ("a.csv", "text,label\n" + "x,y\n" * 90 + "x,z\n" * 3, "have the label z, fewer than"),
         ("a.xlsx", "", "not one of .csv, .tsv, .jsonl, .parquet"),
@@ -103,11 +112,51 @@ def test_labels_have_the_same_shares_in_every_split(group_size: int) -> None:
 
 
 def test_equal_texts_are_in_one_split() -> None:
-    examples = [(f"text {row % 40}", "ab"[row % 2]) for row in range(120)]
-    splits = splits_of(examples, grouped=False, fixed=False, shares=(0.6, 0.2), seed=1)
-    texts = [{examples[row][0] for row in rows} for rows in splits]
+    examples = [Example(f"text {row % 40}", "ab"[row % 2]) for row in range(120)]
+    splits = splits_of(examples, shares=(0.6, 0.2), seed=1)
+    texts = [{examples[row].text for row in rows} for rows in splits]
     assert all(texts)
     assert sum(map(len, texts)) == len(set().union(*texts)) == 40
+
+
+NAMED = {"splits": {"group_column": "post", "split_column": "part", "min_class_samples": 1}}
+
+
+def write_named(folder: Path, labels: tuple[str, str], last_post: int = 9) -> Path:
+    """Write texts with named splits; `labels` are those of the two test texts."""
+    rows = [f"{w} {n},{w},p{n},{part}" for n, part in enumerate(("train", "train", "val"))
+            for w in ("mit", "apache-2.0")]  # fmt: skip
+    rows += [f"{label or 'unknown'} 9,{label},p{last_post},test" for label in labels]
+    path = folder / "notices.csv"
+    path.write_text("text,label,post,part\n" + "\n".join(rows) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("labels", [("mit", "apache-2.0"), ("", ""), ("other", "x")])
+def test_a_search_does_not_read_the_labels_of_named_test_texts(
+    labels: tuple[str, str], tmp_path: Path
+) -> None:
+    path = write_named(tmp_path, labels)
+
+    facts = read_text_examples(str(path), NAMED["splits"], "text_classification")
+    names, task = load_task(render_to(tmp_path, changed(LABELS, **NAMED)))
+
+    assert facts.constants["labels"] == names["LABELS"] == ["apache-2.0", "mit"]
+    assert facts.notes == ["8 texts, 2 labels: 4 for training, 2 validation, 2 test"]
+    assert task.labels.tolist() == [1, 0, 1, 0, 1, 0]
+    assert [one.label for one in task.read_splits()[2]] == ["", ""]
+    task.hidden = ()  # as in a final script
+    if "mit" in labels:
+        assert [one.label for one in task.read_splits()[2]] == [*labels]
+        return
+    with pytest.raises(names["UnusableError"], match=r"label is empty|'other' is not one of"):
+        task.read_splits()
+
+
+def test_a_group_in_two_named_splits_is_refused(tmp_path: Path) -> None:
+    path = write_named(tmp_path, ("mit", "mit"), last_post=2)
+    with pytest.raises(DataError, match=r"group .?'p2'.? is in val and in test; correct the"):
+        read_text_examples(str(path), NAMED["splits"], "text_classification")
 
 
 def test_another_split_seed_gives_other_splits() -> None:

@@ -237,7 +237,7 @@ def test_the_state_of_a_model_has_its_fusion(joint: Script) -> None:
     names, task = joint
     model, other = (task.build_model(names["ARCHITECTURES"][0], 0.0).eval() for _ in range(2))
     names["choose_fusion"](model, "attention")
-    buckets = task.buckets[:4].long()
+    buckets = task.inputs[:4].long()
     other.load_state_dict(model.state_dict())
     assert torch.equal(other(buckets), model(buckets))
     names["choose_fusion"](other, "gate")

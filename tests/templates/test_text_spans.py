@@ -12,10 +12,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpo_script.families.text.constants import CONTEXT_LENGTH, MAX_ANSWER
 from hpo_script.families.text.examples import read_rows
+from hpo_script.families.text.spans.data import SpanTask, spans_in
 from hpo_script.families.text.spans.examples import (
     SpanExample,
-    encode,
     span_examples,
     span_positions,
 )
@@ -24,11 +25,16 @@ from hpo_script.families.text.spans.metrics import (
     best_spans,
     best_threshold,
     cross_fitted,
+    fitted_threshold,
+    halves_of,
+    kept_spans,
     token_f1,
 )
 from hpo_script.families.text.spans.rules import commonest_answer, commonest_place
-from hpo_script.families.text.spans.word_regression import best_run, regression_answers
-from hpo_script.families.text.spans.words import word_buckets, word_places
+from hpo_script.families.text.spans.word_buckets import encode, word_buckets
+from hpo_script.families.text.spans.word_inputs import encode_all
+from hpo_script.families.text.spans.word_regression import best_run, regression_spans
+from hpo_script.families.text.spans.words import word_places
 from hpogen.errors import DataError
 from hpogen.families.text.spans.examples_file import read_span_examples
 
@@ -38,7 +44,8 @@ COLUMNS = {
     "start": "start",
     "end": "end",
     "answer": None,
-    "place": None,
+    "group": None,
+    "split": None,
 }
 ROWS = [
     {"question": "fruit?", "text": 'a "red, apple"\n', "start": 3, "end": 13},
@@ -93,6 +100,20 @@ def test_a_file_that_cannot_be_used_is_refused_with_its_place(
     assert message in str(caught.value)
 
 
+def test_a_search_does_not_read_the_answers_of_named_test_texts(tmp_path: Path) -> None:
+    rows = [{**ROWS[n % 3], "part": part} for n, part in enumerate(["train", "val"] * 3)]
+    rows = [row for row in rows if row["start"] is not None]
+    facts = []
+    for hidden in ({"start": 9999, "end": "x"}, {"start": 0, "end": 1}, {}):
+        test = {"question": "q", "text": "not seen", "part": "test", **hidden}
+        path = tmp_path / "rows.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, test]))
+        given = {"split_column": "part", "min_answers": 1}
+        facts.append(read_span_examples(str(path), given, "span_extraction").notes)
+    sizes = "2 for training, 2 validation, 1 test"
+    assert facts == [[f"5 texts, 100% with an answer: {sizes}"]] * 3
+
+
 def test_an_answer_column_needs_one_place_in_the_text() -> None:
     columns = {**COLUMNS, "start": None, "end": None, "answer": "answer"}
     row = {"question": "q", "text": "to be or not to be", "answer": "not"}
@@ -107,25 +128,28 @@ def test_positions_lead_back_to_the_words_of_an_answer(text: str, data: st.DataO
     start = data.draw(st.integers(0, len(text) - 1))
     end = data.draw(st.integers(start + 1, len(text)))
     one = SpanExample("why?", text, start, end, "")
-    words, first = encode(one, 200)
-    found = span_positions(one, first, context_length=200, max_answer=100)
-    if found[0] < 0:
-        assert not any(start < b and a < end for a, b in word_places(text))
+    words, first = encode(one.question, one.text, 200)
+    places = word_places(text)
+    found = span_positions(one, places, n_kept=200, max_answer=100)
+    if found is None:
+        assert not any(start < b and a < end for a, b in places)
         return
-    places = word_places(text)[found[0] - first : found[1] - first + 1]
-    assert text[places[0][0] : places[-1][1]].strip() in text
-    assert places[0][0] < end
-    assert start < places[-1][1]
-    assert len(words) == first + len(word_places(text))
+    assert len(words) == first + len(places)
+    assert places[found[0]][0] < end
+    assert start < places[found[1]][1]
+    if len(words) <= CONTEXT_LENGTH and found[1] - found[0] < MAX_ANSWER:
+        _, seen, targets = encode_all([one], torch.device("cpu"))
+        assert targets[0].tolist() == [first + position for position in found]
+        sure = torch.zeros(1, 2, CONTEXT_LENGTH).scatter(2, targets.unsqueeze(2), 9.0)
+        assert spans_in([one], seen, sure)[0] == [text[places[found[0]][0] : places[found[1]][1]]]
 
 
 def test_an_answer_beyond_the_context_is_not_learnt() -> None:
-    one = SpanExample("q", "one two three four", 14, 18, "")
-    first = encode(one, 9)[1]
-    assert span_positions(one, first, context_length=9, max_answer=5) == (6, 6)
-    assert span_positions(one, first, context_length=6, max_answer=5) == (-1, -1)
-    longer = one._replace(start=0)
-    assert span_positions(longer, first, context_length=9, max_answer=3) == (-1, -1)
+    one = SpanExample("q", "one two three four", 14, 18)
+    places = word_places(one.text)
+    assert span_positions(one, places, n_kept=4, max_answer=5) == (3, 3)
+    assert span_positions(one, places, n_kept=3, max_answer=5) is None
+    assert span_positions(one._replace(start=0), places, n_kept=4, max_answer=3) is None
 
 
 def test_a_word_has_the_same_buckets_everywhere_and_others_in_a_question() -> None:
@@ -176,13 +200,38 @@ def test_the_threshold_maximises_the_score() -> None:
     assert best_threshold([3.0, 1.0, 2.0, 0.0], [1.0, -1.0, 0.5, -1.0]) == 2.0
     assert best_threshold([1.0, 2.0], [-1.0, -1.0]) == math.inf
     assert best_threshold([1.0, 2.0, 0.0], [1.0, 1.0, 1.0]) == 0.0
+    assert best_threshold([2.0, 1.0, 1.0], [1.0, 1.0, -1.5]) == 2.0  # equal leads fall together
+    assert best_threshold([], []) == 0.0
 
 
 def test_a_half_gets_its_threshold_from_the_other_half() -> None:
     spans, answers = ["a"] * 8, ["a", "a", "", "", "a", "a", "", ""]
     leads = [5.0, 1.0, 4.0, 0.5, 6.0, 1.5, 2.0, 0.0]
-    found = cross_fitted(spans, leads, answers)
+    found = cross_fitted(spans, leads, answers, [*"abcdefgh"])
     assert found == ["a", "", "a", "", "a", "", "a", ""]
+
+
+@given(st.lists(st.sampled_from("abcde"), min_size=1, max_size=60), st.data())
+def test_no_row_of_a_group_has_a_part_in_the_threshold_of_the_group(
+    groups: list[str], data: st.DataObject
+) -> None:
+    numbers = st.lists(st.integers(0, 9), min_size=len(groups), max_size=len(groups))
+    leads = [float(lead) for lead in data.draw(numbers)]
+    answers = ["a" if number > 4 else "" for number in data.draw(numbers)]
+    others = [
+        "" if group == "a" else answer for group, answer in zip(groups, answers, strict=True)
+    ]
+    spans = ["a"] * len(groups)
+    before, after = (cross_fitted(spans, leads, known, groups) for known in (answers, others))
+    half_of = dict(zip(groups, halves_of(groups), strict=True))
+    for row, group in enumerate(groups):
+        if half_of[group] == half_of.get("a"):
+            assert before[row] == after[row]
+
+
+def test_the_halves_of_groups_have_nearly_the_same_size() -> None:
+    assert halves_of([*"abcabca"]) == [0, 1, 1, 0, 1, 1, 0]
+    assert halves_of([*"abcd"]) == [0, 1, 0, 1]
 
 
 TRAIN = [
@@ -200,8 +249,10 @@ TRAIN = [
 def test_the_rules_answer_what_is_common_in_training() -> None:
     asked = [SpanExample("file", "the LICENSE or the COPYING", 0, 0, "")]
     asked += [SpanExample("what", "the LICENSE", 0, 0, "")]
-    assert commonest_answer(TRAIN, asked) == ["COPYING", ""]
-    assert commonest_place(TRAIN, asked) == [asked[0].text[8:15], asked[1].text[8:15]]
+    never_dropped = [math.inf] * 2
+    assert commonest_answer(TRAIN, asked) == (["COPYING", ""], never_dropped)
+    places = [one.text[8:15] for one in asked]
+    assert commonest_place(TRAIN, asked) == (places, never_dropped)
 
 
 def test_the_regression_learns_words_and_their_neighbours() -> None:
@@ -210,10 +261,32 @@ def test_the_regression_learns_words_and_their_neighbours() -> None:
         SpanExample("who", "by Eve Fox in 2001", 3, 10, ""),
         SpanExample("file", "nothing to see", -1, -1, ""),
     ]
-    assert regression_answers(TRAIN, asked) == [one.answer for one in asked]
+    answers = [one.answer for one in asked]
+    spans, leads = regression_spans(TRAIN, asked)
+    assert kept_spans(spans, leads, fitted_threshold(spans, leads, answers)) == answers
+
+
+def test_the_regression_may_answer_as_many_words_as_the_model() -> None:
+    long = " ".join(f"w{n}" for n in range(MAX_ANSWER))
+    train = [SpanExample("", f"by {long} end {n}", 3, 3 + len(long)) for n in range(9)]
+    assert regression_spans(train, train[:1])[0] == [long]
+
+
+def test_baselines_are_judged_by_the_threshold_rule_of_the_model() -> None:
+    """And "no answer" is one of them where some text has none."""
+    task = SpanTask("", None)
+    for examples in (TRAIN, [one for one in TRAIN if one.answer]):
+        task.examples = examples
+        task.train = task.val = torch.arange(len(examples))
+        found = task.baselines()
+        assert ("no answer" in found) == (len(examples) == len(TRAIN))
+        spans, leads = regression_spans(examples, examples)
+        answers, texts = [one.answer for one in examples], [one.text for one in examples]
+        kept = cross_fitted(spans, leads, answers, texts)
+        assert found["word regression"] == answer_metrics(kept, answers)
 
 
 def test_the_best_run_is_the_one_with_the_largest_sum() -> None:
-    assert best_run([-1.0, 2.0, -0.5, 1.0, -3.0, 1.0]) == (1, 4)
-    assert best_run([-1.0, -2.0]) is None
-    assert best_run([]) is None
+    assert best_run([-1.0, 2.0, -0.5, 1.0, -3.0, 1.0]) == (2.5, 1, 4)
+    assert best_run([-2.0, -1.0]) == (-1.0, 1, 2)
+    assert best_run([]) == (-math.inf, 0, 0)

@@ -12,14 +12,14 @@ from torch import Tensor
 from hpo_script.families.text.augment import swapped
 from hpo_script.families.text.bytes import augmented as augmented_bytes
 from hpo_script.families.text.bytes import text_tokens
+from hpo_script.families.text.learning_rate import learning_rate
 from hpo_script.families.text.model import HIDDEN, PADDING
-from hpo_script.families.text.optimizer import learning_rate
 from hpo_script.families.text.schedules import SCHEDULES
-from hpo_script.families.text.spans.data import augmented as augmented_words
-from hpo_script.families.text.spans.data import encode_all
 from hpo_script.families.text.spans.examples import SpanExample
-from hpo_script.families.text.spans.words import HIDDEN as HIDDEN_WORD
-from hpo_script.families.text.spans.words import PADDING as NO_WORD
+from hpo_script.families.text.spans.word_buckets import HIDDEN as HIDDEN_WORD
+from hpo_script.families.text.spans.word_buckets import PADDING as NO_WORD
+from hpo_script.families.text.spans.word_inputs import augmented as augmented_words
+from hpo_script.families.text.spans.word_inputs import encode_all
 from scripts import LABELS, SPANS, changed, curve_of, load_task, render_to
 
 NO_RATES = {"token_dropout": 0.0, "token_swap": 0.0, "char_noise": 0.0}
@@ -34,8 +34,8 @@ def generator() -> torch.Generator:
 
 def words() -> tuple[Tensor, Tensor, int]:
     """Return buckets and positions of ONE, and where its text begins."""
-    buckets, firsts, targets = encode_all([ONE] * 50, torch.device("cpu"))
-    return buckets, targets, firsts[0]
+    inputs, places, targets = encode_all([ONE] * 50, torch.device("cpu"))
+    return inputs, targets, int(places[0, :, 1].bool().nonzero()[0])
 
 
 def test_without_rates_a_text_stays_as_it_is() -> None:

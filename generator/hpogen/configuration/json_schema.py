@@ -110,8 +110,9 @@ def family_schema(family: Family, architecture: Node) -> Node:
     properties["architecture"] = architecture_schema(family, architecture)
     properties["search"] = named({param.name: search_entry(param, names) for param in params})
     properties["fixed"] = named({param.name: described(param) for param in params})
-    metrics = [{"const": name, "description": way} for name, way in family.metrics.items()]
-    properties["metric"] = {"oneOf": [*metrics, {"type": "null"}]}
+    for name, metrics in (("metric", family.metrics), ("second_metric", family.directions)):
+        found = [{"const": metric, "description": way} for metric, way in metrics.items()]
+        properties[name] = {"oneOf": [*found, {"type": "null"}]}
     if not family.has_horizon:
         properties["horizon"] = {"type": "null"}
     title = ", ".join(kind.example for kind in family.tasks)

@@ -72,12 +72,14 @@ class Tpe(Method):
     multivariate: bool = Field(
         default=True,
         description="Draw the parameters together, with the script's own kernels, which need the"
-        " first two arguments only; false: one by one, with Optuna's",
+        " first two arguments only (for two metrics with Optuna's); false: one by one, with"
+        " Optuna's",
     )
     group: bool | None = Field(
         default=None,
-        description="No effect: drawn together, a parameter whose condition fails is left out of"
-        " what a trial shows; default: true if multivariate and a parameter has a condition",
+        description="For one metric, no effect: drawn together, a parameter whose condition fails"
+        " is left out of what a trial shows. For two, draw parameters with a condition in a group"
+        " of their own; default: true if multivariate and a parameter has a condition",
     )
     constant_liar: bool = Field(
         default=True,
@@ -138,6 +140,27 @@ class CmaEs(Method):
         default=False, description="Adapt the learning rate of CMA-ES, for noisy objectives"
     )
     warn_independent_sampling: bool = Field(default=False, description=WARN_INDEPENDENT)
+
+
+class Nsga2(Method):
+    """Genetic algorithm for two metrics (NSGA-II); needs second_metric."""
+
+    optuna: ClassVar[str] = "NSGAIISampler"
+    type: Literal["nsga2"]
+    population_size: Annotated[int, Field(ge=2)] = Field(
+        default=50, description="Trials per generation; the first generation is random"
+    )
+    mutation_prob: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None,
+        description="Probability that a parameter is drawn at random; default: 1 divided by their"
+        " number",
+    )
+    crossover_prob: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.9, description="Probability that a trial has two parents, not one"
+    )
+    swapping_prob: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.5, description="Probability that a parameter comes from the second parent"
+    )
 
 
 class Gp(Method):
@@ -230,7 +253,7 @@ def default_median(value: Any) -> Any:
 
 
 SamplerArguments = Annotated[
-    Annotated[Tpe | Random | Grid | CmaEs | Gp, Field(discriminator="type")],
+    Annotated[Tpe | Random | Grid | CmaEs | Gp | Nsga2, Field(discriminator="type")],
     BeforeValidator(default_tpe),
 ]
 PrunerArguments = Annotated[
@@ -242,12 +265,17 @@ PrunerArguments = Annotated[
 ]
 
 
-def written_out(arguments: Method) -> dict[str, Any]:
+def is_joint(sampler: Method, n_objectives: int) -> bool:
+    """Return whether a sampler is the script's own joint TPE, which takes one objective."""
+    return isinstance(sampler, Tpe) and sampler.multivariate and n_objectives == 1
+
+
+def written_out(arguments: Method, n_objectives: int = 1) -> dict[str, Any]:
     """Return the class, as "type", and its arguments, as a script holds them.
 
     The class is one of Optuna, with all its arguments, or the script's own joint TPE.
     """
-    if isinstance(arguments, Tpe) and arguments.multivariate:
+    if is_joint(arguments, n_objectives):
         names = {"n_startup_trials", "n_ei_candidates"}
         return {**arguments.model_dump(include=names), "type": "JointTPE"}
     return {**arguments.model_dump(), "type": arguments.optuna}

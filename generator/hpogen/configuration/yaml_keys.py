@@ -279,6 +279,10 @@ class Config(Strict):
         default=None,
         description="Direction of the study; follows from the metric, so it can be left out",
     )
+    second_metric: str | None = Field(
+        default=None,
+        description="Second metric that the study optimizes, such as ece; no trial is pruned then",
+    )
     study: StudyConfig = StudyConfig()
     options: dict[str, str] = Field(
         default={}, description="Choice for each option, such as inputs: revin"

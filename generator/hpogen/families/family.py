@@ -111,6 +111,18 @@ def no_slots(constants: Mapping[str, Any]) -> Mapping[str, list[str]]:
     return {}
 
 
+def none_idle(values: Mapping[str, Sequence[Any]]) -> Mapping[str, tuple[str, str]]:
+    """Return no parameter without effect, whatever the values."""
+    del values
+    return {}
+
+
+def no_starts(constants: Mapping[str, Any]) -> list[str]:
+    """Return no lines, whatever the constants."""
+    del constants
+    return []
+
+
 @dataclass(frozen=True)
 class Family:
     """Tasks that share data, model, axes and constants."""
@@ -132,7 +144,7 @@ class Family:
     params: tuple[Param, ...]
     options: Mapping[str, Mapping[str, Choice]]
     default_options: Mapping[str, str]
-    metrics: Mapping[str, str]
+    metrics: Mapping[str, str]  # {name: direction}, a study may optimize each of them
     default_metric: str
     parts: tuple[str, ...]  # of the experiment, in reading order; a choice fills a {slot}
     read_data: Callable[[str, Mapping[str, Any], str], DataFacts]  # path, configured, task
@@ -140,11 +152,21 @@ class Family:
     count_samples: Callable[[Mapping[str, Any], int | None, int | None], int | None]
     schedule: Callable[[Mapping[str, Any], int | None], Schedule]
     length_params: tuple[str, ...]  # hyper-parameters that `schedule` reads
+    second_metrics: Mapping[str, str] = field(default_factory=dict)  # only beside one of `metrics`
     switches: Mapping[str, Switch] = field(default_factory=dict)
     slots: Callable[[Mapping[str, Any]], Mapping[str, list[str]]] = no_slots  # from constants
+    # From the values that each parameter and axis may have: the parameters without effect, each
+    # with the reason and a parameter whose larger values would give it one.
+    idle: Callable[[Mapping[str, Sequence[Any]]], Mapping[str, tuple[str, str]]] = none_idle
+    starts: Callable[[Mapping[str, Any]], list[str]] = no_starts  # source before `main` starts
     final_parts: tuple[str, ...] = ()  # only of final scripts, after `parts`
     variant: Variant | None = None
     folder: Path | None = None  # its own parts, which take precedence over those of hpo_script
+
+    @property
+    def directions(self) -> dict[str, str]:
+        """Return the direction of every metric that a study may optimize, alone or second."""
+        return {**self.metrics, **self.second_metrics}
 
     def kind(self, task: str) -> TaskKind:
         """Return the kind of a task of this family."""
@@ -188,6 +210,16 @@ class Family:
         self, task: str, used: Mapping[str, Sequence[str]], constants: Mapping[str, Any]
     ) -> list[str]:
         """Return the parts of the experiment in reading order, every slot filled."""
+        return self.filled(self.parts, task, used, constants)
+
+    def filled(
+        self,
+        parts: Iterable[str],
+        task: str,
+        used: Mapping[str, Sequence[str]],
+        constants: Mapping[str, Any],
+    ) -> list[str]:
+        """Return some parts with every slot filled."""
         slots = {"accumulate": ["experiment/accumulate_mean"]}
         slots |= {slot: [part] for slot, part in self.kind(task).parts.items()}
         slots |= self.slots(constants)
@@ -197,6 +229,6 @@ class Family:
         for choice in self.choices(used):
             slots |= {slot: [part] for slot, part in choice.extra.items()}
         names: list[str] = []
-        for name in self.parts:
+        for name in parts:
             names += slots[name[1:-1]] if name.startswith("{") else [name]
         return names

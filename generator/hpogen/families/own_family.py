@@ -88,13 +88,14 @@ def part_problems(family: Family) -> Iterator[str]:
     tables = [*family.options.values(), *(s.choices for s in family.switches.values())]
     choices = [choice for table in tables for choice in table.values()]
     slots |= {slot for choice in choices for slot in (*choice.parts, *choice.extra)}
-    for name in family.parts:
+    for name in (*family.parts, *family.final_parts):
         if name.startswith("{") and name[1:-1] not in slots:
             yield f"parts: nothing fills the slot {name}; {did_you_mean(name[1:-1], slots)}"
     fixed = [name for name in family.parts if not name.startswith("{")]
     chosen = [part for kind in family.tasks for part in kind.parts.values()]
     chosen += [part for choice in choices for part in choice.parts.values()]
-    named = (*fixed, *chosen, *family.final_parts)
+    final = [name for name in family.final_parts if not name.startswith("{")]
+    named = (*fixed, *chosen, *final)
     missing = [name for name in named if find_part(name, family.folder) is None]
     for name in missing:
         yield f"part {shown(name)}: {name}.py is neither in the folder nor in {PACKAGE}"
@@ -128,7 +129,7 @@ def value_problems(family: Family) -> Iterator[str]:
     if family.default_metric not in family.metrics:
         hint = did_you_mean(family.default_metric, family.metrics)
         yield f"default_metric {shown(family.default_metric)}: unknown metric; {hint}"
-    for name, direction in family.metrics.items():
+    for name, direction in family.directions.items():
         if direction not in ("minimize", "maximize"):
             yield f"metrics: {shown(name)} is {shown(repr(direction))}; write minimize or maximize"
     for name in ("data_path", "data_sha256"):

@@ -31,6 +31,8 @@ SEARCH_ONLY = (
 )
 LEFT_OUT = [
     "NAME",
+    "SECOND_METRIC",
+    "SECOND_DIRECTION",
     "TOLERANCE",
     "N_TRIALS",
     "N_NOISE",
@@ -102,17 +104,19 @@ def final_part_names(search: Spec) -> PartNames:
         raise UsageError(
             f"the family {family.name} has no final_parts; docs/families.md says what they define"
         )
-    parts = family.part_names(search.task, search.used, search.constants)
-    kept = [part for part in parts if part not in SEARCH_ONLY]
+    about = (search.task, search.used, search.constants)
+    kept = [part for part in family.part_names(*about) if part not in SEARCH_ONLY]
+    final_parts = family.filled(family.final_parts, *about)
     return PartNames(
-        ["final/command_line"], [*kept, *family.final_parts, *TEST_COMPARISON], [*FINAL_MACHINERY]
+        ["final/command_line"], [*kept, *final_parts, *TEST_COMPARISON], [*FINAL_MACHINERY]
     )
 
 
 def final_constants(spec: FinalSpec) -> list[Group]:
     """Return the constants in groups, in reading order."""
     search = spec.search
-    shared = [c for c in experiment_constants(search) if c[0] not in LEFT_OUT]
+    constants = experiment_constants(search)
+    shared = [c for c in constants if c[0].partition(":")[0] not in LEFT_OUT]
     trained: list[Assignment] = [
         ("NAME", spec.name, ""),
         *shared,

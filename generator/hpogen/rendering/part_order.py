@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from hpogen.configuration.samplers import is_joint
 from hpogen.rendering.sections import chosen_sections
 from hpogen.spec import Spec
 
 TRAINING = "experiment/training"
+ANY_SAMPLER = "machinery/sampler"
+TWO_OBJECTIVES = ["machinery/pareto_front", "machinery/two_objectives"]
 MACHINERY = (
     "machinery/log_lines",
     "machinery/logged_study",
@@ -31,6 +34,7 @@ MACHINERY = (
     "machinery/train_or_resume_trial",
     "machinery/claim_trials",
     "machinery/enqueue_and_history",
+    "{objectives}",
     "machinery/repeat_recorded_trial",
     "machinery/main",
     "{sections}",
@@ -50,7 +54,8 @@ def part_names(spec: Spec) -> PartNames:
     sections = chosen_sections(spec.sections)
     arguments = [section.arguments[0] for section in sections if section.arguments]
     slots = {
-        "{sampler}": [sampler_part(spec)],
+        "{sampler}": sampler_parts(spec),
+        "{objectives}": TWO_OBJECTIVES if spec.second_metric else [],
         "{sections}": [section.part for section in sections],
     }
     return PartNames(
@@ -69,9 +74,10 @@ def experiment_parts(spec: Spec) -> list[str]:
     return parts
 
 
-def sampler_part(spec: Spec) -> str:
-    """Return the part that defines StudySampler."""
+def sampler_parts(spec: Spec) -> list[str]:
+    """Return the parts that define StudySampler."""
     if spec.sampler.type == "grid":
-        return "sections/grid_sampler"
-    is_joint = spec.sampler.type == "tpe" and spec.sampler.multivariate
-    return "machinery/joint_tpe" if is_joint else "machinery/sampler"
+        return ["sections/grid_sampler"]
+    if spec.sampler.type == "nsga2":
+        return [ANY_SAMPLER, "machinery/nsga2"]
+    return ["machinery/joint_tpe" if is_joint(spec.sampler, spec.n_objectives) else ANY_SAMPLER]

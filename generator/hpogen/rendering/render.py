@@ -55,7 +55,10 @@ def render(spec: Spec) -> str:
         mark=f"{MARK}{__version__}:{spec.sha256()}:{spec.to_json()}",
         more_arguments="".join(f", {s.arguments[1]}" for s in sections if s.arguments),
         guards=", ".join(section.guards for section in sections if section.guards),
-        starts=[section.start for section in sections if section.start],
+        starts=[
+            *spec.family.starts(spec.constants),
+            *(section.start for section in sections if section.start),
+        ],
         search="".join(f", search={section.search}" for section in sections if section.search),
         exit=next((section.exit for section in sections if section.exit), "sys.exit"),
     )

@@ -34,7 +34,11 @@ def script_constants(spec: Spec) -> list[Group]:
         (
             "Sampler and pruner of Optuna (steps in the unit of evaluations)",
             [
-                ("SAMPLER: dict[str, Any]", packed_rows(written_out(spec.sampler)), ""),
+                (
+                    "SAMPLER: dict[str, Any]",
+                    packed_rows(written_out(spec.sampler, spec.n_objectives)),
+                    "",
+                ),
                 ("PRUNER: dict[str, Any]", packed_rows(written_out(spec.pruner)), ""),
             ],
         ),
@@ -67,6 +71,7 @@ def experiment_constants(spec: Spec) -> list[Assignment]:
         ("TASK", spec.task, ""),
         ("METRIC", spec.metric, "value of a trial: its best evaluation (if pruned, its last)"),
         (direction, spec.family.metrics[spec.metric], ""),
+        *second_objective(spec),
         ("N_TRIALS", spec.n_trials, "total over all runs of this script"),
         (
             "N_NOISE",
@@ -82,6 +87,21 @@ def experiment_constants(spec: Spec) -> list[Assignment]:
         ("SEED", spec.seed, "of all random streams"),
         *([("SEEDS", spec.seeds, "a trial trains with each")] if spec.seeds else []),
         ("HPOGEN", f"{__version__} {spec.sha256()[:12]}", "version, digest of the specification"),
+    ]
+
+
+def second_objective(spec: Spec) -> list[Assignment]:
+    """Return the constants of the second objective, if there is one."""
+    if spec.second_metric is None:
+        return []
+    way = spec.family.directions[spec.second_metric]
+    return [
+        (
+            "SECOND_METRIC",
+            spec.second_metric,
+            "of the same evaluation; the sampler optimizes both",
+        ),
+        ('SECOND_DIRECTION: Literal["minimize", "maximize"]', way, ""),
     ]
 
 

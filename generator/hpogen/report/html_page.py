@@ -14,6 +14,7 @@ from hpogen.errors import MissingDependencyError
 from hpogen.report.costs import cost_lines
 from hpogen.report.final_result import GAIN_HEAD, gains
 from hpogen.report.importance import importances_of
+from hpogen.report.objectives import front_table
 from hpogen.report.smoothed import smoothed_of, smoothed_sentence
 from hpogen.report.study_pictures import pictures
 from hpogen.report.study_verdict import verdicts
@@ -122,6 +123,7 @@ def study_parts(index: int, view: StudyView) -> dict[str, Any]:
         "states": view.states,
         "integrity": view.integrity,
         "best": best_table(view, smoothed) if view.ranking and view.sign else None,
+        "front": front_table(view),
         "smoothed": smoothed_sentence(view, smoothed) if smoothed else why_not,
         "costs": cost_lines(view),
         "pictures": pictures(view, importances),

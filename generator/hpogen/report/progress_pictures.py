@@ -1,4 +1,4 @@
-"""Pictures of values: the best so far, several objectives, learning curves."""
+"""Pictures of values: the best so far, and learning curves."""
 
 from __future__ import annotations
 
@@ -126,20 +126,6 @@ def noise_words(view: StudyView) -> str:
         return f"Band: ±1 SD of the seed ({view.noise.deviation:.2g}, from {source})."
     repeated = plural(view.noise.configurations, "repeated configuration")
     return f"Band: ±1 SD of the seed ({text_of(view.noise.deviation)}, from {repeated})."
-
-
-def objectives(view: StudyView) -> Picture | None:
-    """Return the first two objectives of trials that have several."""
-    several = [t for t in view.study.rows if t.state == "COMPLETE" and len(t.values) > 1]
-    trials = [t for t in several if None not in map(finite, t.values[:2])]
-    if not trials:
-        return None
-    points = [(trial.values[0], trial.values[1]) for trial in trials]
-    texts = [about_trial(view, trial) for trial in trials]
-    titles = [{"title": {"text": f"value {index}"}} for index in (0, 1)]
-    layout = {"xaxis": titles[0], "yaxis": titles[1]}
-    data = [dots("complete", points, texts, BEST, opacity=0.8)]
-    return Picture("objectives", "Objectives", "A point per complete trial.", data, layout)
 
 
 Curve = tuple[Trial, list[tuple[int, float]]]

@@ -9,8 +9,9 @@ from hpogen.report.coverage import coverage_of
 from hpogen.report.final_result import reliability
 from hpogen.report.grid_picture import grid
 from hpogen.report.importance import Importance
+from hpogen.report.objectives import objectives
 from hpogen.report.plotly_figure import Picture
-from hpogen.report.progress_pictures import curves, history, objectives
+from hpogen.report.progress_pictures import curves, history
 from hpogen.report.setting_pictures import importance, parallel
 from hpogen.report.view import StudyView
 

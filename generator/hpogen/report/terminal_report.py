@@ -13,6 +13,7 @@ from hpogen.report.costs import cost_lines
 from hpogen.report.coverage import Coverage, coverage_of, coverage_sentence
 from hpogen.report.final_result import GAIN_HEAD, gains
 from hpogen.report.importance import importances_of
+from hpogen.report.objectives import front_table
 from hpogen.report.smoothed import smoothed_of, smoothed_sentence
 from hpogen.report.study_verdict import verdicts
 from hpogen.report.tables import best_table, comparison, only
@@ -56,6 +57,7 @@ def print_study(console: Console, view: StudyView) -> None:
         smoothed, reason = smoothed_of(view)
         console.print(table_of(*best_table(view, smoothed)))
         console.print(Text(smoothed_sentence(view, smoothed) if smoothed else reason))
+    print_front(console, view)
     if len(view.best_so_far) > 1:
         steps = [f"{text_of(value)} (trial {n})" for n, value in view.best_so_far]
         shown = steps if len(steps) <= MOST_STEPS else [steps[0], "…", *steps[2 - MOST_STEPS :]]
@@ -86,6 +88,13 @@ def print_gains(console: Console, view: StudyView) -> None:
     if found := gains(view):
         heading(console, "Gain over the baselines on the test split")
         console.print(table_of(GAIN_HEAD, [gain.cells for gain in found], left=(0, 1)))
+
+
+def print_front(console: Console, view: StudyView) -> None:
+    """Print the Pareto front of a study with several objectives."""
+    if front := front_table(view):
+        heading(console, "Pareto front")
+        console.print(table_of(*front))
 
 
 def print_importance(console: Console, view: StudyView) -> None:

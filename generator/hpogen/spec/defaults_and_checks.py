@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter, ValidationError
 
 from hpogen.configuration.aliases import did_you_mean
-from hpogen.configuration.samplers import Grid, Tpe
+from hpogen.configuration.samplers import Grid, NoPruner, PrunerArguments, Tpe
 from hpogen.configuration.validation_messages import value_message
 from hpogen.configuration.yaml_file import Place, Problem, shown
 from hpogen.configuration.yaml_keys import Config
@@ -41,6 +41,7 @@ class Resolver:
         used = self.used(options)
         constants = self.constants()
         search, fixed = self.params(used)
+        metric = self.metric(used)
         bounds = {name: bound.model_dump() for name, bound in config.architecture.where.items()}
         return {
             "tolerance": config.tolerance,
@@ -51,7 +52,8 @@ class Resolver:
             "seed": config.study.seed,
             "seeds": config.study.seeds or [],
             "storage": self.storage(),
-            "metric": self.metric(used),
+            "metric": metric,
+            "second_metric": self.second_metric(metric),
             "options": options,
             "sections": self.sections(),
             "constants": constants,
@@ -62,7 +64,7 @@ class Resolver:
             "search": search,
             "fixed": fixed,
             "sampler": self.sampler(search),
-            "pruner": config.pruner.model_dump(),
+            "pruner": self.pruner().model_dump(),
         }
 
     def refuse(self, place: Place, message: str) -> None:
@@ -230,13 +232,46 @@ class Resolver:
         default = next((name for name in preferred if name), self.family.default_metric)
         metric = self.config.metric or default
         directions = self.family.metrics
-        if metric not in directions:
+        if metric in self.family.second_metrics:
+            message = f"{metric} alone does not rank models; write second_metric: {metric}"
+            self.refuse(("metric",), message)
+        elif metric not in directions:
             hint = did_you_mean(metric, directions)
             self.refuse(("metric",), f"unknown metric {shown(metric)!r}; {hint}")
         elif self.config.direction not in (None, directions[metric]):
             message = f"the direction of {metric} is {directions[metric]}; leave direction out"
             self.refuse(("direction",), message)
         return metric
+
+    def second_metric(self, metric: str) -> str | None:
+        """Return the second objective; refuse settings that two objectives do not allow."""
+        second, place = self.config.second_metric, ("second_metric",)
+        sampler = self.config.sampler.type
+        if second is None:
+            if sampler == "nsga2":
+                message = "nsga2 is for two metrics; add second_metric, or choose another type"
+                self.refuse(("sampler", "type"), message)
+            return None
+        names = [name for name in self.family.directions if name != metric]
+        if second == metric:
+            self.refuse(place, f"{metric} is the metric already; {did_you_mean('', names)}")
+        elif second not in names:
+            self.refuse(place, f"unknown metric {shown(second)!r}; {did_you_mean(second, names)}")
+        if sampler in ("cmaes", "gp"):
+            message = f"{sampler} optimizes one metric; choose from nsga2, tpe, random, grid"
+            self.refuse(("sampler", "type"), message)
+        if self.config.study.storage or "storage" in self.config.sections:
+            self.refuse(place, "the section storage stores one value per trial; leave out one")
+        return second
+
+    def pruner(self) -> PrunerArguments:
+        """Return the pruner; two metrics have none, because Optuna prunes by one value."""
+        if self.config.second_metric is None:
+            return self.config.pruner
+        if "pruner" in self.config.model_fields_set and self.config.pruner.type != "none":
+            message = "no trial is pruned by two metrics; write pruner: {type: none}"
+            self.refuse(("pruner",), message)
+        return NoPruner(type="none")
 
     def sampler(self, searched: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """Return every argument of the sampler."""

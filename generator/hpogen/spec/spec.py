@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from hpo_script.experiment.arch_space import ArchSpace
 from hpogen.configuration.samplers import PrunerArguments, SamplerArguments, Strict
@@ -54,11 +54,25 @@ class Spec(Strict):
     sampler: SamplerArguments
     pruner: PrunerArguments
     warm_start: list[dict[str, Scalar]] = Field(default=[])
+    second_metric: str | None = None
 
     @property
     def family(self) -> Family:
         """Return the family of the task, in the form that the constants choose."""
         return find_family(self.task).form(self.constants)
+
+    @model_serializer(mode="wrap")
+    def without_second_metric(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Return the fields, without `second_metric` if it is None: scripts stay as they were."""
+        fields: dict[str, Any] = handler(self)
+        if self.second_metric is None:
+            del fields["second_metric"]
+        return fields
+
+    @property
+    def n_objectives(self) -> int:
+        """Return 2 if the study has a second metric, else 1."""
+        return 1 if self.second_metric is None else 2
 
     @property
     def n_reruns(self) -> int:

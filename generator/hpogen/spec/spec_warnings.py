@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hpogen.configuration.samplers import Nsga2
 from hpogen.configuration.yaml_keys import CategoricalEntry
 from hpogen.families.family import Schedule
 from hpogen.grid.budget import format_budget
@@ -28,6 +29,8 @@ def spec_warnings(spec: Spec, n_train_rows: int | None = None) -> list[str]:
         *long_warmup(spec, n_train_rows),
         *idle_pruner(spec, n_train_rows),
         *random_categories(spec),
+        *one_generation(spec),
+        *idle_params(spec),
     ]
 
 
@@ -137,6 +140,31 @@ def random_categories(spec: Spec) -> Iterator[str]:
             f"{places}: categorical, which sampler.type cmaes draws at random; write type: int or"
             " type: float, fix the parameter, or choose another sampler"
         )
+
+
+def one_generation(spec: Spec) -> Iterator[str]:
+    """Yield a warning if no trial of NSGA-II has parents."""
+    if isinstance(spec.sampler, Nsga2):
+        size, n_left = spec.sampler.population_size, spec.n_trials - spec.n_reruns
+        if n_left <= size:
+            yield (
+                f"sampler.population_size: the first {size:,} trials are drawn at random, and"
+                f" {counted(n_left, 'trial')} besides the reruns are no more; lower it, or raise"
+                " study.n_trials"
+            )
+
+
+def idle_params(spec: Spec) -> Iterator[str]:
+    """Yield a warning per searched parameter that has no effect in any trial."""
+    rows = spec.architectures
+    axes = {name: [row[name] for row in rows] for name in rows[0]}
+    values = {name: values_of(spec, name) for name in (*spec.fixed, *spec.search)}
+    for name, (reason, other) in spec.family.idle({**axes, **values}).items():
+        if name in spec.search:
+            yield (
+                f"search.{name}: no effect, because {reason}; raise {place_of(spec, other)}, or"
+                f" write {name} under fixed"
+            )
 
 
 def schedules(spec: Spec, n_train_rows: int | None) -> Iterator[tuple[dict[str, Any], Schedule]]:

@@ -17,6 +17,7 @@ import math
 from collections import Counter
 from typing import Any, TypeGuard
 
+from hpo_script.machinery.pareto_front import pareto_front
 from recover_trials.errors import UnreadableError
 from recover_trials.files.result_entries import NUMBER, VALUE, first, mapping
 from recover_trials.files.result_study import ResultStudy
@@ -205,15 +206,10 @@ def check_scores(study: ResultStudy, ranked: Ranked) -> None:
 
 def check_front(ranked: Ranked) -> None:
     """Flag trials of a Pareto front than which another one is better."""
-    points = {trial.values for _, trial in ranked if trial.values}
-    lowest: float | None = None  # ece of the points with higher scores
-    dominated = set()
-    for score, ece in sorted(points, key=lambda point: (-point[0], point[1])):
-        if lowest is not None and lowest <= ece:
-            dominated.add((score, ece))
-        lowest = ece if lowest is None else min(lowest, ece)
+    points = {(-t.values[0], *t.values[1:]): t.values for _, t in ranked if t.values}
+    best = {points[point] for point in pareto_front(points)}
     for _, trial in ranked:
-        trial.flags += [DOMINATED] * (trial.values in dominated)
+        trial.flags += [DOMINATED] * (bool(trial.values) and trial.values not in best)
 
 
 def check_count(study: ResultStudy, named: Any, entries: list[Any]) -> None:

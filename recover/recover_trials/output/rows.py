@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -89,7 +90,10 @@ def column_of(name: str, columns: list[str]) -> str:
     for column in (name, f"params_{name}", f"user_attrs_{name}"):
         if column in columns:
             return column
-    raise UnknownColumnError(f"no column {name}; the columns are {', '.join(columns)}")
+    short = {column.removeprefix("user_attrs_").removeprefix("params_") for column in columns}
+    close = difflib.get_close_matches(name[:100], short, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise UnknownColumnError(f"no column {name}; {hint}the columns are {', '.join(columns)}")
 
 
 def shared_fields(study: Study) -> dict[str, Any]:

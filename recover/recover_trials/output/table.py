@@ -43,15 +43,16 @@ def study_table(study: Study) -> Table:
         for name in ("kind", "rerun_of", "repeat_of", "ended_by", "fail_reason")
         if any(name in trial.user_attrs for trial in study.rows)
     ]
+    measures = [name for name in study.front if any(name in t.user_attrs for t in study.rows)]
     params = searched_names(study)
     table = Table(box=None, pad_edge=False)
-    for name in ("", "number", "state", "value", *attributes, *params, *extra):
+    for name in ("", "number", "state", "value", *measures, *attributes, *params, *extra):
         left = name in ("", "state", *extra)
         table.add_column(cell(name), justify="left" if left else "right", no_wrap=True)
     for trial in study.rows:
         config = {**trial.user_attrs, **trial.params}
         values = trial.value if len(trial.values) < 2 else list(trial.values)
-        cells = [*cells_of(config, [*attributes, *params, *extra])]
+        cells = [*cells_of(config, [*measures, *attributes, *params, *extra])]
         mark = "*" if trial is study.best else ""
         row = [mark, trial.number, trial.state, values, *cells]
         table.add_row(*map(cell, row))

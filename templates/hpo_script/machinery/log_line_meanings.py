@@ -68,6 +68,8 @@ FIELD_MEANINGS = {
     "task": "the label or text that is predicted",
     "metric": "metric whose best evaluation is the value of a trial",
     "direction": "minimize or maximize",
+    "second_metric": "second metric that the study optimizes, where it has two",
+    "second_direction": "minimize or maximize",
     "n_trials": "total number of trials of the study",
     "n_noise": "reruns of the best trial at the end of the study",
     "n_confirm": "reruns of as many best trials, before these",

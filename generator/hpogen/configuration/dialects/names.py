@@ -40,7 +40,7 @@ HINTS = {
     "dataset": TEXT_PATH,
     "decay_lr": ONE_SCHEDULE,
     "device": "leave it out; run the script with --device",
-    "directions": "a script has one objective; write metric and its direction",
+    "directions": "write metric and second_metric; their directions follow",
     "dtype": "leave it out; the script chooses the data type for the device",
     "eval_iters": "write splits: {val_bytes: N}, the size of the validation data",
     "evaluate_on_test": "leave it out; hpogen render --kind final evaluates the test split",

@@ -14,14 +14,17 @@ from hpogen.spec.defaults_and_checks import STORAGE_HELP, holds_password
 
 Rule = Callable[[Reader, Place], None]
 
-SAMPLERS = {name: name for name in ("tpe", "random", "grid", "cmaes", "gp")}
+SAMPLERS = {
+    **{name: name for name in ("tpe", "random", "grid", "cmaes", "gp", "nsga2")},
+    "nsgaii": "nsga2",
+    "motpe": "tpe",
+}
 PRUNERS = {
     **{name: name for name in ("median", "percentile", "hyperband", "none")},
     "successivehalving": "successive_halving",
     "asha": "successive_halving",
     "nop": "none",
 }
-SEVERAL_OBJECTIVES = ("nsga", "motpe")
 
 
 def to(*native: str) -> Rule:
@@ -180,10 +183,6 @@ def put_type(reader: Reader, place: Place, native: str, types: Mapping[str, str]
     if word in types:
         reader.put((native, "type"), types[word], place)
         return True
-    if word.startswith(SEVERAL_OBJECTIVES):
-        message = f"{shown(str(value))} is for several objectives, and a script has one"
-        reader.refuse(place, f"{message}; choose from {', '.join(dict.fromkeys(types.values()))}")
-    else:
-        hint = did_you_mean(str(value), dict.fromkeys(types.values()))
-        reader.refuse(place, f"unknown {native} {shown(repr(value))}; {hint}")
+    hint = did_you_mean(str(value), dict.fromkeys(types.values()))
+    reader.refuse(place, f"unknown {native} {shown(repr(value))}; {hint}")
     return False

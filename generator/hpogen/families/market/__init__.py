@@ -64,6 +64,7 @@ MARKET = Family(
     switches={"loss": Switch("losses", "_loss", LOSSES)},
     default_options={"inputs": "scale_free", "start": "linear"},
     metrics={"val_loss": "minimize", "auc": "maximize", "brier": "minimize"},
+    second_metrics={"ece": "minimize"},
     default_metric="val_loss",
     parts=PARTS,
     final_parts=FINAL_PARTS,

@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from hpo_script.families.text.parameter_counts import count_params, sample_bytes
+from hpo_script.families.text.parameter_counts import BYTES, count_params, sample_bytes
 from hpogen.families.family import Family, Switch, TaskKind, Variant
 from hpogen.families.shared import AXES, SMALL_AXES, epoch_schedule, shapes
+from hpogen.families.text.byte_pairs import parts_by_constants, starts_by_constants
 from hpogen.families.text.constants import CONSTANTS, DEMO_PATH
 from hpogen.families.text.examples_file import read_text_examples
 from hpogen.families.text.heads import HEADS
@@ -29,15 +30,16 @@ def check_text(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
         wrong.append(("val_fraction", "no texts are left for the test split"))
     if len({*constants["labels"]}) < len(constants["labels"]):
         wrong.append(("labels", "a label is given twice"))
-    if constants["group_column"] and constants["split_column"]:
-        wrong.append(("group_column", "give group_column or split_column, not both"))
     return wrong
 
 
 def describe_inputs(constants: Mapping[str, Any], options: Mapping[str, str]) -> str:
     """Return the form in which a text enters the model."""
     del options
-    return f"the first {constants['context_length']:,} bytes of a text"
+    length, size = constants["context_length"], constants.get("vocab_size")
+    if size is None:
+        return f"the first {length:,} bytes of a text"
+    return f"the first {length:,} tokens of a text, from a vocabulary of {size:,}"
 
 
 def count_samples(
@@ -59,6 +61,7 @@ def count_text_params(
         context_length=constants["context_length"],
         n_labels=len(constants["labels"]),
         head=options["head"],
+        vocab_size=constants.get("vocab_size") or BYTES,
     )
 
 
@@ -89,12 +92,15 @@ FROM_SCRATCH = Family(
     schedule=epoch_schedule,
     length_params=("epochs", "batch_size"),
     constants=CONSTANTS,
+    slots=parts_by_constants,
+    starts=starts_by_constants,
     check=check_text,
     params=SEARCH_SPACE,
     options={"head": HEADS},
     default_options={"head": "linear"},
     switches={"loss": Switch("losses", "_loss", LOSSES), **SWITCHES},
     metrics={"macro_f1": "maximize", "val_loss": "minimize", "accuracy": "maximize"},
+    second_metrics={"ece": "minimize"},
     default_metric="macro_f1",
     parts=PARTS,
     final_parts=FINAL_PARTS,

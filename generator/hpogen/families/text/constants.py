@@ -32,9 +32,19 @@ DEMO_LABELS = [
     "proprietary-license",
     "public-domain",
 ]
-ENCODER = "folder or name of a model of transformers"
+CONTEXT = "tokens that the model sees of a text; a token is a byte without vocab_size"
+VOCABULARY = "tokens: 256 bytes, and byte pairs of training texts"
+Vocabulary = Annotated[int, Field(ge=257, le=2**16)]
 Labels = Annotated[list[Name], Field(min_length=2, max_length=1000)]
 
+ENCODER = Constant(
+    "encoder",
+    "model",
+    None,
+    Name | None,
+    "folder or name of a model of transformers",
+    optional="encoder",
+)
 CONSTANTS = (
     Constant("data_path", "data", DEMO_PATH, Name, "CSV, TSV, JSON Lines or Parquet"),
     Constant("data_sha256", "data", None, Digest | None, "of that file; checked if given"),
@@ -48,6 +58,7 @@ CONSTANTS = (
     Constant("train_subset", "splits", 1.0, UpTo, "of the training texts"),
     Constant("split_seed", "splits", 0, Count, "of the random splits, apart from SEED"),
     Constant("min_class_samples", "splits", 5, Positive, "refuse fewer texts of a label"),
-    Constant("context_length", "model", 256, Positive, "bytes of a text that the model sees"),
-    Constant("encoder", "model", None, Name | None, ENCODER, optional="encoder"),
+    Constant("context_length", "model", 256, Positive, CONTEXT),
+    Constant("vocab_size", "model", None, Vocabulary | None, VOCABULARY, optional="vocab_size"),
+    ENCODER,
 )

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hpo_script.families.text.examples import (
     SUFFIXES,
+    Example,
     evenly_spread,
-    read_examples,
+    read_cells,
+    read_rows,
     splits_of,
 )
 from hpogen.configuration.yaml_file import shown
 from hpogen.errors import DataError
 from hpogen.families.family import DataFacts, with_defaults
 from hpogen.families.shared import local_path
+from hpogen.families.text.byte_pairs import share_cut, tokenizer_of
 from hpogen.families.text.constants import CONSTANTS
 
 MAX_LABELS = 100
@@ -30,15 +33,14 @@ def read_text_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
     place = shown(path, 200)
     if Path(path).suffix not in SUFFIXES:
         raise DataError(f"{place}: not one of {', '.join(SUFFIXES)}")
-    extra = [values[name] for name in ("group_column", "split_column") if values[name]]
+    columns = {key: values[f"{key}_column"] for key in ("text", "label", "group", "split")}
     try:
         content = Path(path).read_bytes()
-        columns = [values["text_column"], values["label_column"], *extra]
-        examples = read_examples(Path(path), content, columns)
+        rows = read_rows(Path(path), content)
+        cells = read_cells(rows, columns, needed=columns, hidden=["label"])
+        examples = [Example(**row) for row in cells]
         train, val, test = splits_of(
             examples,
-            grouped=values["group_column"] is not None,
-            fixed=values["split_column"] is not None,
             shares=(values["train_fraction"], values["val_fraction"]),
             seed=values["split_seed"],
         )
@@ -49,20 +51,18 @@ def read_text_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
         raise DataError(f"{place}: {error.strerror}") from None
     except Exception as error:  # each reader raises its own types for a damaged file
         raise DataError(f"{place}: {shown(str(error), 200)}") from None
-    labels = given.get("labels") or sorted({example[1] for example in examples})
-    check_labels(place, labels, [example[1] for example in examples])
-    present = [[examples[row][1] for row in rows] for rows in (train, val)]
+    present = [[examples[row].label for row in rows] for rows in (train, val)]
+    found = {one.label for one in examples if one.label}  # those of test texts may be hidden
+    labels = given.get("labels") or sorted(found)
+    check_labels(place, labels, found)
     check_counts(place, labels, present, values["min_class_samples"])
-    n_cut = sum(len(example[0].encode()) > values["context_length"] for example in examples)
+    texts = [one.text for one in examples]
     sizes = f"{len(train):,} for training, {len(val):,} validation, {len(test):,} test"
     notes = [f"{len(examples):,} texts, {len(labels)} labels: {sizes}"]
-    warnings = []
-    if n_cut > len(examples) / 10 and not values["encoder"]:
-        share = n_cut / len(examples)
-        warnings.append(
-            f"{share:.0%} of the texts are longer than model.context_length,"
-            f" {values['context_length']} bytes, and are cut"
-        )
+    warnings: list[str] = []
+    if not values["encoder"]:
+        more, warnings = about_lengths(place, texts, [texts[row] for row in train], values)
+        notes += more
     constants = {
         "data_path": local_path(path),
         "data_sha256": hashlib.sha256(content).hexdigest(),
@@ -71,7 +71,33 @@ def read_text_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
     return DataFacts(constants, notes, warnings, len(train))
 
 
-def check_labels(place: str, labels: list[str], present: list[str]) -> None:
+def about_lengths(
+    place: str, texts: Sequence[str], training: Sequence[str], values: Mapping[str, Any]
+) -> tuple[list[str], list[str]]:
+    """Return notes and warnings on tokens per text. Raises DataError for too few tokens."""
+    length, size = values["context_length"], values["vocab_size"]
+    lengths = [len(text.encode()) for text in texts]
+    share, unit = share_cut(lengths, length), "bytes"
+    notes = []
+    if size is not None:
+        tokenizer = tokenizer_of(place, training, size)
+        n_bytes, as_bytes = sum(lengths), share
+        lengths = [len(tokenizer.encode(text)) for text in texts]
+        share, unit = share_cut(lengths, length), "tokens"
+        notes.append(
+            f"{size:,} tokens, {n_bytes / sum(lengths):.1f} bytes each on average: {share:.0%} of"
+            f" the texts are cut at {length} tokens, {as_bytes:.0%} at {length} bytes"
+        )
+    if share <= 0.1:
+        return notes, []
+    warning = (
+        f"{share:.0%} of the texts are longer than model.context_length, {length} {unit}, and are"
+        " cut"
+    )
+    return notes, [warning]
+
+
+def check_labels(place: str, labels: Sequence[str], present: Collection[str]) -> None:
     """Raise DataError for an unlisted label, fewer than 2 or more than MAX_LABELS labels."""
     if others := sorted({*present} - {*labels}):
         raise DataError(f"{place}: the label {shown(others[0])} is not one of data.labels")

@@ -5,6 +5,7 @@ PARTS = (
     "experiment/transformer",
     "families/text/encoder",
     "{head}",
+    "{vocabulary}",
     "families/text/model",
     "families/text/examples",
     "families/text/metrics",
@@ -13,15 +14,21 @@ PARTS = (
     "families/text/label_baselines",
     "{loss}",
     "families/text/augment",
-    "families/text/bytes",
+    "{tokens}",
     "families/text/data",
+    "{byte_pairs}",
     "experiment/accumulate_mean",
     "{optimizer}",
-    "{schedule}",
     "families/text/optimizer",
+    "{schedule}",
+    "families/text/learning_rate",
     "experiment/training",
     "experiment/arch_space",
     "experiment/space",
 )
 
-FINAL_PARTS = ("families/text/final_measures", "families/text/final_task")
+FINAL_PARTS = (
+    "families/text/final_measures",
+    "families/text/final_task",
+    "{final_byte_pairs}",
+)

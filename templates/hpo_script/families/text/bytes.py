@@ -9,8 +9,8 @@ from torch import Tensor
 
 from hpo_script.experiment.shared import Config
 from hpo_script.families.text.augment import drawn, swapped
+from hpo_script.families.text.byte_vocabulary import HIDDEN, PADDING
 from hpo_script.families.text.constants import CONTEXT_LENGTH
-from hpo_script.families.text.model import HIDDEN, PADDING
 
 
 def augmented(tokens: Tensor, config: Config, generator: torch.Generator) -> Tensor:

@@ -27,58 +27,75 @@ from hpo_script.families.text.constants import (
     TRAIN_SUBSET,
     VAL_FRACTION,
 )
-from hpo_script.families.text.examples import evenly_spread, read_examples, splits_of
+from hpo_script.families.text.examples import (
+    Example,
+    evenly_spread,
+    read_cells,
+    read_rows,
+    splits_of,
+)
 from hpo_script.families.text.label_baselines import label_logits, label_weights
 from hpo_script.families.text.losses import LOSSES
 from hpo_script.families.text.metrics import class_metrics
 from hpo_script.families.text.model import TextClassifier
+
+COLUMNS: dict[str, str | None] = {
+    "text": TEXT_COLUMN,
+    "label": LABEL_COLUMN,
+    "group": GROUP_COLUMN,
+    "split": SPLIT_COLUMN,
+}
 
 
 class Task:
     """Prediction of the label of a text."""
 
     unit = "epoch"
+    hidden: tuple[str, ...] = ("label",)  # not read where the file names test texts
 
     def __init__(self, data_path: str, data_sha256: str | None) -> None:
         self.data_path, self.data_sha256 = data_path, data_sha256
 
     def load(self, device: torch.device) -> None:
         """Read the examples; move the tokens of training and validation texts to the device."""
+        self.read_texts(device)
+        self.tokens = self.encode(self.texts).to(device)
+
+    def read_texts(self, device: torch.device) -> None:
+        """Read texts and labels of training and validation. Raises UnusableError."""
         train, val, _ = self.read_splits()  # the test texts are dropped
         train = [train[row] for row in evenly_spread(range(len(train)), TRAIN_SUBSET)]
         for split, examples in (("training", train), ("validation", val)):
-            counts = Counter(example[1] for example in examples)
+            counts = Counter(one.label for one in examples)
             if few := [label for label in LABELS if counts[label] < MIN_CLASS_SAMPLES]:
                 raise UnusableError(
                     f"{self.data_path}: {counts[few[0]]} {split} texts have the label {few[0]!r},"
                     f" fewer than MIN_CLASS_SAMPLES, {MIN_CLASS_SAMPLES}"
                 )
-        self.texts = [example[0] for example in train + val]
-        self.tokens = text_tokens(self.texts).to(device)
-        labels = [LABELS.index(example[1]) for example in train + val]
+        self.texts = [one.text for one in train + val]
+        labels = [LABELS.index(one.label) for one in train + val]
         self.labels = torch.tensor(labels, device=device)
         self.train = torch.arange(len(train), device=device)
         self.val = torch.arange(len(train), len(labels), device=device)
 
-    def read_splits(self) -> list[list[list[str]]]:
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """Return the first tokens of texts, (texts, CONTEXT_LENGTH)."""
+        return text_tokens(texts)
+
+    def read_splits(self) -> list[list[Example]]:
         """Return the examples of training, validation and test. Raises UnusableError."""
         content = Path(self.data_path).read_bytes()
         self.digest = hashlib.sha256(content).hexdigest()
         if self.data_sha256 not in (None, self.digest):
             raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
-        extra = [column for column in (GROUP_COLUMN, SPLIT_COLUMN) if column]
-        columns = [TEXT_COLUMN, LABEL_COLUMN, *extra]
         try:
-            examples = read_examples(Path(self.data_path), content, columns)
-            if others := sorted({example[1] for example in examples} - {*LABELS}):
+            rows = read_rows(Path(self.data_path), content)
+            cells = read_cells(rows, COLUMNS, needed=COLUMNS, hidden=self.hidden)
+            examples = [Example(**row) for row in cells]
+            if others := sorted({one.label for one in examples} - {*LABELS, ""}):
                 raise ValueError(f"label {others[0]!r} is not one of LABELS")
-            splits = splits_of(
-                examples,
-                grouped=GROUP_COLUMN is not None,
-                fixed=SPLIT_COLUMN is not None,
-                shares=(TRAIN_FRACTION, VAL_FRACTION),
-                seed=SPLIT_SEED,
-            )
+            shares = (TRAIN_FRACTION, VAL_FRACTION)
+            splits = splits_of(examples, shares=shares, seed=SPLIT_SEED)
         except ValueError as error:
             raise UnusableError(f"{self.data_path}: {error}") from None
         return [[examples[row] for row in rows] for rows in splits]

@@ -7,13 +7,23 @@ import io
 import json
 import math
 import random
+import re
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 SPLITS = ("train", "val", "test")
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+
+
+class Example(NamedTuple):
+    """A text; without a column of groups or splits, `group` or `split` is empty."""
+
+    text: str
+    label: str
+    group: str = ""
+    split: str = ""
 
 
 def read_rows(path: Path, content: bytes) -> Iterator[Mapping[str, Any]]:
@@ -37,18 +47,36 @@ def read_rows(path: Path, content: bytes) -> Iterator[Mapping[str, Any]]:
         yield from csv.DictReader(lines, delimiter=delimiter)
 
 
-def read_examples(path: Path, content: bytes, columns: Sequence[str]) -> list[list[str]]:
-    """Return some columns of each row as text. Raises ValueError for a missing value."""
-    examples = []
-    for number, row in enumerate(read_rows(path, content), 1):
-        for column in columns:
-            if column not in row:
-                names = ", ".join(map(str, row))
-                raise ValueError(f"column {column} is missing; the file has {names}")
-            if row[column] in (None, ""):
-                raise ValueError(f"row {number}: {column} is empty")
-        examples.append([str(row[column]) for column in columns])
-    return examples
+def read_cells(
+    rows: Iterable[Mapping[str, Any]],
+    columns: Mapping[str, str | None],
+    needed: Collection[str],
+    hidden: Collection[str] = (),
+) -> list[dict[str, str]]:
+    """Return the cells of each row as text, {key: cell}; "" for a key without a column.
+
+    In rows whose split is test, the cells of the keys `hidden` are not read. Raises ValueError for
+    a missing column, and for an empty cell of a key in `needed`.
+    """
+    found, split = [], columns.get("split")
+    for number, row in enumerate(rows, 1):
+        unread = hidden if split and row.get(split) == "test" else ()
+        asked = {key: name for key, name in columns.items() if name and key not in unread}
+        if lacking := [name for name in asked.values() if name not in row]:
+            names = ", ".join(map(str, row))
+            raise ValueError(f"column {lacking[0]} is missing; the file has {names}")
+        cells = {key: cell(row[name]) for key, name in asked.items()}
+        if empty := [name for key, name in asked.items() if key in needed and not cells[key]]:
+            raise ValueError(f"row {number}: {empty[0]} is empty")
+        if re.search("[\ud800-\udfff]", " ".join(cells.values())):
+            raise ValueError(f"row {number}: half of a surrogate pair is not a character")
+        found.append({**dict.fromkeys(columns, ""), **cells})
+    return found
+
+
+def cell(value: object) -> str:
+    """Return a value as text; a missing number is empty."""
+    return "" if value is None or value != value else str(value)  # NaN is not itself
 
 
 def split_examples(
@@ -77,28 +105,31 @@ def split_examples(
 
 
 def splits_of(
-    examples: Sequence[Sequence[str]],
-    *,
-    grouped: bool,
-    fixed: bool,
-    shares: tuple[float, float],
-    seed: int,
+    examples: Sequence[Example], *, shares: tuple[float, float], seed: int
 ) -> list[list[int]]:
-    """Return the rows for training, validation and test of (text, label, group or split).
+    """Return the rows for training, validation and test: as the file names them, else random ones.
 
-    Raises ValueError for the name of a split that does not exist.
+    Raises ValueError for the name of a split that does not exist, and for a group in two splits.
     """
-    if fixed:
-        return fixed_splits([example[-1] for example in examples])
-    groups = [example[2 if grouped else 0] for example in examples]  # equal texts stay together
-    labels = [example[1] for example in examples]
+    names = [one.split for one in examples]
+    if any(names):
+        return fixed_splits(names, [one.group for one in examples])
+    groups = [one.group or one.text for one in examples]  # equal texts stay together
+    labels = [one.label for one in examples]
     return split_examples(labels, groups, (*shares, 1 - shares[0] - shares[1]), seed)
 
 
-def fixed_splits(names: Sequence[str]) -> list[list[int]]:
-    """Return the rows of each split that a column names. Raises ValueError for other names."""
+def fixed_splits(names: Sequence[str], groups: Sequence[str]) -> list[list[int]]:
+    """Return the rows of each split that the file names; see `splits_of`."""
     if others := sorted({*names} - {*SPLITS}):
         raise ValueError(f"split {others[0]!r} is not one of {', '.join(SPLITS)}")
+    split_of: dict[str, str] = {}
+    for name, group in zip(names, groups, strict=True):
+        if group and split_of.setdefault(group, name) != name:
+            raise ValueError(
+                f"group {group!r} is in {split_of[group]} and in {name}; correct the split column,"
+                " or leave out the group column"
+            )
     return [[row for row, name in enumerate(names) if name == split] for split in SPLITS]
 
 

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from hpo_script.constants import METRIC
 from hpo_script.experiment.shared import Arch, UnusableError
-from hpo_script.families.text.bytes import text_tokens
 from hpo_script.families.text.constants import (
     CONTEXT_LENGTH,
     GROUP_COLUMN,
@@ -24,7 +23,7 @@ from hpo_script.families.text.constants import (
     TEXT_COLUMN,
 )
 from hpo_script.families.text.data import Task
-from hpo_script.families.text.examples import read_examples
+from hpo_script.families.text.examples import read_cells, read_rows
 from hpo_script.families.text.final_measures import (
     DECIDING,
     SIGNS,
@@ -41,6 +40,7 @@ MIN_TEST_TEXTS = 100
 class FinalTask(Task):
     """The task of the search, with the test texts."""
 
+    hidden = ()
     signs: Mapping[str, int] = SIGNS
     deciding = DECIDING[METRIC]
     groups: np.ndarray | None = None
@@ -61,10 +61,10 @@ class FinalTask(Task):
         test = self.read_splits()[2]
         if self.digest != known:
             raise UnusableError(f"{self.data_path} changed during this run")
-        self.test_texts = [example[0] for example in test]
-        self.test_labels = np.array([LABELS.index(example[1]) for example in test])
+        self.test_texts = [one.text for one in test]
+        self.test_labels = np.array([LABELS.index(one.label) for one in test])
         if GROUP_COLUMN:
-            self.groups = np.array([example[2] for example in test])
+            self.groups = np.array([one.group for one in test])
 
     def too_few(self) -> bool:
         """Return whether there are too few test texts, or those of one label alone."""
@@ -88,7 +88,7 @@ class FinalTask(Task):
 
     def test_scores(self, model: nn.Module, about: Mapping[str, Any], size: int) -> np.ndarray:
         """Return the scores of the test texts."""
-        logits = self.logits(model, text_tokens(self.test_texts), size)
+        logits = self.logits(model, self.encode(self.test_texts), size)
         return log_probabilities(logits, about["temperature"])
 
     def baseline_scores(self, both: bool) -> tuple[dict[str, np.ndarray], str]:
@@ -152,15 +152,16 @@ class FinalTask(Task):
         """Return the likeliest label of each text of a file. Raises UnusableError."""
         del device
         try:
-            rows = read_examples(path, path.read_bytes(), [TEXT_COLUMN])
+            rows = read_rows(path, path.read_bytes())
+            texts = [row["text"] for row in read_cells(rows, {"text": TEXT_COLUMN}, ["text"])]
         except ValueError as error:
             raise UnusableError(f"{path}: {error}") from None
-        if not rows:
+        if not texts:
             raise UnusableError(f"{path}: no rows")
-        logits = self.logits(model, text_tokens([row[0] for row in rows]), 64)
+        logits = self.logits(model, self.encode(texts), 64)
         scores = log_probabilities(logits, about["temperature"])
         labels = np.array(LABELS)[scores.argmax(1)]
-        numbers = np.arange(1, len(rows) + 1)
+        numbers = np.arange(1, len(texts) + 1)
         return pd.DataFrame(
             {"row": numbers, "label": labels, "probability": np.exp(scores.max(1))}
         )

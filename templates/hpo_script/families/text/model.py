@@ -6,16 +6,14 @@ from torch import Tensor, nn
 
 from hpo_script.experiment.shared import Arch
 from hpo_script.experiment.transformer import init_weights
+from hpo_script.families.text.byte_vocabulary import HIDDEN, PADDING
 from hpo_script.families.text.constants import LABELS
 from hpo_script.families.text.encoder import Encoder
 from hpo_script.families.text.heads.linear import make_head
 
-PADDING = 256  # follows the 256 byte values
-HIDDEN = 257  # in place of a byte that augmentation hides
-
 
 class TextClassifier(nn.Module):
-    """Encoder, mean over the bytes of the text, head."""
+    """Encoder, mean over the tokens of the text, head."""
 
     def __init__(self, arch: Arch, dropout: float) -> None:
         super().__init__()
@@ -24,7 +22,7 @@ class TextClassifier(nn.Module):
         init_weights(self, arch["n_layers"])
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Map bytes (batch, CONTEXT_LENGTH) to logits (batch, labels)."""
+        """Map tokens (batch, CONTEXT_LENGTH) to logits (batch, labels)."""
         is_text = (tokens != PADDING).unsqueeze(2)
         mean = (self.encoder(tokens) * is_text).sum(1) / is_text.sum(1).clamp(min=1)
         return self.head(mean)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from hpo_script.experiment.block_parameter_count import block_params, saved_bytes
 
-VOCABULARY = 258  # bytes, padding and hidden bytes
+BYTES = 256
+SPECIAL = 2  # padding and hidden tokens
 
 
 def head_params(d_model: int, n_labels: int, head: str) -> int:
@@ -15,11 +16,19 @@ def head_params(d_model: int, n_labels: int, head: str) -> int:
     return hidden + (d_model + 1) * n_labels
 
 
-def count_params(arch: Mapping[str, int], *, context_length: int, n_labels: int, head: str) -> int:
+def count_params(
+    arch: Mapping[str, int],
+    *,
+    context_length: int,
+    n_labels: int,
+    head: str,
+    vocab_size: int = BYTES,
+) -> int:
     """Return the exact number of trainable parameters of `model.TextClassifier`."""
     d, d_ff = arch["d_model"], arch["d_ff"]
     blocks = arch["n_layers"] * block_params(d, d_ff)
-    return (VOCABULARY + context_length) * d + blocks + 2 * d + head_params(d, n_labels, head)
+    rows = vocab_size + SPECIAL + context_length
+    return rows * d + blocks + 2 * d + head_params(d, n_labels, head)
 
 
 def sample_bytes(arch: Mapping[str, int], *, context_length: int) -> int:

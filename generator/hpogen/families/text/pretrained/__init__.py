@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hpo_script.experiment.block_parameter_count import saved_bytes
@@ -17,7 +17,7 @@ from hpo_script.families.text.parameter_counts import head_params
 from hpogen.families.family import Constant, Family
 from hpogen.families.shared import Digest, Positive
 from hpogen.families.text.heads import POOLING
-from hpogen.families.text.pretrained.search_space import SEARCH_SPACE
+from hpogen.families.text.pretrained.search_space import ALL_LAYERS, SEARCH_SPACE
 
 BERT = {"d_model": (768,), "n_layers": (*range(1, 13),), "n_heads": (12,), "d_ff": (3072,)}
 CONTEXT = Constant(
@@ -32,10 +32,14 @@ REPLACED = {
     "experiment/transformer": ["families/text/pretrained/encoder"],
     "families/text/encoder": [],
     "families/text/model": ["{pooling}", "families/text/pretrained/model"],
-    "families/text/bytes": ["families/text/pretrained/tokens"],
-    "families/text/optimizer": [
-        "families/text/optimizer",
-        "families/text/pretrained/optimizer",
+    "{vocabulary}": [],
+    "{tokens}": ["families/text/pretrained/noise", "families/text/pretrained/tokens"],
+    "families/text/optimizer": ["families/text/pretrained/optimizer"],
+    "families/text/spans/word_buckets": [],
+    "families/text/spans/model": ["families/text/pretrained/span_model"],
+    "families/text/spans/word_inputs": [
+        "families/text/pretrained/noise",
+        "families/text/pretrained/span_inputs",
     ],
 }
 
@@ -52,6 +56,8 @@ def check(base: Family, constants: Mapping[str, Any]) -> list[tuple[str, str]]:
     longest = constants["encoder_sizes"]["n_positions"]
     if constants["context_length"] > longest:
         wrong.append(("context_length", f"longer than the encoder's {longest:,} positions"))
+    if constants.get("vocab_size") is not None:
+        wrong.append(("vocab_size", "the encoder has a tokenizer of its own; leave it out"))
     return wrong
 
 
@@ -78,8 +84,16 @@ def sample_bytes(
     return saved_bytes(arch, length) + 4 * length * 4 * arch["d_model"]
 
 
+def idle(values: Mapping[str, Sequence[Any]]) -> dict[str, tuple[str, str]]:
+    """Return why `layer_decay` has no effect: no trained layer is below another one."""
+    most = max(values["trained_layers"])
+    if most >= ALL_LAYERS or min(most, max(values["n_layers"])) > 1:
+        return {}
+    return {"layer_decay": ("at most one layer is trained", "trained_layers")}
+
+
 def pretrained(base: Family) -> Family:
-    """Return the variant of the text family, for any model."""
+    """Return the variant of a family of texts, for any model."""
     replaced = [REPLACED.get(part, [part]) for part in base.parts]
     constants = [CONTEXT if c.name == CONTEXT.name else c for c in base.constants]
     return dataclasses.replace(
@@ -94,6 +108,7 @@ def pretrained(base: Family) -> Family:
         describe_inputs=describe_inputs,
         constants=(*constants, *CONSTANTS),
         check=functools.partial(check, base),
+        idle=idle,
         params=SEARCH_SPACE,
         options={**base.options, "pooling": POOLING},
         default_options={**base.default_options, "pooling": "mean"},

@@ -18,7 +18,7 @@ from hpogen.families.text.optimizers import text_params
 
 ALL_LAYERS = 1000
 
-SEARCH_SPACE = (
+TUNING = (
     Param("epochs", categorical(2, 3, 5), Positive, "passes over the training texts"),
     *text_params(
         learning_rate=log_float(2e-5, 1e-3),
@@ -32,6 +32,9 @@ SEARCH_SPACE = (
     ),
     Param("layer_decay", uniform(0.6, 1.0), UpTo, "learning rate over that of the layer above"),
     Param("head_rate", log_float(1.0, 30.0), AboveZero, "the head's over that of the top layer"),
+)
+SEARCH_SPACE = (
+    *TUNING,
     Param("class_balance", uniform(0.0, 1.0), UpToOne, "0 plain, 1 all labels weigh the same"),
     Param("loss", "cross_entropy", Loss, "what is minimised"),
 )

@@ -14,7 +14,7 @@ from hpogen.families.text.shared.constants import CONSTANTS, DEMO_PATH
 from hpogen.families.text.shared.examples_file import read_both_examples
 from hpogen.families.text.shared.part_order import FINAL_PARTS, PARTS
 from hpogen.families.text.shared.search_space import SEARCH_SPACE
-from hpogen.families.text.spans import SPANS, check_spans
+from hpogen.families.text.spans import FROM_SCRATCH, check_spans
 
 DEMO_TEXTS = 1876  # of `hpogen demo-data licence-joint`
 
@@ -59,7 +59,7 @@ def shared_sample_bytes(
 
 
 TEXT_SHARED = replace(
-    SPANS,
+    FROM_SCRATCH,
     name="text_shared",
     tasks=(
         TaskKind(
@@ -82,6 +82,7 @@ TEXT_SHARED = replace(
         "accuracy": "maximize",
         "val_loss": "minimize",
     },
+    second_metrics={"ece": "minimize"},
     default_metric="mean_f1",
     parts=PARTS,
     final_parts=FINAL_PARTS,

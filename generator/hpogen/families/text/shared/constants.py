@@ -27,9 +27,13 @@ OTHER_DEFAULTS = {"data_path": DEMO_PATH, "labels": DEMO_LABELS, "question_colum
 
 
 def both() -> tuple[Constant, ...]:
-    """Return the constants of spans, and those that only labels have, by group."""
+    """Return the constants of spans, and those that only labels have, by group.
+
+    Without optional ones, such as `encoder`: these tasks have no variant with them.
+    """
+    spans = [constant for constant in SPANS if not constant.optional]
     names = {constant.name for constant in SPANS}
-    merged = [*SPANS, *(constant for constant in LABELS if constant.name not in names)]
+    merged = [*spans, *(c for c in LABELS if c.name not in names and not c.optional)]
     groups = ("data", "splits", "model")
     ordered = sorted(merged, key=lambda constant: groups.index(constant.group))
     return tuple(

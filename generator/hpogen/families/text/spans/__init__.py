@@ -12,6 +12,7 @@ from hpogen.families.text.optimizers import SWITCHES
 from hpogen.families.text.spans.constants import CONSTANTS, DEMO_PATH
 from hpogen.families.text.spans.examples_file import read_span_examples
 from hpogen.families.text.spans.part_order import FINAL_PARTS, PARTS
+from hpogen.families.text.spans.pretrained import with_encoder
 from hpogen.families.text.spans.search_space import SEARCH_SPACE
 
 DEMO_TEXTS = 5719  # of `hpogen demo-data licence-spans`
@@ -22,8 +23,6 @@ def check_spans(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
     wrong = []
     if constants["train_fraction"] + constants["val_fraction"] >= 1:
         wrong.append(("val_fraction", "no texts are left for the test split"))
-    if constants["group_column"] and constants["split_column"]:
-        wrong.append(("group_column", "give group_column or split_column, not both"))
     if constants["max_answer"] > constants["context_length"]:
         wrong.append(("max_answer", "longer than model.context_length"))
     return wrong
@@ -62,7 +61,7 @@ def span_sample_bytes(
     return sample_bytes(arch, context_length=constants["context_length"])
 
 
-SPANS = Family(
+FROM_SCRATCH = Family(
     name="spans",
     tasks=(TaskKind("span_extraction", "span_extraction", "Where in a text is the answer?"),),
     default_task=None,
@@ -91,3 +90,4 @@ SPANS = Family(
     parts=PARTS,
     final_parts=FINAL_PARTS,
 )
+SPANS = with_encoder(FROM_SCRATCH)

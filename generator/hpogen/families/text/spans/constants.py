@@ -8,6 +8,7 @@ from pydantic import Field
 
 from hpogen.families.family import Constant
 from hpogen.families.shared import Column, Count, Digest, Name, Positive, Share, UpTo
+from hpogen.families.text.constants import ENCODER
 
 DEMO_PATH = "data/licence-spans.csv"
 
@@ -31,4 +32,5 @@ CONSTANTS = (
     Constant("context_length", "model", 96, Positive, "words of question and text"),
     Constant("hash_buckets", "model", 1024, Buckets, "rows of the embedding table"),
     Constant("max_answer", "model", 30, Positive, "words of an answer"),
+    ENCODER,
 )

@@ -7,13 +7,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hpo_script.families.text.examples import SUFFIXES, evenly_spread, read_rows, splits_of
+from hpo_script.families.text.examples import (
+    SUFFIXES,
+    Example,
+    evenly_spread,
+    read_rows,
+    splits_of,
+)
 from hpo_script.families.text.spans.examples import (
     SpanExample,
-    encode,
     span_examples,
     span_positions,
 )
+from hpo_script.families.text.spans.word_buckets import encode
+from hpo_script.families.text.spans.words import word_places
 from hpogen.configuration.yaml_file import shown
 from hpogen.errors import DataError
 from hpogen.families.family import DataFacts, with_defaults
@@ -59,12 +66,12 @@ def span_facts(
                 f"{shown(path, 200)}: {n_answers} {name} texts have an answer, fewer than"
                 f" splits.min_answers, {least}"
             )
-    every = [*train, *val, *test]
-    answered = sum(bool(one.answer) for one in every) / len(every)
+    known = [*train, *val]  # the answers of test texts may be hidden
+    answered = sum(bool(one.answer) for one in known) / len(known)
     sizes = f"{len(train):,} for training, {len(val):,} validation, {len(test):,} test"
-    notes = [f"{len(every):,} texts, {answered:.0%} with an answer: {sizes}"]
+    notes = [f"{len(known) + len(test):,} texts, {answered:.0%} with an answer: {sizes}"]
     constants = {"data_path": local_path(path), "data_sha256": digest}
-    return DataFacts(constants, notes, warnings_about(every, values), len(train))
+    return DataFacts(constants, notes, warnings_about(known, values), len(train))
 
 
 def read_splits(path: Path, content: bytes, values: Mapping[str, Any]) -> list[list[SpanExample]]:
@@ -76,14 +83,14 @@ def read_splits(path: Path, content: bytes, values: Mapping[str, Any]) -> list[l
         "start": None if by_answer else values["start_column"],
         "end": None if by_answer else values["end_column"],
         "answer": values["answer_column"],
-        "place": values["group_column"] or values["split_column"],
+        "group": values["group_column"],
+        "split": values["split_column"],
         "label": values.get("label_column"),
     }
-    examples = span_examples(read_rows(path, content), columns)
+    hidden = ("start", "end", "answer", "label")
+    examples = span_examples(read_rows(path, content), columns, hidden)
     splits = splits_of(
-        [(one.text, one.kind, one.place) for one in examples],
-        grouped=values["group_column"] is not None,
-        fixed=values["split_column"] is not None,
+        [Example(one.text, one.kind, one.group, one.split) for one in examples],
         shares=(values["train_fraction"], values["val_fraction"]),
         seed=values["split_seed"],
     )
@@ -91,13 +98,18 @@ def read_splits(path: Path, content: bytes, values: Mapping[str, Any]) -> list[l
 
 
 def warnings_about(examples: Sequence[SpanExample], values: Mapping[str, Any]) -> list[str]:
-    """Return a warning if more than 2 % of the answers are out of reach of the model."""
+    """Return a warning if more than 2 % of the answers are out of reach of the model.
+
+    None with a pretrained encoder, whose tokens only the script can count.
+    """
+    if values.get("encoder"):
+        return []
     length, longest = values["context_length"], values["max_answer"]
-    firsts = [encode(one, length)[1] for one in examples]
-    lost = sum(
-        span_positions(one, first, context_length=length, max_answer=longest)[0] < 0
-        for one, first in zip(examples, firsts, strict=True)
-    )
+    lost = 0
+    for one in examples:
+        n_kept = length - encode(one.question, one.text, length)[1]
+        places = word_places(one.text)
+        lost += bool(one.answer) and span_positions(one, places, n_kept, longest) is None
     if lost <= len(examples) / 50:
         return []
     share = lost / len(examples)

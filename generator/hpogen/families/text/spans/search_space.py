@@ -12,6 +12,7 @@ from hpogen.families.shared import (
 )
 from hpogen.families.text.optimizers import text_params
 
+NO_ANSWER_WEIGHT = Param("no_answer_weight", 1.0, Zero, "of texts without an answer in the loss")
 SEARCH_SPACE = (
     Param("epochs", categorical(20, 30, 40), Positive, "passes over the training texts"),
     *text_params(
@@ -21,5 +22,5 @@ SEARCH_SPACE = (
         warmup_steps=categorical(20, 50, 100),
         batch_size=32,
     ),
-    Param("no_answer_weight", 1.0, Zero, "of texts without an answer in the loss"),
+    NO_ANSWER_WEIGHT,
 )

@@ -17,9 +17,9 @@ from hpo_script.families.text.shared.logits import joined_logits, text_mean
 from hpo_script.families.text.spans.model import (
     SpanFinder,
     WordEmbedding,
-    open_words,
     text_words,
 )
+from hpo_script.families.text.spans.positions import open_words, span_logits
 
 
 class LabelSpanModel(SpanFinder):
@@ -49,7 +49,7 @@ class LabelSpanModel(SpanFinder):
         chosen = [share * way for share, way in zip(self.fusion, fused, strict=True)]
         vectors = self.norm(torch.stack(chosen).sum(0))
         labels = self.label_head(self.dropout(text_mean(vectors, is_text)))
-        return joined_logits(self.span_logits(vectors, is_text), labels)
+        return joined_logits(span_logits(self.head, vectors, is_text), labels)
 
 
 def choose_fusion(model: nn.Module, name: str) -> None:

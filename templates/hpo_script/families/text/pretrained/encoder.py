@@ -65,7 +65,9 @@ class PretrainedEncoder(nn.Module):
 
     def __init__(self, n_layers: int, dropout: float) -> None:
         super().__init__()
-        self.padding = load_tokenizer().pad_token_id
+        tokenizer = load_tokenizer()
+        self.padding = tokenizer.pad_token_id
+        self.has_segments = "token_type_ids" in tokenizer.model_input_names
         self.model = load_layers(n_layers, dropout)
         for name, parameter in self.model.named_parameters():
             level = level_of(name, n_layers)
@@ -73,11 +75,16 @@ class PretrainedEncoder(nn.Module):
             is_embedding = level > n_layers
             parameter.trained_from = ALL_LAYERS if is_embedding else level  # type: ignore[attr-defined]
 
-    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Map tokens (batch, tokens) to vectors (batch, tokens, d_model) and a mask of texts."""
+    def forward(self, tokens: Tensor, segments: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Map tokens (batch, tokens) to vectors (batch, tokens, d_model) and a mask of texts.
+
+        `segments`: 0 or 1 per token, for models that tell a question from a text.
+        """
         is_text = tokens != self.padding
         mask = is_text[:, None, None, :]  # a mask of two axes fails on the meta device
-        return self.model(input_ids=tokens, attention_mask=mask).last_hidden_state, is_text
+        more = {"token_type_ids": segments} if self.has_segments else {}
+        found = self.model(input_ids=tokens, attention_mask=mask, **more)
+        return found.last_hidden_state, is_text
 
 
 def level_of(name: str, n_layers: int) -> int:

@@ -17,9 +17,10 @@ from hpo_script.families.text.losses import LOSSES
 from hpo_script.families.text.metrics import class_metrics
 from hpo_script.families.text.shared.logits import split_logits
 from hpo_script.families.text.shared.model import LabelSpanModel
-from hpo_script.families.text.spans.data import BASELINES, COLUMNS, SpanTask
+from hpo_script.families.text.spans.data import COLUMNS, SpanTask, answers_to
 from hpo_script.families.text.spans.examples import SpanExample
-from hpo_script.families.text.spans.metrics import answer_metrics
+from hpo_script.families.text.spans.metrics import Spans, answer_metrics
+from hpo_script.families.text.spans.rules import no_answer
 
 LABEL_SCORES = ("macro_f1", "accuracy")
 PAIRS = (("majority label", "no answer"), ("TF-IDF", "word regression"))
@@ -51,7 +52,7 @@ class Task(SpanTask):
     def read_splits(self) -> list[list[SpanExample]]:
         """Return the examples of training, validation and test. Raises UnusableError."""
         splits = super().read_splits()
-        if others := sorted({one.label for part in splits for one in part} - {*LABELS}):
+        if others := sorted({one.label for part in splits for one in part} - {*LABELS, ""}):
             raise UnusableError(f"{self.data_path}: label {others[0]!r} is not one of LABELS")
         return splits
 
@@ -61,9 +62,10 @@ class Task(SpanTask):
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """Return the metrics of the baselines of each task, and the mean F1 of PAIRS of them."""
-        val = [self.examples[row] for row in self.val.tolist()]
+        val = self.examples_of(self.val)
         targets, answers = self.labels[self.val].cpu(), [one.answer for one in val]
-        logits, found = self.fitted(val)
+        logits, spans = self.fitted(val)
+        found = {name: answers_to(val, *of) for name, of in spans.items()}
         metrics = {name: class_metrics(values, targets) for name, values in logits.items()}
         by_name = {name: {s: of[s] for s in LABEL_SCORES} for name, of in metrics.items()}
         by_name |= {name: answer_metrics(texts, answers) for name, texts in found.items()}
@@ -72,16 +74,13 @@ class Task(SpanTask):
             by_name[f"{label} and {span}"] = {"mean_f1": mean}
         return by_name
 
-    def fitted(
-        self, asked: Sequence[SpanExample]
-    ) -> tuple[dict[str, Tensor], dict[str, list[str]]]:
-        """Return label logits and answers of baselines that are fitted to the training texts."""
-        train = [self.examples[row] for row in self.train.tolist()]
+    def fitted(self, asked: Sequence[SpanExample]) -> tuple[dict[str, Tensor], dict[str, Spans]]:
+        """Return label logits and best spans by baselines, fitted to the training texts."""
+        train = self.examples_of(self.train)
         targets = self.labels[self.train].cpu()
         texts, others = [one.text for one in train], [one.text for one in asked]
-        answers = {name: of(train, asked) for name, of in BASELINES.items()}
         logits = label_logits(texts, targets, others, len(LABELS))
-        return logits, {"no answer": [""] * len(asked), **answers}
+        return logits, {"no answer": no_answer(train, asked), **self.baseline_spans(asked)}
 
     def build_model(self, arch: Arch, dropout: float) -> nn.Module:
         """Return an untrained model."""

@@ -28,10 +28,11 @@ from hpo_script.families.text.metrics import class_metrics
 from hpo_script.families.text.shared.data import PAIRS, Task
 from hpo_script.families.text.shared.logits import split_logits
 from hpo_script.families.text.shared.model import LabelSpanModel
-from hpo_script.families.text.spans.data import encode_all, spans_in
+from hpo_script.families.text.spans.data import answers_to, spans_in
 from hpo_script.families.text.spans.examples import SpanExample, span_examples
-from hpo_script.families.text.spans.metrics import best_threshold, gain_of, token_f1
-from hpo_script.families.text.spans.words import FEATURES
+from hpo_script.families.text.spans.metrics import fitted_threshold, kept_spans, token_f1
+from hpo_script.families.text.spans.word_buckets import FEATURES
+from hpo_script.families.text.spans.word_inputs import encode_all
 
 MIN_TEST_TEXTS = 100
 MEASURE_OF = {
@@ -47,6 +48,7 @@ MEASURE_OF = {
 class FinalTask(Task):
     """The task of the search, with the test texts."""
 
+    hidden = ()
     signs: Mapping[str, int] = dict.fromkeys(MEASURE_OF.values(), 1)
     deciding = MEASURE_OF[METRIC]
     groups: np.ndarray | None = None
@@ -68,7 +70,7 @@ class FinalTask(Task):
         if self.digest != known:
             raise UnusableError(f"{self.data_path} changed during this run")
         if GROUP_COLUMN:
-            self.groups = np.array([one.place for one in self.test])
+            self.groups = np.array([one.group for one in self.test])
 
     def too_few(self) -> bool:
         """Return whether there are too few test texts, or those of one label alone."""
@@ -83,20 +85,20 @@ class FinalTask(Task):
     ) -> tuple[Tensor, list[str], list[float]]:
         """Return label logits, the best span of each text and its lead over no answer."""
         device = next(model.parameters()).device
-        buckets, firsts, _ = encode_all(asked, device)
+        inputs, places, _ = encode_all(asked, device)
         with torch.inference_mode():
-            found = torch.cat([model(part.long()) for part in buckets.split(size)])
+            found = torch.cat([model(part.long()) for part in inputs.split(size)])
         spans, labels = split_logits(found.cpu())
-        return labels, *spans_in(asked, firsts, spans)
+        return labels, *spans_in(asked, places, spans)
 
     def decide(self, model: nn.Module, size: int) -> dict[str, float]:
         """Return the temperature and the threshold of no answer, from all validation texts."""
-        val = [self.examples[row] for row in self.val.tolist()]
+        val = self.examples_of(self.val)
         labels, spans, leads = self.outputs(model, val, size)
-        gains = [gain_of(span, one.answer) for span, one in zip(spans, val, strict=True)]
+        threshold = fitted_threshold(spans, leads, [one.answer for one in val])
         return {
             "temperature": best_temperature(labels, self.labels[self.val].cpu()),
-            "threshold": min(best_threshold(leads, gains), 1e9),  # JSON has no infinity
+            "threshold": min(threshold, 1e9),  # JSON has no infinity
         }
 
     def predictions(
@@ -104,8 +106,7 @@ class FinalTask(Task):
     ) -> tuple[np.ndarray, list[str]]:
         """Return the log-probabilities of labels and the answers, "" below the threshold."""
         labels, spans, leads = self.outputs(model, asked, size)
-        pairs = zip(spans, leads, strict=True)
-        answers = [span if lead >= about["threshold"] else "" for span, lead in pairs]
+        answers = kept_spans(spans, leads, about["threshold"])
         return log_probabilities(labels, about["temperature"]), answers
 
     def test_scores(self, model: nn.Module, about: Mapping[str, Any], size: int) -> np.ndarray:
@@ -115,27 +116,23 @@ class FinalTask(Task):
     def baseline_scores(self, both: bool) -> tuple[dict[str, np.ndarray], str]:
         """Return the scores of each pair of baselines on the test texts, and the best one.
 
-        The best one on validation.
+        The best one on validation, where the threshold of each is fitted, too.
         """
         self.train_on(validation=False)
-        val = [self.examples[row] for row in self.val.tolist()]
-        whole = np.ones((1, len(val)))
+        val = self.examples_of(self.val)
+        labels, spans = self.fitted(val)
+        answers, whole = [one.answer for one in val], np.ones((1, len(val)))
+        thresholds = {name: fitted_threshold(*found, answers) for name, found in spans.items()}
+        crossed = {name: answers_to(val, *found) for name, found in spans.items()}
         reached = {
             name: float(measures_of(scores, val, whole)[self.deciding][0])
-            for name, scores in self.pair_scores(val).items()
+            for name, scores in pair_scores(labels, crossed, val).items()
         }
         self.train_on(validation=both)
-        return self.pair_scores(self.test), max(reached, key=lambda name: reached[name])
-
-    def pair_scores(self, asked: Sequence[SpanExample]) -> dict[str, np.ndarray]:
-        """Return the scores of pairs of baselines that are fitted to the training texts."""
-        labels, answers = self.fitted(asked)
-        return {
-            f"{label} and {span}": scores_of(
-                log_probabilities(labels[label], 1.0), answers[span], asked
-            )
-            for label, span in PAIRS
-        }
+        labels, spans = self.fitted(self.test)
+        kept = {name: kept_spans(*found, thresholds[name]) for name, found in spans.items()}
+        best = max(reached, key=lambda name: reached[name])
+        return pair_scores(labels, kept, self.test), best
 
     def collapsed(self, scores: np.ndarray, about: Mapping[str, Any]) -> bool:
         """Return whether no text gets an answer, or every text the same label."""
@@ -228,6 +225,18 @@ def measures_of(
         "token F1": of_spans[:, 0],
         "exact match": of_spans[:, 1],
         "accuracy": of_labels["accuracy"],
+    }
+
+
+def pair_scores(
+    labels: Mapping[str, Tensor], answers: Mapping[str, list[str]], asked: Sequence[SpanExample]
+) -> dict[str, np.ndarray]:
+    """Return the scores of pairs of baselines, from their label logits and answers."""
+    return {
+        f"{label} and {span}": scores_of(
+            log_probabilities(labels[label], 1.0), answers[span], asked
+        )
+        for label, span in PAIRS
     }
 
 

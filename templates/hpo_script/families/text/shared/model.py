@@ -9,6 +9,7 @@ from hpo_script.experiment.transformer import init_weights
 from hpo_script.families.text.constants import LABELS
 from hpo_script.families.text.shared.logits import joined_logits, text_mean
 from hpo_script.families.text.spans.model import SpanFinder, text_words
+from hpo_script.families.text.spans.positions import span_logits
 
 
 class LabelSpanModel(SpanFinder):
@@ -24,4 +25,4 @@ class LabelSpanModel(SpanFinder):
         """Map buckets (batch, CONTEXT_LENGTH, features) to logits; see `split_logits`."""
         vectors, is_text = self.encoder(buckets), text_words(buckets)
         labels = self.label_head(self.dropout(text_mean(vectors, is_text)))
-        return joined_logits(self.span_logits(vectors, is_text), labels)
+        return joined_logits(span_logits(self.head, vectors, is_text), labels)

@@ -13,14 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hpo_script.experiment.shared import OTHER_DATA, Config, UnusableError
-from hpo_script.families.text.augment import drawn, swapped
 from hpo_script.families.text.constants import (
     ANSWER_COLUMN,
     CONTEXT_LENGTH,
     END_COLUMN,
     GROUP_COLUMN,
-    HASH_BUCKETS,
-    MAX_ANSWER,
     MIN_ANSWERS,
     QUESTION_COLUMN,
     SPLIT_COLUMN,
@@ -31,18 +28,19 @@ from hpo_script.families.text.constants import (
     TRAIN_SUBSET,
     VAL_FRACTION,
 )
-from hpo_script.families.text.examples import evenly_spread, read_rows, splits_of
-from hpo_script.families.text.spans.examples import (
-    SpanExample,
-    encode,
-    span_examples,
-    span_positions,
+from hpo_script.families.text.examples import Example, evenly_spread, read_rows, splits_of
+from hpo_script.families.text.spans.examples import SpanExample, span_examples
+from hpo_script.families.text.spans.metrics import (
+    Spans,
+    answer_metrics,
+    best_spans,
+    cross_fitted,
 )
-from hpo_script.families.text.spans.metrics import answer_metrics, best_spans, cross_fitted
-from hpo_script.families.text.spans.model import text_words
-from hpo_script.families.text.spans.rules import commonest_answer, commonest_place
-from hpo_script.families.text.spans.word_regression import regression_answers
-from hpo_script.families.text.spans.words import FEATURES, HIDDEN, PADDING, word_places
+from hpo_script.families.text.spans.rules import commonest_answer, commonest_place, no_answer
+from hpo_script.families.text.spans.word_buckets import FEATURES
+from hpo_script.families.text.spans.word_inputs import augmented, encode_all
+from hpo_script.families.text.spans.word_regression import regression_spans
+from hpo_script.families.text.spans.words import word_places
 
 COLUMNS: dict[str, str | None] = {
     "text": TEXT_COLUMN,
@@ -50,12 +48,15 @@ COLUMNS: dict[str, str | None] = {
     "start": None if ANSWER_COLUMN else START_COLUMN,
     "end": None if ANSWER_COLUMN else END_COLUMN,
     "answer": ANSWER_COLUMN,
-    "place": GROUP_COLUMN or SPLIT_COLUMN,
+    "group": GROUP_COLUMN,
+    "split": SPLIT_COLUMN,
 }
+HIDDEN_OF_TEST = ("start", "end", "answer", "label")  # where the file names the test texts
 BASELINES = {
+    "no answer": no_answer,
     "commonest place": commonest_place,
     "commonest answer": commonest_answer,
-    "word regression": regression_answers,
+    "word regression": regression_spans,
 }
 
 
@@ -64,6 +65,12 @@ class SpanTask:
 
     unit = "epoch"
     columns: Mapping[str, str | None] = COLUMNS
+    hidden: tuple[str, ...] = (
+        "start",
+        "end",
+        "answer",
+        "label",
+    )  # where the file names test texts
 
     def __init__(self, data_path: str, data_sha256: str | None) -> None:
         self.data_path, self.data_sha256 = data_path, data_sha256
@@ -79,7 +86,7 @@ class SpanTask:
                     f" MIN_ANSWERS, {MIN_ANSWERS}"
                 )
         self.examples = train + val
-        self.buckets, self.firsts, self.targets = encode_all(self.examples, device)
+        self.inputs, self.places, self.targets = encode_all(self.examples, device)
         learnt = self.targets[: len(train), 0] >= 0  # the answer is within the context
         self.train = learnt.nonzero().flatten()
         self.val = torch.arange(len(train), len(self.examples), device=device)
@@ -91,11 +98,10 @@ class SpanTask:
         if self.data_sha256 not in (None, self.digest):
             raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
         try:
-            examples = span_examples(read_rows(Path(self.data_path), content), self.columns)
+            rows = read_rows(Path(self.data_path), content)
+            examples = span_examples(rows, self.columns, self.hidden)
             splits = splits_of(
-                [(one.text, one.kind, one.place) for one in examples],
-                grouped=GROUP_COLUMN is not None,
-                fixed=SPLIT_COLUMN is not None,
+                [Example(one.text, one.kind, one.group, one.split) for one in examples],
                 shares=(TRAIN_FRACTION, VAL_FRACTION),
                 seed=SPLIT_SEED,
             )
@@ -109,16 +115,39 @@ class SpanTask:
         return {"epochs": 2}
 
     def describe(self) -> dict[str, Any]:
-        """Return digest and sizes."""
-        about = {"data": self.data_path, "data_sha256": self.digest}
-        return {**about, "train_samples": len(self.train), "val_samples": len(self.val)}
+        """Return digest, sizes, and how many texts are cut and answers out of reach by that."""
+        seen = self.places[:, :, 1].amax(1).tolist()
+        ends = [max((end for _, end in word_places(one.text)), default=0) for one in self.examples]
+        return {
+            "data": self.data_path,
+            "data_sha256": self.digest,
+            "train_samples": len(self.train),
+            "val_samples": len(self.val),
+            "cut_texts": sum(end < last for end, last in zip(seen, ends, strict=True)),
+            "lost_answers": int((self.targets[:, 0] < 0).sum()),
+        }
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Return the metrics of two rules and of a regression on words."""
-        train = [self.examples[row] for row in self.train.tolist()]
-        val = [self.examples[row] for row in self.val.tolist()]
+        """Return the metrics of rules and of a regression on words."""
+        val = self.examples_of(self.val)
+        found = {name: answers_to(val, *of) for name, of in self.baseline_spans(val).items()}
         answers = [one.answer for one in val]
-        return {name: answer_metrics(of(train, val), answers) for name, of in BASELINES.items()}
+        return {name: answer_metrics(texts, answers) for name, texts in found.items()}
+
+    def examples_of(self, rows: Tensor) -> list[SpanExample]:
+        """Return the examples of rows of training and validation."""
+        return [self.examples[row] for row in rows.tolist()]
+
+    def baseline_spans(self, asked: Sequence[SpanExample]) -> dict[str, Spans]:
+        """Return the best spans by baselines that are fitted to the training texts.
+
+        "No answer" is one of them if some text has none.
+        """
+        train = self.examples_of(self.train)
+        found = {name: of(train, asked) for name, of in BASELINES.items()}
+        if all(one.answer for one in self.examples):
+            del found["no answer"]
+        return found
 
     def sample(self, n: int, device: torch.device) -> Tensor:
         """Return n texts of zeros, for the measurement of memory."""
@@ -142,12 +171,12 @@ class SpanTask:
         generator = torch.Generator().manual_seed(seed)
         order = torch.randperm(len(self.train), generator=generator).to(self.train.device)
         indices = self.train[order]
-        words = augmented(self.buckets[indices], self.targets[indices], config, generator)
+        words = augmented(self.inputs[indices], self.targets[indices], config, generator)
         index = indices.int()[:, None, None].expand(-1, 1, FEATURES)
         return list(torch.cat([index, words], 1).split(config["batch_size"]))
 
     def training_batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return buckets, (texts, CONTEXT_LENGTH, features), and the positions of the answers."""
+        """Return inputs, (texts, CONTEXT_LENGTH, FEATURES), and the positions of the answers."""
         return rows[:, 1:].long(), self.targets[rows[:, 0, 0].long()]
 
     def loss(self, outputs: Tensor, targets: Tensor, config: Config) -> Tensor:
@@ -162,7 +191,7 @@ class SpanTask:
 
     def logits(self, model: nn.Module, rows: Tensor, micro_batch: int) -> Tensor:
         """Return the logits of start and end, from a model in evaluation mode."""
-        return torch.cat([model(self.buckets[part].long()) for part in rows.split(micro_batch)])
+        return torch.cat([model(self.inputs[part].long()) for part in rows.split(micro_batch)])
 
     def evaluate(self, model: nn.Module, micro_batch: int) -> dict[str, float]:
         """Return the metrics on the validation texts, from a model in evaluation mode."""
@@ -175,11 +204,10 @@ class SpanTask:
         losses = F.cross_entropy(logits[learnt].transpose(1, 2), targets[learnt])
         if not math.isfinite(float(losses)):
             return {"val_loss": math.nan}
-        examples = [self.examples[row] for row in self.val.tolist()]
-        firsts = [self.firsts[row] for row in self.val.tolist()]
-        spans, leads = spans_in(examples, firsts, logits)
+        examples = self.examples_of(self.val)
+        places = self.places[self.val.cpu()]
+        found = answers_to(examples, *spans_in(examples, places, logits))
         answers = [one.answer for one in examples]
-        found = cross_fitted(spans, leads, answers)
         right = sum(bool(one) == bool(other) for one, other in zip(found, answers, strict=True))
         return {
             **answer_metrics(found, answers),
@@ -189,50 +217,22 @@ class SpanTask:
         }
 
 
-def augmented(
-    buckets: Tensor, targets: Tensor, config: Config, generator: torch.Generator
-) -> Tensor:
-    """Return words of texts, some of them exchanged, misspelt or hidden.
-
-    An exchange leaves the answer and its neighbours where they are. A misspelt word keeps its
-    beginning, ending and form.
-    """
-    is_text = text_words(buckets)
-    place = torch.arange(CONTEXT_LENGTH, device=buckets.device)
-    apart = (place + 1 < targets[:, :1]) | (place > targets[:, 1:])
-    pairs = is_text & is_text.roll(-1, 1) & apart
-    words = swapped(buckets, drawn(config["token_swap"], pairs, generator))
-    other = torch.randint(HIDDEN + 1, HASH_BUCKETS, is_text.shape, generator=generator).to(words)
-    misspelt = drawn(config["char_noise"], is_text, generator)
-    words[:, :, 0] = torch.where(misspelt, other, words[:, :, 0])
-    hidden = drawn(config["token_dropout"], is_text, generator)
-    return words.masked_fill(hidden.unsqueeze(2), HIDDEN)
+def spans_in(examples: Sequence[SpanExample], places: Tensor, logits: Tensor) -> Spans:
+    """Return the best span of each text, and its lead over "no answer"; see `Encoded`."""
+    spans: list[str] = []
+    leads: list[float] = []
+    for rows in torch.arange(len(examples)).split(256):  # a score per span needs memory
+        first, last, lead = best_spans(logits[rows.to(logits.device)].cpu())
+        starts, ends = places[rows, first, 0].tolist(), places[rows, last, 1].tolist()
+        chosen = zip(rows.tolist(), starts, ends, strict=True)
+        spans += [examples[row].text[start:end] for row, start, end in chosen]
+        leads += lead.tolist()
+    return spans, leads
 
 
-def encode_all(
-    examples: Sequence[SpanExample], device: torch.device
-) -> tuple[Tensor, list[int], Tensor]:
-    """Return buckets, where each text begins, and the positions of the answers."""
-    encoded = [encode(one, CONTEXT_LENGTH) for one in examples]
-    empty = [[PADDING] * FEATURES]
-    padded = [words + empty * (CONTEXT_LENGTH - len(words)) for words, _ in encoded]
-    firsts = [first for _, first in encoded]
-    spans = [
-        span_positions(one, first, context_length=CONTEXT_LENGTH, max_answer=MAX_ANSWER)
-        for one, first in zip(examples, firsts, strict=True)
-    ]
-    buckets = torch.tensor(padded, dtype=torch.int32, device=device)
-    return buckets, firsts, torch.tensor(spans, device=device)
-
-
-def spans_in(
-    examples: Sequence[SpanExample], firsts: Sequence[int], logits: Tensor
-) -> tuple[list[str], list[float]]:
-    """Return the best span of each text, and its lead over "no answer"."""
-    parts = [[part.tolist() for part in best_spans(few.cpu())] for few in logits.split(256)]
-    found = [place for first, last, _ in parts for place in zip(first, last, strict=True)]
-    spans = []
-    for one, offset, (first, last) in zip(examples, firsts, found, strict=True):
-        places = word_places(one.text)[max(first - offset, 0) : last - offset + 1]
-        spans.append(one.text[places[0][0] : places[-1][1]] if places else "")
-    return spans, [lead for *_, leads in parts for lead in leads]
+def answers_to(
+    val: Sequence[SpanExample], spans: Sequence[str], leads: Sequence[float]
+) -> list[str]:
+    """Return the answers to validation texts, after cross-fitted thresholds of the lead."""
+    groups = [one.group or one.text for one in val]
+    return cross_fitted(spans, leads, [one.answer for one in val], groups)

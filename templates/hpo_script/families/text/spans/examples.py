@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from hpo_script.families.text.spans.words import (
-    FEATURES,
-    MARK,
-    PADDING,
-    word_buckets,
-    word_places,
-)
+from hpo_script.families.text.examples import read_cells
 
 NO_ANSWER = (-1, -1)
 
 
 class SpanExample(NamedTuple):
-    """A row of the file; `start` is -1 without an answer, `place` its group or split.
+    """A row of the file; `start` is -1 without an answer.
 
-    Only tasks with labels have a label.
+    Only tasks with labels have a label; see `Example` about group and split.
     """
 
     question: str
     text: str
     start: int
     end: int
-    place: str
+    group: str = ""
+    split: str = ""
     label: str = ""
 
     @property
@@ -41,41 +36,34 @@ class SpanExample(NamedTuple):
 
 
 def span_examples(
-    rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str | None]
+    rows: Iterable[Mapping[str, Any]],
+    columns: Mapping[str, str | None],
+    hidden: Collection[str] = (),
 ) -> list[SpanExample]:
     """Return the examples of rows. Raises ValueError with the number of the row.
 
-    `columns` names text, question, start, end, answer, place and, where there are labels, label.
+    `columns` names text, question, start, end, answer, group, split and, where there are labels,
+    label; see `read_cells` about `hidden`.
     """
-    examples = []
-    for number, row in enumerate(rows, 1):
-        if lacking := [name for name in columns.values() if name and name not in row]:
-            names = ", ".join(map(str, row))
-            raise ValueError(f"column {lacking[0]} is missing; the file has {names}")
-        cells = {key: cell(row[name]) if name else "" for key, name in columns.items()}
-        try:
-            examples.append(span_example(cells, columns))
-        except ValueError as error:
-            raise ValueError(f"row {number}: {error}") from None
-    return examples
+    needed = ("text", "question", "group", "split", "label")
+    rows_of_text = enumerate(read_cells(rows, columns, needed, hidden), 1)
+    return [span_example(cells, number, columns) for number, cells in rows_of_text]
 
 
-def cell(value: object) -> str:
-    """Return a value as text; a missing number is empty."""
-    return "" if value is None or value != value else str(value)  # NaN is not itself
-
-
-def span_example(cells: Mapping[str, str], columns: Mapping[str, str | None]) -> SpanExample:
-    """Return the example of a row. Raises ValueError."""
-    for key in ("text", "question", "place", "label"):
-        if columns.get(key) and not cells[key]:
-            raise ValueError(f"{columns[key]} is empty")
+def span_example(
+    cells: Mapping[str, str], number: int, columns: Mapping[str, str | None]
+) -> SpanExample:
+    """Return the example of row `number`. Raises ValueError."""
     text = cells["text"]
-    if not columns["answer"]:
-        start, end = given_span(cells["start"], cells["end"], text)
-    else:
-        start, end = found_span(cells["answer"], text)
-    return SpanExample(cells["question"], text, start, end, cells["place"], cells.get("label", ""))
+    try:
+        if columns["answer"]:
+            start, end = found_span(cells["answer"], text)
+        else:
+            start, end = given_span(cells["start"], cells["end"], text)
+    except ValueError as error:
+        raise ValueError(f"row {number}: {error}") from None
+    more = {name: cells[name] for name in ("group", "split", "label") if name in cells}
+    return SpanExample(cells["question"], text, start, end, **more)
 
 
 def given_span(start: str, end: str, text: str) -> tuple[int, int]:
@@ -101,31 +89,15 @@ def found_span(answer: str, text: str) -> tuple[int, int]:
     return first, first + len(answer)
 
 
-def encode(one: SpanExample, context_length: int) -> tuple[list[list[int]], int]:
-    """Return the buckets of a question and a text, and the position at which the text begins.
-
-    The question is cut to a quarter of the context, the text to the rest.
-    """
-    mark = [[MARK, *[PADDING] * (FEATURES - 1)]]
-    question, text = (
-        [word_buckets(words[start:end], role) for start, end in word_places(words)]
-        for role, words in (("question", one.question), ("text", one.text))
-    )
-    head = [*mark, *question[: context_length // 4], *mark]
-    return [*head, *text][:context_length], len(head)
-
-
 def span_positions(
-    one: SpanExample, first: int, *, context_length: int, max_answer: int
-) -> tuple[int, int]:
-    """Return the positions of the first and last word of an answer; (0, 0) without one.
+    one: SpanExample, places: Sequence[tuple[int, int]], n_kept: int, max_answer: int
+) -> tuple[int, int] | None:
+    """Return the first and the last word of an answer, counted in the text.
 
-    (-1, -1): it has more than `max_answer` words, or is not within the context, or has no word.
+    `places`: of the words, in characters. None: the answer has no word, more than `max_answer`, or
+    one behind the `n_kept` words that a model sees.
     """
-    if not one.answer:
-        return 0, 0
-    places = word_places(one.text)
-    inside = [at for at, (a, b) in enumerate(places) if one.start < b and a < one.end]
-    if not inside or len(inside) > max_answer or first + inside[-1] >= context_length:
-        return -1, -1
-    return first + inside[0], first + inside[-1]
+    inside = [at for at, (start, end) in enumerate(places) if one.start < end and start < one.end]
+    if not inside or len(inside) > max_answer or inside[-1] >= n_kept:
+        return None
+    return inside[0], inside[-1]

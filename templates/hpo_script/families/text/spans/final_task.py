@@ -5,7 +5,7 @@ The scores of a text are its token F1, whether the answer is exact, and whether 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,18 @@ from hpo_script.constants import METRIC
 from hpo_script.experiment.shared import Arch, UnusableError
 from hpo_script.families.text.constants import CONTEXT_LENGTH, GROUP_COLUMN
 from hpo_script.families.text.examples import read_rows
-from hpo_script.families.text.spans.data import BASELINES, COLUMNS, encode_all, spans_in
+from hpo_script.families.text.spans.data import COLUMNS, answers_to, spans_in
 from hpo_script.families.text.spans.examples import SpanExample, span_examples
-from hpo_script.families.text.spans.metrics import best_threshold, gain_of, token_f1
+from hpo_script.families.text.spans.metrics import (
+    Spans,
+    fitted_threshold,
+    kept_spans,
+    token_f1,
+)
 from hpo_script.families.text.spans.model import SpanFinder
 from hpo_script.families.text.spans.span_task import Task
-from hpo_script.families.text.spans.words import FEATURES
+from hpo_script.families.text.spans.word_buckets import FEATURES
+from hpo_script.families.text.spans.word_inputs import encode_all
 
 MIN_TEST_TEXTS = 100
 DECIDING = {"token_f1": "token F1", "exact_match": "exact match", "val_loss": "token F1"}
@@ -32,6 +38,7 @@ DECIDING = {"token_f1": "token F1", "exact_match": "exact match", "val_loss": "t
 class FinalTask(Task):
     """The task of the search, with the test texts."""
 
+    hidden = ()
     signs: Mapping[str, int] = {"token F1": 1, "exact match": 1}
     deciding = DECIDING[METRIC]
     groups: np.ndarray | None = None
@@ -53,7 +60,7 @@ class FinalTask(Task):
         if self.digest != known:
             raise UnusableError(f"{self.data_path} changed during this run")
         if GROUP_COLUMN:
-            self.groups = np.array([one.place for one in self.test])
+            self.groups = np.array([one.group for one in self.test])
 
     def too_few(self) -> bool:
         """Return whether there are too few test texts."""
@@ -64,22 +71,20 @@ class FinalTask(Task):
         means = counts @ scores[:, :2] / counts.sum(1, keepdims=True)
         return {"token F1": means[:, 0], "exact match": means[:, 1]}
 
-    def spans(
-        self, model: nn.Module, asked: Sequence[SpanExample], size: int
-    ) -> tuple[list[str], list[float]]:
+    def spans(self, model: nn.Module, asked: Sequence[SpanExample], size: int) -> Spans:
         """Return the best span of each text and its lead, from a model in evaluation mode."""
         device = next(model.parameters()).device
-        buckets, firsts, _ = encode_all(asked, device)
+        inputs, places, _ = encode_all(asked, device)
         with torch.inference_mode():
-            logits = torch.cat([model(part.long()) for part in buckets.split(size)])
-        return spans_in(asked, firsts, logits)
+            logits = torch.cat([model(part.long()) for part in inputs.split(size)])
+        return spans_in(asked, places, logits)
 
     def decide(self, model: nn.Module, size: int) -> dict[str, float]:
         """Return the threshold of "no answer", from all validation texts."""
-        val = [self.examples[row] for row in self.val.tolist()]
-        spans, leads = self.spans(model, val, size)
-        gains = [gain_of(span, one.answer) for span, one in zip(spans, val, strict=True)]
-        return {"threshold": min(best_threshold(leads, gains), 1e9)}  # JSON has no infinity
+        val = self.examples_of(self.val)
+        answers = [one.answer for one in val]
+        threshold = fitted_threshold(*self.spans(model, val, size), answers)
+        return {"threshold": min(threshold, 1e9)}  # JSON has no infinity
 
     def answers(
         self,
@@ -89,32 +94,30 @@ class FinalTask(Task):
         size: int,
     ) -> list[str]:
         """Return the answers, "" where the lead is below the threshold."""
-        spans, leads = self.spans(model, asked, size)
-        pairs = zip(spans, leads, strict=True)
-        return [span if lead >= about["threshold"] else "" for span, lead in pairs]
+        return kept_spans(*self.spans(model, asked, size), about["threshold"])
 
     def test_scores(self, model: nn.Module, about: Mapping[str, Any], size: int) -> np.ndarray:
         """Return the scores of the test texts."""
         return scores_of(self.answers(model, self.test, about, size), self.test)
 
     def baseline_scores(self, both: bool) -> tuple[dict[str, np.ndarray], str]:
-        """Return the scores of each baseline on the test texts, and the best on validation."""
-        self.train_on(validation=False)
-        val = [self.examples[row] for row in self.val.tolist()]
-        on_validation = self.scores_by(BASELINES, val)
-        self.train_on(validation=both)
-        column = list(self.signs).index(self.deciding)
-        best = max(BASELINES, key=lambda name: on_validation[name][:, column].mean())
-        return self.scores_by(BASELINES, self.test), best
+        """Return the scores of each baseline on the test texts, and the best on validation.
 
-    def scores_by(
-        self,
-        methods: Mapping[str, Callable[[list[SpanExample], list[SpanExample]], list[str]]],
-        asked: list[SpanExample],
-    ) -> dict[str, np.ndarray]:
-        """Return the scores of baselines that are fitted to the training texts."""
-        train = [self.examples[row] for row in self.train.tolist()]
-        return {name: scores_of(of(train, asked), asked) for name, of in methods.items()}
+        The threshold of each is fitted on validation texts, as the one of the model.
+        """
+        self.train_on(validation=False)
+        val = self.examples_of(self.val)
+        answers, column = [one.answer for one in val], list(self.signs).index(self.deciding)
+        thresholds, reached = {}, {}
+        for name, found in self.baseline_spans(val).items():
+            thresholds[name] = fitted_threshold(*found, answers)
+            reached[name] = scores_of(answers_to(val, *found), val)[:, column].mean()
+        self.train_on(validation=both)
+        on_test = {
+            name: scores_of(kept_spans(*found, thresholds[name]), self.test)
+            for name, found in self.baseline_spans(self.test).items()
+        }
+        return on_test, max(reached, key=lambda name: reached[name])
 
     def collapsed(self, scores: np.ndarray, about: Mapping[str, Any]) -> bool:
         """Return whether no text gets an answer."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from operator import itemgetter
 from statistics import fmean
 
 import torch
 from torch import Tensor
 
 from hpo_script.families.text.constants import MAX_ANSWER
+
+Spans = tuple[list[str], list[float]]  # the best span of each text, its lead over "no answer"
 
 
 def tokens_of(text: str) -> list[str]:
@@ -55,34 +60,53 @@ def best_spans(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def best_threshold(leads: Sequence[float], gains: Sequence[float]) -> float:
     """Return the threshold: spans with a smaller lead are dropped for "no answer".
 
-    `gains`: of the score, if the span is kept. The threshold maximises their sum.
+    `gains`: of the score, if the span is kept. The threshold maximises their sum; 0 without spans.
     """
-    order = sorted(range(len(leads)), key=lambda row: leads[row])
-    best, kept, threshold = 0.0, 0.0, float("inf")
-    for row in reversed(order):
-        kept += gains[row]
-        if kept > best:
-            best, threshold = kept, leads[row]
+    best, total, threshold = 0.0, 0.0, math.inf if leads else 0.0
+    by_lead = sorted(zip(leads, gains, strict=True), reverse=True)
+    for lead, equal in itertools.groupby(by_lead, key=itemgetter(0)):
+        total += sum(gain for _, gain in equal)
+        if total > best:
+            best, threshold = total, lead
     return threshold
 
 
-def gain_of(found: str, answer: str) -> float:
-    """Return how much better a span is than "no answer"."""
-    return token_f1(found, answer) - token_f1("", answer)
+def fitted_threshold(
+    spans: Sequence[str], leads: Sequence[float], answers: Sequence[str]
+) -> float:
+    """Return the threshold with the highest token F1."""
+    pairs = zip(spans, answers, strict=True)
+    gains = [token_f1(span, answer) - token_f1("", answer) for span, answer in pairs]
+    return best_threshold(leads, gains)
+
+
+def kept_spans(spans: Sequence[str], leads: Sequence[float], threshold: float) -> list[str]:
+    """Return the spans as answers, "" where the lead is below the threshold."""
+    pairs = zip(spans, leads, strict=True)
+    return [span if lead >= threshold else "" for span, lead in pairs]
+
+
+def halves_of(groups: Sequence[str]) -> list[int]:
+    """Return the half of each row, 0 or 1; a group is in one half, large groups go first."""
+    sizes, half_of = [0, 0], {}
+    for group, size in Counter(groups).most_common():
+        half_of[group] = sizes.index(min(sizes))
+        sizes[half_of[group]] += size
+    return [half_of[group] for group in groups]
 
 
 def cross_fitted(
-    spans: Sequence[str], leads: Sequence[float], answers: Sequence[str]
+    spans: Sequence[str], leads: Sequence[float], answers: Sequence[str], groups: Sequence[str]
 ) -> list[str]:
     """Return the answers after a threshold, which each half of the rows gets from the other.
 
-    So no row has a part in the choice of its own threshold.
+    So no row, and no other row of its group, has a part in the choice of its threshold.
     """
-    found = [""] * len(spans)
-    for half in (0, 1):
-        other = range(1 - half, len(spans), 2)
-        gains = [gain_of(spans[row], answers[row]) for row in other]
-        threshold = best_threshold([leads[row] for row in other], gains)
-        for row in range(half, len(spans), 2):
+    halves, found = halves_of(groups), [""] * len(spans)
+    parts = [[row for row, half in enumerate(halves) if half == one] for one in (0, 1)]
+    for rows, others in (parts, parts[::-1]):
+        texts, right = ([column[row] for row in others] for column in (spans, answers))
+        threshold = fitted_threshold(texts, [leads[row] for row in others], right)
+        for row in rows:
             found[row] = spans[row] if leads[row] >= threshold else ""
     return found

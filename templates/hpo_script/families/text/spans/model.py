@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from hpo_script.experiment.shared import Arch
 from hpo_script.experiment.transformer import init_weights
 from hpo_script.families.text.constants import HASH_BUCKETS
 from hpo_script.families.text.encoder import Encoder
-from hpo_script.families.text.spans.words import MARK, PADDING
+from hpo_script.families.text.spans.positions import span_logits
+from hpo_script.families.text.spans.word_buckets import MARK, PADDING
 
 NEAR = 5  # words that a word is seen with, itself in the middle
 
@@ -34,13 +34,6 @@ def text_words(buckets: Tensor) -> Tensor:
     return ((kind == MARK).cumsum(1) == 2) & (kind != MARK) & (kind != PADDING)
 
 
-def open_words(is_text: Tensor) -> Tensor:
-    """Return which positions a span may have: those of the text, and position 0."""
-    is_open = is_text.clone()
-    is_open[:, 0] = True
-    return is_open
-
-
 class SpanFinder(nn.Module):
     """Encoder with the logits of start and end; position 0 stands for "no answer"."""
 
@@ -51,13 +44,5 @@ class SpanFinder(nn.Module):
         init_weights(self, arch["n_layers"])
 
     def forward(self, buckets: Tensor) -> Tensor:
-        """Map buckets (batch, CONTEXT_LENGTH, features) to logits (batch, 2, CONTEXT_LENGTH).
-
-        The logits of the question, the mark before the text, and the padding are -inf.
-        """
-        return self.span_logits(self.encoder(buckets), text_words(buckets))
-
-    def span_logits(self, vectors: Tensor, is_text: Tensor) -> Tensor:
-        """Map vectors (batch, CONTEXT_LENGTH, d_model) to logits; see `forward`."""
-        logits = self.head(vectors).transpose(1, 2)
-        return logits.float().masked_fill(~open_words(is_text).unsqueeze(1), -torch.inf)
+        """Map buckets (batch, CONTEXT_LENGTH, features) to logits (batch, 2, CONTEXT_LENGTH)."""
+        return span_logits(self.head, self.encoder(buckets), text_words(buckets))

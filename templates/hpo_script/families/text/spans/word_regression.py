@@ -1,11 +1,12 @@
 """Word regression: which words belong to the answer?
 
-A logistic regression on features of single words. The answer is the run of words with the largest
-sum of log-odds, and "no answer" where no run has a sum above 0.
+A logistic regression on features of single words. The best span is the run of at most MAX_ANSWER
+words with the largest sum of log-odds; the sum is its lead over "no answer".
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate as running_sums
@@ -13,12 +14,13 @@ from itertools import accumulate as running_sums
 import torch
 from torch import Tensor
 
+from hpo_script.families.text.constants import MAX_ANSWER
 from hpo_script.families.text.softmax import fit_softmax
 from hpo_script.families.text.spans.examples import SpanExample
+from hpo_script.families.text.spans.metrics import Spans
 from hpo_script.families.text.spans.words import form_of, word_places
 
-MAX_WORDS = 20  # of an answer
-MAX_QUESTIONS = 50  # with more, a question is known by its words alone
+MAX_QUESTIONS = 50  # with more of them in training, the features leave out the question
 
 
 def word_features(words: Sequence[str], place: int, question: str) -> Iterator[str]:
@@ -43,16 +45,18 @@ def sparse_features(rows: Sequence[Sequence[str]], column: dict[str, int]) -> Te
     return torch.sparse_coo_tensor(indices, ones, shape, check_invariants=False).coalesce()
 
 
-def best_run(odds: Sequence[float]) -> tuple[int, int] | None:
-    """Return the run of up to MAX_WORDS numbers with the largest sum; None without one above 0."""
+def best_run(odds: Sequence[float]) -> tuple[float, int, int]:
+    """Return the largest sum of 1 to MAX_ANSWER numbers in a row, where they begin and end.
+
+    The sum is -inf without numbers.
+    """
     sums = [0.0, *running_sums(odds)]
     runs = [
         (sums[last] - sums[first], first, last)
         for first in range(len(odds))
-        for last in range(first + 1, min(first + MAX_WORDS, len(odds)) + 1)
+        for last in range(first + 1, min(first + MAX_ANSWER, len(odds)) + 1)
     ]
-    total, first, last = max(runs, default=(0.0, 0, 0))
-    return (first, last) if total > 0 else None
+    return max(runs, default=(-math.inf, 0, 0))
 
 
 def words_with_features(
@@ -69,8 +73,8 @@ def words_with_features(
     return found
 
 
-def regression_answers(train: Sequence[SpanExample], asked: Sequence[SpanExample]) -> list[str]:
-    """Return the answer to each example of a regression that is fitted to the training."""
+def regression_spans(train: Sequence[SpanExample], asked: Sequence[SpanExample]) -> Spans:
+    """Return the best span of each example, of a regression that is fitted to the training."""
     questions = {one.question for one in train}
     asks = {name: name if len(questions) <= MAX_QUESTIONS else "" for name in questions}
     rows: list[list[str]] = []
@@ -83,8 +87,10 @@ def regression_answers(train: Sequence[SpanExample], asked: Sequence[SpanExample
     targets = torch.tensor(inside).long()
     weights = fit_softmax(sparse_features(rows, column), targets, 2)
     odds = dict(zip(column, (weights[:, 1] - weights[:, 0]).tolist(), strict=True))
-    answers = []
+    found, leads = [], []
     for one, (spans, features) in zip(asked, words_with_features(asked, asks), strict=True):
-        run = best_run([sum(odds.get(name, 0.0) for name in names) for names in features])
-        answers.append(one.text[spans[run[0]][0] : spans[run[1] - 1][1]] if run else "")
-    return answers
+        sums = [sum(odds.get(name, 0.0) for name in names) for names in features]
+        lead, first, last = best_run(sums)
+        found.append(one.text[spans[first][0] : spans[last - 1][1]] if spans else "")
+        leads.append(lead)
+    return found, leads

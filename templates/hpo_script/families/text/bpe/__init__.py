@@ -1,0 +1,1 @@
+"""Tokens of several bytes, merged as the training texts show."""

@@ -1,0 +1,8 @@
+"""Model: the mean of an encoder's vectors, and a logit per label."""
+
+from __future__ import annotations
+
+from hpo_script.families.text.constants import VOCAB_SIZE
+
+PADDING = VOCAB_SIZE  # follows the tokens of texts
+HIDDEN = VOCAB_SIZE + 1  # in place of a token that augmentation hides
