@@ -33,7 +33,7 @@ demo: $(READY)
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal  # threads would fight over the cores
 
-# Fifty times as many hostile texts as in the tests, each time others.
+# A hundred times as many hostile texts as in the tests, each time others.
 fuzz: $(READY)
 	HOSTILE_EXAMPLES=20000 $(BIN)/python -m pytest -q -s --timeout 3600 tests/generator/test_hostile.py
 

@@ -289,12 +289,12 @@ def write_warm_command(folder: Path, command: str) -> None:
 
 
 class Started(Run):
-    """A script that runs in its folder, with its output and errors in one text."""
+    """A file that runs in a folder, with its output and errors in one text."""
 
-    def __init__(self, script: Path, arguments: Sequence[str]) -> None:
+    def __init__(self, folder: Path, words: Sequence[str]) -> None:
         self.file = tempfile.TemporaryFile("w+")  # noqa: SIM115
         outputs = self.file.fileno(), self.file.fileno()
-        super().__init__(warm().socket, script.parent, [script.name, *arguments], outputs)
+        super().__init__(warm().socket, folder, words, outputs)
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Return the exit code, minus the signal that ended it; None if it still runs then."""
@@ -313,14 +313,18 @@ class Started(Run):
 
 def run(script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a script in its folder, forked from a process that has its packages loaded."""
-    words = [script.name, *arguments]
+    return run_in(script.parent, script.name, *arguments)
+
+
+def run_in(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a file, with its arguments, in a folder, as `run` does."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
-        running = Run(warm().socket, script.parent, words, (out.fileno(), errors.fileno()))
+        running = Run(warm().socket, folder, words, (out.fileno(), errors.fileno()))
         code = running.wait()
         assert code is not None
         for file in (out, errors):
             file.seek(0)
-        return subprocess.CompletedProcess(words, code, out.read(), errors.read())
+        return subprocess.CompletedProcess(list(words), code, out.read(), errors.read())
 
 
 def run_cold(
@@ -339,7 +343,7 @@ def run_cold(
 
 def start(script: Path, *arguments: str) -> Started:
     """Start a script in its folder, as `run` does."""
-    return Started(script, arguments)
+    return Started(script.parent, [script.name, *arguments])
 
 
 def wait_for(condition: Callable[[], bool], process: Started) -> None:

@@ -16,8 +16,9 @@ from page_tools.pages import ROOT, Block, blocks, pages
 from scripts import write_warm_command, write_warm_python
 
 PAGES = [pytest.param(page, id=page.stem) for page in pages()]
-# 8 seconds and more, or in tests/final as well
+# 7 seconds and more, or in tests/final as well
 MANY_RUNS = (
+    *("README", "final", "programs", "scaling", "sections"),
     *("direction", "getting-started", "own-data", "own-model", "refine", "report", "run"),
     *("runbook", "text-classification", "text-joint", "text-spans", "text-stages", "threshold"),
 )

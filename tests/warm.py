@@ -7,7 +7,8 @@ run ends with its client; all end when stdin is closed.
     python -I warm.py serve [FOLDER …]      serve at a socket, whose path is printed, with packages
                                             of these folders before the installed ones
     python -I warm.py run SOCKET FILE …     run a file there in the place of this process: the same
-                                            folder, environment, output, signals and exit code
+                                            folder, environment, output, largest file, signals
+                                            and exit code
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import runpy
 import selectors
 import shutil
@@ -99,6 +101,7 @@ class Run:
         self.connection.connect(server)
         job = {"folder": str(folder), "arguments": [*arguments], "held": held}
         job["environment"] = dict(environment or os.environ)
+        job["file_size"] = resource.getrlimit(resource.RLIMIT_FSIZE)
         socket.send_fds(self.connection, [b"\n"], list(files))
         self.connection.sendall(json.dumps(job).encode() + b"\n")
         self.answers = self.connection.makefile()
@@ -170,6 +173,7 @@ def become(job: Job) -> None:
     for target, file in enumerate(job["files"]):
         os.dup2(file, target)
         os.close(file)
+    resource.setrlimit(resource.RLIMIT_FSIZE, tuple(job["file_size"]))
     os.chdir(job["folder"])
     os.environ.clear()
     os.environ.update(job["environment"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import optuna
 import pytest
 
 from recover_trials import read_trials
+from scripts import installed, run_in
 
 pytest.importorskip("pandas")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*epoch.*")
@@ -98,11 +97,11 @@ def test_a_dataframe_with_columns_of_two_levels_is_read(
 def test_what_optuna_prints_is_read(
     form: str, flatten: list[str], study: optuna.Study, storage: str, tmp_path: Path
 ) -> None:
-    command = [Path(sys.executable).parent / "optuna", "trials", "--storage", storage]
-    arguments = ["--study-name", "df", "-f", form, *flatten]
-    done = subprocess.run([*command, *arguments], check=True, capture_output=True)
+    command = [installed("optuna"), "trials", "--storage", storage]
+    done = run_in(tmp_path, *command, "--study-name", "df", "-f", form, *flatten)
+    assert done.returncode == 0, done.stderr
     path = tmp_path / "printed"
-    path.write_bytes(done.stdout)
+    path.write_text(done.stdout)
 
     check(path, study)
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from children import child
 from hpogen.run.script_order import COPIES
 from hpogen.run.worker import end_at_once, survivor, survivors
-from scripts import edit, log_of, study_of
+from scripts import edit, installed, log_of, run_in, study_of, warm
+from warm import Run
 
-HPOGEN = (sys.executable, "-m", "hpogen")
 GATE = """\
 def gate(number: int) -> None:
     while Path(f"hold-{number}").exists():
@@ -38,11 +37,9 @@ class Runner:
 
     def __init__(self, folder: Path, python: Path, *arguments: str) -> None:
         self.output = folder / f"runner-{time.monotonic_ns()}.txt"
-        command = [*HPOGEN, "run", *arguments, "--python", str(python)]
+        words = [installed("hpogen"), "run", *arguments, "--python", str(python)]
         with self.output.open("wb") as file:
-            self.process = subprocess.Popen(
-                child(*command), cwd=folder, stdout=file, stderr=subprocess.STDOUT
-            )
+            self.process = Run(warm().socket, folder, words, (file.fileno(), file.fileno()))
 
     @property
     def said(self) -> str:
@@ -51,7 +48,9 @@ class Runner:
 
     def wait(self) -> int:
         """Wait for its end; return its exit code."""
-        return self.process.wait()
+        code = self.process.wait()
+        assert code is not None
+        return code
 
     def until(self, condition: Callable[[], object]) -> None:
         """Wait until a condition holds, as long as the runner runs."""
@@ -88,16 +87,13 @@ class Room:
     def close(self) -> None:
         """End all runners and the scripts that they have left."""
         for runner in self.runners:
-            runner.process.kill()
+            runner.signal(signal.SIGKILL)
             runner.wait()
         end_at_once(survivors())
 
     def hpogen(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another command of hpogen."""
-        return subprocess.run(
-            child(*HPOGEN, *arguments),
-            cwd=self.folder, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        return run_in(self.folder, installed("hpogen"), *arguments)
 
     @property
     def scripts(self) -> list[str]:

@@ -69,7 +69,7 @@ def config_of(sampler: str, **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("sampler", "pruner", "kept"),
     [
-        ("tpe", "hyperband", "completed_rung_"),
+        pytest.param("tpe", "hyperband", "completed_rung_", marks=pytest.mark.slow),
         ("joint", "median", ""),
         ("cmaes", "successive_halving", "cma:"),
         pytest.param("gp", "percentile", "", marks=pytest.mark.slow),

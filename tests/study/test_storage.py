@@ -53,6 +53,7 @@ def url(
 
 
 POSTGRESQL = pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.slow])
+SLOW_JOURNAL = pytest.param("journal", marks=pytest.mark.slow)
 on = pytest.mark.parametrize
 
 
@@ -114,7 +115,7 @@ def finish(folder: Path, process: Started) -> str:
     return process.said()
 
 
-@on("url", ["sqlite", "journal", POSTGRESQL], indirect=True)
+@on("url", ["sqlite", SLOW_JOURNAL, POSTGRESQL], indirect=True)
 def test_workers_with_logs_of_their_own_share_a_total(
     url: str, sp500: Path, tmp_path: Path
 ) -> None:

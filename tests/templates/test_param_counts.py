@@ -33,6 +33,7 @@ FAMILY_CONFIGS = [MARKET, TEXT, LABELS, PAIRS, SPANS, SHARED, JOINT]
 FAMILY_NAMES = ["market", "language", "text", "byte pairs", "spans", "text_shared", "text_joint"]
 TASKS = [None, "byte_lm", "text_classification", "span_extraction"]
 BUDGETS = ("2M", "20M", "200M", "2B")
+DEEP = 8  # layers; building hundreds takes seconds per model
 GRIDS = [
     *itertools.product(TASKS, BUDGETS),
     *(pytest.param(task, "2M", marks=pytest.mark.slow) for task in ("text_shared", "text_joint")),
@@ -53,16 +54,28 @@ def task_without_data(spec: Spec, names: dict[str, Any]) -> Any:
     return task
 
 
+def count(task: Any, row: dict[str, int]) -> int:
+    """Return the parameters of a model, which is built on the meta device."""
+    with torch.device("meta"):
+        model: nn.Module = task.build_model(row, 0.1)
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def count_of_depth(task: Any, row: dict[str, int]) -> int:
+    """Return the parameters of a model of any depth; each layer beyond the second adds as many."""
+    if row["n_layers"] <= DEEP:
+        return count(task, row)
+    two, three = (count(task, {**row, "n_layers": depth}) for depth in (2, 3))
+    return two + (three - two) * (row["n_layers"] - 2)
+
+
 def models(spec: Spec, names: dict[str, Any]) -> list[tuple[dict[str, int], int]]:
-    """Build a model of each shape on the meta device; return the rows and the counts."""
+    """Return rows of all shapes and the parameters of their models."""
     task = task_without_data(spec, names)
-    found = []
     rows = spec.architectures  # heads do not change a count: one row per shape, if there are many
-    for row in rows if len(rows) < 20 else (rows[shape[-1]] for shape in spec.space().shapes):
-        with torch.device("meta"):
-            model: nn.Module = task.build_model(row, 0.1)
-        found.append((row, sum(parameter.numel() for parameter in model.parameters())))
-    return found
+    if len(rows) >= 20:
+        rows = [rows[shape[-1]] for shape in spec.space().shapes]
+    return [(row, count_of_depth(task, row)) for row in rows]
 
 
 @pytest.mark.parametrize(("task", "budget"), GRIDS)
@@ -73,9 +86,19 @@ def test_every_count_of_every_grid_is_exact(task: str | None, budget: str, tmp_p
     names = load(script)
     rows = models(spec, names)
     assert rows
-    for row, count in rows:
-        assert count == row["params"], row
+    for row, found in rows:
+        assert found == row["params"], row
     assert names["ARCHITECTURES"] == spec.architectures
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_each_layer_adds_the_same_count(task: str | None, tmp_path: Path) -> None:
+    spec = make_spec(budget="2M", task=task, any_horizon=True)
+    (script := tmp_path / "script.py").write_text(render(spec))
+    built = task_without_data(spec, load(script))
+    deepest = max(spec.architectures, key=lambda row: row["n_layers"])
+    assert deepest["n_layers"] > DEEP
+    assert count(built, deepest) == count_of_depth(built, deepest)
 
 
 @pytest.mark.parametrize("inputs", ["revin", "revin_stats", "scale_free"])
@@ -90,21 +113,21 @@ def test_every_kind_of_inputs_is_counted(
     spec = spec_of(tmp_path, config)
     assert task.n_inputs == input_sizes(inputs, len(columns))[0]
     rows = models(spec, names)
-    assert all(count == row["params"] for row, count in rows)
+    assert all(found == row["params"] for row, found in rows)
 
 
 @pytest.mark.parametrize("model", [{"context_length": 30}, {"patch_length": 7}, {"stride": 3}])
 def test_every_size_of_the_window_is_counted(model: dict[str, int], tmp_path: Path) -> None:
     config = changed(MARKET, model=model)
     rows = models(spec_of(tmp_path, config), load(render_to(tmp_path, config)))
-    assert all(count == row["params"] for row, count in rows)
+    assert all(found == row["params"] for row, found in rows)
 
 
 @pytest.mark.parametrize("config", FAMILY_CONFIGS[1:], ids=FAMILY_NAMES[1:])
 def test_the_context_of_a_text_is_counted(config: dict[str, Any], tmp_path: Path) -> None:
     config = changed(config, model={"context_length": 100})
     rows = models(spec_of(tmp_path, config), load(render_to(tmp_path, config)))
-    assert all(count == row["params"] for row, count in rows)
+    assert all(found == row["params"] for row, found in rows)
 
 
 @pytest.mark.parametrize("config", FAMILY_CONFIGS, ids=FAMILY_NAMES)
