@@ -65,12 +65,7 @@ class SpanTask:
 
     unit = "epoch"
     columns: Mapping[str, str | None] = COLUMNS
-    hidden: tuple[str, ...] = (
-        "start",
-        "end",
-        "answer",
-        "label",
-    )  # where the file names test texts
+    hidden: tuple[str, ...] = HIDDEN_OF_TEST
 
     def __init__(self, data_path: str, data_sha256: str | None) -> None:
         self.data_path, self.data_sha256 = data_path, data_sha256
@@ -115,7 +110,7 @@ class SpanTask:
         return {"epochs": 2}
 
     def describe(self) -> dict[str, Any]:
-        """Return digest, sizes, and how many texts are cut and answers out of reach by that."""
+        """Return digest, sizes, how many texts are cut, and how many answers are out of reach."""
         seen = self.places[:, :, 1].amax(1).tolist()
         ends = [max((end for _, end in word_places(one.text)), default=0) for one in self.examples]
         return {
