@@ -6,6 +6,7 @@ Only complete trials count that are no reruns and that have a finite number for 
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, NamedTuple
 
 from hpo_script.machinery.pareto_front import pareto_front
@@ -15,18 +16,10 @@ from recover_trials.output.rows import table_of
 from recover_trials.recovery_report import Recovery
 
 SIGNS = {"minimize": 1, "maximize": -1}
-# Ends of the names of metrics whose direction is known.
-HIGHER_IS_BETTER = ("f1", "auc", "accuracy", "recall", "precision", "match", "per_second")
-LOWER_IS_BETTER = (
-    "loss",
-    "brier",
-    "ece",
-    "per_byte",
-    "error",
-    "seconds",
-    "bytes",
-    "flops",
-    "count",
+# Names, or last words of names, of metrics whose direction is known.
+HIGHER_IS_BETTER = re.compile(r"(.*_)?(f1|auc|accuracy|recall|precision|exact_match|per_second)")
+LOWER_IS_BETTER = re.compile(
+    r"(.*_)?(loss|brier|ece|per_byte|error|seconds|bytes|flops|param_count)"
 )
 ALL_VALUES = "values"
 
@@ -65,7 +58,9 @@ def front_of(study: Study, objectives: list[Objective]) -> list[Trial]:
     Raises UnknownColumnError, or ObjectiveError for an objective whose direction is unknown.
     """
     points = points_of(study, objectives)
-    signs = [SIGNS[direction_of(study, objective)] for objective in objectives if points]
+    if not points:
+        return []
+    signs = [SIGNS[direction_of(study, objective)] for objective in objectives]
     signed = [
         (trial, tuple(sign * value for sign, value in zip(signs, values, strict=True)))
         for trial, values in points
@@ -99,8 +94,8 @@ def direction_of(study: Study, objective: Objective) -> str:
     stated = {f"values_{index}": way for index, way in enumerate(about.get("directions") or [])}
     stated[str(about.get("second_metric"))] = about.get("second_direction")
     stated |= dict.fromkeys(("value", str(about.get("metric"))), study.direction)
-    by_name = "minimize" if name.endswith(LOWER_IS_BETTER) else None
-    by_name = "maximize" if name.endswith(HIGHER_IS_BETTER) else by_name
+    by_name = "minimize" if LOWER_IS_BETTER.fullmatch(name) else None
+    by_name = "maximize" if HIGHER_IS_BETTER.fullmatch(name) else by_name
     direction = objective.direction or stated.get(name) or by_name
     if direction not in SIGNS:
         way = f"write {objective.name}:minimize or {objective.name}:maximize"

@@ -16,6 +16,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -28,7 +29,11 @@ from hpogen.scaling.training_runs import Run, runs_by_convention
 from recover_trials import read_trials
 
 TRUTH = Surface(0.34, 0.37, 1.8, 400.0, 2000.0)  # near that of Hoffmann et al.
-NAMES = ("alpha", "beta", "floor", "size_exponent")
+NAMES = ("alpha", "beta", "floor")
+SIZE_EXPONENT = TRUTH.beta / (TRUTH.alpha + TRUTH.beta)  # of the runs here: C = 6 N D
+BEST = (TRUTH.alpha * TRUTH.size_factor / TRUTH.beta / TRUTH.token_factor) ** (
+    1 / (TRUTH.alpha + TRUTH.beta)
+)
 WORST = 5  # runs with the highest loss, which Besiroglu et al. 2024 (arXiv 2404.10102) leave out
 
 
@@ -52,8 +57,9 @@ CASES = [
 def grid(case: Case, rng: np.random.Generator) -> Iterator[Run]:
     """Yield the runs of a grid: sizes from a quarter to four times the best one."""
     for flops in np.geomspace(case.lowest, case.highest, case.budgets):
+        best = BEST * (flops / 6) ** SIZE_EXPONENT
         for factor in np.geomspace(1 / 4, 4, case.sizes):
-            size = TRUTH.best_size(flops / 6) * factor
+            size = best * factor
             tokens = flops / 6 / size
             loss = TRUTH.loss(size, tokens) * np.exp(rng.normal(0, case.noise))
             yield Run("", size, tokens, flops, loss)
@@ -62,13 +68,14 @@ def grid(case: Case, rng: np.random.Generator) -> Iterator[Run]:
 def coverage(case: Case, draws: int) -> dict[str, Any]:
     """Return how many intervals hold the planted law, and the width of that of the best size."""
     rng = np.random.default_rng(0)
-    inside, widths = dict.fromkeys(NAMES, 0), []
+    inside, widths = dict.fromkeys((*NAMES, "size_exponent"), 0), []
     for _ in range(draws):
         fit = fit_surface(list(grid(case, rng)))
         for name in NAMES:
-            low, high = fit.interval(name)
+            low, high = fit.interval(attrgetter(name))
             inside[name] += low <= getattr(TRUTH, name) <= high
-        low, high = fit.interval("size_exponent")
+        low, high = fit.interval(fit.size_exponent)
+        inside["size_exponent"] += low <= SIZE_EXPONENT <= high
         widths.append(high - low)
     shares = {name: count / draws for name, count in inside.items()}
     return {**case._asdict(), "draws": draws, **shares, "width": median(widths)}
@@ -77,8 +84,13 @@ def coverage(case: Case, draws: int) -> dict[str, Any]:
 def by_hpogen(runs: list[Run]) -> dict[str, Any]:
     """Return the law and its intervals."""
     fit = fit_surface(runs)
-    intervals = {f"{name} interval": fit.interval(name) for name in NAMES}
-    return {**law_of(fit.law), **intervals}
+    intervals = {f"{name} interval": fit.interval(attrgetter(name)) for name in NAMES}
+    return {
+        **law_of(fit.law),
+        "size_exponent": fit.size_exponent(fit.law),
+        **intervals,
+        "size_exponent interval": fit.interval(fit.size_exponent),
+    }
 
 
 def by_chinchilla(runs: list[Run]) -> dict[str, Any]:
@@ -111,7 +123,8 @@ def cpu_seconds() -> float:
 
 def law_of(law: Surface) -> dict[str, float]:
     """Return a law as a record."""
-    return {name: float(getattr(law, name)) for name in (*NAMES, "size_factor", "token_factor")}
+    found = {name: float(getattr(law, name)) for name in (*NAMES, "size_factor", "token_factor")}
+    return {**found, "size_exponent": float(law.beta / (law.alpha + law.beta))}
 
 
 def public(path: Path) -> Iterator[dict[str, Any]]:

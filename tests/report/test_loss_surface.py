@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from scipy.optimize import nnls
 
 from hpogen.cli import main
+from hpogen.report.view import StudyView
 from hpogen.scaling.loss_surface import (
     Surface,
     SurfaceFit,
@@ -22,23 +24,34 @@ from hpogen.scaling.loss_surface import (
     refusal_of,
     surfaces,
 )
+from hpogen.scaling.surface_sentences import surface_of
 from hpogen.scaling.training_runs import Run, compute_budgets
+from recover_trials import read_trials
 
 TRUTH = Surface(0.34, 0.37, 0.5, 10.0, 20.0)
+SIZE_EXPONENT = TRUTH.beta / (TRUTH.alpha + TRUTH.beta)
+
+
+def best_size(flops: float) -> float:
+    """Return the size of the lowest loss at a compute of 6·N·D, from the derivative of the law."""
+    ratio = TRUTH.alpha * TRUTH.size_factor / (TRUTH.beta * TRUTH.token_factor)
+    return float(ratio ** (1 / (TRUTH.alpha + TRUTH.beta)) * (flops / 6) ** SIZE_EXPONENT)
+
+
 HEADER = (
     "flops_budget,depth,params_wte,params_lm_head,params_transformer,params_total,"
     "tokens_trained,val_bpb"
 )
 
 
-def runs(budgets: int = 4, sizes: int = 5, law: Surface = TRUTH) -> list[Run]:
+def runs(budgets: int = 4, sizes: int = 5) -> list[Run]:
     """Return runs without noise: sizes from a quarter to four times the best one."""
     found = []
     for flops in np.geomspace(1e18, 1e19, budgets):
         for factor in np.geomspace(1 / 4, 4, sizes):
-            size = law.best_size(flops / 6) * factor
+            size = best_size(flops) * factor
             tokens = flops / 6 / size
-            found.append(Run(f"r{len(found)}", size, tokens, flops, law.loss(size, tokens)))
+            found.append(Run(f"r{len(found)}", size, tokens, flops, TRUTH.loss(size, tokens)))
     return found
 
 
@@ -56,10 +69,10 @@ def law_of(used: list[Run]) -> Surface:
 def test_a_law_without_noise_is_found(fitted: SurfaceFit) -> None:
     for name in ("alpha", "beta", "floor"):
         assert getattr(fitted.law, name) == pytest.approx(getattr(TRUTH, name), rel=0.02)
-        low, high = fitted.interval(name)
+        low, high = fitted.interval(attrgetter(name))
         assert low - 0.01 < getattr(TRUTH, name) < high + 0.01
-    ratio = fitted.tokens_per_parameter(TRUTH)
-    assert fitted.tokens_per_parameter(fitted.law) == pytest.approx(ratio, rel=0.05)
+    assert fitted.size_exponent(TRUTH) == pytest.approx(SIZE_EXPONENT, abs=0.003)
+    assert fitted.size_exponent(fitted.law) == pytest.approx(SIZE_EXPONENT, abs=0.02)
     assert fitted.share_at_bound == 0
 
 
@@ -78,12 +91,15 @@ def replace_loss(run: Run, loss: float) -> Run:
     return run._replace(loss=float(loss))
 
 
-def test_the_best_size_has_the_lowest_loss_of_its_compute() -> None:
-    product = 1e19
-    best = TRUTH.best_size(product)
-    losses = [TRUTH.loss(best * f, product / (best * f)) for f in (0.9, 1.0, 1.1)]
-    assert min(losses) == losses[1]
-    assert np.isnan(replace(TRUTH, token_factor=0.0).best_size(product))
+def test_the_best_size_is_that_of_the_runs_compute(fitted: SurfaceFit) -> None:
+    assert fitted.optimum(TRUTH, 3e18)[0] == pytest.approx(best_size(3e18), rel=0.01)
+    assert np.isnan(fitted.optimum(replace(TRUTH, token_factor=0.0), 3e18)[0])
+    # If a convention counts 5·sqrt(N), the best model stays the same.
+    other = [run._replace(size=5 * run.size**0.5) for run in fitted.runs]
+    law = replace(TRUTH, alpha=2 * TRUTH.alpha, size_factor=TRUTH.size_factor * 25**TRUTH.alpha)
+    found = replace(fitted, runs=other)
+    assert found.optimum(law, 3e18)[0] == pytest.approx(5 * best_size(3e18) ** 0.5, rel=0.01)
+    assert found.size_exponent(law) == pytest.approx(SIZE_EXPONENT / 2, abs=0.003)
 
 
 @given(st.integers(0, 10**6))
@@ -105,12 +121,34 @@ def test_too_few_runs_sizes_or_lengths_are_refused() -> None:
 
 
 def test_a_best_size_at_the_edge_is_marked() -> None:
-    whole = runs(budgets=2)
-    inside, cut = compute_budgets(run for run in whole if run.flops < 2e18 or run is not whole[5])
-    assert (len(inside.runs), inside.at_edge) == (5, False)
-    assert cut.best.size in {run.size for run in whole[6:]}
-    (edge,) = compute_budgets(run for run in whole[5:] if run.size >= whole[7].size) or [None]
-    assert edge is None  # three sizes are too few
+    small, large = runs(budgets=2)[:5], runs(budgets=2)[5:]
+    cut = [run for run in small if run.size <= small[3].size][:4]
+    cut[3] = cut[3]._replace(loss=0.1)  # the largest one is the best
+    found = compute_budgets([*cut, *large])
+    assert [budget.at_edge for budget in found] == [True, False]
+    assert compute_budgets(large[:3]) == []
+
+
+def test_runs_of_other_data_are_no_law_and_equal_runs_count_once(tmp_path: Path) -> None:
+    first = sweep(tmp_path)
+    rows = first.read_text().splitlines()
+    (tmp_path / "other").mkdir()
+    second = tmp_path / "other" / "results.csv"
+    lines = [row.rpartition(",") for row in rows[1:]]
+    changed = [f"{left},{float(loss) * 2.7}" for left, _, loss in lines]
+    second.write_text("\n".join([rows[0], *changed]) + "\n")
+    found = report(first, second)
+    assert found.exit_code == 1
+    assert "may be of different data or tokenizers" in " ".join(found.stdout.split())
+    second.write_text(first.read_text())
+    text = " ".join(report(first, second).stdout.split())
+    assert "20 training runs" in text
+    assert "it is equal to" in text
+
+
+def test_trials_of_a_search_script_are_no_training_runs() -> None:
+    path = Path(__file__).parents[2] / "experiments" / "scaling" / "48K.log.gz"
+    assert surface_of([StudyView(study) for study in read_trials([path]).studies]) is None
 
 
 def sweep(folder: Path) -> Path:

@@ -148,7 +148,8 @@ class Nsga2(Method):
     optuna: ClassVar[str] = "NSGAIISampler"
     type: Literal["nsga2"]
     population_size: Annotated[int, Field(ge=2)] = Field(
-        default=50, description="Trials per generation; the first generation is random"
+        default=50,
+        description="Trials per generation; the first has the extremes and random trials",
     )
     mutation_prob: Annotated[float, Field(ge=0, le=1)] | None = Field(
         default=None,

@@ -10,10 +10,12 @@ relative, under Huber's loss.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from statistics import fmean
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +30,7 @@ FIRST, COARSE = 20, 12  # points per exponent of the first grid, and in draws
 ZOOM, ZOOMS = 5, 5  # points per exponent of the finer grids, and their number
 DRAWS = 200
 MOST_NUMBERS = 1_000_000  # of a matrix of one step, so that a step needs less than 200 MB
+SIZES, BEYOND = 4000, 3.0  # sizes among which the best one is searched; e^3 beyond the runs
 FEWEST_RUNS, FEWEST_VALUES = 12, 3  # runs; different sizes, and different numbers of tokens
 SUBSETS = [list(columns) for size in (3, 2, 1) for columns in combinations(range(3), size)]
 
@@ -51,28 +54,16 @@ class Surface:
     token_factor: float
 
     @property
-    def size_exponent(self) -> float:
-        """Return a: the size that is best for a compute C grows as C^a."""
-        return self.beta / (self.alpha + self.beta)
-
-    @property
     def at_bound(self) -> bool:
         """Return whether an exponent is an end of its range, or a factor is 0."""
         ends = (LOWEST * 1.01, HIGHEST / 1.01)
         inside = all(ends[0] < value < ends[1] for value in (self.alpha, self.beta))
         return not inside or min(self.size_factor, self.token_factor) <= 0
 
-    def loss(self, size: float, tokens: float) -> float:
+    def loss(self, size: Any, tokens: Any) -> Any:
+        """Return the loss at a size and a number of tokens, or at arrays of them."""
         by_size = self.size_factor * size**-self.alpha
-        return float(self.floor + by_size + self.token_factor * tokens**-self.beta)
-
-    def best_size(self, size_times_tokens: float) -> float:
-        """Return the size N of the lowest loss for a given N·D; nan at a bound."""
-        if self.at_bound:
-            return math.nan
-        ratio = self.alpha * self.size_factor / (self.beta * self.token_factor)
-        total = self.alpha + self.beta
-        return float(ratio ** (1 / total) * size_times_tokens**self.size_exponent)
+        return self.floor + by_size + self.token_factor * tokens**-self.beta
 
 
 @dataclass(frozen=True)
@@ -87,26 +78,53 @@ class SurfaceFit:
     def share_at_bound(self) -> float:
         return sum(draw.at_bound for draw in self.draws) / len(self.draws)
 
-    def interval(self, name: str) -> tuple[float, float]:
-        """Return the 95 % interval of an attribute of the law."""
-        return interval_of(np.array([getattr(draw, name) for draw in self.draws]))
+    @cached_property
+    def sizes(self) -> tuple[Floats, Floats]:
+        """Return sizes among which the best one is searched, and their FLOP per training token.
+
+        That is interpolated between the sizes of the runs, in logarithms: it is proportional to
+        the size only if the convention counts exactly the parameters that are multiplied.
+        """
+        costs: dict[float, list[float]] = {}
+        for run in self.runs:
+            costs.setdefault(math.log(run.size), []).append(math.log(run.flops / run.tokens))
+        x = np.array(sorted(costs))
+        y = np.array([fmean(costs[size]) for size in x])
+        grid = np.linspace(x[0] - BEYOND, x[-1] + BEYOND, SIZES)
+        slopes = np.diff(y)[[0, -1]] / np.diff(x)[[0, -1]]
+        cost = np.interp(grid, x, y)
+        cost += np.minimum(grid - x[0], 0) * slopes[0] + np.maximum(grid - x[-1], 0) * slopes[1]
+        return np.exp(grid), np.exp(cost)
+
+    def optimum(self, law: Surface, flops: float) -> tuple[float, float]:
+        """Return size and tokens of the lowest loss for a compute; nan at a bound."""
+        sizes, cost = self.sizes
+        best = int(law.loss(sizes, flops / cost).argmin())
+        if law.at_bound or best in (0, SIZES - 1):
+            return math.nan, math.nan
+        return float(sizes[best]), float(flops / cost[best])
 
     @cached_property
-    def middle_product(self) -> float:
-        """Return N·D in the middle of the runs: the geometric mean of the lowest and highest."""
-        products = [run.size * run.tokens for run in self.runs]
-        return math.sqrt(min(products) * max(products))
+    def flops(self) -> tuple[float, float]:
+        """Return the lowest and the highest compute of the runs."""
+        flops = [run.flops for run in self.runs]
+        return min(flops), max(flops)
+
+    def size_exponent(self, law: Surface) -> float:
+        """Return a: from the lowest to the highest compute C, the best size grows as C^a."""
+        small, large = (self.optimum(law, flops)[0] for flops in self.flops)
+        return math.log(large / small) / math.log(self.flops[1] / self.flops[0])
 
     def tokens_per_parameter(self, law: Surface) -> float:
-        """Return the best D / N for the N·D in the middle of the runs."""
-        return self.middle_product / law.best_size(self.middle_product) ** 2
+        """Return the best D / N for the compute in the middle of the runs."""
+        size, tokens = self.optimum(law, math.sqrt(self.flops[0] * self.flops[1]))
+        return tokens / size
 
-    @property
-    def ratio_interval(self) -> tuple[float, float] | None:
-        """Return the interval of the best D / N, None if most draws have no best size."""
-        ratios = np.array([self.tokens_per_parameter(draw) for draw in self.draws])
-        known = ratios[np.isfinite(ratios)]
-        return interval_of(known) if len(known) > 0.95 * len(ratios) else None
+    def interval(self, value: Callable[[Surface], float]) -> tuple[float, float]:
+        """Return the 95 % interval of a value of the law, over the draws in which it is known."""
+        values = np.array([value(draw) for draw in self.draws])
+        known = values[np.isfinite(values)]
+        return interval_of(known) if len(known) else (math.nan, math.nan)
 
 
 def refusal_of(runs: Sequence[Run]) -> str:

@@ -34,13 +34,8 @@ def equal_compute(law: Scaling) -> Picture | None:
         return None
     curves = [[(run.size, run.loss) for run in budget.runs] for budget in surface.budgets]
     fit = surface.fits[surface.first.convention]
-    products = [budget.best.size * budget.best.tokens for budget in surface.budgets]
-    sizes = [fit.law.best_size(product) for product in products]
-    best = [
-        (size, fit.law.loss(size, product / size))
-        for size, product in zip(sizes, products, strict=True)
-        if math.isfinite(size)
-    ]
+    optima = [fit.optimum(fit.law, budget.flops) for budget in surface.budgets]
+    best = [(n, fit.law.loss(n, tokens)) for n, tokens in optima if math.isfinite(n)]
     texts = [f"best size by the law: {text_of(size)}" for size, _ in best]
     data = [lines("", curves, OTHER), dots("", best, texts, BEST)]
     layout: dict[str, Any] = {

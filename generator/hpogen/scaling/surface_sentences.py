@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 
 from hpogen.report.study_verdict import Verdict
 from hpogen.report.view import StudyView
 from hpogen.report.words import count, plural, text_of
-from hpogen.scaling.loss_surface import SurfaceFit, fit_surface, refusal_of
+from hpogen.scaling.loss_surface import Surface, SurfaceFit, fit_surface, refusal_of
 from hpogen.scaling.training_runs import (
     ComputeBudget,
     Run,
@@ -19,7 +20,9 @@ from hpogen.scaling.training_runs import (
 )
 
 Table = tuple[list[str], list[list[str]]]
+SURE = 0.05  # largest share of draws at a bound for a sure answer
 MISS = 0.1  # relative difference from the law at which a run is named
+MOST_MISSES = 0.1  # share of such runs beyond which no law is shown
 NAMED = 5  # runs
 
 
@@ -35,19 +38,30 @@ class SurfaceReport:
 
     @property
     def first(self) -> Runs:
-        return self.conventions[0]
+        """Return the runs by the first convention that has enough of them."""
+        enough = (runs for runs in self.conventions if not refusal_of(runs.used))
+        return next(enough, self.conventions[0])
 
-    @property
+    @cached_property
     def refusal(self) -> str:
-        return refusal_of(self.first.used)
+        """Return why no law is shown, empty if one is."""
+        if few := refusal_of(self.first.used):
+            return few
+        n_missed, n_runs = len(misses(fit_surface(self.first.used))), len(self.first.used)
+        if n_missed <= MOST_MISSES * n_runs:
+            return ""
+        return (
+            f"{n_missed} of {n_runs} runs differ from it by more than {MISS:.0%}; the files may be"
+            " of different data or tokenizers"
+        )
 
     @cached_property
     def fits(self) -> dict[str, SurfaceFit]:
-        """Return the laws by convention; empty if the runs are too few."""
+        """Return the laws by convention; empty if none is shown."""
         return {
             runs.convention: fit_surface(runs.used)
             for runs in self.conventions
-            if not refusal_of(runs.used)
+            if not (self.refusal or refusal_of(runs.used))
         }
 
     @cached_property
@@ -62,10 +76,14 @@ class SurfaceReport:
         """Yield the best ratio of tokens to parameters, and which results are at a bound."""
         if fit.law.at_bound:
             yield "An exponent or a factor is at an end of its range, so the best size is unknown."
-        elif fit.ratio_interval is None:
-            yield f"{fit.share_at_bound:.0%} of the draws are at an end of the searched range."
+        elif fit.share_at_bound > SURE:
+            yield (
+                "The best number of tokens per parameter is unknown: in"
+                f" {fit.share_at_bound:.0%} of the draws, an exponent or a factor is at an end of"
+                " its range."
+            )
         else:
-            low, high = fit.ratio_interval
+            low, high = fit.interval(fit.tokens_per_parameter)
             best = fit.tokens_per_parameter(fit.law)
             yield (
                 f"The best number of tokens per parameter is {best:.3g}, 95 % interval {low:.3g}"
@@ -106,7 +124,7 @@ class SurfaceReport:
         for budget in self.budgets:
             best = budget.best
             place = " (edge)" if budget.at_edge else ""
-            by_law = fit.law.best_size(best.size * best.tokens)
+            by_law, _ = fit.optimum(fit.law, budget.flops)
             rows.append(
                 [
                     count(budget.flops),
@@ -141,21 +159,27 @@ def misses(fit: SurfaceFit) -> list[tuple[Run, float]]:
 def lead(fit: SurfaceFit, convention: str) -> Verdict:
     """Return the law in a sentence."""
     law = fit.law
-    low, high = fit.interval("size_exponent")
-    return Verdict(
-        "note" if law.at_bound else "good",
+    sentence = (
         f"L = {law.floor:.4g} + {law.size_factor:.4g}·N^-{law.alpha:.3f} + {law.token_factor:.4g}"
         f"·D^-{law.beta:.3f} for N {convention} and D tokens, from {plural(len(fit.runs), 'run')}."
-        f" The best size grows as C^{law.size_exponent:.2f} with the compute C, 95 % interval of"
-        f" the exponent {low:.2f} to {high:.2f}.",
+    )
+    if law.at_bound:
+        return Verdict("note", sentence)
+    exponent, (low, high) = fit.size_exponent(law), fit.interval(fit.size_exponent)
+    return Verdict(
+        "note" if fit.share_at_bound > SURE else "good",
+        f"{sentence} The best size grows as C^{exponent:.2f} with the compute C, 95 %"
+        f" interval of the exponent {low:.2f} to {high:.2f}.",
     )
 
 
 def law_row(convention: str, fit: SurfaceFit) -> list[str]:
     """Return the law of a convention as a row."""
     cells = [convention, str(len(fit.runs))]
-    for name in ("alpha", "beta", "floor", "size_exponent"):
-        low, high = fit.interval(name)
-        cells.append(f"{getattr(fit.law, name):.3f} [{low:.3f}, {high:.3f}]")
+    names = ("alpha", "beta", "floor")
+    values: list[Callable[[Surface], float]] = [attrgetter(name) for name in names]
+    for value in (*values, fit.size_exponent):
+        low, high = fit.interval(value)
+        cells.append(f"{value(fit.law):.3f} [{low:.3f}, {high:.3f}]")
     ratio = "" if fit.law.at_bound else f"{fit.tokens_per_parameter(fit.law):.3g}"
     return [*cells, ratio, f"{fit.share_at_bound:.0%}"]

@@ -61,11 +61,14 @@ class Runs:
 
 
 def runs_by_convention(views: Iterable[StudyView]) -> list[Runs]:
-    """Return the runs for each convention that at least one run has; empty without tokens."""
+    """Return the runs for each convention that at least one run has; empty without tokens.
+
+    The trials of a search script are none: most have settings that were not tuned.
+    """
     rows = [
         (f"{view.name} run {trial.number}", trial)
         for view in views
-        if view.sign == 1
+        if view.sign == 1 and view.study.about.get("task") is None
         for trial in view.study.rows
     ]
     if not any(finite(trial.user_attrs.get("tokens")) for _, trial in rows):
@@ -77,12 +80,15 @@ def runs_by_convention(views: Iterable[StudyView]) -> list[Runs]:
 def runs_of(rows: Sequence[tuple[str, Trial]], convention: str) -> Runs:
     """Return rows as runs, by one convention."""
     runs = Runs(convention)
+    known = dict[tuple[float, ...], str]()
     for name, trial in rows:
         found = run_of(name, trial, CONVENTIONS[convention])
-        if isinstance(found, Run):
-            runs.used.append(found)
-        else:
+        if not isinstance(found, Run):
             runs.left_out.append((name, found))
+        elif (same := known.setdefault(found[1:], name)) != name:
+            runs.left_out.append((name, f"it is equal to {same}"))
+        else:
+            runs.used.append(found)
     return runs
 
 

@@ -1,8 +1,8 @@
 """Byte pairs: bytes that often stand together in the training texts become one token.
 
 Byte pair encoding as in Sennrich et al. 2016 (arXiv:1508.07909), on bytes as in Radford et al.
-2019. Token n below 256 is a byte, and token 256 + n is merge n. No token crosses the border of two
-words, which depend on the bytes alone, not on Python's tables of Unicode.
+2019. Token n below 256 is a byte, and token 256 + n is merge n. No token crosses a border between
+words; the borders depend on the bytes alone, not on Python's tables of Unicode.
 """
 
 from __future__ import annotations

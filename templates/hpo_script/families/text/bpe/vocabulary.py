@@ -1,4 +1,4 @@
-"""Model: the mean of an encoder's vectors, and a logit per label."""
+"""Vocabulary: the tokens of padding and of hidden tokens."""
 
 from __future__ import annotations
 

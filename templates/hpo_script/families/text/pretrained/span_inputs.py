@@ -106,7 +106,7 @@ def augmented(
 ) -> Tensor:
     """Return tokens, those of the text exchanged, replaced or hidden.
 
-    An exchange leaves the answer and its neighbours where they are.
+    An exchange does not move tokens of the answer.
     """
     is_text = inputs[:, :, 2] == 1
     pairs = free_pairs(is_text, targets)

@@ -1,4 +1,7 @@
-"""Metrics of answers: exact match and token F1 (Rajpurkar et al. 2016, arXiv:1606.05250)."""
+"""Metrics of answers: token F1 as in Rajpurkar et al. 2016 (arXiv:1606.05250), and exact match.
+
+Other than there, token F1 counts articles, and exact match compares every character.
+"""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def augmented(
 ) -> Tensor:
     """Return words of texts, some of them exchanged, misspelt or hidden.
 
-    An exchange leaves the answer and its neighbours where they are. A misspelt word keeps its
+    An exchange does not move words of the answer. A misspelt word keeps its
     beginning, ending and form.
     """
     is_text = text_words(inputs)
