@@ -149,7 +149,7 @@ class Nsga2(Method):
     type: Literal["nsga2"]
     population_size: Annotated[int, Field(ge=2)] = Field(
         default=50,
-        description="Trials per generation; the first has the extremes and random trials",
+        description="Trials per generation; the first has extremes and random trials",
     )
     mutation_prob: Annotated[float, Field(ge=0, le=1)] | None = Field(
         default=None,
