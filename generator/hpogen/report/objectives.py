@@ -44,8 +44,8 @@ def objectives_of(view: StudyView) -> Objectives | None:
         best = front_of(view.study, asked)
     except ObjectiveError:
         best = []
-    values_of = {id(trial): values for trial, values in points}
-    front = [(trial, values_of[id(trial)]) for trial in best if id(trial) in values_of]
+    values_of = {trial.number: values for trial, values in points}
+    front = [(t, values_of[t.number]) for t in best if t.number in values_of]
     titles = [view.metric if item.name == "value" else item.name for item in asked]
     return Objectives(titles, points, front)
 
