@@ -46,14 +46,14 @@ def notices() -> list[str]:
 
 
 def own(texts: Sequence[str], vocab_size: int) -> Found:
-    """Return what the text family finds."""
+    """Return tokens, length of the texts in tokens, and times of the text family."""
     tokenizer, training = timed(lambda: Tokenizer(train_merges(texts, vocab_size - 256)))
     n_tokens, encoding = timed(lambda: sum(len(tokenizer.encode(text)) for text in texts))
     return Found({*tokenizer.contents()}, n_tokens, training, encoding)
 
 
 def fast(texts: Sequence[str], vocab_size: int) -> Found:
-    """Return what tokenizers finds, with the same words."""
+    """Return the same by the package `tokenizers`, with the same words."""
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     words = pre_tokenizers.Split(Regex(WORDS), "isolated")
     tokenizer = FastTokenizer(models.BPE())

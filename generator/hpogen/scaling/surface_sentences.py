@@ -115,7 +115,7 @@ class SurfaceReport:
 
     @property
     def budgets_table(self) -> Table | None:
-        """Return what the runs of nearly equal compute show, beside the law."""
+        """Return a row per compute budget: its best run, and the best size by the law."""
         fit = self.fits.get(self.first.convention)
         if not self.budgets or fit is None:
             return None
