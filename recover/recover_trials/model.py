@@ -22,6 +22,7 @@ NUMBER_MISSING = "number missing in the database: taken from the order of the tr
 ROWS_LOST = "{0} may be missing: rows of the database are damaged"
 STEPS_BACK = "its steps are repeated or not in order: it was resumed, or lines were moved"
 VALUE_CUT = "its value has fewer digits than others: it may be cut"
+MINIMUM_DIFFERS = "its measurements have another minimum than its end: lines are lost or moved"
 VALUE_MISSING = "finished, but its value is missing"
 RANK_TWICE = "another entry has its rank"
 RANK_DIFFERS = "its rank contradicts its value"

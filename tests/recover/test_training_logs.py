@@ -11,7 +11,13 @@ from click.testing import CliRunner
 
 from recover_trials import Recovery, Trial, read_trials
 from recover_trials.cli import main
-from recover_trials.model import NUMBERED_BY_ORDER, STEPS_BACK, VALUE_CUT, VALUE_MISSING
+from recover_trials.model import (
+    MINIMUM_DIFFERS,
+    NUMBERED_BY_ORDER,
+    STEPS_BACK,
+    VALUE_CUT,
+    VALUE_MISSING,
+)
 
 SPEED = "lrm: 1.00 | dt: 1000.00ms | tok/sec: 524,288 | bf16_mfu: 42.10 | epoch: 0 pq: 0 rg: 0"
 NANOCHAT = (
@@ -137,7 +143,10 @@ def test_a_missing_number_is_reported_and_is_not_zero(line: str) -> None:
         (NANOCHAT[: NANOCHAT.index("Step 00020")], "RUNNING", []),
         (NANOCHAT[: NANOCHAT.index("Step 00020")]
          + "Traceback (most recent call last):\n  File\nRuntimeError: memory\n", "FAIL", []),
-        (NANOCHAT.replace("bpb: 1.100000\nStep", "bpb: nan\nStep"), "FAIL", [VALUE_CUT]),
+        (NANOCHAT.replace("bpb: 1.100000\nStep", "bpb: nan\nStep"), "FAIL",
+         [VALUE_CUT, MINIMUM_DIFFERS]),
+        (NANOCHAT.replace("Step 00020 | Validation bpb: 1.1", "Step 00020 | Validation bpb: 0.9"),
+         "COMPLETE", [MINIMUM_DIFFERS]),
         (MODDED.replace("3.2782", "3.2"), "COMPLETE", [VALUE_CUT]),
         (MODDED.replace("step:1/", "step:1760/"), "COMPLETE", [STEPS_BACK]),
     ],
@@ -148,6 +157,26 @@ def test_damage_is_flagged(text: str, state: str, flags: list[str]) -> None:
     assert trial.state == state
     assert [flag for flag in trial.flags if flag != NUMBERED_BY_ORDER] == flags
     assert trial.values == () or not flags or flags[0] != VALUE_MISSING
+
+
+def test_a_configuration_after_the_first_step_is_not_that_of_the_next_run() -> None:
+    deep = NANOCHAT.replace('"n_layer": 12', '"n_layer": 24').replace("1.100000", "0.900000")
+    early = "Step 00010 | Validation bpb: 2.500000\n"
+
+    first, second = trials_of(early + NANOCHAT + deep.replace('  "n_layer": 24,\n', "{\n"))
+
+    assert (first.params, second.params) == ({}, {})
+    assert STEPS_BACK in first.flags
+
+
+def test_an_end_before_the_last_step_does_not_begin_another_run() -> None:
+    end = "Total training time: 0.30m\n"
+    final = "Step 00020 | Validation"
+
+    (trial,) = trials_of(NANOCHAT.replace(end, "").replace(final, end + final, 1))
+
+    assert trial.values == (1.1,)
+    assert STEPS_BACK in trial.flags
 
 
 def test_the_logs_of_a_folder_are_one_study(tmp_path: Path) -> None:

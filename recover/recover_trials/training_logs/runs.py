@@ -10,7 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from recover_trials.model import NUMBERED_BY_ORDER, STEPS_BACK, VALUE_CUT, VALUE_MISSING, Trial
+from recover_trials.model import (
+    MINIMUM_DIFFERS,
+    NUMBERED_BY_ORDER,
+    STEPS_BACK,
+    VALUE_CUT,
+    VALUE_MISSING,
+    Trial,
+)
 from recover_trials.optuna_log.literals import parse_literal
 from recover_trials.training_logs.line_formats import (
     NAMES,
@@ -48,6 +55,7 @@ DERIVED = {
     "transformer_matrices",
 }
 IS_NAN = "{0} is nan"
+ROUNDING = 1e-4  # of a minimum in the log
 
 
 @dataclass
@@ -187,15 +195,18 @@ class RunReader:
         point = run.points.get(measures.step, {})
         if measures.values.items() <= point.items():
             return  # the line is repeated
-        is_repeated = measures.values.keys() & point.keys()
-        if run.points and (run.ended or (is_repeated and measures.step <= run.first)):
-            run, is_repeated = Run(), set()
+        is_repeated = bool(measures.values.keys() & point.keys())
+        is_rest = not is_repeated and run.last <= measures.step <= (run.total or 0)
+        is_first = is_repeated and measures.step <= run.first
+        if run.points and (is_first or (run.ended and not is_rest)):
+            run, is_repeated = Run(), False
             self.runs.append(run)
         if not run.points:
-            run.settings, self.settings = self.settings, {}
+            run.settings = self.settings
+        self.settings = {}  # settings within a run are not those of the next one
         run.points.setdefault(measures.step, {}).update(measures.values)
         run.first = measures.step if run.first < 0 else run.first
-        run.goes_back |= measures.step < run.last or bool(is_repeated)
+        run.goes_back |= run.ended or is_repeated or measures.step < run.last
         run.last = measures.step
         run.total = measures.total or run.total
         for name, count in measures.decimals.items():
@@ -255,4 +266,8 @@ def trial_of(run: Run, number: int, objective: str | None) -> Trial:
     digits = run.decimals.get(name, {})
     if digits and digits.get(last, 0) < max(digits.values()):
         trial.flags.append(VALUE_CUT)
+    minimum = run.results.get(f"min_{name}")
+    measured = trial.intermediate_values.values()
+    if measured and minimum is not None and abs(min(measured) - minimum) > ROUNDING:
+        trial.flags.append(MINIMUM_DIFFERS)
     return trial
