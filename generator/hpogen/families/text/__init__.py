@@ -18,19 +18,10 @@ from hpogen.families.text.optimizers import SWITCHES
 from hpogen.families.text.part_order import FINAL_PARTS, PARTS
 from hpogen.families.text.pretrained import pretrained, with_sizes
 from hpogen.families.text.pretrained.checkpoint import read_checkpoint
+from hpogen.families.text.samples import bytes_of, check_labels, check_splits, counts_of
 from hpogen.families.text.search_space import SEARCH_SPACE
 
 DEMO_TEXTS = 5642  # of `hpogen demo-data licences`
-
-
-def check_text(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return (constant, what is wrong) for values that do not go together."""
-    wrong = []
-    if constants["train_fraction"] + constants["val_fraction"] >= 1:
-        wrong.append(("val_fraction", "no texts are left for the test split"))
-    if len({*constants["labels"]}) < len(constants["labels"]):
-        wrong.append(("labels", "a label is given twice"))
-    return wrong
 
 
 def describe_inputs(constants: Mapping[str, Any], options: Mapping[str, str]) -> str:
@@ -40,16 +31,6 @@ def describe_inputs(constants: Mapping[str, Any], options: Mapping[str, str]) ->
     if size is None:
         return f"the first {length:,} bytes of a text"
     return f"the first {length:,} tokens of a text, from a vocabulary of {size:,}"
-
-
-def count_samples(
-    constants: Mapping[str, Any], horizon: int | None, n_train_rows: int | None
-) -> int | None:
-    """Return the number of training texts; None if the file is unknown."""
-    del horizon
-    if n_train_rows is None and constants["data_path"] == DEMO_PATH:
-        n_train_rows = round(DEMO_TEXTS * constants["train_fraction"] * constants["train_subset"])
-    return n_train_rows
 
 
 def count_text_params(
@@ -65,14 +46,6 @@ def count_text_params(
     )
 
 
-def text_sample_bytes(
-    arch: Mapping[str, int], constants: Mapping[str, Any], options: Mapping[str, str]
-) -> int:
-    """Return an estimate of what one sample keeps for the backward pass."""
-    del options
-    return sample_bytes(arch, context_length=constants["context_length"])
-
-
 FROM_SCRATCH = Family(
     name="text",
     tasks=(TaskKind("text_classification", "text_classification", "Which label has a text?"),),
@@ -83,18 +56,18 @@ FROM_SCRATCH = Family(
     small_below=3_000_000,
     candidates=shapes,
     count_params=count_text_params,
-    sample_bytes=text_sample_bytes,
+    sample_bytes=bytes_of(sample_bytes),
     free_axes=("n_heads",),
     extreme_axes=("d_model", "n_layers", "n_heads"),
     read_data=read_text_examples,
     describe_inputs=describe_inputs,
-    count_samples=count_samples,
+    count_samples=counts_of(DEMO_PATH, DEMO_TEXTS),
     schedule=epoch_schedule,
     length_params=("epochs", "batch_size"),
     constants=CONSTANTS,
     slots=parts_by_constants,
     starts=starts_by_constants,
-    check=check_text,
+    check=lambda constants: [*check_splits(constants), *check_labels(constants)],
     params=SEARCH_SPACE,
     options={"head": HEADS},
     default_options={"head": "linear"},

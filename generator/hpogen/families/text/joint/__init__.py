@@ -10,6 +10,7 @@ from hpo_script.families.text.joint.parameter_counts import count_params, sample
 from hpogen.families.family import Param, Switch, TaskKind
 from hpogen.families.text.joint.fusions import FUSIONS, Fusion
 from hpogen.families.text.joint.part_order import FINAL_PARTS, PARTS
+from hpogen.families.text.samples import bytes_of
 from hpogen.families.text.shared import TEXT_SHARED
 
 
@@ -26,14 +27,6 @@ def count_joint_params(
     )
 
 
-def joint_sample_bytes(
-    arch: Mapping[str, int], constants: Mapping[str, Any], options: Mapping[str, str]
-) -> int:
-    """Return an estimate of what one sample keeps for the backward pass."""
-    del options
-    return sample_bytes(arch, context_length=constants["context_length"])
-
-
 TEXT_JOINT = replace(
     TEXT_SHARED,
     name="text_joint",
@@ -43,7 +36,7 @@ TEXT_JOINT = replace(
         ),
     ),
     count_params=count_joint_params,
-    sample_bytes=joint_sample_bytes,
+    sample_bytes=bytes_of(sample_bytes),
     params=(*TEXT_SHARED.params, Param("fusion", "concat", Fusion, "of both encoders")),
     switches={**TEXT_SHARED.switches, "fusion": Switch("fusions", "_fusion", FUSIONS)},
     parts=PARTS,

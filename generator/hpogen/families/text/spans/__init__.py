@@ -9,6 +9,7 @@ from hpo_script.families.text.spans.parameter_counts import count_params, sample
 from hpogen.families.family import Family, TaskKind
 from hpogen.families.shared import AXES, SMALL_AXES, epoch_schedule, shapes
 from hpogen.families.text.optimizers import SWITCHES
+from hpogen.families.text.samples import bytes_of, check_splits, counts_of
 from hpogen.families.text.spans.constants import CONSTANTS, DEMO_PATH
 from hpogen.families.text.spans.examples_file import read_span_examples
 from hpogen.families.text.spans.part_order import FINAL_PARTS, PARTS
@@ -20,9 +21,7 @@ DEMO_TEXTS = 5719  # of `hpogen demo-data licence-spans`
 
 def check_spans(constants: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return (constant, what is wrong) for values that do not go together."""
-    wrong = []
-    if constants["train_fraction"] + constants["val_fraction"] >= 1:
-        wrong.append(("val_fraction", "no texts are left for the test split"))
+    wrong = check_splits(constants)
     if constants["max_answer"] > constants["context_length"]:
         wrong.append(("max_answer", "longer than model.context_length"))
     return wrong
@@ -34,16 +33,6 @@ def describe_inputs(constants: Mapping[str, Any], options: Mapping[str, str]) ->
     return f"the first {constants['context_length']:,} words of question and text"
 
 
-def count_samples(
-    constants: Mapping[str, Any], horizon: int | None, n_train_rows: int | None
-) -> int | None:
-    """Return the number of training texts; None if the file is unknown."""
-    del horizon
-    if n_train_rows is None and constants["data_path"] == DEMO_PATH:
-        n_train_rows = round(DEMO_TEXTS * constants["train_fraction"] * constants["train_subset"])
-    return n_train_rows
-
-
 def count_span_params(
     arch: Mapping[str, int], constants: Mapping[str, Any], options: Mapping[str, str]
 ) -> int:
@@ -51,14 +40,6 @@ def count_span_params(
     del options
     length, buckets = constants["context_length"], constants["hash_buckets"]
     return count_params(arch, context_length=length, hash_buckets=buckets)
-
-
-def span_sample_bytes(
-    arch: Mapping[str, int], constants: Mapping[str, Any], options: Mapping[str, str]
-) -> int:
-    """Return an estimate of what one sample keeps for the backward pass."""
-    del options
-    return sample_bytes(arch, context_length=constants["context_length"])
 
 
 FROM_SCRATCH = Family(
@@ -71,12 +52,12 @@ FROM_SCRATCH = Family(
     small_below=3_000_000,
     candidates=shapes,
     count_params=count_span_params,
-    sample_bytes=span_sample_bytes,
+    sample_bytes=bytes_of(sample_bytes),
     free_axes=("n_heads",),
     extreme_axes=("d_model", "n_layers", "n_heads"),
     read_data=read_span_examples,
     describe_inputs=describe_inputs,
-    count_samples=count_samples,
+    count_samples=counts_of(DEMO_PATH, DEMO_TEXTS),
     schedule=epoch_schedule,
     length_params=("epochs", "batch_size"),
     constants=CONSTANTS,
