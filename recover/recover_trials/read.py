@@ -19,7 +19,7 @@ from recover_trials.files import (
 )
 from recover_trials.files.blocks import whole_lines
 from recover_trials.files.damaged_journal import read_journal
-from recover_trials.files.encoding import legacy_to_utf8
+from recover_trials.files.encoding import EVERY_LINE, legacy_to_utf8
 from recover_trials.files.log_collectors import plain_lines
 from recover_trials.files.merge_rankings import Rankings
 from recover_trials.files.merge_results import ResultFiles, damage_problems, merge_stored
@@ -210,7 +210,7 @@ class Reader:
             read = json_results.read_json
         else:
             return chunks
-        data = b"".join(chunks)
+        data = b"".join(legacy_to_utf8(chunks, findings, EVERY_LINE))
         results = read(data)
         if results is None:
             return iter([data])

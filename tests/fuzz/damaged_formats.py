@@ -194,7 +194,7 @@ def rows_of(data: bytes) -> Iterator[tuple[Any, ...]]:
 UNNOTICED = {
     "columns_80": {"repeat", "exchange", "cut"},
     "rich": {"repeat", "exchange"},
-    "yaml": {"repeat", "exchange", "cut", "tear"},
+    "yaml": {"repeat", "exchange", "cut", "tear", "glue"},
     "csv": {"cut", "glue", "tear"},
     "table": {"cut", "glue"},
     "nanochat": {"exchange"},

@@ -88,3 +88,36 @@ def test_text_in_utf_8_is_never_converted() -> None:
         == ["  direction minimize, inferred from the best trials that lines name"]
         or not recovery.conflicts
     )
+
+
+TABLES = {
+    "csv": ("number;value;params_act;state\n", "{0};0.5;{1};COMPLETE\n"),
+    "yaml": ("", "- number: {0}\n  params:\n    act: {1}\n  state: COMPLETE\n  value: 0.5\n"),
+    "json": (
+        "",
+        '{{"number": {0}, "state": "COMPLETE", "value": 0.5, "params": {{"act": "{1}"}}}}\n',
+    ),
+}
+
+
+def table_of(name: str, *texts: str) -> str:
+    header, row = TABLES[name]
+    return header + "".join(row.format(number, text) for number, text in enumerate(texts))
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("encoding", ["cp1252", "cp1251", "gbk"])
+def test_tables_have_their_encoding_detected(name: str, encoding: str) -> None:
+    recovery = of_bytes(table_of(name, *WORDS[encoding]).encode(encoding))
+
+    assert values_of(recovery) == [*WORDS[encoding]]
+    assert recovery.conflicts == []
+    assert any(f"read as {encoding.upper()}" in line for line in recovery.report())
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_bytes_of_tables_in_an_unknown_encoding_are_kept_apart(name: str) -> None:
+    recovery = of_bytes(table_of(name, "é", "à").encode("latin-1"))
+
+    assert len({*values_of(recovery)}) == 2
+    assert any("unknown encoding: 2" in conflict for conflict in recovery.conflicts)

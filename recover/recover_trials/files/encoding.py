@@ -49,6 +49,7 @@ UNKNOWN = (
     " file: iconv -f ENCODING -t UTF-8"
 )
 NAMES_TRIAL = re.compile(rb"rial[# ]\d|A new study|Using an existing study")
+EVERY_LINE = re.compile(rb"")
 WORDS = re.compile(r"[^\x00-\x7f]+")
 # Characters that ordinary text of a language has; the names are those of Python's codecs.
 CYRILLIC = re.compile(
@@ -133,14 +134,19 @@ def is_plausible(data: bytes, encoding: str) -> bool:
     return text is not None and PLAUSIBLE[encoding](text)
 
 
-def legacy_to_utf8(chunks: Iterable[bytes], findings: Findings) -> Iterator[bytes]:
-    """Yield text in UTF-8; lines in another encoding are converted, and reported."""
+def legacy_to_utf8(
+    chunks: Iterable[bytes], findings: Findings, about_trials: re.Pattern[bytes] = NAMES_TRIAL
+) -> Iterator[bytes]:
+    """Yield text in UTF-8; lines in another encoding are converted, and reported.
+
+    Lines about trials whose encoding is unknown are a problem.
+    """
     blocks = split_lines(chunks)
     for block in blocks:
         if all(part.isascii() or is_utf8(part) for part in parts_of(block)):
             yield block
         else:
-            yield from converted(chain([block], blocks), findings)
+            yield from converted(chain([block], blocks), findings, about_trials)
 
 
 def parts_of(block: bytes) -> Iterator[bytes]:
@@ -167,11 +173,13 @@ def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def converted(blocks: Iterator[bytes], findings: Findings) -> Iterator[bytes]:
+def converted(
+    blocks: Iterator[bytes], findings: Findings, about_trials: re.Pattern[bytes]
+) -> Iterator[bytes]:
     """Yield the blocks from the first one that is not UTF-8 on."""
     head, sample = take_sample(blocks)
     encoding = guess_encoding(sample)
-    lines = about_trials = 0
+    lines = unknown = 0
     for block in chain([head], blocks):
         parts = block.splitlines(keepends=True)
         for index, line in enumerate(parts):
@@ -179,13 +187,13 @@ def converted(blocks: Iterator[bytes], findings: Findings) -> Iterator[bytes]:
                 continue
             text = decoded(line, encoding) if encoding else None
             lines += text is not None
-            about_trials += text is None and NAMES_TRIAL.search(line) is not None
+            unknown += text is None and about_trials.search(line) is not None
             parts[index] = escaped(line) if text is None else text.encode()
         yield b"".join(parts)
     if lines:
         findings.remarks.append(READ_AS.format(str(encoding).upper(), lines))
-    if about_trials:
-        findings.problems.append(UNKNOWN.format(about_trials))
+    if unknown:
+        findings.problems.append(UNKNOWN.format(unknown))
 
 
 def take_sample(blocks: Iterator[bytes]) -> tuple[bytes, bytes]:
