@@ -22,21 +22,29 @@ from recover_trials.optuna_log.literals import parse_literal
 from recover_trials.training_logs.line_formats import (
     NAMES,
     NUMBER,
+    STEPS,
     Measures,
     is_damaged,
     measures_of,
     number_of,
 )
 
-RULE = re.compile(r"-{3,}(?: .* -{3,})?")
-RESULT = re.compile(rf"([a-z]\w*): {{1,20}}({NUMBER})%?")
-CLASS = re.compile(r"class Hyperparameters\b.*")
+RESULT = re.compile(rf"([A-Za-z][\w./-]*): {{1,20}}({NUMBER})%?")
+TEXT = re.compile(r"[A-Za-z][\w./-]*: {1,20}\S.*")  # a result that is no number
 FIELD = re.compile(r"    (\w+)(?: ?: ?[\w.\[\]| ]+)? ?= ?(.+?)(?: +#.*)?")
+OVERRIDE = re.compile(r"Overriding: (\w+) = (.+)")
 PRODUCT = re.compile(r"\d{1,9}(?: ?\* ?\d{1,9})+")
-CONFIG = re.compile(r"(?:Model|User|Training) config: ?(\{.*)?")
+FAILED = "FAIL"  # the last line of a run of autoresearch that diverged
 LONGEST_CONFIG = 500  # lines
 EXCEPTION = re.compile(r"(?:[\w.]+\.)?\w*(?:Error|Exception|Interrupt|Exit)\b.*")
-TRACEBACK = "Traceback (most recent call last):"
+# First lines of the parts of a log. nanoGPT prints its configuration file.
+PARTS = {
+    "results": re.compile(r"-{3,}(?: .* -{3,})?"),
+    "class": re.compile(r"class Hyperparameters\b.*"),
+    "traceback": re.compile(r"Traceback \(most recent call last\):.*"),
+    "config": re.compile(r"(?:Model|User|Training) config: ?(?:\{.*)?"),
+    "file": re.compile(r"Overriding config with .+:"),
+}
 # Names of validation metrics, in the order in which they are taken for the objective.
 OBJECTIVES = (
     re.compile(r"val_(?:bpb|loss)"),
@@ -45,7 +53,8 @@ OBJECTIVES = (
 )
 LOWER_IS_BETTER = re.compile(r".*(?:loss|bpb|error|perplexity|ppl|nll)(?:_.*)?")
 # Quantities that are no objective, and settings that follow from others.
-COSTS = {"train_seconds", "cost", "peak_memory_mib", "tokens_per_second", "lrm", "dt_seconds"}
+COSTS = {"cost", "elapsed_time", "tokens_per_second", "lrm", "mfu"}
+NO_METRIC = re.compile(rf"memory|vram|^(?:{'|'.join(STEPS)})$")
 DERIVED = {
     "tokens",
     "flops",
@@ -55,6 +64,7 @@ DERIVED = {
     "transformer_matrices",
 }
 IS_NAN = "{0} is nan"
+MOST_DECIMALS = 8  # of a fixed number; Python prints as many digits as a number needs
 ROUNDING = 1e-4  # of a minimum in the log
 
 
@@ -99,7 +109,7 @@ class RunReader:
         self.settings: dict[str, Any] = {}  # of the run whose first step follows
         self.damaged: list[str] = []  # lines of measurements without a number, or cut ones
         self.config: list[str] = []
-        self.part = ""  # `class`, `config`, `results` or `traceback`, while its lines follow
+        self.part = ""  # one of PARTS, while its lines follow
 
     def read(self, lines: Iterable[str]) -> list[Run]:
         """Return the runs of the lines."""
@@ -114,14 +124,20 @@ class RunReader:
             self.add(measures)
         elif is_damaged(line):
             self.damaged.append(line)
-        elif RULE.fullmatch(line):
-            self.part = "results"
-        elif CLASS.fullmatch(line):
-            self.part = "class"
-        elif line.startswith(TRACEBACK):
-            self.part = "traceback"
-        elif match := CONFIG.fullmatch(line):
-            self.part, self.config = "config", [match[1] or ""]
+        elif line == FAILED:
+            self.runs[-1].error = line
+        elif match := OVERRIDE.fullmatch(line):
+            self.settings[match[1]] = match[2]
+            self.add_setting(match[1], match[2])
+        else:
+            self.begin_part(line)
+
+    def begin_part(self, line: str) -> None:
+        """Begin a part of the log if the line does."""
+        begins = (part for part, pattern in PARTS.items() if pattern.fullmatch(line))
+        self.part = next(begins, "")
+        if self.part == "config":
+            self.config = [line[line.find("{") :] if "{" in line else ""]
 
     def read_part(self, line: str) -> bool:
         """Read a line of a part of the log; return whether it belongs to the part."""
@@ -130,6 +146,7 @@ class RunReader:
             "traceback": self.read_traceback,
             "config": self.read_config,
             "class": self.read_field,
+            "file": self.read_assignment,
         }
         belongs = readers[self.part](line)
         self.part = self.part if belongs else ""
@@ -139,7 +156,7 @@ class RunReader:
         match = RESULT.fullmatch(line)
         if match:
             self.add_result(NAMES.get(match[1], match[1]), number_of(match[2]))
-        return match is not None
+        return match is not None or TEXT.fullmatch(line) is not None
 
     def read_traceback(self, line: str) -> bool:
         if EXCEPTION.fullmatch(line):
@@ -156,6 +173,12 @@ class RunReader:
         if match := FIELD.fullmatch(line):
             self.add_setting(match[1], match[2])
         return line[:1] in ("", " ")
+
+    def read_assignment(self, line: str) -> bool:
+        is_assignment = FIELD.fullmatch(f"    {line}") and not OVERRIDE.fullmatch(line)
+        if is_assignment:
+            self.read_field(f"    {line}")
+        return bool(is_assignment) or line[:1] in ("", "#") or line.startswith("import ")
 
     def add_config(self, text: str) -> None:
         """Add the scalars of a configuration in JSON, unless it is damaged."""
@@ -185,24 +208,33 @@ class RunReader:
             self.add_point(run, measures)
         elif measures.kind == "end" and run.points:
             run.results |= measures.values
-            run.ended = run.total is not None
+            run.ended = True
+        elif measures.kind == "stop" and run.points:
+            run.total, run.ended = measures.step, True
         elif measures.kind == "metric":
             for name, value in measures.values.items():
                 self.add_result(name, value)
 
     def add_point(self, run: Run, measures: Measures) -> None:
-        """Add measurements; the first step, repeated with other values, begins another run."""
+        """Add measurements; the first step begins another run if it is repeated.
+
+        Two lines of a step may each have the time so far. Losses before the training are equal in
+        all runs.
+        """
         point = run.points.get(measures.step, {})
-        if measures.values.items() <= point.items():
+        starts_over = measures.step <= run.first < run.last
+        if not starts_over and measures.values.items() <= point.items():
             return  # the line is repeated
-        is_repeated = bool(measures.values.keys() & point.keys())
+        is_repeated = any(name in point and not is_cost(name) for name in measures.values)
         is_rest = not is_repeated and run.last <= measures.step <= (run.total or 0)
-        is_first = is_repeated and measures.step <= run.first
+        is_first = starts_over or (is_repeated and measures.step <= run.first)
         if run.points and (is_first or (run.ended and not is_rest)):
             run, is_repeated = Run(), False
             self.runs.append(run)
         if not run.points:
             run.settings = self.settings
+            iterations = self.settings.get("max_iters")
+            run.total = iterations if isinstance(iterations, int) else None
         self.settings = {}  # settings within a run are not those of the next one
         run.points.setdefault(measures.step, {}).update(measures.values)
         run.first = measures.step if run.first < 0 else run.first
@@ -221,16 +253,35 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return mapping
 
 
-def objective_of(runs: list[Run]) -> str | None:
-    """Return the metric that the runs minimize or maximize; None if the log does not show it."""
+def is_cost(name: str) -> bool:
+    return name in COSTS or name.endswith("_seconds") or NO_METRIC.search(name) is not None
+
+
+def names_of(runs: list[Run]) -> list[str]:
+    """Return the names of all results and measurements."""
     names = dict.fromkeys(name for run in runs for name in run.results)
     names |= dict.fromkeys(name for run in runs for point in run.points.values() for name in point)
-    for pattern in OBJECTIVES:
-        found = [name for name in names if pattern.fullmatch(name.replace("/", "_"))]
-        if found:
-            return found[0]
-    first = next((name for run in runs for name in run.results if not run.points), None)
-    others = [name for name in names if name not in COSTS]
+    return list(names)
+
+
+def validation_metric(runs: list[Run]) -> str | None:
+    names = names_of(runs)
+    found = (
+        name
+        for pattern in OBJECTIVES
+        for name in names
+        if pattern.fullmatch(name.replace("/", "_")) and not is_cost(name)
+    )
+    return next(found, None)
+
+
+def objective_of(runs: list[Run]) -> str | None:
+    """Return the metric that the runs minimize or maximize; None if the log does not show it."""
+    if metric := validation_metric(runs):
+        return metric
+    single = (name for run in runs for name in run.results if not run.points)
+    first = next((name for name in single if not NO_METRIC.search(name)), None)
+    others = [name for name in names_of(runs) if not is_cost(name)]
     return others[0] if len(others) == 1 else first
 
 
@@ -263,8 +314,10 @@ def trial_of(run: Run, number: int, objective: str | None) -> Trial:
     elif reported:
         trial.user_attrs[f"last_{objective}"] = reported[last]
     trial.flags += [STEPS_BACK] * run.goes_back
-    digits = run.decimals.get(name, {})
-    if digits and digits.get(last, 0) < max(digits.values()):
+    digits = dict(run.decimals.get(name, {}))
+    decimals = digits.pop(last, 0)
+    others = set(digits.values())
+    if len(others) == 1 and decimals < min(others) <= MOST_DECIMALS:
         trial.flags.append(VALUE_CUT)
     minimum = run.results.get(f"min_{name}")
     measured = trial.intermediate_values.values()
