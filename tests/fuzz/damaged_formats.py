@@ -89,11 +89,27 @@ MODDED = (
     f"{'=' * 100}\n"
     + "".join(
         f"step:{step}/30 val_loss:{10 - step / 7:.4f} train_time:{step}31ms step_avg:95.43ms\n"
-        f"step:{step + 1}/30 train_time:{step + 1}31ms step_avg:95.43ms\n"
+        f"step:{step + 5}/30 train_time:{step + 5}21ms step_avg:95.43ms\n"
         for step in range(0, 30, 5)
     )
     + "step:30/30 val_loss:3.2782 train_time:3000ms step_avg:95.43ms\n"
     "peak memory allocated: 30000 MiB reserved: 40000 MiB\n"
+)
+NANOGPT = "".join(
+    "Overriding config with config/small.py:\nbatch_size = 64\nmax_iters = 40\n\n"
+    "Overriding: n_layer = 4\nnumber of parameters: 10.65M\n"
+    + "".join(
+        f"step {step}: train loss {4 - step / 40:.4f}, val loss {4 - step / 4 / depth / 10:.4f}\n"
+        f"iter {step}: loss {4 - step / 41:.4f}, time {step + depth}1.99ms, mfu 18.00%\n"
+        for step in range(0, 50, 10)
+    )
+    for depth in (3, 4)
+)
+LLM_C = "".join(
+    f"s:{step} tel:{11 - step / 9 - run / 99:.4f}\n"
+    f"s:{step} trl:{11 - step / 9:.4f} lr:0.00{step} norm:15.{step}\n"
+    for run in (0, 1)
+    for step in range(10, 50, 10)
 )
 AUTORESEARCH = "".join(
     f"step 00010 (3.1%) | loss: 5.{n} | lrm: 1.00 | dt: 300ms | mfu: 39.8% | remaining: 290s  \n"
@@ -151,6 +167,8 @@ SEEDS: dict[str, bytes] = {
     + b"".join(b"|      %d |   0.%d | COMPLETE |\n" % (n, n) for n in range(1, 8)),
     "nanochat": NANOCHAT.encode(),
     "modded_nanogpt": MODDED.encode(),
+    "nanogpt": NANOGPT.encode(),
+    "llm_c": LLM_C.encode(),
     "autoresearch": AUTORESEARCH.encode(),
     "metric_lines": b"".join(
         b"METRIC val_bpb=1.%d25\nMETRIC train_time=4%d.5\n" % (n, n) for n in range(5)
@@ -199,6 +217,7 @@ UNNOTICED = {
     "table": {"cut", "glue"},
     "nanochat": {"exchange"},
     "modded_nanogpt": {"exchange"},
+    "nanogpt": {"exchange", "cut", "tear"},
     "autoresearch": {"exchange", "cut", "tear"},
     "metric_lines": {"exchange", "cut", "tear"},
     "run_table": {"cut", "tear"},

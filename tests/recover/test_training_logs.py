@@ -290,7 +290,7 @@ def test_lines_about_trials_within_a_training_log_are_reported() -> None:
 def test_each_stage_of_a_run_has_its_own_metric() -> None:
     middle = (
         "Step 00000 | Validation bpb: 0.7000\nstep 00000 (0.00%) | loss: 2.0\n"
-        "step 00001 (50.0%) | loss: 1.9\nStep 00001 | Validation bpb: 0.4000\n"
+        "step 00001 (50.0%) | loss: 1.9\nStep 00002 | Validation bpb: 0.4000\n"
         "Total training time: 0.10m\nMinimum validation bpb: 0.4000\n"
     )
     tuning = (
@@ -363,6 +363,7 @@ NANOGPT = (
     "tokens per iteration will be: 16,384\n"
     "step 0: train loss 4.2874, val loss 4.2823\n"
     "iter 0: loss 4.2649, time 31761.99ms, mfu -100.00%\n"
+    "step 250: train loss 1.9655, val loss 2.0660\n"
     "step 500: train loss 1.5290, val loss 1.7003\nsaving checkpoint to out-small\n"
     "iter 500: loss 1.5112, time 400.00ms, mfu 18.00%\n"
 )
@@ -382,7 +383,7 @@ def test_a_run_of_nanogpt_ends_at_its_last_iteration() -> None:
         "dataset": "letters",
     }
     assert second.params["n_layer"] == 8
-    assert first.user_attrs["learning_curve"][1] == {
+    assert first.user_attrs["learning_curve"][2] == {
         "step": 500,
         "train_loss": 1.529,
         "val_loss": 1.7003,

@@ -32,6 +32,7 @@ from recover_trials.training_logs.line_formats import (
 RESULT = re.compile(rf"([A-Za-z][\w./-]*): {{1,20}}({NUMBER})%?")
 TEXT = re.compile(r"[A-Za-z][\w./-]*: {1,20}\S.*")  # a result that is no number
 FIELD = re.compile(r"    (\w+)(?: ?: ?[\w.\[\]| ]+)? ?= ?(.+?)(?: +#.*)?")
+WORD = re.compile(r"(?!(?:True|False|None)$)[A-Za-z_][\w./:-]*")
 OVERRIDE = re.compile(r"Overriding: (\w+) = (.+)")
 PRODUCT = re.compile(r"\d{1,9}(?: ?\* ?\d{1,9})+")
 FAILED = "FAIL"  # the last line of a run of autoresearch that diverged
@@ -65,6 +66,7 @@ DERIVED = {
 }
 IS_NAN = "{0} is nan"
 MOST_DECIMALS = 8  # of a fixed number; Python prints as many digits as a number needs
+FEWEST_POINTS = 3  # of a run without a number of steps; fewer may be lines that were moved
 ROUNDING = 1e-4  # of a minimum in the log
 
 
@@ -107,6 +109,7 @@ class RunReader:
     def __init__(self) -> None:
         self.runs = [Run()]
         self.settings: dict[str, Any] = {}  # of the run whose first step follows
+        self.overridden: dict[str, str] = {}
         self.damaged: list[str] = []  # lines of measurements without a number, or cut ones
         self.config: list[str] = []
         self.part = ""  # one of PARTS, while its lines follow
@@ -127,15 +130,22 @@ class RunReader:
         elif line == FAILED:
             self.runs[-1].error = line
         elif match := OVERRIDE.fullmatch(line):
-            self.settings[match[1]] = match[2]
-            self.add_setting(match[1], match[2])
+            self.override(match[1], match[2])
         else:
             self.begin_part(line)
+
+    def override(self, name: str, text: str) -> None:
+        """Replace a setting of the configuration file; two values of one run are no setting."""
+        self.settings.pop(name, None)
+        if self.overridden.setdefault(name, text) == text:
+            self.add_setting(name, repr(text) if WORD.fullmatch(text) else text)
 
     def begin_part(self, line: str) -> None:
         """Begin a part of the log if the line does."""
         begins = (part for part, pattern in PARTS.items() if pattern.fullmatch(line))
         self.part = next(begins, "")
+        if self.part == "file":
+            self.settings, self.overridden = {}, {}
         if self.part == "config":
             self.config = [line[line.find("{") :] if "{" in line else ""]
 
@@ -208,7 +218,7 @@ class RunReader:
             self.add_point(run, measures)
         elif measures.kind == "end" and run.points:
             run.results |= measures.values
-            run.ended = True
+            run.ended = run.total is not None or len(run.points) >= FEWEST_POINTS
         elif measures.kind == "stop" and run.points:
             run.total, run.ended = measures.step, True
         elif measures.kind == "metric":
@@ -233,14 +243,15 @@ class RunReader:
             self.runs.append(run)
         if not run.points:
             run.settings = self.settings
-            iterations = self.settings.get("max_iters")
-            run.total = iterations if isinstance(iterations, int) else None
-        self.settings = {}  # settings within a run are not those of the next one
+        self.settings, self.overridden = {}, {}  # those within a run are not of the next one
         run.points.setdefault(measures.step, {}).update(measures.values)
         run.first = measures.step if run.first < 0 else run.first
         run.goes_back |= run.ended or is_repeated or measures.step < run.last
         run.last = measures.step
-        run.total = measures.total or run.total
+        iterations = run.settings.get("max_iters") if len(run.points) >= FEWEST_POINTS else None
+        run.total = (
+            measures.total or run.total or (iterations if type(iterations) is int else None)
+        )
         for name, count in measures.decimals.items():
             run.decimals.setdefault(name, {})[measures.step] = count
 
