@@ -105,6 +105,14 @@ NANOGPT = "".join(
     )
     for depth in (3, 4)
 )
+TRAINER = "".join(
+    f"{{'loss': {3 - epoch / 8 - run / 16}, 'learning_rate': 0.1, 'epoch': {epoch}.0}}\n"
+    f"{{'eval_loss': {3 - epoch / 8 - run / 32}, 'eval_runtime': 3.5, 'epoch': {epoch}.0}}\n"
+    + f"{{'train_runtime': 9{run}.5, 'train_loss': 2.5, 'epoch': {epoch}.0}}\n"
+    * (epoch == 4)
+    for run in (0, 1)
+    for epoch in range(1, 5)
+)
 LLM_C = "".join(
     f"s:{step} tel:{11 - step / 9 - run / 99:.4f}\n"
     f"s:{step} trl:{11 - step / 9:.4f} lr:0.00{step} norm:15.{step}\n"
@@ -169,6 +177,7 @@ SEEDS: dict[str, bytes] = {
     "modded_nanogpt": MODDED.encode(),
     "nanogpt": NANOGPT.encode(),
     "llm_c": LLM_C.encode(),
+    "trainer": TRAINER.encode(),
     "autoresearch": AUTORESEARCH.encode(),
     "metric_lines": b"".join(
         b"METRIC val_bpb=1.%d25\nMETRIC train_time=4%d.5\n" % (n, n) for n in range(5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -336,7 +337,7 @@ def test_a_run_that_stops_at_a_time_limit_has_a_value() -> None:
         ("step:0 val_loss:3.50\nstep:10 val_loss:3.25\n", {0: 3.5, 10: 3.25}),
         ("step:5/90  val_loss:4.5\nstep:50/90 val_loss:3.5\n", {5: 4.5, 50: 3.5}),
         ("s:0 tel:11.0\ns:0 trl:11.1 lr:0.1 norm:9.1\ns:8 tel:6.5\n", {0: 11.0, 8: 6.5}),
-        ("step     3 | loss: 11.0 | lr 6e-4 | norm: 1.5\nstep 4 | loss: 9.0\n", {}),
+        ("step     3 | loss: 11.0 | lr 6e-4 | norm: 1.5\nstep 4 | loss: 9.0\n", {3: 11.0, 4: 9.0}),
         ("step 00002 (0.1%)  | val loss: 9.0 | dt: 15ms\n", {2: 9.0}),
     ],
 )
@@ -465,6 +466,22 @@ def test_a_diverged_run_of_autoresearch_failed() -> None:
     assert (trial.state, trial.user_attrs["error"]) == ("FAIL", "FAIL")
 
 
+def test_a_folder_per_trial_gives_its_number(tmp_path: Path) -> None:
+    for number in (0, 2, 10):
+        (tmp_path / f"search/{number}").mkdir(parents=True)
+        (tmp_path / f"search/{number}/std.out").write_text(TUNE.replace("0.5", f"0.{number}5"))
+
+    (study,) = read_trials(sorted(tmp_path.glob("*/*/std.out"))).studies
+
+    assert study.name == "search"
+    assert [(t.number, t.user_attrs["last_mean_loss"]) for t in study.rows] == [
+        (0, 0.05),
+        (2, 0.25),
+        (10, 0.105),
+    ]
+    assert all(NUMBERED_BY_ORDER not in trial.flags for trial in study.rows)
+
+
 TSV = (
     "commit\tval_bpb\tmemory_gb\tstatus\tdescription\n"
     "a1b2c3d\t0.997900\t44.0\tkeep\tbaseline\n"
@@ -570,3 +587,45 @@ def test_a_statement_that_is_no_query_is_refused(statement: str, error: str) -> 
 
     assert done.exit_code == 2
     assert done.stderr.endswith(error)
+
+
+TRAINER = (
+    "  0%|          | 0/20 [00:00<?, ?it/s]\r"
+    "{'loss': 2.1043, 'grad_norm': 1.5, 'learning_rate': 4.5e-05, 'epoch': 0.5}\n"
+    "{'loss': 1.9, 'grad_norm': 1.5, 'learning_rate': 3e-05, 'epoch': 1.0}\n"
+    " 50%|#####     | 10/20 [00:10<00:10,  1.0s/it]"
+    "{'eval_loss': 1.75, 'eval_accuracy': 0.7, 'eval_runtime': 3.2, 'epoch': 1.0}\n"
+    "{'loss': 1.5, 'grad_norm': 1.2, 'learning_rate': 0.0, 'epoch': 2.0}\n"
+    "{'eval_loss': 1.5, 'eval_accuracy': 0.75, 'eval_runtime': 3.1, 'epoch': 2.0}\n"
+    "{'train_runtime': 100.5, 'train_samples_per_second': 10.0, 'train_loss': 1.8, 'epoch': 2.0}\n"
+)
+AFTER = "{'eval_loss': 1.375, 'eval_accuracy': 0.8, 'eval_runtime': 3.1, 'epoch': 2.0}\n"
+
+
+def test_a_run_of_the_trainer_of_transformers_is_read() -> None:
+    best = TRAINER + AFTER
+    strings = re.sub(r": ([\d.e-]+)", r": '\1'", TRAINER)
+
+    first, second, third = trials_of(best + strings + TRAINER[: TRAINER.rindex("{'eval")])
+
+    assert (first.state, first.values) == ("COMPLETE", (1.375,))
+    assert (second.state, second.values) == ("COMPLETE", (1.5,))
+    assert (third.state, third.user_attrs["last_eval_loss"]) == ("RUNNING", 1.75)
+    assert second.intermediate_values == {1: 1.75, 2: 1.5}
+    assert second.user_attrs["train_seconds"] == 100.5
+    assert second.user_attrs["learning_curve"][0] == {
+        "step": 0,
+        "train_loss": 2.1043,
+        "grad_norm": 1.5,
+        "learning_rate": 4.5e-05,
+        "epoch": 0.5,
+    }
+
+
+def test_a_run_of_the_trainer_without_its_last_evaluation_has_no_value() -> None:
+    text = "".join(line for line in TRAINER.splitlines(keepends=True) if "1.5, 'eval" not in line)
+
+    (trial,) = trials_of(text)
+
+    assert (trial.state, trial.values) == ("COMPLETE", ())
+    assert VALUE_MISSING in trial.flags

@@ -2,15 +2,19 @@
 
 The forms are those of nanochat and autoresearch (`step 00010/02000 (0.50%) | loss: 5.1 | ...`), of
 modded-nanogpt (`step:125/1750 val_loss:4.2887 train_time:12345ms`) and llm.c (`s:125 tel:4.2887`),
-of nanoGPT (`step 250: train loss 1.9, val loss 2.0`), of Syne Tune's reporter
-(`[tune-metric]: {json}`), and `METRIC name=value`.
+of nanoGPT (`step 250: train loss 1.9, val loss 2.0`), of the Trainer of transformers
+(`{'eval_loss': 1.9, 'epoch': 0.5}`), of Syne Tune's reporter (`[tune-metric]: {json}`), and
+`METRIC name=value`.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any, NamedTuple
+
+from recover_trials.optuna_log.literals import parse_mapping
 
 NUMBER = (
     r"[-+]?(?:\d{1,3}(?:,\d{3})+|(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?|(?i:nan|inf(?:inity)?))"
@@ -23,6 +27,8 @@ COLON = re.compile(r"s(?:tep)?:(\d{1,12})(?:/(\d{1,12}))? +(\w+:\S.*)")
 COLON_PAIR = re.compile(rf"(\w+):({NUMBER}){UNIT}")
 WORDS = re.compile(r"([Ss]tep|iter) (\d{1,12}): (.+)")
 WORDS_PAIR = re.compile(rf"([a-z][a-z ]*?) ({NUMBER}){UNIT}")
+# After a progress bar, if one precedes the record in its line.
+TRAINER = re.compile(r"(?:[^{]*[\]\s])?(\{'[^{}]*'epoch': [^{}]*\})")
 STOPPED = re.compile(r"stopping_early: .*\bstep:(\d{1,12})/\d{1,12}")
 TUNE = re.compile(r"\[tune-metric\]: (\{.*\})")
 METRIC = re.compile(r"METRIC (\S.*)")
@@ -66,19 +72,23 @@ NAMES = {
 STEPS = ("step", "epoch", "st_worker_iter")
 
 
+EPOCH = "'epoch': "
+
+
 def is_damaged(line: str) -> bool:
     """Return whether a line without content was written as a measurement."""
     is_step = PIPED.match(line) or COLON.match(line) or WORDS.match(line)
     is_glued = is_step and len(STEP.findall(line)) > 1
-    return bool(is_glued) or line.startswith(("METRIC ", "[tune-metric]"))
+    is_record = EPOCH in line and "loss': " in line
+    return bool(is_glued) or is_record or line.startswith(("METRIC ", "[tune-metric]"))
 
 
 class Measures(NamedTuple):
     """The content of a line.
 
     Attributes:
-        kind: `step`, `setting`, `end`, `stop`, a step that becomes the last one, or `metric`, a
-            result whose repetition begins another run.
+        kind: `step`, `setting`, `end`, `stop`, a step that becomes the last one, `epoch`, a
+            measurement without a step, or `metric`, a result whose repetition begins another run.
         values: by their names in the table; times in seconds.
         decimals: number of digits after the point, which a cut number lacks.
         step: of a measurement within the training.
@@ -96,6 +106,9 @@ def measures_of(line: str) -> Measures | None:
     """Return the content of a line; None for other and for cut lines."""
     if line[:1] in ("S", "s", "i") and (measures := step_of(line)):
         return measures
+    if EPOCH in line:
+        match = TRAINER.fullmatch(line)
+        return of_trainer(match[1]) if match else None
     if match := TUNE.fullmatch(line):
         return reported(match[1])
     if match := METRIC.fullmatch(line):
@@ -150,6 +163,21 @@ def named(name: str, number: str, unit: str | None) -> tuple[str, Any]:
 def number_of(text: str) -> int | float:
     digits = text.replace(",", "")
     return int(digits) if re.fullmatch(r"[-+]?\d{1,18}", digits) else float(digits)
+
+
+def of_trainer(text: str) -> Measures | None:
+    """Read a record of transformers, whose version 5 prints numbers as strings."""
+    record = parse_mapping(text) or {}
+    texts = {name: str(value) for name, value in record.items()}
+    values = {name: number_of(v) for name, v in texts.items() if re.fullmatch(NUMBER, v)}
+    if "epoch" not in values or len(values) == 1:
+        return None
+    if "train_runtime" in values:
+        seconds, loss = values.pop("train_runtime"), values.pop("train_loss", math.nan)
+        return Measures("end", {"train_seconds": seconds, "mean_train_loss": loss, **values})
+    if "loss" in values:
+        values["train_loss"] = values.pop("loss")
+    return Measures("epoch", values)
 
 
 def reported(text: str) -> Measures | None:

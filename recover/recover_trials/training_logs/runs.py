@@ -54,8 +54,8 @@ OBJECTIVES = (
 )
 LOWER_IS_BETTER = re.compile(r".*(?:loss|bpb|error|perplexity|ppl|nll)(?:_.*)?")
 # Quantities that are no objective, and settings that follow from others.
-COSTS = {"cost", "elapsed_time", "tokens_per_second", "lrm", "mfu"}
-NO_METRIC = re.compile(rf"memory|vram|^(?:{'|'.join(STEPS)})$")
+COSTS = {"cost", "elapsed_time", "lrm", "mfu", "learning_rate", "lr", "grad_norm", "norm"}
+NO_METRIC = re.compile(rf"memory|vram|runtime|per_second|mean_train_loss|^(?:{'|'.join(STEPS)})$")
 DERIVED = {
     "tokens",
     "flops",
@@ -216,14 +216,30 @@ class RunReader:
             self.settings |= measures.values
         elif measures.kind == "step":
             self.add_point(run, measures)
-        elif measures.kind == "end" and run.points:
-            run.results |= measures.values
-            run.ended = run.total is not None or len(run.points) >= FEWEST_POINTS
-        elif measures.kind == "stop" and run.points:
-            run.total, run.ended = measures.step, True
+        elif measures.kind in ("end", "stop") and run.points:
+            self.end(run, measures)
+        elif measures.kind == "epoch":
+            self.add_record(run, measures)
         elif measures.kind == "metric":
             for name, value in measures.values.items():
                 self.add_result(name, value)
+
+    def end(self, run: Run, measures: Measures) -> None:
+        run.results |= measures.values
+        if measures.kind == "stop":
+            run.total = measures.step
+        elif "epoch" in measures.values:
+            run.total = number_of_record(run, measures.values)
+        run.ended = run.total is not None or len(run.points) >= FEWEST_POINTS
+
+    def add_record(self, run: Run, measures: Measures) -> None:
+        """Add measurements at an epoch; an evaluation after the end is a result."""
+        values = measures.values
+        is_evaluation = all(name.startswith("eval_") or name == "epoch" for name in values)
+        if run.ended and is_evaluation and values["epoch"] == run.results.get("epoch"):
+            run.results |= values
+        else:
+            self.add_point(run, measures._replace(step=number_of_record(run, values)))
 
     def add_point(self, run: Run, measures: Measures) -> None:
         """Add measurements; the first step begins another run if it is repeated.
@@ -254,6 +270,19 @@ class RunReader:
         )
         for name, count in measures.decimals.items():
             run.decimals.setdefault(name, {})[measures.step] = count
+
+
+def number_of_record(run: Run, values: dict[str, Any]) -> int:
+    """Return the place of a record among those of a run; 0 if its epoch is an earlier one."""
+    point = run.points.get(run.last, {})
+    epoch = point.get("epoch", values["epoch"])
+    is_repeated = any(
+        name in point and point[name] != value and not is_cost(name)
+        for name, value in values.items()
+    )
+    if values["epoch"] < epoch:
+        return 0
+    return run.last + (values["epoch"] > epoch or is_repeated or run.last < 0)
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

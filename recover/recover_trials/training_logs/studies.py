@@ -10,7 +10,7 @@ from pathlib import Path
 
 from recover_trials.files.blocks import BLOCK
 from recover_trials.files.log_collectors import ANSI, lines_of
-from recover_trials.model import Study
+from recover_trials.model import NUMBERED_BY_ORDER, Study
 from recover_trials.optuna_log.stamps import LEVEL, TIME
 from recover_trials.skipped_lines import Findings
 from recover_trials.training_logs.runs import (
@@ -22,6 +22,7 @@ from recover_trials.training_logs.runs import (
     validation_metric,
 )
 
+NUMBER = re.compile(r"\d{1,4}")  # of a trial; longer ones are dates and numbers of jobs
 LONGEST = 4000  # characters of a line
 LONGEST_HEAD = 8 << 20  # bytes before the first line about a run, such as the code of the script
 # Ranks and workers of a distributed run, containers; the time, the level and the name of a logger.
@@ -32,7 +33,8 @@ LOGGER = rf"\s*\[?(?:{TIME}|{LEVEL})\b{END}(?:\s*\[?{NAME}{END})?"
 PREFIX = re.compile(rf"(?:{WORKER})*(?:(?:{LOGGER})+ ?)?")
 BEGINNING = re.compile(
     r"[Ss]tep:? *\d+(?:/\d+)?(?: \([\d.]+%\))? *\| *[A-Za-z]|step:\d+(?:/\d+)? +\w+:|s:\d+ t[er]l:"
-    r"|[Ss]tep \d+: train loss \d|\[tune-metric\]: \{|METRIC [^\s=]+=\S"
+    r"|[Ss]tep \d+: train loss \d|(?:[^{]*[\]\s])?\{'(?:eval_)?loss': [^{}]*'epoch': "
+    r"|\[tune-metric\]: \{|METRIC [^\s=]+=\S"
     r"|(?:val_bpb|training_seconds|peak_vram_mb): +[\d.n]"
 )
 TRIAL = re.compile(rb"rial[# ]\d+[ :]| A new study created| Using an existing study")
@@ -82,18 +84,24 @@ class TrainingLogs:
         """
         validated: dict[str, set[str]] = defaultdict(set)
         for path, runs in self.logs:
-            validated[str(path.parent)] |= {m for run in runs if (m := validation_metric([run]))}
+            validated[folder_of(path)] |= {m for run in runs if (m := validation_metric([run]))}
         groups: dict[tuple[str, str | None], list[tuple[str, Run]]] = defaultdict(list)
         for path, runs in self.logs:
-            folder, common = str(path.parent), objective_of(runs)
+            folder, common = folder_of(path), objective_of(runs)
             metrics = validated[folder]
             for run in runs:
                 broken_off = next(iter(metrics)) if len(metrics) == 1 and not run.ended else common
                 name = validation_metric([run]) or broken_off
-                groups[folder, name].append((path.name, run))
+                groups[folder, name].append((str(path.relative_to(folder)), run))
         return [
             study_of(folder, name, without_copies(runs)) for (folder, name), runs in groups.items()
         ]
+
+
+def folder_of(path: Path) -> str:
+    """Return the folder of a study, in which each trial may have a folder with its number."""
+    parent = path.parent
+    return str(parent.parent if NUMBER.fullmatch(parent.name) else parent)
 
 
 def separate_lines(chunks: Iterable[bytes], findings: Findings | None = None) -> Iterator[str]:
@@ -140,8 +148,13 @@ def study_of(folder: str, objective: str | None, runs: list[tuple[str, Run]]) ->
     if objective and LOWER_IS_BETTER.fullmatch(objective):
         study.about["direction"] = "minimize"
     study.remarks += [NO_OBJECTIVE] * (objective is None)
-    for number, (log, run) in enumerate(runs):
+    folders = [parts[0] for log, _ in runs if len(parts := Path(log).parts) > 1]
+    is_numbered = len({*map(int, folders)}) == len(runs) > 1
+    for place, (log, run) in enumerate(runs):
+        number = int(folders[place]) if is_numbered else place
         trial = trial_of(run, number, objective)
+        if is_numbered:
+            trial.flags.remove(NUMBERED_BY_ORDER)
         trial.user_attrs = {"log": log, **trial.user_attrs} if len(logs) > 1 else trial.user_attrs
         study.trials[number] = [trial]
     return study
