@@ -580,6 +580,8 @@ def test_sql_reads_trials_and_curves() -> None:
     [
         ("SELEC", 'error: --sql: near "SELEC": syntax error\n'),
         ("DELETE FROM trials", "error: --sql: the statement returns no table; give a SELECT\n"),
+        ("", "error: --sql: the statement returns no table; give a SELECT\n"),
+        ("ATTACH 'other.db' AS other", "error: --sql: not authorized\n"),
     ],
 )
 def test_a_statement_that_is_no_query_is_refused(statement: str, error: str) -> None:
@@ -587,6 +589,7 @@ def test_a_statement_that_is_no_query_is_refused(statement: str, error: str) -> 
 
     assert done.exit_code == 2
     assert done.stderr.endswith(error)
+    assert not Path("other.db").exists()
 
 
 TRAINER = (
