@@ -83,6 +83,19 @@ NANOCHAT = "".join(
     f"Total training time: 0.30m\nMinimum validation bpb: {2.5 / depth:.6f}\n"
     for depth in (3, 4)
 )
+RECORDS = "".join(
+    f"params wte=1000 total=28{depth}261730\n"
+    + "".join(
+        f"eval step={step} val_bpb={3 / depth - step / 1000:.6f}\n"
+        f"step {step:05d}/00040 ({step / 0.4:.2f}%) | loss: {9 - step / depth:.6f} | lrm: 1.00\n"
+        for step in range(0, 40, 10)
+    )
+    + f"eval step=40 val_bpb={2.5 / depth:.6f}\ncore step=40 core=0.0{depth}1\n"
+    f"Minimum validation bpb: {2.5 / depth:.6f}\n"
+    f"summary model_tag=d{depth} depth={depth} num_iterations=40 train_time_sec=31.5"
+    f" val_bpb={2.5 / depth:.6f} core=0.0{depth}1 peak_vram_mib=999\n"
+    for depth in (3, 4)
+)
 MODDED = (
     "import os\nclass Hyperparameters:\n    # data\n    files = 'a/*.bin' # input\n"
     "    schedule : str = 'linear'\nargs = Hyperparameters()\n"
@@ -174,6 +187,7 @@ SEEDS: dict[str, bytes] = {
     b"+--------+-------+----------+\n"
     + b"".join(b"|      %d |   0.%d | COMPLETE |\n" % (n, n) for n in range(1, 8)),
     "nanochat": NANOCHAT.encode(),
+    "nanochat_records": RECORDS.encode(),
     "modded_nanogpt": MODDED.encode(),
     "nanogpt": NANOGPT.encode(),
     "llm_c": LLM_C.encode(),
@@ -225,6 +239,7 @@ UNNOTICED = {
     "csv": {"cut", "glue", "tear"},
     "table": {"cut", "glue"},
     "nanochat": {"exchange"},
+    "nanochat_records": {"exchange"},
     "modded_nanogpt": {"exchange"},
     "nanogpt": {"exchange", "cut", "tear"},
     "autoresearch": {"exchange", "cut", "tear"},

@@ -195,6 +195,76 @@ def test_the_logs_of_a_folder_are_one_study(tmp_path: Path) -> None:
     ]
 
 
+RECORDS = (
+    'Model config:\n{\n  "n_layer": 12\n}\nparams wte=1000 lm_head=2000 total=36700160\n'
+    "eval step=0 val_bpb=3.2\n"
+    f"step 00000/00002 (0.00%) | loss: 11.090355 | {SPEED} | total time: 0.00m\n"
+    f"step 00001/00002 (50.0%) | loss: 10.090355 | {SPEED} | total time: 0.25m\n"
+    "eval step=2 val_bpb=0.85\ncore step=2 core=0.0512\n"
+    "Total training time: 0.25m\nMinimum validation bpb: 0.850000\n"
+    "summary model_tag=flops1e18_d12 depth=12 num_params=36700160 num_iterations=2"
+    " tokens_trained=900 train_time_sec=15.5 peak_vram_mib=1234 target_flops=1e+18"
+    " val_bpb=0.85 min_val_bpb=0.85 core=0.0512 gpu='NVIDIA H100'\n"
+)
+
+
+def test_the_records_of_nanochat_are_read() -> None:
+    recovery = recovered(RECORDS)
+
+    (trial,) = recovery.studies[0].rows
+    assert (trial.state, trial.values) == ("COMPLETE", (0.85,))
+    assert trial.params == {"n_layer": 12, "depth": 12, "target_flops": 1e18}
+    assert trial.intermediate_values == {0: 3.2, 2: 0.85}
+    assert trial.user_attrs["train_seconds"] == 15.5
+    assert trial.user_attrs["param_count"] == 36_700_160
+    assert trial.user_attrs["learning_curve"][2]["core_metric"] == 0.0512
+    assert recovery.conflicts == []
+
+
+def test_a_cut_record_gives_no_value() -> None:
+    recovery = recovered(RECORDS.replace("eval step=2 val_bpb=0.85", "eval step=2 val_bpb=0.8"))
+
+    (trial,) = recovery.studies[0].rows
+    assert trial.values == ()
+    assert VALUE_MISSING in trial.flags
+    assert "cannot be read: 1" in recovered(RECORDS + "eval step=2 val_\n").problems[0]
+
+
+def test_a_diverged_run_with_a_summary_failed() -> None:
+    (trial,) = trials_of(RECORDS.replace("0.850000", "nan").replace("0.85", "nan"))
+
+    assert (trial.state, trial.user_attrs["error"]) == ("FAIL", "val_bpb is nan")
+
+
+def test_the_curve_of_an_experiment_has_a_trial_per_model() -> None:
+    (study,) = recovered(
+        "model model_tag=d10 depth=10 base.val_bpb=0.9 base.train_time_sec=30 sft.val_bpb=0.4\n"
+        "model model_tag=d12 depth=12 base.val_bpb=0.8 base.train_time_sec=31\n"
+    ).studies
+
+    assert study.about == {"metric": "base.val_bpb", "direction": "minimize"}
+    assert [(t.params, t.values) for t in study.rows] == [
+        ({"depth": 10}, (0.9,)),
+        ({"depth": 12}, (0.8,)),
+    ]
+
+
+def test_runs_in_folders_of_their_own_are_one_study(tmp_path: Path) -> None:
+    for depth in (10, 12):
+        (tmp_path / f"ladder/d{depth}").mkdir(parents=True)
+        text = RECORDS.replace('"n_layer": 12', f'"n_layer": {depth}')
+        text = text.replace("total time: 0.25m", f"total time: 0.{depth}m")
+        (tmp_path / f"ladder/d{depth}/base_train.log").write_text(text)
+
+    (study,) = read_trials(sorted(tmp_path.glob("*/*/*.log"))).studies
+
+    assert study.name == "ladder"
+    assert [t.user_attrs["log"] for t in study.rows] == [
+        "d10/base_train.log",
+        "d12/base_train.log",
+    ]
+
+
 KILLED = MODDED[: MODDED.index("step:1750/")]
 SHALLOW = NANOCHAT.replace('"n_layer": 12', '"n_layer": 6').replace("1.100000", "1.300000")
 

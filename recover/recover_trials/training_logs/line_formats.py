@@ -1,6 +1,7 @@
 """Lines of training scripts: measurements at a step, results at the end, and settings.
 
-The forms are those of nanochat and autoresearch (`step 00010/02000 (0.50%) | loss: 5.1 | ...`), of
+The forms are those of nanochat and autoresearch (`step 00010/02000 (0.50%) | loss: 5.1 | ...`, and
+the records `eval step=10 val_bpb=0.9`, `summary depth=12 ...`), of
 modded-nanogpt (`step:125/1750 val_loss:4.2887 train_time:12345ms`) and llm.c (`s:125 tel:4.2887`),
 of nanoGPT (`step 250: train loss 1.9, val loss 2.0`), of the Trainer of transformers
 (`{'eval_loss': 1.9, 'epoch': 0.5}`), of Syne Tune's reporter (`[tune-metric]: {json}`), and
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from recover_trials.optuna_log.literals import parse_mapping
@@ -30,6 +32,8 @@ WORDS_PAIR = re.compile(rf"([a-z][a-z ]*?) ({NUMBER}){UNIT}")
 # After a progress bar, if one precedes the record in its line.
 TRAINER = re.compile(r"(?:[^{]*[\]\s])?(\{'[^{}]*'epoch': [^{}]*\})")
 STOPPED = re.compile(r"stopping_early: .*\bstep:(\d{1,12})/\d{1,12}")
+RECORD = re.compile(r"(eval|core|step|params|summary|model)((?: [\w./-]+=(?:'[^']*'|[^\s'\"]+))+)")
+RECORD_PAIR = re.compile(rf" ([\w./-]+)=({NUMBER})(?= |\Z)")
 TUNE = re.compile(r"\[tune-metric\]: (\{.*\})")
 METRIC = re.compile(r"METRIC (\S.*)")
 METRIC_PAIR = re.compile(rf"([\w./-]+)=({NUMBER})")
@@ -68,11 +72,19 @@ NAMES = {
     "number of parameters": "param_count",
     "total": "param_count",
     "calculated number of iterations": "iterations",
+    "num_params": "param_count",
+    "num_iterations": "iterations",
+    "tokens_trained": "tokens",
+    "train_time_sec": "train_seconds",
+    "peak_vram_mib": "peak_memory_mib",
+    "core": "core_metric",
 }
 STEPS = ("step", "epoch", "st_worker_iter")
 
 
 EPOCH = "'epoch': "
+# Beginnings of lines that have content if they are whole.
+DAMAGED = ("METRIC ", "[tune-metric]", "eval step=", "core step=", "summary model_tag=")
 
 
 def is_damaged(line: str) -> bool:
@@ -80,7 +92,7 @@ def is_damaged(line: str) -> bool:
     is_step = PIPED.match(line) or COLON.match(line) or WORDS.match(line)
     is_glued = is_step and len(STEP.findall(line)) > 1
     is_record = EPOCH in line and "loss': " in line
-    return bool(is_glued) or is_record or line.startswith(("METRIC ", "[tune-metric]"))
+    return bool(is_glued) or is_record or line.startswith(DAMAGED)
 
 
 class Measures(NamedTuple):
@@ -88,7 +100,8 @@ class Measures(NamedTuple):
 
     Attributes:
         kind: `step`, `setting`, `end`, `stop`, a step that becomes the last one, `epoch`, a
-            measurement without a step, or `metric`, a result whose repetition begins another run.
+            measurement without a step, `model`, a whole run, or `metric`, a result whose
+            repetition begins another run.
         values: by their names in the table; times in seconds.
         decimals: number of digits after the point, which a cut number lacks.
         step: of a measurement within the training.
@@ -106,19 +119,9 @@ def measures_of(line: str) -> Measures | None:
     """Return the content of a line; None for other and for cut lines."""
     if line[:1] in ("S", "s", "i") and (measures := step_of(line)):
         return measures
-    if EPOCH in line:
-        match = TRAINER.fullmatch(line)
-        return of_trainer(match[1]) if match else None
-    if match := TUNE.fullmatch(line):
-        return reported(match[1])
-    if match := METRIC.fullmatch(line):
-        return metrics(match[1])
-    if match := END.fullmatch(line):
-        return Measures("end", dict([named(*match.groups())]))
-    if match := STOPPED.fullmatch(line):
-        return Measures("stop", {}, int(match[1]))
-    if match := SETTING.fullmatch(line):
-        return Measures("setting", dict([named(match[1], match[2], None)]))
+    for pattern, read in READERS.items():
+        if match := pattern.fullmatch(line):
+            return read(match)
     return None
 
 
@@ -165,9 +168,9 @@ def number_of(text: str) -> int | float:
     return int(digits) if re.fullmatch(r"[-+]?\d{1,18}", digits) else float(digits)
 
 
-def of_trainer(text: str) -> Measures | None:
+def of_trainer(match: re.Match[str]) -> Measures | None:
     """Read a record of transformers, whose version 5 prints numbers as strings."""
-    record = parse_mapping(text) or {}
+    record = parse_mapping(match[1]) or {}
     texts = {name: str(value) for name, value in record.items()}
     values = {name: number_of(v) for name, v in texts.items() if re.fullmatch(NUMBER, v)}
     if "epoch" not in values or len(values) == 1:
@@ -180,10 +183,25 @@ def of_trainer(text: str) -> Measures | None:
     return Measures("epoch", values)
 
 
-def reported(text: str) -> Measures | None:
+def of_record(match: re.Match[str]) -> Measures | None:
+    """Read a record of nanochat; its texts, such as the name of the model, are left out."""
+    pairs = {name: number_of(number) for name, number in RECORD_PAIR.findall(match[2])}
+    values = {NAMES.get(name, name): value for name, value in pairs.items()}
+    if match[1] == "params":
+        return (
+            Measures("setting", {"param_count": values["param_count"]})
+            if "total" in pairs
+            else None
+        )
+    if match[1] in ("summary", "model"):
+        return Measures("end" if match[1] == "summary" else "model", values) if values else None
+    return with_step(values)
+
+
+def reported(match: re.Match[str]) -> Measures | None:
     """Read a report of Syne Tune."""
     try:
-        record = json.loads(text)
+        record = json.loads(match[1])
     except (ValueError, RecursionError):
         return None
     record.pop("st_worker_timestamp", None)
@@ -196,9 +214,9 @@ def reported(text: str) -> Measures | None:
     return with_step(values) or (Measures("metric", values) if has_metric else None)
 
 
-def metrics(text: str) -> Measures | None:
+def metrics(match: re.Match[str]) -> Measures | None:
     """Read `name=value` pairs; a step among them makes them a point of a curve."""
-    pairs = [METRIC_PAIR.fullmatch(pair) for pair in text.split()]
+    pairs = [METRIC_PAIR.fullmatch(pair) for pair in match[1].split()]
     values = {pair[1]: number_of(pair[2]) for pair in pairs if pair}
     zeros = [name for name, value in values.items() if value == 0]
     if not values or None in pairs or any(map(is_never_zero, zeros)):
@@ -222,3 +240,14 @@ def is_never_zero(name: str) -> bool:
 
 def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+READERS: dict[re.Pattern[str], Callable[[re.Match[str]], Measures | None]] = {
+    TRAINER: of_trainer,
+    RECORD: of_record,
+    TUNE: reported,
+    METRIC: metrics,
+    END: lambda match: Measures("end", dict([named(*match.groups())])),
+    STOPPED: lambda match: Measures("stop", {}, int(match[1])),
+    SETTING: lambda match: Measures("setting", dict([named(match[1], match[2], None)])),
+}

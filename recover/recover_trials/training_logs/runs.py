@@ -64,9 +64,11 @@ DERIVED = {
     "iterations",
     "transformer_matrices",
 }
+# Settings in the summary at the end of a run.
+SUMMARIZED = {"depth", "model_dim", "target_flops", "total_batch_size", *DERIVED}
 IS_NAN = "{0} is nan"
 MOST_DECIMALS = 8  # of a fixed number; Python prints as many digits as a number needs
-FEWEST_POINTS = 3  # of a run without a number of steps; fewer may be lines that were moved
+FEWEST_POINTS = 3  # of a run without a number of steps
 ROUNDING = 1e-4  # of a minimum in the log
 
 
@@ -97,6 +99,11 @@ class Run:
     decimals: dict[str, dict[int, int]] = field(default_factory=dict)
     ended: bool = False
     error: str | None = None
+
+    def take_settings(self) -> None:
+        """Move the settings of a summary from the results."""
+        names = [name for name in self.results if name in SUMMARIZED]
+        self.settings |= {name: self.results.pop(name) for name in names}
 
     @property
     def is_empty(self) -> bool:
@@ -218,6 +225,9 @@ class RunReader:
             self.add_point(run, measures)
         elif measures.kind in ("end", "stop") and run.points:
             self.end(run, measures)
+        elif measures.kind == "model":
+            self.runs += [row := Run(results=measures.values, ended=True), Run()]
+            row.take_settings()
         elif measures.kind == "epoch":
             self.add_record(run, measures)
         elif measures.kind == "metric":
@@ -225,12 +235,21 @@ class RunReader:
                 self.add_result(name, value)
 
     def end(self, run: Run, measures: Measures) -> None:
-        run.results |= measures.values
+        """End a run; a few lines that were moved are none."""
         if measures.kind == "stop":
             run.total = measures.step
         elif "epoch" in measures.values:
             run.total = number_of_record(run, measures.values)
-        run.ended = run.total is not None or len(run.points) >= FEWEST_POINTS
+        if run.total is None and len(run.points) < FEWEST_POINTS:
+            return
+        last = run.points.get(run.last, {})
+        for name, value in measures.values.items():
+            if name not in last or is_cost(name) or value == last[name] or math.isnan(value):
+                run.results[name] = value
+            else:
+                del last[name]  # one of two values that differ is damaged
+        run.take_settings()
+        run.ended = True
 
     def add_record(self, run: Run, measures: Measures) -> None:
         """Add measurements at an epoch; an evaluation after the end is a result."""
@@ -310,7 +329,7 @@ def validation_metric(runs: list[Run]) -> str | None:
         name
         for pattern in OBJECTIVES
         for name in names
-        if pattern.fullmatch(name.replace("/", "_")) and not is_cost(name)
+        if pattern.fullmatch(name.replace("/", "_").removeprefix("base.")) and not is_cost(name)
     )
     return next(found, None)
 

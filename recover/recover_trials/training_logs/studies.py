@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -33,6 +33,7 @@ LOGGER = rf"\s*\[?(?:{TIME}|{LEVEL})\b{END}(?:\s*\[?{NAME}{END})?"
 PREFIX = re.compile(rf"(?:{WORKER})*(?:(?:{LOGGER})+ ?)?")
 BEGINNING = re.compile(
     r"[Ss]tep:? *\d+(?:/\d+)?(?: \([\d.]+%\))? *\| *[A-Za-z]|step:\d+(?:/\d+)? +\w+:|s:\d+ t[er]l:"
+    r"|(?:eval|core) step=\d+ \w+=|(?:summary|model) model_tag=\S+ depth=\d"
     r"|[Ss]tep \d+: train loss \d|(?:[^{]*[\]\s])?\{'(?:eval_)?loss': [^{}]*'epoch': "
     r"|\[tune-metric\]: \{|METRIC [^\s=]+=\S"
     r"|(?:val_bpb|training_seconds|peak_vram_mb): +[\d.n]"
@@ -82,12 +83,13 @@ class TrainingLogs:
 
         A run that broke off before its first validation belongs to the others of its folder.
         """
+        folders = study_folders([path for path, _ in self.logs])
         validated: dict[str, set[str]] = defaultdict(set)
         for path, runs in self.logs:
-            validated[folder_of(path)] |= {m for run in runs if (m := validation_metric([run]))}
+            validated[folders[path]] |= {m for run in runs if (m := validation_metric([run]))}
         groups: dict[tuple[str, str | None], list[tuple[str, Run]]] = defaultdict(list)
         for path, runs in self.logs:
-            folder, common = folder_of(path), objective_of(runs)
+            folder, common = folders[path], objective_of(runs)
             metrics = validated[folder]
             for run in runs:
                 broken_off = next(iter(metrics)) if len(metrics) == 1 and not run.ended else common
@@ -98,10 +100,18 @@ class TrainingLogs:
         ]
 
 
-def folder_of(path: Path) -> str:
-    """Return the folder of a study, in which each trial may have a folder with its number."""
-    parent = path.parent
-    return str(parent.parent if NUMBER.fullmatch(parent.name) else parent)
+def study_folders(paths: list[Path]) -> dict[Path, str]:
+    """Return the folder of the study of each log.
+
+    It is the one above if the runs have folders of their own, with logs of the same name.
+    """
+    above = Counter((path.parent.parent, path.name) for path in paths)
+    inside = Counter(path.parent for path in paths)
+    return {
+        path: str(path.parent if alone or inside[path.parent] > 1 else path.parent.parent)
+        for path in paths
+        for alone in [above[path.parent.parent, path.name] == 1]
+    }
 
 
 def separate_lines(chunks: Iterable[bytes], findings: Findings | None = None) -> Iterator[str]:
@@ -149,7 +159,8 @@ def study_of(folder: str, objective: str | None, runs: list[tuple[str, Run]]) ->
         study.about["direction"] = "minimize"
     study.remarks += [NO_OBJECTIVE] * (objective is None)
     folders = [parts[0] for log, _ in runs if len(parts := Path(log).parts) > 1]
-    is_numbered = len({*map(int, folders)}) == len(runs) > 1
+    numbers = {int(name) for name in folders if NUMBER.fullmatch(name)}
+    is_numbered = len(numbers) == len(runs)
     for place, (log, run) in enumerate(runs):
         number = int(folders[place]) if is_numbered else place
         trial = trial_of(run, number, objective)
