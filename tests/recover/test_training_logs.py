@@ -530,6 +530,14 @@ def test_a_result_that_is_no_number_does_not_end_the_block() -> None:
     assert (trial.values, trial.user_attrs) == ((0.51,), {"train_seconds": 9.5})
 
 
+def test_the_error_of_torchrun_does_not_hide_that_of_the_run() -> None:
+    trace = "Traceback (most recent call last):\n  File\n"
+
+    (trial,) = trials_of(f"{KILLED}{trace}OSError: x\nW01 y\n{trace}torch.ChildFailedError: \n")
+
+    assert trial.user_attrs["error"] == "OSError: x"
+
+
 def test_a_diverged_run_of_autoresearch_failed() -> None:
     (trial,) = trials_of("step 00010 (3.1%) | loss: 105.1 | lrm: 1.00\nFAIL\n")
 

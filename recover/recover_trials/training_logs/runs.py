@@ -176,7 +176,7 @@ class RunReader:
         return match is not None or TEXT.fullmatch(line) is not None
 
     def read_traceback(self, line: str) -> bool:
-        if EXCEPTION.fullmatch(line):
+        if EXCEPTION.fullmatch(line) and "ChildFailedError" not in line:  # of torchrun
             self.runs[-1].error = line
         return line[:1] in ("", " ")
 
