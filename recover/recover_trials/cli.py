@@ -199,7 +199,7 @@ def main(
     if recovery.has_trials and (format_ or output or not to_storage):
         default = "table" if sys.stdout.isatty() and not output else "csv"
         select_trials(recovery, pareto, sort, top, columns)
-        if sql:
+        if sql is not None:
             write_query(recovery, sql, format_ or default, output)
         else:
             write_trials(recovery, format_ or default, output)
@@ -325,7 +325,7 @@ def check_columns(columns: str | None, format_: str | None, sql: str | None) -> 
     """Refuse columns and queries for a format that cannot hold them."""
     if columns and format_ not in (None, "table", "csv", "parquet"):
         raise click.UsageError(f"format {format_} has no columns to select")
-    if sql and (columns or format_ not in (None, "table", "csv")):
+    if sql is not None and (columns or format_ not in (None, "table", "csv")):
         raise click.UsageError("--sql writes a table or CSV, with the columns that it names")
 
 

@@ -40,7 +40,7 @@ from recover_trials.recovery_report import Recovery, check_best, check_names
 from recover_trials.scan import reader_of
 from recover_trials.skipped_lines import Findings
 from recover_trials.training_logs import autoresearch_tables
-from recover_trials.training_logs.studies import TrainingLogs, is_training_log
+from recover_trials.training_logs.studies import TrainingLogs, take_training_log
 
 if TYPE_CHECKING:
     from recover_trials.files.result_study import ResultStudy
@@ -177,9 +177,8 @@ class Reader:
             chunks = notebook.outputs(b"".join(chunks))
         else:
             chunks = plain_lines(legacy_to_utf8(chunks, findings), findings)
-        head = take_head(chunks)
-        chunks = chain([head], chunks)
-        if is_training_log(head):
+        is_training, chunks = take_training_log(chunks)
+        if is_training:
             self.training.add(name, chunks, findings)
         else:
             self.read_log(chunks, findings)

@@ -83,17 +83,54 @@ NANOCHAT = "".join(
     f"Total training time: 0.30m\nMinimum validation bpb: {2.5 / depth:.6f}\n"
     for depth in (3, 4)
 )
+RECORDS = "".join(
+    f"params wte=1000 total=28{depth}261730\n"
+    + "".join(
+        f"eval step={step} val_bpb={3 / depth - step / 1000:.6f}\n"
+        f"step {step:05d}/00040 ({step / 0.4:.2f}%) | loss: {9 - step / depth:.6f} | lrm: 1.00\n"
+        for step in range(0, 40, 10)
+    )
+    + f"eval step=40 val_bpb={2.5 / depth:.6f}\ncore step=40 core=0.0{depth}1\n"
+    f"Minimum validation bpb: {2.5 / depth:.6f}\n"
+    f"summary model_tag=d{depth} depth={depth} num_iterations=40 train_time_sec=31.5"
+    f" val_bpb={2.5 / depth:.6f} core=0.0{depth}1 peak_vram_mib=999\n"
+    for depth in (3, 4)
+)
 MODDED = (
     "import os\nclass Hyperparameters:\n    # data\n    files = 'a/*.bin' # input\n"
     "    schedule : str = 'linear'\nargs = Hyperparameters()\n"
     f"{'=' * 100}\n"
     + "".join(
         f"step:{step}/30 val_loss:{10 - step / 7:.4f} train_time:{step}31ms step_avg:95.43ms\n"
-        f"step:{step + 1}/30 train_time:{step + 1}31ms step_avg:95.43ms\n"
+        f"step:{step + 5}/30 train_time:{step + 5}21ms step_avg:95.43ms\n"
         for step in range(0, 30, 5)
     )
     + "step:30/30 val_loss:3.2782 train_time:3000ms step_avg:95.43ms\n"
     "peak memory allocated: 30000 MiB reserved: 40000 MiB\n"
+)
+NANOGPT = "".join(
+    "Overriding config with config/small.py:\nbatch_size = 64\nmax_iters = 40\n\n"
+    "Overriding: n_layer = 4\nnumber of parameters: 10.65M\n"
+    + "".join(
+        f"step {step}: train loss {4 - step / 40:.4f}, val loss {4 - step / 4 / depth / 10:.4f}\n"
+        f"iter {step}: loss {4 - step / 41:.4f}, time {step + depth}1.99ms, mfu 18.00%\n"
+        for step in range(0, 50, 10)
+    )
+    for depth in (3, 4)
+)
+TRAINER = "".join(
+    f"{{'loss': {3 - epoch / 8 - run / 16}, 'learning_rate': 0.1, 'epoch': {epoch}.0}}\n"
+    f"{{'eval_loss': {3 - epoch / 8 - run / 32}, 'eval_runtime': 3.5, 'epoch': {epoch}.0}}\n"
+    + f"{{'train_runtime': 9{run}.5, 'train_loss': 2.5, 'epoch': {epoch}.0}}\n"
+    * (epoch == 4)
+    for run in (0, 1)
+    for epoch in range(1, 5)
+)
+LLM_C = "".join(
+    f"s:{step} tel:{11 - step / 9 - run / 99:.4f}\n"
+    f"s:{step} trl:{11 - step / 9:.4f} lr:0.00{step} norm:15.{step}\n"
+    for run in (0, 1)
+    for step in range(10, 50, 10)
 )
 AUTORESEARCH = "".join(
     f"step 00010 (3.1%) | loss: 5.{n} | lrm: 1.00 | dt: 300ms | mfu: 39.8% | remaining: 290s  \n"
@@ -150,7 +187,11 @@ SEEDS: dict[str, bytes] = {
     b"+--------+-------+----------+\n"
     + b"".join(b"|      %d |   0.%d | COMPLETE |\n" % (n, n) for n in range(1, 8)),
     "nanochat": NANOCHAT.encode(),
+    "nanochat_records": RECORDS.encode(),
     "modded_nanogpt": MODDED.encode(),
+    "nanogpt": NANOGPT.encode(),
+    "llm_c": LLM_C.encode(),
+    "trainer": TRAINER.encode(),
     "autoresearch": AUTORESEARCH.encode(),
     "metric_lines": b"".join(
         b"METRIC val_bpb=1.%d25\nMETRIC train_time=4%d.5\n" % (n, n) for n in range(5)
@@ -198,7 +239,9 @@ UNNOTICED = {
     "csv": {"cut", "glue", "tear"},
     "table": {"cut", "glue"},
     "nanochat": {"exchange"},
+    "nanochat_records": {"exchange"},
     "modded_nanogpt": {"exchange"},
+    "nanogpt": {"exchange", "cut", "tear"},
     "autoresearch": {"exchange", "cut", "tear"},
     "metric_lines": {"exchange", "cut", "tear"},
     "run_table": {"cut", "tear"},

@@ -28,12 +28,18 @@ def query(recovery: Recovery, statement: str) -> tuple[list[str], list[list[Any]
     with closing(sqlite3.connect(":memory:")) as database:
         try:
             fill(database, recovery)
+            database.set_authorizer(authorize)
             cursor = database.execute(statement)
         except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
             raise QueryError(f"--sql: {error}") from None
         if cursor.description is None:
             raise QueryError("--sql: the statement returns no table; give a SELECT")
         return [column[0] for column in cursor.description], [[*row] for row in cursor]
+
+
+def authorize(action: int, *_: str | None) -> int:
+    """Deny ATTACH, which creates a file."""
+    return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK
 
 
 def fill(database: sqlite3.Connection, recovery: Recovery) -> None:
