@@ -127,7 +127,7 @@ def final_constants(spec: FinalSpec) -> list[Group]:
         (
             "SEEDS",
             spec.seeds,
-            "every configuration is trained with each; the study's seed is not among them",
+            "every configuration is trained with each; those of the study are not among them",
         ),
         ("TRIAL_SECONDS: float | None", spec.trial_seconds, "training time, if it was fixed"),
         ("TRAIN_ON", spec.train_on, "default of --train-on"),
