@@ -2682,8 +2682,7 @@ def history_lines(path: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
     if changed := changes(first, about, COMPARED):
         raise UnusableError(f"--history {path}: not comparable: {'; '.join(changed[:20])}")
     rows = {tuple(row.values()): arch_idx for arch_idx, row in enumerate(ARCHITECTURES)}
-    searched = [trial for trial in study.trials.values() if trial.rerun_of is None]
-    ended = [trial for trial in searched if trial.state in ("COMPLETE", "PRUNED")]
+    ended = [t for t in study.trials.values() if t.rerun_of is None and t.value is not None]
     lines = []
     for trial in ended:
         known = {**trial.attributes, "params": trial.attributes["param_count"]}
@@ -2758,6 +2757,7 @@ def open_run(log: LogFile, about: Mapping[str, Any], arguments: Namespace) -> No
         study.study_id = study.study_id or uuid.uuid4().hex[:12]
         log.write("run_start", about)
         known = {(trial.attributes["from_study"], trial.number) for trial in study.history}
+        known |= {(study.study_id, number) for number in study.trials}  # a copy of this log
         for fields in history:
             if (fields["from_study"], fields["from_trial"]) not in known:
                 log.write("history", fields)

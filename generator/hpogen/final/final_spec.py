@@ -131,6 +131,11 @@ def final_constants(spec: FinalSpec) -> list[Group]:
         ),
         ("TRIAL_SECONDS: float | None", spec.trial_seconds, "training time, if it was fixed"),
         ("TRAIN_ON", spec.train_on, "default of --train-on"),
+        (
+            "BLOCK_LENGTH",
+            max(20, search.horizon or 0),  # labels of so many days depend on the same prices
+            "neighbouring samples that the bootstrap draws together",
+        ),
         ("CONFIGURATIONS: list[dict[str, Any]]", packed_dicts(spec.configurations), ""),
     ]
     return [
