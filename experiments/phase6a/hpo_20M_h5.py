@@ -276,7 +276,7 @@ def make_labels(frame: pd.DataFrame, *, task: str, horizon: int) -> np.ndarray:
     """Return max(High[t+1 .. t+horizon]) >= Close[t] (1 + x / 100) per row t, NaN in the last."""
     percent = float(task.removeprefix("threshold_").removesuffix("pct"))
     days_ahead = pd.concat([frame["High"].shift(-day) for day in range(1, horizon + 1)], axis=1)
-    reached = days_ahead.max(axis=1) >= frame["Close"] * (1 + percent / 100)
+    reached = days_ahead.max(axis=1) >= frame["Close"] * (1 + percent / 100 - 1e-12)  # rounding
     return reached.astype(np.float64).where(days_ahead.notna().all(axis=1)).to_numpy()
 
 
@@ -567,8 +567,8 @@ class Task:
             raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
         n_train = round(len(frame) * self.train_fraction)
         n_seen = round(len(frame) * (self.train_fraction + VAL_FRACTION))
-        if TRAIN_END and VAL_END:
-            n_train, n_seen = (int((frame["Date"] <= end).sum()) for end in (TRAIN_END, VAL_END))
+        if TRAIN_END and VAL_END:  # dates may have a time of day
+            n_train, n_seen = (sum(frame["Date"].dt.floor("D") <= d) for d in (TRAIN_END, VAL_END))
         self.frame = frame = frame.iloc[:n_seen]  # without the test split
         days = np.arange(MAX_CONTEXT_LENGTH - 1, n_train - HORIZON)
         kept = np.linspace(0, len(days) - 1, round(len(days) * TRAIN_SUBSET)).astype(np.int64)
@@ -1351,7 +1351,7 @@ COMPARED = ("data_sha256", "task", "horizon", "metric", "direction", "settings",
 SAME_SPACE = ("architectures_sha256", "search_space", "conditions", "skip_indices", "fixed_params")
 REMARKED = ("seed", "device", "threads", "torch", "optuna", "sampler", "pruner", "trial_seconds")
 # Constants that the experiment uses and that a run line has beside its `settings`.
-NO_SETTINGS = {*SAME_SPACE, "task", "horizon", "architectures", "free_axes", "data_path"}
+NO_SETTINGS = {*SAME_SPACE, *COMPARED[1:5], "architectures", "free_axes", "data_path"}
 
 
 def read_source(source: str) -> tuple[dict[str, Any], str]:
@@ -2001,8 +2001,7 @@ def summary(study: LoggedStudy) -> dict[str, Any]:
 def say_result(study: LoggedStudy) -> None:
     """Say which trial is the best, and how it compares with the baselines."""
     say(", ".join(f"{count} {state}" for state, count in study.counts().items()))
-    best = study.best(DIRECTION)
-    if best is None:
+    if not (best := study.best(DIRECTION)):
         return
     found, axes = best.attributes, ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff")
     say(f"best: trial {best.number}, {METRIC} {best.value:.6g}")
@@ -2010,7 +2009,8 @@ def say_result(study: LoggedStudy) -> None:
         say("  " + ", ".join(f"{name}={value}" for name, value in values.items()))
     for name, metrics in summary(study)["baselines"].items():
         for metric, value in metrics.items():
-            sign = 1 if metric.endswith(("loss", "per_byte", "brier")) else -1
+            lower = metric.endswith(("loss", "per_byte", "brier"))
+            sign = 1 if (DIRECTION == "minimize" if metric == METRIC else lower) else -1
             words = "better than" if sign * found[metric] < sign * value else "NOT better than"
             say(f"  {metric} {found[metric]:.4f} is {words} the {name} with {value:.4f}")
     if found.get("collapsed"):
@@ -2018,7 +2018,7 @@ def say_result(study: LoggedStudy) -> None:
     if noise := study.seed_noise(DIRECTION):
         noise["word"] = "more" if noise["lead"] > 2 * noise["sd"] else "NOT more"
         say(SEED_NOISE.format_map(noise))
-    else:
+    elif f"{METRIC}_sd" not in found:
         say(f"Trial {best.number} has one seed: part of its lead may be the noise of its seed.")
 
 
@@ -2529,8 +2529,7 @@ def history_lines(path: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
     if changed := changes(first, about, COMPARED):
         raise UnusableError(f"--history {path}: not comparable: {'; '.join(changed[:20])}")
     rows = {tuple(row.values()): arch_idx for arch_idx, row in enumerate(ARCHITECTURES)}
-    searched = [trial for trial in study.trials.values() if trial.rerun_of is None]
-    ended = [trial for trial in searched if trial.state in ("COMPLETE", "PRUNED")]
+    ended = [t for t in study.trials.values() if t.rerun_of is None and t.value is not None]
     lines = []
     for trial in ended:
         known = {**trial.attributes, "params": trial.attributes["param_count"]}
@@ -2605,6 +2604,7 @@ def open_run(log: LogFile, about: Mapping[str, Any], arguments: Namespace) -> No
         study.study_id = study.study_id or uuid.uuid4().hex[:12]
         log.write("run_start", about)
         known = {(trial.attributes["from_study"], trial.number) for trial in study.history}
+        known |= {(study.study_id, number) for number in study.trials}  # a copy of this log
         for fields in history:
             if (fields["from_study"], fields["from_trial"]) not in known:
                 log.write("history", fields)

@@ -40,7 +40,7 @@ def test_measures_of_all_samples_are_those_of_the_search() -> None:
 
 def test_measures_of_a_resample_are_those_of_its_samples() -> None:
     logits, labels = sample(2)
-    (counts, *_) = block_counts(len(labels), np.random.default_rng(0))
+    (counts, *_) = block_counts(len(labels), np.random.default_rng(0), 20)
     found = label_measures(logits, labels, counts[:3])
     for row, drawn in enumerate(counts[:3].astype(int)):
         repeated = np.repeat(logits, drawn), np.repeat(labels, drawn)
@@ -50,7 +50,7 @@ def test_measures_of_a_resample_are_those_of_its_samples() -> None:
 
 
 def test_a_resample_has_as_many_samples_as_the_split_in_blocks() -> None:
-    (counts, *_) = block_counts(101, np.random.default_rng(0))
+    (counts, *_) = block_counts(101, np.random.default_rng(0), 20)
     assert (counts.sum(1) == 101).all()
     in_blocks = (counts > 0) == (np.roll(counts, 1, axis=1) > 0)
     assert in_blocks.mean() > 0.9  # neighbours are drawn together
@@ -98,6 +98,17 @@ def test_intervals_cover_the_true_gain(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         covered += found.low <= gain <= found.high
     assert covered >= 170  # of 200: with so few blocks, the percentiles are a little narrow
+
+
+@pytest.mark.parametrize("longest", [20, 120, 1000])
+def test_a_split_has_at_least_five_blocks(longest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "BLOCK_LENGTH", longest)
+    for n in (3, 100, 754):
+        length = bootstrap.block_length(n)
+        assert length == longest or n // 6 < length <= max(1, n // 5)
+        (counts, *_) = bootstrap.block_counts(n, np.random.default_rng(0), length)
+        assert (counts.sum(1) == n).all()
+        assert len(np.unique(counts, axis=0)) > 1
 
 
 def test_the_noise_of_the_seeds_widens_an_interval() -> None:

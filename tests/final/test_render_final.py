@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from finals import STUDY, command, make_final, make_study
-from scripts import changed, edit, load, render_to, run, study_of
+from hpogen.final.command import final_spec
+from hpogen.final.final_spec import render_final
+from scripts import changed, edit, load, log_of, render_to, run, study_of
 
 pytestmark = pytest.mark.study
 HOSTILE = 'pri\'ces "{{ x }}" # \u00fc.csv'
@@ -46,6 +48,16 @@ def test_a_final_script_has_the_constants_that_the_study_had(finished: Path) -> 
     (line,) = (line for line in text.splitlines() if line.startswith("DATA_PATH = "))
     assert ast.literal_eval(line.split(" = ")[1].split("  #")[0]) == HOSTILE
     assert "context_length, epochs: as in the study, not as in the script" in messages
+
+
+@pytest.mark.parametrize(("horizon", "length"), [(1, 20), (60, 60)])
+def test_a_block_of_the_bootstrap_is_not_shorter_than_the_horizon(
+    horizon: int, length: int, finished: Path
+) -> None:
+    spec, _ = final_spec(log_of(finished), top=1, n_seeds=1, script=finished)
+    search = spec.search.model_copy(update={"horizon": horizon})
+    text = render_final(spec.model_copy(update={"search": search}))
+    assert f"\nBLOCK_LENGTH = {length}  #" in text
 
 
 @pytest.mark.parametrize("results", ["trials.csv", "best_params.json"])

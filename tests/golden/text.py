@@ -335,7 +335,7 @@ def read_rows(path: Path, content: bytes) -> Iterator[Mapping[str, Any]]:
         frame = pd.read_parquet(io.BytesIO(content))
         yield from (dict(zip(frame.columns, row, strict=True)) for row in frame.to_numpy())
     elif path.suffix == ".jsonl":
-        for number, line in enumerate(content.decode("utf-8-sig").splitlines(), 1):
+        for number, line in enumerate(io.StringIO(content.decode("utf-8-sig")), 1):
             row = json.loads(line) if line.strip() else {}
             if not isinstance(row, dict):
                 raise ValueError(f"line {number} is not a JSON object")
@@ -537,7 +537,7 @@ def label_logits(
     train: Sequence[str], targets: Tensor, asked: Sequence[str], n_labels: int
 ) -> dict[str, Tensor]:
     """Return the logits of the texts `asked`, from baselines fitted to the training texts."""
-    shares = torch.bincount(targets, minlength=n_labels) / len(targets)
+    shares = torch.bincount(targets, minlength=n_labels).clamp(min=1) / len(targets)  # --smoke
     features = tfidf([*train, *asked], range(len(train)))
     learnt, rest = torch.arange(len(train)), torch.arange(len(train), features.shape[0])
     weights = fit_softmax(features.index_select(0, learnt), targets, n_labels)
@@ -1504,7 +1504,7 @@ COMPARED = ("data_sha256", "task", "horizon", "metric", "direction", "settings",
 SAME_SPACE = ("architectures_sha256", "search_space", "conditions", "skip_indices", "fixed_params")
 REMARKED = ("seed", "device", "threads", "torch", "optuna", "sampler", "pruner", "trial_seconds")
 # Constants that the experiment uses and that a run line has beside its `settings`.
-NO_SETTINGS = {*SAME_SPACE, "task", "horizon", "architectures", "free_axes", "data_path"}
+NO_SETTINGS = {*SAME_SPACE, *COMPARED[1:5], "architectures", "free_axes", "data_path"}
 
 
 def read_source(source: str) -> tuple[dict[str, Any], str]:
@@ -2154,8 +2154,7 @@ def summary(study: LoggedStudy) -> dict[str, Any]:
 def say_result(study: LoggedStudy) -> None:
     """Say which trial is the best, and how it compares with the baselines."""
     say(", ".join(f"{count} {state}" for state, count in study.counts().items()))
-    best = study.best(DIRECTION)
-    if best is None:
+    if not (best := study.best(DIRECTION)):
         return
     found, axes = best.attributes, ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff")
     say(f"best: trial {best.number}, {METRIC} {best.value:.6g}")
@@ -2163,7 +2162,8 @@ def say_result(study: LoggedStudy) -> None:
         say("  " + ", ".join(f"{name}={value}" for name, value in values.items()))
     for name, metrics in summary(study)["baselines"].items():
         for metric, value in metrics.items():
-            sign = 1 if metric.endswith(("loss", "per_byte", "brier")) else -1
+            lower = metric.endswith(("loss", "per_byte", "brier"))
+            sign = 1 if (DIRECTION == "minimize" if metric == METRIC else lower) else -1
             words = "better than" if sign * found[metric] < sign * value else "NOT better than"
             say(f"  {metric} {found[metric]:.4f} is {words} the {name} with {value:.4f}")
     if found.get("collapsed"):
@@ -2171,7 +2171,7 @@ def say_result(study: LoggedStudy) -> None:
     if noise := study.seed_noise(DIRECTION):
         noise["word"] = "more" if noise["lead"] > 2 * noise["sd"] else "NOT more"
         say(SEED_NOISE.format_map(noise))
-    else:
+    elif f"{METRIC}_sd" not in found:
         say(f"Trial {best.number} has one seed: part of its lead may be the noise of its seed.")
 
 
@@ -2682,8 +2682,7 @@ def history_lines(path: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
     if changed := changes(first, about, COMPARED):
         raise UnusableError(f"--history {path}: not comparable: {'; '.join(changed[:20])}")
     rows = {tuple(row.values()): arch_idx for arch_idx, row in enumerate(ARCHITECTURES)}
-    searched = [trial for trial in study.trials.values() if trial.rerun_of is None]
-    ended = [trial for trial in searched if trial.state in ("COMPLETE", "PRUNED")]
+    ended = [t for t in study.trials.values() if t.rerun_of is None and t.value is not None]
     lines = []
     for trial in ended:
         known = {**trial.attributes, "params": trial.attributes["param_count"]}
@@ -2758,6 +2757,7 @@ def open_run(log: LogFile, about: Mapping[str, Any], arguments: Namespace) -> No
         study.study_id = study.study_id or uuid.uuid4().hex[:12]
         log.write("run_start", about)
         known = {(trial.attributes["from_study"], trial.number) for trial in study.history}
+        known |= {(study.study_id, number) for number in study.trials}  # a copy of this log
         for fields in history:
             if (fields["from_study"], fields["from_trial"]) not in known:
                 log.write("history", fields)

@@ -265,6 +265,29 @@ def test_a_bet_is_written_once_and_compared_with_the_later_study(
     assert "Lost: hpo_1600K_h1 found" in text_of(*command, *files)
 
 
+def test_a_bet_on_confirmed_losses_is_compared_with_a_confirmed_loss(tmp_path: Path) -> None:
+    files = []
+    for budget in BUDGETS:
+        arch, params = architecture_of(budget), {"learning_rate": 0.001, "dropout": 0.1}
+        log = study_log(Truth(noise=0.05), budget)
+        end_trial(log, 20, 1.02 * TRUTH.loss(arch["param_count"]), arch, params, rerun_of=7)
+        files.append(tmp_path / f"{budget}.log")
+        files[-1].write_text("".join(f"{line}\n" for line in log.lines))
+        end_trial(log, 21, 1.04 * TRUTH.loss(arch["param_count"]), arch, params, rerun_of=7)
+        if budget != BUDGETS[-1]:
+            files[-1].write_text("".join(f"{line}\n" for line in log.lines))
+    bet = tmp_path / "bet.json"
+    command = ["--scaling", "--bet", bet, "--bet-budget", "1.6M"]
+    assert "Written: 1.6M, threshold_1pct, horizon 1: confirmed val_loss" in text_of(
+        *command, *files[:-1]
+    )
+    bet.write_text(json.dumps({**json.loads(bet.read_bytes()), "made": "2020-01-01 00:00:00"}))
+    assert "no configuration was trained more than once" in text_of(*command, *files)
+    files[-1].write_text("".join(f"{line}\n" for line in log.lines))
+    loss = 1.03 * TRUTH.loss(architecture_of(BUDGETS[-1])["param_count"])
+    assert f"Won: hpo_1600K_h1 found {loss:.5g} with" in text_of(*command, *files)
+
+
 def test_no_other_file_is_taken_for_a_bet(files: list[Path]) -> None:
     before = files[0].read_bytes()
     done = report("--scaling", *files, "--bet", files[0])

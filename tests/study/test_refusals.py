@@ -207,6 +207,14 @@ def test_the_histories_of_two_logs_are_used_once_each(script: Path) -> None:
     assert log.count(" history: from_study=") == 3 + 2
 
 
+def test_the_trials_of_a_study_do_not_count_twice_as_its_history(script: Path) -> None:
+    shutil.copy(log_of(script), log_of(script).with_name("copy.log"))
+    found = run(script, "--history", "logs/copy.log", "--n-trials", "4")
+    assert found.returncode == 0, found.stderr
+    assert len(study_of(script).trials) == 4
+    assert study_of(script).history == []
+
+
 @pytest.mark.parametrize("kind", ["metric", "splits"])
 def test_a_history_that_does_not_compare_is_refused(kind: str, script: Path) -> None:
     changes, names = COMPARED[kind]

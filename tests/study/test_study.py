@@ -428,6 +428,16 @@ def test_a_language_model_learns(text: Path, tmp_path: Path) -> None:
         assert [point["step"] for point in trial.curve] == [20, 40, 60]
 
 
+def test_the_direction_of_the_metric_decides_what_is_better(text: Path, tmp_path: Path) -> None:
+    script = render_to(tmp_path, changed(TEXT, study={"n_trials": 1}))
+    script.write_text(script.read_text().replace("bits_per_byte", "surprise"))
+    done = run(script)
+    best = result_of(done)
+    for name, metrics in best["baselines"].items():
+        assert metrics["surprise"] < best["best_value"]
+        assert f"is NOT better than the {name} with" in done.stderr
+
+
 @pytest.mark.parametrize("family", ["market", "text"])
 def test_a_dry_run_checks_everything_and_writes_nothing(
     family: str, sp500: Path, text: Path, tmp_path: Path

@@ -40,6 +40,19 @@ def test_a_threshold_that_is_just_reached_counts() -> None:
     assert labels_threshold.make_labels(table, task="threshold_1.001pct", horizon=1)[0] == 0
 
 
+@pytest.mark.parametrize("percent", [1, 2, 3, 5])
+def test_rounding_does_not_take_a_price_from_its_threshold(percent: int) -> None:
+    cents = np.arange(100, 100_000, 100)
+    table = pd.DataFrame({"High": np.nan, "Close": cents / 100})
+    task = f"threshold_{percent}pct"
+    for more, label in ((0, 1), (-1, 0)):
+        goal = (cents * (100 + percent) // 100 + more) / 100
+        pairs = np.stack([np.full(len(cents), np.nan), goal], 1).ravel()
+        rows = pd.DataFrame({"High": pairs, "Close": table["Close"].repeat(2).to_numpy()})
+        found = labels_threshold.make_labels(rows, task=task, horizon=1)[::2]
+        assert (found == label).all()
+
+
 @pytest.mark.parametrize(("horizon", "labels"), [(1, [0, 0, 0, 0, 1, NAN]), (5, [1] + [NAN] * 5)])
 def test_direction_compares_two_closes(horizon: int, labels: list[float]) -> None:
     found = labels_direction.make_labels(TABLE, task="direction", horizon=horizon)

@@ -55,6 +55,16 @@ def test_a_change_of_the_test_rows_changes_nothing_but_the_digest(sp500: Path) -
     assert one.baselines() == two.baselines()
 
 
+def test_the_last_date_of_a_split_belongs_to_it_with_a_time_of_day(sp500: Path) -> None:
+    ends = {"train_end": "2009-12-31", "val_end": "2013-12-31"}
+    dates = make_task(sp500, splits=ends)
+    pd.read_csv(sp500).assign(Date=lambda f: f["Date"] + " 16:00").to_csv(sp500, index=False)
+    times = make_task(sp500, splits=ends)
+    assert times.frame["Date"].iloc[-1] == pd.Timestamp("2013-12-31 16:00")
+    for name in ("train_days", "val_days"):
+        assert torch.equal(getattr(times, name), getattr(dates, name))
+
+
 @pytest.mark.parametrize("context_length", [20, 120])
 def test_label_days_do_not_depend_on_the_context(sp500: Path, context_length: int) -> None:
     longest = {"max_context_length": 120}

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from hpogen.errors import ConfigError
-from scripts import QUICK, changed, curve_of, load_task, render_to, run, spec_of, study_of
+from hpogen.final.command import final_spec
+from hpogen.report.view import StudyView
+from recover_trials import read_trials
+from scripts import QUICK, changed, curve_of, load_task, log_of, render_to, run, spec_of, study_of
 
 SEEDS = changed(QUICK, study={"seeds": [1, 3], "n_trials": 1}, fixed={"epochs": 2})
 
@@ -29,12 +32,30 @@ def test_an_evaluation_is_the_mean_of_the_seeds_on_their_own(sp500: Path, tmp_pa
         }
 
 
+def test_a_trial_whose_trainings_are_collapsed_is_collapsed(sp500: Path, tmp_path: Path) -> None:
+    config = changed(SEEDS, options={"start": "none"}, fixed={"epochs": 1})
+    (point,) = curve_of(*load_task(render_to(tmp_path, config)))
+    assert point["prediction_range"] < 0.2
+    assert point["collapsed"] is True  # not the mean of True, which is no truth value in JSON
+
+
 @pytest.mark.study
-def test_the_deviation_over_seeds_is_recorded(sp500: Path, tmp_path: Path) -> None:
+def test_a_study_of_several_seeds_continues_and_says_what_it_knows(
+    sp500: Path, tmp_path: Path
+) -> None:
     script = render_to(tmp_path, SEEDS)
     assert run(script).returncode == 0
-    (trial,) = study_of(script).trials.values()
-    assert trial.attributes["val_loss_sd"] > 0
+    done = run(script, "--n-trials", "2")
+    assert done.returncode == 0, done.stderr
+    assert "one seed" not in done.stderr
+    trials = study_of(script).trials
+    assert [trial.state for trial in trials.values()] == ["COMPLETE"] * 2
+    assert all(trial.attributes["val_loss_sd"] > 0 for trial in trials.values())
+    view = StudyView(read_trials(log_of(script)).studies[0])
+    assert view.metric == "val_loss"
+    assert view.why_no_noise.startswith("Each value is a mean over seeds, SD ")
+    (final, _) = final_spec(log_of(script), top=1, n_seeds=2, script=None)
+    assert not {*final.seeds} & {42, 42 + 1, 42 + 3}
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,13 @@ def test_every_format_gives_the_same_examples(suffix: str, tmp_path: Path) -> No
     assert [[*row.values()] for row in cells] == ROWS
 
 
+def test_a_line_of_json_ends_at_a_line_feed_only(tmp_path: Path) -> None:
+    texts = ["a\u2028b", "c\x85d", "e\x0bf".replace("\x0b", "\u2029")]
+    lines = [json.dumps({"text": text}, ensure_ascii=False) for text in texts]
+    content = "\r\n".join(lines).encode()
+    assert [row["text"] for row in read_rows(tmp_path / "rows.jsonl", content)] == texts
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -80,6 +87,23 @@ def test_a_file_that_cannot_be_used_is_refused_with_its_place(
 
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("column", ["group", "split"])
+def test_equal_texts_in_two_splits_are_reported(column: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    parts = ["train", "val", "test"] * 20
+    rows = [(f"text {n // 3}", "yn"[n % 2], parts[n]) for n in range(60)]
+    frame = pd.DataFrame(rows, columns=["text", "label", "split"])
+    frame.assign(group=range(60)).to_csv(path, index=False)
+    given = {f"{column}_column": column, "min_class_samples": 1}
+
+    def reported(**values: str | int) -> str:
+        facts = read_text_examples(str(path), values, "text_classification")
+        return " ".join(facts.warnings)
+
+    assert "texts in more than one split: " in reported(**given)
+    assert "texts in more than one split: " not in reported(min_class_samples=1)
 
 
 @given(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +38,18 @@ def words() -> tuple[Tensor, Tensor, int]:
     """Return buckets and positions of ONE, and where its text begins."""
     inputs, places, targets = encode_all([ONE] * 50, torch.device("cpu"))
     return inputs, targets, int(places[0, :, 1].bool().nonzero()[0])
+
+
+def test_a_smoke_run_without_a_text_of_some_label_has_baselines(tmp_path: Path) -> None:
+    rows = [f"word {n} {'yn'[n % 2]},{'yn'[n % 2]}" for n in range(1800)]
+    rows[:40] = [f"rare {n},rare" for n in range(40)]
+    (tmp_path / "notices.csv").write_text("\n".join(["text,label", *rows]))
+    config = changed(LABELS, data={"labels": ["n", "rare", "y"]}, splits={"group_column": None})
+    _, task = load_task(render_to(tmp_path, config))
+    task.limit_for_smoke()
+    task.train = task.train[task.labels[task.train] != 1]
+    for metrics in task.baselines().values():
+        assert all(map(math.isfinite, metrics.values()))
 
 
 def test_without_rates_a_text_stays_as_it_is() -> None:

@@ -11,6 +11,8 @@ from hpogen.final.best_configurations import best_trials, configuration, read_st
 from hpogen.final.final_spec import FinalSpec, render_final
 from hpogen.final.study_script import find_script, study_spec
 from hpogen.rendering.overwrite_check import carry_out, target
+from hpogen.spec import Spec
+from recover_trials import Study
 
 
 def final_spec(
@@ -27,12 +29,19 @@ def final_spec(
     final = FinalSpec(
         study_id=study.key if "log_version" in study.about else None,
         configurations=[configuration(trial, spec) for trial in trials],
-        seeds=[spec.seed + 1 + number for number in range(n_seeds)],
+        seeds=[last_seed(study, spec) + 1 + number for number in range(n_seeds)],
         trial_seconds=seconds if isinstance(seconds, (int, float)) else None,
         train_on=train_on,
         search=spec,
     )
     return final, notes
+
+
+def last_seed(study: Study, spec: Spec) -> int:
+    """Return the highest seed that a trial was, or may have been, trained with."""
+    found = [trial.user_attrs.get("seed") for trial in study.rows]
+    seeds = [spec.seed, *(seed for seed in found if isinstance(seed, int))]
+    return max(seeds) + max([0, *spec.seeds])
 
 
 def write_final(

@@ -127,10 +127,15 @@ def final_constants(spec: FinalSpec) -> list[Group]:
         (
             "SEEDS",
             spec.seeds,
-            "every configuration is trained with each; the study's seed is not among them",
+            "every configuration is trained with each; those of the study are not among them",
         ),
         ("TRIAL_SECONDS: float | None", spec.trial_seconds, "training time, if it was fixed"),
         ("TRAIN_ON", spec.train_on, "default of --train-on"),
+        (
+            "BLOCK_LENGTH",
+            max(20, search.horizon or 0),  # labels of so many days depend on the same prices
+            "neighbouring samples that the bootstrap draws together",
+        ),
         ("CONFIGURATIONS: list[dict[str, Any]]", packed_dicts(spec.configurations), ""),
     ]
     return [

@@ -191,6 +191,9 @@ class StudyView:
     @property
     def why_no_noise(self) -> str:
         """Say why the noise of the seed is not known."""
+        deviation = self.best and finite(self.best.user_attrs.get(f"{self.metric}_sd"))
+        if deviation is not None:
+            return f"Each value is a mean over seeds, SD {text_of(deviation)} for the best trial."
         if any("config_id" in trial.user_attrs for trial in self.finished):
             return "Seed noise was not measured, because no configuration was trained twice."
         return "Seed noise is not known, because the log does not mark repeated configurations."

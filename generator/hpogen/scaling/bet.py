@@ -20,7 +20,7 @@ from hpogen.report.words import text_of
 from hpogen.scaling.exponent_interval import answer_of
 from hpogen.scaling.next_runs import next_budgets
 from hpogen.scaling.parameters_and_compute import PARAMETERS
-from hpogen.scaling.studies_that_qualify import Group, cell_of, evaluated_on, no_loss
+from hpogen.scaling.studies_that_qualify import Group, cell_of, evaluated_on, no_loss, repeated
 
 VERSION = 1
 BET_KEYS = {"task", "horizon", "metric", "budget", "form", "predicted", "low", "high"}
@@ -40,6 +40,7 @@ def bet_on(group: Group, budget: int | None) -> dict[str, Any] | None:
         "task": group.task,
         "horizon": group.horizon,
         "metric": group.metric,
+        "loss": group.loss,
         "budget": budget,
         "form": answer.best.form,
         "predicted": predicted,
@@ -83,11 +84,17 @@ def read_bets(path: Path) -> tuple[datetime, list[dict[str, Any]]]:
 
 def said(bet: dict[str, Any]) -> str:
     """Return a bet as a sentence."""
+    metric = f"{'confirmed ' if is_confirmed(bet) else ''}{text_of(bet['metric'])}"
     return (
-        f"{about(bet)}: {text_of(bet['metric'])} {text_of(bet['predicted'])},"
+        f"{about(bet)}: {metric} {text_of(bet['predicted'])},"
         f" {text_of(bet['low'])} to {text_of(bet['high'])}, by {bet['form']};"
         f" the budget before has {text_of(bet['before'])}."
     )
+
+
+def is_confirmed(bet: dict[str, Any]) -> bool:
+    """Return whether a bet is on a mean over seeds, not on the loss of a single trial."""
+    return bool(bet.get("loss") == "confirmed")
 
 
 def about(bet: dict[str, Any]) -> str:
@@ -125,7 +132,9 @@ def compared(bet: dict[str, Any], view: StudyView) -> str:
     """Return a bet beside what its study found, at the size of the model that won."""
     if evaluated_on(view) != bet["data"]:
         return f"{view.name} does not count: it has other data or labels."
-    cell = cell_of(view, confirmed=False)
+    if is_confirmed(bet) and not repeated(view):
+        return f"{view.name} does not count yet: no configuration was trained more than once."
+    cell = cell_of(view, confirmed=is_confirmed(bet))
     size = PARAMETERS.size(cell.winner) or float(bet["budget"])
     law = bet["factor"] * size ** -bet["exponent"] + bet["floor"]
     low, high = (law * bet[end] / bet["predicted"] for end in ("low", "high"))

@@ -91,5 +91,7 @@ def train(
             if (point := next(run, None)) is None:
                 return
             training.points.append(point)
-        yield combined(training.points)
+        flags = [name for name, value in training.points[0].items() if isinstance(value, bool)]
+        most = {n: statistics.median_low(p[n] for p in training.points) for n in flags}
+        yield {**combined(training.points), **most}
         training.points = []

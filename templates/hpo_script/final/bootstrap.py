@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-BLOCK_LENGTH = 20  # samples
+from hpo_script.final.constants import BLOCK_LENGTH
+
 N_RESAMPLES = 2000
 CONFIDENCE = 0.95  # of an interval, from the percentiles of the resamples
 
@@ -33,9 +34,12 @@ class Gain(NamedTuple):
     high: float
 
 
-def block_counts(
-    n: int, generator: np.random.Generator, length: int = BLOCK_LENGTH
-) -> Iterator[np.ndarray]:
+def block_length(n: int) -> int:
+    """Return the length of a block; resamples of fewer than five blocks would be alike."""
+    return max(1, min(BLOCK_LENGTH, n // 5))
+
+
+def block_counts(n: int, generator: np.random.Generator, length: int) -> Iterator[np.ndarray]:
     """Yield how often each of n samples is in each resample, (resamples, n), in pieces."""
     offsets = np.arange(length)
     most = max(1, 4_000_000 // n)
@@ -67,7 +71,11 @@ def compare(
     """
     n, n_seeds = len(by_seed[0]), len(by_seed)
     generator = np.random.default_rng(0)
-    resamples = block_counts(n, generator) if groups is None else group_counts(groups, generator)
+    resamples = (
+        block_counts(n, generator, block_length(n))
+        if groups is None
+        else group_counts(groups, generator)
+    )
     drawn: dict[tuple[str, str], list[np.ndarray]] = {}
     for counts in itertools.chain([np.ones((1, n))], resamples):
         seeds = generator.integers(n_seeds, size=(len(counts), n_seeds))

@@ -8,4 +8,5 @@ STUDY: str | None = "0123456789ab"
 SEEDS = [43, 44, 45]
 TRIAL_SECONDS: float | None = None
 TRAIN_ON = "train"
+BLOCK_LENGTH = 20
 CONFIGURATIONS: list[dict[str, Any]] = []

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hpo_script.constants import DIRECTION, METRIC
-from hpo_script.final.bootstrap import BLOCK_LENGTH, CONFIDENCE, N_RESAMPLES, Gain, compare
+from hpo_script.final.bootstrap import CONFIDENCE, N_RESAMPLES, Gain, block_length, compare
 from hpo_script.final.task import FinalTask
 
 SIGN = 1 if DIRECTION == "minimize" else -1
@@ -63,7 +63,7 @@ def judge(
         "test_samples": len(scores[best]),
         "reliability": task.table(scores[best]),
         "bootstrap": {
-            "of": f"blocks of {BLOCK_LENGTH} samples"
+            "of": f"blocks of {block_length(len(scores[best]))} samples"
             if task.groups is None
             else f"{len({*task.groups.tolist()})} groups",
             "resamples": N_RESAMPLES,

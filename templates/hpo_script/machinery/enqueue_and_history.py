@@ -39,8 +39,7 @@ def history_lines(path: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
     if changed := changes(first, about, COMPARED):
         raise UnusableError(f"--history {path}: not comparable: {'; '.join(changed[:20])}")
     rows = {tuple(row.values()): arch_idx for arch_idx, row in enumerate(ARCHITECTURES)}
-    searched = [trial for trial in study.trials.values() if trial.rerun_of is None]
-    ended = [trial for trial in searched if trial.state in ("COMPLETE", "PRUNED")]
+    ended = [t for t in study.trials.values() if t.rerun_of is None and t.value is not None]
     lines = []
     for trial in ended:
         known = {**trial.attributes, "params": trial.attributes["param_count"]}

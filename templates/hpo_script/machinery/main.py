@@ -42,6 +42,7 @@ def open_run(log: LogFile, about: Mapping[str, Any], arguments: Namespace) -> No
         study.study_id = study.study_id or uuid.uuid4().hex[:12]
         log.write("run_start", about)
         known = {(trial.attributes["from_study"], trial.number) for trial in study.history}
+        known |= {(study.study_id, number) for number in study.trials}  # a copy of this log
         for fields in history:
             if (fields["from_study"], fields["from_trial"]) not in known:
                 log.write("history", fields)

@@ -74,8 +74,7 @@ def summary(study: LoggedStudy) -> dict[str, Any]:
 def say_result(study: LoggedStudy) -> None:
     """Say which trial is the best, and how it compares with the baselines."""
     say(", ".join(f"{count} {state}" for state, count in study.counts().items()))
-    best = study.best(DIRECTION)
-    if best is None:
+    if not (best := study.best(DIRECTION)):
         return
     found, axes = best.attributes, ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff")
     say(f"best: trial {best.number}, {METRIC} {best.value:.6g}")
@@ -83,7 +82,8 @@ def say_result(study: LoggedStudy) -> None:
         say("  " + ", ".join(f"{name}={value}" for name, value in values.items()))
     for name, metrics in summary(study)["baselines"].items():
         for metric, value in metrics.items():
-            sign = 1 if metric.endswith(("loss", "per_byte", "brier")) else -1
+            lower = metric.endswith(("loss", "per_byte", "brier"))
+            sign = 1 if (DIRECTION == "minimize" if metric == METRIC else lower) else -1
             words = "better than" if sign * found[metric] < sign * value else "NOT better than"
             say(f"  {metric} {found[metric]:.4f} is {words} the {name} with {value:.4f}")
     if found.get("collapsed"):
@@ -91,5 +91,5 @@ def say_result(study: LoggedStudy) -> None:
     if noise := study.seed_noise(DIRECTION):
         noise["word"] = "more" if noise["lead"] > 2 * noise["sd"] else "NOT more"
         say(SEED_NOISE.format_map(noise))
-    else:
+    elif f"{METRIC}_sd" not in found:
         say(f"Trial {best.number} has one seed: part of its lead may be the noise of its seed.")

@@ -15,7 +15,7 @@ COMPARED = ("data_sha256", "task", "horizon", "metric", "direction", "settings",
 SAME_SPACE = ("architectures_sha256", "search_space", "conditions", "skip_indices", "fixed_params")
 REMARKED = ("seed", "device", "threads", "torch", "optuna", "sampler", "pruner", "trial_seconds")
 # Constants that the experiment uses and that a run line has beside its `settings`.
-NO_SETTINGS = {*SAME_SPACE, "task", "horizon", "architectures", "free_axes", "data_path"}
+NO_SETTINGS = {*SAME_SPACE, *COMPARED[1:5], "architectures", "free_axes", "data_path"}
 
 
 def read_source(source: str) -> tuple[dict[str, Any], str]:

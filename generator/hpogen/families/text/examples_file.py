@@ -59,16 +59,29 @@ def read_text_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
     texts = [one.text for one in examples]
     sizes = f"{len(train):,} for training, {len(val):,} validation, {len(test):,} test"
     notes = [f"{len(examples):,} texts, {len(labels)} labels: {sizes}"]
-    warnings: list[str] = []
+    parts = [[texts[row] for row in rows] for rows in (train, val, test)]
+    warnings = repeated_texts(parts)
     if not values["encoder"]:
-        more, warnings = about_lengths(place, texts, [texts[row] for row in train], values)
-        notes += more
+        more, cut = about_lengths(place, texts, parts[0], values)
+        notes, warnings = [*notes, *more], [*warnings, *cut]
     constants = {
         "data_path": local_path(path),
         "data_sha256": hashlib.sha256(content).hexdigest(),
         "labels": list(labels),
     }
     return DataFacts(constants, notes, warnings, len(train))
+
+
+def repeated_texts(splits: Sequence[Sequence[str]]) -> list[str]:
+    """Return a warning if a text is in two splits, which groups or a split column can cause."""
+    times = Counter(text for texts in splits for text in {*texts})
+    if not (number := sum(n > 1 for n in times.values())):
+        return []
+    warning = (
+        f"texts in more than one split: {number:,}, so results are too good; give equal texts one"
+        " group, or one split in the split column"
+    )
+    return [warning]
 
 
 def about_lengths(

@@ -60,8 +60,8 @@ class Task:
             raise UnusableError(OTHER_DATA.format(self.data_path, self.digest))
         n_train = round(len(frame) * self.train_fraction)
         n_seen = round(len(frame) * (self.train_fraction + VAL_FRACTION))
-        if TRAIN_END and VAL_END:
-            n_train, n_seen = (int((frame["Date"] <= end).sum()) for end in (TRAIN_END, VAL_END))
+        if TRAIN_END and VAL_END:  # dates may have a time of day
+            n_train, n_seen = (sum(frame["Date"].dt.floor("D") <= d) for d in (TRAIN_END, VAL_END))
         self.frame = frame = frame.iloc[:n_seen]  # without the test split
         days = np.arange(MAX_CONTEXT_LENGTH - 1, n_train - HORIZON)
         kept = np.linspace(0, len(days) - 1, round(len(days) * TRAIN_SUBSET)).astype(np.int64)

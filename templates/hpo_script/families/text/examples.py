@@ -34,7 +34,7 @@ def read_rows(path: Path, content: bytes) -> Iterator[Mapping[str, Any]]:
         frame = pd.read_parquet(io.BytesIO(content))
         yield from (dict(zip(frame.columns, row, strict=True)) for row in frame.to_numpy())
     elif path.suffix == ".jsonl":
-        for number, line in enumerate(content.decode("utf-8-sig").splitlines(), 1):
+        for number, line in enumerate(io.StringIO(content.decode("utf-8-sig")), 1):
             row = json.loads(line) if line.strip() else {}
             if not isinstance(row, dict):
                 raise ValueError(f"line {number} is not a JSON object")

@@ -15,7 +15,7 @@ def label_logits(
     train: Sequence[str], targets: Tensor, asked: Sequence[str], n_labels: int
 ) -> dict[str, Tensor]:
     """Return the logits of the texts `asked`, from baselines fitted to the training texts."""
-    shares = torch.bincount(targets, minlength=n_labels) / len(targets)
+    shares = torch.bincount(targets, minlength=n_labels).clamp(min=1) / len(targets)  # --smoke
     features = tfidf([*train, *asked], range(len(train)))
     learnt, rest = torch.arange(len(train)), torch.arange(len(train), features.shape[0])
     weights = fit_softmax(features.index_select(0, learnt), targets, n_labels)

@@ -25,6 +25,7 @@ from hpogen.configuration.yaml_file import shown
 from hpogen.errors import DataError
 from hpogen.families.family import DataFacts, with_defaults
 from hpogen.families.shared import local_path
+from hpogen.families.text.examples_file import repeated_texts
 from hpogen.families.text.spans.constants import CONSTANTS
 
 
@@ -71,7 +72,9 @@ def span_facts(
     sizes = f"{len(train):,} for training, {len(val):,} validation, {len(test):,} test"
     notes = [f"{len(known) + len(test):,} texts, {answered:.0%} with an answer: {sizes}"]
     constants = {"data_path": local_path(path), "data_sha256": digest}
-    return DataFacts(constants, notes, warnings_about(known, values), len(train))
+    warnings = repeated_texts([[one.text for one in part] for part in splits])
+    warnings += warnings_about(known, values)
+    return DataFacts(constants, notes, warnings, len(train))
 
 
 def read_splits(path: Path, content: bytes, values: Mapping[str, Any]) -> list[list[SpanExample]]:
