@@ -19,7 +19,7 @@ from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 SEED_NOISE = """\
 seed noise: SD {sd:.3g}; within it of the best: {within_sd} others
   {reruns} reruns of trial {rerun_of}: mean {mean:.6g}
-  {lead:.3g} better than the median trial, {word} than noise (2 SD)"""
+  lead over the median trial: {lead:.3g}, {word} than noise (2 SD)"""
 
 
 def row_of(trial: LoggedTrial) -> dict[str, Any]:
@@ -40,9 +40,8 @@ def row_of(trial: LoggedTrial) -> dict[str, Any]:
 
 def write_results(folder: Path, study: LoggedStudy) -> None:
     """Replace trials.csv, and best_params.json once a trial is complete."""
-    rows = [row_of(study.trials[number]) for number in sorted(study.trials)]
-    table = pd.DataFrame(rows, dtype=object).to_csv(index=False)
-    replace_file(folder / "trials.csv", lambda file: file.write(table.encode()))
+    rows = pd.DataFrame([row_of(study.trials[n]) for n in sorted(study.trials)], dtype=object)
+    replace_file(folder / "trials.csv", lambda file: file.write(rows.to_csv(index=False).encode()))
     if best := study.best(DIRECTION):
         found = {**summary(study), "best_params": searched_params(best.attributes)}
         found["best_user_attrs"] = {**best.attributes, "learning_curve": best.curve}
@@ -74,18 +73,19 @@ def summary(study: LoggedStudy) -> dict[str, Any]:
 def say_result(study: LoggedStudy) -> None:
     """Say which trial is the best, and how it compares with the baselines."""
     say(", ".join(f"{count} {state}" for state, count in study.counts().items()))
-    best = study.best(DIRECTION)
-    if best is None:
+    if not (best := study.best(DIRECTION)):
         return
     found, axes = best.attributes, ("arch_idx", "d_model", "n_layers", "n_heads", "d_ff")
     say(f"best: trial {best.number}, {METRIC} {best.value:.6g}")
     for values in ({axis: found[axis] for axis in axes}, searched_params(found)):
         say("  " + ", ".join(f"{name}={value}" for name, value in values.items()))
+    again = [(" in reruns", n["mean"]) for n in [study.seed_noise(DIRECTION)] if n]
     for name, metrics in summary(study)["baselines"].items():
         for metric, value in metrics.items():
             sign = 1 if metric.endswith(("loss", "per_byte", "brier")) else -1
-            words = "better than" if sign * found[metric] < sign * value else "NOT better than"
-            say(f"  {metric} {found[metric]:.4f} is {words} the {name} with {value:.4f}")
+            for where, reached in [("", found[metric]), *again * (metric == METRIC)]:
+                words = "better than" if sign * reached < sign * value else "NOT better than"
+                say(f"  {metric} {reached:.6g}{where} is {words} the {name} with {value:.6g}")
     if found.get("collapsed"):
         say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
     if noise := study.seed_noise(DIRECTION):
