@@ -1248,6 +1248,8 @@ class LogFile:
                 if not (same and locks.st_nlink):  # other runs would not see the locks of this one
                     raise Interrupted(f"{self.path} or its .lock file was replaced in this run", 2)
                 self.take(file)
+                if self.damaged and not self.study.study_id:
+                    raise UnusableError(f"{self.path} is no log of a script; give another --log")
                 yield self.study
                 self.append(file)
         except OSError as error:
@@ -2599,8 +2601,6 @@ def open_run(log: LogFile, about: Mapping[str, Any], arguments: Namespace) -> No
     enqueued = enqueued_lines(arguments.enqueue) if arguments.enqueue else []
     log.open()
     with log.round() as study:
-        if log.damaged and not study.study_id:
-            raise UnusableError(f"{log.path} is not a log of this script; give another --log")
         check_log(log.path, study, about)
         study.study_id = study.study_id or uuid.uuid4().hex[:12]
         log.write("run_start", about)

@@ -491,7 +491,7 @@ def test_a_file_that_is_no_log_is_refused_and_left_as_it_is(sp500: Path, tmp_pat
     notes.write_text("a line\nanother line\n")
     done = run(render_to(tmp_path, QUICK), "--log", "notes.txt")
     assert done.returncode == 2
-    assert "error: notes.txt is not a log of this script; give another --log\n" in done.stderr
+    assert "error: notes.txt is no log of a script; give another --log\n" in done.stderr
     assert notes.read_text() == "a line\nanother line\n"
 
 

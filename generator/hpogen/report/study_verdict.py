@@ -164,7 +164,7 @@ def short_verdict(view: StudyView) -> tuple[str, str]:
     if not view.baselines:
         return "note", "no baseline"
     if missed_by_reruns(view):
-        return "bad", "better than its baselines, but not in its reruns"
+        return "bad", "not better in its reruns"
     return "good", "better than its baselines"
 
 

@@ -38,8 +38,6 @@ def open_run(log: LogFile, about: Mapping[str, Any], arguments: Namespace) -> No
     enqueued = enqueued_lines(arguments.enqueue) if arguments.enqueue else []
     log.open()
     with log.round() as study:
-        if log.damaged and not study.study_id:
-            raise UnusableError(f"{log.path} is not a log of this script; give another --log")
         check_log(log.path, study, about)
         study.study_id = study.study_id or uuid.uuid4().hex[:12]
         log.write("run_start", about)
