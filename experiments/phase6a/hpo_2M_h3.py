@@ -220,8 +220,8 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
         add_arguments(parser)
     args = parser.parse_args()
     args.overrides = {n: str(v) for n, v in vars(args).items() if v != parser.get_default(n)}
-    files = [] if args.status else [Path(args.data), args.enqueue, args.history]
-    missing = [str(path) for path in files if path and not path.exists()]
+    paths = {"data": args.data, "enqueue": args.enqueue, "history": args.history}
+    missing = [f"--{n} {path}" for n, path in paths.items() if path and not Path(path).exists()]
     seconds = args.trial_seconds
     devices = ("auto", "cpu", "mps", "cuda", *(f"cuda:{index}" for index in range(64)))
     rules = {
@@ -229,7 +229,7 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
         f"--trial-seconds {seconds} is not a number above 0": seconds is None or 0 < seconds < 1e9,
         f"--device {args.device} is not auto, cpu, cuda, cuda:N or mps": args.device in devices,
         f"--log {args.log} is a folder, not a file": not args.log.is_dir(),
-        f"no such file: {', '.join(missing)}": not missing,
+        f"no such file: {', '.join(missing)}": args.status or not missing,
     }
     for broken in (rule for rule, holds in rules.items() if not holds):
         parser.error(broken)
@@ -585,8 +585,8 @@ class Task:
             n, n_positive = len(index), int(self.labels[index].sum())
             if n < MIN_VAL_SAMPLES or min(n_positive, n - n_positive) < MIN_CLASS_SAMPLES:
                 raise UnusableError(
-                    f"{self.data_path}: {n} {split} samples, {n_positive} of them positive, fewer"
-                    " than MIN_VAL_SAMPLES or MIN_CLASS_SAMPLES; use more rows or another task"
+                    f"{self.data_path}: {n} {split} samples, {n_positive} of them positive, below"
+                    f" {MIN_VAL_SAMPLES=} or {MIN_CLASS_SAMPLES=}; use more rows or another task"
                 )
         self.train_rate = float(labels[days[kept]].mean())
         start = start_features(frame)[days]
@@ -1253,6 +1253,8 @@ class LogFile:
                 if not (same and locks.st_nlink):  # other runs would not see the locks of this one
                     raise Interrupted(f"{self.path} or its .lock file was replaced in this run", 2)
                 self.take(file)
+                if self.damaged and not self.study.study_id:
+                    raise UnusableError(f"{self.path} is no log of a script; give another --log")
                 yield self.study
                 self.append(file)
         except OSError as error:
@@ -1380,7 +1382,7 @@ def differences(old: object, new: object, name: str) -> Iterator[str]:
         for key in dict.fromkeys((*old, *new)):
             yield from differences(old.get(key), new.get(key), f"{name}.{key}")
     elif old != new:
-        was, now = (json.dumps(value)[:60] for value in (old, new))
+        was, now = (json.dumps(value)[:70] for value in (old, new))
         yield f"{name} was {was}, is {now}"
 
 
@@ -1951,7 +1953,7 @@ class Progress:
 SEED_NOISE = """\
 seed noise: SD {sd:.3g}; within it of the best: {within_sd} others
   {reruns} reruns of trial {rerun_of}: mean {mean:.6g}
-  {lead:.3g} better than the median trial, {word} than noise (2 SD)"""
+  lead over the median trial: {lead:.3g}, {word} than noise (2 SD)"""
 
 
 def row_of(trial: LoggedTrial) -> dict[str, Any]:
@@ -1972,9 +1974,8 @@ def row_of(trial: LoggedTrial) -> dict[str, Any]:
 
 def write_results(folder: Path, study: LoggedStudy) -> None:
     """Replace trials.csv, and best_params.json once a trial is complete."""
-    rows = [row_of(study.trials[number]) for number in sorted(study.trials)]
-    table = pd.DataFrame(rows, dtype=object).to_csv(index=False)
-    replace_file(folder / "trials.csv", lambda file: file.write(table.encode()))
+    rows = pd.DataFrame([row_of(study.trials[n]) for n in sorted(study.trials)], dtype=object)
+    replace_file(folder / "trials.csv", lambda file: file.write(rows.to_csv(index=False).encode()))
     if best := study.best(DIRECTION):
         found = {**summary(study), "best_params": searched_params(best.attributes)}
         found["best_user_attrs"] = {**best.attributes, "learning_curve": best.curve}
@@ -2012,19 +2013,30 @@ def say_result(study: LoggedStudy) -> None:
     say(f"best: trial {best.number}, {METRIC} {best.value:.6g}")
     for values in ({axis: found[axis] for axis in axes}, searched_params(found)):
         say("  " + ", ".join(f"{name}={value}" for name, value in values.items()))
-    for name, metrics in summary(study)["baselines"].items():
-        for metric, value in metrics.items():
-            lower = metric.endswith(("loss", "per_byte", "brier"))
-            sign = 1 if (DIRECTION == "minimize" if metric == METRIC else lower) else -1
-            words = "better than" if sign * found[metric] < sign * value else "NOT better than"
-            say(f"  {metric} {found[metric]:.4f} is {words} the {name} with {value:.4f}")
+    noise = study.seed_noise(DIRECTION)
+    say_baselines(found, summary(study)["baselines"], noise and noise["mean"])
     if found.get("collapsed"):
         say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
-    if noise := study.seed_noise(DIRECTION):
+    if noise:
         noise["word"] = "more" if noise["lead"] > 2 * noise["sd"] else "NOT more"
         say(SEED_NOISE.format_map(noise))
     elif f"{METRIC}_sd" not in found:
         say(f"Trial {best.number} has one seed: part of its lead may be the noise of its seed.")
+
+
+def say_baselines(
+    found: dict[str, Any], baselines: dict[str, dict[str, float]], reruns: float | None
+) -> None:
+    """Say whether the best trial, and its reruns on average, are better than the baselines."""
+    for name, metrics in baselines.items():
+        for metric, value in metrics.items():
+            lower = metric.endswith(("loss", "per_byte", "brier"))
+            sign = 1 if (DIRECTION == "minimize" if metric == METRIC else lower) else -1
+            mean = None if metric != METRIC else reruns
+            for where, reached in ("", found[metric]), (" in reruns", mean):
+                if reached is not None:
+                    words = "better than" if sign * reached < sign * value else "NOT better than"
+                    say(f"  {metric} {reached:.6g}{where} is {words} the {name} with {value:.6g}")
 
 
 # --- Dry run: the cost of each shape, and all checks and estimates that need no training ---------
@@ -2331,8 +2343,7 @@ class TrialTraining:
             if self.report_evaluation(point):
                 state, ended_by = "PRUNED", "pruned"
                 break
-            values = (SIGN * evaluation[METRIC] for evaluation in self.curve)
-            if stops_early(values, config):
+            if stops_early((SIGN * float(point[METRIC]) for point in self.curve), config):
                 ended_by = "early_stopping"
                 break
         best = min(self.curve, key=lambda evaluation: SIGN * float(evaluation[METRIC]))
@@ -2543,8 +2554,7 @@ def history_lines(path: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
             params = normal_params(searched_params({**known, **SPACE.encode(arch_idx)}))
             fields: dict[str, Any] = {"from_study": study.study_id, "from_trial": trial.number}
             fields |= {"trial_params": params, "state": trial.state, "value": trial.value}
-            shown = (about["unit"], METRIC)
-            curve = [{name: point[name] for name in shown} for point in trial.curve]
+            curve = [{n: point[n] for n in (about["unit"], METRIC)} for point in trial.curve]
             lines.append({**fields, "learning_curve": curve})
     say(f"--history {path}: {len(lines)} of {len(ended)} trials lie in this search space")
     return lines

@@ -188,6 +188,16 @@ def test_demo_data_are_real_and_dated_in_iso(tmp_path: Path) -> None:
     assert lines[-1].startswith("2018-12-31,")
 
 
+def test_demo_data_replace_no_other_file(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("mine\n")
+    refused = hpogen("demo-data", "sp500", "--out", path)
+    assert (refused.exit_code, path.read_text()) == (2, "mine\n")
+    assert f"{path} exists and holds other data" in refused.output
+    path.unlink()
+    assert [hpogen("demo-data", "sp500", "--out", path).exit_code for _ in range(2)] == [0, 0]
+
+
 def test_demo_text_is_the_standard_library(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     assert hpogen("demo-data", "stdlib", "--out", path).exit_code == 0

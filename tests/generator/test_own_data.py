@@ -16,7 +16,7 @@ from hpogen.families.family import DataFacts
 from hpogen.families.market.constants_from_file import read_market_data
 from hpogen.rendering.render import render
 from hpogen.spec import Findings, Spec, make_spec
-from own_files import ACCEPTED, Day, OwnFile, days, holidays, macro, table
+from own_files import ACCEPTED, Day, OwnFile, days, holidays, macro, prices, table
 from scripts import MARKET, load, load_task, spec_of
 
 NOTES = {
@@ -144,6 +144,20 @@ def test_missing_values_and_repeated_dates_are_one_report_that_mends_them(tmp_pa
     kept = [day for row, day in enumerate(days()) if row not in (40, 90, 150, 151)]
     assert_days(frame_of(tmp_path, spec), kept)
     assert "5 of 421 rows are left out" in findings.notes
+
+
+@pytest.mark.parametrize("by_date", [True, False])
+@pytest.mark.parametrize("names", [("AAA", "BBB"), (10107, 14593)])
+def test_rows_of_several_instruments_are_refused_without_a_line_that_mixes_them(
+    names: tuple[object, object], by_date: bool, tmp_path: Path
+) -> None:
+    found = [(d.date, name, *prices(d)) for name in names for d in days()]
+    header = ["Date", "code", "Open", "High", "Low", "Close", "Volume"]
+    text = table(header, sorted(found, key=str) if by_date else found)
+    with pytest.raises(DataError) as caught:
+        rendered(tmp_path, OwnFile("panel.csv", text.encode()))
+    assert "column code names 2 instruments" in str(caught.value)
+    assert "duplicates" not in str(caught.value)
 
 
 def facts(path: Path, text: str, **said: Any) -> DataFacts:

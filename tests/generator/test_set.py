@@ -168,3 +168,11 @@ def test_a_plan_takes_no_set(tmp_path: Path) -> None:
     done = hpogen("render", "--plan", tmp_path / "plan.yaml", "--set", "fixed.epochs=5")
     assert done.exit_code == 2
     assert "--set cannot be combined with --plan" in done.stderr
+
+
+def test_a_pattern_without_quotes_is_refused_with_the_way_to_write_it() -> None:
+    with pytest.raises(HpogenError) as caught:
+        make_spec(budget="2M", task="byte_lm", overrides=["data.file_pattern=*.txt"])
+    assert "needs quotes" in str(caught.value)
+    spec = make_spec(budget="2M", task="byte_lm", overrides=['data.file_pattern="*.txt"'])
+    assert spec.constants["file_pattern"] == "*.txt"

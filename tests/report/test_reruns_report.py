@@ -10,7 +10,7 @@ import pytest
 
 from hpogen.report.progress_pictures import history
 from hpogen.report.smoothed import LEAST_TRIALS, smoothed_of, smoothed_sentence
-from hpogen.report.study_verdict import verdicts
+from hpogen.report.study_verdict import short_verdict, verdicts
 from hpogen.report.tables import best_table
 from hpogen.report.view import StudyView
 from recover_samples import SampleLog2, recover, recover_one
@@ -42,6 +42,29 @@ def test_a_rerun_is_not_the_best_trial_and_not_in_the_ranking() -> None:
     assert (view.best.number, [trial.number for trial in view.ranking]) == (1, [1, 0, 2])
     assert [trial.number for trial in view.reruns] == [3, 4, 5]
     assert view.best_so_far == [(0, 0.5), (1, 0.4)]
+
+
+@pytest.mark.parametrize(
+    ("again", "kind", "missed"),
+    [
+        ([0.40, 0.41, 0.42], "good", ""),
+        (
+            [0.44, 0.46, 0.48],
+            "bad",
+            "of the reruns is not better than prior (val_loss 0.45).",
+        ),
+    ],
+)
+def test_a_best_trial_is_good_only_if_its_reruns_beat_the_baselines(
+    again: list[float], kind: str, missed: str
+) -> None:
+    view = view_of([0.7, 0.4, 0.8], {1: again}, baselines={"prior": {"val_loss": 0.45}})
+    found = verdicts(view)
+    assert (found[0].kind == "good", short_verdict(view)[0]) == (kind == "good", kind)
+    (noise,) = [v for v in found if v.sentence.startswith("Seed noise")]
+    assert noise.kind == ("note" if kind == "good" else "bad")
+    assert noise.sentence.endswith(missed)
+    assert ("not better than" in noise.sentence) == bool(missed)
 
 
 @pytest.mark.parametrize(

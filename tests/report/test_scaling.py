@@ -288,6 +288,23 @@ def test_a_bet_on_confirmed_losses_is_compared_with_a_confirmed_loss(tmp_path: P
     assert f"Won: hpo_1600K_h1 found {loss:.5g} with" in text_of(*command, *files)
 
 
+def test_the_budget_of_a_bet_needs_a_bet(files: list[Path]) -> None:
+    done = report("--scaling", *files, "--bet-budget", "1.6M")
+    assert (done.exit_code, done.stderr) == (2, "error: --bet-budget needs --bet FILE\n")
+
+
+def test_studies_that_are_left_out_come_with_the_options_that_keep_them(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{budget}.log" for budget in BUDGETS]
+    for path, budget in zip(paths, BUDGETS, strict=True):
+        log = study_log(TRUTH, budget, baselines={"prior": {"val_loss": 0.01}})
+        path.write_text("\n".join(log.lines))
+    done = report("--scaling", *paths)
+    (hint,) = [line for line in done.stdout.splitlines() if line.startswith("To fit them")]
+    options = hint.partition(": ")[2].split()
+    assert options == ["--keep", "baseline"]
+    assert (done.exit_code, report("--scaling", *paths, *options).exit_code) == (1, 0)
+
+
 def test_no_other_file_is_taken_for_a_bet(files: list[Path]) -> None:
     before = files[0].read_bytes()
     done = report("--scaling", *files, "--bet", files[0])

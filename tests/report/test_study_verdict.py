@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from hpogen.cli import main
 from hpogen.report.study_verdict import short_verdict, verdicts
 from hpogen.report.view import StudyView
 from recover_samples import SampleLog2, recover_one
@@ -147,3 +151,16 @@ def test_sizes_replace_indices_in_settings() -> None:
 def test_a_higher_score_beats_a_baseline(metric: str) -> None:
     view = study({"value": 0.5, metric: 0.8}, baselines={"rule": {metric: 0.7}})
     assert short_verdict(view) == ("good", "better than its baselines")
+
+
+def test_a_smoke_run_is_named_as_its_log(tmp_path: Path) -> None:
+    log = SampleLog2()
+    log.open_run(smoke=True)
+    log.start(0)
+    log.end(0)
+    view = StudyView(recover_one(log.lines))
+    assert view.name == f"{view.study.name}-smoke"
+    path = tmp_path / f"{view.name}.log"
+    path.write_text("\n".join([*log.lines, ""]))
+    found = CliRunner().invoke(main, ["status", str(path), "--json"])
+    assert [row["name"] for row in json.loads(found.stdout)] == [view.name]

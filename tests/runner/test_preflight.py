@@ -67,6 +67,11 @@ def test_check_starts_nothing(room: Room) -> None:
     script = render_to(room.folder, QUICK)
     assert f"{script.stem}  waiting" in room.run("--check")
     assert not log_of(script).exists()
+    room.run()
+    before = log_of(script).read_bytes()
+    assert f"{script.stem}  finished" in room.run("--check")
+    assert f"{script.stem}  waiting" in room.run("--check", "--n-trials", "4")
+    assert log_of(script).read_bytes() == before
 
 
 def test_a_full_disk_is_reported_and_the_next_runner_finishes(room: Room) -> None:

@@ -93,9 +93,21 @@ def test_a_run_says_whether_its_lead_is_more_than_seed_noise(finished: Any) -> N
         "within_sd": sum(value - first[0] <= stdev(again) for value in first[1:]),
     }
     words = "more" if noise["lead"] > 2 * noise["sd"] else "NOT more"
-    assert f"better than the median trial, {words} than noise (2 SD)\n" in done.stderr
+    lead = f"lead over the median trial: {noise['lead']:.3g}"
+    assert f"  {lead}, {words} than noise (2 SD)\n" in done.stderr
     near = f"within it of the best: {noise['within_sd']} others\n"
     assert f"seed noise: SD {noise['sd']:.3g}; {near}" in done.stderr
+
+
+def test_the_mean_of_the_reruns_is_compared_with_each_baseline(finished: Any) -> None:
+    _, done = finished
+    result = result_of(done)
+    mean = result["seed_noise"]["mean"]
+    for name, metrics in result["baselines"].items():
+        value = metrics["val_loss"]
+        words = "better than" if mean < value else "NOT better than"
+        sentence = f"  val_loss {mean:.6g} in reruns is {words} the {name} with {value:.6g}\n"
+        assert sentence in done.stderr
 
 
 def test_a_lucky_rerun_is_not_the_best_trial(finished: Any) -> None:

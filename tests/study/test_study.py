@@ -496,6 +496,15 @@ def test_help_and_status_answer_without_packages_and_a_missing_one_is_named(
     assert "is not installed: python -m pip install numpy optuna pandas torch" in missing.stderr
 
 
+def test_a_file_that_is_no_log_is_refused_and_left_as_it_is(sp500: Path, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("a line\nanother line\n")
+    done = run(render_to(tmp_path, QUICK), "--log", "notes.txt")
+    assert done.returncode == 2
+    assert "error: notes.txt is no log of a script; give another --log\n" in done.stderr
+    assert notes.read_text() == "a line\nanother line\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -505,11 +514,11 @@ def test_help_and_status_answer_without_packages_and_a_missing_one_is_named(
         (["--checkpoint-minutes", "x"], "argument --checkpoint-minutes: invalid float value: 'x'"),
         (["--n-tri", "3"], "unrecognized arguments: --n-tri 3"),
         (["--device", "tpu"], "--device tpu is not auto, cpu, cuda, cuda:N or mps"),
-        (["--enqueue", "none.json"], "no such file: none.json\n"),
-        (["--history", "none.log"], "no such file: none.log\n"),
+        (["--enqueue", "none.json"], "no such file: --enqueue none.json\n"),
+        (["--history", "none.log"], "no such file: --history none.log\n"),
         (["--log", "."], "--log . is a folder, not a file"),
         (["--status", "--smoke"], "not allowed with argument"),
-        (["--data", "none.csv"], "no such file: none.csv\n"),
+        (["--data", "none.csv"], "no such file: --data none.csv\n"),
     ],
 )
 def test_a_wrong_argument_is_refused_before_torch_is_imported(

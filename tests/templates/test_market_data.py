@@ -231,7 +231,7 @@ def test_a_missing_column_is_named(sp500: Path, monkeypatch: pytest.MonkeyPatch)
     ("changes", "message"),
     [
         ({"splits": {"val_fraction": 0.015}}, r"validation samples.*MIN_VAL_SAMPLES"),
-        ({"task": "threshold_15pct"}, r" 0 of them positive, .*MIN_CLASS_SAMPLES"),
+        ({"task": "threshold_15pct"}, r" 0 of them positive, .*MIN_CLASS_SAMPLES=10"),
     ],
     ids=["small", "one class"],
 )

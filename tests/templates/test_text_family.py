@@ -64,7 +64,12 @@ def test_a_line_of_json_ends_at_a_line_feed_only(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("a.csv", "text,label\nx,\n", "row 1: label is empty"),
-        ("a.csv", "text,lable\nx,y\n", "column label is missing; the file has text, lable"),
+        (
+            "a.csv",
+            "text,lable\nx,y\n",
+            "columns: label (label_column); the file has text, lable",
+        ),
+        ("a.csv", "a,b\nx,y\n", "missing columns: text (text_column), label (label_column); "),
         ("a.csv", "text,label\nx\n", "row 1: label is empty"),
         ("a.jsonl", '{"text": "x", "label": "y"}\n[]\n', "line 2 is not a JSON object"),
         ("a.jsonl", '{"text": "x"', "Expecting"),

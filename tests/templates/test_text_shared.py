@@ -160,7 +160,7 @@ def test_the_baselines_are_those_of_both_tasks_and_pairs(script: Script) -> None
     ("old", "new", "message"),
     [
         (",mit,", ",,", "row 1: label is empty"),
-        ("label", "licence", "column label is missing"),
+        ("label", "licence", "missing columns: label (label_column)"),
         (",mit,", ",bsd,", "the label bsd is not one of data.labels"),
         (",mit,", ",apache-2.0,", "0 training texts have the label mit"),
     ],

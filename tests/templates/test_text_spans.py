@@ -86,7 +86,7 @@ def test_every_format_gives_the_same_answers(suffix: str, tmp_path: Path) -> Non
         ("text,question,start,end\nab,q,1e999,2\n", "are not whole numbers"),
         ("text,question,start,end\nab,q,x,2\n", "could not convert"),
         ("text,question,start,end\n,q,1,2\n", "row 1: text is empty"),
-        ("text,question,begin,end\nab,q,1,2\n", "column start is missing"),
+        ("text,question,begin,end\nab,q,1,2\n", "missing columns: start (start_column); "),
         ("text,question,start,end\n" + "ab,q,0,1\n" * 30, "have an answer, fewer than"),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from hpogen.cli.command_group import examples, main
+from hpogen.errors import UsageError
 
 DEMO_DATA = ["sp500", "nasdaq", "stdlib", "licences", "licence-spans", "licence-joint"]
 
@@ -28,5 +29,8 @@ def demo_data(name: str, out: Path | None) -> None:
 
     default, source = SOURCES[name]
     path = out or Path(default)
-    write_atomic(path, source(name))
+    content = source(name)
+    if path.exists() and path.read_bytes() != content:
+        raise UsageError(f"{path} exists and holds other data; give another file with --out")
+    write_atomic(path, content)
     click.echo(os.fsencode(path))

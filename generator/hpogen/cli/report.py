@@ -60,7 +60,9 @@ from hpogen.errors import UsageError
     metavar="FILE",
     help="With --scaling: write a prediction for the next budget, or compare the one in FILE.",
 )
-@click.option("--bet-budget", metavar="BUDGET", help="The budget to predict, such as 2M.")
+@click.option(
+    "--bet-budget", metavar="BUDGET", help="With --bet: the budget to predict, such as 2M."
+)
 @click.option(
     "--transfer",
     type=click.Path(path_type=Path, file_okay=False),
@@ -95,6 +97,8 @@ def report(
     given["--transfer"] = transfer
     if not scaling and (lost := [name for name, value in given.items() if value]):
         raise UsageError(f"{lost[0]} needs --scaling")
+    if bet_budget and not bet:
+        raise UsageError("--bet-budget needs --bet FILE")
     found = hpogen.report.command.scaling_options(keep, hours, bet, bet_budget, transfer)
     options["scaling"] = found if scaling else None
     sys.exit(hpogen.report.command.report(logs, **options))

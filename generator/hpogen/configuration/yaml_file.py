@@ -135,6 +135,8 @@ def read_text(source: str, text: str) -> ConfigFile:
         message = str(error.problem)
         if message.startswith("but ") and error.context:
             message = f"{error.context}, {message}"
+        if error.context in ("while scanning an alias", "while scanning an anchor"):
+            message = 'a text that begins with * or & needs quotes, such as "*.txt"'
         raise ConfigError(f"{source}{where}: {shown(message, 200)}") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1

@@ -28,7 +28,8 @@ def verdicts(view: StudyView) -> list[Verdict]:
     faults = [COLLAPSED.format(best.number)] if best.user_attrs.get("collapsed") is True else []
     faults += [below(best, missed)] if missed else []
     sentences += [Verdict("bad", fault) for fault in faults]
-    is_good = not faults and any(baseline.reached is not None for baseline in view.baselines)
+    has_baseline = any(baseline.reached is not None for baseline in view.baselines)
+    is_good = has_baseline and not faults and not missed_by_reruns(view)
     sentences.append(Verdict("good" if is_good else "note", lead(view, best)))
     if not view.baselines:
         sentences.append(Verdict("note", "The log has no baselines to compare with."))
@@ -91,7 +92,21 @@ def rerun_verdict(view: StudyView) -> Verdict | None:
         f" median trial, {'more' if is_more else 'not more'} than seed noise (2 SD). {near} within"
         " one SD of the best."
     )
-    return Verdict("note" if is_more else "bad", sentence)
+    if missed := missed_by_reruns(view):
+        sentence += f" The mean of the reruns is not better than {listed(missed)}."
+    return Verdict("note" if is_more and not missed else "bad", sentence)
+
+
+def missed_by_reruns(view: StudyView) -> list[str]:
+    """Return the baselines that the mean of the reruns does not beat, each with its value.
+
+    The value of the best trial was chosen among many, that of its reruns was not.
+    """
+    if not (noise := view.rerun_noise):
+        return []
+    same = [baseline for baseline in view.baselines if baseline.metric == view.metric]
+    missed = [b for b in same if view.sign * noise["mean"] >= view.sign * b.value]
+    return [f"{b.name} ({b.metric} {text_of(b.value)})" for b in missed]
 
 
 def seed_noise(view: StudyView, best: Trial) -> str:
@@ -148,6 +163,8 @@ def short_verdict(view: StudyView) -> tuple[str, str]:
         return "bad", f"not better than {' and '.join(missed)}"
     if not view.baselines:
         return "note", "no baseline"
+    if missed_by_reruns(view):
+        return "bad", "not better in its reruns"
     return "good", "better than its baselines"
 
 

@@ -70,7 +70,9 @@ def print_study(console: Console, view: StudyView) -> None:
         console.print(Text(ends))
     print_importance(console, view)
     if coverage := coverage_of(view):
-        heading(console, "Shapes (rows d_model, columns n_layers)")
+        heading(
+            console, "Shapes (rows d_model, columns n_layers): trials, * with the best, · untried"
+        )
         console.print(map_of(coverage, view))
         console.print(Text(coverage_sentence(coverage)))
     if lines := cost_lines(view):

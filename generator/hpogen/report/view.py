@@ -55,7 +55,8 @@ class StudyView:
 
     @cached_property
     def name(self) -> str:
-        return text_of(self.study.name, 100)
+        smoke = "-smoke" if self.study.about.get("smoke") is True else ""  # as its log
+        return text_of(f"{self.study.name}{smoke}", 100)
 
     @cached_property
     def about(self) -> list[str]:

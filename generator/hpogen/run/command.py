@@ -167,7 +167,8 @@ def rows_of(scripts: Sequence[Script], paths: Sequence[Path]) -> list[Row]:
         log.poll()
         found = statuses_of(log)
         for one in found:
-            name = log.path.stem if log.path in totals else one.name
+            is_named = log.path in totals or log.path.stem == f"{one.name}-smoke"
+            name = log.path.stem if is_named else one.name
             rows.append(row_of(name, str(log.path), one, one.total))
         if not found:
             rows.append(row_of(log.path.stem, str(log.path), None, totals.get(log.path)))

@@ -113,6 +113,8 @@ class Job:
     def row(self, idle: str) -> Row:
         """Return the row of the table; `idle` is the state of a job without workers."""
         row = row_of(self.script.name, str(self.script.log), self.status, self.n_trials)
+        if self.complete and not self.closed:
+            return row
         if self.closed:
             return replace(row, state=self.end, reason=self.reason, seconds_left=None)
         if self.workers:

@@ -273,7 +273,9 @@ def left_out_lines(law: Scaling) -> list[str]:
     """Return the studies that were left out, or the training runs, with their reasons."""
     if law.surface and not law.by_budget:
         return law.surface.left_out
-    return [f"{name}: {'; '.join(reasons)}" for name, reasons in law.group.left_out]
+    lines = [f"{name}: {'; '.join(reasons)}" for name, reasons in law.group.left_out]
+    flags = " ".join(f"--keep {kind}" for kind in sorted(law.group.faults))
+    return lines + ([f"To fit them in spite of this: {flags}"] if flags else [])
 
 
 def sized(law: Scaling) -> str:

@@ -94,6 +94,7 @@ class Group:
         loss: best, or confirmed if every study has a configuration of several seeds.
         cells: those that qualify, by size.
         left_out: (name, sentences) of the others.
+        faults: kinds of faults of these, for --keep.
         remarks: facts that change no point.
     """
 
@@ -104,6 +105,7 @@ class Group:
     loss: str = "best"
     cells: list[Cell] = field(default_factory=list)
     left_out: list[tuple[str, list[str]]] = field(default_factory=list)
+    faults: set[str] = field(default_factory=set)
     remarks: list[str] = field(default_factory=list)
 
     @property
@@ -144,6 +146,7 @@ def group_of(views: Sequence[StudyView], keep: Collection[str]) -> Group:
         cell.kept = [kind for kind in cell.reasons if kind in keep]
         counted = [reason for kind, reason in cell.reasons.items() if kind not in keep]
         if counted:
+            group.faults |= cell.reasons.keys() - {*keep}
             group.left_out.append((cell.name, counted))
         else:
             group.cells.append(cell)

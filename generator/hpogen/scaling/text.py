@@ -56,7 +56,8 @@ def print_transfer(console: Console, law: Scaling) -> None:
 def print_plans(console: Console, law: Scaling) -> None:
     """Print what to run next."""
     if law.hours and not law.main.refusal:
-        heading(console, f"What to run next in {law.hours:g} hours")
+        hours = "1 hour" if law.hours == 1 else f"{law.hours:g} hours"
+        heading(console, f"What to run next in {hours}")
         if law.plans:
             console.print(table_of(*law.plans_table))
         console.print(Text(law.plans_caption))

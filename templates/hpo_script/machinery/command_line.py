@@ -37,8 +37,8 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
         add_arguments(parser)
     args = parser.parse_args()
     args.overrides = {n: str(v) for n, v in vars(args).items() if v != parser.get_default(n)}
-    files = [] if args.status else [Path(args.data), args.enqueue, args.history]
-    missing = [str(path) for path in files if path and not path.exists()]
+    paths = {"data": args.data, "enqueue": args.enqueue, "history": args.history}
+    missing = [f"--{n} {path}" for n, path in paths.items() if path and not Path(path).exists()]
     seconds = args.trial_seconds
     devices = ("auto", "cpu", "mps", "cuda", *(f"cuda:{index}" for index in range(64)))
     rules = {
@@ -46,7 +46,7 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
         f"--trial-seconds {seconds} is not a number above 0": seconds is None or 0 < seconds < 1e9,
         f"--device {args.device} is not auto, cpu, cuda, cuda:N or mps": args.device in devices,
         f"--log {args.log} is a folder, not a file": not args.log.is_dir(),
-        f"no such file: {', '.join(missing)}": not missing,
+        f"no such file: {', '.join(missing)}": args.status or not missing,
     }
     for broken in (rule for rule, holds in rules.items() if not holds):
         parser.error(broken)

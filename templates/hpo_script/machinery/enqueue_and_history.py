@@ -48,8 +48,7 @@ def history_lines(path: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
             params = normal_params(searched_params({**known, **SPACE.encode(arch_idx)}))
             fields: dict[str, Any] = {"from_study": study.study_id, "from_trial": trial.number}
             fields |= {"trial_params": params, "state": trial.state, "value": trial.value}
-            shown = (about["unit"], METRIC)
-            curve = [{name: point[name] for name in shown} for point in trial.curve]
+            curve = [{n: point[n] for n in (about["unit"], METRIC)} for point in trial.curve]
             lines.append({**fields, "learning_curve": curve})
     say(f"--history {path}: {len(lines)} of {len(ended)} trials lie in this search space")
     return lines

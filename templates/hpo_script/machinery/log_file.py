@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from hpo_script.experiment.shared import UnusableError
 from hpo_script.machinery.log_lines import format_event, read_event
 from hpo_script.machinery.logged_study import LoggedStudy
 
@@ -79,6 +80,8 @@ class LogFile:
                 if not (same and locks.st_nlink):  # other runs would not see the locks of this one
                     raise Interrupted(f"{self.path} or its .lock file was replaced in this run", 2)
                 self.take(file)
+                if self.damaged and not self.study.study_id:
+                    raise UnusableError(f"{self.path} is no log of a script; give another --log")
                 yield self.study
                 self.append(file)
         except OSError as error:

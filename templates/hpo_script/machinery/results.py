@@ -19,7 +19,7 @@ from hpo_script.machinery.logged_study import LoggedStudy, LoggedTrial
 SEED_NOISE = """\
 seed noise: SD {sd:.3g}; within it of the best: {within_sd} others
   {reruns} reruns of trial {rerun_of}: mean {mean:.6g}
-  {lead:.3g} better than the median trial, {word} than noise (2 SD)"""
+  lead over the median trial: {lead:.3g}, {word} than noise (2 SD)"""
 
 
 def row_of(trial: LoggedTrial) -> dict[str, Any]:
@@ -40,9 +40,8 @@ def row_of(trial: LoggedTrial) -> dict[str, Any]:
 
 def write_results(folder: Path, study: LoggedStudy) -> None:
     """Replace trials.csv, and best_params.json once a trial is complete."""
-    rows = [row_of(study.trials[number]) for number in sorted(study.trials)]
-    table = pd.DataFrame(rows, dtype=object).to_csv(index=False)
-    replace_file(folder / "trials.csv", lambda file: file.write(table.encode()))
+    rows = pd.DataFrame([row_of(study.trials[n]) for n in sorted(study.trials)], dtype=object)
+    replace_file(folder / "trials.csv", lambda file: file.write(rows.to_csv(index=False).encode()))
     if best := study.best(DIRECTION):
         found = {**summary(study), "best_params": searched_params(best.attributes)}
         found["best_user_attrs"] = {**best.attributes, "learning_curve": best.curve}
@@ -80,16 +79,27 @@ def say_result(study: LoggedStudy) -> None:
     say(f"best: trial {best.number}, {METRIC} {best.value:.6g}")
     for values in ({axis: found[axis] for axis in axes}, searched_params(found)):
         say("  " + ", ".join(f"{name}={value}" for name, value in values.items()))
-    for name, metrics in summary(study)["baselines"].items():
-        for metric, value in metrics.items():
-            lower = metric.endswith(("loss", "per_byte", "brier"))
-            sign = 1 if (DIRECTION == "minimize" if metric == METRIC else lower) else -1
-            words = "better than" if sign * found[metric] < sign * value else "NOT better than"
-            say(f"  {metric} {found[metric]:.4f} is {words} the {name} with {value:.4f}")
+    noise = study.seed_noise(DIRECTION)
+    say_baselines(found, summary(study)["baselines"], noise and noise["mean"])
     if found.get("collapsed"):
         say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
-    if noise := study.seed_noise(DIRECTION):
+    if noise:
         noise["word"] = "more" if noise["lead"] > 2 * noise["sd"] else "NOT more"
         say(SEED_NOISE.format_map(noise))
     elif f"{METRIC}_sd" not in found:
         say(f"Trial {best.number} has one seed: part of its lead may be the noise of its seed.")
+
+
+def say_baselines(
+    found: dict[str, Any], baselines: dict[str, dict[str, float]], reruns: float | None
+) -> None:
+    """Say whether the best trial, and its reruns on average, are better than the baselines."""
+    for name, metrics in baselines.items():
+        for metric, value in metrics.items():
+            lower = metric.endswith(("loss", "per_byte", "brier"))
+            sign = 1 if (DIRECTION == "minimize" if metric == METRIC else lower) else -1
+            mean = None if metric != METRIC else reruns
+            for where, reached in ("", found[metric]), (" in reruns", mean):
+                if reached is not None:
+                    words = "better than" if sign * reached < sign * value else "NOT better than"
+                    say(f"  {metric} {reached:.6g}{where} is {words} the {name} with {value:.6g}")

@@ -39,7 +39,7 @@ def differences(old: object, new: object, name: str) -> Iterator[str]:
         for key in dict.fromkeys((*old, *new)):
             yield from differences(old.get(key), new.get(key), f"{name}.{key}")
     elif old != new:
-        was, now = (json.dumps(value)[:60] for value in (old, new))
+        was, now = (json.dumps(value)[:70] for value in (old, new))
         yield f"{name} was {was}, is {now}"
 
 

@@ -154,8 +154,7 @@ class TrialTraining:
             if self.report_evaluation(point):
                 state, ended_by = "PRUNED", "pruned"
                 break
-            values = (SIGN * evaluation[METRIC] for evaluation in self.curve)
-            if stops_early(values, config):
+            if stops_early((SIGN * float(point[METRIC]) for point in self.curve), config):
                 ended_by = "early_stopping"
                 break
         best = min(self.curve, key=lambda evaluation: SIGN * float(evaluation[METRIC]))

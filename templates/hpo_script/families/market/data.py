@@ -73,8 +73,8 @@ class Task:
             n, n_positive = len(index), int(self.labels[index].sum())
             if n < MIN_VAL_SAMPLES or min(n_positive, n - n_positive) < MIN_CLASS_SAMPLES:
                 raise UnusableError(
-                    f"{self.data_path}: {n} {split} samples, {n_positive} of them positive, fewer"
-                    " than MIN_VAL_SAMPLES or MIN_CLASS_SAMPLES; use more rows or another task"
+                    f"{self.data_path}: {n} {split} samples, {n_positive} of them positive, below"
+                    f" {MIN_VAL_SAMPLES=} or {MIN_CLASS_SAMPLES=}; use more rows or another task"
                 )
         self.train_rate = float(labels[days[kept]].mean())
         start = start_features(frame)[days]

@@ -62,9 +62,9 @@ def read_cells(
     for number, row in enumerate(rows, 1):
         unread = hidden if split and row.get(split) == "test" else ()
         asked = {key: name for key, name in columns.items() if name and key not in unread}
-        if lacking := [name for name in asked.values() if name not in row]:
-            names = ", ".join(map(str, row))
-            raise ValueError(f"column {lacking[0]} is missing; the file has {names}")
+        if lacking := [f"{n} ({key}_column)" for key, n in asked.items() if n not in row]:
+            names = (", ".join(map(str, found)) for found in (lacking, row))
+            raise ValueError("missing columns: {}; the file has {}".format(*names))
         cells = {key: cell(row[name]) for key, name in asked.items()}
         if empty := [name for key, name in asked.items() if key in needed and not cells[key]]:
             raise ValueError(f"row {number}: {empty[0]} is empty")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from hpogen.configuration.yaml_file import shown
 from hpogen.families.market.constants import PRICE_COLUMNS
 from hpogen.families.market.data.problems import Cell
 from hpogen.families.market.data.reading import Reading
@@ -24,6 +25,8 @@ def ordered_rows(
         [texts[index] for index in dated],
         {name: [column[index] for index in dated] for name, column in values.items()},
     )
+    if not rows_of_one_instrument(reading, dated, rows):
+        return rows
     if "sort" not in reading.configured and is_newest_first(rows.dates):
         reading.read_options["sort"] = True
         reading.notes.append("the newest row is first; rows are sorted by date")
@@ -33,6 +36,29 @@ def ordered_rows(
         reading.notes.append(f"{n_rows - len(rows.dates):,} of {n_rows:,} rows are left out")
     check_prices(reading, rows)
     return rows
+
+
+def rows_of_one_instrument(reading: Reading, dated: Sequence[int], rows: Rows) -> bool:
+    """Return whether the rows are of one instrument; report a column that names several.
+
+    To keep the last row of each date would mix the prices of instruments.
+    """
+    n_rows, n_dates = len(rows.dates), len({*rows.dates})
+    if reading.read_options["duplicates"] == "last" or n_rows - n_dates < n_rows / 10:
+        return True
+    for name in reading.names.keys() - {"Date", *PRICE_COLUMNS}:
+        column = reading.cells(name)
+        kinds = list(dict.fromkeys(column[index] for index in dated))
+        pairs = {(date, column[index]) for date, index in zip(rows.dates, dated, strict=True)}
+        if len(pairs) == n_rows and 1 < len(kinds) < n_rows / 10:
+            values = ", ".join(f"'{shown(kind, 20)}'" for kind in kinds[:2])
+            more = ", …" if len(kinds) > 2 else ""
+            reading.problems.add(
+                f"column {shown(reading.names[name])} names {len(kinds):,} instruments ({values}"
+                f"{more}), which have rows of the same dates; write the rows of one into a file"
+            )
+            return False
+    return True
 
 
 def check_prices(reading: Reading, rows: Rows) -> None:

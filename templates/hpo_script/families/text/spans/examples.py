@@ -84,7 +84,9 @@ def found_span(answer: str, text: str) -> tuple[int, int]:
     if not answer:
         return NO_ANSWER
     if (times := text.count(answer)) != 1:
-        raise ValueError(f"the text holds the answer {times} times; give columns start and end")
+        raise ValueError(
+            f"the text holds the answer {times} times; give its start_column and end_column"
+        )
     first = text.index(answer)
     return first, first + len(answer)
 
