@@ -262,13 +262,13 @@ def repair_journals(names: tuple[str, ...], other_options: object) -> NoReturn:
 def read_logs(logs: tuple[str, ...]) -> tuple[Recovery, dict[str, OSError]]:
     """Return the recovery, and the errors of unreadable logs."""
     from recover_trials.progress_bar import progress_of
-    from recover_trials.read import read_trials
+    from recover_trials.read import collector_paused, read_trials
 
     unreadable: dict[str, OSError] = {}
     sources = [sys.stdin.buffer if name == "-" else name for name in logs]
-    with progress_of(logs) as progress:
+    with progress_of(logs) as progress, collector_paused():
         recovery = read_trials(sources, unreadable, progress=progress)
-    gc.freeze()  # else each collection visits all trials: 15 % of the time of a large log
+        gc.freeze()  # else each collection visits all trials: 15 % of the time of a large log
     return recovery, unreadable
 
 

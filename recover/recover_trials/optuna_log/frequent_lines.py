@@ -22,7 +22,7 @@ COUNT = rb"\d{1,3}(?:,\d{3})*"
 # stamp of a regular line.
 MENTION = re.compile(
     rb"rial(?: (?<=[\r\n\]]\[[A-Z] (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\] Trial )(\d{1,9})"
-    rb"(?: finished with value: (%(float)b) and parameters: \{([^}{\"\\\x1b\r\n]*)\}"
+    rb"(?: finished with value: (%(float)b) and parameters: \{([ !#-\[\]-z|~-\xff]*)\}"
     rb"\. Best is trial (\d{1,9}) with value: (%(float)b)\."
     rb"| (pruned)\.[^\[\x1b\r\n]*"
     # The predecessor printed six digits of the learning rate.
@@ -103,8 +103,8 @@ def predecessor_start(
     if batch:
         attrs["batch_size"] = int(batch)
     else:
-        sizes = {"micro_batch": int(micro), "accumulation_steps": int(steps)}
-        attrs |= {"batch_size": int(micro) * int(steps), **sizes}
+        attrs["batch_size"] = int(micro) * int(steps)
+        attrs |= {"micro_batch": int(micro), "accumulation_steps": int(steps)}
         params["dropout"] = float(dropout)
     return Start(int(number), time, params, attrs, True)
 

@@ -183,7 +183,7 @@ class OptunaRuns:
         value = result.values[0] if len(result.values) == 1 else None
         params = result.params
         if result.shows_best and not became_best(study, trial.number, value, result.best):
-            params = None
+            params, result = None, result._replace(others=None)
             trial.flags.append(ONLY_BEST_SHOWN)
         trial.state, trial.values, trial.datetime_complete = (
             result.state,
@@ -191,7 +191,7 @@ class OptunaRuns:
             result.time,
         )
         set_exact_params(trial, params or {})
-        add_remarks(trial, result if params is not None else result._replace(others=None))
+        add_remarks(trial, result)
         if result.best and value is not None:
             best, best_value = result.best
             if best is None:
