@@ -197,6 +197,33 @@ def test_records_of_rich_are_joined(width: int, shown: bool) -> None:
     assert len(flagged) <= (3 if width < 80 else 0)
 
 
+@pytest.mark.parametrize("width", [80, 100, 160])
+@pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("hidden", ["show_time", "show_level"])
+def test_records_of_rich_without_times_or_levels_are_not_lost(
+    width: int, shown: bool, hidden: str
+) -> None:
+    import logging
+
+    screen = io.StringIO()
+    console = Console(file=screen, width=width, force_terminal=False)
+    options: dict[str, Any] = {"show_path": shown, hidden: False}
+    handler = RichHandler(console=console, markup=False, **options)
+    for message in MESSAGES:
+        handler.emit(logging.LogRecord("optuna", 20, "study.py", 1135, message, None, None))
+
+    recovery = of_text(screen.getvalue())
+
+    expected = {row[1]: row for row in rows_of(of_text(STAMPED))}
+    rows = rows_of(recovery)
+    assert {row[1] for row in rows} == {*expected} or recovery.unmatched
+    assert all(row[2:4] == expected[row[1]][2:4] for row in rows)
+    flagged = {trial.number for study in recovery.studies for trial in study.rows if trial.flags}
+    for row in rows:
+        assert row[4] == expected[row[1]][4] or row[1] in flagged or row[1] == 4  # a tab
+    assert len(rows) == len(expected) or hidden == "show_level"
+
+
 def test_a_log_of_plain_lines_is_no_envelope() -> None:
     text = textwrap.dedent(STAMPED) + '{"epoch": 1, "loss": 0.5}\n<html>\n'
 
