@@ -86,6 +86,8 @@ class ResultFiles:
 
 def add_result(study: Study, result: ResultStudy) -> None:
     study.about = {**result.about, **study.about}
+    study.flags += result.flags
+    study.remarks += [text for text in result.remarks if text not in study.remarks]
     for trial in result.trials:
         add_result_row(study, trial)
     if result.best is None:
