@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from recover_trials.hpogen_log.version1_lines import OUTSIDE
 from recover_trials.model import Study, Trial
-from recover_trials.output.ranges import described, infer_distribution
+from recover_trials.output.ranges import described, infer_distribution, without_tuples
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -86,8 +86,9 @@ def freeze_trial(
 
     stored = {n: d for n, d in trial.distributions.items() if n not in stated}
     ranges = {**distributions, **from_json(stored)}
-    inside = {name: v for name, v in trial.params.items() if contains(ranges[name], v)}
-    outside = {n: v for n, v in trial.params.items() if n not in inside}
+    params = {name: without_tuples(value) for name, value in trial.params.items()}
+    inside = {name: v for name, v in params.items() if contains(ranges[name], v)}
+    outside = {n: v for n, v in params.items() if n not in inside}
     marked: dict[str, Any] = {OUTSIDE: [*outside]} if outside else {}
     if trial.datetime_start is None:  # Optuna requires one: the duration is 0 and marked
         marked[NO_START] = True
