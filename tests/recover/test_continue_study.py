@@ -228,8 +228,14 @@ def test_none_an_empty_text_and_unknown_differ(log: Path, tmp_path: Path) -> Non
     (study,) = read_trials(again).studies
     assert [trial.params.get("act", "?") for trial in study.rows] == [None, "a", "", "?", "?"]
 
-    shown = run(log, "--format", "table", "--columns", "act").stdout.split("\n")
-    assert shown[2].strip() == "None"
+    for option in ("--columns", "act"), ("--sql", "SELECT params_act FROM trials"), ():
+        shown = run(log, "--format", "table", *option).stdout.split("\n")
+        cells = [line.split()[-1] if line.split() else "" for line in shown if "act" not in line]
+        assert {"None", "a", "''"} <= {*cells}
+    text = tmp_path / "text.log"
+    text.write_text(LOG.replace("'act': ''", "'act': 'None'"))
+    query = "SELECT params_act FROM trials WHERE number < 3"
+    assert run(text, "--sql", query).stdout.split("\n")[1:4] == ["None", "a", "'None'"]
     parquet = pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "t.parquet"
     run(log, "--format", "parquet", "--output", path)
