@@ -203,6 +203,19 @@ def test_the_best_trials_come_first(log: Path) -> None:
     assert numbers("--top", "1") == [0]
 
 
+def test_a_study_without_the_column_keeps_its_order(log: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.log"
+    other.write_text(
+        f"{STAMP}A new study created in memory with name: t\n"
+        f"{STAMP}Trial 0 finished with values: [1.0, 2.0] and parameters: {{}}.\n"
+    )
+
+    for column in ("lr", "value", "values_1"):
+        rows = table(log, other, "--sort", column, "--top", "1")
+        assert [row["study"] for row in rows] == ["s", "t"]
+    assert run(log, other, "--sort", "lrr").exit_code == 2
+
+
 def test_columns_are_selected_in_their_order(log: Path) -> None:
     rows = table(log, "--columns", "state, lr,number", "--top", "1")
 
