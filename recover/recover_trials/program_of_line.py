@@ -106,7 +106,8 @@ class Dispatcher:
             stamped = follows_stamp(text, start)
         if not stamped and (self.has_stamps or not may_precede(text[:start])):
             if not isinstance(content, Opened):
-                self.findings.unstamped.add(text)
+                skipped = self.findings.unstamped if self.has_stamps else self.findings.unmatched
+                skipped.add(text)
             return
         self.has_stamps |= stamped
         if not isinstance(content, Result):

@@ -213,6 +213,7 @@ def test_a_study_without_the_column_keeps_its_order(log: Path, tmp_path: Path) -
     for column in ("lr", "value", "values_1"):
         rows = table(log, other, "--sort", column, "--top", "1")
         assert [row["study"] for row in rows] == ["s", "t"]
+    assert run(log, other, "--sort", "lr", "--columns", "number").exit_code == 0
     assert run(log, other, "--sort", "lrr").exit_code == 2
 
 

@@ -27,8 +27,26 @@ PREFIXES = (
     "INFO:optuna.study.study:",
     "[2026-03-01 10:00:00,123][optuna][INFO] - ",
     "10:00:00 INFO ",
+    "03/01 10:00:00 AM ",
+    "2026/03/01 10:00:00 INFO ",
+    "2026-03-01 10:00:00,123 INFO MainThread study ",
+    "WARNING 2026-03-01 10:00:00,123 study 1234 140234 ",
+    "trainer-1  | 2026-03-01 10:00:00,123 INFO ",
+    "Sun Mar  1 10:00:00 2026 ",
+    "2026-03-01 10:00:00,123 optuna.study.study[1135] INFORMATION ",
+    "+ ",
 )
-PROSE = ("He said that ", "see also ", "INFO he said ", "print(", "assert ", "the first 12 ")
+PROSE = (
+    "INFO stopped. ",
+    "2026-03-01 10:00:00 INFO he said ",
+    "10:00:00 and the ",
+    "He said that ",
+    "see also ",
+    "INFO he said ",
+    "print(",
+    "assert ",
+    "the first 12 ",
+)
 
 
 def of_text(text: str) -> Recovery:
@@ -231,3 +249,42 @@ def test_parameters_are_not_joined_across_the_next_record() -> None:
         (1, "COMPLETE", (0.4,), {"lr": 0.004}),
     ]
     assert study.rows[0].flags == ["parameters cut short"]
+
+
+def test_lines_without_any_time_stamp_are_not_said_to_lack_one() -> None:
+    (line,) = of_text("He said that " + PAIR.format(0, 5) + "\n").report()
+
+    assert "lines about trials in an unknown form: 1" in line
+
+
+def test_a_time_of_twelve_hours_is_unknown() -> None:
+    study = one_study("2026-03-01 10:00:00 PM INFO " + PAIR.format(0, 5))
+
+    assert study.rows[0].datetime_complete is None
+
+
+@pytest.mark.parametrize("value", ["np.longdouble('0.1')", "np.datetime64('2026-01-01')"])
+def test_the_text_of_a_number_is_no_value(value: str) -> None:
+    (trial,) = one_study(
+        f"{STAMP}Trial 0 finished with value: 0.5 and parameters: {{'a': {value},"
+        " 'b': np.str_('x')}. Best is trial 0 with value: 0.5."
+    ).rows
+
+    assert trial.params == {"b": "x"}
+    assert trial.user_attrs == {"unreadable_params": {"a": value}}
+
+
+def test_parameters_that_end_before_their_line_are_flagged() -> None:
+    (trial,) = one_study(
+        f"{STAMP}Trial 0 finished with value: 0.5 and parameters: {{'a': <Set 1}}>, 'b': 2}}."
+        " Best is trial 0 with value: 0.5."
+    ).rows
+
+    assert trial.flags == ["parameters cut short"]
+    assert trial.params == {}
+
+
+def test_a_finished_trial_without_a_value_is_no_row() -> None:
+    recovery = of_text(f"{STAMP}Told trial 0 with values None and state 1.\n")
+
+    assert (recovery.has_trials, recovery.unmatched) == (False, 1)

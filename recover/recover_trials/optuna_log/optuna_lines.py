@@ -184,7 +184,7 @@ def asked_or_told(text: str, match: re.Match[str]) -> tuple[Start | Result | Non
     state = TOLD_STATES.get(match["told_state"], match["told_state"])
     if state == "None":
         state = "COMPLETE" if finite else "FAIL"
-    if state not in TOLD_STATES.values():
+    if state not in TOLD_STATES.values() or (state == "COMPLETE" and not finite):
         return None, match.end()
     values = () if state == "FAIL" else finite
     return Result(int(match["told"]), state, time, values), match.end()

@@ -17,7 +17,7 @@ def select_rows(recovery: Recovery, sort: str | None, top: int | None) -> None:
     Trials without a value in the column come last. Raises UnknownColumnError if no study has it.
     """
     if sort:
-        column_of(sort.removeprefix("-"), table_of(recovery)[0])
+        column_of(sort.removeprefix("-"), table_of(Recovery(recovery.studies))[0])
     for study in recovery.studies:
         trials = study.rows
         if sort:
