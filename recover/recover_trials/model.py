@@ -194,10 +194,14 @@ class Study:
             return next((t for t in finished if (t.number, t.value) == (number, value)), None)
         sign = -1 if self.direction == "maximize" else 1
         best = self.first_best(finished)
-        if value is not None and number not in self.trials:
+        if value is not None and not self.finished_rows(number):
             beaten = best is None or sign * value < sign * (best.value or 0.0)
             return None if beaten else best
         return best
+
+    def finished_rows(self, number: int | None) -> list[Trial]:
+        """Return the finished rows of a trial."""
+        return [row for row in self.trials.get(number or 0, ()) if row.state == "COMPLETE"]
 
     def first_best(self, finished: list[Trial]) -> Trial | None:
         """Return the trial with the best value, the lowest number among equals."""

@@ -160,6 +160,7 @@ def test_trials_of_the_command_line_are_read() -> None:
         " beca",
         " because of the foll",
         " because of the following error: ",
+        " because of the following error: Valu",
         " because of the following error: ValueError('bo",
         " because of the following error: ValueError('a(b)",
     ],
@@ -288,3 +289,34 @@ def test_a_finished_trial_without_a_value_is_no_row() -> None:
     recovery = of_text(f"{STAMP}Told trial 0 with values None and state 1.\n")
 
     assert (recovery.has_trials, recovery.unmatched) == (False, 1)
+
+
+@pytest.mark.parametrize("rest", ["", " fail", " failed with para", " finished with value: 0."])
+def test_a_cut_line_before_another_on_its_line_is_counted(rest: str) -> None:
+    recovery = of_text(f"{STAMP}Trial 0{rest}{STAMP}{PAIR.format(1, 4)}\n")
+
+    assert [trial.number for study in recovery.studies for trial in study.rows] == [1]
+    assert recovery.unmatched == 1
+
+
+@pytest.mark.parametrize(
+    "state", ["pruned. ", "failed, because the objective function returned nan."]
+)
+def test_a_best_trial_that_ended_otherwise_is_a_conflict(state: str) -> None:
+    recovery = of_text(
+        f"{STAMP}Trial 3 {state}\n{STAMP}Trial 5 finished with value: 0.5 and parameters: {{}}."
+        " Best is trial 3 with value: 0.2.\n"
+    )
+
+    assert len(recovery.conflicts) == 1
+    assert recovery.studies[0].best is None
+
+
+def test_a_started_best_trial_without_an_end_line_is_named() -> None:
+    recovery = of_text(
+        f"{STAMP}Trial 3: {{'lr': 0.1}}\n{STAMP}Trial 5 finished with value: 0.5 and parameters:"
+        " {}. Best is trial 3 with value: 0.2.\n"
+    )
+
+    assert recovery.studies[0].best is None
+    assert "best trial 3: 0.2, named by other lines" in recovery.report()[0]
