@@ -30,6 +30,8 @@ DOMINATED = "another entry of the Pareto front is better"
 SCORE_OUT_OF_RANGE = "its value is a score, and not between 0 and 1"
 NUMBER_UNCERTAIN = "number uncertain: a damaged line before it may have created a trial"
 UNCERTAIN = "may belong to another study of this file: their lines are mixed"
+# Attributes of trials in a storage whose times the log did not hold.
+NO_START, NO_END = "start_unknown", "end_unknown"
 SHARED_COLUMNS = ("budget", "horizon", "task")  # the same for all trials of a study
 
 NOT_LITERALS = "parameters left out, for their values are not literals: "  # their names follow
@@ -235,6 +237,14 @@ class Study:
         numbers = sorted(self.trials)
         between = zip([self.starts_at - 1, *numbers], numbers, strict=False)
         return [range(low + 1, high) for low, high in between if high - low > 1]
+
+
+def forget_invented_times(trial: Trial) -> None:
+    """Remove the times of a storage that its attributes name as unknown."""
+    if trial.user_attrs.pop(NO_START, None) is True:
+        trial.datetime_start = None
+    if trial.user_attrs.pop(NO_END, None) is True:
+        trial.datetime_complete = None
 
 
 def compatible(one: object, other: object) -> bool:

@@ -116,6 +116,27 @@ def test_tuples_are_written_as_the_lists_of_the_storage(tmp_path: Path) -> None:
     assert [trial.params["sizes"] for trial in study.trials] == [[1, 2], [3]]
 
 
+def test_unknown_times_of_a_storage_stay_unknown(tmp_path: Path) -> None:
+    path, storage = tmp_path / "t.log", tmp_path / "t.db"
+    lines = [
+        f"Trial {number} finished with value: 0.5 and parameters: {{}}."
+        " Best is trial 0 with value: 0.5.\n"
+        for number in range(2)
+    ]
+    path.write_text(lines[0] + STAMP + lines[1])
+    run(path, "--to-storage", f"sqlite:///{storage}", "--direction", "minimize")
+
+    for sources in ([storage], [path, storage]):
+        rows = read_trials(sources).studies[0].rows
+        assert [row.datetime_start for row in rows] == [None, None]
+        assert [row.datetime_complete is None for row in rows] == [True, False]
+        assert [row.user_attrs for row in rows] == [{}, {}]
+
+
+def test_ranges_without_a_storage_are_refused(log: Path) -> None:
+    assert run(log, "--ranges", log).exit_code == 2
+
+
 def test_an_unknown_start_gives_no_invented_duration(log: Path, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 's.db'}"
     run(log, "--to-storage", url)
