@@ -131,6 +131,24 @@ def test_an_envelope_is_opened_in_any_pieces(
     assert rows_of(read_trials([pieces])) == rows_of(of_text(STAMPED))
 
 
+@pytest.mark.parametrize("envelope", [docker, json_lines, nested, logfmt])
+@pytest.mark.parametrize("start", ["\ufeff", "\n"])
+def test_what_precedes_the_first_record_does_not_matter(
+    envelope: Callable[[tuple[str, ...]], str], start: str
+) -> None:
+    assert rows_of(of_text(start + envelope(MESSAGES))) == rows_of(of_text(STAMPED))
+
+
+@pytest.mark.parametrize("inner", [docker, json_lines, nested])
+@pytest.mark.parametrize("outer", [json_lines, logfmt])
+def test_a_record_within_a_record_is_opened(
+    inner: Callable[[tuple[str, ...]], str], outer: Callable[[tuple[str, ...]], str]
+) -> None:
+    records = tuple(inner(MESSAGES).splitlines())
+
+    assert rows_of(of_text(outer(records))) == rows_of(of_text(STAMPED))
+
+
 def test_the_time_of_a_record_is_the_time_of_its_message() -> None:
     for envelope in (json_lines, logfmt):
         (study,) = of_text(envelope(MESSAGES)).studies

@@ -214,10 +214,11 @@ VALUES = (
 
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize("pieces", [1, 7, 100, 10_000])
-def test_a_value_that_is_no_literal_costs_only_itself(value: str, pieces: int) -> None:
+@pytest.mark.parametrize("best", ["0.5", "inf", "-inf"])
+def test_a_value_that_is_no_literal_costs_only_itself(value: str, pieces: int, best: str) -> None:
     text = (
-        f"{STAMP}Trial 0 finished with value: 0.5 and parameters: {{'lr': 0.001, 'opt': {value},"
-        f" 'flag': np.True_, 'n': 3}}. Best is trial 0 with value: 0.5.\n"
+        f"{STAMP}Trial 0 finished with value: {best} and parameters: {{'lr': 0.001,"
+        f" 'opt': {value}, 'flag': np.True_, 'n': 3}}. Best is trial 0 with value: {best}.\n"
         f"{STAMP}Trial 1 failed with parameters: {{'opt': {value}}} because of the following"
         f" error: ValueError('x').\n{STAMP}{PAIR.format(2, 4)}\n"
     ).encode()
@@ -227,7 +228,7 @@ def test_a_value_that_is_no_literal_costs_only_itself(value: str, pieces: int) -
 
     (study,) = recovery.studies
     assert rows_of(study) == [
-        (0, "COMPLETE", (0.5,), {"lr": 0.001, "flag": True, "n": 3}),
+        (0, "COMPLETE", (float(best),), {"lr": 0.001, "flag": True, "n": 3}),
         (1, "FAIL", (), {}),
         (2, "COMPLETE", (0.4,), {"lr": 0.004}),
     ]
