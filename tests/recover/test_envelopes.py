@@ -139,6 +139,17 @@ def test_what_precedes_the_first_record_does_not_matter(
     assert rows_of(of_text(start + envelope(MESSAGES))) == rows_of(of_text(STAMPED))
 
 
+def test_parameters_over_several_records_of_docker_are_joined() -> None:
+    lines = (
+        "Trial 0 finished with value: 0.5 and parameters: {'lr': 0.1, 'model': P(steps=[A(),\n"
+        "          B()]), 'n': 3}. Best is trial 0 with value: 0.5.",
+    )
+
+    (row,) = rows_of(of_text(docker(lines)))
+
+    assert row[4] == {"lr": 0.1, "n": 3}
+
+
 @pytest.mark.parametrize("inner", [docker, json_lines, nested])
 @pytest.mark.parametrize("outer", [json_lines, logfmt])
 def test_a_record_within_a_record_is_opened(
