@@ -187,6 +187,7 @@ def main(
         )
     check_output(output, format_, force=force)
     check_columns(columns, format_, sql)
+    check_ranges(ranges, to_storage)
     recovery, unreadable = read_logs(logs)
     select_study(recovery, study)
     rename_study(recovery, rename)
@@ -327,6 +328,12 @@ def check_columns(columns: str | None, format_: str | None, sql: str | None) -> 
         raise click.UsageError(f"format {format_} has no columns to select")
     if sql is not None and (columns or format_ not in (None, "table", "csv")):
         raise click.UsageError("--sql writes a table or CSV, with the columns that it names")
+
+
+def check_ranges(ranges: Path | None, to_storage: str | None) -> None:
+    """Refuse ranges without a storage that they could describe."""
+    if ranges and not to_storage:
+        raise click.UsageError("--ranges sets the ranges of a storage; add --to-storage URL")
 
 
 def rename_study(recovery: Recovery, name: str | None) -> None:

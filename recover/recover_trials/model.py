@@ -30,6 +30,8 @@ DOMINATED = "another entry of the Pareto front is better"
 SCORE_OUT_OF_RANGE = "its value is a score, and not between 0 and 1"
 NUMBER_UNCERTAIN = "number uncertain: a damaged line before it may have created a trial"
 UNCERTAIN = "may belong to another study of this file: their lines are mixed"
+# Attributes of trials in a storage whose times the log did not hold.
+NO_START, NO_END = "start_unknown", "end_unknown"
 SHARED_COLUMNS = ("budget", "horizon", "task")  # the same for all trials of a study
 
 NOT_LITERALS = "parameters left out, for their values are not literals: "  # their names follow
@@ -194,10 +196,14 @@ class Study:
             return next((t for t in finished if (t.number, t.value) == (number, value)), None)
         sign = -1 if self.direction == "maximize" else 1
         best = self.first_best(finished)
-        if value is not None and number not in self.trials:
+        if value is not None and not self.finished_rows(number):
             beaten = best is None or sign * value < sign * (best.value or 0.0)
             return None if beaten else best
         return best
+
+    def finished_rows(self, number: int | None) -> list[Trial]:
+        """Return the finished rows of a trial."""
+        return [row for row in self.trials.get(number or 0, ()) if row.state == "COMPLETE"]
 
     def first_best(self, finished: list[Trial]) -> Trial | None:
         """Return the trial with the best value, the lowest number among equals."""
@@ -231,6 +237,14 @@ class Study:
         numbers = sorted(self.trials)
         between = zip([self.starts_at - 1, *numbers], numbers, strict=False)
         return [range(low + 1, high) for low, high in between if high - low > 1]
+
+
+def forget_invented_times(trial: Trial) -> None:
+    """Remove the times of a storage that its attributes name as unknown."""
+    if trial.user_attrs.pop(NO_START, None) is True:
+        trial.datetime_start = None
+    if trial.user_attrs.pop(NO_END, None) is True:
+        trial.datetime_complete = None
 
 
 def compatible(one: object, other: object) -> bool:

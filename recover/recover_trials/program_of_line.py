@@ -18,6 +18,7 @@ from recover_trials.optuna_log.optuna_lines import Opened, Result
 from recover_trials.optuna_log.runs import OptunaRuns
 from recover_trials.optuna_log.stamps import (
     EXCEPTION,
+    STAMP,
     follows_stamp,
     is_quoted_by,
     is_stamped,
@@ -63,10 +64,16 @@ class Dispatcher:
         if not text.strip() or self.is_quotation(text):
             return
         statements = optuna_lines.parse_statements(text, ended=ended)
+        self.count_cut_line(text[: statements[0].start] if statements else "")
         for content, start, stamped in statements:
             self.add_statement(content, text, start, stamped=stamped)
         if not statements:
             self.read_other(text, between, ended=ended)
+
+    def count_cut_line(self, before: str) -> None:
+        """Count a line about a trial that is cut, so that another statement follows it."""
+        if any(MENTION.match(before, stamp.end()) for stamp in STAMP.finditer(before)):
+            self.findings.unmatched.add(before)
 
     @property
     def is_plain(self) -> bool:
@@ -106,7 +113,8 @@ class Dispatcher:
             stamped = follows_stamp(text, start)
         if not stamped and (self.has_stamps or not may_precede(text[:start])):
             if not isinstance(content, Opened):
-                self.findings.unstamped.add(text)
+                skipped = self.findings.unstamped if self.has_stamps else self.findings.unmatched
+                skipped.add(text)
             return
         self.has_stamps |= stamped
         if not isinstance(content, Result):

@@ -89,7 +89,8 @@ def check_best(study: Study) -> None:
     if study.lower_is_better and study.higher_is_better:
         study.flags.append(DIRECTIONS_CONFLICT)
     for number, value in study.named_bests.items():
-        values = [t.value for t in study.trials.get(number, ()) if t.state == "COMPLETE"]
+        ends = [t for t in study.trials.get(number, ()) if t.state != "RUNNING"]
+        values = [t.value if t.state == "COMPLETE" else t.state for t in ends]
         if values and value not in values:
             study.flags.append(BEST_DIFFERS.format(number, values[0], value))
     named, best = study.named_best, study.best
@@ -111,7 +112,7 @@ def study_report(study: Study) -> list[str]:
     )
     best, named = study.best, study.named_best
     text = f"; best trial {best.number}: {best.value}" if best else ""
-    if best is None and named and named[0] not in study.trials:
+    if best is None and named and not has_ended(study, named[0]):
         text = (
             f"; best trial {named[0]}: {named[1]}, named by other lines; its end line is missing"
         )
@@ -128,6 +129,11 @@ def study_report(study: Study) -> list[str]:
         )
     lines += [f"  {text}" for text in (*study.flags, *study.remarks)]
     return lines + flag_report(study)
+
+
+def has_ended(study: Study, number: int) -> bool:
+    """Return whether a trial has an end line."""
+    return any(trial.state != "RUNNING" for trial in study.trials.get(number, ()))
 
 
 def flag_report(study: Study) -> list[str]:

@@ -40,12 +40,12 @@ act: [null, a, "", b]
 PYTHON = """\
 import os
 LOW, HIGH = 1, 2
-TOP = 0.1
+TOP: float = 1 / 10
 CHOICES = [None, "a", "", "b"]
 os.remove("never-run")
 def objective(trial):
-    lr = trial.suggest_float("lr", 1e-6, high=TOP, log=True)
-    n = trial.suggest_int("n", 1, 1024, log=True)
+    lr = trial.suggest_float("lr", 10**-6, high=TOP, log=True)
+    n = trial.suggest_int("n", 1, 4 * 256, log=True)
     return lr * n if trial.suggest_categorical("act", CHOICES) else lr
 """
 
@@ -98,6 +98,45 @@ def test_a_wide_positive_range_is_guessed_as_log_and_reported(log: Path, tmp_pat
     study.optimize(lambda t: t.suggest_float("lr", 1e-6, 0.1, log=True), n_trials=2)
 
 
+@pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
+def test_tuples_are_written_as_the_lists_of_the_storage(tmp_path: Path) -> None:
+    path, url = tmp_path / "t.log", f"sqlite:///{tmp_path / 't.db'}"
+    path.write_text(
+        "".join(
+            f"{STAMP}Trial {number} finished with value: 0.5 and parameters: {{'sizes': {sizes}}}."
+            " Best is trial 0 with value: 0.5.\n"
+            for number, sizes in enumerate(("(1, 2)", "(3,)"))
+        )
+    )
+
+    ran = run(path, "--to-storage", url, "--direction", "minimize", "--rename", "t")
+
+    assert ran.exit_code == 0
+    study = optuna.load_study(study_name="t", storage=url)
+    assert [trial.params["sizes"] for trial in study.trials] == [[1, 2], [3]]
+
+
+def test_unknown_times_of_a_storage_stay_unknown(tmp_path: Path) -> None:
+    path, storage = tmp_path / "t.log", tmp_path / "t.db"
+    lines = [
+        f"Trial {number} finished with value: 0.5 and parameters: {{}}."
+        " Best is trial 0 with value: 0.5.\n"
+        for number in range(2)
+    ]
+    path.write_text(lines[0] + STAMP + lines[1])
+    run(path, "--to-storage", f"sqlite:///{storage}", "--direction", "minimize")
+
+    for sources in ([storage], [path, storage]):
+        rows = read_trials(sources).studies[0].rows
+        assert [row.datetime_start for row in rows] == [None, None]
+        assert [row.datetime_complete is None for row in rows] == [True, False]
+        assert [row.user_attrs for row in rows] == [{}, {}]
+
+
+def test_ranges_without_a_storage_are_refused(log: Path) -> None:
+    assert run(log, "--ranges", log).exit_code == 2
+
+
 def test_an_unknown_start_gives_no_invented_duration(log: Path, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 's.db'}"
     run(log, "--to-storage", url)
@@ -115,6 +154,12 @@ def test_an_unknown_start_gives_no_invented_duration(log: Path, tmp_path: Path) 
         ("lr: {type: float, low: 1, high: 2, base: 10}", "unknown key base"),
         ("lr: {type: float, low: 2, high: 1}", "lr: "),
         ("lr: {type: float, low: 2}", "lr: "),
+        ("lr: {type: float, low: null, high: 1}", "low must be a finite number"),
+        ("lr: {type: float, low: [1], high: 1}", "low must be a finite number"),
+        ("lr: {type: float, low: 1, high: .inf}", "high must be a finite number"),
+        ("n: {type: int, low: 1.5, high: 8}", "low must be a whole number"),
+        ("lr: {type: float, low: 1, high: 2, log: 'no'}", "log must be true or false"),
+        ("lr: {type: float, low: 1, high: 2}\nlr: {type: float, low: 1, high: 3}", "twice"),
         ("lr: [", "r.yaml"),
         ("- 1", "no parameters"),
     ],
@@ -135,6 +180,11 @@ def test_invalid_ranges_are_named(text: str, message: str, log: Path, tmp_path: 
     [
         ("t.suggest_float('lr', low(), 1)", "not a constant"),
         ("t.suggest_int('a', 1, 2)\nt.suggest_int('a', 1, 3)", "two different ranges"),
+        ("LOW = 1\ndef f(t):\n    LOW = 2\n    t.suggest_int('a', LOW, 9)", "not a constant"),
+        ("LOW = 1\nLOW += 1\nt.suggest_int('a', LOW, 9)", "not a constant"),
+        ("C = ['a']\nC.append('b')\nt.suggest_categorical('a', C)", "not a constant"),
+        ("t.suggest_int('a', 1, 9, **options)", "not a constant"),
+        ("t.suggest_int('a', 1, 9**9**9)", "not a constant"),
         ("x = 1", "no suggest_ call"),
         ("x = (", "objective.py"),
     ],
@@ -174,6 +224,20 @@ def test_the_best_trials_come_first(log: Path) -> None:
     assert numbers("--top", "1") == [0]
 
 
+def test_a_study_without_the_column_keeps_its_order(log: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.log"
+    other.write_text(
+        f"{STAMP}A new study created in memory with name: t\n"
+        f"{STAMP}Trial 0 finished with values: [1.0, 2.0] and parameters: {{}}.\n"
+    )
+
+    for column in ("lr", "value", "values_1"):
+        rows = table(log, other, "--sort", column, "--top", "1")
+        assert [row["study"] for row in rows] == ["s", "t"]
+    assert run(log, other, "--sort", "lr", "--columns", "number").exit_code == 0
+    assert run(log, other, "--sort", "lrr").exit_code == 2
+
+
 def test_columns_are_selected_in_their_order(log: Path) -> None:
     rows = table(log, "--columns", "state, lr,number", "--top", "1")
 
@@ -199,8 +263,14 @@ def test_none_an_empty_text_and_unknown_differ(log: Path, tmp_path: Path) -> Non
     (study,) = read_trials(again).studies
     assert [trial.params.get("act", "?") for trial in study.rows] == [None, "a", "", "?", "?"]
 
-    shown = run(log, "--format", "table", "--columns", "act").stdout.split("\n")
-    assert shown[2].strip() == "None"
+    for option in ("--columns", "act"), ("--sql", "SELECT params_act FROM trials"), ():
+        shown = run(log, "--format", "table", *option).stdout.split("\n")
+        cells = [line.split()[-1] if line.split() else "" for line in shown if "act" not in line]
+        assert {"None", "a", "''"} <= {*cells}
+    text = tmp_path / "text.log"
+    text.write_text(LOG.replace("'act': ''", "'act': 'None'"))
+    query = "SELECT params_act FROM trials WHERE number < 3"
+    assert run(text, "--sql", query).stdout.split("\n")[1:4] == ["None", "a", "'None'"]
     parquet = pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "t.parquet"
     run(log, "--format", "parquet", "--output", path)

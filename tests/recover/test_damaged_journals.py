@@ -107,7 +107,7 @@ def test_a_hole_before_added_trials_makes_their_numbers_uncertain(added: list[by
 
 
 @pytest.mark.parametrize(
-    "start", [codecs.BOM_UTF8, b"\0" * 10, b"\n\n", b'"js","directions":[1]}\n']
+    "start", [codecs.BOM_UTF8, b"\0" * 10, b"\n\n", b"x\n" * 5, b'"js","directions":[1]}\n']
 )
 def test_what_precedes_the_first_line_does_not_matter(asked: list[bytes], start: bytes) -> None:
     recovery = read([start, *asked])

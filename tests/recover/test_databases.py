@@ -128,9 +128,62 @@ def test_a_finished_trial_without_a_value_is_flagged(database: Path) -> None:
     assert read_trials(database).conflicts == ["one: trial 0: finished, but its value is missing"]
 
 
-def test_a_page_of_zeros_costs_only_its_rows(
+def test_a_lost_value_of_several_moves_no_other(database: Path) -> None:
+    change(database, "DELETE FROM trial_values WHERE trial_id = 13 AND objective = 0")
+
+    recovery = read_trials(database)
+
+    trial, other = recovery.studies[1].rows
+    assert (trial.values, len(other.values)) == ((), 2)
+    assert "finished, but its value is missing" in trial.flags
+
+
+def test_a_transaction_that_a_crash_interrupted_is_undone(
     database: Path, truth: dict[str, list[dict[str, Any]]]
 ) -> None:
+    crashed = database.with_name("crashed.db")
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        for statement in ("PRAGMA cache_size = 1", "PRAGMA cache_spill = 1", "BEGIN IMMEDIATE"):
+            connection.execute(statement)
+        rows = [(1, f"k{number}", f'"{"x" * 400}"') for number in range(300)]
+        connection.executemany(
+            "INSERT INTO trial_user_attributes (trial_id, key, value_json) VALUES (?, ?, ?)", rows
+        )
+        connection.execute("UPDATE trials SET state = 'FAIL'")
+        for end in ("", "-journal"):
+            Path(f"{crashed}{end}").write_bytes(Path(f"{database}{end}").read_bytes())
+        connection.execute("ROLLBACK")
+    before = crashed.read_bytes()
+
+    assert by_name(read_trials(crashed)) == truth
+    assert crashed.read_bytes() == before
+
+
+def test_a_truncated_database_keeps_its_other_rows(
+    database: Path, truth: dict[str, list[dict[str, Any]]]
+) -> None:
+    data = database.read_bytes()
+    database.write_bytes(data[: len(data) - 3 * PAGE])
+
+    recovery = read_trials(database)
+
+    assert sum(len(study.rows) for study in recovery.studies) == 14
+    assert recovery.conflicts
+    for study in recovery.studies:
+        for trial, row in zip(study.rows, contents_of(study), strict=True):
+            assert trial.flags or row == truth[study.name][trial.number]
+
+
+@pytest.mark.parametrize("is_enqueued", [False, True])
+def test_a_page_of_zeros_costs_only_its_rows(
+    database: Path, truth: dict[str, list[dict[str, Any]]], is_enqueued: bool
+) -> None:
+    if is_enqueued:  # the first trial runs last
+        change(
+            database,
+            "UPDATE trial_params SET param_id = param_id + 1000 WHERE trial_id = 1",
+            "UPDATE trials SET datetime_complete = '2999-01-01' WHERE trial_id = 1",
+        )
     data = database.read_bytes()
     recovered = 0
     for start in range(PAGE, len(data), PAGE):

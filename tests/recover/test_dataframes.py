@@ -53,6 +53,9 @@ WRITERS: dict[str, Callable[[Any, Path], None]] = {
     "index.json": lambda df, path: df.to_json(path, orient="index", **EPOCH),
     "split.json": lambda df, path: df.to_json(path, orient="split", **EPOCH),
     "table.json": lambda df, path: df.to_json(path, orient="table", double_precision=15),
+    "seconds.json": lambda df, path: df.to_json(path, date_unit="s", **EPOCH),
+    "ns.json": lambda df, path: df.to_json(path, date_unit="ns", **EPOCH),
+    "unknown": lambda df, path: df.to_csv(path, na_rep="NaN"),
     "lines": lambda df, path: df.to_json(path, orient="records", lines=True, **EPOCH),
 }
 
@@ -92,6 +95,27 @@ def test_a_dataframe_with_columns_of_two_levels_is_read(
     check(path, study)
 
 
+def test_two_levels_and_two_objectives_are_read(tmp_path: Path) -> None:
+    study = optuna.create_study(directions=["minimize", "maximize"])
+    study.optimize(lambda trial: (trial.suggest_float("a", 0, 1), -1.5), n_trials=3)
+    path = tmp_path / "multi.csv"
+    study.trials_dataframe(multi_index=True).to_csv(path)
+
+    (recovered,) = read_trials(path).studies
+
+    assert [(t.number, t.values, t.params) for t in recovered.rows] == [
+        (t.number, tuple(t.values), t.params) for t in study.trials
+    ]
+
+
+def test_rounding_is_reported(study: optuna.Study, tmp_path: Path) -> None:
+    path = tmp_path / "rounded.json"
+    for digits, expected in ((10, True), (6, False)):
+        study.trials_dataframe().to_json(path, double_precision=digits)
+        report = "\n".join(read_trials(path).report())
+        assert ("pandas rounded the numbers to 10 decimals" in report) == expected
+
+
 @pytest.mark.parametrize("form", ["table", "yaml", "json"])
 @pytest.mark.parametrize("flatten", [[], ["--flatten"]])
 def test_what_optuna_prints_is_read(
@@ -101,9 +125,9 @@ def test_what_optuna_prints_is_read(
     done = run_in(tmp_path, *command, "--study-name", "df", "-f", form, *flatten)
     assert done.returncode == 0, done.stderr
     path = tmp_path / "printed"
-    path.write_text(done.stdout)
-
-    check(path, study)
+    for text in (done.stdout, done.stderr + done.stdout):
+        path.write_text(text)
+        check(path, study)
 
 
 def test_a_torn_row_of_a_table_is_left_out(study: optuna.Study, tmp_path: Path) -> None:

@@ -131,6 +131,35 @@ def test_an_envelope_is_opened_in_any_pieces(
     assert rows_of(read_trials([pieces])) == rows_of(of_text(STAMPED))
 
 
+@pytest.mark.parametrize("envelope", [docker, json_lines, nested, logfmt])
+@pytest.mark.parametrize("start", ["\ufeff", "\n"])
+def test_what_precedes_the_first_record_does_not_matter(
+    envelope: Callable[[tuple[str, ...]], str], start: str
+) -> None:
+    assert rows_of(of_text(start + envelope(MESSAGES))) == rows_of(of_text(STAMPED))
+
+
+def test_parameters_over_several_records_of_docker_are_joined() -> None:
+    lines = (
+        "Trial 0 finished with value: 0.5 and parameters: {'lr': 0.1, 'model': P(steps=[A(),\n"
+        "          B()]), 'n': 3}. Best is trial 0 with value: 0.5.",
+    )
+
+    (row,) = rows_of(of_text(docker(lines)))
+
+    assert row[4] == {"lr": 0.1, "n": 3}
+
+
+@pytest.mark.parametrize("inner", [docker, json_lines, nested])
+@pytest.mark.parametrize("outer", [json_lines, logfmt])
+def test_a_record_within_a_record_is_opened(
+    inner: Callable[[tuple[str, ...]], str], outer: Callable[[tuple[str, ...]], str]
+) -> None:
+    records = tuple(inner(MESSAGES).splitlines())
+
+    assert rows_of(of_text(outer(records))) == rows_of(of_text(STAMPED))
+
+
 def test_the_time_of_a_record_is_the_time_of_its_message() -> None:
     for envelope in (json_lines, logfmt):
         (study,) = of_text(envelope(MESSAGES)).studies
@@ -195,6 +224,33 @@ def test_records_of_rich_are_joined(width: int, shown: bool) -> None:
     for row in expected:
         assert rows[row[1]][4] == row[4] or row[1] in flagged or row[1] == 4  # a tab
     assert len(flagged) <= (3 if width < 80 else 0)
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+@pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("hidden", ["show_time", "show_level"])
+def test_records_of_rich_without_times_or_levels_are_not_lost(
+    width: int, shown: bool, hidden: str
+) -> None:
+    import logging
+
+    screen = io.StringIO()
+    console = Console(file=screen, width=width, force_terminal=False)
+    options: dict[str, Any] = {"show_path": shown, hidden: False}
+    handler = RichHandler(console=console, markup=False, **options)
+    for message in MESSAGES:
+        handler.emit(logging.LogRecord("optuna", 20, "study.py", 1135, message, None, None))
+
+    recovery = of_text(screen.getvalue())
+
+    expected = {row[1]: row for row in rows_of(of_text(STAMPED))}
+    rows = rows_of(recovery)
+    assert {row[1] for row in rows} == {*expected} or recovery.unmatched
+    assert all(row[2:4] == expected[row[1]][2:4] for row in rows)
+    flagged = {trial.number for study in recovery.studies for trial in study.rows if trial.flags}
+    for row in rows:
+        assert row[4] == expected[row[1]][4] or row[1] in flagged or row[1] == 4  # a tab
+    assert len(rows) == len(expected) or hidden == "show_level"
 
 
 def test_a_log_of_plain_lines_is_no_envelope() -> None:

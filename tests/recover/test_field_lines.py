@@ -27,8 +27,26 @@ PREFIXES = (
     "INFO:optuna.study.study:",
     "[2026-03-01 10:00:00,123][optuna][INFO] - ",
     "10:00:00 INFO ",
+    "03/01 10:00:00 AM ",
+    "2026/03/01 10:00:00 INFO ",
+    "2026-03-01 10:00:00,123 INFO MainThread study ",
+    "WARNING 2026-03-01 10:00:00,123 study 1234 140234 ",
+    "trainer-1  | 2026-03-01 10:00:00,123 INFO ",
+    "Sun Mar  1 10:00:00 2026 ",
+    "2026-03-01 10:00:00,123 optuna.study.study[1135] INFORMATION ",
+    "+ ",
 )
-PROSE = ("He said that ", "see also ", "INFO he said ", "print(", "assert ", "the first 12 ")
+PROSE = (
+    "INFO stopped. ",
+    "2026-03-01 10:00:00 INFO he said ",
+    "10:00:00 and the ",
+    "He said that ",
+    "see also ",
+    "INFO he said ",
+    "print(",
+    "assert ",
+    "the first 12 ",
+)
 
 
 def of_text(text: str) -> Recovery:
@@ -142,6 +160,7 @@ def test_trials_of_the_command_line_are_read() -> None:
         " beca",
         " because of the foll",
         " because of the following error: ",
+        " because of the following error: Valu",
         " because of the following error: ValueError('bo",
         " because of the following error: ValueError('a(b)",
     ],
@@ -195,10 +214,11 @@ VALUES = (
 
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize("pieces", [1, 7, 100, 10_000])
-def test_a_value_that_is_no_literal_costs_only_itself(value: str, pieces: int) -> None:
+@pytest.mark.parametrize("best", ["0.5", "inf", "-inf"])
+def test_a_value_that_is_no_literal_costs_only_itself(value: str, pieces: int, best: str) -> None:
     text = (
-        f"{STAMP}Trial 0 finished with value: 0.5 and parameters: {{'lr': 0.001, 'opt': {value},"
-        f" 'flag': np.True_, 'n': 3}}. Best is trial 0 with value: 0.5.\n"
+        f"{STAMP}Trial 0 finished with value: {best} and parameters: {{'lr': 0.001,"
+        f" 'opt': {value}, 'flag': np.True_, 'n': 3}}. Best is trial 0 with value: {best}.\n"
         f"{STAMP}Trial 1 failed with parameters: {{'opt': {value}}} because of the following"
         f" error: ValueError('x').\n{STAMP}{PAIR.format(2, 4)}\n"
     ).encode()
@@ -208,7 +228,7 @@ def test_a_value_that_is_no_literal_costs_only_itself(value: str, pieces: int) -
 
     (study,) = recovery.studies
     assert rows_of(study) == [
-        (0, "COMPLETE", (0.5,), {"lr": 0.001, "flag": True, "n": 3}),
+        (0, "COMPLETE", (float(best),), {"lr": 0.001, "flag": True, "n": 3}),
         (1, "FAIL", (), {}),
         (2, "COMPLETE", (0.4,), {"lr": 0.004}),
     ]
@@ -231,3 +251,73 @@ def test_parameters_are_not_joined_across_the_next_record() -> None:
         (1, "COMPLETE", (0.4,), {"lr": 0.004}),
     ]
     assert study.rows[0].flags == ["parameters cut short"]
+
+
+def test_lines_without_any_time_stamp_are_not_said_to_lack_one() -> None:
+    (line,) = of_text("He said that " + PAIR.format(0, 5) + "\n").report()
+
+    assert "lines about trials in an unknown form: 1" in line
+
+
+def test_a_time_of_twelve_hours_is_unknown() -> None:
+    study = one_study("2026-03-01 10:00:00 PM INFO " + PAIR.format(0, 5))
+
+    assert study.rows[0].datetime_complete is None
+
+
+@pytest.mark.parametrize("value", ["np.longdouble('0.1')", "np.datetime64('2026-01-01')"])
+def test_the_text_of_a_number_is_no_value(value: str) -> None:
+    (trial,) = one_study(
+        f"{STAMP}Trial 0 finished with value: 0.5 and parameters: {{'a': {value},"
+        " 'b': np.str_('x')}. Best is trial 0 with value: 0.5."
+    ).rows
+
+    assert trial.params == {"b": "x"}
+    assert trial.user_attrs == {"unreadable_params": {"a": value}}
+
+
+def test_parameters_that_end_before_their_line_are_flagged() -> None:
+    (trial,) = one_study(
+        f"{STAMP}Trial 0 finished with value: 0.5 and parameters: {{'a': <Set 1}}>, 'b': 2}}."
+        " Best is trial 0 with value: 0.5."
+    ).rows
+
+    assert trial.flags == ["parameters cut short"]
+    assert trial.params == {}
+
+
+def test_a_finished_trial_without_a_value_is_no_row() -> None:
+    recovery = of_text(f"{STAMP}Told trial 0 with values None and state 1.\n")
+
+    assert (recovery.has_trials, recovery.unmatched) == (False, 1)
+
+
+@pytest.mark.parametrize("rest", ["", " fail", " failed with para", " finished with value: 0."])
+def test_a_cut_line_before_another_on_its_line_is_counted(rest: str) -> None:
+    recovery = of_text(f"{STAMP}Trial 0{rest}{STAMP}{PAIR.format(1, 4)}\n")
+
+    assert [trial.number for study in recovery.studies for trial in study.rows] == [1]
+    assert recovery.unmatched == 1
+
+
+@pytest.mark.parametrize(
+    "state", ["pruned. ", "failed, because the objective function returned nan."]
+)
+def test_a_best_trial_that_ended_otherwise_is_a_conflict(state: str) -> None:
+    recovery = of_text(
+        f"{STAMP}Trial 3 {state}\n{STAMP}Trial 5 finished with value: 0.5 and parameters: {{}}."
+        " Best is trial 3 with value: 0.2.\n"
+    )
+
+    assert len(recovery.conflicts) == 1
+    assert recovery.studies[0].best is None
+
+
+def test_a_started_best_trial_without_an_end_line_is_named() -> None:
+    recovery = of_text(
+        f"{STAMP}Trial 3: {{'lr': 0.1}}\n{STAMP}Trial 5 finished with value: 0.5 and parameters:"
+        " {}. Best is trial 3 with value: 0.2.\n"
+    )
+
+    assert recovery.studies[0].best is None
+    assert "best trial 3: 0.2, named by other lines" in recovery.report()[0]

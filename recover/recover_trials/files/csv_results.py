@@ -16,11 +16,12 @@ from recover_trials.optuna_log.literals import parse_mapping
 
 HEADER = re.compile(
     rb'(?:\xef\xbb\xbf)?(?:"?\w*"?[,;\t])?"?'
-    rb'(?:number"?(?P<separator>[,;\t])"?(?:value|values_0|datetime_start|state)\b'
+    rb'(?:number"?(?P<separator>[,;\t])"?(?:value|values|values_0|datetime_start|state)\b'
     rb'|trial"?,"?auc\b)'
 )
 RANKING = re.compile(rb'(?:\xef\xbb\xbf)?"?rank"?,"?f1_macro\b')
 
+MISSING = ("NaN", "NaT", "<NA>")  # as pandas prints unknown values
 DECIMAL_COMMA = re.compile(r"\A([+-]?\d+),(\d+(?:[eE][+-]?\d+)?)\Z")
 
 
@@ -37,7 +38,7 @@ def read_csv(data: bytes) -> list[ResultStudy]:
         header, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     except (csv.Error, ValueError) as error:
         raise UnreadableError(f"invalid CSV: {error}") from None
-    if rows and "params" in header and not any(rows[0][: header.index("params")]):
+    if rows and "number" in header and not any(rows[0][: header.index("number") + 1]):
         names = zip(header, rows.pop(0), strict=False)  # columns of two levels
         header = [f"{name}_{inner}" if inner else name for name, inner in names]
     if separator == ";" and has_decimal_commas(header, rows):
@@ -49,7 +50,11 @@ def read_csv(data: bytes) -> list[ResultStudy]:
     for place, row in enumerate(rows):
         if not row:
             continue
-        cells = {name: cell for name, cell in zip(header, row, strict=False) if cell}
+        cells = {
+            name: cell
+            for name, cell in zip(header, row, strict=False)
+            if cell and cell not in MISSING
+        }
         entry = entry_of(cells)
         study = studies.setdefault(cells.get("study", ""), ResultStudy(pop_study_fields(entry)))
         if len(row) != len(header) or (cut and row is rows[-1] and cells.get("state") is None):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +16,28 @@ from recover_trials.model import FIELDS_DIFFER
 GROUPS = ("params", "user_attrs", "system_attrs", "intermediate_values")
 YAML = re.compile(rb"- (?:datetime_complete|datetime_start|duration|number|params\w*):")
 RULE = re.compile(rb"\+(?:-+\+)+\s*\n\|\s*number\s*\|")
+# The warning that `optuna trials` prints before a table.
+WARNING = re.compile(rb"(?:[^\n]*Warning: [^\n]*\n(?:  [^\n]*\n)?)+(?=\+-|- |\[\{)")
+PRECISIONS = (10, 15)  # decimals of pandas in JSON: its default and the most
+ROUNDED = "pandas rounded the numbers to {0} decimals: small ones lost digits; CSV has them all"
 COLUMNS = {"number", "state"}  # every dataframe of trials has them
+
+
+def without_warnings(head: bytes) -> bytes:
+    """Return the beginning of a file without the warnings before a table."""
+    match = WARNING.match(head)
+    return head[match.end() :] if match else head
+
+
+def rounding_of(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """Return a remark if the most decimals of a dataframe are those to which pandas rounds."""
+    numbers = [value for row in rows for value in row.values() if type(value) is float]
+    return [
+        ROUNDED.format(most)
+        for most in PRECISIONS
+        if all(round(n, most) == n for n in numbers)
+        and any(round(n, most - 1) != n for n in numbers)
+    ]
 
 
 def is_printed_table(head: bytes) -> bool:

@@ -7,7 +7,12 @@ import re
 from typing import Any
 
 from recover_trials.errors import UnreadableError
-from recover_trials.files.dataframes import grouped, is_dataframe_row, rows_of_dataframe
+from recover_trials.files.dataframes import (
+    grouped,
+    is_dataframe_row,
+    rounding_of,
+    rows_of_dataframe,
+)
 from recover_trials.files.rankings import (
     is_ranking,
     is_scored,
@@ -97,7 +102,7 @@ def read_document(document: Any) -> list[ResultStudy] | None:
     """Return the studies of a JSON document; None if it holds no results."""
     rows = rows_of_dataframe(document)
     if rows is not None:
-        study = ResultStudy()
+        study = ResultStudy(remarks=rounding_of(rows))
         study.add(map(grouped, rows))
         return [study]
     if isinstance(document, list):

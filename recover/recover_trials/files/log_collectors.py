@@ -163,8 +163,13 @@ def other_line(line: str, findings: Findings, *, is_damaged: bool) -> Lines:
 
 
 def headed(message: str, time: str) -> str:
-    """Return a message after the time of its record, unless it has a time of its own."""
-    return message if STAMPED.match(message) or not time else f"{time} INFO {message}"
+    """Return a message after the time of its record.
+
+    A message with a time of its own, a record, and an indented line, which continues another one,
+    are returned alone.
+    """
+    alone = STAMPED.match(message) or message.startswith(("{", " ", "\t"))
+    return message if alone or not time else f"{time} INFO {message}"
 
 
 def time_of(record: dict[str, Any]) -> str:

@@ -37,8 +37,6 @@ class Rankings:
             name = result.about.get("name") or path.stem.removesuffix("topk").rstrip("_-")
             key = f"{source}#ranking {len(self.studies) + 1}"
             study = Study(key, str(name or path.parent.name), source)
-            study.flags += result.flags
-            study.remarks += result.remarks
             add_result(study, result)
             self.studies.append(study)
 

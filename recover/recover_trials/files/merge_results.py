@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from recover_trials.files.result_study import ResultStudy
-from recover_trials.model import CONFLICTING, NUMBERED_BY_ORDER, Study, Trial
+from recover_trials.model import (
+    CONFLICTING,
+    NUMBERED_BY_ORDER,
+    Study,
+    Trial,
+    forget_invented_times,
+)
 
 # Optuna logs a line shortly after the end time in the storage.
 TOLERANCE = timedelta(seconds=60)
@@ -86,6 +92,8 @@ class ResultFiles:
 
 def add_result(study: Study, result: ResultStudy) -> None:
     study.about = {**result.about, **study.about}
+    study.flags += result.flags
+    study.remarks += [text for text in result.remarks if text not in study.remarks]
     for trial in result.trials:
         add_result_row(study, trial)
     if result.best is None:
@@ -229,6 +237,8 @@ def merge_stored(logs: list[Study], stored: Iterable[Study]) -> list[Study]:
     """
     merged = list(logs)
     for study in stored:
+        for trial in study.rows:
+            forget_invented_times(trial)
         same = [other for other in merged if is_same_stored(other, study)]
         if len(same) != 1:
             merged.append(study)

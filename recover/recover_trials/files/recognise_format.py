@@ -8,12 +8,13 @@ SQLITE = b"SQLite format 3\0"
 JOURNAL = b'{"op_code":'
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 MARK = b"\xef\xbb\xbf"  # of UTF-8
+MOST_DAMAGED = 20  # lines before the first whole record of a journal
 CELLS = (b'"cells"', b'"nbformat"', b'"worksheets"')
 
 
 def is_journal(head: bytes) -> bool:
-    """Return whether a file begins as a journal does, also after damage of its first line."""
-    lines = [line.strip(MARK + b"\0 \t\r") for line in head.split(b"\n", 3)[:3]]
+    """Return whether a file begins as a journal does, also after damage of its first lines."""
+    lines = [line.strip(MARK + b"\0 \t\r") for line in head.split(b"\n", MOST_DAMAGED)]
     return any(line.startswith(JOURNAL) for line in lines)
 
 

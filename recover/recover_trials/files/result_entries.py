@@ -23,6 +23,8 @@ LONG_NAMES = {"lr": "learning_rate"}
 STATES = ("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING")  # in the order of Optuna's numbers
 INFINITE = {"inf": math.inf, "-inf": -math.inf, "Infinity": math.inf, "-Infinity": -math.inf}
 LARGEST_NUMBER = 10**9
+UNITS = (1, 10**3, 10**6, 10**9)  # of a second, in which pandas counts times
+LATEST = 10**11  # seconds
 DIGITS = re.compile(r"[+-]?\d{1,4000}|[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE)
 BRACKETS = ("{", "[", "(", "'", '"')
 
@@ -106,8 +108,9 @@ def entry_time(entry: Mapping[str, Any], names: tuple[str, ...]) -> datetime | N
     text = first(entry, names)
     if text is None:
         return None
-    if isinstance(text, int):  # pandas counts milliseconds, and takes a local time for UTC
-        return datetime.fromisoformat("1970-01-01") + timedelta(milliseconds=text)
+    if isinstance(text, int):  # pandas takes a local time for UTC
+        unit = next((unit for unit in UNITS if text < LATEST * unit), UNITS[-1])
+        return datetime.fromisoformat("1970-01-01") + timedelta(microseconds=text * 10**6 // unit)
     time = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
     return time.astimezone().replace(tzinfo=None) if time.tzinfo else time
 

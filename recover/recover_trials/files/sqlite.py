@@ -85,8 +85,10 @@ class DatabaseReader:
         yield from table.rows()
         self.findings.problems += table.damage
         for first, last in table.around if name in FIELDS else ():
+            before, after = self.trials.get(first or 0), self.trials.get(last or 0)
             for key, trial in self.trials.items():
-                if (first or 0) <= key and (last is None or key <= last):
+                is_between = (first or 0) <= key and (last is None or key <= last)
+                if is_between or may_overlap(trial, before, after):
                     flag_lost(trial, name)
 
     def apply(self, add: Callable[..., object], row: Row, *name: str) -> None:
@@ -155,12 +157,24 @@ class DatabaseReader:
             trial.number = number
             if trial.state == "WAITING":
                 continue
-            if trial.state == "COMPLETE" and not trial.values:
+            n_values = max(1, len(study.about["directions"]))
+            if trial.state == "COMPLETE" and len(trial.values) < n_values:
+                trial.values = ()
                 trial.flags.append(VALUE_MISSING)
             same = study.trials.setdefault(number, [])
             trial.flags += [NUMBER_TWICE] * bool(same)
             same.append(trial)
             study.about["search_space"] |= trial.distributions
+
+
+def may_overlap(trial: Trial, before: Trial | None, after: Trial | None) -> bool:
+    """Return whether a trial may have run between a row of one trial and the next of another.
+
+    The rows of parallel and of enqueued trials are not in the order of their ids.
+    """
+    first, last = before and before.datetime_start, after and after.datetime_complete
+    start, end = trial.datetime_start, trial.datetime_complete
+    return not (first and end and end < first) and not (last and start and start > last)
 
 
 def flag_lost(trial: Trial, table: str) -> None:
@@ -170,7 +184,7 @@ def flag_lost(trial: Trial, table: str) -> None:
 
 def add_parameter(row: Row, trial: Trial) -> None:
     name, distribution = row["param_name"], json.loads(row["distribution_json"])
-    trial.params[name] = external_repr(distribution, row["param_value"])
+    trial.params[name] = external_repr(distribution, float(row["param_value"]))
     trial.distributions[name] = distribution
 
 
@@ -179,8 +193,10 @@ def add_value(row: Row, trial: Trial) -> None:
     value = stored_float(row["value"], row.get("value_type"))
     if "step" in row:
         trial.intermediate_values[row["step"]] = value
-    else:
+    elif row.get("objective", 0) == len(trial.values):
         trial.values += (value,)
+    else:
+        raise ValueError(row["objective"])  # the row of an earlier objective is lost
 
 
 def stored_float(value: float | None, kind: str | None) -> float:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from recover_trials.errors import UnreadableError
@@ -13,6 +15,8 @@ from recover_trials.errors import UnreadableError
 LOCKED = "the database is locked by another process; stop the process, or give a copy of the file"
 LOST = "damaged database: table {0} cannot be read from row {1} to {2}; all other rows were read"
 LOST_TO_END = "damaged database: table {0} cannot be read after row {1}; all other rows were read"
+LARGEST_PAGE = 65536  # its size does not fit into the header
+MOST_PAGES = 1 << 20  # a damaged header may name any number
 FARTHEST = 40  # doublings of the distance to the next whole page
 MOST_TRIES = 10_000  # row ids that are tried within that distance
 
@@ -20,9 +24,8 @@ MOST_TRIES = 10_000  # row ids that are tried within that distance
 @contextmanager
 def open_database(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a file read-only. Raises UnreadableError for a locked one."""
-    uri = f"{path.resolve().as_uri()}?mode=ro"
     try:
-        with closing(sqlite3.connect(uri, uri=True)) as database:
+        with TemporaryDirectory() as folder, closing(connect(path, Path(folder))) as database:
             database.row_factory = sqlite3.Row
             database.text_factory = lambda data: data.decode("utf-8", "backslashreplace")
             yield database
@@ -30,6 +33,46 @@ def open_database(path: Path) -> Iterator[sqlite3.Connection]:
         if is_locked(error):
             raise UnreadableError(LOCKED) from None
         raise
+
+
+def connect(path: Path, folder: Path) -> sqlite3.Connection:
+    """Connect to a file, or to a copy in which SQLite can undo an interrupted transaction.
+
+    A truncated file is a copy, too, whose lost pages are zeros: SQLite refuses a shorter file.
+    """
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    size = whole_size(path)
+    try:
+        database.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.OperationalError as error:
+        if "readonly" not in str(error):
+            database.close()
+            raise
+    except sqlite3.DatabaseError:
+        if size <= path.stat().st_size:
+            database.close()
+            raise
+    else:
+        return database
+    database.close()
+    copy = folder / "study.db"
+    shutil.copyfile(path, copy)
+    journal = path.with_name(f"{path.name}-journal")
+    if journal.exists():
+        shutil.copyfile(journal, folder / "study.db-journal")
+    with copy.open("r+b") as file:
+        file.truncate(max(size, path.stat().st_size))
+    return sqlite3.connect(copy)
+
+
+def whole_size(path: Path) -> int:
+    """Return the size of a database by its header: number of pages, and their size."""
+    with path.open("rb") as file:
+        head = file.read(32)
+    page = int.from_bytes(head[16:18], "big")
+    return (LARGEST_PAGE if page == 1 else page) * min(
+        int.from_bytes(head[28:32], "big"), MOST_PAGES
+    )
 
 
 def is_locked(error: sqlite3.Error) -> bool:

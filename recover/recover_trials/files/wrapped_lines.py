@@ -9,9 +9,13 @@ from recover_trials.optuna_log.literals import literal_end
 from recover_trials.optuna_log.optuna_lines import LINE
 
 # A record of Rich's handler: time (or nothing), level, message, and often a path at the right.
-RICH = re.compile(r"(?:\[[^\]]{5,32}\]|\s{3,}) (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) +(?=\S)")
+RICH = re.compile(
+    r"(?:(?:\[[^\]]{5,32}\]|\s{3,}) (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) +"
+    r"|(?:DEBUG   |INFO    |WARNING |ERROR   |CRITICAL) )(?=\S)"
+)
 GLUED = re.compile(r"(?<=\S) {20,}(?=\S)")  # a line end was lost
 PATH = re.compile(r"\s(\S+\.py:\d+)\s*\Z")
+PADDING = re.compile(r"\s+\S+\.py:\d+\s*\Z| \s+\Z")  # fills a line up to the width of a console
 WIDTHS = range(40, 400)
 BOUNDARY = re.compile(r"\[[A-Z] \d{4}-|\d{4}-\d\d-\d\d[ T]\d\d:|Trial \d+ [fp]|Finished trial#")
 LONGEST = 200  # lines of a record
@@ -63,7 +67,7 @@ def wrapped_width(text: str) -> int:
 
     No line is longer, and every statement of Optuna that is not whole has exactly this length.
     """
-    lines = text.replace("\r\n", "\n").split("\n")[:-1]
+    lines = [PADDING.sub("", line) for line in text.replace("\r\n", "\n").split("\n")[:-1]]
     width = max(map(len, lines), default=0)
     if width not in WIDTHS:
         return 0
@@ -91,7 +95,7 @@ def joined_width(lines: Iterator[str], width: int) -> Iterator[str]:
             whole = ""
         whole += line.rstrip("\n")
         pieces += 1
-        if len(line.rstrip("\n")) == width and pieces < LONGEST:
+        if len(PADDING.sub("", line.rstrip("\n"))) == width and pieces < LONGEST:
             continue
         yield whole + ("\n" if line.endswith("\n") else "")
         whole, pieces = "", 0

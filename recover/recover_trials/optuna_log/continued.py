@@ -15,7 +15,8 @@ RECORD = re.compile(
 ENDS = (b",", b"(", b"[", b"{")
 SPACES = re.compile(rb"\s+")
 REST = re.compile(
-    rb"(?:\.\s+Best\s+is\s+trial[ #\n]\d{1,9}\s+with\s+value:\s+[-+.\de]*|\s+because [^\r\n]*)?"
+    rb"(?:\.\s+Best\s+is\s+trial[ #\n]\d{1,9}\s+with\s+value:\s+(?:-?inf|[-+.\de]*)"
+    rb"|\s+because [^\r\n]*)?"
     rb"\.?[ \t]*"
     rb"(?=[\r\n]|\Z)"
 )

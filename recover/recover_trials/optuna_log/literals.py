@@ -135,7 +135,8 @@ def read_params(text: str, start: int) -> tuple[dict[str, Any] | None, dict[str,
     params, end = read_literal(text, start)
     if isinstance(params, dict) or not text.startswith("{", start) or text[end - 1] != "}":
         return (params if isinstance(params, dict) else None), {}, end
-    if NEXT_RECORD.search(text, start, end):  # its quotes close those of a cut line
+    # The quotes of the next record close those of a cut line, or a value has a bracket too many.
+    if NEXT_RECORD.search(text, start, end) or text[end : end + 1] not in ("", ".", " "):
         return None, {}, end
     params, others = {}, {}
     for item in items_of(text[start + 1 : end - 1]):
@@ -227,9 +228,9 @@ def is_numpy(node: ast.expr) -> bool:
 
 
 def is_numpy_scalar(node: ast.Call) -> bool:
-    return (
-        isinstance(node.func, ast.Attribute)
-        and is_numpy(node.func.value)
-        and len(node.args) == 1
-        and not node.keywords
-    )
+    """Return whether a call is `np.float64(x)`, not `np.longdouble('0.1')`, which is no text."""
+    if len(node.args) != 1 or node.keywords or not isinstance(node.func, ast.Attribute):
+        return False
+    argument = node.args[0]
+    is_text = isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    return is_numpy(node.func.value) and is_text == node.func.attr.startswith("str")

@@ -48,6 +48,7 @@ OLD_BEST = re.compile(rf"\. Current best value is ({PRINTED_FLOAT}) with paramet
 CAUSE = re.compile(r",? because (?:of the following error: )?(.*?)\.?$", re.DOTALL)
 # The causes of failure whose end is known; others are whole if they end with a full stop.
 FOLLOWING = "of the following error: "
+BEGINNING = re.compile(r"[\w.]*(?<!\.)")  # of the name of an exception
 RETURNED = "Returned value is: "
 # As Python prints the states of Optuna, by name or number.
 TOLD_STATES = {"1": "COMPLETE", "2": "PRUNED", "3": "FAIL"}
@@ -184,7 +185,7 @@ def asked_or_told(text: str, match: re.Match[str]) -> tuple[Start | Result | Non
     state = TOLD_STATES.get(match["told_state"], match["told_state"])
     if state == "None":
         state = "COMPLETE" if finite else "FAIL"
-    if state not in TOLD_STATES.values():
+    if state not in TOLD_STATES.values() or (state == "COMPLETE" and not finite):
         return None, match.end()
     values = () if state == "FAIL" else finite
     return Result(int(match["told"]), state, time, values), match.end()
@@ -240,7 +241,9 @@ def is_whole_cause(cause: re.Match[str]) -> bool:
     if not text.startswith(FOLLOWING):
         return text.endswith(".") or RETURNED in text
     bracket = text.find("(")
-    return len(text) > len(FOLLOWING) and (bracket < 0 or literal_end(text, bracket) is not None)
+    if bracket < 0:
+        return BEGINNING.fullmatch(text, len(FOLLOWING)) is None
+    return literal_end(text, bracket) is not None
 
 
 def finished(

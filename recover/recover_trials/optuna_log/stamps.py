@@ -8,21 +8,28 @@ from datetime import datetime
 STAMPED = r"\[[A-Z] (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\] "
 STAMP = re.compile(STAMPED)
 LENGTH = 28  # of such a stamp
-ANY_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d{3}(?:\d{3})?)?")
+ANY_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d{3}(?:\d{3})?)?(?![\d.,]* ?[AP]M\b)"
+)
 # Exception texts and source code quote lines; other loggers put a prefix of their own before them.
 QUOTING = re.compile(
     r"(?:Error|Exception|Warning|Interrupt|Exit|Pruned|raise)\b|['\"`]\s*$|\bprint\("
 )
 EXCEPTION = re.compile(r"\s*[\w.]*(?:Error|Exception|Warning|Interrupt|Exit|Pruned): ")
-PREFIX = re.compile(r"(?:[\s#>|*/%;│┃-]|\d+[.)])*|.*(?:[:\])>|-]\s*|\s{2,})", re.DOTALL)
-# Time, level, names and line numbers, by spaces, as loggers and collectors put them.
-TIME = r"(?:\d{4}-\d\d-\d\d[ T])?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
-LEVEL = r"(?i:debug|info|notice|warning|warn|error|critical|fatal)"
-NAME = r"optuna|root|(?:[\w-]+\.)+[\w-]+(?::\d+)?|[\w-]+:\d+|\[[^\]]*\]|\d+|stdout|stderr|[FP]"
-LOGGER = re.compile(
-    rf"(?:\s*\d+\s+|(?:\s*(?:{NAME})[\s:|-]+){{0,6}}(?:\s*(?:{TIME}|{LEVEL})[\s:|-]+)"
-    rf"(?:\s*(?:{TIME}|{LEVEL}|{NAME})[\s:|-]+){{0,6}})"
+PREFIX = re.compile(r"(?:[^\w'\"`(\[{]|\d+[.)])*|.*(?:[:\])>|-]\s*|\s{2,})|\s*\d+\s+", re.DOTALL)
+# The words that loggers and collectors put before a line, with spaces between them.
+CLOCK = re.compile(
+    r"(?:\d{4}-\d\d-\d\dT)?\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|\d{10}\.\d+"
 )
+LEVEL = re.compile(
+    r"debug|info(?:rmation)?|notice|warn(?:ing)?|err(?:or)?|critical|fatal|trace", re.IGNORECASE
+)
+# Names of modules, threads and hosts; days and months.
+NAME = re.compile(
+    r"optuna|root|study|stdout|stderr|[AP]M|[FP]|[A-Z][a-z]{2}|\S*[\d_.]\S*|(?:[A-Z][a-z]+){2,}|[^\w'\"]*"
+)
+BRACKETED = re.compile(r"\[[^\]]*\]")
+AROUND = ".,:;|-()[]{}<>"
 
 
 def parse_time(text: str) -> datetime | None:
@@ -60,5 +67,13 @@ def may_precede(prefix: str) -> bool:
     Indentation, a comment sign and the prefix of another logger may precede a line. After an
     exception or a quotation mark, the line is a quotation.
     """
-    known = PREFIX.fullmatch(prefix) or LOGGER.fullmatch(prefix)
-    return known is not None and QUOTING.search(prefix) is None
+    known = PREFIX.fullmatch(prefix) is not None or is_of_logger(prefix)
+    return known and QUOTING.search(prefix) is None
+
+
+def is_of_logger(prefix: str) -> bool:
+    """Return whether a prefix has a time or a level, and otherwise only names."""
+    words = [word.strip(AROUND) for word in BRACKETED.sub(" ", prefix).split()]
+    times = [bool(CLOCK.fullmatch(word) or LEVEL.fullmatch(word)) for word in words]
+    named = all(time or NAME.fullmatch(word) for word, time in zip(words, times, strict=True))
+    return any(times) and named

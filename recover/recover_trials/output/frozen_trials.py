@@ -9,13 +9,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from recover_trials.hpogen_log.version1_lines import OUTSIDE
-from recover_trials.model import Study, Trial
-from recover_trials.output.ranges import described, infer_distribution
+from recover_trials.model import NO_END, NO_START, Study, Trial
+from recover_trials.output.ranges import described, infer_distribution, without_tuples
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-NO_START = "start_unknown"
 LOST = {"kind": "lost", "fail_reason": "lost", "error": "the log has no line of this trial"}
 
 
@@ -86,12 +85,14 @@ def freeze_trial(
 
     stored = {n: d for n, d in trial.distributions.items() if n not in stated}
     ranges = {**distributions, **from_json(stored)}
-    inside = {name: v for name, v in trial.params.items() if contains(ranges[name], v)}
-    outside = {n: v for n, v in trial.params.items() if n not in inside}
+    params = {name: without_tuples(value) for name, value in trial.params.items()}
+    inside = {name: v for name, v in params.items() if contains(ranges[name], v)}
+    outside = {n: v for n, v in params.items() if n not in inside}
     marked: dict[str, Any] = {OUTSIDE: [*outside]} if outside else {}
-    if trial.datetime_start is None:  # Optuna requires one: the duration is 0 and marked
-        marked[NO_START] = True
     ended = trial.state != "RUNNING"
+    # Optuna requires both times.
+    marked |= {NO_START: True} if trial.datetime_start is None else {}
+    marked |= {NO_END: True} if ended and trial.datetime_complete is None else {}
     return FrozenTrial(
         number=trial.number,
         trial_id=-1,

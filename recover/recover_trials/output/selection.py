@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from recover_trials.errors import UnknownColumnError
 from recover_trials.model import Study
 from recover_trials.output.rows import NONE, column_of, table_of
 from recover_trials.recovery_report import Recovery
@@ -13,8 +14,10 @@ def select_rows(recovery: Recovery, sort: str | None, top: int | None) -> None:
     """Sort the trials of every study by a column, and keep the first ones.
 
     The best values come first, finished trials before others; `-column` reverses the order.
-    Trials without a value in the column come last. Raises UnknownColumnError.
+    Trials without a value in the column come last. Raises UnknownColumnError if no study has it.
     """
+    if sort:
+        column_of(sort.removeprefix("-"), table_of(Recovery(recovery.studies))[0])
     for study in recovery.studies:
         trials = study.rows
         if sort:
@@ -30,9 +33,12 @@ def select_rows(recovery: Recovery, sort: str | None, top: int | None) -> None:
 
 
 def cells_of(study: Study, name: str) -> list[Any]:
-    """Return the cells of a column of one study."""
+    """Return the cells of a column of one study, which may lack it."""
     columns, rows = table_of(Recovery([study]))
-    place = columns.index(column_of(name, columns))
+    try:
+        place = columns.index(column_of(name, columns))
+    except UnknownColumnError:
+        return [None] * len(rows)
     return [row[place] for row in rows]
 
 

@@ -34,7 +34,8 @@ def query(recovery: Recovery, statement: str) -> tuple[list[str], list[list[Any]
             raise QueryError(f"--sql: {error}") from None
         if cursor.description is None:
             raise QueryError("--sql: the statement returns no table; give a SELECT")
-        return [column[0] for column in cursor.description], [[*row] for row in cursor]
+        columns = [column[0] for column in cursor.description]
+        return columns, [[NONE if value == "None" else value for value in row] for row in cursor]
 
 
 def authorize(action: int, *_: str | None) -> int:
@@ -91,7 +92,10 @@ def measures_of(point: Any) -> Iterator[tuple[Any, str, Any]]:
 
 
 def stored(value: Any) -> Any:
-    """Return a value in a type of SQLite; NaN is NULL, a duration is in seconds."""
+    """Return a value in a type of SQLite; NaN is NULL, a duration is in seconds.
+
+    None is the text `None`, and the text None has quotation marks, as in the CSV.
+    """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, int) and abs(value) > LARGEST:
@@ -104,5 +108,5 @@ def stored(value: Any) -> Any:
         return value.total_seconds()
     if isinstance(value, (dict, list, tuple)):
         return json.dumps(json_value(value))
-    text = "None" if value is NONE else str(value)
+    text = repr(value) if value == "None" else str(value)
     return text.encode("utf-8", "backslashreplace").decode()

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recover_trials.model import Study
+from recover_trials.output.csv_json import text_cells
 from recover_trials.output.rows import cells_of, shared_fields, table_of
 from recover_trials.recovery_report import Recovery
 from recover_trials.seed_noise import noise_sentence, seed_noise
@@ -22,6 +23,7 @@ def cell(value: Any) -> Text:
     """Return a value for a terminal, without characters that move the cursor or set colours."""
     if value is None:
         return Text("")
+    (value,) = text_cells([value])
     text = f"{value:.5g}" if isinstance(value, float) else str(value)
     return Text("".join(char if char.isprintable() else "\ufffd" for char in text))
 
@@ -48,12 +50,12 @@ def study_table(study: Study) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("", "number", "state", "value", *measures, *attributes, *params, *extra):
         left = name in ("", "state", *extra)
-        table.add_column(cell(name), justify="left" if left else "right", no_wrap=True)
+        table.add_column(cell(name or None), justify="left" if left else "right", no_wrap=True)
     for trial in study.rows:
         config = {**trial.user_attrs, **trial.params}
         values = trial.value if len(trial.values) < 2 else list(trial.values)
         cells = [*cells_of(config, [*measures, *attributes, *params, *extra])]
-        mark = "*" if trial is study.best else ""
+        mark = "*" if trial is study.best else None
         row = [mark, trial.number, trial.state, values, *cells]
         table.add_row(*map(cell, row))
     return table
