@@ -11,7 +11,7 @@ from pathlib import Path
 from recover_trials.files.blocks import BLOCK
 from recover_trials.files.log_collectors import ANSI, lines_of
 from recover_trials.model import NUMBERED_BY_ORDER, Study
-from recover_trials.optuna_log.stamps import LEVEL, TIME
+from recover_trials.optuna_log.stamps import CLOCK, LEVEL
 from recover_trials.skipped_lines import Findings
 from recover_trials.training_logs.runs import (
     LOWER_IS_BETTER,
@@ -29,7 +29,8 @@ LONGEST_HEAD = 8 << 20  # bytes before the first line about a run, such as the c
 WORKER = r"(?:\[(?:default|rank)?\d+\]:?|\d{1,4}:(?!\d)|\(\w+ pid=\d+[^()\n]*\)|[\w.-]+ +\|) ?"
 NAME = r"(?:(?:\w+\.)+\w+|root|__main__)(?:(?::\w+)?:\d+(?= - ))?"
 END = r"\]?(?:\s*[:|,-]+(?=[^:|,-]))?"
-LOGGER = rf"\s*\[?(?:{TIME}|{LEVEL})\b{END}(?:\s*\[?{NAME}{END})?"
+TIME = rf"(?:\d{{4}}-\d\d-\d\d )?(?:{CLOCK.pattern})|(?i:{LEVEL.pattern})"
+LOGGER = rf"\s*\[?(?:{TIME})\b{END}(?:\s*\[?{NAME}{END})?"
 PREFIX = re.compile(rf"(?:{WORKER})*(?:(?:{LOGGER})+ ?)?")
 BEGINNING = re.compile(
     r"[Ss]tep:? *\d+(?:/\d+)?(?: \([\d.]+%\))? *\| *[A-Za-z]|step:\d+(?:/\d+)? +\w+:|s:\d+ t[er]l:"
