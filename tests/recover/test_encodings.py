@@ -88,3 +88,28 @@ def test_text_in_utf_8_is_never_converted() -> None:
         == ["  direction minimize, inferred from the best trials that lines name"]
         or not recovery.conflicts
     )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "texts"),
+    [
+        ("euc-jp", ("カタカナ", "学習率")),  # not kana and Chinese characters of GBK
+        ("cp437", ("größe", "naïve")),  # not Latin words with a Japanese character in them
+        ("cp1254", ("öğrenme", "şekil")),  # not Icelandic letters
+        ("big5", ("學習率", "參數")),  # in part valid UTF-8
+    ],
+)
+def test_other_encodings_are_not_taken_for_known_ones(
+    encoding: str, texts: tuple[str, ...]
+) -> None:
+    recovery = of_bytes(log_of(*texts).encode(encoding))
+
+    expected = [
+        "".join(c if c.isascii() else escaped(c.encode(encoding)) for c in text) for text in texts
+    ]
+    assert values_of(recovery) == expected
+    assert any("unknown encoding" in conflict for conflict in recovery.conflicts)
+
+
+def escaped(data: bytes) -> str:
+    return "".join(chr(byte) if byte < 0x80 else f"\\x{byte:02x}" for byte in data)
