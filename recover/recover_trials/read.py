@@ -161,10 +161,11 @@ class Reader:
 
     def read_text(self, chunks: Iterator[bytes], name: str, findings: Findings) -> None:
         """Read a decompressed text in UTF-8."""
+        chunks = without_mark(chunks)
         head = take_head(chunks)
         chunks = chain([head], chunks)
         if recognise_format.is_journal(head):
-            self.stored += read_journal(whole_lines(without_mark(chunks)), name, findings)
+            self.stored += read_journal(whole_lines(chunks), name, findings)
             return
         if autoresearch_tables.is_run_table(head) or not recognise_format.is_certainly_log(
             head, name
