@@ -62,11 +62,17 @@ class Dispatcher:
             self.findings.later.update(hpogen_lines.later_heads(line))
         if not text.strip() or self.is_quotation(text):
             return
-        statements = optuna_lines.parse_statements(text, ended=ended)
-        for content, start, stamped in statements:
-            self.add_statement(content, text, start, stamped=stamped)
-        if not statements:
+        if not self.add_statements(text, ended=ended):
             self.read_other(text, between, ended=ended)
+
+    def add_statements(self, text: str, *, ended: bool) -> bool:
+        """Add the lines of Optuna in a text; return whether there are any."""
+        statements = optuna_lines.parse_statements(text, ended=ended)
+        for content, start, stamped, begin in statements:
+            self.add_statement(content, text[begin:], start - begin, stamped=stamped)
+            if isinstance(content, Opened) and optuna_lines.LINE.search(content.name):
+                self.findings.unmatched.add(text)  # the name may hold other lines
+        return bool(statements)
 
     @property
     def is_plain(self) -> bool:
@@ -106,7 +112,8 @@ class Dispatcher:
             stamped = follows_stamp(text, start)
         if not stamped and (self.has_stamps or not may_precede(text[:start])):
             if not isinstance(content, Opened):
-                self.findings.unstamped.add(text)
+                skipped = self.findings.unstamped if self.has_stamps else self.findings.unmatched
+                skipped.add(text)
             return
         self.has_stamps |= stamped
         if not isinstance(content, Result):
