@@ -79,12 +79,14 @@ class JournalReader:
 
     def add(self, record: dict[str, Any], text: bytes) -> None:
         """Apply the preceding damage and then a record; an invalid record counts as damage."""
-        self.apply_damage()
-        self.create_missing_study(record)
-        trial = record.get("trial_id")
+        if self.lost:
+            self.apply_damage()
+        if not self.journal.created or record["op_code"] == CREATE_TRIAL:
+            self.create_missing_study(record)
+        trial = record.get("trial_id", -1)
         if self.is_changed(record):
             self.lost.append(text)
-        elif trial is not None and not self.is_certain(trial, str(record.get("worker_id"))):
+        elif trial >= self.proven and not self.is_certain(trial, str(record.get("worker_id"))):
             self.hold(record, text)
         else:
             self.apply(record, text)
@@ -120,8 +122,6 @@ class JournalReader:
 
     def apply_damage(self) -> None:
         """Add stand-ins for the trials that the damaged lines created."""
-        if not self.lost:
-            return
         text, self.lost, count = b"".join(self.lost), [], len(self.lost)
         self.damaged += count
         created = [self.stand_in(segment) for segment in BEGIN.split(text)]
@@ -250,7 +250,8 @@ class JournalReader:
 
     def finish(self) -> list[Study]:
         """Return the studies, without the stand-ins that no record uses."""
-        self.apply_damage()
+        if self.lost:
+            self.apply_damage()
         self.damaged += len(self.held)
         unused = {id(trial) for trial in self.stand_ins.values()}
         for study in self.journal.studies.values():
