@@ -388,3 +388,7 @@ def test_a_name_that_may_hold_a_line_is_counted() -> None:
     recovery = recover(["A new study created in memory with name: {'a'} Trial 0 pruned. "])
 
     assert recovery.unmatched == 1
+
+
+def test_a_study_line_without_a_name_is_read_once() -> None:
+    assert contents_in(f"{STAMP}A new study created. ") == [Opened("", existing=False)]

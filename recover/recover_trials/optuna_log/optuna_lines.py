@@ -169,7 +169,9 @@ def opened(match: re.Match[str]) -> tuple[Opened, int]:
     """Read the name of a study; the next line may follow it without a line end."""
     if match["existing"]:
         return Opened(parse_literal(match["existing"]) or "", existing=True), match.end()
-    name = match["created"] or ""
+    name = match["created"]
+    if name is None:
+        return Opened("", existing=False), match.end()
     end = name_end(name)
     return Opened(name[:end].strip(), existing=False), match.start("created") + end
 
