@@ -351,3 +351,17 @@ def test_a_document_of_records_is_counted() -> None:
 
     assert rows_of(recovery) == []
     assert recovery.unmatched == 1
+
+
+@pytest.mark.parametrize("envelope", [docker, prefixed("Mar  1 10:00:00 a: ", json_lines)])
+@pytest.mark.parametrize("part", [slice(30, None), slice(0, -9)])
+def test_a_part_of_a_record_is_counted_and_not_read(
+    envelope: Callable[[tuple[str, ...]], str], part: slice
+) -> None:
+    lines = envelope(MESSAGES).splitlines()
+    lines[1] = lines[1][part]
+
+    recovery = of_text("\n".join([*lines, ""]))
+
+    assert 0 not in [row[1] for row in rows_of(recovery)]
+    assert recovery.damaged == 1

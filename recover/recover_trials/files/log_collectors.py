@@ -159,7 +159,7 @@ def open_records(lines: Lines, findings: Findings) -> Lines:
         record = record_of(line)
         message = message_of(record)
         if record is None or message is None:
-            is_damaged = record is None and line.lstrip()[:1] == "{"
+            is_damaged = record is None and is_torn(line)
             yield from other_line(line, findings, is_damaged=is_damaged)
             continue
         count_lost(line, message, findings)
@@ -172,6 +172,14 @@ def open_records(lines: Lines, findings: Findings) -> Lines:
             continue
         yield message if message.endswith("\n") else f"{message}\n"
     yield from pieces.values()
+
+
+def is_torn(line: str) -> bool:
+    """Return whether a line is a part of a record: its escapes cannot be undone for certain."""
+    text = line.strip()
+    trial = NAMES_TRIAL.search(text)
+    before = text[: trial.start()] if trial else ""
+    return text[:1] == "{" or text.endswith('"}') or '{"' in before
 
 
 def open_cri(lines: Lines, _: Findings) -> Lines:
