@@ -392,3 +392,17 @@ def test_a_name_that_may_hold_a_line_is_counted() -> None:
 
 def test_a_study_line_without_a_name_is_read_once() -> None:
     assert contents_in(f"{STAMP}A new study created. ") == [Opened("", existing=False)]
+
+
+def test_a_trial_with_another_number_of_values_begins_another_study() -> None:
+    lines = [
+        f"{STAMP}Finished trial#{number} with values: {values} with parameters: {{'x': 1}}."
+        for number, values in ((1, [1.0, 2.0]), (0, [1.0, 2.0, 3.0]), (1, [4.0, 5.0, 6.0]))
+    ]
+
+    studies = recover(lines).studies
+
+    assert [[trial.values for trial in study.rows] for study in studies] == [
+        [(1.0, 2.0)],
+        [(1.0, 2.0, 3.0), (4.0, 5.0, 6.0)],
+    ]
