@@ -63,12 +63,18 @@ class Dispatcher:
             self.findings.later.update(hpogen_lines.later_heads(line))
         if not text.strip() or self.is_quotation(text):
             return
+        if not self.add_statements(text, ended=ended):
+            self.read_other(text, between, ended=ended)
+
+    def add_statements(self, text: str, *, ended: bool) -> bool:
+        """Add the lines of Optuna in a text; return whether there are any."""
         statements = optuna_lines.parse_statements(text, ended=ended)
         self.count_cut_line(text[: statements[0].start] if statements else "")
-        for content, start, stamped in statements:
-            self.add_statement(content, text, start, stamped=stamped)
-        if not statements:
-            self.read_other(text, between, ended=ended)
+        for content, start, stamped, begin in statements:
+            self.add_statement(content, text[begin:], start - begin, stamped=stamped)
+            if isinstance(content, Opened) and optuna_lines.LINE.search(content.name):
+                self.findings.unmatched.add(text)  # the name may hold other lines
+        return bool(statements)
 
     def count_cut_line(self, before: str) -> None:
         """Count a line about a trial that is cut, so that another statement follows it."""

@@ -161,7 +161,8 @@ class Reader:
 
     def read_text(self, chunks: Iterator[bytes], name: str, findings: Findings) -> None:
         """Read a decompressed text in UTF-8."""
-        head = dataframes.without_warnings(take_head(without_mark(chunks)))
+        chunks = without_mark(chunks)
+        head = dataframes.without_warnings(take_head(chunks))
         chunks = chain([head], chunks)
         if recognise_format.is_journal(head):
             self.stored += read_journal(whole_lines(chunks), name, findings)

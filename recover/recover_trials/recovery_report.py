@@ -174,7 +174,7 @@ def file_report(file: Findings) -> list[str]:
         )
     if file.unstamped.count:
         lines.append(
-            f"lines without a time stamp in a log with time stamps, left out:"
+            f"lines without a time stamp of Optuna in a log with such stamps, left out:"
             f" {file.unstamped.count}, such as {file.unstamped.sample!r}"
         )
     if file.later:

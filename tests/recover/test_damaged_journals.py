@@ -159,3 +159,96 @@ def test_any_damage_moves_no_number(asked: list[bytes], added: list[bytes]) -> N
             rows = rows_of(recovery)
             changed = [number for number in certain if rows[number] != whole.get(number)]
             assert len(changed) <= 1, (index, bytes(line), changed)
+
+
+def test_a_missing_creation_costs_the_start_at_most(asked: list[bytes]) -> None:
+    whole = rows_of(read(asked))
+    for index, line in enumerate(asked):
+        if CREATION in line:
+            recovery = read([*asked[:index], *asked[index + 1 :]])
+
+            assert rows_of(recovery) == whole
+            assert any("lines that create trials are missing: 1" in p for p in recovery.problems)
+
+
+def test_records_of_trials_that_a_batch_asked_for_wait_for_the_lost_one(tmp_path: Path) -> None:
+    study = new_study(tmp_path / "a")
+    trials = [study.ask() for _ in range(6)]
+    for trial in trials:
+        trial.suggest_float("x", 0, 1)
+    for trial in trials:
+        study.tell(trial, trial.number)
+    lines = (tmp_path / "a").read_bytes().splitlines(keepends=True)
+    whole = rows_of(read(lines))
+
+    for index in range(1, 7):
+        assert rows_of(read([*lines[:index], b"#" * 40 + b"\n", *lines[index + 1 :]])) == whole
+
+
+def test_added_trials_before_a_missing_creation_are_uncertain(tmp_path: Path) -> None:
+    study = new_study(tmp_path / "a")
+    for value in range(5):
+        study.add_trial(optuna.create_trial(value=value))
+    study.optimize(objective, n_trials=3)
+    lines = (tmp_path / "a").read_bytes().splitlines(keepends=True)
+    whole = rows_of(read(lines))
+
+    recovery = read([*lines[:3], *lines[4:]])
+
+    rows = recovery.studies[0].rows
+    certain = {trial.number for trial in rows if not trial.flags}
+    assert certain == {5, 6, 7}
+    assert all(rows_of(recovery)[number] == whole[number] for number in certain)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """Return the lines of a journal of two studies, whose trials alternate."""
+    path = tmp_path_factory.mktemp("journal") / "c"
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    studies = [optuna.create_study(study_name=name, storage=storage) for name in "ab"]
+    for _ in range(4):
+        for study in studies:
+            study.optimize(objective, n_trials=1)
+    return path.read_bytes().splitlines(keepends=True)
+
+
+def values_of(recovery: Recovery) -> dict[tuple[str, int], Any]:
+    """Return the values of the trials whose study and number are certain."""
+    return {
+        (study.name, trial.number): trial.values
+        for study in recovery.studies
+        for trial in study.rows
+        if not trial.flags and not study.flags
+    }
+
+
+def test_a_lost_study_line_gives_its_trials_to_no_other_study(two: list[bytes]) -> None:
+    whole = values_of(read(two))
+    for lost in ([], [b"#" * 40 + b"\n"], [two[1][:60] + b"\n"]):
+        recovery = read([two[0], *lost, *two[2:]])
+
+        values = {s.name: [t.values for t in s.rows] for s in recovery.studies}
+        assert values["a"] == [whole["a", number] for number in range(4)]
+        (other,) = values.keys() - {"a"}
+        assert values[other] == [whole["b", number] for number in range(4)]
+        assert any("creates a study is damaged" in text for text in recovery.conflicts)
+
+
+def test_a_trial_whose_study_is_lost_is_left_out(two: list[bytes]) -> None:
+    whole = values_of(read(two))
+    for index, line in enumerate(two):
+        if CREATION in line:
+            recovery = read([*two[:index], line[:30] + b"\n", *two[index + 1 :]])
+
+            assert values_of(recovery).items() <= whole.items()
+            assert sum(len(study.rows) for study in recovery.studies) == len(whole) - 1
+            assert any("their study is unknown: 1" in text for text in recovery.problems)
+
+
+def test_a_finished_trial_without_a_value_is_flagged(added: list[bytes]) -> None:
+    damaged = added[3].replace(b'"value"', b'"vblue"')
+
+    recovery = read([*added[:3], damaged, *added[4:]])
+
+    assert recovery.conflicts == ["js: trial 2: finished, but its value is missing"]

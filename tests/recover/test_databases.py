@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
 from recover_trials import Recovery, Study, UnreadableError, read_trials
@@ -219,4 +220,73 @@ def test_a_row_that_is_no_row_of_optuna_is_counted(database: Path) -> None:
     assert recovery.damaged == 1
     assert recovery.studies[0].rows[0].flags == [
         "parameters may be missing: rows of the database are damaged"
+    ]
+
+
+@pytest.mark.parametrize(
+    "change_of",
+    [
+        "trial_params SET param_value = -1 WHERE param_name = 'c'",
+        "trial_params SET param_value = NULL WHERE param_name = 'x'",
+        "trial_params SET param_name = NULL WHERE param_name = 'x'",
+        "trial_user_attributes SET key = NULL WHERE key = 'note'",
+        "trial_intermediate_values SET step = 'x' WHERE step = 0",
+    ],
+)
+def test_a_row_with_an_invalid_field_is_left_out(change_of: str, database: Path) -> None:
+    change(database, f"UPDATE {change_of} AND trial_id = 1")
+
+    recovery = read_trials(database)
+
+    assert recovery.damaged == 1
+    assert "may be missing" in recovery.studies[0].rows[0].flags[0]
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "DELETE FROM trial_values WHERE trial_id > 12 AND objective = 1",
+        "DELETE FROM trial_values WHERE trial_id > 12 AND objective = 0",
+    ],
+)
+def test_the_values_of_a_trial_are_all_or_none(lost: str, database: Path) -> None:
+    change(database, lost)
+
+    for trial in read_trials(database).studies[1].rows:
+        assert trial.values == ()
+        assert "finished, but its value is missing" in trial.flags
+
+
+def test_a_value_that_is_null_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    study = optuna.create_study(storage=f"sqlite:///{path}", study_name="s")
+    study.add_trial(optuna.create_trial(value=0.5))
+    change(path, "UPDATE trial_values SET value = NULL")
+
+    assert read_trials(path).studies[0].rows[0].values == ()
+
+
+def test_a_missing_number_follows_the_number_before(
+    database: Path, truth: dict[str, list[dict[str, Any]]]
+) -> None:
+    change(
+        database,
+        "DELETE FROM trials WHERE number = 2 AND study_id = 1",
+        "UPDATE trials SET number = NULL WHERE number = 7 AND study_id = 1",
+    )
+
+    recovery = read_trials(database)
+
+    assert by_name(recovery)["one"] == [row for row in truth["one"] if row["number"] != 2]
+
+
+def test_a_study_without_its_row_is_flagged(database: Path) -> None:
+    change(database, "DELETE FROM studies WHERE study_id = 1")
+
+    recovery = read_trials(database)
+
+    flags = {study.name: study.flags for study in recovery.studies}
+    assert flags["two"] == []
+    assert flags["study 1"] == [
+        "the row of this study is missing in the database, and so its name"
     ]

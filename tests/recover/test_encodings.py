@@ -121,3 +121,28 @@ def test_bytes_of_tables_in_an_unknown_encoding_are_kept_apart(name: str) -> Non
 
     assert len({*values_of(recovery)}) == 2
     assert any("unknown encoding: 2" in conflict for conflict in recovery.conflicts)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "texts"),
+    [
+        ("euc-jp", ("カタカナ", "学習率")),  # not kana and Chinese characters of GBK
+        ("cp437", ("größe", "naïve")),  # not Latin words with a Japanese character in them
+        ("cp1254", ("öğrenme", "şekil")),  # not Icelandic letters
+        ("big5", ("學習率", "參數")),  # in part valid UTF-8
+    ],
+)
+def test_other_encodings_are_not_taken_for_known_ones(
+    encoding: str, texts: tuple[str, ...]
+) -> None:
+    recovery = of_bytes(log_of(*texts).encode(encoding))
+
+    expected = [
+        "".join(c if c.isascii() else escaped(c.encode(encoding)) for c in text) for text in texts
+    ]
+    assert values_of(recovery) == expected
+    assert any("unknown encoding" in conflict for conflict in recovery.conflicts)
+
+
+def escaped(data: bytes) -> str:
+    return "".join(chr(byte) if byte < 0x80 else f"\\x{byte:02x}" for byte in data)

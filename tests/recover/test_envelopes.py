@@ -308,3 +308,116 @@ def test_an_envelope_is_opened_while_its_log_grows(
 
     log.tail.close()
     assert rows_of(Recovery(log.studies())) == rows_of(of_text(text))
+
+
+def prefixed(prefix: str, envelope: Callable[[tuple[str, ...]], str]) -> Callable[..., str]:
+    def lines(messages: tuple[str, ...]) -> str:
+        return "".join(f"{prefix}{line}\n" for line in envelope(messages).split("\n")[:-1])
+
+    return lines
+
+
+def json_in_json(messages: tuple[str, ...]) -> str:
+    return json_lines(tuple(docker(messages).splitlines()))
+
+
+def with_other_fields(messages: tuple[str, ...]) -> str:
+    return "".join(
+        json.dumps({"line": message, "time": 1772359200123, "fields": {"message": "other"}}) + "\n"
+        for message in messages
+    )
+
+
+def of_opentelemetry(messages: tuple[str, ...]) -> str:
+    return "".join(
+        json.dumps({"timestamp": "1772359200123000000", "body": {"stringValue": message}}) + "\n"
+        for message in messages
+    )
+
+
+def gelf(messages: tuple[str, ...]) -> str:
+    return "".join(json.dumps({"short_message": message}) + "\n" for message in messages)
+
+
+def logfmt_with_other_text(messages: tuple[str, ...]) -> str:
+    return "".join(
+        f'event={json.dumps(message)} ts=1772359200.5 level=info err="a msg=b" text=other\n'
+        for message in messages
+    )
+
+
+def logfmt_of_python(messages: tuple[str, ...]) -> str:
+    return "".join(f"2026-03-01T10:00:00Z level=info msg={message!r}\n" for message in messages)
+
+
+OTHER_ENVELOPES = (
+    prefixed("2026-03-01T10:00:00+00:00\tdocker.a\t", docker),
+    prefixed("Mar  1 10:00:00 host app[12]: ", json_lines),
+    json_in_json,
+    with_other_fields,
+    of_opentelemetry,
+    gelf,
+    logfmt_with_other_text,
+    logfmt_of_python,
+)
+
+
+@pytest.mark.parametrize("envelope", OTHER_ENVELOPES)
+def test_another_envelope_changes_nothing(envelope: Callable[[tuple[str, ...]], str]) -> None:
+    recovery = of_text(envelope(MESSAGES))
+
+    assert rows_of(recovery) == rows_of(of_text(STAMPED))
+    assert recovery.conflicts == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_costs_no_record(encoding: str) -> None:
+    recovery = read_trials([io.BytesIO(json_lines(MESSAGES).encode(encoding))])
+
+    assert rows_of(recovery) == rows_of(of_text(STAMPED))
+
+
+def test_a_record_that_names_a_trial_elsewhere_is_counted() -> None:
+    for line in ('{"message": "x", "text2": "Trial 5 pruned."}', "msg=Trial 5 pruned. level=info"):
+        assert of_text(json_lines(MESSAGES[:1]) + line + "\n").unmatched == 1
+
+
+def test_lines_of_two_streams_do_not_mix() -> None:
+    line = f"{STAMP}Trial 0 finished with value: 0.5 and parameters: {{'t': '{'x' * 20_000}'}}. \n"
+    parts = (line[:16384], line[16384:])
+    records = [
+        {"log": parts[0], "stream": "stderr"},
+        {"log": "Epoch 1\n", "stream": "stdout"},
+        {"log": parts[1], "stream": "stderr"},
+    ]
+    of_docker = "".join(json.dumps(record) + "\n" for record in records)
+    of_containerd = (
+        f"2026-03-01T10:00:00Z stderr P {parts[0]}\n2026-03-01T10:00:00Z stdout F Epoch 1\n"
+        f"2026-03-01T10:00:00Z stderr F {parts[1]}"
+    )
+
+    for text in (of_docker, of_containerd):
+        assert rows_of(of_text(text))[0][4] == {"t": "x" * 20_000}
+
+
+def test_a_document_of_records_is_counted() -> None:
+    document = json.dumps({"events": [{"message": message} for message in MESSAGES]})
+
+    recovery = of_text(document)
+
+    assert rows_of(recovery) == []
+    assert recovery.unmatched == 1
+
+
+@pytest.mark.parametrize("envelope", [docker, prefixed("Mar  1 10:00:00 a: ", json_lines)])
+@pytest.mark.parametrize("part", [slice(30, None), slice(0, -9)])
+def test_a_part_of_a_record_is_counted_and_not_read(
+    envelope: Callable[[tuple[str, ...]], str], part: slice
+) -> None:
+    lines = envelope(MESSAGES).splitlines()
+    lines[1] = lines[1][part]
+
+    recovery = of_text("\n".join([*lines, ""]))
+
+    assert 0 not in [row[1] for row in rows_of(recovery)]
+    assert recovery.damaged == 1

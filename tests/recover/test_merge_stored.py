@@ -38,7 +38,8 @@ def study_files(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, P
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.INFO)
     try:
-        study = optuna.create_study(study_name="js", storage=storage)
+        sampler = optuna.samplers.RandomSampler(seed=0)
+        study = optuna.create_study(study_name="js", storage=storage, sampler=sampler)
         study.optimize(objective, n_trials=10, catch=(ValueError,))
     finally:
         optuna.logging.set_verbosity(before)
@@ -116,3 +117,21 @@ def test_other_studies_of_one_name_remain_apart(tmp_path: Path) -> None:
 
     assert [study.name for study in recovery.studies] == ["js", "js (run 2)"]
     assert [len(study.rows) for study in recovery.studies] == [3, 3]
+
+
+def test_the_logs_of_several_runs_may_be_in_any_order(study_files: tuple[Path, Path]) -> None:
+    log, storage = study_files
+    (expected,) = read_trials(storage).studies
+    first, *lines = log.read_text().splitlines(keepends=True)
+    middle = len(lines) // 2
+    resumed = first.replace("A new study created in", "Using an existing study with name 'js' of")
+    one, two = log.with_name("one.log"), log.with_name("two.log")
+    one.write_text("".join([first, *lines[:middle]]))
+    two.write_text("".join([resumed, *lines[middle:]]))
+
+    for files in ([one, two, storage], [two, storage, one], [storage, two, one]):
+        recovery = read_trials(files)
+
+        (study,) = recovery.studies
+        assert contents_of(study) == contents_of(expected)
+        assert recovery.conflicts == []

@@ -360,3 +360,49 @@ def test_a_text_that_is_not_a_literal_is_none_and_never_evaluated(
 
     assert parse_literal(text) is None
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "stamp"),
+    [
+        ("abc", STAMP),
+        ("it's {x}", STAMP),
+        ("run 2026-03-01 09:00:00", STAMP),
+        ("run 2026-03-01 09:00:00", "2026-03-01 10:00:00,001 INFO "),
+        ("abc", "[2026-03-01 10:00:00,001][optuna][INFO] "),
+        ("a-b", "2026-03-01T10:00:00.001 - optuna - INFO - "),
+        ("abc", ""),
+    ],
+)
+def test_a_line_behind_the_name_of_a_study_is_no_part_of_it(name: str, stamp: str) -> None:
+    end = "Trial 0 finished with value: 0.5 and parameters: {'x': 1}."
+    line = f"{stamp}A new study created in memory with name: {name}{stamp}{end}"
+
+    study = recover_one([line])
+
+    assert study.name == name
+    assert [(trial.number, trial.params) for trial in study.rows] == [(0, {"x": 1})]
+
+
+def test_a_name_that_may_hold_a_line_is_counted() -> None:
+    recovery = recover(["A new study created in memory with name: {'a'} Trial 0 pruned. "])
+
+    assert recovery.unmatched == 1
+
+
+def test_a_study_line_without_a_name_is_read_once() -> None:
+    assert contents_in(f"{STAMP}A new study created. ") == [Opened("", existing=False)]
+
+
+def test_a_trial_with_another_number_of_values_begins_another_study() -> None:
+    lines = [
+        f"{STAMP}Finished trial#{number} with values: {values} with parameters: {{'x': 1}}."
+        for number, values in ((1, [1.0, 2.0]), (0, [1.0, 2.0, 3.0]), (1, [4.0, 5.0, 6.0]))
+    ]
+
+    studies = recover(lines).studies
+
+    assert [[trial.values for trial in study.rows] for study in studies] == [
+        [(1.0, 2.0)],
+        [(1.0, 2.0, 3.0), (4.0, 5.0, 6.0)],
+    ]

@@ -50,31 +50,44 @@ UNKNOWN = (
 )
 NAMES_TRIAL = re.compile(rb"rial[# ]\d|A new study|Using an existing study")
 EVERY_LINE = re.compile(rb"")
+NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 WORDS = re.compile(r"[^\x00-\x7f]+")
 # Characters that ordinary text of a language has; the names are those of Python's codecs.
 CYRILLIC = re.compile(
     "[\u0430-\u044f\u0451]+|[\u0410-\u042f\u0401][\u0430-\u044f\u0451]*|[\u0410-\u042f\u0401]{2,}"
 )
-LATIN = re.compile("[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff\u0152\u0153\u0160\u0161]{1,2}")
+# Without the Icelandic letters, which are Turkish ones in another encoding.
+LATIN = re.compile(
+    "[\u00c0-\u00cf\u00d1-\u00d6\u00d8-\u00dc\u00df-\u00ef\u00f1-\u00f6\u00f8-\u00fc\u00ff"
+    "\u0152\u0153\u0160\u0161]{1,2}"
+)
 SIGN = re.compile(
     "[\u00a3\u00a7\u00ab\u00b0-\u00b3\u00b5\u00bb\u00d7\u20ac\u2013\u2014"
     "\u2018\u2019\u201c\u201d\u2026]"
 )
+FREQUENT_ROWS = {0xA1, 0xA3, *range(0xB0, 0xD8)}  # without kana, which EUC-JP has there
 KANA_AND_KANJI = re.compile(r"[\u3041-\u30fc\u4e00-\u9fa5\uff01-\uff5e\u3001\u3002]+")
 
 
 def is_gbk(text: str) -> bool:
     """Return whether a text has frequent Chinese characters, of the first level of GB 2312."""
     pairs = [char.encode("gbk") for char in text if ord(char) > 0x7F]
-    return all(len(p) == 2 and 0xA1 <= p[0] <= 0xD7 and p[1] >= 0xA1 for p in pairs)
+    known = all(len(p) == 2 and p[0] in FREQUENT_ROWS and p[1] >= 0xA1 for p in pairs)
+    return known and not within_latin(text)
 
 
 def is_shift_jis(text: str) -> bool:
     """Return whether a text has kana and frequent kanji, in two bytes each."""
     pairs = [char.encode("cp932") for char in text if ord(char) > 0x7F]
-    return all(map(KANA_AND_KANJI.fullmatch, WORDS.findall(text))) and all(
-        len(p) == 2 and 0x81 <= p[0] <= 0x97 for p in pairs
-    )
+    known = all(len(p) == 2 and 0x81 <= p[0] <= 0x97 for p in pairs)
+    kana_and_kanji = all(map(KANA_AND_KANJI.fullmatch, WORDS.findall(text)))
+    return known and kana_and_kanji and not within_latin(text)
+
+
+def within_latin(text: str) -> bool:
+    """Return whether all words are single characters beside Latin letters."""
+    words = WORDS.finditer(text)
+    return all(len(w[0]) == 1 and any(map(str.isalpha, around(text, w))) for w in words)
 
 
 def is_cyrillic(text: str) -> bool:
@@ -211,16 +224,9 @@ def take_sample(blocks: Iterator[bytes]) -> tuple[bytes, bytes]:
 
 
 def escaped(line: bytes) -> bytes:
-    r"""Return a line with its invalid bytes as escapes: a text in it will show `\xNN`."""
-    return line.decode("utf-8", "surrogateescape").encode("utf-8", "escape_byte")
+    r"""Return a line with the bytes of words that are not UTF-8 as escapes, `\xNN` in a text."""
+    return NOT_ASCII.sub(lambda word: word[0] if is_utf8(word[0]) else escapes(word[0]), line)
 
 
-def escape_byte(error: UnicodeError) -> tuple[str, int]:
-    """Return the escapes of the bytes that could not be decoded."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    codes = (ord(char) - 0xDC00 for char in error.object[error.start : error.end])
-    return "".join(rf"\\x{code:02x}" for code in codes), error.end
-
-
-codecs.register_error("escape_byte", escape_byte)
+def escapes(word: bytes) -> bytes:
+    return "".join(rf"\\x{byte:02x}" for byte in word).encode()

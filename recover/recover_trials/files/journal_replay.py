@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from recover_trials.model import Study, Trial
+from recover_trials.model import VALUE_MISSING, Study, Trial
 
 STATES = ("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING")
 DIRECTIONS = {1: "minimize", 2: "maximize"}
@@ -20,7 +20,7 @@ class Journal:
     def __init__(self, source: str) -> None:
         self.source = source
         self.studies: dict[int, Study] = {}
-        self.trials: list[tuple[int, Trial]] = []
+        self.trials: list[tuple[int | None, Trial]] = []  # None: its study is unknown
         self.created = 0
         self.cache: dict[str, dict[str, Any]] = {}
         self.operations: dict[int, Callable[[dict[str, Any]], None]] = {
@@ -51,6 +51,9 @@ class Journal:
             study.trials = {
                 number: rows for number, rows in study.trials.items() if rows[0].state != "WAITING"
             }
+            for trial in study.rows:
+                if trial.state == "COMPLETE" and not trial.values:
+                    trial.flags.append(VALUE_MISSING)
         return [*self.studies.values()]
 
     def create_study(self, operation: dict[str, Any]) -> None:
@@ -79,7 +82,7 @@ class Journal:
         trial.datetime_start = local_time(operation.get("datetime_start"))
         trial.datetime_complete = local_time(operation.get("datetime_complete"))
         for name, text in operation.get("distributions", {}).items():
-            trial.distributions[name] = self.distribution(study, name, text)
+            trial.distributions[name] = self.distribution(operation["study_id"], name, text)
         for name, internal in operation.get("params", {}).items():
             trial.params[name] = external_repr(trial.distributions[name], internal)
         trial.user_attrs = dict(operation.get("user_attrs") or {})
@@ -101,8 +104,7 @@ class Journal:
     def set_parameter(self, operation: dict[str, Any]) -> None:
         trial = self.unfinished_trial(operation)
         if trial:
-            study = self.studies[self.trials[operation["trial_id"]][0]]
-            name = operation["param_name"]
+            study, name = self.trials[operation["trial_id"]][0], operation["param_name"]
             distribution = self.distribution(study, name, operation["distribution"])
             trial.distributions[name] = distribution
             trial.params[name] = external_repr(distribution, operation["param_value_internal"])
@@ -129,11 +131,12 @@ class Journal:
         if trial := self.unfinished_trial(operation):
             getattr(trial, f"{kind}s").update(attributes)
 
-    def distribution(self, study: Study, name: str, text: str) -> dict[str, Any]:
+    def distribution(self, study: int | None, name: str, text: str) -> dict[str, Any]:
         """Return the distribution of a JSON text; equal texts share one object."""
         if text not in self.cache:
             self.cache[text] = json.loads(text)
-        study.about["search_space"][name] = self.cache[text]
+        if study is not None:
+            self.studies[study].about["search_space"][name] = self.cache[text]
         return self.cache[text]
 
 
@@ -142,9 +145,15 @@ def ignore(_: object) -> None:
 
 
 def external_repr(distribution: dict[str, Any], internal: float) -> Any:
-    """Return the parameter value that the objective gets for a number in the storage."""
+    """Return the parameter value that the objective gets for a number in the storage.
+
+    Raises an error if the storage holds no number, or no choice of the distribution.
+    """
+    if not isinstance(internal, (int, float)):
+        raise TypeError(internal)
     if distribution["name"] == "CategoricalDistribution":
-        return distribution["attributes"]["choices"][int(internal)]
+        choices: list[Any] = distribution["attributes"]["choices"]
+        return choices[int(internal) if internal >= 0 else len(choices)]
     return int(internal) if distribution["name"] in INTEGERS else internal
 
 

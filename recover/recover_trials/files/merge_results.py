@@ -233,29 +233,42 @@ def merge_stored(logs: list[Study], stored: Iterable[Study]) -> list[Study]:
     """Return the studies of logs and storages; a study that both hold is one study.
 
     They are one study if they have the same name, or the log none, and a trial proves it, or if
-    the names are equal and no trial differs.
+    the names are equal and no trial differs. Several logs may hold parts of it.
     """
     merged = list(logs)
     for study in stored:
         for trial in study.rows:
             forget_invented_times(trial)
         same = [other for other in merged if is_same_stored(other, study)]
-        if len(same) != 1:
-            merged.append(study)
-            continue
-        (other,) = same
-        for trial in other.rows:
-            add_result_row(study, trial)
-        study.about = {**other.about, **study.about}
-        study.remarks += other.remarks
-        study.flags += [flag for flag in other.flags if flag not in study.flags]
-        study.named_bests = {
-            number: value
-            for number, value in other.named_bests.items()  # an older log names an older best
-            if all(trial.value != value for trial in study.trials.get(number, ()))
-        }
-        merged[merged.index(other)] = study
+        if len(same) > 1:
+            same = [other for other in same if is_part(other, study)]
+        for other in same:
+            add_study(study, other)
+        index = merged.index(same[0]) if same else len(merged)
+        merged[index : index + len(same[:1])] = [study]
+        merged = [other for other in merged if other not in same[1:]]
     return merged
+
+
+def is_part(one: Study, stored: Study) -> bool:
+    """Return whether a storage has all trials of a study, or a trial proves that they are one."""
+    comparison = Comparison.of(stored, one.rows)
+    has_all = comparison.differ == 0 and one.trials.keys() <= stored.trials.keys()
+    return has_all or comparison.is_one_study()
+
+
+def add_study(study: Study, other: Study) -> None:
+    """Add a study of a log to the same study of a storage."""
+    for trial in other.rows:
+        add_result_row(study, trial)
+    study.about = {**other.about, **study.about}
+    study.remarks += other.remarks
+    study.flags += [flag for flag in other.flags if flag not in study.flags]
+    study.named_bests |= {
+        number: value
+        for number, value in other.named_bests.items()  # an older log names an older best
+        if all(trial.value != value for trial in study.trials.get(number, ()))
+    }
 
 
 def is_same_stored(one: Study, stored: Study) -> bool:

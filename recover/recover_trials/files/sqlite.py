@@ -22,6 +22,7 @@ from recover_trials.model import (
 )
 from recover_trials.skipped_lines import Findings
 
+NAME_MISSING = "the row of this study is missing in the database, and so its name"
 NO_STUDIES = "SQLite file without readable Optuna studies"
 SPECIAL = {"INF_POS": float("inf"), "INF_NEG": float("-inf"), "NAN": float("nan")}
 # Tables with rows of trials, and the fields that they hold.
@@ -75,7 +76,8 @@ class DatabaseReader:
             directions = study.about["directions"]
             study.about |= {"direction": directions[0]} if len(directions) == 1 else {}
         self.number_trials(members)
-        return [*self.by_id.values()]
+        studies = self.by_id.values()
+        return [study for study in studies if study.trials or NAME_MISSING not in study.flags]
 
     def rows(self, name: str) -> Iterator[Row]:
         """Yield the rows of a table, and flag the trials whose rows a damaged page may hold."""
@@ -111,10 +113,11 @@ class DatabaseReader:
             add_value(row, trial)
         elif name == "trial_intermediate_values":
             kind = row.get("intermediate_value_type")
-            trial.intermediate_values[row["step"]] = stored_float(row["intermediate_value"], kind)
+            value = stored_float(row["intermediate_value"], kind)
+            trial.intermediate_values[int(row["step"])] = value
         else:
             attributes = trial.user_attrs if "user" in name else trial.system_attrs
-            attributes[row["key"]] = json.loads(row["value_json"])
+            attributes[text_of(row["key"])] = json.loads(row["value_json"])
 
     def add_study(self, row: Row) -> Study:
         key, name = row["study_id"], str(row["study_name"])
@@ -126,15 +129,21 @@ class DatabaseReader:
         return study
 
     def add_direction(self, row: Row) -> None:
-        self.by_id[row["study_id"]].about["directions"].append(row["direction"].lower())
+        direction = row["direction"].lower()
+        self.study_of(row["study_id"]).about["directions"].append(direction)
+
+    def study_of(self, key: int) -> Study:
+        """Return a study; create it if its row is missing."""
+        if key not in self.by_id:
+            study = self.add_study({"study_id": key, "study_name": f"study {key}"})
+            study.optuna_name = ""
+            study.flags.append(NAME_MISSING)
+        return self.by_id[key]
 
     def new_trial(self, row: Row) -> tuple[Row, Study, Trial]:
         """Return a trial without its number, which may be in another table."""
         key = row["study_id"]
-        study = self.by_id.get(key) or self.add_study(
-            {"study_id": key, "study_name": f"study {key}"}
-        )
-        state = row["state"]
+        study, state = self.study_of(key), row["state"]
         if state not in STATES:
             raise ValueError(state)
         trial = Trial(-1, state)
@@ -146,20 +155,21 @@ class DatabaseReader:
         return row, study, trial
 
     def number_trials(self, members: list[tuple[Row, Study, Trial]]) -> None:
-        """Add the trials to their studies; a number without a value is a place in the order."""
+        """Add the trials to their studies; a missing number follows the one before."""
         places: dict[str, int] = {}
         for row, study, trial in members:
-            place = places[study.key] = places.get(study.key, -1) + 1
+            place = places.get(study.key, -1) + 1
             number = trial.system_attrs.pop(NUMBER, row.get("number"))
             if not isinstance(number, int) or number < 0:
                 number = place
                 trial.flags.append(NUMBER_MISSING)
-            trial.number = number
+            trial.number = places[study.key] = number
             if trial.state == "WAITING":
                 continue
-            n_values = max(1, len(study.about["directions"]))
-            if trial.state == "COMPLETE" and len(trial.values) < n_values:
-                trial.values = ()
+            objectives = len(study.about["directions"])
+            if trial.values and objectives and len(trial.values) != objectives:
+                trial.values = ()  # which of its objectives they are is unknown
+            if trial.state == "COMPLETE" and not trial.values:
                 trial.flags.append(VALUE_MISSING)
             same = study.trials.setdefault(number, [])
             trial.flags += [NUMBER_TWICE] * bool(same)
@@ -183,7 +193,7 @@ def flag_lost(trial: Trial, table: str) -> None:
 
 
 def add_parameter(row: Row, trial: Trial) -> None:
-    name, distribution = row["param_name"], json.loads(row["distribution_json"])
+    name, distribution = text_of(row["param_name"]), json.loads(row["distribution_json"])
     trial.params[name] = external_repr(distribution, float(row["param_value"]))
     trial.distributions[name] = distribution
 
@@ -192,16 +202,28 @@ def add_value(row: Row, trial: Trial) -> None:
     """Add a value; before Optuna 2.4 this table holds the intermediate values."""
     value = stored_float(row["value"], row.get("value_type"))
     if "step" in row:
-        trial.intermediate_values[row["step"]] = value
+        trial.intermediate_values[int(row["step"])] = value
     elif row.get("objective", 0) == len(trial.values):
         trial.values += (value,)
     else:
         raise ValueError(row["objective"])  # the row of an earlier objective is lost
 
 
+def text_of(name: object) -> str:
+    """Return a name. Raises TypeError if it is no text."""
+    if not isinstance(name, str):
+        raise TypeError(name)
+    return name
+
+
 def stored_float(value: float | None, kind: str | None) -> float:
-    """Return a value; Optuna stores NaN and infinities by name, and NaN once as NULL."""
-    return SPECIAL[kind] if kind in SPECIAL else float("nan" if value is None else value)
+    """Return a value; Optuna stores NaN and infinities by name, and before 3.0 NaN as NULL.
+
+    Raises TypeError if a value is missing.
+    """
+    if kind in SPECIAL:
+        return SPECIAL[kind]
+    return float("nan") if value is None and kind is None else float(value)  # type: ignore[arg-type]
 
 
 def stored_time(text: str | None) -> datetime | None:

@@ -12,6 +12,11 @@ from recover_trials.optuna_log.optuna_lines import Result
 
 
 def may_belong(study: Study, result: Result, number: int) -> bool:
+    """Return whether an end line may be of a study: no field of it contradicts the other lines."""
+    ended = (trial for rows in reversed(study.trials.values()) for trial in rows if trial.values)
+    last = next(ended, None)
+    if last and result.values and len(last.values) != len(result.values):
+        return False
     return is_unended(study, number) and names_best_of(study, result, number) is not False
 
 

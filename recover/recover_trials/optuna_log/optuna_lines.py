@@ -17,7 +17,7 @@ from recover_trials.optuna_log.literals import (
     read_literal,
     read_params,
 )
-from recover_trials.optuna_log.stamps import STAMP, STAMPED, time_before
+from recover_trials.optuna_log.stamps import ANY_TIME, STAMP, STAMPED, time_before
 
 LINE = re.compile(
     r"Trial (?P<number>\d{1,9})"
@@ -38,6 +38,7 @@ NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|inf)"
 # As `repr` prints a float.
 PRINTED_FLOAT = r"-?(?:\d+\.\d+(?:e[-+]\d+)?|\d+e[-+]\d+|inf)"
 VALUE = re.compile(NUMBER)
+LINE_START = re.compile(rf"\[?(?:[A-Z] )?{ANY_TIME.pattern}")
 PARAMETERS = re.compile(r" (?:and|with) parameters: ")
 NAMES_BEST = rf"\. Best is trial[ #](\d{{1,9}}) with value: ({PRINTED_FLOAT})(\.)"
 BEST = re.compile(NAMES_BEST)
@@ -82,11 +83,16 @@ class Opened(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """A statement of Optuna, its position in the line, and whether a time stamp precedes it."""
+    """A statement of Optuna in a line.
+
+    `start` is its position, `begin` that of the text before it, and `stamped` whether a time stamp
+    is in this text.
+    """
 
     content: Result | Opened | Start
     start: int
     stamped: bool
+    begin: int
 
 
 def parse_statements(text: str, *, ended: bool = True) -> list[Statement]:
@@ -96,19 +102,19 @@ def parse_statements(text: str, *, ended: bool = True) -> list[Statement]:
     line, which begins with its time stamp, may follow it directly.
     """
     statements: list[Statement] = []
-    match, torn = LINE.search(text), False
+    match, torn, begin = LINE.search(text), False, 0
     while match:
         content, end = read_match(text, match, ended=ended)
         if content and (not torn or (ended and is_closed(text, content, match.end(), end))):
-            stamped = STAMP.search(text, 0, match.start()) is not None
-            statements.append(Statement(content, match.start(), stamped))
+            stamped = STAMP.search(text, begin, match.start()) is not None
+            statements.append(Statement(content, match.start(), stamped, begin))
             torn |= isinstance(content, Result) and (
                 content.state != "COMPLETE" or not content.params_whole
             )
         else:
             torn, end = True, match.end()
         if isinstance(content, Opened):  # the next record may follow the name of the study
-            match = LINE.search(text, end)
+            match, begin = LINE.search(text, end), end
             continue
         stamps = STAMP.finditer(text, end)
         match = next((line for stamp in stamps if (line := LINE.match(text, stamp.end()))), None)
@@ -164,11 +170,22 @@ def opened(match: re.Match[str]) -> tuple[Opened, int]:
     """Read the name of a study; the next line may follow it without a line end."""
     if match["existing"]:
         return Opened(parse_literal(match["existing"]) or "", existing=True), match.end()
-    name = match["created"] or ""
-    glued = STAMP.search(name)
-    if glued is None or LINE.match(name, glued.end()) is None:
-        return Opened(name.strip(), existing=False), match.end()
-    return Opened(name[: glued.start()].strip(), existing=False), match.start("created")
+    name = match["created"]
+    if name is None:
+        return Opened("", existing=False), match.end()
+    end = name_end(name)
+    return Opened(name[:end].strip(), existing=False), match.start("created") + end
+
+
+def name_end(name: str) -> int:
+    """Return the end of the name of a study, behind which the next line may follow."""
+    line = LINE.search(name)
+    if line is None:
+        return len(name)
+    stamps = [*LINE_START.finditer(name, 0, line.start())]
+    start = stamps[-1].start() if stamps else line.start()
+    is_stamped = stamps and STAMP.fullmatch(name, start, line.start())
+    return start if is_stamped or not {*"'\"{}"} & {*name[: line.start()]} else len(name)
 
 
 def asked_or_told(text: str, match: re.Match[str]) -> tuple[Start | Result | None, int]:
