@@ -2009,7 +2009,7 @@ def say_result(study: LoggedStudy) -> None:
     for values in ({axis: found[axis] for axis in axes}, searched_params(found)):
         say("  " + ", ".join(f"{name}={value}" for name, value in values.items()))
     noise = study.seed_noise(DIRECTION)
-    say_baselines(found, summary(study)["baselines"], noise and noise["mean"])
+    say_baselines(found, summary(study)["baselines"], noise.get("mean"))
     if found.get("collapsed"):
         say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
     if noise:
