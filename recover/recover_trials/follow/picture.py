@@ -46,7 +46,7 @@ def study_picture(status: Status) -> Group:
     parts: list[Any] = [head]
     if status.best:
         number, value = status.best
-        parts.append(cell(f"  best: trial {number}, {status.metric} {value}"))
+        parts.append(cell(f"  best: trial {number}, {status.metric} {value:.6g}"))
     if status.running:
         parts.append(running_table(status))
     return Group(*parts, run_state(status))
