@@ -70,7 +70,7 @@ def running_table(status: Status) -> Table:
         bar = ProgressBar(total=trial.steps, completed=trial.step, width=16)
         table.add_row(
             f"  trial {trial.number}",
-            cell(trial.architecture),
+            cell(trial.architecture or None),
             bar if trial.steps else "",
             cell(f"{trial.unit} {trial.step}{of}"),
             f"for {duration(trial.elapsed)}" if trial.elapsed is not None else "",
