@@ -15,11 +15,11 @@ from recover_trials.files.result_study import ResultStudy, pop_study_fields
 from recover_trials.optuna_log.literals import parse_mapping
 
 HEADER = re.compile(
-    rb'(?:\xef\xbb\xbf)?(?:"?\w*"?[,;\t])?"?'
+    rb'(?:"?\w*"?[,;\t])?"?'
     rb'(?:number"?(?P<separator>[,;\t])"?(?:value|values|values_0|datetime_start|state)\b'
     rb'|trial"?,"?auc\b)'
 )
-RANKING = re.compile(rb'(?:\xef\xbb\xbf)?"?rank"?,"?f1_macro\b')
+RANKING = re.compile(rb'"?rank"?,"?f1_macro\b')
 
 MISSING = ("NaN", "NaT", "<NA>")  # as pandas prints unknown values
 DECIMAL_COMMA = re.compile(r"\A([+-]?\d+),(\d+(?:[eE][+-]?\d+)?)\Z")
@@ -31,7 +31,7 @@ def is_csv_results(head: bytes) -> bool:
 
 def read_csv(data: bytes) -> list[ResultStudy]:
     """Return the trials of a CSV, by study. Raises UnreadableError for an invalid CSV."""
-    text = data.decode("utf-8-sig", "replace")
+    text = data.decode("utf-8", "replace")
     match = HEADER.match(data)
     separator = ((match and match["separator"]) or b",").decode()
     try:

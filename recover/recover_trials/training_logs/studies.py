@@ -154,7 +154,7 @@ def separate_lines(chunks: Iterable[bytes], findings: Findings | None = None) ->
     for line in lines_of(chunks):
         if not line.endswith("\n"):
             continue
-        for part in ANSI.sub("", line).lstrip("\ufeff").split("\r"):
+        for part in ANSI.sub("", line).split("\r"):
             if len(part) < LONGEST:
                 yield without_prefix(part.rstrip())
                 if findings and TRIAL_ENDED.search(part):
