@@ -139,3 +139,14 @@ def test_a_torn_row_of_a_table_is_left_out(study: optuna.Study, tmp_path: Path) 
 
     assert [trial.number for trial in recovery.studies[0].rows] == [0, 1, 2, 3, 4]
     assert recovery.conflicts
+
+
+@pytest.mark.parametrize(
+    "warning", ["a.py:1: UserWarning: Warning: b\n", "FutureWarning: b\n  warn('Warning: b')\n"]
+)
+def test_many_warnings_before_a_log_are_read_in_linear_time(warning: str) -> None:
+    line = "[I 2026-03-01 10:00:00,123] Trial 0 finished with value: 0.5 and parameters: {}.\n"
+
+    recovery = read_trials([[(200 * warning + line).encode()]])
+
+    assert [trial.values for trial in recovery.studies[0].rows] == [(0.5,)]
