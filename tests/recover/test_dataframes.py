@@ -150,3 +150,11 @@ def test_many_warnings_before_a_log_are_read_in_linear_time(warning: str) -> Non
     recovery = read_trials([[(200 * warning + line).encode()]])
 
     assert [trial.values for trial in recovery.studies[0].rows] == [(0.5,)]
+
+
+@pytest.mark.parametrize("row", ["", ",0.5,COMPLETE", ",,"])
+def test_a_first_row_without_a_number_costs_no_other(row: str) -> None:
+    recovery = read_trials([[f"number,value,state\n{row}\n1,0.25,COMPLETE\n".encode()]])
+
+    trials = recovery.studies[0].trials
+    assert (trials[1][0].state, trials[1][0].values) == ("COMPLETE", (0.25,))

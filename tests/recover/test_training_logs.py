@@ -484,6 +484,8 @@ def test_numbers_in_full_precision_are_not_flagged_as_cut() -> None:
         " iteration       10/     100 | consumed samples: 320 | lm loss: 1.0E+01 |\n",
         "---\ntitle: 5\nval_size: 1000\n---\n",
         "val_loss: 0.5\n",
+        "Step 1 | Install the packages\nStep 2 | Run: make\n",
+        "{'loss': 'mse', 'lr': 0.1, 'epoch': 10}\n",
         'echo "METRIC val_bpb=$val_bpb"\n',
     ],
 )
@@ -711,6 +713,13 @@ def test_a_run_of_the_trainer_without_its_last_evaluation_has_no_value() -> None
 
     assert (trial.state, trial.values) == ("COMPLETE", ())
     assert VALUE_MISSING in trial.flags
+
+
+def test_a_mapping_without_a_measurement_is_no_point() -> None:
+    (trial,) = trials_of("{'loss': 2.0, 'epoch': 1.0}\n{'lr': 0.5, 'epoch': 2.0}\n")
+
+    curve = [{"step": 0, "train_loss": 2.0, "epoch": 1.0}]
+    assert trial.user_attrs["learning_curve"] == curve
 
 
 def test_a_step_in_colour_is_one() -> None:

@@ -49,6 +49,7 @@ SETTING = re.compile(
     r"|num_heads|total|transformer_matrices)(?: from [\w :]{1,60})? {0,60}:?"
     rf" ({NUMBER})(?: =>.*)?"
 )
+MEASURED = re.compile(r"loss\Z|eval_|train_")  # beginnings of names of the Trainer
 POSITIVE = re.compile(r"bpb|perplexity|ppl")  # metrics that are never 0
 SECONDS = {"ms": (1, 1000), "s": (1, 1), "m": (60, 1)}  # numerators and denominators
 # Names of the table for names in logs.
@@ -185,7 +186,8 @@ def of_trainer(match: re.Match[str]) -> Measures | None:
     record = parse_mapping(match[1]) or {}
     texts = {name: str(value) for name, value in record.items()}
     values = {name: number_of(v) for name, v in texts.items() if re.fullmatch(NUMBER, v)}
-    if "epoch" not in values or len(values) == 1:
+    measured = (name for name in values if MEASURED.match(name))
+    if "epoch" not in values or not any(measured):
         return None
     if "train_runtime" in values:
         seconds, loss = values.pop("train_runtime"), values.pop("train_loss", math.nan)

@@ -34,9 +34,10 @@ TIME = rf"(?:\d{{4}}-\d\d-\d\d )?(?:{CLOCK.pattern})|(?i:{LEVEL.pattern})"
 LOGGER = rf"\s*\[?(?:{TIME})\b{END}(?:\s*\[?{NAME}{END})?"
 PREFIX = re.compile(rf"(?:{WORKER})*(?:(?:{LOGGER})+ ?)?")
 BEGINNING = re.compile(
-    r"[Ss]tep:? *\d+(?:/\d+)?(?: \([\d.]+%\))? *\| *[A-Za-z]|step:\d+(?:/\d+)? +\w+:|s:\d+ t[er]l:"
+    r"[Ss]tep:? *\d+(?:/\d+)?(?: \([\d.]+%\))? *\| *[A-Za-z][^:|]*: *[-+.\dnNiI]"
+    r"|step:\d+(?:/\d+)? +\w+:|s:\d+ t[er]l:"
     r"|(?:eval|core) step=\d+ \w+=|(?:summary|model) model_tag=\S+ depth=\d"
-    r"|[Ss]tep \d+: train loss \d|(?:[^{]*[\]\s])?\{'(?:eval_)?loss': [^{}]*'epoch': "
+    r"|[Ss]tep \d+: train loss \d|(?:[^{]*[\]\s])?\{'(?:eval_)?loss': '?[-.\dni][^{}]*'epoch': "
     r"|\[tune-metric\]: \{|METRIC [^\s=]+=\S"
     r"|(?:val_bpb|training_seconds|peak_vram_mb): +[\d.n]"
 )
