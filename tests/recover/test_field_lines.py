@@ -46,6 +46,11 @@ PROSE = (
     "print(",
     "assert ",
     "the first 12 ",
+    "INFO The ",
+    "10:00 But ",
+    "\u201c",
+    "10:00:00 \u00ab",
+    "alice: \u201e",
 )
 
 
