@@ -17,7 +17,8 @@ QUOTING = re.compile(
     rf"(?:Error|Exception|Warning|Interrupt|Exit|Pruned|raise)\b|[{QUOTES}]\s*$|\bprint\("
 )
 EXCEPTION = re.compile(r"\s*[\w.]*(?:Error|Exception|Warning|Interrupt|Exit|Pruned): ")
-PREFIX = re.compile(r"(?:[^\w'\"`(\[{]|\d+[.)])*|.*(?:[:\])>|-]\s*|\s{2,})|\s*\d+\s+", re.DOTALL)
+PREFIX = re.compile(r"(?:[^\w'\"`(\[{]|\d+[.)])*|\s*\d+\s+")
+SEPARATORS = tuple(":])>|-")
 # The words that loggers and collectors put before a line, with spaces between them.
 CLOCK = re.compile(
     r"(?:\d{4}-\d\d-\d\dT)?\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|\d{10}\.\d+"
@@ -69,7 +70,9 @@ def may_precede(prefix: str) -> bool:
     Indentation, a comment sign and the prefix of another logger may precede a line. After an
     exception or a quotation mark, the line is a quotation.
     """
-    known = PREFIX.fullmatch(prefix) is not None or is_of_logger(prefix)
+    text = prefix.rstrip()
+    separated = text.endswith(SEPARATORS) or len(prefix) - len(text) > 1
+    known = separated or PREFIX.fullmatch(prefix) is not None or is_of_logger(prefix)
     return known and QUOTING.search(prefix) is None
 
 
