@@ -153,8 +153,8 @@ def escaped(data: bytes) -> str:
     [
         "number,value,state\n0,0.5,COMPLETE\n",
         "commit\tval_bpb\tstatus\tdescription\na1\t0.5\tkeep\tb\n",
-        '[{"number": 0, "value": 0.5, "state": "COMPLETE"}]',
-        '{"number": 0, "value": 0.5, "state": "COMPLETE"}\n',
+        '[{"number": 0, "value": 0.5, "state": "COMPLETE", "params": {}}]',
+        '{"number": 0, "value": 0.5, "state": "COMPLETE", "params": {}}\n',
         "METRIC val_bpb=0.5\n",
         "Trial 0 finished with value: 0.5 and parameters: {'x': 1}.\n",
     ],
