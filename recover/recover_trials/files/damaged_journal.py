@@ -28,9 +28,9 @@ from recover_trials.optuna_log.literals import whole_json
 from recover_trials.skipped_lines import Findings
 
 HINT = "recover-trials --repair makes the journal readable for Optuna again"
-STUDY_LOST = "a line that creates a study is damaged or missing: this study may be of another name"
+STUDY_LOST = "a line that creates a study is damaged or missing: this study may have another name"
 MISSING = "lines that create trials are missing: {0}; other lines show these trials"
-WITHOUT_STUDY = "trials of a damaged journal left out, for their study is unknown: {0}"
+WITHOUT_STUDY = "trials of a damaged journal left out because their study is unknown: {0}"
 MOST_HIDDEN = 10_000  # trials; damage changed the number in a record that shows more
 UNFINISHED = ("RUNNING", "WAITING")
 STUDY_ID = re.compile(rb'"study_id":(\d{1,9})\b')
