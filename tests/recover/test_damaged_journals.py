@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -252,3 +253,13 @@ def test_a_finished_trial_without_a_value_is_flagged(added: list[bytes]) -> None
     recovery = read([*added[:3], damaged, *added[4:]])
 
     assert recovery.conflicts == ["js: trial 2: finished, but its value is missing"]
+
+
+def test_records_of_a_trial_with_a_huge_number_create_no_trials(asked: list[bytes]) -> None:
+    ends = [line for line in asked if b'"op_code":6,' in line][:2]
+    huge = [re.sub(rb'"trial_id":\d+', b'"trial_id":999999999', line) for line in ends]
+
+    recovery = read([*asked, *huge])
+
+    assert rows_of(recovery) == rows_of(read(asked))
+    assert recovery.damaged == len(huge)

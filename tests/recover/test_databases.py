@@ -288,5 +288,5 @@ def test_a_study_without_its_row_is_flagged(database: Path) -> None:
     flags = {study.name: study.flags for study in recovery.studies}
     assert flags["two"] == []
     assert flags["study 1"] == [
-        "the row of this study is missing in the database, and so its name"
+        "the row of this study, which holds its name, is missing in the database"
     ]

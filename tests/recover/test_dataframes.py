@@ -139,3 +139,22 @@ def test_a_torn_row_of_a_table_is_left_out(study: optuna.Study, tmp_path: Path) 
 
     assert [trial.number for trial in recovery.studies[0].rows] == [0, 1, 2, 3, 4]
     assert recovery.conflicts
+
+
+@pytest.mark.parametrize(
+    "warning", ["a.py:1: UserWarning: Warning: b\n", "FutureWarning: b\n  warn('Warning: b')\n"]
+)
+def test_many_warnings_before_a_log_are_read_in_linear_time(warning: str) -> None:
+    line = "[I 2026-03-01 10:00:00,123] Trial 0 finished with value: 0.5 and parameters: {}.\n"
+
+    recovery = read_trials([[(200 * warning + line).encode()]])
+
+    assert [trial.values for trial in recovery.studies[0].rows] == [(0.5,)]
+
+
+@pytest.mark.parametrize("row", ["", ",0.5,COMPLETE", ",,"])
+def test_a_first_row_without_a_number_costs_no_other(row: str) -> None:
+    recovery = read_trials([[f"number,value,state\n{row}\n1,0.25,COMPLETE\n".encode()]])
+
+    trials = recovery.studies[0].trials
+    assert (trials[1][0].state, trials[1][0].values) == ("COMPLETE", (0.25,))

@@ -146,3 +146,20 @@ def test_other_encodings_are_not_taken_for_known_ones(
 
 def escaped(data: bytes) -> str:
     return "".join(chr(byte) if byte < 0x80 else f"\\x{byte:02x}" for byte in data)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "number,value,state\n0,0.5,COMPLETE\n",
+        "commit\tval_bpb\tstatus\tdescription\na1\t0.5\tkeep\tb\n",
+        '[{"number": 0, "value": 0.5, "state": "COMPLETE", "params": {}}]',
+        '{"number": 0, "value": 0.5, "state": "COMPLETE", "params": {}}\n',
+        "METRIC val_bpb=0.5\n",
+        "Trial 0 finished with value: 0.5 and parameters: {'x': 1}.\n",
+    ],
+)
+def test_a_byte_order_mark_changes_no_format(text: str) -> None:
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        study = read_trials([[text.encode(encoding)]]).studies[0]
+        assert [(trial.number, trial.values) for trial in study.rows] == [(0, (0.5,))]

@@ -46,6 +46,11 @@ PROSE = (
     "print(",
     "assert ",
     "the first 12 ",
+    "INFO The ",
+    "10:00 But ",
+    "\u201c",
+    "10:00:00 \u00ab",
+    "alice: \u201e",
 )
 
 
@@ -89,6 +94,13 @@ def test_prose_about_a_trial_is_no_row_and_is_counted(prefix: str) -> None:
 
     assert not recovery.has_trials
     assert recovery.unmatched == 1
+
+
+@pytest.mark.parametrize("text", ["", "Trial 1 ", PAIR.format(1, 5)])
+def test_many_spaces_are_read_in_linear_time(text: str) -> None:
+    study = one_study(f"{' ' * 50_000}x {text}", PAIR.format(0, 5))
+
+    assert (0, "COMPLETE", (0.5,), {"lr": 0.005}) in rows_of(study)
 
 
 @pytest.mark.parametrize("text", ["Told trial 3 about it", "Finished trial#4 somehow", "Trial 5!"])

@@ -19,6 +19,7 @@ from recover_trials.model import (
     VALUE_CUT,
     VALUE_MISSING,
 )
+from recover_trials.training_logs.studies import take_training_log
 
 SPEED = "lrm: 1.00 | dt: 1000.00ms | tok/sec: 524,288 | bf16_mfu: 42.10 | epoch: 0 pq: 0 rg: 0"
 NANOCHAT = (
@@ -492,6 +493,8 @@ def test_numbers_in_full_precision_are_not_flagged_as_cut() -> None:
         " iteration       10/     100 | consumed samples: 320 | lm loss: 1.0E+01 |\n",
         "---\ntitle: 5\nval_size: 1000\n---\n",
         "val_loss: 0.5\n",
+        "Step 1 | Install the packages\nStep 2 | Run: make\n",
+        "{'loss': 'mse', 'lr': 0.1, 'epoch': 10}\n",
         'echo "METRIC val_bpb=$val_bpb"\n',
     ],
 )
@@ -719,3 +722,28 @@ def test_a_run_of_the_trainer_without_its_last_evaluation_has_no_value() -> None
 
     assert (trial.state, trial.values) == ("COMPLETE", ())
     assert VALUE_MISSING in trial.flags
+
+
+def test_a_mapping_without_a_measurement_is_no_point() -> None:
+    (trial,) = trials_of("{'loss': 2.0, 'epoch': 1.0}\n{'lr': 0.5, 'epoch': 2.0}\n")
+
+    curve = [{"step": 0, "train_loss": 2.0, "epoch": 1.0}]
+    assert trial.user_attrs["learning_curve"] == curve
+
+
+def test_a_step_in_colour_is_one() -> None:
+    text = "".join(
+        f"step \x1b[36m{step}\x1b[0m/2 | loss: {loss}\n"
+        for step, loss in enumerate((3.0, 2.5, 2.0))
+    )
+
+    assert trials_of(text)[0].user_attrs["learning_curve"][-1] == {"step": 2, "train_loss": 2.0}
+
+
+def test_the_search_for_a_training_log_does_not_change_the_chunks() -> None:
+    chunks = [b"x" * (1 << 20) + b"\n", b"step 1/2 | loss: 2.0\n", b"step 2/2 | loss: 1.0\n"] * 2
+
+    is_training, taken = take_training_log(iter(chunks))
+
+    assert is_training
+    assert [*taken] == chunks

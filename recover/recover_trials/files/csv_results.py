@@ -9,18 +9,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from recover_trials.errors import UnreadableError
+from recover_trials.files.dataframes import GROUPS
 from recover_trials.files.rankings import read_ranking
 from recover_trials.files.result_entries import cell_value
 from recover_trials.files.result_study import ResultStudy, pop_study_fields
 from recover_trials.optuna_log.literals import parse_mapping
 
 HEADER = re.compile(
-    rb'(?:\xef\xbb\xbf)?(?:"?\w*"?[,;\t])?"?'
+    rb'(?:"?\w*"?[,;\t])?"?'
     rb'(?:number"?(?P<separator>[,;\t])"?(?:value|values|values_0|datetime_start|state)\b'
     rb'|trial"?,"?auc\b)'
 )
-RANKING = re.compile(rb'(?:\xef\xbb\xbf)?"?rank"?,"?f1_macro\b')
+RANKING = re.compile(rb'"?rank"?,"?f1_macro\b')
 
+TWO_LEVELS = (*GROUPS, "values")  # columns of the dataframe that a second row may name
 MISSING = ("NaN", "NaT", "<NA>")  # as pandas prints unknown values
 DECIMAL_COMMA = re.compile(r"\A([+-]?\d+),(\d+(?:[eE][+-]?\d+)?)\Z")
 
@@ -31,15 +33,15 @@ def is_csv_results(head: bytes) -> bool:
 
 def read_csv(data: bytes) -> list[ResultStudy]:
     """Return the trials of a CSV, by study. Raises UnreadableError for an invalid CSV."""
-    text = data.decode("utf-8-sig", "replace")
+    text = data.decode("utf-8", "replace")
     match = HEADER.match(data)
     separator = ((match and match["separator"]) or b",").decode()
     try:
         header, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     except (csv.Error, ValueError) as error:
         raise UnreadableError(f"invalid CSV: {error}") from None
-    if rows and "number" in header and not any(rows[0][: header.index("number") + 1]):
-        names = zip(header, rows.pop(0), strict=False)  # columns of two levels
+    if rows and is_second_level(header, rows[0]):
+        names = zip(header, rows.pop(0), strict=False)
         header = [f"{name}_{inner}" if inner else name for name, inner in names]
     if separator == ";" and has_decimal_commas(header, rows):
         rows = [[DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in row] for row in rows]
@@ -62,6 +64,12 @@ def read_csv(data: bytes) -> list[ResultStudy]:
         else:
             study.add([entry])
     return list(studies.values())
+
+
+def is_second_level(header: list[str], row: list[str]) -> bool:
+    """Return whether a row holds the second level of the columns, as `multi_index` writes it."""
+    named = [name for name, cell in zip(header, row, strict=False) if cell]
+    return bool(row) and all(name in TWO_LEVELS for name in named)
 
 
 def ranked_entries(header: list[str], rows: list[list[str]]) -> Iterator[Any]:

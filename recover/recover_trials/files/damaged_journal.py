@@ -28,9 +28,10 @@ from recover_trials.optuna_log.literals import whole_json
 from recover_trials.skipped_lines import Findings
 
 HINT = "recover-trials --repair makes the journal readable for Optuna again"
-STUDY_LOST = "a line that creates a study is damaged or missing: this study may be of another name"
+STUDY_LOST = "a line that creates a study is damaged or missing: this study may have another name"
 MISSING = "lines that create trials are missing: {0}; other lines show these trials"
-WITHOUT_STUDY = "trials of a damaged journal left out, for their study is unknown: {0}"
+WITHOUT_STUDY = "trials of a damaged journal left out because their study is unknown: {0}"
+MOST_HIDDEN = 10_000  # trials; damage changed the number in a record that shows more
 UNFINISHED = ("RUNNING", "WAITING")
 STUDY_ID = re.compile(rb'"study_id":(\d{1,9})\b')
 STUDY_NAME = re.compile(rb'"study_name":\s?("(?:[^"\\]|\\.)*")')
@@ -174,11 +175,9 @@ class JournalReader:
         studies = self.journal.studies
         if study not in studies:
             study = next(iter(studies)) if len(studies) == 1 else None
-        for _ in range(count):
-            trial = Trial(-1)
-            self.stand_ins[id(trial)] = trial
-            self.journal.trials.insert(place, (study, trial))
-            trial.datetime_start = local_time(start)
+        added = [Trial(-1, datetime_start=local_time(start)) for _ in range(count)]
+        self.stand_ins.update((id(trial), trial) for trial in added)
+        self.journal.trials[place:place] = [(study, trial) for trial in added]
         if study is None:
             if count and (self.without_study is None or place < self.without_study):
                 self.without_study = place
@@ -212,7 +211,7 @@ class JournalReader:
         if self.created_since and last is None:
             return False
         hidden = trial - total + 1 if last is None else trial - last
-        if hidden < 0:
+        if not 0 <= hidden <= MOST_HIDDEN:
             return False
         self.replace_hidden(first, self.uncertain[-1], hidden)
         return True
@@ -240,7 +239,11 @@ class JournalReader:
     def hold(self, record: dict[str, Any], text: bytes) -> None:
         """Keep a record whose trial is unknown; two of trials that no line creates prove these."""
         total = len(self.journal.trials)
-        self.held.append((record["trial_id"] - total + 1, record, text))
+        hidden = record["trial_id"] - total + 1
+        if hidden > MOST_HIDDEN:
+            self.damaged += 1
+            return
+        self.held.append((hidden, record, text))
         if not self.uncertain and len(self.held) > 1:
             hidden = min(hidden for hidden, *_ in self.held)
             self.missing += hidden

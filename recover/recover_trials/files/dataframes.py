@@ -16,8 +16,9 @@ from recover_trials.model import FIELDS_DIFFER
 GROUPS = ("params", "user_attrs", "system_attrs", "intermediate_values")
 YAML = re.compile(rb"- (?:datetime_complete|datetime_start|duration|number|params\w*):")
 RULE = re.compile(rb"\+(?:-+\+)+\s*\n\|\s*number\s*\|")
-# The warning that `optuna trials` prints before a table.
-WARNING = re.compile(rb"(?:[^\n]*Warning: [^\n]*\n(?:  [^\n]*\n)?)+(?=\+-|- |\[\{)")
+# A warning, which `optuna trials` prints before a table.
+WARNING = re.compile(rb"[^\n]*Warning: [^\n]*\n(?:  [^\n]*\n)?")
+TABLE = re.compile(rb"\+-|- |\[\{")
 PRECISIONS = (10, 15)  # decimals of pandas in JSON: its default and the most
 ROUNDED = "pandas rounded the numbers to {0} decimals: small ones lost digits; CSV has them all"
 COLUMNS = {"number", "state"}  # every dataframe of trials has them
@@ -25,8 +26,10 @@ COLUMNS = {"number", "state"}  # every dataframe of trials has them
 
 def without_warnings(head: bytes) -> bytes:
     """Return the beginning of a file without the warnings before a table."""
-    match = WARNING.match(head)
-    return head[match.end() :] if match else head
+    end = 0
+    while warning := WARNING.match(head, end):
+        end = warning.end()
+    return head[end:] if TABLE.match(head, end) else head
 
 
 def rounding_of(rows: Iterable[dict[str, Any]]) -> list[str]:

@@ -23,7 +23,7 @@ from recover_trials.files.rankings import (
 from recover_trials.files.result_entries import number_of
 from recover_trials.files.result_study import ResultStudy, pop_study_fields, study_fields
 
-BEGIN = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:\"|\}|\Z)|\[\s*[{\]]|\[\s*\Z)")
+BEGIN = re.compile(rb"\s*(?:\{\s*(?:\"|\}|\Z)|\[\s*[{\]]|\[\s*\Z)")
 KEYS = re.compile(
     rb'"(?:trial_number|datetime_start|best_params|best_value|trials|params|rank|experiment|studies)"\s*:'
 )
@@ -37,7 +37,7 @@ BEST = {"best_params", "best_value"}
 def is_json_results(head: bytes, name: str) -> bool:
     """Return whether a file begins as JSON results do. Raises UnreadableError if it is empty."""
     named = name.lower().endswith(".json")
-    if named and not head.strip(b"\xef\xbb\xbf \t\r\n\0"):
+    if named and not head.strip(b" \t\r\n\0"):
         raise UnreadableError(EMPTY)
     document = BEGIN.match(head) and (named or KEYS.search(head))
     return bool(document and not is_json_log(head))
@@ -49,7 +49,7 @@ def is_json_log(head: bytes) -> bool:
     if not rest.strip():
         return False
     try:
-        return read_document(json.loads(line.decode("utf-8-sig", "replace"))) is None
+        return read_document(json.loads(line.decode("utf-8", "replace"))) is None
     except (ValueError, RecursionError):
         return False
 
@@ -59,7 +59,7 @@ def read_json(data: bytes) -> list[ResultStudy] | None:
 
     Raises UnreadableError for an invalid document.
     """
-    text = data.decode("utf-8-sig", "replace")
+    text = data.decode("utf-8", "replace")
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
@@ -89,7 +89,7 @@ def without_repeated_keys(items: list[tuple[str, Any]]) -> Any:
 def read_json_lines(data: bytes) -> list[ResultStudy] | None:
     """Return the studies of JSON lines; None if the first line is not a trial."""
     entries: list[Any] = []
-    for line in data.decode("utf-8-sig", "replace").split("\n"):
+    for line in data.decode("utf-8", "replace").split("\n"):
         if line.strip():
             try:
                 entries.append(json.loads(line))

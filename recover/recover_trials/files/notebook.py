@@ -13,7 +13,7 @@ STRING = re.compile(rb'^\s*("(?:[^"\\]|\\.)*"),?\s*$', re.MULTILINE)
 def outputs(text: bytes) -> Iterator[bytes]:
     """Yield the outputs of each cell; of a truncated notebook, each whole string."""
     try:
-        notebook = json.loads(text.decode("utf-8-sig", "replace"))
+        notebook = json.loads(text.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         yield from map(string_of, STRING.findall(text))
         return

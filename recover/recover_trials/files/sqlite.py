@@ -22,7 +22,7 @@ from recover_trials.model import (
 )
 from recover_trials.skipped_lines import Findings
 
-NAME_MISSING = "the row of this study is missing in the database, and so its name"
+NAME_MISSING = "the row of this study, which holds its name, is missing in the database"
 NO_STUDIES = "SQLite file without readable Optuna studies"
 SPECIAL = {"INF_POS": float("inf"), "INF_NEG": float("-inf"), "NAN": float("nan")}
 # Tables with rows of trials, and the fields that they hold.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 from collections.abc import Iterable, Iterator
@@ -55,7 +56,7 @@ def take_head(chunks: Iterator[bytes]) -> bytes:
 
 def without_mark(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Yield a text without its byte order mark."""
-    yield take_head(chunks).removeprefix(recognise_format.MARK)
+    yield take_head(chunks).removeprefix(codecs.BOM_UTF8)
     yield from chunks
 
 

@@ -15,7 +15,9 @@ RICH = re.compile(
 )
 GLUED = re.compile(r"(?<=\S) {20,}(?=\S)")  # a line end was lost
 PATH = re.compile(r"\s(\S+\.py:\d+)\s*\Z")
-PADDING = re.compile(r"\s+\S+\.py:\d+\s*\Z| \s+\Z")  # fills a line up to the width of a console
+PADDING = re.compile(
+    r"(?<!\s)(?:\s+\S+\.py:\d+\s*|\s{2,})\Z"
+)  # fills a line up to the width of a console
 WIDTHS = range(40, 400)
 BOUNDARY = re.compile(r"\[[A-Z] \d{4}-|\d{4}-\d\d-\d\d[ T]\d\d:|Trial \d+ [fp]|Finished trial#")
 LONGEST = 200  # lines of a record

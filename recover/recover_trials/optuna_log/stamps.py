@@ -12,11 +12,13 @@ ANY_TIME = re.compile(
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d{3}(?:\d{3})?)?(?![\d.,]* ?[AP]M\b)"
 )
 # Exception texts and source code quote lines; other loggers put a prefix of their own before them.
+QUOTES = "'\"`\u00ab\u00bb\u2018-\u201f\u2039\u203a\u300c-\u300f"
 QUOTING = re.compile(
-    r"(?:Error|Exception|Warning|Interrupt|Exit|Pruned|raise)\b|['\"`]\s*$|\bprint\("
+    rf"(?:Error|Exception|Warning|Interrupt|Exit|Pruned|raise)\b|[{QUOTES}]\s*$|\bprint\("
 )
 EXCEPTION = re.compile(r"\s*[\w.]*(?:Error|Exception|Warning|Interrupt|Exit|Pruned): ")
-PREFIX = re.compile(r"(?:[^\w'\"`(\[{]|\d+[.)])*|.*(?:[:\])>|-]\s*|\s{2,})|\s*\d+\s+", re.DOTALL)
+PREFIX = re.compile(r"(?:[^\w'\"`(\[{]|\d+[.)])*|\s*\d+\s+")
+SEPARATORS = tuple(":])>|-")
 # The words that loggers and collectors put before a line, with spaces between them.
 CLOCK = re.compile(
     r"(?:\d{4}-\d\d-\d\dT)?\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|\d{10}\.\d+"
@@ -24,9 +26,10 @@ CLOCK = re.compile(
 LEVEL = re.compile(
     r"debug|info(?:rmation)?|notice|warn(?:ing)?|err(?:or)?|critical|fatal|trace", re.IGNORECASE
 )
-# Names of modules, threads and hosts; days and months.
+DATE = r"Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|[AP]M"
+# Parts of a date, and names of modules, threads and hosts.
 NAME = re.compile(
-    r"optuna|root|study|stdout|stderr|[AP]M|[FP]|[A-Z][a-z]{2}|\S*[\d_.]\S*|(?:[A-Z][a-z]+){2,}|[^\w'\"]*"
+    rf"{DATE}|optuna|root|study|stdout|stderr|[FP]|\S*[\d_.]\S*|(?:[A-Z][a-z]+){{2,}}|[^\w'\"]*"
 )
 BRACKETED = re.compile(r"\[[^\]]*\]")
 AROUND = ".,:;|-()[]{}<>"
@@ -67,7 +70,9 @@ def may_precede(prefix: str) -> bool:
     Indentation, a comment sign and the prefix of another logger may precede a line. After an
     exception or a quotation mark, the line is a quotation.
     """
-    known = PREFIX.fullmatch(prefix) is not None or is_of_logger(prefix)
+    text = prefix.rstrip()
+    separated = text.endswith(SEPARATORS) or len(prefix) - len(text) > 1
+    known = separated or PREFIX.fullmatch(prefix) is not None or is_of_logger(prefix)
     return known and QUOTING.search(prefix) is None
 
 

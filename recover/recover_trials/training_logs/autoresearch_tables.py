@@ -17,7 +17,7 @@ from recover_trials.training_logs.line_formats import is_never_zero, is_number
 from recover_trials.training_logs.runs import IS_NAN
 
 HEADER = re.compile(
-    rb"(?:\xef\xbb\xbf)?(?:commit\t(?=[^\r\n]*\tstatus[\t\r\n])(?=[^\r\n]*\tdescription[\t\r\n])[^\r\n]+"
+    rb"(?:commit\t(?=[^\r\n]*\tstatus[\t\r\n])(?=[^\r\n]*\tdescription[\t\r\n])[^\r\n]+"
     rb"|(?:[\w./-]+,)*(?:depth|flops_budget),(?:[\w./-]+,)*val_(?:bpb|loss)\b[\w,./-]*)\r?\n"
 )
 LONGEST_HEADER = 4096
@@ -43,7 +43,7 @@ def read_run_table(data: bytes) -> list[ResultStudy]:
 
     If the last line lacks its end, its last cell may be cut, which is harmless in a description.
     """
-    text = data.decode("utf-8-sig", "replace")
+    text = data.decode("utf-8", "replace")
     separator = "\t" if text.startswith("commit\t") else ","
     lines = csv.reader(
         io.StringIO(text, newline=""),

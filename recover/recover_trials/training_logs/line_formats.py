@@ -14,6 +14,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from recover_trials.optuna_log.literals import parse_mapping
@@ -21,8 +22,9 @@ from recover_trials.optuna_log.literals import parse_mapping
 NUMBER = (
     r"[-+]?(?:\d{1,3}(?:,\d{3})+|(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?|(?i:nan|inf(?:inity)?))"
 )
+INTEGER = re.compile(r"[-+]?\d{1,18}")
 UNIT = r"(ms|s|m|MiB| MiB|%)?"
-STEP = re.compile(r"(?:[Ss]tep:? *|\biter |\bs:|\ds:)\d")
+STEP = re.compile(r"tep:? *\d|iter \d(?<!\witer \d)|s:\d(?<![^\W\d]s:\d)")
 PIPED = re.compile(r"[Ss]tep:? *(\d{1,12})(?:/(\d{1,12}))?(?: \([\d.]+%\))? *\| *(.+)")
 PIPED_PAIR = re.compile(rf"([A-Za-z][\w ./-]*?): ({NUMBER}){UNIT}")
 COLON = re.compile(r"s(?:tep)?:(\d{1,12})(?:/(\d{1,12}))? +(\w+:\S.*)")
@@ -47,6 +49,7 @@ SETTING = re.compile(
     r"|num_heads|total|transformer_matrices)(?: from [\w :]{1,60})? {0,60}:?"
     rf" ({NUMBER})(?: =>.*)?"
 )
+MEASURED = re.compile(r"loss\Z|eval_|train_")  # beginnings of names of the Trainer
 POSITIVE = re.compile(r"bpb|perplexity|ppl")  # metrics that are never 0
 SECONDS = {"ms": (1, 1000), "s": (1, 1), "m": (60, 1)}  # numerators and denominators
 # Names of the table for names in logs.
@@ -90,7 +93,7 @@ DAMAGED = ("METRIC ", "[tune-metric]", "eval step=", "core step=", "summary mode
 def is_damaged(line: str) -> bool:
     """Return whether a line without content was written as a measurement."""
     is_step = PIPED.match(line) or COLON.match(line) or WORDS.match(line)
-    is_glued = is_step and len(STEP.findall(line)) > 1
+    is_glued = is_step and holds_another_step(line)
     is_record = EPOCH in line and "loss': " in line
     return bool(is_glued) or is_record or line.startswith(DAMAGED)
 
@@ -125,9 +128,14 @@ def measures_of(line: str) -> Measures | None:
     return None
 
 
+def holds_another_step(line: str) -> bool:
+    """Return whether a line that begins with a step has another one."""
+    return STEP.search(line, 2) is not None
+
+
 def step_of(line: str) -> Measures | None:
     """Read measurements at a step; None for two lines without a line end between them."""
-    if len(STEP.findall(line)) > 1:
+    if holds_another_step(line):
         return None
     if match := PIPED.fullmatch(line):
         parts = [part.strip() for part in match[3].split("|")]
@@ -156,18 +164,23 @@ def decimals_of(number: str) -> int:
 
 def named(name: str, number: str, unit: str | None) -> tuple[str, Any]:
     """Return the name in the table and the value; a time is in seconds."""
+    value = number_of(number)
+    if unit in SECONDS:  # a quotient has no error of a factor such as 0.001
+        numerator, denominator = SECONDS[unit]
+        value = value * numerator / denominator
+    return name_in_table(name, is_time=unit in SECONDS), value
+
+
+@lru_cache(maxsize=256)
+def name_in_table(name: str, *, is_time: bool) -> str:
     lower = name.strip().lower()
     short = re.sub(r"\W+", "_", lower)
-    factor = SECONDS.get(unit or "")
-    value = number_of(number)
-    if factor is not None:  # a quotient has no error of a factor such as 0.001
-        value = value * factor[0] / factor[1]
-    return NAMES.get(lower, short if factor is None else f"{short}_seconds"), value
+    return NAMES.get(lower, f"{short}_seconds" if is_time else short)
 
 
 def number_of(text: str) -> int | float:
     digits = text.replace(",", "")
-    return int(digits) if re.fullmatch(r"[-+]?\d{1,18}", digits) else float(digits)
+    return int(digits) if INTEGER.fullmatch(digits) else float(digits)
 
 
 def of_trainer(match: re.Match[str]) -> Measures | None:
@@ -175,7 +188,8 @@ def of_trainer(match: re.Match[str]) -> Measures | None:
     record = parse_mapping(match[1]) or {}
     texts = {name: str(value) for name, value in record.items()}
     values = {name: number_of(v) for name, v in texts.items() if re.fullmatch(NUMBER, v)}
-    if "epoch" not in values or len(values) == 1:
+    measured = (name for name in values if MEASURED.match(name))
+    if "epoch" not in values or not any(measured):
         return None
     if "train_runtime" in values:
         seconds, loss = values.pop("train_runtime"), values.pop("train_loss", math.nan)

@@ -12,6 +12,7 @@ from recover_trials.files.blocks import BLOCK
 from recover_trials.files.log_collectors import ANSI, lines_of
 from recover_trials.model import NUMBERED_BY_ORDER, Study
 from recover_trials.optuna_log.stamps import CLOCK, LEVEL
+from recover_trials.scan import ANSI as COLOURS
 from recover_trials.skipped_lines import Findings
 from recover_trials.training_logs.runs import (
     LOWER_IS_BETTER,
@@ -33,13 +34,22 @@ TIME = rf"(?:\d{{4}}-\d\d-\d\d )?(?:{CLOCK.pattern})|(?i:{LEVEL.pattern})"
 LOGGER = rf"\s*\[?(?:{TIME})\b{END}(?:\s*\[?{NAME}{END})?"
 PREFIX = re.compile(rf"(?:{WORKER})*(?:(?:{LOGGER})+ ?)?")
 BEGINNING = re.compile(
-    r"[Ss]tep:? *\d+(?:/\d+)?(?: \([\d.]+%\))? *\| *[A-Za-z]|step:\d+(?:/\d+)? +\w+:|s:\d+ t[er]l:"
+    r"[Ss]tep:? *\d+(?:/\d+)?(?: \([\d.]+%\))? *\| *[A-Za-z][^:|]*: *[-+.\dnNiI]"
+    r"|step:\d+(?:/\d+)? +\w+:|s:\d+ t[er]l:"
     r"|(?:eval|core) step=\d+ \w+=|(?:summary|model) model_tag=\S+ depth=\d"
-    r"|[Ss]tep \d+: train loss \d|(?:[^{]*[\]\s])?\{'(?:eval_)?loss': [^{}]*'epoch': "
+    r"|[Ss]tep \d+: train loss \d|(?:[^{]*[\]\s])?\{'(?:eval_)?loss': '?[-.\dni][^{}]*'epoch': "
     r"|\[tune-metric\]: \{|METRIC [^\s=]+=\S"
     r"|(?:val_bpb|training_seconds|peak_vram_mb): +[\d.n]"
 )
-TRIAL = re.compile(rb"rial[# ]\d+[ :]| A new study created| Using an existing study")
+# A part of every line that BEGINNING matches. Alternatives that begin with literals are fast.
+MARK = re.compile(
+    rb"step[:= ]*\d|Step[: ]*\d|s:\d+ t[er]l:|model_tag=|'epoch': |\[tune-metric\]|METRIC "
+    rb"|val_bpb:|training_seconds:|peak_vram_mb:"
+)
+TRIAL = re.compile(
+    rb"rial[# ]\d+[ :]|A new study created(?<= A new study created)"
+    rb"|Using an existing study(?<= Using an existing study)"
+)
 TRIAL_ENDED = re.compile(r"Trial \d+ (?:finished|pruned|failed) |inished trial#\d")
 DAMAGED = "measurements that cannot be read: {0}, such as {1!r}"
 NO_OBJECTIVE = "no metric is known to be the objective: the values are attributes"
@@ -50,20 +60,41 @@ def take_training_log(chunks: Iterator[bytes]) -> tuple[bool, Iterator[bytes]]:
 
     The lines are searched in blocks, whose size does not depend on that of the chunks.
     """
-    taken, size, block, is_training = [], 0, b"", False
-    pieces = (chunk[i : i + BLOCK] for chunk in chunks for i in range(0, len(chunk), BLOCK))
-    for chunk in chain(pieces, [b""]):
-        taken.append(chunk)
-        size += len(chunk)
-        block += chunk
-        if chunk and len(block) < BLOCK:
+    taken: list[bytes] = []
+    size, block, is_training = 0, b"", False
+    for piece in chain(pieces_of(chunks, taken), [b""]):
+        size += len(piece)
+        block += piece
+        if piece and len(block) < BLOCK:
             continue
         is_trial = TRIAL.search(block) is not None
-        is_training = not is_trial and any(map(BEGINNING.match, separate_lines([block])))
+        is_training = not is_trial and has_beginning(block)
         if is_trial or is_training or size > LONGEST_HEAD:
             break
         block = block[block.rfind(b"\n") + 1 :]
-    return is_training, chain(taken, pieces)
+    return is_training, chain(taken, chunks)
+
+
+def pieces_of(chunks: Iterator[bytes], taken: list[bytes]) -> Iterator[bytes]:
+    """Yield chunks in pieces of at most one block, and append each chunk to `taken`."""
+    for chunk in chunks:
+        taken.append(chunk)
+        yield from (chunk[i : i + BLOCK] for i in range(0, len(chunk), BLOCK))
+
+
+def has_beginning(block: bytes) -> bool:
+    """Return whether a block has a line of a training script."""
+    if b"\x1b" in block:
+        block = COLOURS.sub(b"", block)
+    end = 0
+    while mark := MARK.search(block, end):
+        begin = block.rfind(b"\n", end, mark.start()) + 1 or end
+        end = block.find(b"\n", mark.end()) + 1
+        if end == 0:
+            return False  # the line may continue in the next block
+        if any(map(BEGINNING.match, separate_lines([block[begin:end]]))):
+            return True
+    return False
 
 
 class TrainingLogs:
@@ -124,7 +155,7 @@ def separate_lines(chunks: Iterable[bytes], findings: Findings | None = None) ->
     for line in lines_of(chunks):
         if not line.endswith("\n"):
             continue
-        for part in ANSI.sub("", line).lstrip("\ufeff").split("\r"):
+        for part in ANSI.sub("", line).split("\r"):
             if len(part) < LONGEST:
                 yield without_prefix(part.rstrip())
                 if findings and TRIAL_ENDED.search(part):
