@@ -421,3 +421,9 @@ def test_a_part_of_a_record_is_counted_and_not_read(
 
     assert 0 not in [row[1] for row in rows_of(recovery)]
     assert recovery.damaged == 1
+
+
+def test_a_field_of_a_line_is_no_record() -> None:
+    quoted = json.dumps({"text": f"{STAMP}Trial 1 pruned. "}).replace("[", "\\u005b")
+
+    assert not of_text(f"{STAMP}Run 1a2b3c4d enqueued: trial_params={quoted}\n").has_trials
