@@ -11,6 +11,7 @@ from recover_trials.legacy.start_lines import Start
 from recover_trials.model import (
     CONFLICTING,
     CUT,
+    ENDED_TWICE,
     ERROR_CUT,
     NOT_LITERALS,
     NUMBERED_BY_ORDER,
@@ -112,11 +113,11 @@ class OptunaRuns:
 
     def start(self, start: Start) -> Trial | None:
         """Start a trial and return it; None for a duplicate."""
-        for study in self.open:
-            rows = study.trials.get(start.number)
-            if rows and any(is_duplicate_start(trial, start) for trial in rows):
-                return None
         study = self.current or self.open_run()
+        for other in self.open if self.mixed else [study]:
+            rows = other.trials.get(start.number, ())
+            if any(is_duplicate_start(trial, start) for trial in rows):
+                return None
         conflict = bool(study.trials.get(start.number))
         if conflict and start.number == 0:
             study, conflict = self.open_run(), False
@@ -133,6 +134,9 @@ class OptunaRuns:
 
     def end(self, result: Result) -> None:
         """End a trial, unless the line is a duplicate."""
+        if result.is_told:
+            self.end_told(result, result.number or 0)
+            return
         flags = []
         if result.number is None:
             result = result._replace(number=len(self.current.trials) if self.current else 0)
@@ -155,6 +159,24 @@ class OptunaRuns:
         if self.mixed and self.is_uncertain(result, number):
             flags = [*flags, UNCERTAIN]
         self.add_end(study, result, number, flags)
+
+    def end_told(self, result: Result, number: int) -> None:
+        """End a trial by a line of the command line, which begins no study.
+
+        `optuna tell --skip-if-finished` logs such a line also for a trial that has ended; the
+        trial keeps its values.
+        """
+        current = self.current or self.open_run()
+        studies = [current, *(study for study in reversed(self.open) if study is not current)]
+        running = [study for study in studies if is_started(study.trials.get(number, []))]
+        for study in running if len(running) > 1 else ():
+            study.trials[number][-1].flags.append(UNCERTAIN)
+        if running or not current.trials.get(number):
+            self.add_end(running[0] if running else current, result, number, [])
+            return
+        trial = current.trials[number][-1]
+        differs = (trial.state, trial.values) != (result.state, result.values)
+        trial.flags += [ENDED_TWICE] * (differs and ENDED_TWICE not in trial.flags)
 
     def is_certain(self, study: Study, result: Result, number: int) -> bool:
         """Return whether an end line can only belong to the current run, and is no duplicate.
