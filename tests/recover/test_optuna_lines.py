@@ -432,6 +432,7 @@ def test_trials_of_mixed_studies_are_proven_or_flagged() -> None:
     assert len(flags) == 6
     assert all("may belong to" in row[0] for number, row in flags if number < 2)
     assert [row for number, row in flags if number == 2] == [[], []]
+    assert all("name of another study" in study.flags[0] for study in studies)
 
 
 def test_a_trial_before_the_second_of_mixed_studies_is_certain() -> None:
@@ -442,6 +443,7 @@ def test_a_trial_before_the_second_of_mixed_studies_is_certain() -> None:
     studies = recover([STAMP + line for line in lines]).studies
 
     assert [[len(row.conflicts) for row in study.rows] for study in studies] == [[0, 0, 0], [0, 1]]
+    assert [study.flags for study in studies] == [[], []]
 
 
 def test_a_copy_of_unnamed_studies_changes_nothing() -> None:

@@ -38,6 +38,7 @@ from recover_trials.optuna_log.duplicate_lines import (
 )
 from recover_trials.optuna_log.optuna_lines import Opened, Result
 
+NAME_UNCERTAIN = "may have the name of another study of this file: their lines are mixed"
 UNNAMED = "no banner names the experiment of these trials"
 
 
@@ -117,7 +118,7 @@ class OptunaRuns:
     def start(self, start: Start) -> Trial | None:
         """Start a trial and return it; None for a duplicate."""
         study = self.current or self.open_run()
-        for other in self.open if self.mixed else [study]:
+        for other in self.open if study.trials else ():
             rows = other.trials.get(start.number, ())
             if any(is_duplicate_start(trial, start) for trial in rows):
                 return None
@@ -252,6 +253,11 @@ class OptunaRuns:
         if self.mixed:
             return
         self.mixed = True
+        names = {study.optuna_name, other.optuna_name}
+        rows = [row for s in (study, other) for trial in s.trials.values() for row in trial]
+        if len(names) == 2 and all(id(row) in self.unproven for row in rows):
+            for run in (study, other):
+                run.flags.append(NAME_UNCERTAIN)
         for trial in self.unproven.values():
             rows = study.trials.get(trial.number, []) + other.trials.get(trial.number, [])
             if all(id(row) in self.unproven for row in rows):
