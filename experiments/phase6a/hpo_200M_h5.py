@@ -7,7 +7,7 @@
 #:hpogen:0.2.0:056d5be638fd91c938e42e8efffea96eede874aaf73e52cbe9126ef04ab49f4f:{"name":"hpo_200M_h5","study_name":"hpo_200M_h5","task":"threshold_1pct","budget":200000000,"horizon":5,"tolerance":0.25,"n_trials":50,"n_noise":3,"n_confirm":0,"timeout_hours":null,"seed":42,"seeds":[],"storage":null,"metric":"val_loss","options":{"inputs":"scale_free","start":"linear"},"sections":[],"constants":{"data_path":"data/sp500.csv","data_sha256":null,"data_range":null,"feature_columns":["Open","High","Low","Close","Adj\u0020Close","Volume"],"train_fraction":0.7,"val_fraction":0.15,"train_subset":1.0,"train_end":null,"val_end":null,"min_val_samples":100,"min_class_samples":10,"context_length":60,"max_context_length":60,"patch_length":10,"stride":5},"architecture":{"d_model":[64,128,192,256,384,512,768,1024,1536,2048],"n_layers":[2,3,4,6,8,12,16,24,32,48,64,96,128,160,180,192,256],"n_heads":[2,4,8,16,32],"d_ff_ratio":[2,4]},"where":{},"skip":[],"max_memory_gb":null,"search":{"epochs":{"type":"categorical","choices":[50,75,100],"when":{}},"learning_rate":{"type":"float","low":0.0001,"high":0.001,"log":true,"when":{}},"weight_decay":{"type":"float","low":0.0001,"high":0.005,"log":true,"when":{}},"dropout":{"type":"float","low":0.1,"high":0.3,"log":false,"when":{}},"warmup_steps":{"type":"categorical","choices":[50,100,200,300],"when":{}}},"fixed":{"batch_size":256,"clip_norm":1.0,"beta1":0.9,"beta2":0.999,"min_lr_ratio":0.1,"patience":10,"prune_from":0.2,"min_delta":0.001,"loss":"bce"},"sampler":{"type":"tpe","n_startup_trials":10,"n_ei_candidates":24,"multivariate":true,"group":false,"constant_liar":true,"prior_weight":1.0,"consider_magic_clip":true,"consider_endpoints":false,"warn_independent_sampling":false},"pruner":{"type":"median","n_startup_trials":8,"n_warmup_steps":0,"interval_steps":1,"n_min_trials":5},"warm_start":[]}
 """Search the best 200M model for threshold_1pct, horizon 5.
 
-Will the High reach Close + x % within the horizon, in trading days?
+Will the High reach Close + 1 % within the horizon, in trading days?
 
     python hpo_200M_h5.py --dry-run     check everything, train nothing
     python hpo_200M_h5.py --smoke       two trials of a few real steps
@@ -249,8 +249,8 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
     add("--n-trials", default=N_TRIALS, type=int, metavar="N", help="total of all runs")
     add("--seed", default=SEED, type=int, metavar="N", help="default: %(default)s")
     add("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N, mps")
-    out, log = Path("outputs", NAME), Path("logs", f"{NAME}.log")
-    add("--out", default=out, type=Path, metavar="DIR", help="results; default: %(default)s")
+    log = Path("logs", f"{NAME}.log")
+    add("--out", type=Path, metavar="DIR", help="results; default: outputs/<name of the log>")
     add("--log", default=log, type=Path, metavar="FILE", help="the study; default: %(default)s")
     add("--checkpoint-minutes", default=5.0, type=float, metavar="N", help="0: after each batch")
     add("--trial-seconds", type=float, metavar="S", help="training time of each trial")
@@ -278,6 +278,7 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
     }
     for broken in (rule for rule, holds in rules.items() if not holds):
         parser.error(broken)
+    args.out = args.out or Path("outputs", args.log.stem)
     if args.smoke:  # never among real results
         args.out = args.out.with_name(f"{args.out.name}-smoke")
         args.log = args.log.with_name(f"{args.log.stem}-smoke.log")
@@ -2058,30 +2059,26 @@ def say_result(study: LoggedStudy) -> None:
     say(f"best: trial {best.number}, {METRIC} {best.value:.6g}")
     for values in ({axis: found[axis] for axis in axes}, searched_params(found)):
         say("  " + ", ".join(f"{name}={value}" for name, value in values.items()))
-    noise = study.seed_noise(DIRECTION)
-    say_baselines(found, summary(study)["baselines"], noise.get("mean"))
+    say_baselines(found, study)
     if found.get("collapsed"):
         say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
-    if noise:
+    if noise := study.seed_noise(DIRECTION):
+        say_baselines({METRIC: noise["mean"]}, study, " in reruns")
         noise["word"] = "more" if noise["lead"] > 2 * noise["sd"] else "NOT more"
         say(SEED_NOISE.format_map(noise))
     elif f"{METRIC}_sd" not in found:
         say(f"Trial {best.number} has one seed: part of its lead may be the noise of its seed.")
 
 
-def say_baselines(
-    found: dict[str, Any], baselines: dict[str, dict[str, float]], reruns: float | None
-) -> None:
-    """Say whether the best trial, and its reruns on average, are better than the baselines."""
-    for name, metrics in baselines.items():
-        for metric, value in metrics.items():
+def say_baselines(reached: Mapping[str, Any], study: LoggedStudy, where: str = "") -> None:
+    """Say whether the metrics that are reached are better than those of the baselines."""
+    for name, metrics in summary(study)["baselines"].items():
+        for metric in (metric for metric in metrics if metric in reached):
+            found, value = reached[metric], metrics[metric]
             lower = metric.endswith(("loss", "per_byte", "brier"))
             sign = 1 if (DIRECTION == "minimize" if metric == METRIC else lower) else -1
-            mean = None if metric != METRIC else reruns
-            for where, reached in ("", found[metric]), (" in reruns", mean):
-                if reached is not None:
-                    words = "better than" if sign * reached < sign * value else "NOT better than"
-                    say(f"  {metric} {reached:.6g}{where} is {words} the {name} with {value:.6g}")
+            words = "better than" if sign * found < sign * value else "NOT better than"
+            say(f"  {metric} {found:.6g}{where} is {words} the {name} with {value:.6g}")
 
 
 # --- Dry run: the cost of each shape, and all checks and estimates that need no training ---------
@@ -2179,22 +2176,21 @@ def estimate_time(
 
 
 def dry_run(
-    task: Task,
-    device: torch.device,
-    costs: Mapping[int, ShapeCost],
-    free: int,
-    arguments: Namespace,
+    task: Task, device: torch.device, costs: Mapping[int, ShapeCost], free: int, args: Namespace
 ) -> int:
     """Print data, baselines, shapes with their memory, and times; return 1 if a count is wrong."""
     batch_size = FIXED_PARAMS.get("batch_size", 256)
     overview = {
         **task.describe(),
-        "baselines": task.baselines(),
+        "baselines": "; ".join(
+            f"{name}: " + ", ".join(f"{metric} {value:.6g}" for metric, value in metrics.items())
+            for name, metrics in task.baselines().items()
+        ),
         "never tried": SKIP_INDICES or "none",
         "device": f"{device}, {free / 1e9:.1f} GB free",
     }
     for name, value in overview.items():
-        print(f"{name:15} {value}")
+        print(f"{name:15} {round(value, 6) if isinstance(value, float) else value}")
     rows = [shape[-1] for shape in SPACE.shapes]  # the one with the most heads
     found = [costs[row] for row in rows]
     shapes = pd.DataFrame([ARCHITECTURES[row] for row in rows], rows)
@@ -2203,15 +2199,15 @@ def dry_run(
     shapes["MB/sample"] = [cost.sample_bytes / 1e6 for cost in found]
     shapes["micro-batch"] = [cost.micro_batch(free, batch_size) for cost in found]
     print(f"\n{shapes.rename_axis('arch_idx').round(2).to_string()}\n")
-    if arguments.trial_seconds is None:
-        estimate_time(task, device, costs, arguments.n_trials)
+    if args.trial_seconds is None:
+        estimate_time(task, device, costs, args.n_trials)
     wrong = sum(build_on_meta(task, row)[1] != row["params"] for row in ARCHITECTURES)
     outside = sum(abs(row["params"] / BUDGET - 1) > TOLERANCE for row in ARCHITECTURES)
     unfit = sum(not cost.micro_batch(free, 1) for cost in found)
     print(
-        f"{len(ARCHITECTURES)} architectures, {len(shapes)} shapes: {wrong} parameter counts"
-        f" differ from their model's; {outside} outside ±{TOLERANCE:.0%} of {BUDGET:,};"
-        f" {unfit} shapes do not fit.\nNothing was trained."
+        f"architectures: {len(ARCHITECTURES)}, with parameter counts that differ from their"
+        f" model's: {wrong}, outside ±{TOLERANCE:.0%} of {BUDGET:,}: {outside}; shapes:"
+        f" {len(shapes)}, too large for this machine: {unfit}.\nNothing was trained."
     )
     return 1 if wrong or outside else 0
 

@@ -30,7 +30,7 @@ def noise_sentence(noise: dict[str, Any]) -> str:
     verdict = "more" if noise["lead"] > 2 * noise["sd"] else "not more"
     return (
         f"seed noise: SD {noise['sd']:.3g} over {noise['reruns']} reruns of trial"
-        f" {noise['rerun_of']}, mean {noise['mean']:.5g}; {noise['lead']:.3g} better than the"
-        f" median trial, {verdict} than seed noise (2 SD); {noise['within_sd']} other trials lie"
-        " within one SD of the best"
+        f" {noise['rerun_of']}, mean {noise['mean']:.5g}; lead over the median trial:"
+        f" {noise['lead']:.3g}, {verdict} than seed noise (2 SD); {noise['within_sd']} other"
+        " trials lie within one SD of the best"
     )

@@ -55,6 +55,15 @@ def test_the_test_split_is_opened_once_after_all_trainings(final: Path) -> None:
     assert kinds.count("trial_end") == 2
 
 
+def test_a_missing_file_is_named_with_its_option(final: Path, tmp_path: Path) -> None:
+    script = copy(final, tmp_path)
+    weights_of = ("--predict", "sp500.csv", "--weights", "x")
+    for words in (("--data", "x"), ("--predict", "x"), weights_of):
+        done = run(script, *words)
+        assert done.returncode == 2
+        assert done.stderr.endswith(f"error: no such file: {words[-2]} x\n")
+
+
 def test_a_second_run_prints_the_same_and_opens_nothing(final: Path, tmp_path: Path) -> None:
     script = copy(final, tmp_path, with_log=True)
     done = run(script)

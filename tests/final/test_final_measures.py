@@ -19,6 +19,7 @@ from hpo_script.families.market.final_measures import (
 from hpo_script.families.market.metrics import calibration_error, label_metrics
 from hpo_script.final import bootstrap
 from hpo_script.final.bootstrap import Gain, block_counts, compare
+from hpo_script.final.report import gain_lines
 from hpo_script.final.verdict import verdict_of
 
 
@@ -142,6 +143,16 @@ def test_a_verdict_follows_from_the_interval(
     value: float, low: float, high: float, verdict: str
 ) -> None:
     assert verdict_of(Gain("it", "AUC", value, low, high)) == verdict
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.01, 0.03), (-0.01, 0.03), (-0.03, -0.01)])
+def test_a_report_has_each_gain_once(low: float, high: float) -> None:
+    gain = Gain("what it sells by weight", "AUC", 0.02, low, high)
+    found = [{**gain._asdict(), "verdict": verdict_of(gain)}]
+    about = {"confidence": 0.95, "resamples": 9, "of": "9 groups"}
+    (_, line) = gain_lines({"bootstrap": about, "comparisons": found})
+    assert line.count("0.0200") == line.count("[") == 1
+    assert line.endswith("what it sells by weight")
 
 
 def test_the_probabilities_of_an_n_gram_add_up_to_one() -> None:

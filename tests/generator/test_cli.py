@@ -204,6 +204,21 @@ def test_demo_text_is_the_standard_library(tmp_path: Path) -> None:
     assert b"class JSONDecoder" in path.read_bytes()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("grid", "--budget", "2M", "--budget", "2M"), ("render", "--data", "a", "-q", "--data=b")],
+)
+def test_an_option_that_takes_one_value_is_refused_twice(words: tuple[str, ...]) -> None:
+    done = hpogen(*words)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"{words[1]} is given twice" in done.stderr
+
+
+def test_a_flag_and_an_option_of_several_values_may_come_twice() -> None:
+    words = ["-q", "-q", "--set", "horizon=1", "--set", "fixed.epochs=5"]
+    assert hpogen("render", "--budget", "2M", "--stdout", *words).exit_code == 0
+
+
 def test_help_needs_neither_torch_nor_optuna_nor_jinja() -> None:
     code = (
         "import sys; from click.testing import CliRunner; from hpogen.cli import main\n"

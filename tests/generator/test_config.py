@@ -119,6 +119,7 @@ def problems(tmp_path: Path, text: str) -> list[str]:
         ("budget: 1M\nbudget: 2M", "x.yaml:2:1: budget: duplicate key"),
         ("a: [", "x.yaml:1:5: "),
         ("- 1", "x.yaml:1:1: file: write a mapping, KEY: VALUE"),
+        ("a,b\n" + "1,2\n" * 2000, "x.yaml:1:1: file: no YAML configuration, but text; write KEY"),
     ],
 )
 def test_an_error_names_place_value_and_way_out(tmp_path: Path, text: str, message: str) -> None:

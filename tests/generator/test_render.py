@@ -55,6 +55,12 @@ def test_two_horizons_differ_only_in_header_and_constants() -> None:
     assert all(line in one[:first_definition] for line in different if line not in own[2:])
 
 
+@pytest.mark.parametrize("number", ["1", "0.5", "12.25"])
+def test_a_script_says_the_number_of_its_task(number: str) -> None:
+    script = render(make_spec(budget="2M", horizon=1, task=f"threshold_{number}pct"))
+    assert f"\nWill the High reach Close + {number} % within the horizon" in script
+
+
 def test_no_absolute_path_user_or_time_is_in_a_script(tmp_path: Path) -> None:
     script = render(make_spec(budget="2M", horizon=1))
     for text in (str(ROOT), str(tmp_path), str(Path.home()), "2026-", "Generated"):

@@ -104,6 +104,13 @@ def test_a_condition_keeps_the_value_where_it_fails() -> None:
     assert "dropout" in found.search
 
 
+def test_a_key_of_a_search_changes_the_default_search() -> None:
+    for base in (BASE, {**BASE, "task": "byte_lm", "horizon": None}):
+        default = spec_of(base).search["learning_rate"]
+        found = spec_of(base, "search.learning_rate.low=2e-4").search["learning_rate"]
+        assert found == default.model_copy(update={"low": 2e-4})
+
+
 def test_another_sampler_starts_from_its_own_defaults() -> None:
     config = {**BASE, "sampler": {"multivariate": False}}
     assert spec_of(config, "sampler.type=gp").sampler.type == "gp"
@@ -123,6 +130,8 @@ def test_another_sampler_starts_from_its_own_defaults() -> None:
         ("search.dropout={type: float, low: 1, high: 0}",
          "--set search.dropout: low 1 must be below high 0"),
         ("sampler.type=cma", "--set sampler.type: unknown type 'cma'; did you mean cmaes?"),
+        ("search.dropout.low=1", "--set search.dropout.low: search.dropout: low 1 must be below"),
+        ("search.clip_norm.low=1", "search.clip_norm: type is missing; write type: float"),
         ("budget=2X", "--set budget: write a number of parameters"),
         ("task=none", "--set task: unknown task 'none'"),
         ("fixed.epochs={", "--set fixed.epochs:1:2: "),

@@ -153,8 +153,8 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
     add("--n-trials", default=N_TRIALS, type=int, metavar="N", help="total of all runs")
     add("--seed", default=SEED, type=int, metavar="N", help="default: %(default)s")
     add("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N, mps")
-    out, log = Path("outputs", NAME), Path("logs", f"{NAME}.log")
-    add("--out", default=out, type=Path, metavar="DIR", help="results; default: %(default)s")
+    log = Path("logs", f"{NAME}.log")
+    add("--out", type=Path, metavar="DIR", help="results; default: outputs/<name of the log>")
     add("--log", default=log, type=Path, metavar="FILE", help="the study; default: %(default)s")
     add("--checkpoint-minutes", default=5.0, type=float, metavar="N", help="0: after each batch")
     add("--trial-seconds", type=float, metavar="S", help="training time of each trial")
@@ -182,6 +182,7 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
     }
     for broken in (rule for rule, holds in rules.items() if not holds):
         parser.error(broken)
+    args.out = args.out or Path("outputs", args.log.stem)
     if args.smoke:  # never among real results
         args.out = args.out.with_name(f"{args.out.name}-smoke")
         args.log = args.log.with_name(f"{args.log.stem}-smoke.log")
@@ -359,7 +360,7 @@ def read_cells(
     In rows whose split is test, the cells of the keys `hidden` are not read. Raises ValueError for
     a missing column, and for an empty cell of a key in `needed`.
     """
-    found, split = [], columns.get("split")
+    found, lost, split = [], [], columns.get("split")
     for number, row in enumerate(rows, 1):
         unread = hidden if split and row.get(split) == "test" else ()
         asked = {key: name for key, name in columns.items() if name and key not in unread}
@@ -368,10 +369,12 @@ def read_cells(
             raise ValueError("missing columns: {}; the file has {}".format(*names))
         cells = {key: cell(row[name]) for key, name in asked.items()}
         if empty := [name for key, name in asked.items() if key in needed and not cells[key]]:
-            raise ValueError(f"row {number}: {empty[0]} is empty")
+            lost.append(f"row {number}: {empty[0]} is empty")
         if re.search("[\ud800-\udfff]", " ".join(cells.values())):
             raise ValueError(f"row {number}: half of a surrogate pair is not a character")
         found.append({**dict.fromkeys(columns, ""), **cells})
+    if lost:
+        raise ValueError(f"{lost[0]}; rows with an empty cell: {len(lost)}; fill or remove them")
     return found
 
 
@@ -2161,30 +2164,26 @@ def say_result(study: LoggedStudy) -> None:
     say(f"best: trial {best.number}, {METRIC} {best.value:.6g}")
     for values in ({axis: found[axis] for axis in axes}, searched_params(found)):
         say("  " + ", ".join(f"{name}={value}" for name, value in values.items()))
-    noise = study.seed_noise(DIRECTION)
-    say_baselines(found, summary(study)["baselines"], noise.get("mean"))
+    say_baselines(found, study)
     if found.get("collapsed"):
         say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
-    if noise:
+    if noise := study.seed_noise(DIRECTION):
+        say_baselines({METRIC: noise["mean"]}, study, " in reruns")
         noise["word"] = "more" if noise["lead"] > 2 * noise["sd"] else "NOT more"
         say(SEED_NOISE.format_map(noise))
     elif f"{METRIC}_sd" not in found:
         say(f"Trial {best.number} has one seed: part of its lead may be the noise of its seed.")
 
 
-def say_baselines(
-    found: dict[str, Any], baselines: dict[str, dict[str, float]], reruns: float | None
-) -> None:
-    """Say whether the best trial, and its reruns on average, are better than the baselines."""
-    for name, metrics in baselines.items():
-        for metric, value in metrics.items():
+def say_baselines(reached: Mapping[str, Any], study: LoggedStudy, where: str = "") -> None:
+    """Say whether the metrics that are reached are better than those of the baselines."""
+    for name, metrics in summary(study)["baselines"].items():
+        for metric in (metric for metric in metrics if metric in reached):
+            found, value = reached[metric], metrics[metric]
             lower = metric.endswith(("loss", "per_byte", "brier"))
             sign = 1 if (DIRECTION == "minimize" if metric == METRIC else lower) else -1
-            mean = None if metric != METRIC else reruns
-            for where, reached in ("", found[metric]), (" in reruns", mean):
-                if reached is not None:
-                    words = "better than" if sign * reached < sign * value else "NOT better than"
-                    say(f"  {metric} {reached:.6g}{where} is {words} the {name} with {value:.6g}")
+            words = "better than" if sign * found < sign * value else "NOT better than"
+            say(f"  {metric} {found:.6g}{where} is {words} the {name} with {value:.6g}")
 
 
 # --- Dry run: the cost of each shape, and all checks and estimates that need no training ---------
@@ -2282,22 +2281,21 @@ def estimate_time(
 
 
 def dry_run(
-    task: Task,
-    device: torch.device,
-    costs: Mapping[int, ShapeCost],
-    free: int,
-    arguments: Namespace,
+    task: Task, device: torch.device, costs: Mapping[int, ShapeCost], free: int, args: Namespace
 ) -> int:
     """Print data, baselines, shapes with their memory, and times; return 1 if a count is wrong."""
     batch_size = FIXED_PARAMS.get("batch_size", 256)
     overview = {
         **task.describe(),
-        "baselines": task.baselines(),
+        "baselines": "; ".join(
+            f"{name}: " + ", ".join(f"{metric} {value:.6g}" for metric, value in metrics.items())
+            for name, metrics in task.baselines().items()
+        ),
         "never tried": SKIP_INDICES or "none",
         "device": f"{device}, {free / 1e9:.1f} GB free",
     }
     for name, value in overview.items():
-        print(f"{name:15} {value}")
+        print(f"{name:15} {round(value, 6) if isinstance(value, float) else value}")
     rows = [shape[-1] for shape in SPACE.shapes]  # the one with the most heads
     found = [costs[row] for row in rows]
     shapes = pd.DataFrame([ARCHITECTURES[row] for row in rows], rows)
@@ -2306,15 +2304,15 @@ def dry_run(
     shapes["MB/sample"] = [cost.sample_bytes / 1e6 for cost in found]
     shapes["micro-batch"] = [cost.micro_batch(free, batch_size) for cost in found]
     print(f"\n{shapes.rename_axis('arch_idx').round(2).to_string()}\n")
-    if arguments.trial_seconds is None:
-        estimate_time(task, device, costs, arguments.n_trials)
+    if args.trial_seconds is None:
+        estimate_time(task, device, costs, args.n_trials)
     wrong = sum(build_on_meta(task, row)[1] != row["params"] for row in ARCHITECTURES)
     outside = sum(abs(row["params"] / BUDGET - 1) > TOLERANCE for row in ARCHITECTURES)
     unfit = sum(not cost.micro_batch(free, 1) for cost in found)
     print(
-        f"{len(ARCHITECTURES)} architectures, {len(shapes)} shapes: {wrong} parameter counts"
-        f" differ from their model's; {outside} outside ±{TOLERANCE:.0%} of {BUDGET:,};"
-        f" {unfit} shapes do not fit.\nNothing was trained."
+        f"architectures: {len(ARCHITECTURES)}, with parameter counts that differ from their"
+        f" model's: {wrong}, outside ±{TOLERANCE:.0%} of {BUDGET:,}: {outside}; shapes:"
+        f" {len(shapes)}, too large for this machine: {unfit}.\nNothing was trained."
     )
     return 1 if wrong or outside else 0
 

@@ -23,7 +23,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from children import child
-from recover_samples import LATER_RUN, SampleLog, as_bytes, sample_log, sample_log2
+from recover_samples import LATER_RUN, SampleLog, SampleLog2, as_bytes, sample_log, sample_log2
 from recover_trials import UnreadableError, read_trials
 from recover_trials.cli import main
 from recover_trials.follow.lines import changes_of
@@ -247,6 +247,16 @@ def test_a_log_without_a_total_has_an_unknown_total(tmp_path: Path) -> None:
 
     assert (now.total, now.left, now.finished) == (None, None, False)
     assert next(changes_of(None, now)).startswith("2/? done (1 pruned), best trial 0: 0.5")
+
+
+def test_a_value_has_six_digits(tmp_path: Path) -> None:
+    log = SampleLog2()
+    log.open_run()
+    log.start(0)
+    log.end(0, value=0.36408195374694385)
+    (change,) = list(changes_of(None, status(live(tmp_path, log))))[:1]
+    assert "best trial 0: 0.364082" in change
+    assert "0.36408195" not in change
 
 
 def test_unfinished_trials_of_a_killed_run_are_not_running(tmp_path: Path) -> None:
@@ -493,7 +503,7 @@ def test_a_real_study_is_followed_to_its_end(sp500_file: Path, tmp_path: Path) -
     assert lines[0] == f"waiting for {log}"
     assert lines[-1] == f"{script.stem}: finished: all trials are done"
     best = json.loads((tmp_path / "outputs" / script.stem / "best_params.json").read_text())
-    assert f"3/3 done, best trial {best['best_trial']}: {best['best_value']}" in shown
+    assert f"3/3 done, best trial {best['best_trial']}: {best['best_value']:.6g}" in shown
 
 
 def test_pid_needs_follow() -> None:

@@ -230,6 +230,15 @@ def test_a_cut_record_gives_no_value() -> None:
     assert "cannot be read: 1" in recovered(RECORDS + "eval step=2 val_\n").problems[0]
 
 
+def test_a_cut_record_without_a_summary_is_flagged() -> None:
+    whole = RECORDS[: RECORDS.index("Minimum")].replace("=3.2\n", "=3.200000\n")
+
+    (trial,) = trials_of(whole.replace("val_bpb=0.85", "val_bpb=0.8"))
+
+    assert (trial.state, trial.values) == ("COMPLETE", (0.8,))
+    assert VALUE_CUT in trial.flags
+
+
 def test_a_diverged_run_with_a_summary_failed() -> None:
     (trial,) = trials_of(RECORDS.replace("0.850000", "nan").replace("0.85", "nan"))
 

@@ -104,9 +104,11 @@ def test_the_best_trials_stand_beside_the_means_of_their_reruns() -> None:
 def test_the_table_of_recover_trials_marks_reruns_and_says_the_noise() -> None:
     text = to_table(recover(log_of([0.5, 0.4, 0.6], {1: [0.40, 0.41, 0.42]}).lines))
     assert text.splitlines()[-1] == (
-        "seed noise: SD 0.01 over 3 reruns of trial 1, mean 0.41; 0.09 better than the median"
-        " trial, more than seed noise (2 SD); 0 other trials lie within one SD of the best"
+        "seed noise: SD 0.01 over 3 reruns of trial 1, mean 0.41; lead over the median trial:"
+        " 0.09, more than seed noise (2 SD); 0 other trials lie within one SD of the best"
     )
+    worse = to_table(recover(log_of([0.5, 0.4, 0.6], {1: [0.58, 0.60, 0.62]}).lines))
+    assert "lead over the median trial: -0.1, not more than seed noise" in worse
     assert [line.startswith("*") for line in text.splitlines()[2:5]] == [False, True, False]
     assert "rerun_of" in text.splitlines()[1]
 

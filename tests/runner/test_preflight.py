@@ -65,7 +65,9 @@ def test_a_script_edited_since_its_log_began_is_reported(room: Room) -> None:
 
 def test_check_starts_nothing(room: Room) -> None:
     script = render_to(room.folder, QUICK)
-    assert f"{script.stem}  waiting" in room.run("--check")
+    said = room.run("--check")
+    assert f"{script.stem}  waiting" in said
+    assert "''" not in said  # a place without a value is empty
     assert not log_of(script).exists()
     room.run()
     before = log_of(script).read_bytes()

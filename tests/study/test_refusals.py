@@ -180,7 +180,8 @@ def test_comparable_trials_of_another_range_are_used_as_history(script: Path) ->
     config = changed(QUICK, search=narrow, sampler=sampler, study={"n_trials": 5})
     render_to(script.parent, config)
     history = f"logs/{script.stem}.log"
-    arguments = ("--log", "logs/narrow.log", "--history", history)
+    out = ("--out", f"outputs/{script.stem}")
+    arguments = ("--log", "logs/narrow.log", *out, "--history", history)
     killed = Path(shutil.copytree(script.parent, script.parent.with_name("killed"))) / script.name
     found = run(script, *arguments)
     assert found.returncode == 0, found.stderr

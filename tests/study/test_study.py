@@ -417,6 +417,17 @@ def test_a_smoke_run_leaves_given_places_of_real_results_alone(
     assert (tmp_path / "res-smoke").is_dir()
 
 
+def test_each_log_has_its_own_results(sp500: Path, tmp_path: Path) -> None:
+    script = render_to(tmp_path, changed(QUICK, study={"n_trials": 1}))
+    assert run(script).returncode == 0
+    paths = list((tmp_path / "outputs" / script.stem).glob("*.*"))
+    before = [path.read_bytes() for path in paths]
+    assert run(script, "--log", "logs/v1.5.log", "--seed", "7").returncode == 0
+    assert [path.read_bytes() for path in paths] == before
+    names = sorted(path.name for path in (tmp_path / "outputs" / "v1.5").glob("*.*"))
+    assert names == ["best_params.json", "trials.csv"]
+
+
 def test_a_language_model_learns(text: Path, tmp_path: Path) -> None:
     script = render_to(tmp_path, changed(TEXT, fixed={"steps": 60, "eval_interval": 20}))
     done = run(script)
@@ -446,8 +457,10 @@ def test_a_dry_run_checks_everything_and_writes_nothing(
     before = sorted(tmp_path.rglob("*"))
     done = run(script, "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert ": 0 parameter counts differ" in done.stdout
+    assert "differ from their model's: 0, outside" in done.stdout
     assert "Nothing was trained." in done.stdout
+    assert "baselines       class prior: val_loss " in done.stdout or family == "text"
+    assert not re.search(r"\{|\d\.\d{8}", done.stdout)
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -478,7 +491,7 @@ def test_a_dry_run_finds_a_wrong_count(sp500: Path, tmp_path: Path) -> None:
     edit(script, (row, row.replace(count, str(int(count) + 1))))
     done = run(script, "--dry-run")
     assert done.returncode == 1
-    assert ": 1 parameter counts differ" in done.stdout
+    assert "differ from their model's: 1, outside" in done.stdout
 
 
 def test_help_and_status_answer_without_packages_and_a_missing_one_is_named(

@@ -63,7 +63,11 @@ def test_a_line_of_json_ends_at_a_line_feed_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", "text,label\nx,\n", "row 1: label is empty"),
+        (
+            "a.csv",
+            "text,label\nx,\ny,z\n,z\n",
+            "row 1: label is empty; rows with an empty cell: 2",
+        ),
         (
             "a.csv",
             "text,lable\nx,y\n",
@@ -74,7 +78,12 @@ def test_a_line_of_json_ends_at_a_line_feed_only(tmp_path: Path) -> None:
         ("a.jsonl", '{"text": "x", "label": "y"}\n[]\n', "line 2 is not a JSON object"),
         ("a.jsonl", '{"text": "x"', "Expecting"),
         ("a.jsonl", '{"text": "x\\ud800", "label": "y"}', "row 1: half of a surrogate pair"),
-        ("a.csv", "text,label\nx,y\nz,y\n", "1 labels; a classifier needs 2 to 100"),
+        ("a.csv", "text,label\nx,y\nz,y\n", "labels in the column label: 1; a classifier needs 2"),
+        (
+            "a.csv",
+            "text,label\n" + "".join(f"x,text {n}\n" for n in range(101)),
+            "labels in the column label: 101; a classifier needs 2 to 100; name another column",
+        ),
         ("a.csv", "text,label\n" + "x,y\n" * 90 + "x,z\n" * 3, "have the label z, fewer than"),
         ("a.xlsx", "", "not one of .csv, .tsv, .jsonl, .parquet"),
         ("a.parquet", "no parquet", "a.parquet: "),

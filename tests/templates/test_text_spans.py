@@ -114,6 +114,16 @@ def test_a_search_does_not_read_the_answers_of_named_test_texts(tmp_path: Path) 
     assert facts == [[f"5 texts, 100% with an answer: {sizes}"]] * 3
 
 
+def test_the_number_of_texts_is_the_one_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    rows = [{"question": "q", "text": f"text {n}", "start": 0, "end": 4} for n in range(50)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for share in (1.0, 0.2):
+        given = {"train_subset": share, "min_answers": 1}
+        (note,) = read_span_examples(str(path), given, "span_extraction").notes
+        assert note.startswith("50 texts, 100% with an answer: ")
+
+
 def test_an_answer_column_needs_one_place_in_the_text() -> None:
     columns = {**COLUMNS, "start": None, "end": None, "answer": "answer"}
     row = {"question": "q", "text": "to be or not to be", "answer": "not"}

@@ -16,8 +16,22 @@ PATH = click.Path(path_type=Path)
 POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
+class Command(click.Command):
+    """A command that refuses an option given twice, of which click would take the last one."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        order = self.make_parser(ctx).parse_args(list(args))[2]
+        for param in order:
+            once = isinstance(param, click.Option) and not (param.multiple or param.is_flag)
+            if once and order.count(param) > 1 and not ctx.resilient_parsing:
+                raise click.UsageError(f"{param.opts[0]} is given twice; leave one out", ctx)
+        return super().parse_args(ctx, args)
+
+
 class Group(click.Group):
     """Commands that print an HpogenError as one message and exit with its code."""
+
+    command_class = Command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, and exit with a code for errors and interrupts."""

@@ -177,6 +177,7 @@ class Walk:
             raise RecursionError
         if isinstance(node, yaml.ScalarNode) and len(node.value) > MAX_TEXT:
             message = f"{len(node.value):,} characters, more than {MAX_TEXT:,}"
+            message = message if place else "no YAML configuration, but text; write KEY: VALUE"
             self.problems.append((place, message))
         if node is not None and node.tag not in TAGS:
             tag = node.tag.replace("tag:yaml.org,2002:", "!!")

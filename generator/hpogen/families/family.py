@@ -99,6 +99,11 @@ class TaskKind:
         """Return whether a task is of this kind."""
         return re.fullmatch(self.pattern, task, re.ASCII) is not None
 
+    def question(self, task: str) -> str:
+        """Return the title for a task, with its number in place of <x>."""
+        before, _, after = self.example.partition("<x>")
+        return self.title.replace("<x>", task.removeprefix(before).removesuffix(after))
+
 
 def with_defaults(constants: Iterable[Constant], configured: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configured value of each constant, or its default."""

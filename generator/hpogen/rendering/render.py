@@ -87,7 +87,7 @@ def join(
     return template(template_name).render(
         spec=spec,
         budget=format_budget(spec.budget),
-        title=family.kind(spec.task).title,
+        title=family.kind(spec.task).question(spec.task),
         version=__version__,
         requirements=[REQUIREMENTS.get(package, package) for package in packages],
         packages=packages,

@@ -99,15 +99,15 @@ def picture(rows: Iterable[Row]) -> Table:
             cell(f"{row.ended}/{total}"),
             cell(row.failed or None),
             cell(best),
-            cell(row.metric),
+            cell(row.metric or None),
             cell(seconds(row.seconds_left)),
             cell(seconds(row.silence)),
         )
     return table
 
 
-def seconds(number: float | None) -> str:
-    return "" if number is None else duration(timedelta(seconds=number))
+def seconds(number: float | None) -> str | None:
+    return None if number is None else duration(timedelta(seconds=number))
 
 
 def as_text(rows: Iterable[Row]) -> str:

@@ -90,6 +90,20 @@ class Settings:
         content[place[-1]] = value
         return True
 
+    def complete_searches(self) -> None:
+        """Give a search of which --set has some keys, and the file none, the others by default."""
+        for group, name, *_ in (place for place in self.overrides if len(place) > 2):
+            entry = value_at(self.content, (group, name))
+            if group != "search" or not isinstance(entry, Mapping) or "type" in entry:
+                continue
+            task = value_at(self.content, ("task",))
+            family = find_family(task if isinstance(task, str) else None)
+            if family.variant and value_at(self.content, ("model", family.variant.constant)):
+                family = family.variant.family
+            default = next((param.default for param in family.params if param.name == name), None)
+            if isinstance(default, Mapping):
+                self.put("search", str(name), value={**default, **entry})
+
     def choose(self, options: Mapping[str, str]) -> None:
         """Set NAME=CHOICE pairs: options of the family, or values of its switches."""
         if not options:

@@ -70,6 +70,7 @@ def make_spec(
     settings.set_flag("--tolerance", "tolerance", value=tolerance)
     settings.set_flag("--n-trials", "study", "n_trials", value=n_trials)
     settings.set_flag("--seed", "study", "seed", value=seed)
+    settings.complete_searches()
     settings.choose(options or {})
     settings.choose_sections(with_sections, without_sections)
     checked, problems = settings.validate()

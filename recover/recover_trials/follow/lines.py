@@ -54,7 +54,7 @@ def changes_of(before: Status | None, now: Status) -> Iterator[str]:
         for number, (state, value) in sorted(now.states.items()):
             if before.states.get(number) != (state, value):
                 change = "started" if state == "RUNNING" else state
-                shown = "" if value is None else f" {value}"
+                shown = "" if value is None else f" {value:.6g}"
                 yield f"trial {number} {change}{shown} | {summary(now)}"
     yield from run_changes(before, now)
     if now.finished and not (before and before.finished):
@@ -77,7 +77,7 @@ def summary(status: Status) -> str:
     """Return counts, best trial, running trials and time left in one line."""
     parts = [counted(status)]
     if status.best:
-        parts.append(f"best trial {status.best[0]}: {status.best[1]}")
+        parts.append(f"best trial {status.best[0]}: {status.best[1]:.6g}")
     if status.running:
         parts.append("running " + ", ".join(str(trial.number) for trial in status.running))
     if left := time_left(status):

@@ -46,7 +46,7 @@ def study_picture(status: Status) -> Group:
     parts: list[Any] = [head]
     if status.best:
         number, value = status.best
-        parts.append(cell(f"  best: trial {number}, {status.metric} {value}"))
+        parts.append(cell(f"  best: trial {number}, {status.metric} {value:.6g}"))
     if status.running:
         parts.append(running_table(status))
     return Group(*parts, run_state(status))
@@ -70,7 +70,7 @@ def running_table(status: Status) -> Table:
         bar = ProgressBar(total=trial.steps, completed=trial.step, width=16)
         table.add_row(
             f"  trial {trial.number}",
-            cell(trial.architecture),
+            cell(trial.architecture or None),
             bar if trial.steps else "",
             cell(f"{trial.unit} {trial.step}{of}"),
             f"for {duration(trial.elapsed)}" if trial.elapsed is not None else "",

@@ -145,11 +145,13 @@ def at_step(step: str, total: str | None, pairs: list[re.Match[str] | None]) -> 
     """Return measurements; a pair in another form, such as a cut one, is left out."""
     whole = [pair.groups() for pair in pairs if pair]
     values = dict(named(*pair) for pair in whole)
-    decimals = {
-        name: len(pair[1].partition(".")[2]) for name, pair in zip(values, whole, strict=False)
-    }
+    decimals = {name: decimals_of(pair[1]) for name, pair in zip(values, whole, strict=False)}
     steps = int(step), int(total) if total else None
     return Measures("step", values, *steps, decimals) if values else None
+
+
+def decimals_of(number: str) -> int:
+    return len(number.partition(".")[2])
 
 
 def named(name: str, number: str, unit: str | None) -> tuple[str, Any]:
@@ -185,8 +187,8 @@ def of_trainer(match: re.Match[str]) -> Measures | None:
 
 def of_record(match: re.Match[str]) -> Measures | None:
     """Read a record of nanochat; its texts, such as the name of the model, are left out."""
-    pairs = {name: number_of(number) for name, number in RECORD_PAIR.findall(match[2])}
-    values = {NAMES.get(name, name): value for name, value in pairs.items()}
+    pairs: dict[str, str] = dict(RECORD_PAIR.findall(match[2]))
+    values = {NAMES.get(name, name): number_of(number) for name, number in pairs.items()}
     if match[1] == "params":
         return (
             Measures("setting", {"param_count": values["param_count"]})
@@ -195,7 +197,9 @@ def of_record(match: re.Match[str]) -> Measures | None:
         )
     if match[1] in ("summary", "model"):
         return Measures("end" if match[1] == "summary" else "model", values) if values else None
-    return with_step(values)
+    measures = with_step(values)
+    digits = {NAMES.get(name, name): decimals_of(number) for name, number in pairs.items()}
+    return None if measures is None else measures._replace(decimals=digits)
 
 
 def reported(match: re.Match[str]) -> Measures | None:

@@ -20,8 +20,8 @@ def parse_arguments(doc: str) -> Namespace:
     splits = ("train", "train+validation")
     add("--train-on", default=TRAIN_ON, choices=splits, help="default: %(default)s")
     add("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N, mps")
-    out, log = Path("outputs", NAME), Path("logs", f"{NAME}.log")
-    add("--out", default=out, type=Path, metavar="DIR", help="weights; default: %(default)s")
+    log = Path("logs", f"{NAME}.log")
+    add("--out", type=Path, metavar="DIR", help="weights; default: outputs/<name of the log>")
     add("--log", default=log, type=Path, metavar="FILE", help="default: %(default)s")
     add("--checkpoint-minutes", default=5.0, type=float, metavar="N", help="0: after each batch")
     add("--evaluate-again", action="store_true", help="read the test split again, and log that")
@@ -33,9 +33,10 @@ def parse_arguments(doc: str) -> Namespace:
     )
     add("--output", type=Path, metavar="FILE", help="of --predict; default: stdout")
     args = parser.parse_args()
+    args.out = args.out or Path("outputs", args.log.stem)
     using = args.predict or args.export
-    needed = [args.predict, args.weights] if using else [Path(args.data)]
-    missing = [str(path) for path in needed if path and not path.exists()]
+    paths = {"predict": args.predict, "weights": args.weights} if using else {"data": args.data}
+    missing = [f"--{n} {path}" for n, path in paths.items() if path and not Path(path).exists()]
     devices = ("auto", "cpu", "mps", "cuda", *(f"cuda:{index}" for index in range(64)))
     rules = {
         f"--device {args.device} is not auto, cpu, cuda, cuda:N or mps": args.device in devices,

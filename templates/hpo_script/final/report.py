@@ -8,7 +8,7 @@ from typing import Any
 
 def report(result: Mapping[str, Any]) -> str:
     """Return the results as text, the verdict last."""
-    lines = [f"test split: {result['test_samples']} samples"]
+    lines = [f"test split: {result['test_samples']} samples; ±: standard deviation over the seeds"]
     for place, found in enumerate(result["results"]):
         chosen = ", chosen on validation" if place == result["chosen"] else ""
         lines += ["", f"{', '.join(found['trainings'])}{chosen}", *result_lines(found)]
@@ -41,7 +41,8 @@ def gain_lines(result: Mapping[str, Any]) -> Iterator[str]:
     )
     for gain in result["comparisons"]:
         interval = f"{gain['value']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}]"
-        yield f"  {gain['measure']} {interval}: {gain['verdict']}"
+        by = f" by {gain['value']:.4f} [{gain['low']:.4f}, {gain['high']:.4f}]"
+        yield f"  {gain['measure']} {interval}: {gain['verdict'].removesuffix(by)}"
 
 
 def table_lines(result: Mapping[str, Any]) -> Iterator[str]:

@@ -21,8 +21,8 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
     add("--n-trials", default=N_TRIALS, type=int, metavar="N", help="total of all runs")
     add("--seed", default=SEED, type=int, metavar="N", help="default: %(default)s")
     add("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N, mps")
-    out, log = Path("outputs", NAME), Path("logs", f"{NAME}.log")
-    add("--out", default=out, type=Path, metavar="DIR", help="results; default: %(default)s")
+    log = Path("logs", f"{NAME}.log")
+    add("--out", type=Path, metavar="DIR", help="results; default: outputs/<name of the log>")
     add("--log", default=log, type=Path, metavar="FILE", help="the study; default: %(default)s")
     add("--checkpoint-minutes", default=5.0, type=float, metavar="N", help="0: after each batch")
     add("--trial-seconds", type=float, metavar="S", help="training time of each trial")
@@ -50,6 +50,7 @@ def parse_arguments(doc: str, *sections: Callable[[ArgumentParser], None]) -> Na
     }
     for broken in (rule for rule, holds in rules.items() if not holds):
         parser.error(broken)
+    args.out = args.out or Path("outputs", args.log.stem)
     if args.smoke:  # never among real results
         args.out = args.out.with_name(f"{args.out.name}-smoke")
         args.log = args.log.with_name(f"{args.log.stem}-smoke.log")

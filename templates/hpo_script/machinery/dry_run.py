@@ -129,22 +129,21 @@ def estimate_time(
 
 
 def dry_run(
-    task: Task,
-    device: torch.device,
-    costs: Mapping[int, ShapeCost],
-    free: int,
-    arguments: Namespace,
+    task: Task, device: torch.device, costs: Mapping[int, ShapeCost], free: int, args: Namespace
 ) -> int:
     """Print data, baselines, shapes with their memory, and times; return 1 if a count is wrong."""
     batch_size = FIXED_PARAMS.get("batch_size", 256)
     overview = {
         **task.describe(),
-        "baselines": task.baselines(),
+        "baselines": "; ".join(
+            f"{name}: " + ", ".join(f"{metric} {value:.6g}" for metric, value in metrics.items())
+            for name, metrics in task.baselines().items()
+        ),
         "never tried": SKIP_INDICES or "none",
         "device": f"{device}, {free / 1e9:.1f} GB free",
     }
     for name, value in overview.items():
-        print(f"{name:15} {value}")
+        print(f"{name:15} {round(value, 6) if isinstance(value, float) else value}")
     rows = [shape[-1] for shape in SPACE.shapes]  # the one with the most heads
     found = [costs[row] for row in rows]
     shapes = pd.DataFrame([ARCHITECTURES[row] for row in rows], rows)
@@ -153,14 +152,14 @@ def dry_run(
     shapes["MB/sample"] = [cost.sample_bytes / 1e6 for cost in found]
     shapes["micro-batch"] = [cost.micro_batch(free, batch_size) for cost in found]
     print(f"\n{shapes.rename_axis('arch_idx').round(2).to_string()}\n")
-    if arguments.trial_seconds is None:
-        estimate_time(task, device, costs, arguments.n_trials)
+    if args.trial_seconds is None:
+        estimate_time(task, device, costs, args.n_trials)
     wrong = sum(build_on_meta(task, row)[1] != row["params"] for row in ARCHITECTURES)
     outside = sum(abs(row["params"] / BUDGET - 1) > TOLERANCE for row in ARCHITECTURES)
     unfit = sum(not cost.micro_batch(free, 1) for cost in found)
     print(
-        f"{len(ARCHITECTURES)} architectures, {len(shapes)} shapes: {wrong} parameter counts"
-        f" differ from their model's; {outside} outside ±{TOLERANCE:.0%} of {BUDGET:,};"
-        f" {unfit} shapes do not fit.\nNothing was trained."
+        f"architectures: {len(ARCHITECTURES)}, with parameter counts that differ from their"
+        f" model's: {wrong}, outside ±{TOLERANCE:.0%} of {BUDGET:,}: {outside}; shapes:"
+        f" {len(shapes)}, too large for this machine: {unfit}.\nNothing was trained."
     )
     return 1 if wrong or outside else 0

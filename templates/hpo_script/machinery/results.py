@@ -79,27 +79,23 @@ def say_result(study: LoggedStudy) -> None:
     say(f"best: trial {best.number}, {METRIC} {best.value:.6g}")
     for values in ({axis: found[axis] for axis in axes}, searched_params(found)):
         say("  " + ", ".join(f"{name}={value}" for name, value in values.items()))
-    noise = study.seed_noise(DIRECTION)
-    say_baselines(found, summary(study)["baselines"], noise.get("mean"))
+    say_baselines(found, study)
     if found.get("collapsed"):
         say("  COLLAPSED: it predicts one class, or nearly the same number, for every sample")
-    if noise:
+    if noise := study.seed_noise(DIRECTION):
+        say_baselines({METRIC: noise["mean"]}, study, " in reruns")
         noise["word"] = "more" if noise["lead"] > 2 * noise["sd"] else "NOT more"
         say(SEED_NOISE.format_map(noise))
     elif f"{METRIC}_sd" not in found:
         say(f"Trial {best.number} has one seed: part of its lead may be the noise of its seed.")
 
 
-def say_baselines(
-    found: dict[str, Any], baselines: dict[str, dict[str, float]], reruns: float | None
-) -> None:
-    """Say whether the best trial, and its reruns on average, are better than the baselines."""
-    for name, metrics in baselines.items():
-        for metric, value in metrics.items():
+def say_baselines(reached: Mapping[str, Any], study: LoggedStudy, where: str = "") -> None:
+    """Say whether the metrics that are reached are better than those of the baselines."""
+    for name, metrics in summary(study)["baselines"].items():
+        for metric in (metric for metric in metrics if metric in reached):
+            found, value = reached[metric], metrics[metric]
             lower = metric.endswith(("loss", "per_byte", "brier"))
             sign = 1 if (DIRECTION == "minimize" if metric == METRIC else lower) else -1
-            mean = None if metric != METRIC else reruns
-            for where, reached in ("", found[metric]), (" in reruns", mean):
-                if reached is not None:
-                    words = "better than" if sign * reached < sign * value else "NOT better than"
-                    say(f"  {metric} {reached:.6g}{where} is {words} the {name} with {value:.6g}")
+            words = "better than" if sign * found < sign * value else "NOT better than"
+            say(f"  {metric} {found:.6g}{where} is {words} the {name} with {value:.6g}")

@@ -25,7 +25,7 @@ MARKET = Family(
         TaskKind(
             r"threshold_(?!0+(\.0+)?pct)\d{1,3}(\.\d{0,3}[1-9])?pct",
             "threshold_<x>pct",
-            "Will the High reach Close + x % within the horizon, in trading days?",
+            "Will the High reach Close + <x> % within the horizon, in trading days?",
             {
                 "labels": "families/market/labels_threshold",
                 "start_features": "families/market/start_threshold",

@@ -54,7 +54,7 @@ def read_text_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
     present = [[examples[row].label for row in rows] for rows in (train, val)]
     found = {one.label for one in examples if one.label}  # those of test texts may be hidden
     labels = given.get("labels") or sorted(found)
-    check_labels(place, labels, found)
+    check_labels(place, values["label_column"], labels, found)
     check_counts(place, labels, present, values["min_class_samples"])
     texts = [one.text for one in examples]
     sizes = f"{len(train):,} for training, {len(val):,} validation, {len(test):,} test"
@@ -110,12 +110,15 @@ def about_lengths(
     return notes, [warning]
 
 
-def check_labels(place: str, labels: Sequence[str], present: Collection[str]) -> None:
+def check_labels(place: str, column: str, labels: Sequence[str], present: Collection[str]) -> None:
     """Raise DataError for an unlisted label, fewer than 2 or more than MAX_LABELS labels."""
     if others := sorted({*present} - {*labels}):
         raise DataError(f"{place}: the label {shown(others[0])} is not one of data.labels")
     if not 2 <= len(labels) <= MAX_LABELS:
-        raise DataError(f"{place}: {len(labels)} labels; a classifier needs 2 to {MAX_LABELS}")
+        raise DataError(
+            f"{place}: labels in the column {shown(column)}: {len(labels):,}; a classifier needs 2"
+            f" to {MAX_LABELS}; name another column, data.label_column, or merge rare labels"
+        )
 
 
 def check_counts(

@@ -158,7 +158,9 @@ class FinalTask(Task):
         precision, recall = precision_recall(probabilities >= about["threshold"], labels)
         return {
             "ECE": calibration_error(torch.tensor(probabilities), torch.tensor(labels)),
-            "ECE before": calibration_error(torch.tensor(before), torch.tensor(labels)),
+            "ECE before calibration": calibration_error(
+                torch.tensor(before), torch.tensor(labels)
+            ),
             "temperature": about["temperature"],
             "threshold": about["threshold"],
             "precision": precision,

@@ -58,7 +58,7 @@ def read_cells(
     In rows whose split is test, the cells of the keys `hidden` are not read. Raises ValueError for
     a missing column, and for an empty cell of a key in `needed`.
     """
-    found, split = [], columns.get("split")
+    found, lost, split = [], [], columns.get("split")
     for number, row in enumerate(rows, 1):
         unread = hidden if split and row.get(split) == "test" else ()
         asked = {key: name for key, name in columns.items() if name and key not in unread}
@@ -67,10 +67,12 @@ def read_cells(
             raise ValueError("missing columns: {}; the file has {}".format(*names))
         cells = {key: cell(row[name]) for key, name in asked.items()}
         if empty := [name for key, name in asked.items() if key in needed and not cells[key]]:
-            raise ValueError(f"row {number}: {empty[0]} is empty")
+            lost.append(f"row {number}: {empty[0]} is empty")
         if re.search("[\ud800-\udfff]", " ".join(cells.values())):
             raise ValueError(f"row {number}: half of a surrogate pair is not a character")
         found.append({**dict.fromkeys(columns, ""), **cells})
+    if lost:
+        raise ValueError(f"{lost[0]}; rows with an empty cell: {len(lost)}; fill or remove them")
     return found
 
 

@@ -17,12 +17,12 @@ def read_both_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
     del task
     values = with_defaults(CONSTANTS, given)
     place = shown(path, 200)
-    splits, digest = read_file(path, values)
-    facts = span_facts(path, splits, digest, values)
+    splits, n_texts, digest = read_file(path, values)
+    facts = span_facts(path, splits, n_texts, digest, values)
     present = [[one.label for one in part] for part in splits]
     found = {label for part in present for label in part if label}
     labels = given.get("labels") or sorted(found)
-    check_labels(place, labels, found)
+    check_labels(place, values["label_column"], labels, found)
     check_counts(place, labels, present, values["min_class_samples"])
     notes = [f"{note}, {len(labels)} labels" for note in facts.notes]
     return facts._replace(constants={**facts.constants, "labels": list(labels)}, notes=notes)

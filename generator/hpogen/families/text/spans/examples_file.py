@@ -33,12 +33,11 @@ def read_span_examples(path: str, given: Mapping[str, Any], task: str) -> DataFa
     """Return the properties of a file of questions and answers. Raises DataError."""
     del task
     values = with_defaults(CONSTANTS, given)
-    splits, digest = read_file(path, values)
-    return span_facts(path, splits, digest, values)
+    return span_facts(path, *read_file(path, values), values)
 
 
-def read_file(path: str, values: Mapping[str, Any]) -> tuple[list[list[SpanExample]], str]:
-    """Return the examples of training, validation and test, and a digest. Raises DataError."""
+def read_file(path: str, values: Mapping[str, Any]) -> tuple[list[list[SpanExample]], int, str]:
+    """Return the examples of each split, the number of texts, and a digest. Raises DataError."""
     place = shown(path, 200)
     if Path(path).suffix not in SUFFIXES:
         raise DataError(f"{place}: not one of {', '.join(SUFFIXES)}")
@@ -51,12 +50,17 @@ def read_file(path: str, values: Mapping[str, Any]) -> tuple[list[list[SpanExamp
         raise DataError(f"{place}: {error.strerror}") from None
     except Exception as error:  # each reader raises its own types for a damaged file
         raise DataError(f"{place}: {shown(str(error), 200)}") from None
+    n_texts = len(train) + len(val) + len(test)
     train = [train[row] for row in evenly_spread(range(len(train)), values["train_subset"])]
-    return [train, val, test], hashlib.sha256(content).hexdigest()
+    return [train, val, test], n_texts, hashlib.sha256(content).hexdigest()
 
 
 def span_facts(
-    path: str, splits: Sequence[Sequence[SpanExample]], digest: str, values: Mapping[str, Any]
+    path: str,
+    splits: Sequence[Sequence[SpanExample]],
+    n_texts: int,
+    digest: str,
+    values: Mapping[str, Any],
 ) -> DataFacts:
     """Return the properties of examples. Raises DataError for too few answers."""
     train, val, test = splits
@@ -70,7 +74,7 @@ def span_facts(
     known = [*train, *val]  # the answers of test texts may be hidden
     answered = sum(bool(one.answer) for one in known) / len(known)
     sizes = f"{len(train):,} for training, {len(val):,} validation, {len(test):,} test"
-    notes = [f"{len(known) + len(test):,} texts, {answered:.0%} with an answer: {sizes}"]
+    notes = [f"{n_texts:,} texts, {answered:.0%} with an answer: {sizes}"]
     constants = {"data_path": local_path(path), "data_sha256": digest}
     warnings = repeated_texts([[one.text for one in part] for part in splits])
     warnings += warnings_about(known, values)
