@@ -182,6 +182,18 @@ def test_the_first_end_of_a_trial_counts_as_in_optuna(told: str, first: str, ski
     assert study.rows[0].flags == ["two end lines differ"]
 
 
+def test_a_copy_of_lines_of_the_command_line_changes_nothing() -> None:
+    messages = ["A new study created in RDB with name: cli", "Asked trial 0 with parameters {}."]
+    messages += [FIRST, FIRST.replace("0.5", "0.75"), "Asked trial 1 with parameters {'x': 1}."]
+    messages += ["Told trial 1 with values [2] and state None."]
+    lines = [f"[I 2026-11-21 10:15:{second:02},123] {m}\n" for second, m in enumerate(messages)]
+    (once,) = of_text("".join(lines)).studies
+
+    for size in range(len(lines) + 1):
+        (copied,) = of_text("".join(lines[:size] + lines)).studies
+        assert copied.rows == once.rows
+
+
 def test_an_end_that_is_told_again_is_no_conflict() -> None:
     told = "Told trial 0 with values [0.5] and state None."
 

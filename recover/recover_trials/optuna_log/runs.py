@@ -118,7 +118,7 @@ class OptunaRuns:
     def start(self, start: Start) -> Trial | None:
         """Start a trial and return it; None for a duplicate."""
         study = self.current or self.open_run()
-        for other in self.open if study.trials else ():
+        for other in [study, *self.others_than(study)] if study.trials else ():
             rows = other.trials.get(start.number, ())
             if any(is_duplicate_start(trial, start) for trial in rows):
                 return None
@@ -129,6 +129,12 @@ class OptunaRuns:
         trial.flags += [STARTED_TWICE] * conflict + [START_CUT] * (not start.whole)
         study.trials.setdefault(start.number, []).append(trial)
         return trial
+
+    def others_than(self, study: Study) -> list[Study]:
+        """Return the open runs of other studies; a run of the same name is joined later."""
+        name = study.optuna_name
+        others = (other for other in reversed(self.open) if other is not study)
+        return [other for other in others if not name or other.optuna_name != name]
 
     def stop_early(self, epoch: int) -> None:
         """Mark the trial that started last as stopped early."""
@@ -184,7 +190,7 @@ class OptunaRuns:
         trial keeps its values.
         """
         current = self.current or self.open_run()
-        studies = [current, *(study for study in reversed(self.open) if study is not current)]
+        studies = [current, *self.others_than(current)]
         running = [study for study in studies if is_started(study.trials.get(number, []))]
         for study in running if len(running) > 1 else ():
             study.trials[number][-1].flags.append(UNCERTAIN)
