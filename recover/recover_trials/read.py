@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from recover_trials.files.streams import Source
 
 SHOWN = 20  # numbers of lines
+FEWEST_ZEROS = 16  # bytes; fewer are no hole of a crash
+HOLE = "zero bytes: {0:,}; a crash may have replaced lines by them"
 
 
 def read_trials(
@@ -177,7 +179,8 @@ class Reader:
         if recognise_format.is_notebook(head):
             chunks = notebook.outputs(b"".join(chunks))
         else:
-            chunks = plain_lines(legacy_to_utf8(chunks, findings), findings)
+            whole = counted_zeros(chunks, findings)
+            chunks = plain_lines(legacy_to_utf8(whole, findings), findings)
         is_training, chunks = take_training_log(chunks)
         if is_training:
             self.training.add(name, chunks, findings)
@@ -236,6 +239,17 @@ class Reader:
             f"{name}: {damage_report(file)}" for name, file in self.files.items() if file.damaged
         ]
         return Recovery(studies, problems, self.files)
+
+
+def counted_zeros(chunks: Iterator[bytes], findings: Findings) -> Iterator[bytes]:
+    """Yield the chunks of a log, and report zeros, which a crash can leave in place of lines."""
+    zeros = 0
+    for chunk in chunks:
+        if b"\0" in chunk:
+            zeros += chunk.count(b"\0")
+        yield chunk
+    if zeros >= FEWEST_ZEROS:
+        findings.remarks.append(HOLE.format(zeros))
 
 
 def damage_report(file: Findings) -> str:

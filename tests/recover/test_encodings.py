@@ -163,3 +163,21 @@ def test_a_byte_order_mark_changes_no_format(text: str) -> None:
     for encoding in ("utf-8", "utf-8-sig", "utf-16"):
         study = read_trials([[text.encode(encoding)]]).studies[0]
         assert [(trial.number, trial.values) for trial in study.rows] == [(0, (0.5,))]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("size", [3, 1 << 20])
+def test_characters_of_two_or_four_bytes_are_read(encoding: str, size: int) -> None:
+    recovery = of_bytes((log_of("größe", "моя") * 20).encode(encoding), size)
+
+    assert values_of(recovery) == ["größe", "моя"]
+    assert recovery.conflicts == []
+
+
+def test_zeros_in_place_of_lines_are_reported() -> None:
+    text = log_of("a", "b", "c").encode()
+
+    recovery = of_bytes(text[:50] + b"\0" * 200 + text[250:])
+
+    assert any("zero bytes: 200" in line for line in recovery.report())
+    assert not any("zero bytes" in line for line in of_bytes(text).report())

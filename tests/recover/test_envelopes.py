@@ -253,6 +253,19 @@ def test_records_of_rich_without_times_or_levels_are_not_lost(
     assert len(rows) == len(expected) or hidden == "show_level"
 
 
+def test_a_torn_first_record_of_rich_gives_no_number_that_it_lacks() -> None:
+    lines = (
+        "[03/01/26 10:00:00] INFO     Trial 1 finished with value: 0.5 and parameters: {'lr':\n"
+        "                             .5, 'n': 1}. Best is trial 1 with value: 0.5.\n"
+        "                    INFO     Trial 2 pruned.                                       s.py:7\n"
+    )
+
+    (first, _) = of_text(lines).studies[0].rows
+
+    assert "lr" not in first.params
+    assert first.flags
+
+
 def test_a_log_of_plain_lines_is_no_envelope() -> None:
     text = textwrap.dedent(STAMPED) + '{"epoch": 1, "loss": 0.5}\n<html>\n'
 
@@ -421,3 +434,9 @@ def test_a_part_of_a_record_is_counted_and_not_read(
 
     assert 0 not in [row[1] for row in rows_of(recovery)]
     assert recovery.damaged == 1
+
+
+def test_a_field_of_a_line_is_no_record() -> None:
+    quoted = json.dumps({"text": f"{STAMP}Trial 1 pruned. "}).replace("[", "\\u005b")
+
+    assert not of_text(f"{STAMP}Run 1a2b3c4d enqueued: trial_params={quoted}\n").has_trials

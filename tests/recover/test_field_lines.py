@@ -9,6 +9,7 @@ import pytest
 
 from recover_samples import STAMP
 from recover_trials import Recovery, Study, read_trials
+from recover_trials.optuna_log.literals import parse_literal
 
 PAIR = (
     "Trial {0} finished with value: 0.{1} and parameters: {{'lr': 0.00{1}}}."
@@ -166,6 +167,80 @@ def test_trials_of_the_command_line_are_read() -> None:
     ]
 
 
+FIRST = "Told trial 0 with values [0.5] and state None."
+SKIPPED = (
+    "Skipped telling trial 0 with values {0} and state None since trial was already finished."
+    " Finished trial has values [0.5] and state 1."
+)
+
+
+@pytest.mark.parametrize("told", ["[0.75]", "None"])
+@pytest.mark.parametrize(
+    ("first", "skipped"),
+    [(FIRST, ""), (FIRST, SKIPPED), ("", SKIPPED)],
+)
+def test_the_first_end_of_a_trial_counts_as_in_optuna(told: str, first: str, skipped: str) -> None:
+    if not first + skipped:
+        return
+    lines = [
+        "A new study created in RDB with name: cli",
+        "Asked trial 0 with parameters {'x': 1}.",
+    ]
+    lines += [first, skipped.format(told), f"Told trial 0 with values {told} and state None."]
+
+    study = one_study(*(STAMP + line for line in lines if line))
+
+    assert rows_of(study) == [(0, "COMPLETE", (0.5,), {"x": 1})]
+    assert study.rows[0].flags == ["two end lines differ"]
+
+
+def test_a_copy_of_lines_of_the_command_line_changes_nothing() -> None:
+    messages = ["A new study created in RDB with name: cli", "Asked trial 0 with parameters {}."]
+    messages += [FIRST, FIRST.replace("0.5", "0.75"), "Asked trial 1 with parameters {'x': 1}."]
+    messages += ["Told trial 1 with values [2] and state None."]
+    lines = [f"[I 2026-11-21 10:15:{second:02},123] {m}\n" for second, m in enumerate(messages)]
+    (once,) = of_text("".join(lines)).studies
+
+    for size in range(len(lines) + 1):
+        (copied,) = of_text("".join(lines[:size] + lines)).studies
+        assert copied.rows == once.rows
+
+
+def test_an_end_that_is_told_again_is_no_conflict() -> None:
+    told = "Told trial 0 with values [0.5] and state None."
+
+    study = one_study(STAMP + told, STAMP.replace("10:15", "10:16") + told)
+
+    assert [row.flags for row in study.rows] == [[]]
+
+
+def test_an_end_that_may_belong_to_two_studies_is_flagged() -> None:
+    opened = ("A new study created in RDB with name: {}", "Asked trial 0 with parameters {{}}.")
+    lines = [line.format(name) for name in "ab" for line in opened]
+    lines += [f"Told trial 0 with values [{value}] and state None." for value in (1, 2)]
+
+    studies = of_text("".join(f"{STAMP}{line}\n" for line in lines)).studies
+
+    assert [study.name for study in studies] == ["a", "b"]
+    assert all("may belong to" in row.flags[0] for study in studies for row in study.rows)
+
+
+def test_trials_of_two_studies_may_start_at_the_same_time() -> None:
+    lines = [
+        line
+        for name, x in (("a", 1), ("b", 2))
+        for line in (
+            f"A new study created in RDB with name: {name}",
+            f"Asked trial 0 with parameters {{'x': {x}}}.",
+            "Told trial 0 with values [0.5] and state None.",
+        )
+    ]
+
+    studies = of_text("".join(f"{STAMP}{line}\n" for line in lines)).studies
+
+    assert [study.rows[0].params for study in studies] == [{"x": 1}, {"x": 2}]
+
+
 @pytest.mark.parametrize(
     "rest",
     [
@@ -277,6 +352,29 @@ def test_a_time_of_twelve_hours_is_unknown() -> None:
     assert study.rows[0].datetime_complete is None
 
 
+@pytest.mark.parametrize("value", ["<Foo: it's>", "Foo(it's, 'x': <1>)", "<Set 1}>", "<a 'b': 1>"])
+@pytest.mark.parametrize("other", ["2", "'it\\'s'", '"it\'s"', "[1, (2, 'x')]", "None"])
+def test_a_quotation_mark_without_its_pair_costs_only_its_value(value: str, other: str) -> None:
+    (trial,) = one_study(
+        f"{STAMP}Trial 0 finished with value: 0.5 and parameters: {{'a': {value}, 'b': {other},"
+        f" 'c': {value}, 'd': -1e-05}}. Best is trial 0 with value: 0.5."
+    ).rows
+
+    assert trial.params == {"b": parse_literal(other), "d": -1e-05}
+    assert trial.user_attrs == {"unreadable_params": {"a": value, "c": value}}
+    assert trial.conflicts == []
+
+
+@pytest.mark.parametrize("value", ["<Foo -> it's>", "it's", "<it's", "<Foo>it's"])
+def test_a_value_whose_end_is_uncertain_costs_all_parameters(value: str) -> None:
+    (trial,) = one_study(
+        f"{STAMP}Trial 0 finished with value: 0.5 and parameters: {{'a': {value}, 'b': 2}}."
+        " Best is trial 0 with value: 0.5."
+    ).rows
+
+    assert (trial.params, trial.flags) == ({}, ["parameters cut short"])
+
+
 @pytest.mark.parametrize("value", ["np.longdouble('0.1')", "np.datetime64('2026-01-01')"])
 def test_the_text_of_a_number_is_no_value(value: str) -> None:
     (trial,) = one_study(
@@ -290,7 +388,7 @@ def test_the_text_of_a_number_is_no_value(value: str) -> None:
 
 def test_parameters_that_end_before_their_line_are_flagged() -> None:
     (trial,) = one_study(
-        f"{STAMP}Trial 0 finished with value: 0.5 and parameters: {{'a': <Set 1}}>, 'b': 2}}."
+        f"{STAMP}Trial 0 finished with value: 0.5 and parameters: {{'a': Set 1}}, 'b': 2}}."
         " Best is trial 0 with value: 0.5."
     ).rows
 

@@ -406,3 +406,59 @@ def test_a_trial_with_another_number_of_values_begins_another_study() -> None:
         [(1.0, 2.0)],
         [(1.0, 2.0, 3.0), (4.0, 5.0, 6.0)],
     ]
+
+
+PRUNED = "Trial {} pruned. "
+
+
+def ended(number: int, value: float, best: int, best_value: float) -> str:
+    named = f"Best is trial {best} with value: {best_value}."
+    return f"Trial {number} finished with value: {value} and parameters: {{'x': {value}}}. {named}"
+
+
+def stamped(messages: list[str]) -> list[str]:
+    """Return lines with a second between two of them."""
+    return [f"[I 2026-11-21 10:15:{second:02},123] {m}" for second, m in enumerate(messages)]
+
+
+def test_trials_of_mixed_studies_are_proven_or_flagged() -> None:
+    lines = [f"A new study created in memory with name: {name}" for name in "ab"]
+    lines += [PRUNED.format(0), ended(1, 0.25, 1, 0.25), PRUNED.format(0), ended(1, 0.75, 1, 0.75)]
+    lines += [ended(2, 1.0, 1, 0.25), ended(2, 2.0, 1, 0.75)]
+
+    studies = recover(stamped(lines)).studies
+
+    flags = [(row.number, row.conflicts) for study in studies for row in study.rows]
+    assert len(flags) == 6
+    assert all("may belong to" in row[0] for number, row in flags if number < 2)
+    assert [row for number, row in flags if number == 2] == [[], []]
+    assert all("name of another study" in study.flags[0] for study in studies)
+
+
+def test_a_trial_before_the_second_of_mixed_studies_is_certain() -> None:
+    lines = ["A new study created in memory with name: a", PRUNED.format(0), ended(1, 0.5, 1, 0.5)]
+    lines += ["A new study created in memory with name: b", PRUNED.format(0), PRUNED.format(2)]
+    lines += [ended(3, 0.75, 1, 0.5)]
+
+    studies = recover([STAMP + line for line in lines]).studies
+
+    assert [[len(row.conflicts) for row in study.rows] for study in studies] == [[0, 0, 0], [0, 1]]
+    assert [study.flags for study in studies] == [[], []]
+
+
+def test_a_copy_of_unnamed_studies_changes_nothing() -> None:
+    studies = [
+        [ended(0, 0.5, 0, 0.5)],
+        [PRUNED.format(0), ended(1, 0.25, 1, 0.25), PRUNED.format(2)],
+        [ended(0, 0.75, 0, 0.75), ended(1, 0.125, 1, 0.125), PRUNED.format(2)],
+    ]
+    messages = [message for study in studies for message in study]
+    lines = [
+        f"[I 2026-11-21 10:15:{second:02},123] {message}"
+        for second, message in enumerate(messages)
+    ]
+    once = recover(lines).studies
+
+    for size in range(len(lines) + 1):
+        copied = recover(lines[:size] + lines).studies
+        assert [study.rows for study in copied] == [study.rows for study in once]

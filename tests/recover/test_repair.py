@@ -5,6 +5,7 @@ REPAIR_FLIPS=4096 python -m pytest tests/recover/test_repair.py changes each byt
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import re
@@ -185,6 +186,51 @@ def test_a_lost_creation_does_not_shift_numbers(journal: bytes, tmp_path: Path) 
         assert repaired == original
         assert len(done.replaced) == 1
         assert number < len(original)
+
+
+def results(trials: list[optuna.trial.FrozenTrial]) -> list[Any]:
+    return [(t.number, t.state, t.values, t.params, t.intermediate_values) for t in trials]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_a_creation_that_is_missing_without_a_trace_is_replaced(
+    tmp_path: Path, workers: int
+) -> None:
+    path = tmp_path / "s.journal"
+    studies = [open_study(path) for _ in range(workers)]
+    for _ in range(3):
+        trials = [study.ask() for study in studies]
+        values = [trial.suggest_float("x", 0.0, 1.0) for trial in trials]
+        for study, trial, value in zip(studies, trials, values, strict=True):
+            study.tell(trial, value)
+    lines = path.read_bytes().splitlines(keepends=True)
+    whole = results(load(b"".join(lines), tmp_path / "whole"))
+    creations = [index for index, line in enumerate(lines) if line.startswith(CREATION)]
+
+    for first, second in itertools.product(creations, repeat=2):
+        left = b"".join(line for i, line in enumerate(lines) if i not in (first, second))
+        done = repair(left)
+        assert (done.missing, done.dropped) == (len({first, second}), {})
+        assert results(load(done.text, tmp_path / "repaired")) == whole
+
+
+def test_a_missing_creation_before_an_added_trial_is_replaced_or_refused(
+    journal: bytes, tmp_path: Path
+) -> None:
+    lines = journal.splitlines(keepends=True)
+    whole = results(load(journal, tmp_path / "whole"))
+
+    for index, line in enumerate(lines):
+        if line.startswith(CREATION):
+            try:
+                done = repair(b"".join([*lines[:index], *lines[index + 1 :]]))
+            except RepairError:
+                continue
+            if done.missing:
+                repaired = results(load(done.text, tmp_path / "repaired"))
+                assert [r for r in repaired if r[1] != TrialState.RUNNING] == [
+                    r for r in whole if r[1] != TrialState.RUNNING
+                ]
 
 
 def test_a_damaged_added_trial_becomes_a_lost_one(journal: bytes, tmp_path: Path) -> None:

@@ -271,7 +271,11 @@ class JournalReader:
     def problems(self) -> list[str]:
         """Return a sentence about each kind of loss."""
         lost = sum(study is None for study, _ in self.journal.trials)
-        sentences = ((HINT, self.damaged), (MISSING, self.missing), (WITHOUT_STUDY, lost))
+        sentences = (
+            (HINT, self.damaged + self.missing),
+            (MISSING, self.missing),
+            (WITHOUT_STUDY, lost),
+        )
         return [sentence.format(count) for sentence, count in sentences if count]
 
 

@@ -15,20 +15,26 @@ from itertools import chain
 from recover_trials.skipped_lines import Findings
 
 MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+LOW_BYTES = {"utf-32-le": 0, "utf-32-be": 3}  # the others of a character are zero in ASCII
 ZEROS = {"utf-16-le": 1, "utf-16-be": 0}  # the half of each character that is zero in ASCII
 
 
 def encoding_of(head: bytes) -> str | None:
-    """Return the name of the UTF-16 encoding of a text; None for other encodings.
+    """Return the name of the UTF-16 or UTF-32 encoding of a text; None for other encodings.
 
     A log after a crash can begin with the bytes of a byte order mark: the zeros are required.
     """
     sample = head[: len(head) // 2 * 2]
     half = len(sample) // 2
+    for name, low in LOW_BYTES.items():
+        quarter = len(head) // 4
+        zeros = [head[place : 4 * quarter : 4].count(0) for place in range(4)]
+        if zeros.pop(low) < 0.1 * quarter and min(zeros) > 0.6 * quarter:
+            return name
     for name, side in ZEROS.items():
-        zeros, others = sample[side::2].count(0), sample[1 - side :: 2].count(0)
+        found, others = sample[side::2].count(0), sample[1 - side :: 2].count(0)
         marked = MARKS.get(sample[:2]) == name
-        if half and zeros > (0.2 if marked else 0.6) * half and others < 0.1 * half:
+        if half and found > (0.2 if marked else 0.6) * half and others < 0.1 * half:
             return name
     return None
 

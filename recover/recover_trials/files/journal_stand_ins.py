@@ -31,6 +31,11 @@ AMBIGUOUS = (
     " creates, so the trials of later lines are ambiguous"
 )
 
+MISSING = (
+    "a line that creates a trial is missing before line {0}, and so the trials of other lines are"
+    " ambiguous"
+)
+
 
 class Numbers:
     """Numbers of studies and trials: their places in the order of creation."""
@@ -38,6 +43,11 @@ class Numbers:
     def __init__(self) -> None:
         self.studies: dict[int, str] = {}
         self.n_studies = self.n_trials = 0
+        self.created_by: dict[str, int] = {}  # the last trial of each worker
+        self.n_proven = 0  # the first trials, up to one that its worker used after its creation
+        self.n_added = (
+            0  # the first trials, up to the last one that was queued, or added with its result
+        )
 
     def apply(self, record: dict[str, Any]) -> None:
         """Apply a record as Optuna does, which ignores a repeated name and a deleted study."""
@@ -49,6 +59,13 @@ class Numbers:
             self.studies.pop(record["study_id"], None)
         elif record["op_code"] == CREATE_TRIAL:
             self.n_trials += record["study_id"] in self.studies
+            if "state" in record:
+                self.n_added = self.n_trials
+            self.created_by[str(record.get("worker_id"))] = self.n_trials - 1
+        elif "trial_id" in record:
+            last = self.created_by.get(str(record.get("worker_id")), -1)
+            if last == record["trial_id"]:
+                self.n_proven = max(self.n_proven, last + 1)
 
     def is_changed(self, record: dict[str, Any], *, has_all_studies: bool) -> bool:
         """Return whether damage changed a record into another valid one.
@@ -70,17 +87,29 @@ class Numbers:
 
 
 def stand_ins(pieces: list[Piece]) -> dict[int, list[bytes]]:
-    """Return {index of a damaged piece: stand-ins for the trials or study that it created}.
+    """Return {index of a piece: stand-ins for the trials or study created at its place}.
+
+    The piece is damaged, or it is the first record of a trial that no line creates; two records
+    prove such a trial.
 
     Raises RepairError if the trials of later lines are ambiguous.
     """
     added: dict[int, list[bytes]] = {}
     named = {p.record["trial_id"] for p in pieces if p.record and "trial_id" in p.record}
     numbers, uncertain_line = Numbers(), 0
+    held: list[tuple[int, int]] = []  # pieces of trials that no line creates
     for index, piece in enumerate(pieces):
         if piece.record is not None:
-            if numbers.precedes_creation(piece.record) and uncertain_line:
-                raise RepairError(AMBIGUOUS.format(uncertain_line, piece.line))
+            if numbers.precedes_creation(piece.record):
+                if uncertain_line:
+                    raise RepairError(AMBIGUOUS.format(uncertain_line, piece.line))
+                trial = piece.record["trial_id"]
+                is_proven = trial in (other for _, other in held)
+                if is_proven and trial - numbers.n_trials < len(pieces):
+                    added.setdefault(held[0][0], []).extend(missing(trial, numbers, piece.line))
+                    held = [(place, other) for place, other in held if other > trial]
+                else:
+                    held.append((index, trial))
             numbers.apply(piece.record)
         elif piece.alone and not (index and continues(pieces[index - 1], piece)):
             text = b"".join(damage_from(pieces, index))
@@ -91,6 +120,21 @@ def stand_ins(pieces: list[Piece]) -> dict[int, list[bytes]]:
         elif HOLE.search(piece.text):
             uncertain_line = uncertain_line or piece.line
     return {index: lines for index, lines in added.items() if lines}
+
+
+def missing(last: int, numbers: Numbers, line: int) -> list[bytes]:
+    """Return stand-ins for the trials up to `last` that no line creates.
+
+    Raises RepairError if their study is ambiguous, or the place of a trial that was added.
+    """
+    lines = []
+    while numbers.n_trials <= last:
+        record = trial_stand_in(b"", numbers, is_used=True)
+        if record is None or numbers.n_added > numbers.n_proven:
+            raise RepairError(MISSING.format(line))
+        numbers.apply(record)
+        lines.append(json.dumps(record, separators=(",", ":")).encode())
+    return lines
 
 
 def continues(before: Piece, piece: Piece) -> bool:

@@ -127,7 +127,8 @@ def record_of(line: str) -> dict[str, Any] | None:
     """Return the JSON object of a line, also behind other text if its message names a trial."""
     text = line.strip().rstrip(",")
     start = text.find("{") if text.endswith("}") else -1
-    if start < 0 or NAMES_TRIAL.search(text, 0, start):
+    is_field = text[start - 1 : start] == "="  # a value in a cut line of hpogen, no record
+    if start < 0 or is_field or NAMES_TRIAL.search(text, 0, start):
         return None
     try:
         record = json.loads(text[start:])

@@ -26,6 +26,7 @@ class Repaired:
         text: new content of the file.
         dropped: damaged lines, by number, with their bytes.
         tail: whether all damage is at the end of the file.
+        missing: number of stand-ins for lines that are missing without a trace.
         replaced: lines replaced by a stand-in, which creates a trial or a study.
         kept: damaged lines with an intact record, which was kept.
     """
@@ -33,6 +34,7 @@ class Repaired:
     text: bytes
     dropped: dict[int, bytes] = field(default_factory=dict)
     tail: bool = True
+    missing: int = 0
     replaced: list[int] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
 
@@ -53,10 +55,12 @@ def repair(content: bytes) -> Repaired:
         pieces[bad] = pieces[bad]._replace(record=None)
         replaced = stand_ins(pieces)
     lines: list[bytes] = []
-    result = Repaired(b"", replaced=sorted({pieces[index].line for index in replaced}))
+    damaged = {pieces[index].line for index in replaced if pieces[index].record is None}
+    result = Repaired(b"", replaced=sorted(damaged))
     for index, piece in enumerate(pieces):
         lines += replaced.get(index, [])
         if piece.record is not None:
+            result.missing += len(replaced.get(index, []))
             lines.append(piece.text)
         else:
             result.dropped[piece.line] = result.dropped.get(piece.line, b"") + piece.text
@@ -86,7 +90,7 @@ def first_unreadable(pieces: list[Piece], replaced: dict[int, list[bytes]] | Non
             numbers = Numbers()
             for index, piece in enumerate(pieces):
                 added = [json.loads(line) for line in (replaced or {}).get(index, [])]
-                for record in added if piece.record is None else [piece.record]:
+                for record in [*added, *filter(None, [piece.record])]:
                     if numbers.is_changed(record, has_all_studies=replaced is not None):
                         raise ValueError("changed")
                     yield record

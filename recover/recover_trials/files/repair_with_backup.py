@@ -114,10 +114,16 @@ def replace(path: Path, content: bytes) -> None:
 
 def repair_summary(path: Path, done: Repaired) -> list[str]:
     """Return a report on the removed lines."""
+    lines = []
+    if done.missing:
+        lines.append(
+            f"{path}: lines that create trials were missing: {done.missing}; placeholder trials"
+            " replace them"
+        )
     if not done.dropped:
-        return [f"{path}: no line was damaged; line ends corrected"]
+        return lines or [f"{path}: no line was damaged; line ends corrected"]
     where = "at its end" if done.tail else "not only at its end"
-    lines = [f"{path}: {len(done.dropped)} damaged lines removed, {where}"]
+    lines.append(f"{path}: {len(done.dropped)} damaged lines removed, {where}")
     for number, text in itertools.islice(done.dropped.items(), SHOWN):
         shown = text[:WIDTH].decode("utf-8", "replace")
         rest = "; the intact record on this line was kept" if number in done.kept else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain, islice
 
 from recover_trials.optuna_log.literals import literal_end
 from recover_trials.optuna_log.optuna_lines import LINE
@@ -27,15 +28,15 @@ def joined_rich(lines: Iterator[str]) -> Iterator[str]:
     """Yield the messages of Rich's records, each on a line of its own."""
     record: list[str] = []
     column = 0
-    has_paths = False
-    for line in lines:
+    first = [*islice(lines, LONGEST)]
+    has_paths = any(RICH.match(line) and PATH.search(line) for line in first)
+    for line in chain(first, lines):
         head = RICH.match(line)
         continues = record and line[:column].strip() == "" and line[column : column + 1].strip()
         if not head and continues and len(record) < LONGEST:
             record.append(line)
             continue
         if record:
-            has_paths |= PATH.search(record[0]) is not None
             yield message_of_rich(record, column, has_paths=has_paths)
         record, column = ([line], head.end()) if head else ([], 0)
         if not head:

@@ -9,6 +9,7 @@ from typing import Any
 from recover_trials.model import (
     CONFLICTING,
     CUT,
+    ENDED_TWICE,
     START_CUT,
     STARTED_TWICE,
     Study,
@@ -120,6 +121,7 @@ def add_run_row(rows: list[Trial], trial: Trial) -> None:
                 rows[index] = trial
                 return
             if same or {CUT, START_CUT} & {*trial.flags}:
+                other.flags += {ENDED_TWICE} & {*trial.flags} - {*other.flags}
                 return
     trial.flags.append(CONFLICTING if trial.state != "RUNNING" else STARTED_TWICE)
     rows.append(trial)

@@ -25,6 +25,8 @@ KEY = re.compile(r"\s*('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")\s*:\s*")
 STRING = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 # An item whose value is a string, a number, a name, or a call or tuple of those.
 ITEM = re.compile(rf"({STRING}): ({STRING}|[-+.\w]*\([-+.\w, ]*\)|[-+.\w]+)(?:, (?!\Z)|\Z)")
+NUMBER_OR_NAME = re.compile(r"[-+.\w]+(?=, |\})")
+OBJECT = re.compile(r"[\w.]*([<(])")  # the `repr` of an object up to its bracket
 NEXT_RECORD = re.compile(r"\[[A-Z] \d{4}-\d\d-\d\d |\bTrial \d+ (?:fin|pru|fai)|inished trial#")
 NUMPY = {"True_": True, "False_": False, "nan": math.nan, "inf": math.inf}
 NAMES = {"nan": math.nan, "inf": math.inf, "True": True, "False": False, "None": None}
@@ -133,6 +135,8 @@ def read_params(text: str, start: int) -> tuple[dict[str, Any] | None, dict[str,
     The mapping is None if it is cut.
     """
     params, end = read_literal(text, start)
+    if not isinstance(params, dict) and (separate := separate_items(text, start)):
+        return separate
     if isinstance(params, dict) or not text.startswith("{", start) or text[end - 1] != "}":
         return (params if isinstance(params, dict) else None), {}, end
     # The quotes of the next record close those of a cut line, or a value has a bracket too many.
@@ -150,6 +154,61 @@ def read_params(text: str, start: int) -> tuple[dict[str, Any] | None, dict[str,
         else:
             params[name] = value
     return (params, others, end) if params or others else (None, {}, end)
+
+
+def separate_items(text: str, start: int) -> tuple[dict[str, Any], dict[str, str], int] | None:
+    """Return the result of `read_params` if each value ends with certainty; None otherwise.
+
+    A value that is not a literal, such as `<Foo: it's>`, may hold a quotation mark without its
+    pair. It ends where its first bracket closes, if a key or the end of the mapping follows.
+    """
+    params: dict[str, Any] = {}
+    others: dict[str, str] = {}
+    position = start + 1
+    while key := KEY.match(text, position):
+        name, end = parse_literal(key[1]), value_end(text, key.end())
+        value = text[key.end() : end]
+        if name is None or end is None or NEXT_RECORD.search(value):
+            return None
+        parsed = parse_literal(value)
+        if parsed is None and value != "None":
+            others[name] = " ".join(value.split())
+        else:
+            params[name] = parsed
+        if text[end] == "}":
+            closed = text[end + 1 : end + 2] in ("", ".", " ")
+            return (params, others, end + 1) if closed else None
+        position = end + len(", ")
+    return None
+
+
+def value_end(text: str, start: int) -> int | None:
+    """Return the end of a value that a key or the end of the mapping follows; None without one."""
+    end = None
+    if match := NUMBER_OR_NAME.match(text, start):
+        return match.end()
+    if quoted := QUOTED.get(text[start : start + 1]):
+        string = quoted.match(text, start + 1)
+        end = string.end() if string else None
+    elif text.startswith(("[", "(", "{"), start):
+        end = literal_end(text, start)
+    elif match := OBJECT.match(text, start):
+        end = bracket_end(text, match.start(1))
+    followed = end is not None and (
+        text.startswith("}", end) or (text.startswith(", ", end) and KEY.match(text, end + 2))
+    )
+    return end if followed else None
+
+
+def bracket_end(text: str, start: int) -> int | None:
+    """Return the end of a bracket, counting only brackets of its kind, also between quotes."""
+    pair = text[start] + {"<": ">", "(": ")"}[text[start]]
+    depth = 0
+    for match in re.finditer(rf"[{pair}]", text[start:]):
+        depth += 1 if match[0] == pair[0] else -1
+        if depth == 0:
+            return start + match.end()
+    return None
 
 
 def items_of(text: str) -> list[str]:

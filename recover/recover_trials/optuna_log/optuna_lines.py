@@ -29,8 +29,10 @@ LINE = re.compile(
     r" as TrialState\.(?P<state>PRUNED|FAIL)\b"
     # Of Optuna's command line.
     r"|Asked trial (?P<asked>\d{1,9}) with parameters (?=\{)"
-    r"|Told trial (?P<told>\d{1,9}) with values (?P<values>\[[^]]*\]|None) and state"
-    r" (?:TrialState\.)?(?P<told_state>\w+)\."
+    r"|(?:Told trial (?P<told>\d{1,9}) with|Skipped telling trial (?P<skipped>\d{1,9}) with"
+    r" values (?:[\[(][^])]*[\])]|[^\s\[(]+) and state \S+ since trial was already finished\."
+    r" Finished trial has) values (?P<values>\[[^]]*\]|None)"
+    r" and state (?:TrialState\.)?(?P<told_state>\w+)\."
     r"|A new study created(?: in \w+)?(?: with name: (?P<created>.*))?"
     r"|Using an existing study with (?:name |`study_name=)(?P<existing>'[^']*'|\"[^\"]*\")"
 )
@@ -73,6 +75,7 @@ class Result(NamedTuple):
     shows_best: bool = False
     others: dict[str, str] | None = None  # parameters whose values are not literals
     error_whole: bool = True
+    is_told: bool = False  # by Optuna's command line, which logs also values that it ignores
 
 
 class Opened(NamedTuple):
@@ -144,7 +147,7 @@ def read_match(
     text: str, match: re.Match[str], *, ended: bool
 ) -> tuple[Result | Opened | Start | None, int]:
     """Return the statement at a match (None if it is cut), and where the next may begin."""
-    if match["asked"] or match["told"]:
+    if match["asked"] or match["values"]:
         return asked_or_told(text, match)
     number = match["number"] or match["old_number"] or match["set_number"]
     end = match["end"] or match["old_end"] or match["first_end"]
@@ -205,7 +208,9 @@ def asked_or_told(text: str, match: re.Match[str]) -> tuple[Start | Result | Non
     if state not in TOLD_STATES.values() or (state == "COMPLETE" and not finite):
         return None, match.end()
     values = () if state == "FAIL" else finite
-    return Result(int(match["told"]), state, time, values), match.end()
+    if match["skipped"]:  # the trial ended earlier, with the values that the line names
+        return Result(int(match["skipped"]), state, None, values, is_told=True), match.end()
+    return Result(int(match["told"]), state, time, values, is_told=True), match.end()
 
 
 def ended_otherwise(

@@ -11,6 +11,7 @@ from recover_trials.legacy.start_lines import Start
 from recover_trials.model import (
     CONFLICTING,
     CUT,
+    ENDED_TWICE,
     ERROR_CUT,
     NOT_LITERALS,
     NUMBERED_BY_ORDER,
@@ -37,6 +38,7 @@ from recover_trials.optuna_log.duplicate_lines import (
 )
 from recover_trials.optuna_log.optuna_lines import Opened, Result
 
+NAME_UNCERTAIN = "may have the name of another study of this file: their lines are mixed"
 UNNAMED = "no banner names the experiment of these trials"
 
 
@@ -58,6 +60,8 @@ class OptunaRuns:
         self.open: list[Study] = []
         self.current: Study | None = None
         self.mixed = False  # lines of several runs alternate
+        # Trials since the last run began whose end lines do not prove their run.
+        self.unproven: dict[int, Trial] = {}
 
     def add_banner(self, banner: Banner) -> None:
         """Begin or end an experiment."""
@@ -85,6 +89,7 @@ class OptunaRuns:
             study.flags.append(UNNAMED)
         self.studies.append(study)
         self.open.append(study)
+        self.unproven = {}
         self.current = study
         return study
 
@@ -112,11 +117,11 @@ class OptunaRuns:
 
     def start(self, start: Start) -> Trial | None:
         """Start a trial and return it; None for a duplicate."""
-        for study in self.open:
-            rows = study.trials.get(start.number)
-            if rows and any(is_duplicate_start(trial, start) for trial in rows):
-                return None
         study = self.current or self.open_run()
+        for other in [study, *self.others_than(study)] if study.trials else ():
+            rows = other.trials.get(start.number, ())
+            if any(is_duplicate_start(trial, start) for trial in rows):
+                return None
         conflict = bool(study.trials.get(start.number))
         if conflict and start.number == 0:
             study, conflict = self.open_run(), False
@@ -124,6 +129,12 @@ class OptunaRuns:
         trial.flags += [STARTED_TWICE] * conflict + [START_CUT] * (not start.whole)
         study.trials.setdefault(start.number, []).append(trial)
         return trial
+
+    def others_than(self, study: Study) -> list[Study]:
+        """Return the open runs of other studies; a run of the same name is joined later."""
+        name = study.optuna_name
+        others = (other for other in reversed(self.open) if other is not study)
+        return [other for other in others if not name or other.optuna_name != name]
 
     def stop_early(self, epoch: int) -> None:
         """Mark the trial that started last as stopped early."""
@@ -133,6 +144,9 @@ class OptunaRuns:
 
     def end(self, result: Result) -> None:
         """End a trial, unless the line is a duplicate."""
+        if result.is_told:
+            self.end_told(result, result.number or 0)
+            return
         flags = []
         if result.number is None:
             result = result._replace(number=len(self.current.trials) if self.current else 0)
@@ -141,20 +155,51 @@ class OptunaRuns:
         if self.current and not flags and self.is_certain(self.current, result, number):
             self.add_end(self.current, result, number, flags)
             return
+        if not self.is_repeated(result, number):
+            self.end_in_any(result, number, flags)
+
+    def is_repeated(self, result: Result, number: int) -> bool:
+        """Return whether a line repeats a line of the current run, or is a second one."""
         if self.current and has_duplicate(self.current, result, number):
-            return
-        if is_second_line(result) and any(
+            return True
+        return is_second_line(result) and any(
             closes_failure(study, result, number) for study in self.open
-        ):
-            return
+        )
+
+    def end_in_any(self, result: Result, number: int, flags: list[str]) -> None:
+        """End a trial of any open run, unless the line is a duplicate."""
         study = self.run_of(result, number)
-        if not may_belong(study, result, number) and any(
-            has_duplicate(other, result, number) for other in self.open
-        ):
-            return
+        is_exact = bool(result.time and result.values and result.params)
+        is_unnamed = not study.optuna_name  # the copy of a named study has a study line, too
+        if (is_exact and is_unnamed) or not may_belong(study, result, number):
+            copied = next((s for s in self.open if has_duplicate(s, result, number)), None)
+            if copied:
+                self.current = copied if is_unnamed else self.current
+                return
         if self.mixed and self.is_uncertain(result, number):
             flags = [*flags, UNCERTAIN]
         self.add_end(study, result, number, flags)
+        if len(self.open) > 1 and not self.mixed:
+            trial = study.trials[number][-1]
+            self.unproven[id(trial)] = trial
+
+    def end_told(self, result: Result, number: int) -> None:
+        """End a trial by a line of the command line, which begins no study.
+
+        `optuna tell --skip-if-finished` logs such a line also for a trial that has ended; the
+        trial keeps its values.
+        """
+        current = self.current or self.open_run()
+        studies = [current, *self.others_than(current)]
+        running = [study for study in studies if is_started(study.trials.get(number, []))]
+        for study in running if len(running) > 1 else ():
+            study.trials[number][-1].flags.append(UNCERTAIN)
+        if running or not current.trials.get(number):
+            self.add_end(running[0] if running else current, result, number, [])
+            return
+        trial = current.trials[number][-1]
+        differs = (trial.state, trial.values) != (result.state, result.values)
+        trial.flags += [ENDED_TWICE] * (differs and ENDED_TWICE not in trial.flags)
 
     def is_certain(self, study: Study, result: Result, number: int) -> bool:
         """Return whether an end line can only belong to the current run, and is no duplicate.
@@ -202,7 +247,27 @@ class OptunaRuns:
     def is_uncertain(self, result: Result, number: int) -> bool:
         """Return whether an end line may belong to several runs despite its best trial."""
         proved = sum(names_best_of(study, result, number) is True for study in self.open)
-        return proved != 1 and sum(may_belong(study, result, number) for study in self.open) > 1
+        possible = sum(
+            may_belong(study, result, number)
+            or any(UNCERTAIN in row.flags for row in study.trials.get(number, ()))
+            for study in self.open
+        )
+        return proved != 1 and possible > 1
+
+    def mix(self, study: Study, other: Study) -> None:
+        """Note that lines of two runs alternate, and flag the trials that may be of either run."""
+        if self.mixed:
+            return
+        self.mixed = True
+        names = {study.optuna_name, other.optuna_name}
+        rows = [row for s in (study, other) for trial in s.trials.values() for row in trial]
+        if len(names) == 2 and all(id(row) in self.unproven for row in rows):
+            for run in (study, other):
+                run.flags.append(NAME_UNCERTAIN)
+        for trial in self.unproven.values():
+            rows = study.trials.get(trial.number, []) + other.trials.get(trial.number, [])
+            if all(id(row) in self.unproven for row in rows):
+                trial.flags.append(UNCERTAIN)
 
     def flag_exchange(self, study: Study, other: Study, result: Result, number: int) -> None:
         """Flag the trial that may own the end line, if both runs have the same best trial."""
@@ -230,14 +295,18 @@ class OptunaRuns:
         if others and names_best_of(current, result, number) is not True:
             other = next((s for s in others if names_best_of(s, result, number)), None)
             if other:
-                self.mixed, self.current = True, other
+                self.mix(current, other)
+                self.current = other
                 self.flag_exchange(current, other, result, number)
                 return other
         if may_belong(current, result, number):
             return current
-        if number == 0 and not any(has_duplicate(study, result, number) for study in others):
-            return next((study for study in others if not study.trials), None) or self.open_run()
-        return next((s for s in others if may_belong(s, result, number)), current)
+        is_new = number == 0 and not any(has_duplicate(s, result, number) for s in others)
+        fits = (s for s in others if (not s.trials if is_new else may_belong(s, result, number)))
+        if other := next(fits, None):
+            self.mix(current, other)
+            return other
+        return self.open_run() if is_new else current
 
 
 def started(start: Start) -> Trial:
