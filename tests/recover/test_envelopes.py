@@ -257,10 +257,10 @@ def test_a_torn_first_record_of_rich_gives_no_number_that_it_lacks() -> None:
     lines = (
         "[03/01/26 10:00:00] INFO     Trial 1 finished with value: 0.5 and parameters: {'lr':\n"
         "                             .5, 'n': 1}. Best is trial 1 with value: 0.5.\n"
-        "                    INFO     Trial 2 pruned.                                       s.py:7\n"
+        "                    INFO     Trial 2 pruned.                                     s.py:7\n"
     )
 
-    (first, _) = of_text(lines).studies[0].rows
+    first, _ = of_text(lines).studies[0].rows
 
     assert "lr" not in first.params
     assert first.flags
