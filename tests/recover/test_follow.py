@@ -495,13 +495,13 @@ def test_a_real_study_is_followed_to_its_end(sp500_file: Path, tmp_path: Path) -
     log = tmp_path / "logs" / f"{script.stem}.log"
     follower = subprocess.Popen(child(*COMMAND, log), stdout=subprocess.PIPE, text=True)
 
+    assert follower.stdout
+    assert follower.stdout.readline()[20:] == f"waiting for {log}\n"
     assert run(script).returncode == 0
     shown, _ = follower.communicate(timeout=60)
 
-    lines = [line[20:] for line in shown.splitlines()]
     assert follower.returncode == 0
-    assert lines[0] == f"waiting for {log}"
-    assert lines[-1] == f"{script.stem}: finished: all trials are done"
+    assert shown.splitlines()[-1][20:] == f"{script.stem}: finished: all trials are done"
     best = json.loads((tmp_path / "outputs" / script.stem / "best_params.json").read_text())
     assert f"3/3 done, best trial {best['best_trial']}: {best['best_value']:.6g}" in shown
 
