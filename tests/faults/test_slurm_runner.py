@@ -111,7 +111,7 @@ def test_a_runner_takes_over_jobs_that_were_submitted_before(room: Room, slurm: 
 
 def test_a_script_that_cannot_run_fails_and_is_not_submitted_again(room: Room) -> None:
     script = render_to(room.folder, LONG)
-    said = room.run(*ARGUMENTS, "--args", "--learning-rate 3", code=1)
+    said = room.run(*ARGUMENTS[:3], "--args", "--learning-rate 3", code=1)
     assert "FAILED" in said
     assert "exit code 2" in said
     assert not room.log(script)
