@@ -235,7 +235,7 @@ class RunReader:
                 self.add_result(name, value)
 
     def end(self, run: Run, measures: Measures) -> None:
-        """End a run; a few lines that were moved are none."""
+        """End a run, unless it has so few points that they may be lines of another one."""
         if measures.kind == "stop":
             run.total = measures.step
         elif "epoch" in measures.values:
